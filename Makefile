@@ -1,0 +1,39 @@
+# make demo and make test each work alone on a fresh clone: Python ≥ 3.11 with pip, make and a C compiler, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*)
+
+.PHONY: demo test test-thorough lint bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+test-thorough: $(VENV)/.test
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -m "thorough or not thorough"
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(VENV)/.test
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist *-report src/*.egg-info src/shrinkwise/kernels/_shrinkwise*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian's python3 without python3-venv has no ensurepip: then pip is put in from outside.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install pip; }
+
+$(VENV)/.demo: $(BIN)/python $(SOURCES)
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch]"
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python $(SOURCES)
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,plot,dev]"
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,47 @@
+"""shrinkwise: minimize L(θ) + λ f(θ), from a lasso on a spreadsheet to a sparse PyTorch network.
+
+Public names are resolved on first use, so `import shrinkwise` loads neither torch nor scikit-learn nor polars.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "penalties": ["L1", "L2", "ElasticNet", "GroupLasso", "Groups", "Penalty"],
+    "linear": ["PenalizedClassifier", "PenalizedClassifierCV", "PenalizedRegressor", "PenalizedRegressorCV", "path"],
+    "networks": ["attach", "rule"],
+    "dropout": ["Dropout"],
+    "compare": ["load"],
+}
+_FOLDERS = [
+    "kernels",
+    "figures",
+    "penalties",
+    "selection",
+    "linear",
+    "networks",
+    "dropout",
+    "tables",
+    "compare",
+    "report",
+]
+_WHERE = {name: folder for folder, names in _HOME.items() for name in names}
+
+__all__ = ["__version__", *sorted(_WHERE)]  # noqa: PLE0604
+
+
+def __getattr__(name: str):
+    if name in _WHERE:
+        value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _FOLDERS or name == "cli":
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"shrinkwise has no public name {name!r}; see dir(shrinkwise)")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_FOLDERS])
