@@ -60,7 +60,21 @@ def soft_threshold(x, threshold):
 def vector_norm(x, axes):
     """Euclidean norm over `axes`; torch's has subgradient 0 at 0, so autograd of a zero group is 0 and not NaN."""
     xp = namespace(x)
-    return np.linalg.vector_norm(x, axis=axes) if xp is np else xp.linalg.vector_norm(x, dim=axes)
+    if xp is not np:
+        return xp.linalg.vector_norm(x, dim=axes)
+    # Squares in float64: 1e30 in float32 is an honest weight, its square is not. An infinite norm shrinks by nothing.
+    with np.errstate(over="ignore"):
+        return np.linalg.vector_norm(double(x), axis=axes).astype(x.dtype, copy=False)
+
+
+def double(x):
+    """x in float64."""
+    return x.astype(np.float64, copy=False) if namespace(x) is np else x.double()
+
+
+def cast(x, w):
+    """x in the dtype of w."""
+    return x.astype(w.dtype, copy=False) if namespace(w) is np else x.to(w.dtype)
 
 
 def positive_part(x):

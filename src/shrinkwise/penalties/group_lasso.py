@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from ._array import (
+    cast,
+    double,
     like,
     namespace,
     number_or_scalar,
@@ -73,7 +75,8 @@ class GroupLasso(Penalty):
         # 1/√φ is increasing and concave, so Newton on it climbs from the left to the root without overshoot.
         xp = namespace(w)
         # The gather pads w with 0 and the step with 1: padding adds nothing to any sum.
-        v, s, t = self.groups.gather(w), self.groups.gather(step - 1.0) + 1.0, strengths[:, None]
+        v = double(self.groups.gather(w))
+        s, t = double(self.groups.gather(step - 1.0) + 1.0), double(strengths)[:, None]
         zero, one = xp.zeros_like(v), xp.ones_like(v)
         rho = vector_norm(xp.where(s * t > 0, zero, v), 1)[:, None]  # entries that do not move bound ‖u‖ from below
         for _ in range(30):
@@ -83,7 +86,7 @@ class GroupLasso(Penalty):
             phi, slope = (r * r).sum(1)[:, None], (r * r / d).sum(1)[:, None]
             newton = phi * (xp.sqrt(phi) - 1.0) / xp.where(slope > 0, slope, xp.ones_like(slope))
             rho = rho + positive_part(newton)
-        pull, rho = step * self.groups.spread(strengths, w), self.groups.spread(rho[:, 0], w)
+        pull, rho = step * self.groups.spread(strengths, w), self.groups.spread(cast(rho[:, 0], w), w)
         free = pull == 0
         return w * xp.where(free, xp.ones_like(w), rho / xp.where(free, xp.ones_like(w), rho + pull))
 

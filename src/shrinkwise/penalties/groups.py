@@ -136,7 +136,7 @@ class Groups:
                 raise ValueError(
                     f"expected group labels of shape {shape} or ({last},) for weights of shape {shape}, got {self.labels.shape}"
                 )
-            labels = np.ascontiguousarray(np.broadcast_to(self.labels, shape))
+            labels = np.array(np.broadcast_to(self.labels, shape))
             flat = labels.reshape(-1)
             order = np.argsort(flat, kind="stable")
             order = order[flat[order] >= 0]
