@@ -1,0 +1,99 @@
+"""HTML that is escaped unless it says otherwise: `element` escapes every child and attribute that is not `Markup`."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+_VOID = {"input", "br", "hr"}
+_LONGEST_NAME = 120
+_JSON_ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&"}
+
+
+class Markup(str):
+    """A string that is HTML already, made by this module alone."""
+
+
+Child = str | int | None | Iterable[Any]
+
+
+def element(tag: str, /, *children: Child, **attributes: object) -> Markup:
+    """One HTML or SVG element.
+
+    Children that are not `Markup` are escaped; None is skipped; an iterable is flattened. An attribute's trailing
+    underscore is dropped and the others become hyphens (`class_`, `aria_label`); False and None leave it out.
+    """
+    written = "".join(_attribute(name, value) for name, value in attributes.items())
+    if tag in _VOID:
+        return Markup(f"<{tag}{written}>")
+    return Markup(f"<{tag}{written}>{''.join(_flat(children))}</{tag}>")
+
+
+def join(*children: Child) -> Markup:
+    """The children one after the other, escaped as in `element`."""
+    return Markup("".join(_flat(children)))
+
+
+def name(value: object) -> Markup:
+    """A name the user gave (a column, a level), set apart so that its letters cannot reorder or widen the page."""
+    return element("span", shortened(value), class_="name")
+
+
+def shortened(value: object) -> str:
+    """`value` as text of at most 120 characters."""
+    written = str(value)
+    return written if len(written) <= _LONGEST_NAME else written[: _LONGEST_NAME - 1] + "…"
+
+
+def encodable(value: object) -> str:
+    """`value` as text that UTF-8 can hold: lone surrogates become question marks."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def script_json(value: object) -> Markup:
+    """JSON that is safe inside a <script> element: ASCII alone, and no <, > or & that could end the element."""
+    return Markup(json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).translate(_JSON_ESCAPES))
+
+
+def table(head: Sequence[Child], rows: Iterable[Sequence[Any]], *, caption: str, class_: str | None = None) -> Markup:
+    """A data table: the first cell of each row is its header."""
+    body = (element("tr", *(_cell(i, cell) for i, cell in enumerate(row))) for row in rows)
+    return element(
+        "table",
+        element("caption", caption),
+        element("thead", element("tr", (element("th", cell, scope="col") for cell in head))),
+        element("tbody", body),
+        class_=class_,
+    )
+
+
+def numbers(summary: str, *content: Child, **attributes: object) -> Markup:
+    """A table one can open, and copy by its button (which the page's script brings to life)."""
+    button = element("button", "Copy the table", type="button", class_="copy", hidden=True)
+    scroll = element("div", content, class_="scroll", tabindex=0, role="region", aria_label=summary)
+    return element("details", element("summary", summary), button, scroll, class_="numbers", **attributes)
+
+
+def _cell(position: int, cell: Child) -> Markup:
+    return element("th", cell, scope="row") if position == 0 else element("td", cell)
+
+
+def _flat(children: Iterable[Child]) -> Iterator[str]:
+    for child in children:
+        if child is None:
+            continue
+        if isinstance(child, Markup):
+            yield child
+        elif isinstance(child, (str, int)):
+            yield html.escape(encodable(child))
+        else:
+            yield from _flat(child)
+
+
+def _attribute(attribute: str, value: object) -> str:
+    if value is None or value is False:
+        return ""
+    written = attribute.rstrip("_").replace("_", "-")
+    return f" {written}" if value is True else f' {written}="{html.escape(encodable(value))}"'

@@ -1,0 +1,66 @@
+"""The page: one HTML file that opens offline, carries all it needs and is allowed to fetch nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from string import Template
+
+from shrinkwise.report import sections
+from shrinkwise.report.explorer import explorer
+from shrinkwise.report.markup import element, join, script_json
+from shrinkwise.report.view import view_path
+
+
+def render_page(page: dict) -> str:
+    """The report as the text of one HTML file.
+
+    Parameters
+    ----------
+    page : dict of plain data
+        title, subtitle, version, seed, command, task, target, n_rows, n_inputs; plain, verdict, columns, notes; score;
+        candidates; path, network (None where there is none); coefficients; formula; reproduce. Optional: `select`
+        ("1se" or "best": which choice became the model, default "1se") and, in `path`, `cv_label` (the name of the
+        cross-validated loss, default the score's name). All text in it is the user's and is escaped.
+
+    Returns
+    -------
+    str
+        HTML, the same for the same page. It works without JavaScript at the chosen λ; the script, the only one the
+        page's Content-Security-Policy admits (by its hash), moves the slider.
+
+    """
+    view = view_path(page["path"], page["score"]["name"]) if page.get("path") else None
+    body = join(
+        sections.opening(page),
+        explorer(view) if view else None,
+        sections.comparison(page),
+        sections.network(page),
+        sections.model(page),
+        sections.data(page),
+        sections.reproduce(page),
+    )
+    data = script_json(view.for_script()) if view else None
+    script = _asset("page.js")
+    return Template(_asset("page.html")).substitute(
+        policy=_policy(script),
+        title=element("title", f"{page['title']}: {page['subtitle']}"),
+        style=_asset("page.css"),
+        body=body,
+        data=element("script", data, type="application/json", id="path-data") if data else "",
+        script=script,
+    )
+
+
+def _policy(script: str) -> str:
+    """Nothing may be fetched, sent, framed or run, but this script; images are the empty icon alone."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _asset(name: str) -> str:
+    return (files("shrinkwise.report") / "assets" / name).read_text(encoding="utf-8")

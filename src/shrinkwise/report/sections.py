@@ -1,0 +1,182 @@
+"""The sections of the page that need no script: the opening, the comparison, the network, the model, the data."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from shrinkwise.report.comparison import comparison_table, kept_choice
+from shrinkwise.report.markup import Child, Markup, element, join, name, numbers, table
+from shrinkwise.report.network import network_figure
+from shrinkwise.report.numbers import copyable, count, interval, plus_minus
+
+_TASKS = {"regression": "regression", "binary": "two classes", "multiclass": "several classes"}
+_SHOWN = 30
+_MOST_ROWS = 500
+
+
+def section(identity: str, title: str, *content: Child) -> Markup:
+    """A section under its heading."""
+    heading = element("h2", title, id=f"{identity}-title")
+    return element("section", heading, content, id=identity, aria_labelledby=f"{identity}-title")
+
+
+def opening(page: dict) -> Markup:
+    """The first page: what was asked, the verdict, what was compared, how sure it is."""
+    facts = (page["title"], f"{count(page['n_rows'])} rows", f"{count(page['n_inputs'])} inputs", _task(page))
+    verdict = page["verdict"] or page["plain"][:1]
+    rest = [sentence for sentence in page["plain"] if sentence not in verdict]
+    return element(
+        "header",
+        element("p", (element("span", fact) for fact in facts), class_="facts"),
+        element("h1", page["subtitle"]),
+        element(
+            "div",
+            element("p", " ".join(verdict), class_="verdict"),
+            (element("p", sentence) for sentence in rest),
+            class_="prose",
+        ),
+        _key_numbers(page),
+    )
+
+
+def comparison(page: dict) -> Markup:
+    """Every candidate, honestly scored."""
+    explain = page["score"].get("explain")
+    return section(
+        "comparison",
+        "What was compared",
+        element("p", explain, class_="prose") if explain else None,
+        element(
+            "div", comparison_table(page), class_="scroll wide", tabindex=0, role="region", aria_label="Comparison"
+        ),
+        numbers("The comparison as a table of numbers", _comparison_numbers(page)),
+    )
+
+
+def network(page: dict) -> Markup | None:
+    """The network before and after one draw of dropout."""
+    if not page.get("network"):
+        return None
+    return section("network", "What dropout does to the network", network_figure(page["network"]))
+
+
+def model(page: dict) -> Markup | None:
+    """The chosen model: its objective and its coefficients in the units of the data."""
+    coefficients = page["coefficients"]
+    if not coefficients and not page.get("formula"):
+        return None
+    formula = page.get("formula")
+    return section(
+        "model",
+        "The model that is kept",
+        element("p", "It minimizes") if formula else None,
+        element("pre", element("code", formula), class_="formula") if formula else None,
+        _coefficients(coefficients) if coefficients else None,
+    )
+
+
+def data(page: dict) -> Markup:
+    """The columns with their kinds, and what was noticed."""
+    columns = page["columns"]
+    kinds = Counter(column["kind"] for column in columns)
+    summary = ", ".join(f"{count(n)} {kind}" for kind, n in kinds.items())
+    dropped = [c for c in columns if c["kind"] == "dropped"]
+    return section(
+        "data",
+        "The data, as they were read",
+        element("p", f"{count(page['n_rows'])} rows; columns: {summary}." if columns else "No columns are described."),
+        element("ul", (element("li", note) for note in page["notes"]), class_="notes") if page["notes"] else None,
+        _columns_table("Columns left out, and why", dropped) if dropped else None,
+        numbers("All columns with their kinds", _columns_table("Columns", columns)) if columns else None,
+    )
+
+
+def reproduce(page: dict) -> Markup:
+    """How to get the same page again."""
+    lines = "\n".join(page["reproduce"])
+    return section(
+        "reproduce",
+        "How to reproduce this",
+        element("p", "The same table, version and seed give the same numbers."),
+        element("pre", element("code", lines or page["command"])),
+        element("footer", f"shrinkwise {page['version']} · seed {page['seed']} · {page['command']}"),
+    )
+
+
+def _task(page: dict) -> Markup:
+    return join("predict ", name(page["target"]), f", {_TASKS.get(page['task'], page['task'])}")
+
+
+def _key_numbers(page: dict) -> Markup | None:
+    """The chosen candidate in four numbers."""
+    chosen = next((c for c in page["candidates"] if c.get("chosen")), None)
+    if chosen is None:
+        return None
+    choice = kept_choice(page, chosen)
+    difference = choice.get("difference") or chosen.get("difference")
+    elsewhere = ", at its best λ" if choice is not chosen["best"] and not choice.get("difference") else ""
+    pairs = [
+        ("chosen", join(chosen["name"], element("small", choice.get("strength") or chosen.get("regularizer")))),
+        (f"held-out {page['score']['name']}", plus_minus(choice["score"], choice["se"])),
+        (
+            f"difference to no regularization{elsewhere}",
+            difference and interval(*(difference[k] for k in ("mean", "low", "high"))),
+        ),
+        ("inputs used", choice.get("inputs") is not None and f"{count(choice['inputs'])} of {count(page['n_inputs'])}"),
+    ]
+    items = (element("div", element("dt", term), element("dd", value)) for term, value in pairs if value)
+    return element("dl", items, class_="key")
+
+
+def _comparison_numbers(page: dict) -> Markup:
+    head: list[Child] = ["candidate", "family", "regularizer", "choice", "strength", "score", "standard error"]
+    head += ["difference", "low", "high", "inputs", "zeros", "weights", "seconds", "chosen"]
+    rows = []
+    for c in page["candidates"]:
+        for label, choice in (("best", c["best"]), ("1-SE", c.get("one_se"))):
+            if not choice:
+                continue
+            difference = choice.get("difference") or (label == "best" and c.get("difference")) or {}
+            row = [c["name"], c["family"], c.get("regularizer"), label, choice.get("strength")]
+            row += [copyable(choice["score"]), copyable(choice["se"])]
+            row += [copyable(difference.get(k)) for k in ("mean", "low", "high")]
+            row += [choice.get(k) if choice.get(k) is not None else "–" for k in ("inputs", "zeros", "weights")]
+            row += [copyable(c.get("seconds")), "yes" if c.get("chosen") else ""]
+            rows.append(row)
+    return table(head, rows, caption=f"Held-out {page['score']['name']} of every candidate")
+
+
+def _coefficients(coefficients: list[dict]) -> Markup:
+    """The largest in sight, the rest to open; both end where a page stops being readable."""
+    by_size = sorted(coefficients, key=lambda c: -_size(c["coefficient"]))
+    first, rest = by_size[:_SHOWN], by_size[_SHOWN:_MOST_ROWS]
+    more = len(by_size) - len(first) - len(rest)
+    beyond = f" The {count(more)} smallest are in coefficients.csv." if more else ""
+    return join(
+        element("div", _coefficient_table("Coefficients in the units of the data", first), class_="scroll"),
+        numbers(f"The next {count(len(rest))} coefficients", _coefficient_table(f"The rest.{beyond}", rest))
+        if rest
+        else None,
+    )
+
+
+def _coefficient_table(caption: str, coefficients: list[dict]) -> Markup:
+    head: list[Child] = ["input", "coefficient", "unit"]
+    if not any(c.get("unit_note") for c in coefficients):
+        head.pop()
+    rows = (
+        [name(c["feature"]), copyable(c["coefficient"]), c.get("unit_note") or ""][: len(head)] for c in coefficients
+    )
+    return table(head, rows, caption=caption, class_="coefficients")
+
+
+def _size(value: float | None) -> float:
+    return abs(value) if value is not None and value == value else -1.0
+
+
+def _columns_table(caption: str, columns: list[dict]) -> Markup:
+    rest = len(columns) - _MOST_ROWS
+    shown = columns[:_MOST_ROWS]
+    rows = [[name(c["name"]), c["kind"], c.get("reason") or ""] for c in shown]
+    more = f" (the first {count(_MOST_ROWS)}; {count(rest)} more)" if rest > 0 else ""
+    return table(["column", "kind", "why"], rows, caption=caption + more, class_="columns")

@@ -1,0 +1,158 @@
+"""What the slider shows, worked out once: which weights are drawn, which inputs are kept, the histogram at every λ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shrinkwise.report.axes import nice_limit, strength_positions
+from shrinkwise.report.markup import shortened
+from shrinkwise.report.numbers import number, plus_minus, rounded
+
+MOST_LINES = 60
+MOST_NAMES = 200
+_BINS = 24
+_UNIT = 10_000  # coefficients travel as multiples of 1/10,000: mostly whole numbers, a third shorter
+
+
+@dataclass(frozen=True)
+class PathView:
+    """One regularization path as the page shows it; index 0 is the strongest penalty.
+
+    `coefs` (d, L) holds the d drawn weights, largest at the chosen λ first; `kept`, `zeros` and `histogram` count
+    over all weights and inputs of the model, drawn or not.
+    """
+
+    name: str
+    coef_label: str
+    lambdas: list[float]
+    positions: list[float]
+    best: int
+    one_se: int
+    chosen: int
+    mean: np.ndarray
+    se: np.ndarray
+    score: str
+    features: list[str]
+    coefs: np.ndarray
+    n_weights: int
+    n_inputs: int
+    kept: list[int]
+    zeros: np.ndarray
+    edges: np.ndarray
+    histogram: np.ndarray
+    beyond: bool
+    names: list[str]
+    runs: list[list[int]]
+
+    def kept_text(self, i: int) -> str:
+        """'14 of 60'."""
+        return f"{self.kept[i]:,} of {self.n_inputs:,}"
+
+    def zeros_text(self, i: int) -> str:
+        """'46 of 60'."""
+        return f"{self.zeros[i]:,} of {self.n_weights:,}"
+
+    def score_text(self, i: int) -> str:
+        """'0.471 ± 0.031'."""
+        return plus_minus(self.mean[i], self.se[i])
+
+    def listed(self, i: int) -> list[bool]:
+        """Which of `names` are kept at λ number i."""
+        return [any(a <= i < b for a, b in zip(run[::2], run[1::2], strict=True)) for run in self.runs]
+
+    def for_script(self) -> dict:
+        """What the page's script needs to move the slider, rounded to 4 significant digits."""
+        length = range(len(self.lambdas))
+        return {
+            "lambda": [number(lam) for lam in self.lambdas],
+            "values": [rounded(lam) for lam in self.lambdas],
+            "x": [round(x, 2) for x in self.positions],
+            "best": self.best,
+            "oneSe": self.one_se,
+            "chosen": self.chosen,
+            "kept": self.kept,
+            "inputs": self.n_inputs,
+            "zeros": self.zeros.tolist(),
+            "weights": self.n_weights,
+            "score": [self.score_text(i) for i in length],
+            "scoreName": self.score,
+            "runs": self.runs,
+            "features": [shortened(f) for f in self.features],
+            "coefs": [[rounded(c * _UNIT) for c in row] for row in self.coefs.tolist()],
+            "unit": _UNIT,
+            "histogram": self.histogram.tolist(),
+        }
+
+
+def view_path(path: dict, score: str) -> PathView:
+    """The view of `page["path"]`; `score` names the held-out loss of its cross-validation curve."""
+    coefs = np.array([[np.nan if c is None else c for c in row] for row in path["coefs"]], dtype=float).T
+    best, one_se, chosen = path["index_best"], path["index_1se"], path["index_chosen"]
+    drawn = _largest(coefs, chosen)
+    edges = _bins(coefs, [best, one_se, chosen])
+    names, runs = _runs(path["inputs_kept"], dict(zip(path["features"], np.abs(coefs[:, chosen]), strict=True)))
+    return PathView(
+        name=path["name"],
+        coef_label=path.get("coef_label") or "coefficient",
+        lambdas=[float(lam) for lam in path["lambdas"]],
+        positions=strength_positions(path["lambdas"]),
+        best=best,
+        one_se=one_se,
+        chosen=chosen,
+        mean=_floats(path["cv_mean"], coefs.shape[1]),
+        se=_floats(path["cv_se"], coefs.shape[1]),
+        score=path.get("cv_label") or score,
+        features=[path["features"][i] for i in drawn],
+        coefs=coefs[drawn],
+        n_weights=len(coefs),
+        n_inputs=path["n_inputs"],
+        kept=[len(kept) for kept in path["inputs_kept"]],
+        zeros=(coefs == 0).sum(axis=0),
+        edges=edges,
+        histogram=np.array([_histogram(column, edges) for column in coefs.T]),
+        beyond=bool((np.abs(coefs[np.isfinite(coefs)]) > edges[-1]).any()),
+        names=names,
+        runs=runs,
+    )
+
+
+def _floats(values: list[float | None] | None, length: int) -> np.ndarray:
+    return np.array([np.nan if v is None else v for v in values or [None] * length], dtype=float)
+
+
+def _largest(coefs: np.ndarray, chosen: int) -> list[int]:
+    """The weights worth a line: largest at the chosen λ, then largest anywhere."""
+    size = np.abs(np.nan_to_num(coefs, posinf=0, neginf=0))
+    return np.lexsort((-size.max(axis=1), -size[:, chosen]))[:MOST_LINES].tolist()
+
+
+def _bins(coefs: np.ndarray, where: list[int]) -> np.ndarray:
+    """Bins that fit the weights at the marked λ; what lies beyond (near λ = 0) is counted in the outermost ones."""
+    for columns in (coefs[:, where], coefs):
+        size = np.abs(columns[np.isfinite(columns)]).max(initial=0.0)
+        if size > 0:
+            return np.linspace(-1, 1, _BINS + 1) * nice_limit(float(size))
+    return np.linspace(-1, 1, _BINS + 1)
+
+
+def _histogram(weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Counts of the weights that are not exactly zero: those have a bar of their own."""
+    live = weights[np.isfinite(weights) & (weights != 0)]
+    inside = np.clip(np.searchsorted(edges, live, side="right") - 1, 0, _BINS - 1)
+    return np.bincount(inside, minlength=_BINS)
+
+
+def _runs(inputs_kept: list[list[str]], size: dict[str, float]) -> tuple[list[str], list[list[int]]]:
+    """Names in the order in which they enter, each with the stretches [from, to) of the grid where it is kept."""
+    runs: dict[str, list[int]] = {}
+    for i, kept in enumerate(inputs_kept):
+        for name in kept:
+            run = runs.setdefault(name, [])
+            if run and run[-1] == i:
+                run[-1] = i + 1
+            else:
+                run += [i, i + 1]
+    order = sorted(runs, key=lambda name: (runs[name][0], -size.get(name, 0.0)))[:MOST_NAMES]
+    return order, [runs[name] for name in order]

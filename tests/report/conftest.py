@@ -1,0 +1,142 @@
+"""Pages as the comparison makes them, from closed forms: no model is fitted to test the report."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+LENGTH, INPUTS = 100, 60
+
+
+def soft_threshold_path(n_inputs: int = INPUTS, length: int = LENGTH) -> dict:
+    """The lasso path of an orthogonal design: coef(λ) = soft_threshold(b, λ), with b from a fixed generator."""
+    b = np.random.default_rng(7).standard_normal(n_inputs)
+    lambdas = np.abs(b).max() * np.logspace(0, -3, length)
+    coefs = np.sign(b) * np.maximum(np.abs(b) - lambdas[:, None], 0.0)
+    names = [f"band_{i + 1:02d}" for i in range(n_inputs)]
+    mean = 0.45 + 0.06 * (np.linspace(-1, 1.4, length)) ** 2
+    return {
+        "name": "lasso",
+        "lambdas": lambdas.tolist(),
+        "features": names,
+        "coefs": coefs.tolist(),
+        "inputs_kept": [[names[j] for j in np.flatnonzero(row)] for row in coefs],
+        "n_inputs": n_inputs,
+        "cv_mean": mean.tolist(),
+        "cv_se": np.full(length, 0.021).tolist(),
+        "index_best": 41,
+        "index_1se": 23,
+        "index_chosen": 23,
+        "coef_label": "coefficient per standard deviation of the input",
+    }
+
+
+def candidate(name: str, family: str, regularizer: str, **more) -> dict:
+    best = {"score": 0.452, "se": 0.031, "strength": "λ = 0.012", "inputs": 23, "zeros": 37, "weights": 60}
+    return {
+        "name": name,
+        "family": family,
+        "regularizer": regularizer,
+        "chosen": False,
+        "note": "",
+        "best": best,
+        "one_se": None,
+        "difference": None,
+        "seconds": 1.2,
+    } | more
+
+
+def sonar_like() -> dict:
+    path = soft_threshold_path()
+    one_se = {"score": 0.471, "se": 0.028, "strength": "λ = 0.031", "inputs": 14, "zeros": 46, "weights": 60}
+    better = {"mean": -0.46, "low": -0.6, "high": -0.31}
+    unsure = {"mean": -0.1, "low": -0.3, "high": 0.1}
+    return {
+        "title": "sonar.csv",
+        "subtitle": "does regularization help to predict object?",
+        "version": "0.1.0",
+        "seed": 0,
+        "command": "shrinkwise fit examples/sonar.csv --target object",
+        "task": "binary",
+        "target": "object",
+        "n_rows": 208,
+        "n_inputs": INPUTS,
+        "plain": ["Regularization helps here.", "Six candidates were compared.", "The interval excludes zero."],
+        "verdict": ["Regularization helps here."],
+        "columns": [{"name": n, "kind": "number", "reason": "198 different values"} for n in path["features"]]
+        + [{"name": "object", "kind": "target", "reason": "two values"}],
+        "notes": ["No missing values."],
+        "score": {"name": "log loss", "lower_is_better": True, "explain": "0 is perfect, 0.69 is a coin."},
+        "candidates": [
+            candidate("no penalty", "linear", "none", note="no finite optimum without a penalty"),
+            candidate("ridge", "linear", "L2", difference=better),
+            candidate("lasso", "linear", "L1", chosen=True, one_se=one_se, difference=better),
+            candidate("elastic net", "linear", "L1 + L2", one_se=one_se, difference=unsure),
+            candidate("network with dropout", "network", "dropout", difference=unsure),
+            candidate("gradient-boosted trees", "reference", ""),
+        ],
+        "path": path,
+        "network": {
+            "layers": [path["features"], 64, ["rock", "mine"]],
+            "keep": 0.5,
+            "silenced": [[False] * INPUTS, [i % 3 == 0 for i in range(64)], [False] * 2],
+            "caption": "One hidden layer of 64 units.",
+        },
+        "coefficients": [
+            {"feature": n, "coefficient": 1 / (i + 1), "unit_note": ""} for i, n in enumerate(path["features"])
+        ],
+        "formula": "1/n Σ log(1 + exp(−y xᵀw)) + λ ‖w‖₁",
+        "reproduce": ["shrinkwise fit examples/sonar.csv --target object --seed 0"],
+    }
+
+
+@pytest.fixture
+def page() -> dict:
+    """A page like that of examples/sonar.csv: 60 inputs, 100 λ, two classes."""
+    return copy.deepcopy(sonar_like())
+
+
+@pytest.fixture
+def wide_page(page: dict) -> dict:
+    """A page about 3,000 inputs."""
+    return page | {"path": soft_threshold_path(n_inputs=3000), "n_inputs": 3000}
+
+
+HOSTILE = (
+    "<img src=x onerror=document.documentElement.dataset.ran=1>",
+    "</script><script>document.documentElement.dataset.ran=2</script>",
+    "\"' onmouseover=alert(1) x='",
+    "]]>--><svg onload=alert(1)>",
+    "\u2028line\u2029\u202eesrever\x00\ud800",
+)
+
+
+@pytest.fixture
+def hostile_page(page: dict) -> dict:
+    """The same page with names and sentences that try to be markup or script, everywhere a text can stand."""
+    names = page["path"]["features"]
+    rename = dict(zip(names, HOSTILE, strict=False))
+
+    def renamed(value):
+        if isinstance(value, str):
+            return rename.get(value, value)
+        if isinstance(value, list):
+            return [renamed(v) for v in value]
+        return {k: renamed(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    page = renamed(page)
+    text = HOSTILE[1] + HOSTILE[0]
+    for key in ("title", "subtitle", "version", "command", "target", "formula", "task"):
+        page[key] = text
+    for key in ("plain", "verdict", "notes", "reproduce"):
+        page[key] = [text, HOSTILE[3]]
+    page["score"] |= {"name": HOSTILE[2] + HOSTILE[0], "explain": HOSTILE[2]}
+    page["candidates"][2] |= {"name": HOSTILE[0], "regularizer": HOSTILE[1], "note": HOSTILE[2], "family": HOSTILE[3]}
+    page["candidates"][2]["best"] |= {"strength": text}
+    page["path"] |= {"name": text, "coef_label": HOSTILE[3]}
+    page["network"]["caption"] = text
+    page["columns"][0] |= {"kind": text, "reason": text}
+    page["coefficients"][0]["unit_note"] = text
+    return page

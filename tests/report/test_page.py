@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from shrinkwise.report import render_page
+
+VOID = {"meta", "link", "input", "br", "hr"}
+
+
+class Reader(HTMLParser):
+    """Elements, attributes and visible text; fails where the nesting is broken."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict]] = []
+        self.texts: list[str] = []
+        self.raw: dict[str, list[str]] = {"script": [], "style": []}
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        (self.raw[self.open[-1]] if self.open and self.open[-1] in self.raw else self.texts).append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def tags(self, tag: str) -> list[dict]:
+        return [attrs for name, attrs in self.elements if name == tag]
+
+    def data(self) -> dict:
+        return json.loads(self.raw["script"][0])
+
+
+def test_page_is_one_small_file_that_refers_to_nothing(page):
+    html = render_page(page)
+    assert len(html.encode()) <= 150_000
+    for reference in ("http://", "https://", "src=", "url(", "@import", "//cdn"):
+        assert reference not in html
+    reader = Reader(html)
+    assert [attrs["href"] for attrs in reader.tags("link")] == ["data:,"]
+    assert not {"img", "iframe", "object", "embed", "base", "form", "a"} & {tag for tag, _ in reader.elements}
+
+
+def test_policy_admits_the_pages_own_script_alone(page):
+    html = render_page(page)
+    policy = next(m["content"] for m in Reader(html).tags("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    script = re.search(r"<script>(.*?)</script>", html, re.S)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; script-src 'sha256-{digest}';")
+    assert not any("on" == name[:2] for _, attrs in Reader(html).elements for name in attrs)
+
+
+def test_same_page_same_bytes(page):
+    assert render_page(page) == render_page(json.loads(json.dumps(page)))
+
+
+def test_ids_are_unique_and_headings_in_order(page):
+    reader = Reader(render_page(page))
+    ids = [attrs["id"] for _, attrs in reader.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    for _, attrs in reader.elements:
+        for reference in ("for", "aria-labelledby"):
+            assert attrs.get(reference, ids[0]) in ids
+    levels = [int(tag[1]) for tag, _ in reader.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+def test_every_chart_has_its_numbers_to_copy(page):
+    reader = Reader(render_page(page))
+    figures = reader.tags("figure")
+    copies = [attrs for attrs in reader.tags("button") if attrs.get("class") == "copy"]
+    assert len(figures) == 4
+    assert len(copies) >= len(figures) + 1  # and the comparison's
+
+
+def test_texts_of_the_user_stay_text(hostile_page):
+    reader = Reader(render_page(hostile_page))
+    benign = {"html", "head", "meta", "title", "link", "style", "body", "main", "script"}
+    assert len(reader.tags("script")) == 2
+    assert not {"img", "svg onload"} & {tag for tag, _ in reader.elements}
+    for tag, attrs in reader.elements:
+        assert not any(name.startswith("on") for name in attrs), tag
+        assert tag in benign or "onerror" not in " ".join(attrs)
+    assert "<img src=x onerror=document.documentElement.dataset.ran=1>" in reader.text
+    assert "</script><script>document.documentElement.dataset.ran=2</script>" in reader.text
+    assert "<" not in reader.raw["script"][0]
+    assert reader.data()["features"].count("<img src=x onerror=document.documentElement.dataset.ran=1>") == 1
+
+
+def test_page_can_be_written_whatever_the_names(hostile_page):
+    assert render_page(hostile_page).encode("utf-8")
+
+
+def test_long_names_are_cut(page):
+    page["columns"][0]["name"] = "x" * 1_000_000
+    page["path"]["features"][0] = "y" * 1_000_000
+    page["network"]["layers"][0][0] = "z" * 1_000_000
+    assert len(render_page(page)) < 150_000
+
+
+def test_slider_data_agree_with_the_path(page):
+    path = page["path"]
+    coefs = np.array(path["coefs"])
+    data = Reader(render_page(page)).data()
+    drawn = [path["features"].index(name) for name in data["features"]]
+    np.testing.assert_allclose(np.array(data["coefs"]) / data["unit"], coefs[:, drawn].T, rtol=1e-3)
+    for i in (0, 1, 23, 41, 99):
+        kept = [name for name, run in zip(path["features"], coefs[i], strict=True) if run != 0]
+        assert data["kept"][i] == len(kept)
+        assert data["zeros"][i] == (coefs[i] == 0).sum()
+        assert data["zeros"][i] + sum(data["histogram"][i]) == 60
+
+
+def test_histogram_counts_the_nonzero_weights_of_each_bin(page):
+    reader = Reader(render_page(page))
+    data, i = reader.data(), page["path"]["index_chosen"]
+    largest = max(abs(c) for c in page["path"]["coefs"][page["path"]["index_best"]])
+    edges = np.linspace(-2.5, 2.5, len(data["histogram"][0]) + 1)
+    assert 2 < largest <= 2.5
+    live = [w for w in page["path"]["coefs"][i] if w != 0]
+    by_hand = [sum(a <= w < b for w in live) for a, b in pairwise(edges)]
+    assert data["histogram"][i] == by_hand
+
+
+def test_wide_table_draws_sixty_lines_and_counts_all(wide_page):
+    page = wide_page
+    html = render_page(page)
+    data = Reader(html).data()
+    coefs = np.array(page["path"]["coefs"])
+    at = page["path"]["index_chosen"]
+    assert len(html.encode()) <= 200_000
+    assert len(data["features"]) == 60
+    largest = np.argsort(-np.abs(coefs[at]))[:60]
+    assert set(data["features"]) == {page["path"]["features"][j] for j in largest}
+    assert (data["kept"][99], data["inputs"]) == (np.count_nonzero(coefs[99]), 3000)
+    assert f"{np.count_nonzero(coefs[at]):,} of 3,000" in Reader(html).text
+    assert data["zeros"][at] + sum(data["histogram"][at]) == 3000
+    assert "60 largest of 3,000 weights" in Reader(html).text
+
+
+def test_a_weight_that_is_not_zero_never_becomes_one(page):
+    page["path"]["coefs"][50][0] = 1e-290
+    data = Reader(render_page(page)).data()
+    row = data["coefs"][data["features"].index(page["path"]["features"][0])]
+    assert row[50] != 0
+
+
+def test_verdict_is_said_once_and_first(page):
+    text = Reader(render_page(page)).text
+    assert text.count("Regularization helps here.") == 1
+    assert text.index("Regularization helps here.") < text.index("Six candidates were compared.")
+
+
+def test_comparison_shows_scores_intervals_and_marks_the_chosen(page):
+    reader = Reader(render_page(page))
+    for shown in (
+        "0.452 ± 0.031",
+        "0.471 ± 0.028",
+        "−0.46 [−0.60, −0.31]",
+        "37 of 60",
+        "no finite optimum without a penalty",
+    ):
+        assert shown in reader.text
+    assert [a["class"] for a in reader.tags("tr") if a.get("class") == "kept"] == ["kept"]
+    assert reader.text.count("chosen") >= 2
+    sure = [a for a in reader.tags("circle") if a.get("class") == "sure"]
+    unsure = [a for a in reader.tags("circle") if a.get("class") == "unsure"]
+    assert (len(sure), len(unsure)) == (2, 2)
+
+
+def test_select_says_which_choice_became_the_model(page):
+    key = Reader(render_page(page)).text
+    assert "chosen lasso λ = 0.031 held-out log loss 0.471 ± 0.028" in key
+    assert "difference to no regularization, at its best λ −0.46" in key
+    page["candidates"][2]["one_se"]["difference"] = {"mean": -0.4, "low": -0.5, "high": -0.3}
+    assert "difference to no regularization −0.40 [−0.50, −0.30]" in Reader(render_page(page)).text
+    page["select"] = "best"
+    key = Reader(render_page(page)).text
+    assert "chosen lasso λ = 0.012 held-out log loss 0.452 ± 0.031" in key
+
+
+def test_network_draws_sixteen_units_and_silences_those_of_the_draw(page):
+    reader = Reader(render_page(page))
+    circles = [a["class"] for a in reader.tags("circle") if a["class"].startswith("unit")]
+    silenced = page["network"]["silenced"][1]
+    assert circles.count("unit off") == sum(silenced[:16])
+    assert len(circles) == 2 * (16 + 16 + 2)
+    assert "… and 48 more" in reader.text
+    assert f"in this draw {sum(silenced)} of 64 are silenced" in reader.text
+    full, draw = (a["d"].count("M") for a in reader.tags("path") if a.get("class") == "edges")
+    live = 16 - sum(silenced[:16])
+    assert (full, draw) == (16 * 16 + 16 * 2, 16 * live + live * 2)
+
+
+MISSING = {
+    "no path": lambda p: p.update(path=None),
+    "no network": lambda p: p.update(network=None),
+    "no coefficients": lambda p: p.update(coefficients=[]),
+    "no coefficients, no formula": lambda p: p.update(coefficients=[], formula=""),
+    "one candidate": lambda p: p.update(candidates=p["candidates"][:1]),
+    "nothing chosen": lambda p: [c.update(chosen=False) for c in p["candidates"]],
+    "no differences": lambda p: [c.update(difference=None) for c in p["candidates"]],
+    "no columns": lambda p: p.update(columns=[], notes=[]),
+    "no sentences": lambda p: p.update(plain=[], verdict=[]),
+    "higher is better": lambda p: p["score"].update(name="R²", lower_is_better=False),
+    "NaN score": lambda p: p["candidates"][2]["best"].update(score=math.nan, se=math.inf),
+    "no score": lambda p: p["candidates"][2]["best"].update(score=None, se=None),
+    "negative and huge scores": lambda p: p["candidates"][2]["best"].update(score=-1.5e300, se=2e299),
+    "NaN difference": lambda p: p["candidates"][2].update(difference={"mean": math.nan, "low": -math.inf, "high": 1.0}),
+    "zero difference": lambda p: [c.update(difference={"mean": 0.0, "low": 0.0, "high": 0.0}) for c in p["candidates"]],
+    "NaN curve": lambda p: p["path"].update(cv_mean=[math.nan] * 100, cv_se=[math.nan] * 100),
+    "curve with holes": lambda p: p["path"].update(cv_mean=[None, math.inf, 0.5, 0.5] * 25),
+    "infinite coefficient": lambda p: p["path"]["coefs"][99].__setitem__(3, math.inf),
+    "all zero": lambda p: p["path"].update(coefs=[[0.0] * 60] * 100, inputs_kept=[[]] * 100),
+    "huge coefficients": lambda p: p["path"].update(coefs=[[1e200 * c for c in row] for row in p["path"]["coefs"]]),
+    "λ ends at zero": lambda p: p["path"]["lambdas"].__setitem__(99, 0.0),
+    "best is 1-SE": lambda p: p["path"].update(index_1se=41, index_chosen=41),
+    "chosen is neither": lambda p: p["path"].update(index_chosen=60),
+    "one λ": lambda p: p["path"].update(
+        index_best=0,
+        index_1se=0,
+        index_chosen=0,
+        **{k: p["path"][k][50:51] for k in ("lambdas", "coefs", "inputs_kept", "cv_mean", "cv_se")},
+    ),
+    "no inputs": lambda p: p["path"].update(features=[], coefs=[[]] * 100, inputs_kept=[[]] * 100, n_inputs=0),
+    "deep network": lambda p: p["network"].update(
+        layers=[["a"], 3, 20, ["y"]], silenced=[[False], [True] * 3, [False] * 20, [False]]
+    ),
+}
+
+
+@pytest.mark.parametrize("change", MISSING.values(), ids=MISSING.keys())
+def test_parts_may_be_missing_or_strange(page, change):
+    change(page)
+    html = render_page(page)
+    reader = Reader(html)
+    assert not re.search(r"\b(nan|inf|None|NaN|Infinity)\b", reader.text)
+    for _, attrs in reader.elements:
+        geometry = " ".join(str(attrs.get(k, "")) for k in ("d", "x", "y", "cx", "cy", "width", "height", "style"))
+        assert not re.search(r"nan|inf(?!o)|None", geometry), geometry
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_contrast_meets_wcag_aa_in_light_and_dark(page):
+    style = Reader(render_page(page)).raw["style"][0]
+    palettes = [
+        dict(re.findall(r"--(\w+): (#\w{6});", block)) for block in re.findall(r":root \{([^}]*#[^}]*)\}", style)
+    ]
+    assert len(palettes) >= 2
+    for palette in palettes[:2]:
+        for ink, least in (("ink", 4.5), ("quiet", 4.5), ("accent", 4.5), ("up", 4.5), ("down", 4.5), ("line", 3.0)):
+            for paper in ("paper", "faint") if least > 3 else ("paper",):
+                bright, dark = sorted((luminance(palette[ink]), luminance(palette[paper])), reverse=True)
+                assert (bright + 0.05) / (dark + 0.05) >= least, (ink, paper)
