@@ -20,9 +20,9 @@ _EPS = np.finfo(float).eps
 class NewtonSolver:
     """Fits one penalty after the other on a `Problem` with a smooth loss, each from where the last one ended."""
 
-    def __init__(self, problem):
+    def __init__(self, problem, start=None):
         self.problem = problem
-        self.w, self.b = problem.zero()
+        self.w, self.b = problem.zero() if start is None else start
         self.a_last = None
         self.working = np.zeros(problem.p, dtype=bool)
         self.g = self._gradient(self._eta(self.w, self.b))[0]
@@ -85,6 +85,7 @@ class NewtonSolver:
             if moved is None:  # no decrease left in the arithmetic
                 break
             w, b, eta = moved
+            w = model.recentred(w)
         self.w = np.zeros(self.problem.weights_shape)
         self.w[..., columns] = w
         self.b = b
@@ -105,6 +106,25 @@ class _Model:
             return float(self.penalty.value(w))
         a, b = (part.reshape(w.shape) for part in self.parts)
         return float((a * np.abs(w) + 0.5 * b * w * w).sum())
+
+    def recentred(self, w):
+        """w with the vector that softmax does not see, the same for all classes, chosen so that the penalty is least.
+
+        Without this the L1 part alone would have to pull the classes together, by steps of λ.
+        """
+        if w.ndim == 1 or self.parts is None:
+            return w
+        a, b = (part.reshape(w.shape) for part in self.parts)
+        # Σ_k a|w_k − c| + ½b(w_k − c)² is least at a kink c = w_k or at the stationary point between two kinks.
+        signs = np.sign(w[None] - np.sort(w, axis=0)[:, None] + 0.0)
+        signs = np.concatenate([signs, np.where(signs == 0, 1.0, signs)])
+        curvature = b.sum(0)
+        between = ((b * w).sum(0) + (a * signs).sum(1)) / np.where(curvature > 0, curvature, np.inf)
+        shifts = np.concatenate([np.zeros((1, w.shape[1])), w, between])
+        moved = w[None] - shifts[:, None]
+        costs = (a * np.abs(moved) + 0.5 * b * moved * moved).sum(1)
+        best = np.where(costs.min(0) < costs[0], costs.argmin(0), 0)
+        return w - shifts[best, np.arange(w.shape[1])]
 
     def at(self, w, eta) -> _Quadratic:
         """Quadratic model at w (its intercept eliminated) and the KKT violation there."""

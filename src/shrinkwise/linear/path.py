@@ -132,26 +132,31 @@ def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float
     return np.geomspace(top, top * ratio, n_lambdas) if n_lambdas > 1 else np.array([top])
 
 
-def _null_gradient(problem: Problem, penalty: Penalty):
+def _null_fit(problem: Problem, penalty: Penalty):
+    """(w, b) with every penalised weight zero: the intercept and the unpenalised columns alone are fitted."""
     free = penalty.with_lam(1.0).unpenalised(problem.weights_shape)
-    b = problem.zero()[1]
-    eta = np.broadcast_to(b, (problem.n, *b.shape)).copy()
+    w, b = problem.zero()
     columns = np.flatnonzero(free.reshape(-1, problem.p).any(0))
     if len(columns):
         part = Problem(problem.X[:, columns], problem.y, problem.loss.name, problem.s, problem.fit_intercept)
-        fitted = _solver(part).solve(L2(0.0), 1e-12, 1000)
-        eta = part.eta(fitted.w, fitted.b)
+        fitted = _solver(part).solve(L2(0.0), 1e-14, 1000)
+        w[..., columns], b = fitted.w, fitted.b
+    return w, b
+
+
+def _null_gradient(problem: Problem, penalty: Penalty):
+    eta = problem.eta(*_null_fit(problem, penalty))
     return problem.correlate((problem.s * problem.loss.gradient(problem.y, eta).T).T)
 
 
-def _solver(problem: Problem):
-    return SquaredSolver(problem) if problem.loss.name == "squared" else NewtonSolver(problem)
+def _solver(problem: Problem, start=None):
+    return SquaredSolver(problem, start) if problem.loss.name == "squared" else NewtonSolver(problem, start)
 
 
 def _solve_all(problem: Problem, penalty: Penalty, lambdas, tol, max_iter, keep_last: bool = False) -> Path:
     rotation = _row_space(problem, penalty)
     inner = problem if rotation is None else rotation.problem
-    solver = _solver(inner)
+    solver = _solver(inner, _null_fit(inner, penalty) if rotation is None else None)
     results = []
     for lam in lambdas:
         solution = solver.solve(penalty.with_lam(lam), tol, max_iter)

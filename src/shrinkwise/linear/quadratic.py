@@ -83,6 +83,8 @@ def solve_prox(G, c, penalty, w, shape, tol: float, max_iter: int = 20_000):
     top = float(np.linalg.eigvalsh(G)[-1]) if len(c) else 0.0
     if not top > 0:
         return np.zeros_like(w), True, 1
+    if float(np.max(penalty.violation(w.reshape(shape), (G @ w - c).reshape(shape)), initial=0.0)) <= tol:
+        return w, True, 1
     step, y, momentum = 1.0 / top, w.copy(), 1.0
     for k in range(max_iter):
         new = penalty.prox((y - step * (G @ y - c)).reshape(shape), step).reshape(-1)

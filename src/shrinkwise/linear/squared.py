@@ -23,17 +23,17 @@ _EPS = np.finfo(float).eps
 class SquaredSolver:
     """Fits one penalty after the other on a `Problem` with squared loss, each from where the last one ended."""
 
-    def __init__(self, problem):
+    def __init__(self, problem, start=None):
         self.problem = problem
         self.X, self.y = problem.centred
         self.n, self.p = self.X.shape
         self.c = self.X.T @ self.y / self.n
         self.yy = float(self.y @ self.y) / self.n
-        self.w = np.zeros(self.p)
-        self.g = -self.c  # gradient of the loss at w
+        self.w = np.zeros(self.p) if start is None else start[0]
         self.a_last = None
         self.working = np.zeros(self.p, dtype=bool)
         self.blocks = _GrowingGram(self.X) if self.p > self.n else None
+        self.g = self._gradient(self.w)
 
     def intercept(self, w):
         """ȳ − x̄'w, or 0."""

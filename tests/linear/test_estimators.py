@@ -1,0 +1,114 @@
+"""The estimators: attributes, the choice of λ, refusals."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Lasso
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
+
+import shrinkwise as sw
+from linear.data import diabetes, random_problem, sonar
+from shrinkwise.linear import is_separable
+
+
+def test_every_fit_carries_its_certificate():
+    X, y = diabetes()
+    fit = sw.PenalizedRegressor(sw.L1(1.0)).fit(X, y)
+    assert fit.duality_gap_ <= 1e-6
+    assert fit.kkt_violation_ <= 1e-6
+    assert fit.status_.startswith("solved: relative gap")
+    assert fit.penalty_ == sw.L1(1.0)
+
+
+def test_the_penalty_is_a_hyperparameter_of_grid_search():
+    X, y = diabetes()
+    search = GridSearchCV(sw.PenalizedRegressor(sw.L1(1.0)), {"penalty__lam": [0.1, 1.0, 1000.0]}, cv=3).fit(X, y)
+    assert search.best_params_["penalty__lam"] in (0.1, 1.0)
+    assert search.best_estimator_.penalty_.lam == search.best_params_["penalty__lam"]
+
+
+def test_cv_scores_are_those_of_the_folds_refitted_one_by_one():
+    X, y = diabetes()
+    cv = KFold(4, shuffle=True, random_state=1)
+    fit = sw.PenalizedRegressorCV(sw.L1(1.0), n_lambdas=12, cv=cv).fit(X, y)
+    for k in (0, 5, 11):
+        peer = Lasso(alpha=fit.lambdas_[k], tol=1e-10, max_iter=100_000)
+        losses = -cross_val_score(peer, X, y, cv=cv, scoring="neg_mean_squared_error")
+        assert fit.cv_mean_[k] == pytest.approx(losses.mean(), rel=1e-6)
+        assert fit.cv_se_[k] == pytest.approx(losses.std(ddof=1) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("select", ["1se", "best"])
+def test_selection_rule(select):
+    X, y = diabetes()
+    fit = sw.PenalizedRegressorCV(sw.L1(1.0), n_lambdas=40, select=select).fit(X, y)
+    best = np.argmin(fit.cv_mean_)
+    limit = fit.cv_mean_[best] + fit.cv_se_[best]
+    assert fit.lambda_best_ == fit.lambdas_[best]
+    assert fit.lambda_1se_ == fit.lambdas_[fit.cv_mean_ <= limit].max()
+    assert fit.lambda_ == (fit.lambda_1se_ if select == "1se" else fit.lambda_best_)
+    np.testing.assert_array_equal(fit.coef_, fit.path_.coefs[list(fit.lambdas_).index(fit.lambda_)])
+
+
+def test_one_standard_error_keeps_fewer_inputs_on_sonar():
+    X, y = sonar()
+    fit = sw.PenalizedClassifierCV(sw.L1(1.0), n_lambdas=40, cv=5).fit(X, y)
+    n = fit.path_.n_nonzero
+    assert n[fit.index_1se_] < n[fit.index_best_]
+    assert fit.score(X, y) > 0.75
+
+
+def test_groups_reach_the_splitter():
+    X, y = diabetes()
+    groups = np.arange(len(y)) % 5
+    fit = sw.PenalizedRegressorCV(sw.L2(1.0), n_lambdas=5, cv=GroupKFold(5)).fit(X, y, groups=groups)
+    assert fit.cv_losses_.shape == (5, 5)
+
+
+def test_several_classes():
+    X, y = random_problem(1, n=200, loss="multinomial")
+    names = np.array(["b", "a", "c"])[y]
+    fit = sw.PenalizedClassifier(sw.L1(0.02)).fit(X, names)
+    assert list(fit.classes_) == ["a", "b", "c"]
+    assert fit.coef_.shape == (3, 12)
+    np.testing.assert_allclose(fit.predict_proba(X).sum(1), 1)
+    assert fit.score(X, names) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: sw.PenalizedRegressor(Lasso()).fit(*diabetes()), "an estimator is not a penalty"),
+        (lambda: sw.PenalizedRegressor(0.1).fit(*diabetes()), "expected penalty as a shrinkwise penalty"),
+        (lambda: sw.PenalizedRegressor(sw.L1).fit(*diabetes()), "expected penalty as a shrinkwise penalty"),
+        (lambda: sw.PenalizedRegressorCV(select="2se").fit(*diabetes()), '"1se" or "best"'),
+        (lambda: sw.PenalizedRegressorCV(cv=1).fit(*diabetes()), "cv ≥ 2"),
+        (lambda: sw.PenalizedClassifier().fit([[1.0], [2.0]], [1, 1]), "one class"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(make, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        make()
+
+
+def test_separable_classes_have_no_finite_optimum_without_a_penalty_and_it_is_said():
+    X, y = sonar()
+    assert is_separable(X, y)
+    with pytest.warns(ConvergenceWarning, match="no finite optimum"):
+        fit = sw.PenalizedClassifier(sw.L2(0.0)).fit(X, y)
+    assert fit.status_.startswith("no finite optimum")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sw.PenalizedClassifier(sw.L2(1e-6)).fit(X, y)
+
+
+def test_is_separable_on_small_truths():
+    x = np.array([[0.0], [1.0], [2.0], [3.0]])
+    assert is_separable(x, [0, 0, 1, 1])
+    assert not is_separable(x, [0, 1, 0, 1])
+    assert is_separable(np.array([[0.0], [1.0], [1.0], [2.0]]), [0, 0, 1, 1])  # touching: quasi-complete
+    assert is_separable(x, [0, 1, 2, 2])
+    X, y = random_problem(3, n=300, loss="multinomial")
+    assert not is_separable(X, y)
