@@ -137,7 +137,8 @@ class _Model:
         violation = self._violation(w, g)
         if problem.fit_intercept:
             # Softmax does not see a constant added to all classes: T is singular along it, up to rounding.
-            T_inverse = np.linalg.pinv(np.atleast_2d(T), rcond=1e-10, hermitian=True)
+            T = np.atleast_2d(T)
+            T_inverse = np.linalg.pinv(T, rcond=1e-10, hermitian=True) if len(T) > 1 else 1.0 / np.maximum(T, 1e-300)
             gb = np.atleast_1d(gb)
             violation = max(violation, float(np.abs(gb).max()))
             # Rounding may leave H slightly indefinite; a little damping changes the step, not where it ends.

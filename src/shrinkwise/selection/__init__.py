@@ -1,0 +1,9 @@
+"""Pure rules: how rows are split, which λ a cross-validation curve selects, how sure a difference is. No models."""
+
+from __future__ import annotations
+
+from shrinkwise.selection.intervals import mean_and_se, paired_interval
+from shrinkwise.selection.rules import one_standard_error
+from shrinkwise.selection.splits import folds
+
+__all__ = ["folds", "mean_and_se", "one_standard_error", "paired_interval"]

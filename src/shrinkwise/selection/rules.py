@@ -1,0 +1,44 @@
+"""Which λ of a cross-validation curve to take."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def one_standard_error(cv_mean, cv_se) -> tuple[int, int]:
+    """The best λ of a cross-validation curve, and the strongest λ within one standard error of it.
+
+        best = argmin_i m_i            1se = min { i : m_i ≤ m_best + s_best }
+
+    for held-out losses m (lower is better) along a **decreasing** grid of λ, so that a smaller index means stronger
+    regularization. The standard error is the one at the best λ. Equal losses go to the stronger regularization.
+
+    Parameters
+    ----------
+    cv_mean : array (L,)
+        Mean held-out loss per λ. NaN marks a λ that has no score; it is never selected.
+    cv_se : array (L,)
+        Its standard error. NaN at the best λ (a single fold) counts as 0: then both indices agree.
+
+    Returns
+    -------
+    (index_best, index_1se) with index_1se ≤ index_best.
+
+    References
+    ----------
+    Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984, section 3.4.3.
+    Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, 2009, section 7.10.
+
+    Examples
+    --------
+    >>> one_standard_error([9.0, 4.0, 3.0, 3.5], [1.0, 1.0, 1.5, 1.0])
+    (2, 1)
+    """
+    mean, se = np.asarray(cv_mean, dtype=float), np.asarray(cv_se, dtype=float)
+    if mean.ndim != 1 or mean.shape != se.shape:
+        raise ValueError(f"cv_mean and cv_se must be 1-D and of one length: got shapes {mean.shape} and {se.shape}")
+    if mean.size == 0 or np.isnan(mean).all():
+        raise ValueError("the cross-validation curve has no finite score: every held-out loss is missing")
+    best = int(np.nanargmin(mean))
+    margin = 0.0 if np.isnan(se[best]) else se[best]
+    return best, int(np.flatnonzero(mean <= mean[best] + margin)[0])

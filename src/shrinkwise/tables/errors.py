@@ -1,0 +1,42 @@
+"""What a user's table can get wrong, said in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """A table or a choice that cannot be worked with; its text is one sentence for the person who made it."""
+
+
+def quoted(text: object, width: int = 60) -> str:
+    """`text` in quotes on one line, shortened to `width`, so that a sentence around it stays a sentence."""
+    whole = str(text)
+    return repr(whole if len(whole) <= width else whole[: width - 1] + "…")
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def figure(number: float) -> str:
+    """A number as one would write it: whole ones in full, others with six digits."""
+    return f"{number:.0f}" if number == round(number, 0) and abs(number) < 1e15 else f"{number:.6g}"
+
+
+def no_such_column(table: str, wanted: str, names: Sequence[str]) -> InputError:
+    """The error for a column that is not there, with the nearest names, or the first ones when none is near."""
+    lowered = {name.lower().strip(): name for name in reversed(names)}
+    near = [lowered[match] for match in get_close_matches(wanted.lower().strip(), lowered, n=3, cutoff=0.6)]
+    if near:
+        return InputError(f"{table} has no column {quoted(wanted)}; did you mean {' or '.join(map(quoted, near))}?")
+    shown = ", ".join(map(quoted, names[:5])) + (", …" if len(names) > 5 else "")
+    return InputError(f"{table} has no column {quoted(wanted)}; it has {counted(len(names), 'column')}: {shown}.")
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, cut to its first line and without a full stop, to stand in a sentence."""
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(" .:") if text else type(error).__name__

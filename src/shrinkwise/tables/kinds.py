@@ -1,0 +1,249 @@
+"""Column kinds, inferred from the values: number, category, yes/no, or dropped with a reason.
+
+Text is compared after trimming the white space around it, and the usual markers for a missing value (`MISSING`) are
+missing in every column. Nothing that needs a guess becomes a number: thousands separators, units and codes with
+leading zeros stay text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from .errors import InputError, counted, figure, quoted
+
+MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
+
+# A text column is a category up to FREE_LEVELS levels; above, only while a level has 10 rows on average and the one-hot
+# block stays narrow (MAX_LEVELS). Fewer than 2 rows per level is an identifier or free text at any size.
+FREE_LEVELS, MAX_LEVELS = 30, 200
+
+# Squares and cross products of larger numbers leave the range of a float (1.8e308) within a few steps.
+LARGEST = 1e100
+
+_YES, _NO = {"yes", "true", "y", "t", "1", "on"}, {"no", "false", "n", "f", "0", "off"}
+_IDENTIFIER_WORDS = {
+    "id",
+    "ids",
+    "idx",
+    "index",
+    "key",
+    "no",
+    "nr",
+    "row",
+    "rowid",
+    "rownum",
+    "serial",
+    "unnamed",
+    "uuid",
+}
+
+_CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
+_DAY = (
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})|\d{4}[-/](0[1-9]|1[0-2])"
+    r"|\d{1,2}[- ][A-Za-z]{3,9}\.?,?[- ]\d{2,4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
+)
+_DATE_OR_TIME = rf"^(({_DAY})([T ,]+{_CLOCK} ?(Z|UTC|[+-]\d{{2}}:?\d{{2}})?)?|{_CLOCK})$"
+_LEADING_ZERO = r"^0\d+$"
+_WITH_SEPARATORS = r"^[^\w]*\d[\d.,' ]*[^\d]{0,4}$"
+
+
+@dataclass
+class ColumnPlan:
+    """What is done with one input column.
+
+    `levels` are the texts of a category in sorted order, or of a yes/no column with the level coded 1 last (one level
+    alone: it is either that or missing). `n_missing` counts the rows used.
+    """
+
+    name: str
+    kind: str
+    reason: str
+    levels: list[str] | None = None
+    n_missing: int = 0
+
+
+def as_text(series: pl.Series) -> pl.Series:
+    """The values as trimmed text, missing as null. Whole numbers read alike from every type: 1, 1.0 and "1" are "1".
+
+    The result has no name, because polars takes a name such as "^x$" for a pattern in many methods of a series.
+    """
+    if _is_foreign(series):
+        raise InputError(f"Column {quoted(series.name)} holds {series.dtype} where numbers or text were expected.")
+    series = series.alias("")
+    if series.dtype == pl.Boolean:
+        return series.replace_strict({True: "True", False: "False"}, return_dtype=pl.String)
+    if series.dtype.is_float() or series.dtype.is_decimal():
+        series = series.cast(pl.Float64).fill_nan(None)
+        whole = ((series == series.round()) & (series.abs() < 2**53)).fill_null(False)
+        return series.cast(pl.Int64, strict=False).cast(pl.String).zip_with(whole, series.cast(pl.String))
+    text = series.cast(pl.String, strict=False).str.strip_chars()
+    return text.set(text.is_in(MISSING), None)
+
+
+def as_numbers(series: pl.Series) -> pl.Series:
+    """The values as float64, without a name; null where missing and where the value is not a number."""
+    is_number = series.dtype.is_numeric() or series.dtype == pl.Boolean
+    return (series.alias("") if is_number else as_text(series)).cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def typed(series: pl.Series) -> pl.Series:
+    """A text column as integers or floats when every value present is one; any other column as it is.
+
+    Digits of one common width with a leading zero somewhere (postal codes, "007") are codes and stay text.
+    """
+    if series.dtype != pl.String:
+        return series
+    text = as_text(series)
+    if text.null_count() < len(text) and not _are_codes(text):
+        for dtype in (pl.Int64, pl.Float64):
+            numbers = text.cast(dtype, strict=False)
+            if numbers.null_count() == text.null_count():
+                return numbers.alias(series.name)
+    return text.alias(series.name)
+
+
+def judge(series: pl.Series, rows: np.ndarray | None = None) -> ColumnPlan:
+    """The kind of one input column, with the reason as said to the user.
+
+    `rows` are the numbers of its rows in the file (1 is the first below the header), for messages; default 1, 2, ….
+    Raises InputError for infinite values.
+    """
+    rows = np.arange(1, len(series) + 1) if rows is None else rows
+    series = typed(series)
+    if not_a_column := unusable_type(series):
+        return ColumnPlan(series.name, "dropped", not_a_column, n_missing=series.null_count())
+    numeric = series.dtype.is_numeric()
+    values = as_numbers(series) if numeric else as_text(series)
+    n_missing = values.null_count()
+    if n_missing == len(values):
+        return ColumnPlan(series.name, "dropped", "all values are missing", n_missing=n_missing)
+    if values.n_unique() == 1:
+        return ColumnPlan(
+            series.name,
+            "dropped",
+            f"constant: always {figure(values[0]) if numeric else quoted(values[0])}",
+        )
+    kind, reason, levels = _judge_numbers(series.name, values, rows) if numeric else _judge_text(values, rows)
+    if n_missing and kind != "dropped":
+        reason += f"; {n_missing} of {len(values)} missing"
+    return ColumnPlan(series.name, kind, reason, levels, n_missing)
+
+
+def is_missing(series: pl.Series) -> pl.Series:
+    """Where there is no value: null, NaN, or text that stands for missing."""
+    return (as_numbers(series) if series.dtype.is_numeric() else as_text(series)).is_null()
+
+
+def unusable_type(series: pl.Series) -> str:
+    """Why values of this type are neither numbers nor text; empty when they are."""
+    if series.dtype.is_temporal():
+        return "dates or times"
+    return f"neither numbers nor text but {series.dtype}" if _is_foreign(series) else ""
+
+
+def refuse_infinite(name: str, numbers: np.ndarray, rows: np.ndarray) -> None:
+    """InputError when a number is infinite or beyond ±1e100; NaN is a missing value and passes."""
+    beyond = np.abs(numbers) > LARGEST
+    if beyond.any():
+        first = int(np.argmax(beyond))
+        raise InputError(
+            f"Column {quoted(name)} holds {counted(int(beyond.sum()), 'value')} that "
+            f"{'is' if beyond.sum() == 1 else 'are'} infinite or beyond ±1e100 (first in row {rows[first]}: "
+            f"{numbers[first]:g}); replace by a finite number or leave empty."
+        )
+
+
+def not_a_measure(name: str, numbers: np.ndarray, rows: np.ndarray) -> str:
+    """Why numbers are an identifier of their rows or dates; empty when they may measure something.
+
+    Identifiers count the rows of the file from 0 or 1, or are whole, all different and named like an identifier.
+    """
+    if np.isnan(numbers).any() or np.any(numbers != np.round(numbers)):
+        return ""
+    if np.array_equal(numbers, rows) or np.array_equal(numbers, rows - 1):
+        return "a row number: it counts the rows of the table"
+    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+    if words & _IDENTIFIER_WORDS and len(np.unique(numbers)) == len(numbers):
+        return "an identifier: a whole number of its own in every row, and named like one"
+    if 19000101 <= numbers.min() and numbers.max() <= 21001231:
+        days = pl.Series(np.unique(numbers).astype(int)).cast(pl.String).str.to_date("%Y%m%d", strict=False)
+        return "" if days.null_count() else "dates written as YYYYMMDD"
+    return ""
+
+
+def date_reason(text: pl.Series) -> str:
+    """Why a column of text holds dates or times; empty when it does not."""
+    values = text.drop_nulls().unique()
+    return f"dates or times, such as {quoted(values.min())}" if values.str.contains(_DATE_OR_TIME).all() else ""
+
+
+def almost_numbers(text: pl.Series, rows: np.ndarray) -> str:
+    """Which few values keep a text column from being read as numbers; empty when there are more than one in ten."""
+    present = text.is_not_null()
+    wrong = present & text.cast(pl.Float64, strict=False).is_null()
+    if not 0 < int(wrong.sum()) <= 0.1 * int(present.sum()):
+        return ""
+    first = int(wrong.arg_true()[0])
+    return (
+        f"numbers except for {counted(int(wrong.sum()), 'value')} such as {quoted(text[first])} (row {rows[first]}), "
+        "to be left empty if numbers are meant"
+    )
+
+
+def disguised_numbers(text: pl.Series, rows: np.ndarray) -> str:
+    """What keeps text from being read as numbers: few values, leading zeros, separators or units; else empty."""
+    if _are_codes(text):
+        return "codes with leading zeros"
+    values = text.drop_nulls()
+    wrong = values.filter(values.cast(pl.Float64, strict=False).is_null())
+    if len(wrong) and values.str.contains(_WITH_SEPARATORS).all():
+        return (
+            f"numbers with separators or units such as {quoted(wrong[0])}, to be written plainly if numbers are meant"
+        )
+    return almost_numbers(text, rows)
+
+
+def _are_codes(text: pl.Series) -> bool:
+    return text.str.contains(_LEADING_ZERO).any() and text.drop_nulls().str.len_chars().n_unique() == 1
+
+
+def _is_foreign(series: pl.Series) -> bool:
+    return series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary)
+
+
+def _judge_numbers(name: str, values: pl.Series, rows: np.ndarray) -> tuple[str, str, list[str] | None]:
+    numbers = values.to_numpy()
+    refuse_infinite(name, numbers, rows)
+    if reason := not_a_measure(name, numbers, rows):
+        return "dropped", reason, None
+    present = numbers[~np.isnan(numbers)]
+    low, high = present.min(), present.max()
+    if (low, high) == (0, 1) and np.isin(present, (0, 1)).all():
+        return "yes/no", "only 0 and 1", ["0", "1"]
+    if low == high:
+        return "number", f"always {figure(low)} or missing", None
+    return "number", f"numbers from {figure(low)} to {figure(high)}", None
+
+
+def _judge_text(text: pl.Series, rows: np.ndarray) -> tuple[str, str, list[str] | None]:
+    if reason := date_reason(text):
+        return "dropped", reason, None
+    levels = sorted(text.drop_nulls().unique().to_list())
+    if len(levels) == 1:
+        return "yes/no", f"only {quoted(levels[0])} or missing", levels
+    if len(levels) == 2:
+        levels.sort(key=lambda level: (level.lower() in _YES, level.lower() not in _NO, level))
+        return "yes/no", f"two values, {quoted(levels[0])} = 0 and {quoted(levels[1])} = 1", levels
+    n = len(text) - text.null_count()
+    if len(levels) > min(MAX_LEVELS, n / 2, max(FREE_LEVELS, n / 10)):
+        hint, shown = disguised_numbers(text, rows), f"{len(levels)} different texts in {counted(n, 'row')}"
+        if len(levels) > n / 2:
+            what = "an identifier or free text" if len(levels) == n else "free text"
+            return "dropped", f"{hint or what}: {shown}", None
+        return "dropped", f"too many levels{f' ({hint})' if hint else ''}: {shown}", None
+    hint = almost_numbers(text, rows)
+    return "category", f"text with {len(levels)} levels{f' ({hint})' if hint else ''}", levels
