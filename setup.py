@@ -20,9 +20,9 @@ setup(
     ext_modules=[
         Extension(
             "shrinkwise.kernels._shrinkwise",
-            sources=["src/shrinkwise/kernels/src/gram_cd.c"],
+            sources=["src/shrinkwise/kernels/src/gram_cd.c", "src/shrinkwise/kernels/src/prox.c"],
             extra_compile_args=flags,
-            export_symbols=["sw_gram_cd", "sw_simd_level"],
+            export_symbols=["sw_gram_cd", "sw_prox", "sw_simd_level"],
             optional=True,
         )
     ],

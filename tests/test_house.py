@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "shrinkwise"
-FLOORS = ["kernels", "figures", "penalties", "selection", "linear", "networks", "dropout", "tables", "compare", "report", "cli"]
+FLOORS = [
+    "kernels",
+    "figures",
+    "penalties",
+    "selection",
+    "linear",
+    "networks",
+    "dropout",
+    "tables",
+    "compare",
+    "report",
+    "cli",
+]
 APART = {"linear", "networks", "dropout"}  # these three know nothing of each other
 MODULES = sorted(SOURCE.rglob("*.py"))
 
@@ -48,8 +60,10 @@ def test_the_import_rule_sees_relative_and_absolute_imports():
 
 @pytest.mark.parametrize("module", ["shrinkwise", "shrinkwise.cli", "shrinkwise.penalties"])
 def test_importing_loads_nothing_heavy(module):
-    code = f"import sys, {module}; print(sorted({{'torch', 'sklearn', 'scipy', 'polars', 'pandas', 'matplotlib'}} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    heavy = {"torch", "sklearn", "scipy", "polars", "pandas", "matplotlib"}
+    code = f"import sys, {module}; print(sorted({heavy!r} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 def test_every_public_name_resolves_and_says_what_it_is():

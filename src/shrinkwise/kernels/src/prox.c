@@ -1,0 +1,158 @@
+/* Proximal maps that training calls at every step: one read and one write of memory, several tensors in one call.
+ *
+ *   separable   out = soft(in, threshold) * shrink                    (L1, L2, elastic net)
+ *   rows        out = in * max(1 - threshold_g / ||in_g||, 0)         in of shape (rows, columns), a group a row
+ *   columns     the same, a group a column
+ *
+ * in == out is allowed. Squares are summed in double. NaN propagates: every test below is false for NaN on the side that
+ * keeps it. The caller decides on threads; the pool is torch's own (GOMP_parallel of the libgomp that torch has loaded).
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(_MSC_VER)
+#define SW_EXPORT __declspec(dllexport)
+#else
+#define SW_EXPORT __attribute__((visibility("default")))
+#endif
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
+#define SW_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define SW_CLONES
+#endif
+
+typedef struct {
+    const void *in;
+    void *out;
+    int64_t rows, columns;    /* separable: rows = 1 */
+    const double *thresholds; /* separable: one; rows, columns: one a group */
+    double shrink;            /* separable only */
+} sw_prox_job;
+
+enum { SW_SEPARABLE = 0, SW_ROWS = 1, SW_COLUMNS = 2 };
+
+static double shrink_factor(double squares, double threshold)
+{
+    const double norm = sqrt(squares);
+    if (!(threshold > 0.0))
+        return 1.0;
+    return norm <= threshold ? 0.0 : 1.0 - threshold / norm;
+}
+
+/* A tile of columns stays in the second-level cache between the pass that sums and the pass that scales. */
+enum { TILE_BYTES = 384 * 1024 };
+
+#define SW_DEFINE(T, NAME)                                                                                             \
+    SW_CLONES static void separable_##NAME(const T *in, T *out, int64_t from, int64_t to, T threshold, T shrink)       \
+    {                                                                                                                  \
+        for (int64_t i = from; i < to; i++) {                                                                          \
+            const T x = in[i];                                                                                         \
+            T clipped = x < -threshold ? -threshold : x;                                                               \
+            clipped = clipped > threshold ? threshold : clipped;                                                       \
+            out[i] = (x - clipped) * shrink;                                                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
+    SW_CLONES static void rows_##NAME(const sw_prox_job *job, int64_t from, int64_t to)                                \
+    {                                                                                                                  \
+        const int64_t n = job->columns;                                                                                \
+        for (int64_t g = from; g < to; g++) {                                                                          \
+            const T *x = (const T *)job->in + g * n;                                                                   \
+            T *y = (T *)job->out + g * n;                                                                              \
+            double sums[8] = {0};                                                                                      \
+            int64_t i = 0;                                                                                             \
+            for (; i + 8 <= n; i += 8)                                                                                 \
+                for (int k = 0; k < 8; k++)                                                                            \
+                    sums[k] += (double)x[i + k] * (double)x[i + k];                                                    \
+            double squares = ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])); \
+            for (; i < n; i++)                                                                                         \
+                squares += (double)x[i] * (double)x[i];                                                                \
+            const T factor = (T)shrink_factor(squares, job->thresholds[g]);                                            \
+            for (i = 0; i < n; i++)                                                                                    \
+                y[i] = x[i] * factor;                                                                                  \
+        }                                                                                                              \
+    }                                                                                                                  \
+    SW_CLONES static void column_tile_##NAME(const sw_prox_job *job, int64_t from, int64_t to, double *squares,        \
+                                             T *factors)                                                               \
+    {                                                                                                                  \
+        const int64_t width = to - from;                                                                               \
+        for (int64_t k = 0; k < width; k++)                                                                            \
+            squares[k] = 0.0;                                                                                          \
+        for (int64_t i = 0; i < job->rows; i++) {                                                                      \
+            const T *x = (const T *)job->in + i * job->columns + from;                                                 \
+            for (int64_t k = 0; k < width; k++)                                                                        \
+                squares[k] += (double)x[k] * (double)x[k];                                                             \
+        }                                                                                                              \
+        for (int64_t k = 0; k < width; k++)                                                                            \
+            factors[k] = (T)shrink_factor(squares[k], job->thresholds[from + k]);                                      \
+        for (int64_t i = 0; i < job->rows; i++) {                                                                      \
+            const T *x = (const T *)job->in + i * job->columns + from;                                                 \
+            T *y = (T *)job->out + i * job->columns + from;                                                            \
+            for (int64_t k = 0; k < width; k++)                                                                        \
+                y[k] = x[k] * factors[k];                                                                              \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void columns_##NAME(const sw_prox_job *job, int64_t from, int64_t to)                                       \
+    {                                                                                                                  \
+        enum { MOST = 4096 };                                                                                          \
+        double squares[MOST];                                                                                          \
+        T factors[MOST];                                                                                               \
+        const int64_t line = 64 / (int64_t)sizeof(T);                                                                  \
+        int64_t width = TILE_BYTES / ((int64_t)sizeof(T) * (job->rows > 0 ? job->rows : 1)) / line * line;             \
+        /* Tiles narrower than four cache lines read memory in scraps: better pass twice over wide ones. */            \
+        width = width < 4 * line || width > MOST ? MOST : width;                                                       \
+        for (; from < to; from += width)                                                                               \
+            column_tile_##NAME(job, from, from + width < to ? from + width : to, squares, factors);                    \
+    }                                                                                                                  \
+    static void work_##NAME(int kind, const sw_prox_job *job, int64_t part, int64_t parts)                             \
+    {                                                                                                                  \
+        const int64_t units = kind == SW_ROWS ? job->rows : job->columns;                                              \
+        const int64_t grain = kind == SW_ROWS ? 1 : 64 / (int64_t)sizeof(T); /* no cache line shared by two threads */ \
+        const int64_t blocks = (units + grain - 1) / grain;                                                            \
+        const int64_t from = blocks * part / parts * grain;                                                            \
+        int64_t to = blocks * (part + 1) / parts * grain;                                                              \
+        to = to < units ? to : units;                                                                                  \
+        if (kind == SW_SEPARABLE)                                                                                      \
+            separable_##NAME(job->in, job->out, from, to, (T)job->thresholds[0], (T)job->shrink);                      \
+        else if (kind == SW_ROWS)                                                                                      \
+            rows_##NAME(job, from, to);                                                                                \
+        else                                                                                                           \
+            columns_##NAME(job, from, to);                                                                             \
+    }
+
+SW_DEFINE(float, f32)
+SW_DEFINE(double, f64)
+
+typedef void (*parallel_t)(void (*)(void *), void *, unsigned, unsigned);
+typedef int (*query_t)(void);
+
+typedef struct {
+    int kind, is_double;
+    int64_t count;
+    const sw_prox_job *jobs;
+    query_t thread_num, num_threads;
+} call_t;
+
+static void run(void *data)
+{
+    const call_t *call = data;
+    const int64_t part = call->thread_num ? call->thread_num() : 0;
+    const int64_t parts = call->num_threads ? call->num_threads() : 1;
+    for (int64_t k = 0; k < call->count; k++)
+        (call->is_double ? work_f64 : work_f32)(call->kind, call->jobs + k, part, parts);
+}
+
+/* parallel, thread_num, num_threads: GOMP_parallel, omp_get_thread_num, omp_get_num_threads, or NULL for one thread. */
+SW_EXPORT void sw_prox(int kind, int is_double, int64_t count, const sw_prox_job *jobs, int threads, void *parallel,
+                       void *thread_num, void *num_threads)
+{
+    call_t call = {kind, is_double, count, jobs, NULL, NULL};
+    if (threads > 1 && parallel) {
+        call.thread_num = (query_t)thread_num;
+        call.num_threads = (query_t)num_threads;
+        ((parallel_t)parallel)(run, &call, (unsigned)threads, 0);
+    } else {
+        run(&call);
+    }
+}
