@@ -1,0 +1,248 @@
+"""Is λ enforced? The distance of −∇L(w) to λ ∂f(w), tensor by tensor, from gradients over all the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+
+from .optimizers import weight_decay
+from .printing import table
+from .stepper import Term
+
+# Measured on ReLU networks: an rms residual of .1 λ is good, of .3 λ usable; the largest entry is about λ whatever one does.
+_GOOD, _USABLE = 0.1, 0.3
+_DRAWS_WITH_DROPOUT = 8
+# A gradient at right angles to its weights (first) that the loss does not feel when they are doubled (second) is taken for
+# scale invariance. Both are loose: normalisations add an epsilon to the variance.
+_RIGHT_ANGLE, _UNMOVED = 0.05, 0.01
+
+
+@dataclass(frozen=True)
+class TensorCertificate:
+    """Residual of one penalised tensor in units of λ: root mean square and largest over entries or groups."""
+
+    name: str
+    rms: float
+    largest: float
+    loss_pull: float  # −⟨w, ∇L⟩
+    penalty_pull: float  # ⟨w, λ ∂f(w)⟩, by which λ would equal the former
+    noise: float  # standard error of the gradient over dropout draws, rms, in units of λ; 0 with one draw
+    zeros: int
+    size: int
+    parts: int  # entries or groups that the rms is over
+    scale_invariant: bool
+
+    @property
+    def lam_ratio(self) -> float:
+        """λ_effective/λ = −⟨w, ∇L⟩ / ⟨w, λ ∂f(w)⟩; NaN where w = 0."""
+        return _lam_ratio([self])
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How nearly the weights are stationary for L + λ f: over all tensors, and a sentence on what that means."""
+
+    tensors: list[TensorCertificate]
+    loss: float
+    objective: float
+    rms: float
+    largest: float
+    lam_ratio: float
+    status: str
+
+    def __str__(self) -> str:
+        rows = [
+            (
+                t.name,
+                f"{t.zeros} of {t.size}",
+                f"{t.rms:.2g}",
+                f"{t.largest:.2g}",
+                "" if math.isnan(t.lam_ratio) else f"{t.lam_ratio:.4f}",
+                f"{t.noise:.1g}" if t.noise else "",
+                "scale-invariant" if t.scale_invariant else "",
+            )
+            for t in self.tensors
+        ]
+        header = ("tensor", "exact zeros", "KKT/λ rms", "KKT/λ max", "λ_effective/λ", "noise/λ", "note")
+        return f"{table(header, rows)}\n\nL = {self.loss:.6g}, L + λf = {self.objective:.6g}. {self.status}"
+
+
+@dataclass
+class Gradients:
+    """Mean gradient of each tensor over the data and over the draws, and the standard error of the latter."""
+
+    mean: list[torch.Tensor]
+    error: list[torch.Tensor]
+    loss: float
+
+
+def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, draws: int | None) -> Certificate:
+    """The certificate of the given terms; see `Regularization.certificate`."""
+    terms = [term for term in terms if term.param.requires_grad]
+    draws = draws if draws is not None else _DRAWS_WITH_DROPOUT if _has_dropout(model) else 1
+    with _left_as_it_is(model):
+        gradients = _gradients(model, [term.param for term in terms], loss_fn, loader, draws)
+        first = next(_losses(model, loss_fn, loader))[0]
+        invariant = [_is_scale_invariant(t.param, g, first) for t, g in zip(terms, gradients.mean, strict=True)]
+    decays = {id(p): weight_decay(optimizer, group) for group in optimizer.param_groups for p in group["params"]}
+    tensors = [
+        _certify_tensor(
+            term, gradients.mean[k], gradients.error[k], decays.get(id(term.param), (0.0, 0.0))[0], invariant[k]
+        )
+        for k, term in enumerate(terms)
+    ]
+    decayed = any(decays.get(id(term.param), (0.0, 0.0))[1] for term in terms)
+    value = sum(float(term.map.penalty.value(term.param.detach())) for term in terms)
+    counted = [t for t in tensors if not t.scale_invariant]
+    rms = math.sqrt(sum(t.parts * t.rms**2 for t in counted) / max(sum(t.parts for t in counted), 1))
+    largest = max((t.largest for t in counted), default=0.0)
+    ratio = _lam_ratio(counted)
+    status = _status(rms, ratio, [t.name for t in tensors if t.scale_invariant], decayed)
+    return Certificate(tensors, gradients.loss, gradients.loss + value, rms, largest, ratio, status)
+
+
+def lam_scale(penalty) -> float:
+    """What "in units of λ" divides by: λ; for a sum the total of its terms' λ; 1 where that is 0."""
+    terms = penalty.scaled_terms() if hasattr(penalty, "scaled_terms") else (penalty,)
+    return float(sum(term.lam for term in terms)) or 1.0
+
+
+def _certify_tensor(term: Term, gradient, error, coupled: float, invariant: bool) -> TensorCertificate:
+    w, penalty = term.param.detach().to(gradient.dtype), term.map.penalty
+    scale = lam_scale(penalty)
+    gradient = gradient + coupled * w  # coupled weight decay is part of the loss that is minimised
+    residual = penalty.violation(w, gradient) / scale
+    with torch.enable_grad():
+        free = w.clone().requires_grad_()
+        pull = torch.autograd.grad(penalty.value(free), free)[0]
+    return TensorCertificate(
+        name=term.name,
+        rms=float(residual.square().mean().sqrt()),
+        largest=float(residual.max()),
+        loss_pull=-float((w * gradient).sum()),
+        penalty_pull=float((w * pull).sum()),
+        noise=float(error.square().mean().sqrt()) / scale,
+        zeros=int((w == 0).sum()),
+        size=w.numel(),
+        parts=residual.numel(),
+        scale_invariant=invariant,
+    )
+
+
+def _lam_ratio(tensors: list[TensorCertificate]) -> float:
+    pull = sum(t.penalty_pull for t in tensors)
+    return sum(t.loss_pull for t in tensors) / pull if pull else math.nan
+
+
+def _status(rms: float, ratio: float, invariant: list[str], decayed: bool) -> str:
+    measured = f"KKT residual {rms:.2g} of λ (rms)" + ("" if math.isnan(ratio) else f", λ_effective/λ = {ratio:.4f}")
+    if not rms <= _USABLE:
+        text = f"Not converged: {measured}; train longer or let the learning rate decay."
+    elif rms <= _GOOD:
+        text = f"λ is enforced: {measured}."
+    else:
+        text = f"λ is nearly enforced: {measured}; more training tightens it."
+    if decayed:
+        text += (
+            " The optimizer's decoupled weight decay is not part of L + λf, so the residual does not vanish with it."
+        )
+    if invariant:
+        text += (
+            f" The loss does not depend on the scale of {', '.join(invariant)} (a normalisation follows), so no λ > 0 has a "
+            "stationary point there: penalise the gain of the norm layer instead, or constrain the norm."
+        )
+    return text
+
+
+def _gradients(model: nn.Module, params: list[nn.Parameter], loss_fn, loader, draws: int) -> Gradients:
+    kinds = [torch.float64 if p.dtype == torch.float64 else torch.float32 for p in params]
+    mean = [torch.zeros_like(p, dtype=kind) for p, kind in zip(params, kinds, strict=True)]
+    spread = [torch.zeros_like(m) for m in mean]
+    total_loss = 0.0
+    for draw in range(1, draws + 1):
+        drawn, weight, loss_sum = [torch.zeros_like(m) for m in mean], 0, 0.0
+        for batch_loss, size in _losses(model, loss_fn, loader):
+            with torch.enable_grad():
+                loss = batch_loss()
+                if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
+                    raise ValueError(
+                        "expected the loss as a tensor with gradients: return it before any backward() or item()"
+                    )
+                for total, g in zip(drawn, torch.autograd.grad(loss, params, allow_unused=True), strict=True):
+                    if g is not None:
+                        total.add_(g.to(total.dtype), alpha=size)
+            weight, loss_sum = weight + size, loss_sum + size * float(loss.detach())
+        if not weight:
+            raise ValueError(
+                "the loader gave no batch; a generator is empty the second time, give a list or a DataLoader"
+            )
+        total_loss += loss_sum / weight
+        for m, s, total in zip(mean, spread, drawn, strict=True):  # Welford's running mean and sum of squares
+            delta = total / weight - m
+            m.add_(delta / draw)
+            s.add_(delta * (total / weight - m))
+    error = [(s / max(draws * (draws - 1), 1)).sqrt() for s in spread]
+    return Gradients(mean, error, total_loss / draws)
+
+
+def _losses(model: nn.Module, loss_fn, loader) -> Iterator[tuple[Callable[[], torch.Tensor], int]]:
+    """(function that gives the mean loss of a batch, number of samples in it), batch by batch."""
+    if loader is None:
+        yield loss_fn, 1
+        return
+    for x, y in loader:
+        yield partial(_batch_loss, model, loss_fn, x, y), len(x)
+
+
+def _batch_loss(model: nn.Module, loss_fn, x, y) -> torch.Tensor:
+    return loss_fn(model(x), y)
+
+
+def _is_scale_invariant(param: nn.Parameter, gradient: torch.Tensor, loss: Callable[[], torch.Tensor]) -> bool:
+    """Whether doubling the tensor leaves the loss alone although moving it elsewhere by as much does not."""
+    w = param.detach().clone()
+    lengths = float(gradient.norm() * w.norm())
+    if not lengths or abs(float((gradient * w).sum())) > _RIGHT_ANGLE * lengths:
+        return False
+
+    def at(weights: torch.Tensor) -> float:
+        param.copy_(weights)
+        torch.manual_seed(0)  # the same dropout draw each time
+        return float(loss())
+
+    with torch.no_grad():
+        aside = torch.randn_like(w)
+        try:
+            here, doubled, moved = at(w), at(2 * w), at(w + aside * (w.norm() / aside.norm()))
+        finally:
+            param.copy_(w)
+    return abs(doubled - here) <= _UNMOVED * abs(moved - here)
+
+
+def _has_dropout(model: nn.Module) -> bool:
+    return any("dropout" in type(module).__name__.lower() for module in model.modules())
+
+
+@contextmanager
+def _left_as_it_is(model: nn.Module):
+    """Training mode for the time of the block; buffers, mode and random state are put back."""
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
+    with torch.random.fork_rng(devices=devices):
+        if not model.training:
+            model.train()
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            with torch.no_grad():
+                for buffer, saved in buffers:
+                    buffer.copy_(saved)

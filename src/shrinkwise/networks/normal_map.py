@@ -1,0 +1,138 @@
+"""The normal map of one tensor: train a latent z, run the model on w = prox_{t f}(z).
+
+Any fixed point of an optimizer on z whose gradient is
+
+    ∇L(w) + (λ/t) (z − w),        w = prox_{t f}(z)
+
+is a stationary point of L + λ f, because (z − w)/t ∈ ∂f(w). λ is not in the prox: changing it moves no weight at once.
+
+Stationarity is this two-line argument and holds for every optimizer; convergence is proved for SGD (reference) and not for
+adaptive optimizers. Reference: Qiu, Jiang, Milzarek, A normal map-based proximal stochastic gradient method, arXiv
+2305.05828.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import NamedTuple
+
+import torch
+
+from shrinkwise.penalties import Fixed, Penalty, Sum
+
+# Probing f this close to 0 shows its kink alone: what is left of a smooth part is below _SMOOTH.
+_NEAR_ZERO, _SMOOTH = 1e-100, 1e-50
+# A smooth penalty has no threshold. There t only scales z, here to w · 9/8 or so.
+_SMOOTH_OFFSET = 1 / 8
+_RATCHET_FACTOR, _RATCHET_SLACK = 3.0, 1.05
+
+
+class Kinks(NamedTuple):
+    """How f zeroes: |w_i| or ‖w_g‖ (an entry or a group) is zeroed by a prox step of that over its radius."""
+
+    radii: torch.Tensor  # one per entry or group, or a single one for all; 0 = never zeroed
+    n_kinked: int  # entries or groups with a positive radius
+    mean_bound: float  # the mean zeroing step of any d is at most this times ‖d‖
+
+
+class NormalMap:
+    """The penalty λ f of a tensor, with f and λ apart, and what the normal map computes with them.
+
+    Parameters
+    ----------
+    penalty : Penalty with a closed-form prox
+    shape : shape of the tensor
+    """
+
+    def __init__(self, penalty: Penalty, shape):
+        self.has_fixed = _has_fixed(penalty)
+        self.lam = 1.0 if self.has_fixed else float(penalty.lam)
+        self.unit = _released(penalty) if self.has_fixed else penalty.with_lam(1.0)
+        self._weightless = self.unit.with_lam(0.0)
+        self.shape = tuple(shape)
+
+    @property
+    def penalty(self) -> Penalty:
+        """λ f."""
+        return self.unit.with_lam(self.lam)
+
+    def prox(self, z: torch.Tensor, t: float) -> torch.Tensor:
+        """w = prox_{t f}(z)."""
+        return self.unit.prox(z, t)
+
+    def latent(self, w: torch.Tensor, t: float) -> torch.Tensor:
+        """z = w + t · (a subgradient of f at w), so that prox_{t f}(z) = w; 0 at w = 0."""
+        return w + t * self._subgradient(w) if t else w.clone()
+
+    def threshold(self, w: torch.Tensor) -> float:
+        """The default t: the mean over entries or groups of the step at which the prox zeroes them; 0 where w = 0."""
+        if not self.smooth:
+            return self.mean_zeroing_step(w)
+        slope = float(self._subgradient(w).abs().mean())
+        return _SMOOTH_OFFSET * float(w.abs().mean()) / slope if slope else 0.0
+
+    def ratcheted(self, z: torch.Tensor, before: torch.Tensor, t: float) -> tuple[torch.Tensor, float]:
+        """(z, t) after a step from `before`: t raised where steps are long against it, with w = prox_{t f}(z) unmoved.
+
+        A layer that starts at zero has no scale of its own; its steps give it one.
+        """
+        if t == 0.0:
+            t = self.threshold(z) if self.smooth else _RATCHET_FACTOR * self.mean_zeroing_step(z - before)
+            return (self.latent(z, t), t) if math.isfinite(t) else (z, 0.0)
+        # The cheap bound on the mean spares most steps the pass over the groups.
+        if self.smooth or _RATCHET_FACTOR * self._kinks.mean_bound * float(torch.dist(z, before)) <= _RATCHET_SLACK * t:
+            return z, t
+        raised = _RATCHET_FACTOR * self.mean_zeroing_step(z - before)
+        if not _RATCHET_SLACK * t < raised < math.inf:
+            return z, t
+        w = self.prox(z, t)
+        return w + (z - w) * (raised / t), raised
+
+    def mean_zeroing_step(self, d: torch.Tensor) -> float:
+        """Mean over entries or groups of the smallest t with prox_{t f}(d) = 0."""
+        radii = self._kinks.radii.to(d)
+        steps = self._weightless.violation(torch.zeros_like(d), d).reshape(-1) / radii
+        return float(steps[(radii > 0).expand_as(steps)].mean())
+
+    @property
+    def smooth(self) -> bool:
+        """True when f has no kink at 0 (ridge): its prox makes no zeros."""
+        return self._kinks.n_kinked == 0
+
+    @functools.cached_property
+    def _kinks(self) -> Kinks:
+        # ∂f(0) has the length of ∇f just beside 0, measured per entry or group as `violation` measures.
+        beside = torch.full(self.shape, _NEAR_ZERO, dtype=torch.float64)
+        radii = self._weightless.violation(torch.zeros_like(beside), self._subgradient(beside)).reshape(-1)
+        radii = torch.where(radii > _SMOOTH, radii, torch.zeros_like(radii))
+        n_kinked = int((radii > 0).sum())
+        # mean_g ‖d_g‖/c_g ≤ ‖d‖ · ‖1/c‖ / G, by Cauchy and Schwarz.
+        bound = float(torch.linalg.vector_norm(1.0 / radii[radii > 0])) / max(n_kinked, 1)
+        same = bool((radii == radii[0]).all())
+        return Kinks(radii[:1].clone() if same else radii, n_kinked, bound)
+
+    def _subgradient(self, w: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            w = w.detach().requires_grad_()
+            return torch.autograd.grad(self.unit.value(w), w)[0]
+
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in self.__dict__.items() if name != "_kinks"}
+
+
+def _has_fixed(penalty: Penalty) -> bool:
+    if isinstance(penalty, Sum):
+        return any(_has_fixed(term) for term in penalty.terms)
+    return isinstance(penalty, Fixed)
+
+
+def _released(penalty: Penalty) -> Penalty:
+    """The same penalty with its `.fixed()` terms scalable, and λ = 1."""
+    if isinstance(penalty, Sum):
+        return Sum(tuple(_inner(term) for term in penalty.scaled_terms()))
+    return Sum((_inner(penalty),))
+
+
+def _inner(penalty: Penalty) -> Penalty:
+    return penalty.penalty if isinstance(penalty, Fixed) else penalty

@@ -1,0 +1,115 @@
+"""What has to be known of torch's optimizers: which are refused, how they decay weights, and how hooks survive a copy."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import optim
+
+_KNOWN_COUPLED = ("SGD", "Adam", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam")
+_KNOWN_DECOUPLED = ("AdamW", "Adafactor", "Muon")
+_COUPLED = tuple(getattr(optim, name) for name in _KNOWN_COUPLED)
+# Adafactor and Muon are younger than the oldest torch supported.
+_DECOUPLED = tuple(getattr(optim, name) for name in _KNOWN_DECOUPLED if hasattr(optim, name))
+
+
+def check_optimizer(optimizer) -> None:
+    """One sentence for an optimizer that the normal map cannot follow."""
+    if not isinstance(optimizer, optim.Optimizer):
+        raise TypeError(
+            f"expected a torch.optim.Optimizer, got {type(optimizer).__name__}; attach comes before any wrapper"
+        )
+    name = type(optimizer).__name__
+    if isinstance(optimizer, optim.LBFGS):
+        raise ValueError(
+            "LBFGS moves the weights several times a step by line searches on the loss alone; use Adam or SGD"
+        )
+    if isinstance(optimizer, optim.SparseAdam):
+        raise ValueError("SparseAdam leaves weights without a gradient unpenalised; use Adam with dense gradients")
+    for group in optimizer.param_groups:
+        if group.get("maximize"):
+            raise ValueError(f"{name} has maximize=True, but a penalty is minimised: negate the loss instead")
+        if isinstance(optimizer, optim.ASGD) and group["lambd"]:
+            raise ValueError("ASGD shrinks weights by its own lambd; set lambd=0 and add sw.L2(...) to the penalty")
+        weight_decay(optimizer, group)
+
+
+def weight_decay(optimizer: optim.Optimizer, group: dict) -> tuple[float, float]:
+    """(coupled, decoupled) weight decay of a parameter group: added to the gradient as wd·w, or shrinking w by 1 − lr·wd."""
+    decay = group.get("weight_decay", 0)
+    if not decay:
+        return 0.0, 0.0
+    if group.get("decoupled_weight_decay") or isinstance(optimizer, _DECOUPLED):
+        return 0.0, decay
+    if isinstance(optimizer, (*_COUPLED, optim.ASGD)):
+        return decay, 0.0
+    raise ValueError(
+        f"weight_decay={decay} of {type(optimizer).__name__} may act on the gradient or on the weights, which cannot be "
+        "told; set it to 0 and add sw.L2.from_weight_decay(...) to the penalty"
+    )
+
+
+def step_is_skipped(optimizer: optim.Optimizer) -> bool:
+    """Whether a GradScaler told a fused optimizer to leave the weights alone."""
+    found_inf = getattr(optimizer, "found_inf", None)
+    return found_inf is not None and bool(found_inf)
+
+
+def gradient_scale(optimizer: optim.Optimizer):
+    """What a fused optimizer will divide the gradient by."""
+    scale = getattr(optimizer, "grad_scale", None)
+    return 1.0 if scale is None else scale
+
+
+def arm(optimizer: optim.Optimizer, stepper) -> None:
+    """Let `stepper` act around every step of this optimizer, and of its copies."""
+    optimizer.__class__ = _armed(type(optimizer))  # type: ignore[arg-type]
+    optimizer._shrinkwise = stepper  # type: ignore[attr-defined]
+    stepper.add_hooks(optimizer)
+
+
+def disarm(optimizer: optim.Optimizer) -> None:
+    """Undo `arm`."""
+    optimizer.__dict__.pop("_shrinkwise").remove_hooks()
+    optimizer.__class__ = type(optimizer).__mro__[1]
+
+
+def stepper_of(optimizer: optim.Optimizer):
+    """The stepper that `arm` put there, or None."""
+    return optimizer.__dict__.get("_shrinkwise")
+
+
+@functools.cache
+def _armed(cls):
+    """A subclass that takes its hooks along when pickled or copied, and leaves no half step behind an exception."""
+
+    class Armed(cls):  # type: ignore[valid-type, misc]
+        @functools.wraps(cls.step)
+        def step(self, *args, **kwargs):
+            try:
+                return cls.step(self, *args, **kwargs)
+            except BaseException:  # an interrupt from the keyboard above all
+                self._shrinkwise.undo()
+                raise
+
+        def __getstate__(self):
+            return {**super().__getstate__(), "_shrinkwise": self._shrinkwise}
+
+        def __setstate__(self, state):
+            super().__setstate__(state)
+            # load_state_dict comes here too, without the key and with the hooks in place.
+            if "_shrinkwise" in state:
+                self._shrinkwise.add_hooks(self)
+
+        def __reduce_ex__(self, protocol):
+            return _new, (cls,), self.__getstate__()
+
+    for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
+        setattr(Armed, attribute, getattr(cls, attribute))
+    return Armed
+
+
+def _new(cls) -> torch.optim.Optimizer:
+    armed = _armed(cls)
+    return armed.__new__(armed)

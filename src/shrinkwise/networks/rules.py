@@ -1,0 +1,240 @@
+"""Which parameters are penalised, and by what: rules, roles, and the selection they make in a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from shrinkwise.penalties import Penalty
+
+from .printing import table
+
+#: Roles a parameter can have. All but "weight" are left out unless they are named.
+ROLES = ("weight", "bias", "norm", "embedding", "slope", "factor")
+
+_NORM = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
+_EMBEDDING = (nn.Embedding, nn.EmbeddingBag)
+_PARAMETRISED = re.compile(r"(?:(.*)\.)?parametrizations\.([^.]+)\.original(\d*)")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A penalty (None = leave alone) and the parameters it is for. Made by :func:`rule`."""
+
+    penalty: Penalty | None
+    names: tuple[str, ...] = ()
+    types: tuple[type, ...] = ()
+    roles: tuple[str, ...] = ()
+    where: Callable[[str, nn.Parameter, nn.Module], bool] | None = None
+
+    def matches(self, candidate: Candidate) -> bool:
+        """Whether every condition given holds, and a parameter that is no weight is meant and not just swept up."""
+        named = [pattern for pattern in self.names if candidate.called(pattern)]
+        typed = [kind for kind in self.types if any(isinstance(module, kind) for module in candidate.modules)]
+        if (self.names and not named) or (self.types and not typed):
+            return False
+        if self.roles and candidate.role not in self.roles:
+            return False
+        if self.where is not None and not self.where(candidate.name, candidate.param, candidate.modules[0]):
+            return False
+        return self.penalty is None or candidate.role == "weight" or self._means(candidate, named)
+
+    def _means(self, candidate: Candidate, named: list[str]) -> bool:
+        by_name = any(pattern in candidate.names for pattern in named)
+        by_ending = candidate.role == "bias" and any("bias" in pattern.rsplit(".", 1)[-1] for pattern in named)
+        by_type = candidate.role in ("norm", "embedding", "slope") and bool(self.types)
+        return by_name or by_ending or by_type or bool(self.roles) or self.where is not None
+
+    def __str__(self) -> str:
+        given = {
+            "names": ", ".join(self.names),
+            "types": ", ".join(kind.__name__ for kind in self.types),
+            "roles": ", ".join(self.roles),
+            "where": getattr(self.where, "__name__", "") if self.where else "",
+        }
+        conditions = "; ".join(f"{key} {text}" for key, text in given.items() if text)
+        return f"{self.penalty!r} for {conditions or 'all weights'}"
+
+
+def rule(penalty: Penalty | None, *, names=None, types=None, roles=None, where=None) -> Rule:
+    """Penalise these parameters so. Conditions that are given must all hold; of several rules the first match wins.
+
+    Parameters
+    ----------
+    penalty : Penalty or None
+        None leaves the parameters alone, whatever later rules say.
+    names : str or list of str, optional
+        Patterns (``*``, ``?``, ``[...]``) for the names of ``model.named_parameters()``. A parametrised weight goes by
+        its plain name ("fc.weight") too, tied weights by each of their names.
+    types : type or list of type, optional
+        Classes of the module that owns the parameter.
+    roles : str or list of str, optional
+        "weight", "bias", "norm" (gain and shift of a normalisation), "embedding", "slope" (PReLU) or "factor" (one of
+        several tensors a parametrised weight is made from).
+    where : callable, optional
+        ``where(name, param, module) -> bool``.
+
+    Without a condition the rule is for all weights. What is not a weight is left out unless it is meant: by its full
+    name, a pattern that ends in "bias", its module type (but for biases), `roles` or `where`.
+
+    >>> from shrinkwise import L1
+    >>> print(rule(L1(0.1), names="encoder.*"))
+    L1(0.1) for names encoder.*
+    """
+    if penalty is not None and not isinstance(penalty, Penalty):
+        raise TypeError(
+            f"expected a penalty such as sw.L1(1e-4), or None to leave parameters alone, got {_kind(penalty)}"
+        )
+    roles = _listed(roles, str, "roles", "a role or a list of them")
+    for role in roles:
+        if role not in ROLES:
+            raise ValueError(f"expected roles among {', '.join(ROLES)}, got {role!r}")
+    if where is not None and not callable(where):
+        raise TypeError(f"expected where as a function of (name, param, module), got {_kind(where)}")
+    names = _listed(names, str, "names", "a name pattern or a list of them")
+    return Rule(penalty, names, _listed(types, type, "types", "a module class or a list of them"), roles, where)
+
+
+@dataclass
+class Candidate:
+    """A parameter of the model under all its names."""
+
+    param: nn.Parameter
+    names: list[str]
+    modules: list[nn.Module]
+    role: str
+    behind_parametrisation: bool = False
+
+    @property
+    def name(self) -> str:
+        """The first name, by which reports call it."""
+        return self.names[0]
+
+    def called(self, pattern: str) -> bool:
+        """Whether one of its names matches."""
+        return any(fnmatchcase(name, pattern) for name in self.names)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A parameter that is penalised: by what, by which rule, and what there is to say about it."""
+
+    name: str
+    param: nn.Parameter
+    penalty: Penalty
+    rule: int
+    note: str = ""
+
+
+@dataclass
+class Selection:
+    """What the rules picked out of a model, what they left and why, and the rules that matched nothing."""
+
+    chosen: list[Chosen]
+    left: list[tuple[str, str]]
+    rules: list[Rule]
+    unused: list[Rule] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        rows = [(c.name, "×".join(map(str, c.param.shape)) or "1", repr(c.penalty), c.note) for c in self.chosen]
+        text = table(("penalised", "shape", "penalty", "note"), rows)
+        if self.left:
+            text += "\n\n" + table(("not penalised", "why"), self.left)
+        return text + "".join(f"\nThis rule matches nothing: {unused}." for unused in self.unused)
+
+    __repr__ = __str__
+
+
+def select(model: nn.Module, penalty_or_rules) -> Selection:
+    """Apply a penalty, a rule or a list of them to a model's parameters; the first match wins."""
+    rules = as_rules(penalty_or_rules)
+    chosen, left, used = [], [], set()
+    for candidate in candidates(model):
+        index = next((i for i, r in enumerate(rules) if r.matches(candidate)), None)
+        if index is None:
+            left.append((candidate.name, _why_left(candidate, rules)))
+            continue
+        used.add(index)
+        penalty = rules[index].penalty
+        if penalty is None:
+            left.append((candidate.name, f"rule {index + 1} says None"))
+        elif candidate.param.is_complex():
+            raise TypeError(
+                f"{candidate.name} is complex: penalties are for real weights; leave it out with sw.rule(None)"
+            )
+        else:
+            chosen.append(Chosen(candidate.name, candidate.param, penalty, index, _note(candidate)))
+    unused = [r for i, r in enumerate(rules) if i not in used]
+    return Selection(chosen, left, rules, unused)
+
+
+def as_rules(penalty_or_rules) -> list[Rule]:
+    """A list of rules from a penalty, a rule, or a list of either; a bare penalty is for all weights."""
+    listed = penalty_or_rules
+    if isinstance(listed, (Penalty, Rule)) or not isinstance(listed, Iterable):
+        listed = [listed]
+    rules = [item if isinstance(item, Rule) else rule(item) for item in listed if item is not None]
+    if not any(r.penalty is not None for r in rules):
+        raise ValueError("expected a penalty such as sw.L1(1e-4), or a list of sw.rule(...) with one; got none")
+    return rules
+
+
+def candidates(model: nn.Module) -> list[Candidate]:
+    """Every parameter once, with all its names (compiled wrappers and parametrisations looked through) and its role."""
+    modules = dict(model.named_modules(remove_duplicate=False))
+    found: dict[int, Candidate] = {}
+    for full_name, param in model.named_parameters(remove_duplicate=False):
+        parametrised = _PARAMETRISED.fullmatch(full_name)
+        path, _, leaf = full_name.rpartition(".")
+        if parametrised and not parametrised[3]:
+            path, leaf = parametrised[1] or "", parametrised[2]
+        role = "factor" if parametrised and parametrised[3] else role_of(leaf, modules[path])
+        name = ".".join(part for part in (*path.split("."), leaf) if part and part != "_orig_mod")
+        seen = found.get(id(param))
+        if seen is None:
+            found[id(param)] = Candidate(param, [name], [modules[path]], role, bool(parametrised))
+        elif name not in seen.names:
+            seen.names.append(name)
+            seen.modules.append(modules[path])
+            # A weight tied to an embedding stays an embedding: the special role is the careful one.
+            seen.role = role if seen.role == "weight" else seen.role
+    return list(found.values())
+
+
+def role_of(leaf: str, module: nn.Module) -> str:
+    """The role of the parameter `leaf` of a module, by the module's type and the parameter's own name."""
+    if isinstance(module, _NORM) or "norm" in type(module).__name__.lower():
+        return "norm"
+    if isinstance(module, _EMBEDDING):
+        return "embedding"
+    if isinstance(module, nn.PReLU):
+        return "slope"
+    return "bias" if "bias" in leaf else "weight"
+
+
+def _why_left(candidate: Candidate, rules: list[Rule]) -> str:
+    if candidate.role != "weight":
+        article = "an" if candidate.role[0] in "aeiou" else "a"
+        return f"{article} {candidate.role}, left out unless named"
+    return "no rule matches" if len(rules) > 1 else "the rule does not match"
+
+
+def _note(candidate: Candidate) -> str:
+    tied = f"tied with {', '.join(candidate.names[1:])}" if len(candidate.names) > 1 else ""
+    behind = "the tensor behind a parametrisation" if candidate.behind_parametrisation else ""
+    return "; ".join(filter(None, (tied, behind)))
+
+
+def _listed(value, kind: type, what: str, expected: str) -> tuple:
+    items = () if value is None else (value,) if isinstance(value, kind) else value
+    if not isinstance(items, Iterable) or not all(isinstance(item, kind) for item in items):
+        raise TypeError(f"expected {what} as {expected}, got {value!r}")
+    return tuple(items)
+
+
+def _kind(value) -> str:
+    return value.__name__ if isinstance(value, type) else type(value).__name__
