@@ -130,8 +130,8 @@ def test_a_number_is_not_an_identifier_for_its_letters(name):
 
 
 def test_row_numbers_are_seen_where_rows_without_a_target_are_left_out():
-    frame = pl.DataFrame({"n": np.arange(N), "x": NOISE, "y": with_gaps(NOISE)})
-    assert "row number" in plan_table(frame, "y").columns[0].reason
+    frame = pl.DataFrame({"n": np.arange(N), "m": np.arange(N) + 1, "x": NOISE, "y": with_gaps(NOISE)})
+    assert ["row number" in column.reason for column in plan_table(frame, "y").columns] == [True, True, False]
 
 
 @pytest.mark.parametrize("n_rows", [400, 4000])
@@ -239,13 +239,14 @@ REFUSED = {
     "dates": (table(y=DAYS), {}, "'y' holds dates"),
     "dates as text": (table(y=[str(day) for day in DAYS]), {}, "'y' holds dates"),
     "dates as numbers": (table(y=[int(f"{day:%Y%m%d}") for day in DAYS]), {}, "'y' is dates"),
+    "spans": (table(y=[datetime.timedelta(i) for i in range(N)]), {}, "'y' holds Duration"),
     "lists": (table(y=[[1]] * 30 + [[2]] * 30), {}, "'y' holds List"),
     "a class of one": (
         table(y=["a"] * 30 + ["b"] * 29 + ["rare"]),
         {},
         "The class 'rare' of the target 'y' has a single row",
     ),
-    "codes, one of them once": (table(y=[0] * 30 + [1] * 29 + [2]), {}, "or name the task, regression"),
+    "codes, one of them once": (table(y=[0] * 30 + [1] * 29 + [2]), {}, "or choose the task regression"),
     "no input": (pl.DataFrame({"y": NOISE}), {}, "no usable input column beside 'y' (it is the only one)"),
     "no usable input": (pl.DataFrame({"y": NOISE, "k": [1] * N}), {}, "beside 'y' ('k': constant: always 1)"),
 }
@@ -271,7 +272,7 @@ def test_rows_without_a_target_are_left_out_and_counted():
         assert f"{missing} of 60 rows have no value in '{target}' and are left out." in plan.notes
         assert used["x"].to_list() == frame.filter(pl.col(target).is_not_null())["x"].to_list()
         assert len(plan.target_values(used)) == N - missing
-        with pytest.raises(InputError, match="in row 1 where"):
+        with pytest.raises(InputError, match="is missing in row 1 where"):
             plan.target_values(frame)
     nan = frame.with_columns(pl.col("y").fill_null(np.nan))
     assert plan_table(nan, "y").used_rows(nan).height == plan_table(frame, "y").n_rows

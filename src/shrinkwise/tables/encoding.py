@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from .errors import InputError, counted, no_such_column, quoted
-from .kinds import ColumnPlan, as_numbers, as_text, refuse_infinite
+from .errors import InputError, counted, figure, no_such_column, quoted
+from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing, refuse_infinite
 from .plan import TablePlan
 from .reading import as_frame
 
@@ -42,11 +42,10 @@ class Encoder:
 
     def fit(self, frame: Any) -> Encoder:
         """Learn medians, levels, means and scales from the rows of `frame`."""
-        frame = self._inputs_of(frame)
-        self.rules = [_learned(column, frame[column.name]) for column in self.plan.kept]
+        columns = self._inputs_of(frame)
+        self.rules = [_learned(plan, series) for plan, series in zip(self.plan.kept, columns, strict=True)]
         features = [(index, name) for index, rule in enumerate(self.rules) for name in rule["features"]]
-        self.varies = np.ones(len(features), dtype=bool)
-        raw = self._design(frame)
+        raw = self._design(columns)
         low, high = raw.min(axis=0), raw.max(axis=0)
         self.varies = high - low > np.maximum(_ROUNDING * np.maximum(np.abs(low), np.abs(high)), _SMALLEST)
         self.mean, self.scale = raw.mean(axis=0)[self.varies], raw.std(axis=0)[self.varies]
@@ -75,23 +74,24 @@ class Encoder:
 
     def remarks(self, frame: Any) -> list[str]:
         """What `transform` does with values of `frame` of a sort that `fit` did not see, in sentences."""
-        frame = self._inputs_of(frame)
-        found = (_remark(rule, frame[column.name]) for column, rule in zip(self.plan.kept, self.rules, strict=True))
+        found = (_remark(rule, series) for rule, series in zip(self.rules, self._inputs_of(frame), strict=True))
         return [sentence for sentence in found if sentence]
 
-    def _inputs_of(self, frame: Any) -> pl.DataFrame:
+    def _inputs_of(self, frame: Any) -> list[pl.Series]:
         frame = as_frame(frame)
+        columns = dict(zip(frame.columns, frame.get_columns(), strict=True))
         for column in self.plan.kept:
-            if column.name not in frame.columns:
+            if column.name not in columns:
                 raise no_such_column("The table", column.name, frame.columns)
-        return frame
+        return [columns[column.name] for column in self.plan.kept]
 
-    def _design(self, frame: pl.DataFrame) -> np.ndarray:
-        design = np.empty((frame.height, len(self.varies)), order="F")
+    def _design(self, columns: list[pl.Series]) -> np.ndarray:
+        """All features, constant ones among them, in the units of the data."""
+        design = np.empty((len(columns[0]), sum(len(rule["features"]) for rule in self.rules)), order="F")
         start = 0
-        for column, rule in zip(self.plan.kept, self.rules, strict=True):
+        for rule, series in zip(self.rules, columns, strict=True):
             stop = start + len(rule["features"])
-            _write_features(rule, frame[column.name], design[:, start:stop])
+            _write_features(rule, series, design[:, start:stop])
             start = stop
         return design
 
@@ -127,7 +127,7 @@ def _measured(kind: str, levels: list[str], series: pl.Series) -> np.ndarray:
     text = _spelled_alike(as_text(series), levels)
     if len(levels) == 1:  # present or missing: missing is its other value
         return text.eq(levels[0]).fill_null(False).to_numpy().astype(float)
-    return np.array([0.0, 1.0, np.nan])[_codes(text, levels)]
+    return np.array([0.0, 1.0, np.nan])[codes_of(text, levels)]
 
 
 def _spelled_alike(text: pl.Series, levels: list[str]) -> pl.Series:
@@ -145,23 +145,15 @@ def _spelled(text: pl.Series, own: dict[str, str]) -> pl.Series:
     return text.str.to_lowercase().replace_strict(own, default=text, return_dtype=pl.String)
 
 
-def _codes(text: pl.Series, levels: list[str]) -> np.ndarray:
-    """The index of each text in `levels`, `len(levels)` where it is missing or another."""
-    return text.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.Int64).fill_null(len(levels)).to_numpy()
-
-
 def _numbers(series: pl.Series) -> np.ndarray:
-    values = as_numbers(series)
-    if values.null_count() > series.null_count():  # missing markers and NaN, or something that is no number
-        text = as_text(series)
-        wrong = values.is_null() & text.is_not_null()
-        if wrong.any():
-            row = int(wrong.arg_true()[0])
-            raise InputError(
-                f"Column {quoted(series.name)} holds {quoted(text[row])} in row {row + 1} where a number was expected "
-                f"({counted(int(wrong.sum()), 'such row')}); correct it or leave it empty."
-            )
-    numbers = values.fill_null(float("nan")).to_numpy()
+    numbers = as_numbers(series)
+    wrong = np.isnan(numbers)
+    if not series.dtype.is_numeric() and (wrong := wrong & ~is_missing(series)).any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"Column {quoted(series.name)} holds {quoted(as_text(series)[row])} in row {row + 1} where a number was "
+            f"expected ({counted(int(wrong.sum()), 'such row')}); correct it or leave it empty."
+        )
     refuse_infinite(series.name, numbers, np.arange(1, len(numbers) + 1))
     return numbers
 
@@ -170,7 +162,7 @@ def _write_features(rule: dict[str, Any], series: pl.Series, features: np.ndarra
     """Fill the columns of one input, `features` (n, number of its features), in the order of `rule["features"]`."""
     if rule["kind"] == "category":
         text = as_text(series)
-        codes = _codes(text, rule["levels"])
+        codes = codes_of(text, rule["levels"])
         for level in range(len(rule["levels"])):
             features[:, level] = codes == level
         missing = text.is_null().to_numpy()
@@ -183,12 +175,10 @@ def _write_features(rule: dict[str, Any], series: pl.Series, features: np.ndarra
 
 
 def _remark(rule: dict[str, Any], series: pl.Series) -> str:
-    parts = []
-    values = as_numbers(series) if rule["kind"] == "number" else as_text(series)
-    if rule["kind"] == "yes/no":
-        values = _spelled_alike(values, rule["levels"])
+    parts, n_missing = [], int(is_missing(series).sum())
     if rule["levels"]:
-        other = values.filter(values.is_not_null() & ~values.is_in(rule["levels"]))
+        text = as_text(series) if rule["kind"] == "category" else _spelled_alike(as_text(series), rule["levels"])
+        other = text.filter(text.is_not_null() & ~text.is_in(rule["levels"]))
         if len(other):
             shown = ", ".join(map(quoted, sorted(set(other.to_list()))[:5]))
             meaning = "none of its levels" if rule["kind"] == "category" else "missing"
@@ -196,10 +186,8 @@ def _remark(rule: dict[str, Any], series: pl.Series) -> str:
                 f"{counted(len(other), 'row')} with a value it did not have before ({shown}), taken as {meaning}"
             )
     presence = rule["kind"] == "yes/no" and len(rule["levels"]) == 1
-    if values.null_count() and not rule["gaps"] and not presence:
-        filled = {"number": f"its median {rule['fill']:g}", "category": "none of its levels"}
-        meaning = filled.get(rule["kind"], f"{rule['fill']:g}, its more frequent value")
-        parts.append(
-            f"{counted(values.null_count(), 'row')} without a value, which it always had before, taken as {meaning}"
-        )
+    if n_missing and not rule["gaps"] and not presence:
+        filled = {"number": f"its median {figure(rule['fill'])}", "category": "none of its levels"}
+        meaning = filled.get(rule["kind"], f"{figure(rule['fill'])}, its more frequent value")
+        parts.append(f"{counted(n_missing, 'row')} without a value, which it always had before, taken as {meaning}")
     return f"Column {quoted(series.name)}: {'; '.join(parts)}." if parts else ""

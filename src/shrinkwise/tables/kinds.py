@@ -25,21 +25,7 @@ FREE_LEVELS, MAX_LEVELS = 30, 200
 LARGEST = 1e100
 
 _YES, _NO = {"yes", "true", "y", "t", "1", "on"}, {"no", "false", "n", "f", "0", "off"}
-_IDENTIFIER_WORDS = {
-    "id",
-    "ids",
-    "idx",
-    "index",
-    "key",
-    "no",
-    "nr",
-    "row",
-    "rowid",
-    "rownum",
-    "serial",
-    "unnamed",
-    "uuid",
-}
+_IDENTIFIER_WORDS = set("id ids idx index key no nr row rowid rownum serial unnamed uuid".split())
 
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
 _DAY = (
@@ -84,10 +70,15 @@ def as_text(series: pl.Series) -> pl.Series:
     return text.set(text.is_in(MISSING), None)
 
 
-def as_numbers(series: pl.Series) -> pl.Series:
-    """The values as float64, without a name; null where missing and where the value is not a number."""
+def as_numbers(series: pl.Series) -> np.ndarray:
+    """The values as float64; NaN where missing and where the value is not a number."""
     is_number = series.dtype.is_numeric() or series.dtype == pl.Boolean
-    return (series.alias("") if is_number else as_text(series)).cast(pl.Float64, strict=False).fill_nan(None)
+    return (series if is_number else as_text(series)).cast(pl.Float64, strict=False).to_numpy()
+
+
+def codes_of(text: pl.Series, levels: list[str]) -> np.ndarray:
+    """The index of each text in `levels`, `len(levels)` where it is missing or another."""
+    return text.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.Int64).fill_null(len(levels)).to_numpy()
 
 
 def typed(series: pl.Series) -> pl.Series:
@@ -97,13 +88,12 @@ def typed(series: pl.Series) -> pl.Series:
     """
     if series.dtype != pl.String:
         return series
-    text = as_text(series)
-    if text.null_count() < len(text) and not _are_codes(text):
-        for dtype in (pl.Int64, pl.Float64):
-            numbers = text.cast(dtype, strict=False)
-            if numbers.null_count() == text.null_count():
-                return numbers.alias(series.name)
-    return text.alias(series.name)
+    numbers = _plain_numbers(series)
+    if numbers is not None and np.isnan(numbers.to_numpy()).sum() == numbers.null_count():
+        return numbers  # most columns: nothing to trim, no missing marker
+    text = as_text(series).alias(series.name)
+    numbers = _plain_numbers(text)
+    return text if numbers is None else numbers
 
 
 def judge(series: pl.Series, rows: np.ndarray | None = None) -> ColumnPlan:
@@ -116,26 +106,21 @@ def judge(series: pl.Series, rows: np.ndarray | None = None) -> ColumnPlan:
     series = typed(series)
     if not_a_column := unusable_type(series):
         return ColumnPlan(series.name, "dropped", not_a_column, n_missing=series.null_count())
-    numeric = series.dtype.is_numeric()
-    values = as_numbers(series) if numeric else as_text(series)
-    n_missing = values.null_count()
-    if n_missing == len(values):
+    n_missing = int(is_missing(series).sum())
+    if n_missing == len(series):
         return ColumnPlan(series.name, "dropped", "all values are missing", n_missing=n_missing)
-    if values.n_unique() == 1:
-        return ColumnPlan(
-            series.name,
-            "dropped",
-            f"constant: always {figure(values[0]) if numeric else quoted(values[0])}",
-        )
-    kind, reason, levels = _judge_numbers(series.name, values, rows) if numeric else _judge_text(values, rows)
+    if series.dtype.is_numeric():
+        kind, reason, levels = _judge_numbers(series.name, as_numbers(series), rows)
+    else:
+        kind, reason, levels = _judge_text(as_text(series), rows)
     if n_missing and kind != "dropped":
-        reason += f"; {n_missing} of {len(values)} missing"
+        reason += f"; {n_missing} of {len(series)} missing"
     return ColumnPlan(series.name, kind, reason, levels, n_missing)
 
 
-def is_missing(series: pl.Series) -> pl.Series:
+def is_missing(series: pl.Series) -> np.ndarray:
     """Where there is no value: null, NaN, or text that stands for missing."""
-    return (as_numbers(series) if series.dtype.is_numeric() else as_text(series)).is_null()
+    return np.isnan(as_numbers(series)) if series.dtype.is_numeric() else as_text(series).is_null().to_numpy()
 
 
 def unusable_type(series: pl.Series) -> str:
@@ -207,29 +192,41 @@ def disguised_numbers(text: pl.Series, rows: np.ndarray) -> str:
     return almost_numbers(text, rows)
 
 
+def _plain_numbers(text: pl.Series) -> pl.Series | None:
+    """Text as integers or floats; None when a value present is neither, when all are missing, and for codes."""
+    for dtype in (pl.Int64, pl.Float64):
+        numbers = text.cast(dtype, strict=False)
+        if numbers.null_count() == text.null_count() < len(text):
+            return None if dtype == pl.Int64 and _are_codes(text.alias("")) else numbers
+    return None
+
+
 def _are_codes(text: pl.Series) -> bool:
     return text.str.contains(_LEADING_ZERO).any() and text.drop_nulls().str.len_chars().n_unique() == 1
 
 
 def _is_foreign(series: pl.Series) -> bool:
-    return series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary)
+    return series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary, pl.Duration)
 
 
-def _judge_numbers(name: str, values: pl.Series, rows: np.ndarray) -> tuple[str, str, list[str] | None]:
-    numbers = values.to_numpy()
+def _judge_numbers(name: str, numbers: np.ndarray, rows: np.ndarray) -> tuple[str, str, list[str] | None]:
     refuse_infinite(name, numbers, rows)
-    if reason := not_a_measure(name, numbers, rows):
-        return "dropped", reason, None
     present = numbers[~np.isnan(numbers)]
     low, high = present.min(), present.max()
+    if low == high:
+        if len(present) < len(rows):
+            return "number", f"always {figure(low)} or missing", None
+        return "dropped", f"constant: always {figure(low)}", None
+    if reason := not_a_measure(name, numbers, rows):
+        return "dropped", reason, None
     if (low, high) == (0, 1) and np.isin(present, (0, 1)).all():
         return "yes/no", "only 0 and 1", ["0", "1"]
-    if low == high:
-        return "number", f"always {figure(low)} or missing", None
     return "number", f"numbers from {figure(low)} to {figure(high)}", None
 
 
 def _judge_text(text: pl.Series, rows: np.ndarray) -> tuple[str, str, list[str] | None]:
+    if text.n_unique() == 1:
+        return "dropped", f"constant: always {quoted(text[0])}", None
     if reason := date_reason(text):
         return "dropped", reason, None
     levels = sorted(text.drop_nulls().unique().to_list())

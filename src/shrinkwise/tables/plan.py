@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from .errors import InputError, counted, no_such_column, quoted
-from .kinds import ColumnPlan, as_numbers, as_text, is_missing, judge
+from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing, judge
 from .names import unnamed
 from .reading import as_frame
 from .target import judge_target
@@ -51,7 +51,7 @@ class TablePlan:
     def used_rows(self, frame: Any) -> pl.DataFrame:
         """The rows whose target is there, in order."""
         frame = as_frame(frame)
-        return frame.filter(~is_missing(self._target_column(frame)))
+        return frame.filter(pl.Series(~is_missing(self._target_column(frame))))
 
     def target_values(self, frame: Any) -> np.ndarray:
         """The target of `used_rows`, float64 for a regression, else the index of each row's class in `classes`.
@@ -59,18 +59,17 @@ class TablePlan:
         Raises InputError for a missing value, a value that is no number or a class that is not in `classes`.
         """
         series = self._target_column(as_frame(frame))
-        if self.classes is None:
-            values = as_numbers(series)
-        else:
-            values = as_text(series).cast(pl.Enum(self.classes), strict=False).to_physical()
-        if values.null_count():
-            row = int(values.is_null().arg_true()[0])
+        values = as_numbers(series) if self.classes is None else codes_of(as_text(series), self.classes)
+        wrong = np.isnan(values) if self.classes is None else values == len(self.classes)
+        if wrong.any():
+            row = int(np.argmax(wrong))
             expected = "a number" if self.classes is None else "one of the classes of the plan"
+            came = "missing" if is_missing(series)[row] else quoted(as_text(series)[row])
             raise InputError(
-                f"The target {quoted(self.target)} is {quoted(as_text(series)[row])} in row {row + 1} where {expected} "
-                f"was expected ({counted(values.null_count(), 'such row')})."
+                f"The target {quoted(self.target)} is {came} in row {row + 1} where {expected} was expected "
+                f"({counted(int(wrong.sum()), 'such row')})."
             )
-        return values.to_numpy().astype(np.float64 if self.classes is None else np.int64)
+        return values
 
     def _target_column(self, frame: pl.DataFrame) -> pl.Series:
         if self.target not in frame.columns:
@@ -96,15 +95,9 @@ def plan_table(
 
     """
     frame = as_frame(frame)
-    for wanted in (target, *drop):
-        if wanted not in frame.columns:
-            raise no_such_column(name, wanted, frame.columns)
-    if target in drop:
-        raise InputError(f"The target {quoted(target)} cannot be dropped; choose another target or keep it.")
-    if task not in (None, "regression", "classes"):
-        raise InputError(f"The task is 'regression' or 'classes', not {quoted(task)}.")
+    _refuse_choices(frame, target, name, drop, task)
     present = ~is_missing(frame[target])
-    used, rows = frame.filter(present), np.flatnonzero(present.to_numpy()) + 1
+    used, rows = frame.filter(pl.Series(present)), np.flatnonzero(present) + 1
     if len(rows) < MIN_ROWS:
         missing = frame.height - len(rows)
         besides = f" ({counted(missing, 'row')} without a value in {quoted(target)})" if missing else ""
@@ -113,7 +106,7 @@ def plan_table(
             "models on rows they have not seen."
         )
     question = judge_target(used[target], task, rows)
-    columns = [_column(used[column], rows, column in drop) for column in frame.columns if column != target]
+    columns = [_column(series, rows, series.name in drop) for series in used if series.name != target]
     plan = TablePlan(
         name,
         target,
@@ -137,6 +130,16 @@ def plan_table(
 def describe(plan: TablePlan) -> list[tuple[str, str, str]]:
     """`(name, kind, reason)` of every input column, in file order."""
     return [(column.name, column.kind, column.reason) for column in plan.columns]
+
+
+def _refuse_choices(frame: pl.DataFrame, target: str, name: str, drop: Collection[str], task: str | None) -> None:
+    for wanted in (target, *drop):
+        if wanted not in frame.columns:
+            raise no_such_column(name, wanted, frame.columns)
+    if target in drop:
+        raise InputError(f"The target {quoted(target)} cannot be dropped; choose another target or keep it.")
+    if task not in (None, "regression", "classes"):
+        raise InputError(f"The task is 'regression' or 'classes', not {quoted(task)}.")
 
 
 def _column(series: pl.Series, rows: np.ndarray, dropped: bool) -> ColumnPlan:

@@ -38,7 +38,7 @@ def read_table(path: str | Path) -> pl.DataFrame:
         if inner in _TEXT_ENDINGS:
             frame = parse_delimited(path.name, _unpacked(path.name, file.read()))
         elif ending in _PARQUET_ENDINGS + _ARROW_ENDINGS:
-            frame = _columnar(path, ending)
+            frame = _columnar(path, file)
         else:
             raise InputError(
                 f"{path.name} does not end in one of {', '.join(_TEXT_ENDINGS)} (also followed by .gz), "
@@ -53,7 +53,7 @@ def as_frame(table: Any) -> pl.DataFrame:
     """Any eager data frame that narwhals knows (pandas, polars, pyarrow, …) as a polars frame with text names."""
     if not isinstance(table, pl.DataFrame):
         table = _from_other(table)
-    if all(table.columns):
+    if all(name.strip() for name in table.columns):
         return table
     return table.rename(dict(zip(table.columns, name_unnamed(table.columns), strict=True)))
 
@@ -93,9 +93,11 @@ def _unpacked(name: str, data: bytes) -> bytes:
     return unpacked
 
 
-def _columnar(path: Path, ending: str) -> pl.DataFrame:
-    try:
-        return as_frame(pl.read_parquet(path) if ending in _PARQUET_ENDINGS else pl.read_ipc(path))
+def _columnar(path: Path, file: io.BufferedReader) -> pl.DataFrame:
+    ending = path.suffix.lower()
+    try:  # by path where the path can be kept from being a pattern: polars then reads less of the file
+        frame = pl.read_parquet(path, glob=False) if ending in _PARQUET_ENDINGS else pl.read_ipc(file)
+        return as_frame(frame)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise InputError(f"{path.name} is damaged, truncated or not a {ending} file ({first_line(error)}).") from error
 

@@ -59,12 +59,12 @@ def judge_target(series: pl.Series, task: str | None, rows: np.ndarray) -> Targe
 
 
 def _judge_numbers(series: pl.Series, task: str | None, rows: np.ndarray) -> Target:
-    name, numbers = quoted(series.name), as_numbers(series).to_numpy()
+    name, numbers = quoted(series.name), as_numbers(series)
     refuse_infinite(series.name, numbers, rows)
     distinct = np.unique(numbers)
     spread = f"{len(distinct)} different values from {figure(distinct[0])} to {figure(distinct[-1])}"
     if task is None and (reason := not_a_measure(series.name, numbers, rows)):
-        raise InputError(f"The target {name} is {reason}; name the task, regression, if it is meant.")
+        raise InputError(f"The target {name} is {reason}; choose the task regression if it is meant as an amount.")
     if task == "classes":
         return _classes(series, "this task was asked for", rows)
     if task == "regression":
@@ -92,7 +92,7 @@ def _classes(series: pl.Series, why: str, rows: np.ndarray) -> Target:
         )
     if lonely := [each for each in classes if number_of[each] == 1]:
         more = f", and so have {len(lonely) - 1} other classes" if len(lonely) > 1 else ""
-        amounts = ", or name the task, regression" if series.dtype.is_numeric() else ""
+        amounts = ", or choose the task regression" if series.dtype.is_numeric() else ""
         raise InputError(
             f"The class {quoted(lonely[0])} of the target {name} has a single row{more}, which cannot be both learned "
             f"from and held out; remove it or join classes{amounts}."
