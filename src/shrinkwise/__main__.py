@@ -1,0 +1,8 @@
+"""`python -m shrinkwise` is the command `shrinkwise`."""
+
+from __future__ import annotations
+
+from shrinkwise.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Candidates scored nested on one table, intervals, the verdict, and the model that is kept.
+
+The names are resolved on first use, so that importing this folder loads neither polars nor scikit-learn nor torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_WHERE = {
+    "Comparison": "comparison",
+    "NetworkOptions": "options",
+    "Options": "options",
+    "TableModel": "model",
+    "compare_table": "comparison",
+    "comparison_page": "page",
+    "load": "model",
+}
+
+__all__ = ["Comparison", "NetworkOptions", "Options", "TableModel", "compare_table", "comparison_page", "load"]
+
+
+def __getattr__(name: str):
+    if name not in _WHERE:
+        raise AttributeError(f"shrinkwise.compare has no name {name!r}; see shrinkwise.compare.__all__")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,0 +1,86 @@
+"""Fitted models as plain arrays: what is scored, what is saved, and what predicts, all one thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def class_probabilities(scores: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis (n, K), shifted by the largest score so that nothing overflows."""
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class LinearPredictor:
+    """A linear model on encoded inputs.
+
+    coef is (q,) for regression, (1, q) for two classes (log-odds of the second), (K, q) for several; intercept is a
+    number, (1,) or (K,).
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+
+    def output(self, X: np.ndarray) -> np.ndarray:
+        """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
+        scores = X @ self.coef.T + self.intercept
+        if self.coef.ndim == 1:
+            return scores
+        return class_probabilities(np.hstack([np.zeros_like(scores), scores]) if len(self.coef) == 1 else scores)
+
+    def feature_weights(self) -> np.ndarray:
+        """Weights with the features along the last axis."""
+        return self.coef
+
+    def weight_arrays(self) -> list[np.ndarray]:
+        """All weights (no intercepts)."""
+        return [self.coef]
+
+
+@dataclass(frozen=True)
+class NetworkPredictor:
+    """A network of linear layers with ReLU between them; weights[i] is (out, in). Dropout does nothing here."""
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+    has_classes: bool
+
+    def output(self, X: np.ndarray) -> np.ndarray:
+        """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
+        hidden = X
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            hidden = np.maximum(hidden @ weight.T + bias, 0.0)
+        scores = hidden @ self.weights[-1].T + self.biases[-1]
+        return class_probabilities(scores) if self.has_classes else scores[:, 0]
+
+    def feature_weights(self) -> np.ndarray:
+        """First-layer weights (hidden, q)."""
+        return self.weights[0]
+
+    def weight_arrays(self) -> list[np.ndarray]:
+        """All weights (no biases)."""
+        return self.weights
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a model uses: table inputs with a non-zero weight, weights that are exactly zero, all weights."""
+
+    inputs: int
+    zeros: int
+    weights: int
+
+
+def usage(predictor, inputs: list[int]) -> Usage:
+    """Count over a predictor; `inputs` gives for each feature the table input that it encodes."""
+    weights = predictor.feature_weights()
+    used = np.atleast_2d(weights).any(axis=0)
+    arrays = predictor.weight_arrays()
+    return Usage(
+        inputs=len({inputs[j] for j in np.flatnonzero(used)}),
+        zeros=int(sum((a == 0).sum() for a in arrays)),
+        weights=int(sum(a.size for a in arrays)),
+    )

@@ -1,0 +1,79 @@
+"""run.toml: everything needed to repeat a run, and what came out of it."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from shrinkwise.compare.comparison import Comparison
+from shrinkwise.compare.runfolder import FORMAT
+from shrinkwise.tables import data_hash
+
+_PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals", "skops")
+
+
+def run_record(comparison: Comparison, page: dict, file: Path) -> str:
+    """The text of run.toml."""
+    import tomli_w
+
+    plan = comparison.plan
+    return tomli_w.dumps(
+        {
+            "format": FORMAT,
+            "command": page["command"],
+            "seed": comparison.options.seed,
+            "data": {
+                "file": str(file),
+                "sha256": data_hash(file),
+                "target": plan.target,
+                "task": plan.task,
+                "rows_read": plan.n_rows_read,
+                "rows_used": plan.n_rows,
+                "dropped": [column.name for column in plan.columns if column.kind == "dropped"],
+            },
+            "options": _stated(asdict(comparison.options)),
+            "versions": versions("torch"),
+            "results": _results(comparison, page),
+        }
+    )
+
+
+def versions(*extras: str) -> dict[str, str]:
+    """Python, the packages that take part and the extras named, with their versions; what is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for package in (*_PACKAGES, *extras):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _results(comparison: Comparison, page: dict) -> dict:
+    return {
+        "kept": comparison.chosen.candidate.name,
+        "settings": comparison.fit.settings,
+        "score": page["score"]["name"],
+        "verdict": page["verdict"],
+        "candidates": {
+            row.candidate.name: _stated(
+                {
+                    "best": row.best.score,
+                    "one_se": None if row.one_se is None else row.one_se.score,
+                    "fold_scores": row.at(comparison.options.choice).scores.tolist(),
+                }
+            )
+            for row in comparison.rows
+        },
+    }
+
+
+def _stated(values: dict) -> dict:
+    """Without what is None: TOML has no word for it."""
+    return {
+        name: _stated(value) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value is not None
+    }

@@ -1,0 +1,26 @@
+"""The outside reference: gradient-boosted trees with scikit-learn's defaults, not tuned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shrinkwise.compare.candidates import Fit, Problem, Tuned
+from shrinkwise.compare.options import Options
+
+
+@dataclass(frozen=True)
+class _Trees:
+    model: object
+
+    def output(self, X: np.ndarray) -> np.ndarray:
+        return self.model.predict_proba(X) if hasattr(self.model, "predict_proba") else self.model.predict(X)
+
+
+def tune_trees(problem: Problem, options: Options) -> Tuned:
+    """Fit HistGradientBoosting on the encoded rows."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    estimator = HistGradientBoostingClassifier if problem.has_classes else HistGradientBoostingRegressor
+    return Tuned(Fit(_Trees(estimator(random_state=problem.seed).fit(problem.X, problem.y))))

@@ -1,0 +1,163 @@
+"""The comparison is nested, repeatable, and its numbers are those its parts give."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from shrinkwise.compare import compare_table
+from shrinkwise.compare.candidates import Candidate, Fit, Tuned
+from shrinkwise.compare.comparison import check_folds, choose
+from shrinkwise.compare.linear_candidates import tune_lasso
+from shrinkwise.compare.nested import score_fold, split_table
+from shrinkwise.compare.predictors import LinearPredictor, usage
+from shrinkwise.compare.scores import held_out_score
+from shrinkwise.selection import paired_interval
+from shrinkwise.tables import Encoder, InputError, plan_table
+
+
+def test_held_out_rows_influence_neither_encoding_nor_tuning_nor_fit(small_table, linear):
+    """Every value of the rows an outer fold holds out is changed: its training problem and its lasso are the same."""
+    frame = small_table("regression")
+    plan = plan_table(frame, "y")
+    split = split_table(frame, plan, linear)[0]
+    held_out = pl.Series(np.isin(np.arange(frame.height), split.test))
+    changed = frame.with_columns(
+        *(pl.when(held_out).then(pl.col(c) * 1000 - 7).otherwise(pl.col(c)).alias(c) for c in ("x0", "x1", "y")),
+        pl.when(held_out).then(pl.lit("blue")).otherwise(pl.col("colour")).alias("colour"),
+    )
+    after = split_table(changed, plan, linear)[0]
+    np.testing.assert_array_equal(after.test, split.test)
+    np.testing.assert_array_equal(after.problem.X, split.problem.X)
+    np.testing.assert_array_equal(after.problem.y, split.problem.y)
+    for choice in ("best", "one_se"):
+        one, other = (getattr(tune_lasso(s.problem, linear), choice) for s in (split, after))
+        np.testing.assert_array_equal(one.predictor.coef, other.predictor.coef)
+    assert not np.array_equal(after.X_test, split.X_test)
+
+
+def test_candidates_are_given_training_rows_only(small_table, linear):
+    """A candidate that memorises everything it is shown is right on no held-out row."""
+    frame = small_table("regression")
+    seen = []
+
+    def memorise(problem, options):
+        seen.append(problem)
+        return Tuned(Fit(LinearPredictor(np.zeros(problem.X.shape[1]), np.float64(0.0))))
+
+    splits = split_table(frame, plan_table(frame, "y"), linear)
+    for split in splits:
+        score_fold(Candidate("memory", "linear", "", "", memorise), split, linear)
+    for split, problem in zip(splits, seen, strict=True):
+        assert not set(problem.y) & set(split.y_test)
+        assert len(problem.y) + len(split.y_test) == frame.height
+
+
+def test_the_same_seed_gives_the_same_numbers_in_one_process_and_in_two(small_table, small):
+    frame = small_table("binary", n=40)
+    plan = plan_table(frame, "y")
+    options = replace(small, folds=2)
+    one, two, other = (
+        compare_table(frame, plan, o) for o in (options, replace(options, n_jobs=2), replace(options, seed=1))
+    )
+    for a, b in zip(one.rows, two.rows, strict=True):
+        np.testing.assert_array_equal(a.best.scores, b.best.scores)
+    np.testing.assert_array_equal(one.model.predict_proba(frame), two.model.predict_proba(frame))
+    assert not np.array_equal(one.rows[2].best.scores, other.rows[2].best.scores)
+
+
+def test_scores_are_those_of_the_held_out_outputs(compared):
+    _, comparison = compared
+    for row in comparison.rows:
+        for split, fold in zip(comparison.splits, row.best.folds, strict=True):
+            assert fold.score == held_out_score(comparison.plan.task, split.y_test, fold.output)
+        assert row.best.score == pytest.approx(row.best.scores.mean())
+
+
+def test_differences_are_paired_to_no_regularization_of_the_same_family(compared):
+    _, comparison = compared
+    for row in comparison.rows:
+        if not row.candidate.regularizer:
+            assert row.differences == {}
+            continue
+        base = comparison.baseline(row.candidate.family)
+        assert base.candidate.name in ("no penalty", "network")
+        expected = paired_interval(row.one_se.scores - base.best.scores, n_train=40, n_test=20)
+        np.testing.assert_allclose(row.differences["one_se"], expected, rtol=1e-12)
+
+
+def test_the_reference_has_no_difference_and_is_never_kept(compared):
+    _, comparison = compared
+    trees = comparison.row("boosted trees")
+    assert trees.differences == {}
+    assert trees.best.usage is None
+    best_trees = replace(trees, best=replace(trees.best, folds=[replace(f, score=0.0) for f in trees.best.folds]))
+    assert choose([*comparison.rows[:-1], best_trees], "one_se") is not best_trees
+
+
+def test_the_lowest_score_is_kept_and_ties_go_to_fewer_inputs(compared):
+    _, comparison = compared
+    row = comparison.row("lasso")
+
+    def like(score, inputs):
+        folds = [replace(f, score=score, usage=replace(f.usage, inputs=inputs)) for f in row.best.folds]
+        return replace(row, best=replace(row.best, folds=folds), one_se=None)
+
+    low, few, many = like(0.1, 5), like(0.2, 1), like(0.2, 4)
+    assert choose([many, few, low], "one_se") is low
+    assert choose([many, few], "best") is few
+
+
+def test_the_kept_model_is_refitted_on_all_rows(compared):
+    frame, comparison = compared
+    encoder = Encoder(comparison.plan).fit(frame)
+    np.testing.assert_array_equal(comparison.model.encoder.mean, encoder.mean)
+    expected = comparison.model.predictor.output(encoder.transform(frame))
+    np.testing.assert_array_equal(comparison.model.output(frame), expected)
+
+
+def test_curve_and_its_choices(compared):
+    _, comparison = compared
+    curve = comparison.curve
+    assert np.all(np.diff(curve.lambdas) < 0)
+    assert curve.index_1se <= curve.index_best == np.nanargmin(curve.cv_mean)
+    assert curve.coefs.shape[0] == len(curve.lambdas) == len(curve.cv_mean) == len(curve.cv_se)
+    used = usage(LinearPredictor(curve.coefs[0], np.float64(0)), list(comparison.model.encoder.inputs))
+    assert used.inputs == 0  # the path starts at the λ that empties the model
+
+
+@pytest.mark.parametrize(("task", "members", "folds"), [("binary", 3, 5), ("multiclass", 2, 3)])
+def test_a_class_rarer_than_the_folds_is_refused_with_what_to_do(task, members, folds, small_table, small):
+    frame = small_table(task)
+    rare = frame.with_columns(
+        y=pl.when(pl.int_range(pl.len()) < members).then(pl.lit("zebra")).otherwise(pl.lit("common"))
+    )
+    plan = plan_table(rare, "y")
+    with pytest.raises(InputError, match="'zebra'"):
+        check_folds(plan, replace(small, folds=folds))
+
+
+def test_progress_counts_every_piece_of_work(small_table, linear):
+    frame = small_table("regression", n=30)
+    calls = []
+    compare_table(frame, plan_table(frame, "y"), replace(linear, folds=2), lambda *call: calls.append(call))
+    assert [done for done, _, _ in calls] == list(range(1, 12))
+    assert {total for _, total, _ in calls} == {11}
+
+
+def test_a_separable_table_says_that_its_baseline_has_no_optimum(small_table, linear):
+    frame = small_table("binary").with_columns(y=pl.when(pl.col("x0") > 0).then(pl.lit("a")).otherwise(pl.lit("b")))
+    comparison = compare_table(frame, plan_table(frame, "y"), linear)
+    assert "no finite optimum without a penalty" in comparison.row("no penalty").note
+    assert np.isfinite(comparison.row("no penalty").best.score)
+
+
+def test_networks_are_left_out_without_torch(monkeypatch, small_table, small):
+    monkeypatch.setattr("shrinkwise.compare.options.find_spec", lambda name: None)
+    frame = small_table("regression", n=30)
+    comparison = compare_table(frame, plan_table(frame, "y"), replace(small, folds=2))
+    assert [row.candidate.family for row in comparison.rows] == ["linear"] * 4 + ["reference"]
+    assert 'pip install "shrinkwise[torch]"' in " ".join(comparison.options.described())

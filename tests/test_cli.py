@@ -1,0 +1,310 @@
+"""The command line, as a user meets it: exit codes, one sentence for a mistake, no traceback, nothing lost."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from shrinkwise import cli
+
+QUICK = ["--no-networks", "--jobs", "1", "--folds", "3"]
+
+
+def table(n: int = 48, seed: int = 0) -> pl.DataFrame:
+    """Two numbers, a category with a missing value, and a number to predict from them."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, n))
+    colour = rng.choice(["red", "green", "blue"], n).tolist()
+    y = 2 * a + (np.array(colour) == "red") + 0.3 * rng.normal(size=n)
+    return pl.DataFrame({"a": a, "b": b, "colour": [None, *colour[1:]], "y": y})
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """A run of the small table, made once."""
+    folder = tmp_path_factory.mktemp("run")
+    table().write_csv(folder / "t.csv")
+    assert cli.run(["fit", f"{folder}/t.csv", "--target", "y", "--out", f"{folder}/t-report", "--quiet", *QUICK]) == 0
+    return folder
+
+
+@pytest.fixture
+def fitted(run_folder, shrinkwise):
+    """`shrinkwise` in a folder with t.csv and its run t-report."""
+    shutil.copytree(run_folder, ".", dirs_exist_ok=True)
+    return shrinkwise
+
+
+@pytest.fixture
+def shrinkwise(capfd, tmp_path, monkeypatch):
+    """Runs the command in an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args):
+        code = cli.run([str(arg) for arg in args])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+def refused(result, sentence: str):
+    """A user's mistake: exit code 2, one line on stderr that says so, nothing on stdout."""
+    code, out, err = result
+    assert sentence in err
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "Traceback" not in err
+
+
+CSV = "a,b,y\n" + "".join(f"{i % 7},{i % 5 + 0.5},{i * 1.5}\n" for i in range(30))
+BAD_TABLES = {
+    "an empty file": ("", "is empty"),
+    "only a header": ("a,b,y\n", "no row"),
+    "one row": ("a,b,y\n1,2,3\n", "1 row"),
+    "a constant target": ("a,y\n" + "".join(f"{i % 7},5\n" for i in range(30)), "'5' in all 30 rows"),
+    "duplicate columns": (CSV.replace("a,b,y", "a,a,y"), "more than one column named 'a'"),
+    "no such column": (CSV.replace("y\n", "yield\n", 1), "did you mean"),
+    "infinite values": (CSV + "inf,1,2\n", "infinite"),
+    "not UTF-8": (CSV.encode() + b"\xff,1,2\n", "not UTF-8"),
+    "no input left": ("y,z\n" + "".join(f"{i * 1.5},same\n" for i in range(30)), "no usable input"),
+    "a binary file": (b"\x00\x01\x02PK" * 50, "NUL byte"),
+    "ragged": (CSV + "1,2\n", "ragged"),
+    "a class of one row": (
+        "a,y\n" + "".join(f"{i % 7},{'b' if i == 9 else 'a' if i % 2 else 'c'}\n" for i in range(30)),
+        "single row",
+    ),
+    "a class of fewer rows than folds": (
+        "a,y\n" + "".join(f"{i % 7},{'rare' if i < 3 else 'often'}\n" for i in range(30)),
+        "pass --folds 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_a_bad_table_is_one_sentence(case, shrinkwise):
+    content, sentence = BAD_TABLES[case]
+    Path("bad.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    target = "yeild" if case == "no such column" else "y"
+    refused(shrinkwise("fit", "bad.csv", "--target", target), sentence)
+    assert os.listdir() == ["bad.csv"]
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["fit", "nowhere.csv", "--target", "y"], "no file nowhere.csv"),
+        (["fit", ".", "--target", "y"], "folder"),
+        (["fit", "good.csv"], "--target"),
+        (["fit", "good.csv", "--target", "y", "--folds", "1"], "--folds"),
+        (["fit", "good.csv", "--target", "y", "--folds", "999"], "half the number of rows"),
+        (["fit", "good.csv", "--target", "y", "--drop", "bb"], "'b'"),
+        (["fit", "good.csv", "--target", "y", "--select", "worst"], "--select"),
+        (["fit", "good.csv", "--target", "y", "--out", "no/such/place"], "no folder"),
+        (["fit", "good.csv", "--target", "y", "--out", "good.csv"], "not a folder"),
+        (["fit", "good.csv", "--target", "y", "--out", "."], "name a new folder"),
+        (["fit", "good.parquet", "--target", "y"], "no file"),
+        (["predict", "nowhere", "good.csv"], "not a run folder"),
+        (["predict", ".", "good.csv"], "not a run folder"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence(args, sentence, shrinkwise):
+    Path("good.csv").write_text(CSV)
+    refused(shrinkwise(*args), sentence)
+    assert os.listdir() == ["good.csv"]
+
+
+def test_an_unreadable_file_is_one_sentence(shrinkwise):
+    Path("secret.csv").write_text(CSV)
+    Path("secret.csv").chmod(0)
+    if os.access("secret.csv", os.R_OK):
+        pytest.skip("this user may read every file")
+    refused(shrinkwise("fit", "secret.csv", "--target", "y"), "cannot be read")
+
+
+def test_a_foreign_folder_is_refused_before_the_work_and_untouched(shrinkwise):
+    Path("good.csv").write_text(CSV)
+    Path("mine").mkdir()
+    Path("mine/diary.txt").write_text("dear diary")
+    refused(shrinkwise("fit", "good.csv", "--target", "y", "--out", "mine"), "not written by shrinkwise fit")
+    assert os.listdir("mine") == ["diary.txt"]
+
+
+def test_columns_that_are_no_inputs_are_dropped_and_said(shrinkwise):
+    frame = table().with_columns(
+        id=pl.int_range(1, 49), day=pl.lit("2024-05-01"), empty=pl.lit(None, pl.String), day2=pl.lit("2024-05-02")
+    )
+    frame = frame.with_columns(day=pl.when(pl.col("a") > 0).then("day").otherwise("day2")).drop("day2")
+    frame.write_csv("t.csv")
+    code, out, err = shrinkwise("fit", "t.csv", "--target", "y", *QUICK)
+    assert (code, err) == (0, "")
+    for name in ("id", "day", "empty"):
+        assert any(line.split()[:2] == [name, "dropped"] for line in out.splitlines())
+
+
+def test_more_columns_than_rows_and_rows_without_target(shrinkwise):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 40))
+    y = np.where(X[:, 0] + 0.5 * rng.normal(size=30) > 0, "yes", "no").astype(object)
+    y[:3] = None
+    pl.DataFrame({**{f"x{j}": X[:, j] for j in range(40)}, "y": y.tolist()}).write_csv("wide.csv")
+    code, out, err = shrinkwise("fit", "wide.csv", "--target", "y", *QUICK)
+    assert (code, err) == (0, "")
+    assert "3 of 30 rows have no value in 'y'" in out
+    assert "no finite optimum without a penalty" in out
+    held_out = pl.read_csv("wide-report/predictions.csv")
+    assert held_out["row"].to_list() == list(range(4, 31))
+
+
+def test_one_input_column(shrinkwise):
+    table().select("a", "y").write_csv("one.csv")
+    code, out, err = shrinkwise("fit", "one.csv", "--target", "y", *QUICK)
+    assert (code, err) == (0, "")
+    assert "lasso" in out
+
+
+def test_fit_says_its_plan_and_writes_a_whole_run_folder(shrinkwise):
+    table().write_csv("t.csv")
+    code, out, err = shrinkwise("fit", "t.csv", "--target", "y", "--seed", "7", *QUICK)
+    assert (code, err) == (0, "")
+    assert sorted(os.listdir()) == ["t-report", "t.csv"]
+    assert sorted(os.listdir("t-report")) == [
+        "coefficients.csv",
+        "model.skops",
+        "predictions.csv",
+        "report.html",
+        "run.toml",
+    ]
+    columns, plan, result = out.index("category"), out.index("Plan:"), out.index("Held-out")
+    assert columns < plan < result
+    assert "seed 7" in out
+    assert "held-out RMSE" in " ".join(out.split())
+
+
+def test_json_is_one_document_and_quiet_is_the_verdict(shrinkwise):
+    table().write_csv("t.csv")
+    code, out, err = shrinkwise("fit", "t.csv", "--target", "y", "--json", *QUICK)
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert [c["name"] for c in document["candidates"]] == [
+        "no penalty",
+        "ridge",
+        "lasso",
+        "elastic net",
+        "boosted trees",
+    ]
+    code, out, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *QUICK)
+    assert (code, err, out.strip()) == (0, "", " ".join(document["verdict"]))
+
+
+def test_predict_takes_unseen_categories_missing_values_and_other_column_order(fitted):
+    Path("new.csv").write_text("extra,colour,b,a\nx,red,0.5,1\nx,purple,,2\nx,,1,\n")
+    code, out, err = fitted("predict", "t-report", "new.csv")
+    lines = out.splitlines()
+    assert (code, lines[0], len(lines)) == (0, "row,prediction", 4)
+    assert all(np.isfinite(float(line.split(",")[1])) for line in lines[1:])
+    assert "'purple'" in err
+    code, out, _ = fitted("predict", "t-report", "new.csv", "--out", "scores.csv")
+    assert (code, out) == (0, "")
+    assert Path("scores.csv").read_text().splitlines() == lines
+
+
+def test_predict_says_which_column_is_missing(fitted):
+    table().drop("colour").write_csv("new.csv")
+    refused(fitted("predict", "t-report", "new.csv"), "'colour'")
+
+
+def test_a_damaged_model_is_one_sentence(fitted):
+    model = Path("t-report/model.skops")
+    model.write_bytes(model.read_bytes()[:200])
+    refused(fitted("predict", "t-report", "t.csv"), "damaged")
+
+
+def test_gzip_is_read_and_names_the_run_folder(shrinkwise):
+    with gzip.open("t.csv.gz", "wt") as file:
+        file.write(table().write_csv())
+    code, _, err = shrinkwise("fit", "t.csv.gz", "--target", "y", "--quiet", *QUICK)
+    assert (code, err) == (0, "")
+    assert Path("t-report/report.html").is_file()
+
+
+def test_a_full_disk_is_one_sentence_and_the_old_run_stands(fitted, monkeypatch):
+    before = {path.name: path.read_bytes() for path in Path("t-report").iterdir()}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shrinkwise.compare.model.TableModel.save", full)
+    code, _, err = fitted("fit", "t.csv", "--target", "y", "--quiet", "--seed", "3", *QUICK)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "No space left on device" in err
+    assert {path.name: path.read_bytes() for path in Path("t-report").iterdir()} == before
+    assert sorted(os.listdir()) == ["t-report", "t.csv"]
+
+
+def test_ctrl_c_is_one_line_and_leaves_nothing(shrinkwise, monkeypatch):
+    table().write_csv("t.csv")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shrinkwise.compare.model.TableModel.save", interrupted)
+    code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *QUICK)
+    assert (code, err.strip()) == (130, "Interrupted; nothing was written.")
+    assert os.listdir() == ["t.csv"]
+
+
+def test_a_reader_that_leaves_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m shrinkwise doctor --json | true; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert done.returncode in (0, 1, 141)  # 0 when the reader left after the last byte; 1 is click's own
+
+
+def test_help_and_version_load_nothing_heavy():
+    heavy = ("numpy", "polars", "sklearn", "scipy", "torch", "rich", "joblib")
+    script = (
+        "import sys; from shrinkwise.cli import run; codes = run(['--help']), run(['--version']);"
+        f"print(codes, [m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "(0, 0) []"
+    assert "fit" in done.stdout
+
+
+def test_python_m_shrinkwise_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "shrinkwise", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("shrinkwise 0.")
+
+
+def test_doctor_says_what_is_active(shrinkwise, monkeypatch):
+    code, out, _ = shrinkwise("doctor", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["cores"] >= 1
+    assert set(found["extras"]) == {"torch", "matplotlib"}
+    assert {"available", "simd", "reason"} <= set(found["kernels"])
+    code, out, _ = shrinkwise("doctor")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "shrinkwise",
+        "kernels",
+        "threads",
+        "torch",
+        "matplotlib",
+        "packages",
+    ]
