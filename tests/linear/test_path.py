@@ -206,3 +206,15 @@ def test_bad_grids_are_refused(lambdas, words):
     X, y = random_problem(9)
     with pytest.raises(ValueError, match=words):
         path(X, y, sw.L1(1.0), lambdas=lambdas)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_separable_classes_and_a_vanishing_penalty_end_where_the_arithmetic_ends(seed):
+    """The objective is 1e-9 of the null loss there and its gradient is below rounding: Newton must stop, not wander."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(14, 40))
+    y = (X[:, 0] > 0).astype(float)
+    for penalty in (sw.L2(1.0), sw.L1(1.0)):
+        fitted = path(X, y, penalty, loss="logistic", lambdas=np.geomspace(1, 1e-8, 30))
+        assert fitted.solved.all()
+        assert fitted.n_iter.max() <= 60

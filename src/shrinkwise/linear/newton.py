@@ -26,11 +26,12 @@ class NewtonSolver:
         self.a_last = None
         self.working = np.zeros(problem.p, dtype=bool)
         self.g = self._gradient(self._eta(self.w, self.b))[0]
+        self.scale = float(np.abs(self.g).max(initial=0.0))
 
     def solve(self, penalty, tol: float, max_iter: int):
         """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
         parts = penalty.l1_l2(self.problem.weights_shape)
-        gradient_tol = 0.1 * tol * max(float(np.abs(self.g).max(initial=0.0)), tol)
+        gradient_tol = 0.1 * tol * max(self.scale, tol)
         left = max_iter
         for _ in range(6):
             left = self._solve_working(penalty, parts, gradient_tol, left)
@@ -76,10 +77,14 @@ class NewtonSolver:
         model = _Model(self.problem, penalty, parts, columns)
         w, b = self.w[..., columns].copy(), self.b
         eta = model.X @ w.T + b
+        best, stuck = np.inf, 0
         while left > 0:
             left -= 1
             quadratic = model.at(w, eta)
-            if quadratic.violation <= tol:
+            # Past the rounding of the objective only the violation tells progress from noise.
+            stuck = 0 if quadratic.violation < 0.5 * best else stuck + 1
+            best = min(best, quadratic.violation)
+            if quadratic.violation <= tol or (stuck >= 3 and model.at_rounding):
                 break
             moved = model.step(w, b, eta, quadratic, tol)
             if moved is None:  # no decrease left in the arithmetic
@@ -98,7 +103,7 @@ class _Model:
     def __init__(self, problem, penalty, parts, columns):
         self.problem, self.penalty, self.parts = problem, penalty, parts
         self.X = problem.X[:, columns] if len(columns) < problem.p else problem.X
-        self.shape = (*problem.weights_shape[:-1], len(columns))
+        self.at_rounding = False  # whether the last step promised less than the objective can show
 
     def value(self, w) -> float:
         """The penalty at w."""
@@ -178,6 +183,7 @@ class _Model:
         along = self.X @ d.T + db
         before, at_w = problem.loss_at(eta), self.value(w)
         decrease = float(q.g @ d.reshape(-1) + q.gb @ np.atleast_1d(db)) + self.value(w + d) - at_w
+        self.at_rounding = -decrease <= 16 * _EPS * abs(before + at_w)
         t = 1.0
         for _ in range(40):
             new_eta, new_w = eta + t * along, w + t * d
