@@ -10,7 +10,11 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME = {
-    "penalties": ["L1", "L2", "ElasticNet", "GroupLasso", "Groups", "Penalty"],
+    "penalties": [
+        *("L0", "L1", "L2", "ElasticNet", "MCP", "SCAD", "SLOPE", "FusedLasso", "NuclearNorm", "Penalty"),
+        *("Groups", "GroupLasso", "SparseGroupLasso", "GroupMCP", "Hierarchical"),
+        *("NonNegative", "Box", "L1Ball", "L2Ball", "Simplex", "MaxNorm", "RowSparsity", "TopK"),
+    ],
     "linear": ["PenalizedClassifier", "PenalizedClassifierCV", "PenalizedRegressor", "PenalizedRegressorCV", "path"],
     "networks": ["attach", "rule"],
     "dropout": ["Dropout"],
@@ -30,7 +34,7 @@ _FOLDERS = [
 ]
 _WHERE = {name: folder for folder, names in _HOME.items() for name in names}
 
-__all__ = ["__version__", *sorted(_WHERE)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_WHERE)]
 
 
 def __getattr__(name: str):

@@ -1,1 +1,5 @@
-"""To be filled."""
+"""Pictures drawn with matplotlib from plain arrays; imported only by `.plot()` methods."""
+
+from .coefficient_path import coefficient_path
+
+__all__ = ["coefficient_path"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -81,7 +82,10 @@ def _compiled_prox(kind, inputs, outputs, thresholds, shrinks):
 
 
 # name -> (reference, compiled)
-DISPATCH = {"gram_cd": (reference.gram_cd, _compiled_gram_cd), "prox": (reference.prox, _compiled_prox)}
+DISPATCH: dict[str, tuple[Callable, Callable]] = {
+    "gram_cd": (reference.gram_cd, _compiled_gram_cd),
+    "prox": (reference.prox, _compiled_prox),
+}
 
 
 def gram_cd(G, a, b, w, r, tol: float, max_sweeps: int) -> int:

@@ -38,7 +38,7 @@ def openmp() -> tuple[int, int, int] | None:
     torch = sys.modules.get("torch")
     if torch is None:
         return None
-    for path in sorted((Path(torch.__file__).parent / "lib").glob("libgomp*")):
+    for path in sorted((Path(str(torch.__file__)).parent / "lib").glob("libgomp*")):
         try:
             library = ctypes.CDLL(str(path))  # already in the process: this only takes another handle
             names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")

@@ -53,6 +53,13 @@ class Path:
         eta = np.einsum("nj,l...j->ln...", X, self.coefs, optimize=True)
         return eta + self.intercepts.reshape(len(self.lambdas), 1, *self.intercepts.shape[1:])
 
+    def plot(self, names=None, *, mark=None, ax=None):
+        """Draw the coefficients over λ (those of the first class of several); see `figures.coefficient_path`."""
+        from ..figures import coefficient_path
+
+        coefs = self.coefs if self.coefs.ndim == 2 else self.coefs[:, 0]
+        return coefficient_path(self.lambdas, coefs, names, mark=mark, ax=ax)
+
 
 def path(
     X,
@@ -91,7 +98,8 @@ def path(
     -------
     Path
     """
-    problem = Problem(*_checked(X, y), loss, sample_weight, fit_intercept)
+    X, y = _checked(X, y)
+    problem = Problem(X, y, loss, sample_weight, fit_intercept)
     if not isinstance(penalty, Penalty):
         raise TypeError(f"expected a shrinkwise penalty such as shrinkwise.L1(0.1), got {type(penalty).__name__}")
     if lambdas is None:

@@ -51,7 +51,7 @@ class SquaredSolver:
             elif not parts[0].any():
                 w, converged, steps = self._solve_ridge(parts[1]), True, 1
             else:
-                w, converged, steps = self._solve_working(*parts, gradient_tol, max_iter)
+                w, converged, steps = self._solve_working(parts[0], parts[1], gradient_tol, max_iter)
             total += steps
             self.w, self.g = w, self._gradient(w)
             certificate = self._certify(penalty)

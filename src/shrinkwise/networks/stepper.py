@@ -12,6 +12,8 @@ from itertools import chain
 
 import torch
 
+from shrinkwise.penalties import prox_into
+
 from .normal_map import NormalMap
 from .optimizers import gradient_scale, step_is_skipped, weight_decay
 
@@ -113,7 +115,9 @@ class Stepper:
     def _after(self, optimizer, args, kwargs) -> None:
         flights, self._flights = self._flights, []
         for flight in flights:
-            self._land(optimizer, flight)
+            if not flight.still:
+                self._land(optimizer, flight)
+        self._restore(flights)
 
     # --- one step --------------------------------------------------------------------------------------
     @torch.no_grad()
@@ -183,34 +187,34 @@ class Stepper:
 
     def _land(self, optimizer, flight: Flight) -> None:
         term, p = flight.term, flight.term.param
-        if not flight.still:
-            if flight.decay is not None:
-                p.add_(flight.decay)
-            z, t = p.detach(), flight.threshold
-            if self.threshold is None:
-                z, t = term.map.ratcheted(z, flight.latent, t)
-            flight.latent.copy_(z)
-            optimizer.state[p].update({LATENT: flight.latent, THRESHOLD: t})
-            flight.threshold = t
-        self._restore(flight)
+        if flight.decay is not None:
+            p.add_(flight.decay)
+        z, t = p.detach(), flight.threshold
+        if self.threshold is None:
+            z, t = term.map.ratcheted(z, flight.latent, t)
+        flight.latent.copy_(z)
+        optimizer.state[p].update({LATENT: flight.latent, THRESHOLD: t})
+        flight.threshold = t
 
     @torch.no_grad()
     def undo(self) -> None:
         """Bring the weights back if a step was interrupted between the hooks."""
         flights, self._flights = self._flights, []
-        for flight in flights:
-            self._restore(flight)
+        self._restore(flights)
 
-    def _restore(self, flight: Flight) -> None:
-        p = flight.term.param
-        grad = flight.grad if p.grad is flight.lent else p.grad
-        if flight.storage is not None:
-            p.grad = None
-            p.data = flight.storage
-        if not flight.still:
-            p.copy_(flight.term.map.prox(flight.latent, flight.threshold))
-        p.grad = grad
-        self._left_at[id(p)] = (p._version, p.data_ptr())
+    def _restore(self, flights: list[Flight]) -> None:
+        """The parameters hold w = prox_{t f}(z) and the user's gradients again."""
+        grads = [flight.grad if flight.term.param.grad is flight.lent else flight.term.param.grad for flight in flights]
+        for flight in flights:
+            if flight.storage is not None:
+                flight.term.param.grad = None
+                flight.term.param.data = flight.storage
+        moved = [flight for flight in flights if not flight.still]
+        prox_into([(f.term.map.unit, f.latent, f.threshold, f.term.param) for f in moved])
+        for flight, grad in zip(flights, grads, strict=True):
+            p = flight.term.param
+            p.grad = grad
+            self._left_at[id(p)] = (p._version, p.data_ptr())
 
     # --- checkpoints -----------------------------------------------------------------------------------
     def _before_loading(self, optimizer, state_dict) -> None:

@@ -1,4 +1,7 @@
-"""One code for NumPy arrays and torch tensors: the few places where the two libraries differ."""
+"""One code for NumPy arrays and torch tensors: the few places where the two libraries differ.
+
+float16 and bfloat16 are computed in float32 and rounded once at the end, so that a small λ is not lost on the way.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,14 @@ def weights_array(w):
     return w
 
 
+def working(w):
+    """`w` checked as by `weights_array`, and in float32 where it is a half type."""
+    w = weights_array(w)
+    if w.dtype.itemsize >= 4:
+        return w
+    return w.astype(np.float32) if namespace(w) is np else w.float()
+
+
 def like(values, w):
     """`values` (number, sequence or array) ready to be combined with `w` without changing its dtype or device."""
     if values is None or isinstance(values, (int, float)):
@@ -39,22 +50,50 @@ def like(values, w):
     return xp.as_tensor(values, dtype=w.dtype, device=w.device)
 
 
+def entrywise(values, w, what: str):
+    """`values` like `w`, or one sentence where their shape is not that of `w` and does not broadcast to it."""
+    values = like(values, w)
+    if isinstance(values, (int, float)):
+        return values
+    given, wanted = tuple(values.shape), tuple(w.shape)
+    fits = len(given) <= len(wanted) and all(m in (1, n) for m, n in zip(given[::-1], wanted[::-1], strict=False))
+    if not fits:
+        raise ValueError(f"expected {what} of shape {wanted}, or one that broadcasts to it, got {given}")
+    return values
+
+
 def step_like(step, w):
     """A prox step: a number ≥ 0, or an array of the shape of `w` (one step per entry)."""
-    if isinstance(step, (int, float)) and not step >= 0:
-        raise ValueError(f"expected a prox step ≥ 0, got {step}")
-    step = like(step, w)
-    if namespace(w) is np and isinstance(step, np.ndarray) and not (step >= 0).all():
+    step = entrywise(step, w, "prox steps")
+    if isinstance(step, (int, float)):
+        if not step >= 0:
+            raise ValueError(f"expected a prox step ≥ 0, got {step}")
+    elif namespace(w) is np and not (step >= 0).all():
         raise ValueError("expected prox steps ≥ 0, got a negative or NaN entry")
     return step
 
 
-def soft_threshold(x, threshold):
-    """sign(x) · max(|x| − threshold, 0), as x − clip(x): no division, and exactly 0 where |x| ≤ threshold."""
+def clip(x, low, high):
+    """x limited to [low, high], numbers or arrays; NaN kept."""
     xp = namespace(x)
     if xp is np:
-        return x - np.clip(x, -threshold, threshold)
-    return x - xp.clamp(x, -threshold, threshold)
+        return np.clip(x, low, high)
+    mixed = isinstance(low, (int, float)) != isinstance(high, (int, float))
+    return xp.clamp(xp.clamp(x, min=low), max=high) if mixed else xp.clamp(x, low, high)
+
+
+def soft_threshold(x, threshold):
+    """sign(x) · max(|x| − threshold, 0), as x − clip(x): no division, and exactly 0 where |x| ≤ threshold."""
+    return x - clip(x, -threshold, threshold)
+
+
+def soft_threshold_to(x, point, threshold):
+    """The soft threshold of x − point, measured from `point`: exactly `point` where |x − point| ≤ threshold."""
+    if point is None:
+        return soft_threshold(x, threshold)
+    away = x - point
+    # x + 0·away has the shape of the result; a threshold of 0 leaves x as it is, to the last bit.
+    return namespace(x).where(abs(away) <= threshold, point, x - clip(away, -threshold, threshold))
 
 
 def vector_norm(x, axes):
@@ -77,6 +116,12 @@ def cast(x, w):
     return x.astype(w.dtype, copy=False) if namespace(w) is np else x.to(w.dtype)
 
 
+def sign(x):
+    """−1, 0 or 1, NaN kept (torch's own sign of NaN is 0)."""
+    xp = namespace(x)
+    return xp.sign(x) if xp is np else xp.sign(x) + 0.0 * x.clip(-1.0, 1.0)
+
+
 def positive_part(x):
     """max(x, 0), NaN kept."""
     return x.clip(0.0)
@@ -85,3 +130,17 @@ def positive_part(x):
 def number_or_scalar(x):
     """A NumPy scalar as float; a torch scalar stays a tensor, so that autograd can go through it."""
     return float(x) if namespace(x) is np else x
+
+
+def mask_like(mask, w):
+    """A NumPy mask as an array of w's kind."""
+    xp = namespace(w)
+    return mask if xp is np else xp.as_tensor(np.ascontiguousarray(mask), device=w.device)
+
+
+def as_numpy(values) -> np.ndarray:
+    """Any array, tensor or number as a float64 NumPy array; a distributed tensor as a whole."""
+    if namespace(values) is np:
+        return np.asarray(values, dtype=float)
+    values = values.full_tensor() if hasattr(values, "full_tensor") else values
+    return values.detach().double().cpu().numpy()

@@ -10,10 +10,12 @@ import copy
 import inspect
 import math
 import numbers
+from typing import Any
 
 import numpy as np
 
-from ._array import namespace
+from ._array import as_numpy, double, namespace, step_like, working
+from .pieces import Pieces
 
 
 class Penalty:
@@ -28,12 +30,59 @@ class Penalty:
     ``violation(w, g)``   distance of −g to λ ∂f(w), per entry (separable penalties) or per group.
     ``unpenalised(shape)``  mask of the entries it does not act on.
     ``l1_l2(shape)``      arrays (a, b) when λ f(w) = Σ a|w| + ½ b w², else None: what coordinate descent needs.
+
+    **A penalty of your own** is a class with ``value`` and ``prox``, written with operators that NumPy and torch share, and
+    with λ in ``self.lam``:
+
+    >>> class Huber(Penalty):
+    ...     "λ Σ h(w_j), h(w) = ½w² for |w| ≤ 1, |w| − ½ beyond."
+    ...     convex = True
+    ...     def __init__(self, lam):
+    ...         self.lam = lam
+    ...     def value(self, w):
+    ...         inside = w.clip(-1, 1)
+    ...         return self.lam * (inside * w - 0.5 * inside * inside).sum()
+    ...     def prox(self, w, step):
+    ...         s = step * self.lam
+    ...         return w - s * (w / (1 + s)).clip(-1, 1)
+    ...     def conjugate(self, u):
+    ...         return float((u * u).sum() / (2 * self.lam)) if abs(u).max() <= self.lam else float("inf")
+    >>> Huber(1.0).prox(np.array([3.0, 0.5]), step=1.0)
+    array([2.  , 0.25])
+
+    Everything else has a general answer. `violation` is the prox residual |w − prox(w − g, 1)|, zero exactly where a convex
+    penalty is stationary; `lambda_max` is bisected from it; no entry counts as unpenalised; sums with L2 work. With
+    ``convex = True`` and `conjugate` (here both) the linear solvers add a duality gap; without them they certify by the
+    violation alone. A function without a prox is made a penalty by :meth:`from_function`.
+
+    What sums ask of a penalty (see `Sum`): ``separable``: a sum over entries; ``radial``: a non-decreasing function of every
+    |w_j|, or of every ‖w_g‖; ``pieces(w)`` where it is piecewise quadratic, entry by entry; ``prox_beside`` for a rule of
+    its own. ``multiplicative = False`` says that f itself depends on λ (MCP: it is flat beyond γλ).
     """
 
-    convex = True
     separable = False
-    groups = None
+    radial = False
+    multiplicative = True
+    groups: Any = None
     lam: float
+    __array_ufunc__ = None  # so that np.float64(2) * penalty asks the penalty
+
+    @property
+    def convex(self) -> bool:
+        """True where the class says so; by default where it defines `conjugate`."""
+        return type(self).conjugate is not Penalty.conjugate
+
+    @property
+    def by_residual(self) -> bool:
+        """Whether `violation` is the prox residual, and not a formula."""
+        return type(self).violation is Penalty.violation
+
+    def __getattr__(self, name: str):
+        if name == "lam":
+            raise AttributeError(
+                f"{type(self).__name__} keeps no λ: set self.lam in __init__ and multiply by it in value and prox"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # --- algebra ---------------------------------------------------------------------------------
     def with_lam(self, lam: float) -> Penalty:
@@ -42,21 +91,45 @@ class Penalty:
         other.lam = check_lam(lam)
         return other
 
-    def fixed(self) -> Fixed:
+    def fixed(self) -> Penalty:
         """The same term, exempt from scaling: in ``P + Q.fixed()`` a path over λ scales P alone."""
+        from .terms import Fixed
+
         return Fixed(self)
 
+    def on(self, where) -> Penalty:
+        """The same term on ``w[where]`` alone (an index, a slice or a tuple of them); the rest of w is free."""
+        from .terms import On
+
+        return On(self, where)
+
     def __rmul__(self, a: float) -> Penalty:
-        if not isinstance(a, numbers.Real):
+        if isinstance(a, bool) or not isinstance(a, numbers.Real):
             return NotImplemented
-        return self.with_lam(float(a) * self.lam)
+        if self.multiplicative or self.lam == 0:
+            return self.with_lam(float(a) * self.lam)
+        from .terms import Scaled
+
+        return Scaled(self, float(a) * self.lam)
 
     def __add__(self, other) -> Penalty:
         from .sums import Sum
 
         if not isinstance(other, Penalty):
             return NotImplemented
-        return Sum((*_terms(self), *_terms(other)))
+        return Sum((*self.summands(), *other.summands()))
+
+    def summands(self) -> tuple[Penalty, ...]:
+        """The terms it adds to a sum: itself; for a sum its own."""
+        return (self,)
+
+    def scaled_in_sum(self, a: float) -> Penalty:
+        """The term in ``a * (P + Q)``: a times itself, unless it is fixed."""
+        return a * self
+
+    def resolve(self, w) -> Penalty:
+        """Itself, with ``anchor="initial"`` replaced by a copy of the weights w that it is to act on."""
+        return self
 
     # --- members with a general answer -----------------------------------------------------------
     def value(self, w):
@@ -69,24 +142,44 @@ class Penalty:
 
     def conjugate(self, u):
         """sup_w ⟨u, w⟩ − λ f(w)."""
-        raise TypeError(f"{type(self).__name__} has no conjugate")
+        why = "no conjugate is given" if self.convex else "only convex penalties have one"
+        raise TypeError(f"{type(self).__name__} has no conjugate: {why}")
 
     def violation(self, w, g):
-        """Distance of −g to λ ∂f(w)."""
-        raise TypeError(f"{type(self).__name__} has no subdifferential distance")
+        """`prox_residual` at step 1, where no distance of −g to λ ∂f(w) is given."""
+        return self.prox_residual(w, g)
+
+    def prox_residual(self, w, g, step=1.0):
+        """|w − prox(w − step · g, step)| / step per entry: zero exactly where a prox step of that length stays put."""
+        x, g = working(w), working(g)
+        step = step_like(step, x)
+        return abs(x - self.prox(x - step * g, step)) / step
+
+    def pieces(self, w) -> Pieces | None:
+        """The penalty as a piecewise quadratic of every entry, with arrays of w's kind; None where it is not one."""
+        return None
+
+    def prox_beside(self, pieces: Pieces, w, step):
+        """The prox of this term + `pieces`, where theory gives one; see `Sum`."""
+        point, inner = pieces.moved(w, step)
+        if not pieces.kinked or (self.radial and pieces.homogeneous):
+            return self.prox(pieces.prox(w, step), inner)
+        if self.separable and self.convex and not pieces.kinks:
+            return pieces.clipped(self.prox(point, inner))
+        raise TypeError(
+            f"no closed-form prox for {self!r} with terms that have kinks or bounds of their own; "
+            "write your own Penalty with value and prox for this sum"
+        )
 
     def l1_l2(self, shape) -> tuple[np.ndarray, np.ndarray] | None:
         """(a, b) with λ f(w) = Σ a|w| + ½ b w² where the penalty has that form, else None."""
-        return None
+        pieces = self.pieces(np.zeros(shape))
+        return None if pieces is None else pieces.l1_l2(shape)
 
     def unpenalised(self, shape) -> np.ndarray:
         """Mask of the entries on which the penalty does not act: free columns of a linear model."""
-        parts = self.l1_l2(shape)
-        if parts is None:
-            raise TypeError(
-                f"{type(self).__name__} does not say which entries it leaves free: define unpenalised(shape)"
-            )
-        return (parts[0] == 0) & (parts[1] == 0)
+        pieces = self.pieces(np.zeros(shape))
+        return np.zeros(shape, dtype=bool) if pieces is None else pieces.free(shape)
 
     def lambda_max(self, g0) -> float:
         """Smallest λ for which 0 is optimal when the gradient there is `g0`; by bisection where no formula is given."""
@@ -94,12 +187,19 @@ class Penalty:
 
     def latex(self) -> str:
         """The term as LaTeX, with its constants."""
-        raise TypeError(f"{type(self).__name__} has no LaTeX form")
+        return rf"{self.lam:.4g} \, \mathrm{{{type(self).__name__}}}(w)"
+
+    @staticmethod
+    def from_function(function, lam: float = 1.0, *, elementwise: bool = False) -> Penalty:
+        """λ · function(w) as a penalty; its gradient by autograd. See `FromFunction`."""
+        from .function import FromFunction
+
+        return FromFunction(function, lam, elementwise=elementwise)
 
     # --- scikit-learn's parameter protocol, so that clone and `penalty__lam` grids work ----------------
     @classmethod
     def _parameter_names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        return [name for name in inspect.signature(cls.__init__).parameters if name not in ("self", "args", "kwargs")]
 
     def get_params(self, deep: bool = True) -> dict:
         """Constructor parameters by name."""
@@ -116,7 +216,9 @@ class Penalty:
 
     def __repr__(self) -> str:
         def shown(name, value):
-            text = repr(value) if np.ndim(value) == 0 else f"<{np.size(value)} values>"
+            shape = tuple(getattr(value, "shape", ())) or (np.shape(value) if isinstance(value, (list, tuple)) else ())
+            plain = float(value) if isinstance(value, np.floating) else value
+            text = f"<{math.prod(shape)} values>" if shape else repr(plain)
             return text if name == "lam" else f"{name}={text}"
 
         given = {k: v for k, v in self.get_params().items() if v is not None}
@@ -131,83 +233,20 @@ class Penalty:
     __hash__ = None  # type: ignore[assignment]
 
 
-class Fixed(Penalty):
-    """A term that keeps its λ when the sum around it is scaled."""
-
-    def __init__(self, penalty: Penalty):
-        self.penalty = penalty
-
-    @property
-    def lam(self) -> float:  # type: ignore[override]
-        """The λ of the term inside."""
-        return self.penalty.lam
-
-    @property
-    def convex(self) -> bool:  # type: ignore[override]
-        """As the term inside."""
-        return self.penalty.convex
-
-    @property
-    def separable(self) -> bool:  # type: ignore[override]
-        """As the term inside."""
-        return self.penalty.separable
-
-    @property
-    def groups(self):  # type: ignore[override]
-        """As the term inside."""
-        return self.penalty.groups
-
-    def with_lam(self, lam: float) -> Penalty:
-        """Itself: that is what fixed means."""
-        return self
-
-    def fixed(self) -> Fixed:
-        """Itself."""
-        return self
-
-    def __rmul__(self, a: float) -> Penalty:
-        return Fixed(a * self.penalty)
-
-    def value(self, w):
-        """As the term inside."""
-        return self.penalty.value(w)
-
-    def prox(self, w, step):
-        """As the term inside."""
-        return self.penalty.prox(w, step)
-
-    def conjugate(self, u):
-        """As the term inside."""
-        return self.penalty.conjugate(u)
-
-    def violation(self, w, g):
-        """As the term inside."""
-        return self.penalty.violation(w, g)
-
-    def l1_l2(self, shape):
-        """As the term inside."""
-        return self.penalty.l1_l2(shape)
-
-    def unpenalised(self, shape):
-        """As the term inside."""
-        return self.penalty.unpenalised(shape)
-
-    def lambda_max(self, g0) -> float:
-        """0 if zero is optimal under the fixed term, else ∞: its λ does not move."""
-        return 0.0 if self.penalty.lambda_max(g0) <= self.penalty.lam else math.inf
-
-    def latex(self) -> str:
-        """As the term inside."""
-        return self.penalty.latex()
-
-
 def check_lam(lam):
     """`lam` itself if it is a finite number ≥ 0, else one sentence."""
     if isinstance(lam, bool) or not isinstance(lam, numbers.Real):
         raise TypeError(f"expected lam (λ, the regularization strength) as a number, got {type(lam).__name__}")
-    if not (lam >= 0 and math.isfinite(lam)):
+    if not 0 <= float(lam) < math.inf:
         raise ValueError(f"expected lam (λ, the regularization strength) finite and ≥ 0, got {lam}")
     return lam
+
+
+def check_above(value, name: str, bound: float, meaning: str):
+    """`value` itself if it is a finite number > bound, else one sentence."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not bound < float(value) < math.inf:
+        raise ValueError(f"expected {name} ({meaning}) finite and > {bound:g}, got {value}")
+    return value
 
 
 def check_weights(weights):
@@ -221,10 +260,12 @@ def check_weights(weights):
 
 
 def bisect_lambda_max(penalty: Penalty, g0) -> float:
-    """Smallest λ with violation(0, g0) = 0, by doubling and bisection to the last bits; ∞ where no λ < 1e30·‖g0‖ does."""
-    scale = float(abs(g0).max()) if math.prod(g0.shape) else 0.0
-    if scale == 0.0:
-        return 0.0
+    """Smallest λ with violation(0, g0) = 0, by doubling and bisection to the last bits; ∞ where no λ < 1e12·‖g0‖ does.
+
+    In float64, so that the residual of a smooth penalty, which falls as 1/λ, does not round to zero before that.
+    """
+    g0 = double(g0)
+    scale = (float(abs(g0).max()) if math.prod(g0.shape) else 0.0) or 1.0
     zero = namespace(g0).zeros_like(g0)
 
     def optimal(lam: float) -> bool:
@@ -233,23 +274,21 @@ def bisect_lambda_max(penalty: Penalty, g0) -> float:
     high = scale
     while not optimal(high):
         high *= 2.0
-        if high > 1e30 * scale:
+        if high > 1e12 * scale:
             return math.inf
-    low = 0.0 if optimal(high / 2**60) else high / 2**60
+    low = high
+    while optimal(low):
+        low /= 2.0
+        if low < 1e-12 * scale:
+            return 0.0
     while high - low > 4 * np.finfo(float).eps * high and low < (middle := 0.5 * (low + high)) < high:
         low, high = (low, middle) if optimal(middle) else (middle, high)
     return high
 
 
-def _terms(penalty: Penalty) -> tuple[Penalty, ...]:
-    from .sums import Sum
-
-    return penalty.scaled_terms() if isinstance(penalty, Sum) else (penalty,)
-
-
 def _same(a, b) -> bool:
-    if isinstance(a, tuple) and isinstance(b, tuple):
+    if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
-    if np.ndim(a) or np.ndim(b):
-        return np.shape(a) == np.shape(b) and bool((np.asarray(a) == np.asarray(b)).all())
-    return type(a) is type(b) and a == b if isinstance(a, Penalty) else a == b
+    if isinstance(a, Penalty) or not (np.ndim(a) or np.ndim(b)):
+        return type(a) is type(b) and a == b if isinstance(a, Penalty) else bool(a == b)
+    return np.shape(a) == np.shape(b) and bool((as_numpy(a) == as_numpy(b)).all())

@@ -17,6 +17,7 @@ from ._array import (
     step_like,
     vector_norm,
     weights_array,
+    working,
 )
 from .contract import Penalty, check_lam, check_weights
 from .groups import Groups
@@ -42,6 +43,8 @@ class GroupLasso(Penalty):
     array([1.5, 2. , 0. ])
     """
 
+    radial = True
+
     def __init__(self, lam: float, groups, *, weights=None):
         self.lam = check_lam(lam)
         self.groups = groups if isinstance(groups, Groups) else Groups(groups)
@@ -49,46 +52,18 @@ class GroupLasso(Penalty):
 
     def strengths(self, w):
         """λ c_g, shape (n_groups,), as an array of w's kind."""
-        factors = np.sqrt(self.groups.sizes(w.shape)) if self.weights is None else self.weights
-        if self.weights is not None and np.shape(factors) != self.groups.sizes(w.shape).shape:
-            raise ValueError(
-                f"expected one weight a group ({len(self.groups.sizes(w.shape))}), got shape {np.shape(factors)}"
-            )
-        return float(self.lam) * like(np.asarray(factors, dtype=float) if namespace(factors) is np else factors, w)
+        return group_strengths(float(self.lam), self.groups, self.weights, w)
 
     def value(self, w):
         """λ Σ c_g ‖w_g‖."""
-        w = weights_array(w)
+        w = working(w)
         return number_or_scalar((self.strengths(w) * self.groups.norms(w)).sum())
 
     def prox(self, w, step):
         """Block soft threshold w_g · max(1 − step λ c_g / ‖w_g‖, 0); an array step takes a 1-D Newton solve a group."""
         w = weights_array(w)
-        step = step_like(step, w)
-        strengths = self.strengths(w)
-        if getattr(step, "ndim", 0):
-            return self._prox_in_metric(w, namespace(w).broadcast_to(step, w.shape), strengths)
-        return w * self.groups.spread(block_shrink(self.groups.norms(w), step * strengths), w, outside=1.0)
-
-    def _prox_in_metric(self, w, step, strengths):
-        # u_i = w_i ρ/(ρ + s_i t) with ρ = ‖u‖ the root of φ(ρ) = Σ (w_i/(ρ + s_i t))² = 1, or u = 0 where φ(0) ≤ 1.
-        # 1/√φ is increasing and concave, so Newton on it climbs from the left to the root without overshoot.
-        xp = namespace(w)
-        # The gather pads w with 0 and the step with 1: padding adds nothing to any sum.
-        v = double(self.groups.gather(w))
-        s, t = double(self.groups.gather(step - 1.0) + 1.0), double(strengths)[:, None]
-        zero, one = xp.zeros_like(v), xp.ones_like(v)
-        rho = vector_norm(xp.where(s * t > 0, zero, v), 1)[:, None]  # entries that do not move bound ‖u‖ from below
-        for _ in range(30):
-            d = rho + s * t
-            d = xp.where(d > 0, d, one)
-            r = v / d
-            phi, slope = (r * r).sum(1)[:, None], (r * r / d).sum(1)[:, None]
-            newton = phi * (xp.sqrt(phi) - 1.0) / xp.where(slope > 0, slope, xp.ones_like(slope))
-            rho = rho + positive_part(newton)
-        pull, rho = step * self.groups.spread(strengths, w), self.groups.spread(cast(rho[:, 0], w), w)
-        free = pull == 0
-        return w * xp.where(free, xp.ones_like(w), rho / xp.where(free, xp.ones_like(w), rho + pull))
+        x = working(w)
+        return cast(group_shrink(self.groups, x, step_like(step, x), self.strengths(x)), w)
 
     def conjugate(self, u):
         """0 where every ‖u_g‖ ≤ λ c_g (and u = 0 outside the groups), else +∞."""
@@ -113,13 +88,51 @@ class GroupLasso(Penalty):
 
     def violation(self, w, g):
         """Per group: ‖g_g + λc_g w_g/‖w_g‖‖ where w_g ≠ 0, max(‖g_g‖ − λc_g, 0) where w_g = 0."""
-        w, g = weights_array(w), weights_array(g)
+        w, g = working(w), working(g)
         return group_violation(self.groups, w, g, self.strengths(w))
 
     def latex(self) -> str:
         r"""\lambda \sum_g c_g \|w_g\|_2."""
         c = r"\sqrt{|g|}" if self.weights is None else "c_g"
         return rf"{self.lam:.4g} \sum_g {c} \|w_g\|_2"
+
+
+def group_strengths(lam: float, groups: Groups, weights, w):
+    """λ c_g, shape (n_groups,), as an array of w's kind; c_g = √(size of the group) where no weights are given."""
+    if weights is None:
+        return lam * cast(groups.sizes(w), w) ** 0.5
+    count = groups.count(w.shape)
+    if np.shape(weights) != (count,):
+        raise ValueError(f"expected one weight a group ({count}), got shape {np.shape(weights)}")
+    return lam * like(np.asarray(weights, dtype=float) if namespace(weights) is np else weights, w)
+
+
+def group_shrink(groups: Groups, w, step, strengths):
+    """argmin_u Σ (u−w)²/(2 step) + Σ strengths ‖u_g‖, for one step or one an entry."""
+    if getattr(step, "ndim", 0):
+        return _group_shrink_in_metric(groups, w, namespace(w).broadcast_to(step, w.shape), strengths)
+    return w * groups.spread(block_shrink(groups.norms(w), step * strengths), w, outside=1.0)
+
+
+def _group_shrink_in_metric(groups: Groups, w, step, strengths):
+    # u_i = w_i ρ/(ρ + s_i t) with ρ = ‖u‖ the root of φ(ρ) = Σ (w_i/(ρ + s_i t))² = 1, or u = 0 where φ(0) ≤ 1.
+    # 1/√φ is increasing and concave, so Newton on it climbs from the left to the root without overshoot.
+    xp = namespace(w)
+    # The gather pads w with 0 and the step with 1: padding adds nothing to any sum.
+    v = double(groups.gather(w))
+    s, t = double(groups.gather(step - 1.0) + 1.0), double(strengths)[:, None]
+    zero, one = xp.zeros_like(v), xp.ones_like(v)
+    rho = vector_norm(xp.where(s * t > 0, zero, v), 1)[:, None]  # entries that do not move bound ‖u‖ from below
+    for _ in range(30):
+        d = rho + s * t
+        d = xp.where(d > 0, d, one)
+        r = v / d
+        phi, slope = (r * r).sum(1)[:, None], (r * r / d).sum(1)[:, None]
+        newton = phi * (xp.sqrt(phi) - 1.0) / xp.where(slope > 0, slope, xp.ones_like(slope))
+        rho = rho + positive_part(newton)
+    pull, rho = step * groups.spread(strengths, w), groups.spread(cast(rho[:, 0], w), w)
+    free = pull == 0
+    return w * xp.where(free, xp.ones_like(w), rho / xp.where(free, xp.ones_like(w), rho + pull))
 
 
 def block_shrink(norms, thresholds):

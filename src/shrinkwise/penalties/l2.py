@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
+from ._array import cast, namespace, number_or_scalar, step_like, weights_array, working
+from .anchor import Anchored, check_anchor
+from .contract import check_lam
+from .pieces import Pieces
+from .separable import largest_ratio
 
-from ._array import like, namespace, number_or_scalar, step_like, weights_array
-from .contract import Penalty, check_lam, check_weights
 
-
-class L2(Penalty):
-    """λ Σ_j c_j w_j², without a ½: torch's coupled ``weight_decay`` equals 2λ.
+class L2(Anchored):
+    """λ Σ_j c_j (w_j − m_j)², without a ½: torch's coupled ``weight_decay`` equals 2λ.
 
     Parameters
     ----------
@@ -19,63 +20,71 @@ class L2(Penalty):
         λ, the regularization strength.
     weights : array like w, optional
         Factors c_j ≥ 0 (1 where not given); 0 = not penalised.
+    anchor : array like w, "initial", optional
+        m, the point that weights are drawn to, 0 where not given. ``"initial"`` is L2-SP: stay near the pretrained weights.
 
-    Reference: Hoerl and Kennard, Ridge regression, Technometrics 1970.
+    float16 and bfloat16 weights are computed in float32 and rounded once.
+
+    References: Hoerl and Kennard, Ridge regression, Technometrics 1970. L2-SP: Li, Grandvalet, Davoine, ICML 2018, arXiv
+    1802.01483.
 
     >>> import numpy as np
     >>> L2(0.5).prox(np.array([3.0, -1.0]), step=2.0)
     array([ 1.        , -0.33333333])
+    >>> L2(0.5, anchor=np.array([0.0, -1.0])).prox(np.array([3.0, -1.0]), step=2.0)
+    array([ 1., -1.])
     """
 
-    separable = True
+    convex = True
 
-    def __init__(self, lam: float, *, weights=None):
-        self.lam = check_lam(lam)
-        self.weights = check_weights(weights)
+    def __init__(self, lam: float, *, weights=None, anchor=None):
+        super().__init__(lam, weights=weights)
+        self.anchor = check_anchor(anchor)
 
     @classmethod
     def from_weight_decay(cls, weight_decay: float) -> L2:
         """The penalty that an optimizer's coupled ``weight_decay`` stands for: its gradient is weight_decay · w = 2λw."""
         return cls(0.5 * check_lam(weight_decay))
 
-    def strengths(self, w):
-        """λ c_j: a number, or an array that broadcasts with w."""
-        return float(self.lam) if self.weights is None else float(self.lam) * like(self.weights, w)
-
     def value(self, w):
-        """λ Σ c_j w_j²."""
-        w = weights_array(w)
-        return number_or_scalar((self.strengths(w) * w * w).sum())
+        """λ Σ c_j (w_j − m_j)²."""
+        w = working(w)
+        away = self.away(w)
+        return number_or_scalar((self.strengths(w) * away * away).sum())
 
     def prox(self, w, step):
-        """w_j / (1 + 2 step λ c_j)."""
+        """w_j / (1 + r), r = 2 step λ c_j; with an anchor w_j − (w_j − m_j) r / (1 + r)."""
         w = weights_array(w)
-        return w / (1.0 + 2.0 * step_like(step, w) * self.strengths(w))
+        x = working(w)
+        r = 2.0 * step_like(step, x) * self.strengths(x)
+        return cast(x / (1.0 + r) if self.anchor is None else x - self.away(x) * (r / (1.0 + r)), w)
 
     def conjugate(self, u):
-        """Σ u_j² / (4 λ c_j); +∞ where λ c_j = 0 and u_j ≠ 0."""
-        u = weights_array(u)
-        return quadratic_conjugate(u, 2.0 * self.strengths(u))
+        """Σ u_j² / (4 λ c_j) + u_j m_j; +∞ where λ c_j = 0 and u_j ≠ 0."""
+        u = working(u)
+        total = quadratic_conjugate(u, 2.0 * self.strengths(u))
+        return total if self.anchor is None else total + number_or_scalar((u * self.point(u)).sum())
 
     def lambda_max(self, g0) -> float:
-        """∞ (0 if the gradient is zero): a ridge solution is never exactly zero."""
+        """∞: a ridge solution is never exactly zero (0 if the gradient is zero already, and stays so)."""
         g0 = weights_array(g0)
-        if self.weights is not None:
-            g0 = g0 * (like(self.weights, g0) > 0)
-        return math.inf if bool((g0 != 0).any()) else 0.0
+        pulled = largest_ratio(g0, self.weights) > 0
+        return math.inf if pulled or self.never_zero(tuple(g0.shape)) else 0.0
 
     def violation(self, w, g):
-        """|g + 2 λ c w|."""
-        w, g = weights_array(w), weights_array(g)
-        return abs(g + 2.0 * self.strengths(w) * w)
+        """|g + 2 λ c (w − m)|."""
+        w, g = working(w), working(g)
+        return abs(g + 2.0 * self.strengths(w) * self.away(w))
 
-    def l1_l2(self, shape):
-        """(0, 2 λ c)."""
-        return np.zeros(shape), np.broadcast_to(2.0 * self.strengths(np.zeros(shape)), shape).astype(float)
+    def pieces(self, w) -> Pieces:
+        """½ (2λc) w² − (2λcm) w + λcm²."""
+        s, m = self.strengths(w), self.point(w)
+        return Pieces(b=2.0 * s) if m is None else Pieces(b=2.0 * s, h=2.0 * s * m, constant=s * m * m)
 
     def latex(self) -> str:
         r"""\lambda \sum_j w_j^2."""
-        return rf"{self.lam:.4g} \sum_j {'' if self.weights is None else 'c_j '}w_j^2"
+        weight = self.latex_weight() if self.anchor is None else f"({self.latex_weight()})"
+        return rf"{self.lam:.4g} \sum_j {self.latex_factor()}{weight}^2"
 
 
 def quadratic_conjugate(excess, curvature):

@@ -1,24 +1,35 @@
-"""Sums of penalties: closed forms wherever L1, L2 and one group term meet; a sentence where there is none.
+"""Sums of penalties: a closed prox wherever theory gives one; a sentence where it does not.
 
-Every convex sum of the terms here is, entry by entry and group by group,
+A sum is told apart into `Pieces`, the sum of all its terms that are piecewise quadratic entry by entry (L1, L2, anchors,
+bounds: Σ_k a_k|w − m_k| + ½ b w² − h w on [low, high]), and the terms R that are not. Then
 
-    Σ a_j |w_j| + ½ Σ b_j w_j² + Σ_g c_g ‖w_g‖
+* pieces alone have a closed prox, whatever they are;
+* the quadratic of the pieces only moves the point and shortens the step of any R:
+  (u−w)²/2s + ½bu² − hu = (u − w')²/2s' + const,  w' = (w + sh)/(1 + sb),  s' = s/(1 + sb);
+* if R is radial (a non-decreasing function of |w_j| or ‖w_g‖) and the rest of the pieces is positively homogeneous (kinks
+  and bounds at zero), prox_{R + pieces} = prox_R ∘ prox_pieces: whatever length R gives the result, its best direction is
+  that of prox_pieces(w);
+* if R is separable and convex and the pieces only add bounds, prox_{R + pieces} = clip ∘ prox_R: in one dimension a
+  constrained minimiser is the nearest point to the free one;
+* terms R on parts of w that do not overlap (``P.on(...)``) do not see each other.
 
-and prox, conjugate and violation follow from that form (soft threshold, then block shrink, then division).
+References: Yu, On decomposing the proximal map, NeurIPS 2013. Simon, Friedman, Hastie, Tibshirani, A sparse-group lasso,
+JCGS 2013.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ._array import like, namespace, number_or_scalar, positive_part, soft_threshold, step_like, weights_array
-from .contract import Fixed, Penalty, check_lam
-from .group_lasso import GroupLasso, block_shrink, group_violation
-from .l2 import quadratic_conjugate
+from ._array import cast, mask_like, namespace, number_or_scalar, step_like, weights_array, working
+from .contract import Penalty, check_lam
+from .pieces import Pieces
 
 
 class Sum(Penalty):
     """lam · Σ_k P_k(w), written ``P + Q``; its `lam` is 1 and ``with_lam(s)`` scales every term that is not ``.fixed()``.
+
+    So ``2 * (P + Q.fixed())`` is ``2 * P + Q``.
 
     Parameters
     ----------
@@ -26,9 +37,6 @@ class Sum(Penalty):
         The terms P_k with their own λ_k.
     lam : float ≥ 0
         Common multiplier.
-
-    References: Yu, On decomposing the proximal map, NeurIPS 2013. Simon, Friedman, Hastie, Tibshirani, A sparse-group
-    lasso, JCGS 2013.
     """
 
     def __init__(self, terms, lam: float = 1.0):
@@ -37,15 +45,10 @@ class Sum(Penalty):
         self.terms = terms
         self.lam = check_lam(lam)
 
-    @property
-    def convex(self) -> bool:  # type: ignore[override]
-        """True when every term is convex."""
-        return all(term.convex for term in self.terms)
+    convex = property(lambda self: all(term.convex for term in self.terms))  # type: ignore[assignment]
+    separable = property(lambda self: all(term.separable for term in self.terms))  # type: ignore[assignment]
 
-    @property
-    def separable(self) -> bool:  # type: ignore[override]
-        """True when every term is separable."""
-        return all(term.separable for term in self.terms)
+    by_residual = property(lambda self: any(term.by_residual for term in self.terms))  # type: ignore[assignment]
 
     @property
     def groups(self):  # type: ignore[override]
@@ -54,98 +57,145 @@ class Sum(Penalty):
 
     def scaled_terms(self) -> tuple[Penalty, ...]:
         """The terms with the common multiplier worked in."""
-        return tuple(term.with_lam(self.lam * term.lam) for term in self.terms)
+        return tuple(self.terms) if self.lam == 1 else tuple(term.scaled_in_sum(self.lam) for term in self.terms)
+
+    summands = scaled_terms
+
+    def resolve(self, w) -> Penalty:
+        """The sum of the resolved terms."""
+        return Sum(tuple(term.resolve(w) for term in self.terms), self.lam)
 
     def value(self, w):
         """Sum of the terms' values."""
         return sum(term.value(w) for term in self.scaled_terms())
 
-    def l1_l2(self, shape):
-        """Sum of the terms' (a, b), or None when one of them has no such form."""
-        parts = [term.l1_l2(shape) for term in self.scaled_terms()]
-        if any(part is None for part in parts):
-            return None
-        return sum(a for a, _ in parts), sum(b for _, b in parts)
+    def latex(self) -> str:
+        """The terms' LaTeX, joined by plus signs."""
+        return " + ".join(term.latex() for term in self.scaled_terms())
 
     def unpenalised(self, shape):
         """Entries that every term leaves free."""
         return np.logical_and.reduce([term.unpenalised(shape) for term in self.scaled_terms()])
 
-    def _canonical(self, w, what: str):
-        """(a, b, group term or None), a and b of w's kind; a sentence when the sum has no such form."""
-        shape = tuple(w.shape)
-        a = b = np.zeros(shape)
-        group = None
+    # --- what the sum is made of -----------------------------------------------------------------------
+    def parts(self, w) -> tuple[Pieces, list[Penalty]]:
+        """(the pieces of all terms that have some, the other terms)."""
+        pieces, others = Pieces(), []
         for term in self.scaled_terms():
-            inner = term.penalty if isinstance(term, Fixed) else term
-            part = inner.l1_l2(shape)
-            if part is not None:
-                a, b = a + part[0], b + part[1]
-            elif isinstance(inner, GroupLasso) and group is None:
-                group = inner
+            part = term.pieces(w)
+            if part is None:
+                others.append(term)
             else:
-                raise TypeError(
-                    f"no closed-form {what} for {self!r}: a sum may hold L1, L2, ElasticNet and one GroupLasso; "
-                    "write your own Penalty with value and prox for this one"
-                )
-        return like(a, w), like(b, w), group
+                pieces = pieces + part
+        return pieces, others
 
-    def prox(self, w, step):
-        """Soft threshold at step·a, block shrink at step·c_g, division by 1 + step·b."""
-        w = weights_array(w)
-        step = step_like(step, w)
-        a, b, group = self._canonical(w, "prox")
-        u = soft_threshold(w, step * a)
-        if group is None:
-            return u / (1.0 + step * b)
-        # ½(u−w)²/s + ½bu² = ½(u − w/(1+sb))²/(s/(1+sb)) + const: the L2 part only rescales the point and the step.
-        scale = 1.0 / (1.0 + step * b)
-        if getattr(step, "ndim", 0) == 0 and bool((b == b.reshape(-1)[:1]).all() if b.size else True):
-            first = scale.reshape(-1)[0] if b.size else 1.0
-            return (
-                scale
-                * u
-                * group.groups.spread(
-                    block_shrink(group.groups.norms(scale * u), step * first * group.strengths(w)), w, outside=1.0
-                )
+    def pieces(self, w) -> Pieces | None:
+        """The pieces, when there is nothing else."""
+        pieces, others = self.parts(w)
+        return None if others else pieces
+
+    def _acting(self, others, w, what: str) -> list:
+        """Masks of the entries that each of the other terms acts on; a sentence where they overlap."""
+        masks = [~term.unpenalised(tuple(w.shape)) for term in others]
+        if len(masks) > 1 and (np.sum(masks, 0) > 1).any():
+            raise TypeError(
+                f"no closed-form {what} for {self!r}: {' and '.join(type(term).__name__ for term in others)} act on the "
+                "same weights; write your own Penalty with value and prox for this sum"
             )
-        return group.prox(scale * u, step * scale)
+        return [mask_like(mask, w) for mask in masks]
 
-    def conjugate(self, u):
-        """Σ_g (‖soft(u_g, a)‖ − c_g)₊² / (2b) when b is constant within each group; Σ (|u| − a)₊²/(2b) without groups."""
-        u = weights_array(u)
-        a, b, group = self._canonical(u, "conjugate")
-        excess = soft_threshold(u, a)
-        if group is None:
-            return quadratic_conjugate(excess, b)
-        xp = namespace(u)
-        in_group = group.groups.spread(xp.ones_like(group.groups.norms(u)), u) + 0 * u
-        curvature = group.groups.gather(b).max(1) if xp is np else group.groups.gather(b).max(1).values
-        if not bool((in_group * (b - group.groups.spread(curvature, u)) == 0).all()):
-            raise TypeError(f"no closed-form conjugate for {self!r}: its L2 part must be the same within each group")
-        outside = quadratic_conjugate(excess * (1.0 - in_group), b)
-        grouped = positive_part(group.groups.norms(excess) - group.strengths(u))
-        return number_or_scalar(outside + quadratic_conjugate(grouped, curvature))
+    # --- members -----------------------------------------------------------------------------------------
+    def prox(self, w, step):
+        """By the rules above."""
+        w = weights_array(w)
+        x = working(w)
+        step = step_like(step, x)
+        pieces, others = self.parts(x)
+        if not others:
+            return cast(pieces.prox(x, step), w)
+        if len(others) == 1:
+            return cast(others[0].prox_beside(pieces, x, step), w)
+        masks = self._acting(others, x, "prox")
+        result = pieces.prox(x, step)
+        for term, mask in zip(others, masks, strict=True):
+            result = namespace(x).where(mask, term.prox_beside(pieces, x, step), result)
+        return cast(result, w)
 
     def violation(self, w, g):
-        """Distance of −g to ∂(sum): per entry without a group term, per group with one (then entries in no group last)."""
-        w, g = weights_array(w), weights_array(g)
-        xp = namespace(w)
-        a, b, group = self._canonical(w, "subdifferential")
-        g = g + b * w
-        at_entry = xp.where(w != 0, abs(g + a * xp.sign(w)), positive_part(abs(g) - a))
-        if group is None:
-            return at_entry
-        groups = group.groups
-        in_group = groups.spread(xp.ones_like(groups.norms(w)), w) + 0 * w
-        at_group = group_violation(groups, w, g, group.strengths(w), a)
-        rest = (at_entry * (1.0 - in_group)).reshape(-1)
-        return xp.concatenate([at_group, rest]) if bool((in_group == 0).any()) else at_group
+        """Distance of −g to ∂(sum): per entry; with a term on groups per group, and the entries in none of them last.
 
-    def latex(self) -> str:
-        """The terms' LaTeX, joined by plus signs."""
-        return " + ".join(term.latex() for term in self.scaled_terms())
+        Where the rules above give no subdifferential, or a term has no formula for it: the prox residual of the sum.
+        """
+        w, g = working(w), working(g)
+        pieces, others = self.parts(w)
+        plain = not pieces.kinked
+        if self.by_residual or not all(plain or (term.radial and pieces.homogeneous) for term in others):
+            return self.prox_residual(w, g)
+        left = pieces.remainder(w, g)
+        if len(others) == 1 and others[0].separable:
+            return others[0].violation(w, left)
+        at_entry, beside, covered = abs(left), [], None
+        for term, mask in zip(others, self._acting(others, w, "subdifferential"), strict=True):
+            distance = term.violation(w, left)
+            if term.separable:
+                at_entry = namespace(w).where(mask, distance, at_entry)
+            else:
+                mask = mask if term.groups is None else _in_groups(term.groups, w)
+                covered = mask if covered is None else covered | mask
+                beside.append(distance.reshape(-1))
+        if covered is None:
+            return at_entry
+        return namespace(w).concatenate([*beside, at_entry[~covered]])
+
+    def conjugate(self, u):
+        """By the rules above with w ↦ sup: the pieces' own, or R*(prox_pieces(u)), or at the maximiser where b > 0."""
+        u = working(u)
+        if not self.convex:
+            return super().conjugate(u)
+        pieces, others = self.parts(u)
+        if not others:
+            return pieces.conjugate(u)
+        xp, zero = namespace(u), namespace(u).zeros_like(u)
+        total, outside = 0.0, zero == 0
+        for term, mask in zip(others, self._acting(others, u, "conjugate"), strict=True):
+            total = total + self._conjugate_beside(term, pieces, xp.where(mask, u, zero), mask)
+            outside = outside & ~mask
+        return number_or_scalar(total + xp.where(outside, pieces.conjugates(u), zero).sum())
+
+    def _conjugate_beside(self, term: Penalty, pieces: Pieces, u, mask):
+        """sup_w ⟨u, w⟩ − (pieces + term)(w) over the entries of the mask, on which the term acts."""
+        xp, zero = namespace(u), namespace(u).zeros_like(u)
+        curved = mask & (zero + pieces.b > 0)
+        flat = mask & ~curved
+        kinks, total = pieces.without_quadratic(), 0.0
+        if bool(flat.any()):
+            if bool(curved.any()) and not self._apart(term, curved, flat):
+                raise TypeError(f"no closed-form conjugate for {self!r}: its L2 part must be on all weights or on none")
+            if pieces.kinked and not (term.radial and pieces.homogeneous):
+                raise TypeError(
+                    f"no closed-form conjugate for {self!r}: without an L2 part on these weights there is none"
+                )
+            # A direction of u costs its length in prox_pieces(u), as for the prox.
+            total = total + term.conjugate(kinks.prox(xp.where(flat, u, zero), 1.0))
+        if bool(curved.any()):
+            # With b > 0 the supremum is attained, at the prox with step 1/b of (u + h)/b for the sum without its quadratic.
+            b = pieces.b if isinstance(pieces.b, float) else xp.where(curved, zero + pieces.b, zero + 1.0)
+            w = term.prox_beside(kinks, xp.where(curved, (u + pieces.h) / b, zero), 1.0 / b)
+            w = xp.where(curved, w, zero)
+            total = total + xp.where(curved, u * w - pieces.values(w), zero).sum() - term.value(w)
+        return total
+
+    def _apart(self, term: Penalty, one, other) -> bool:
+        """Whether no group of the term has entries of both masks."""
+        if term.groups is None:
+            return False
+        return bool((term.groups.norms(1.0 * one) * term.groups.norms(1.0 * other) == 0).all())
 
     def __repr__(self) -> str:
         text = " + ".join(map(repr, self.terms))
-        return text if self.lam == 1 else f"{self.lam!r} * ({text})"
+        return text if self.lam == 1 else f"{float(self.lam)!r} * ({text})"
+
+
+def _in_groups(groups, w):
+    """Mask of the entries that are in a group."""
+    return groups.spread(namespace(w).ones_like(groups.norms(w)), w) + namespace(w).zeros_like(w) > 0

@@ -1,0 +1,14 @@
+"""The index of labelled groups as tensors: imported only where torch is in use already."""
+
+from __future__ import annotations
+
+import torch
+
+
+@torch.compiler.assume_constant_result
+def torch_layout(groups, shape, device):
+    """(gather index, labels, sizes) of `Groups` for a weight of this shape, on its device; a constant of compiled code."""
+    key = (tuple(shape), device)
+    if key not in groups._layouts:
+        groups._layouts[key] = tuple(torch.as_tensor(part, device=device) for part in groups._layout(tuple(shape)))
+    return groups._layouts[key]

@@ -1,0 +1,97 @@
+"""Proximal maps written into given arrays, many at once: what a training step calls. Formulas rule, kernels only run them.
+
+A kernel takes over where the penalty is Σ a|w| + ½ b w² with one a and one b, or a group lasso over the rows or columns of
+a matrix, on contiguous float32 or float64 arrays in the processor's memory. Everything else is `penalty.prox`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+
+from .. import kernels
+from ._array import namespace
+from .contract import Penalty
+from .group_lasso import GroupLasso
+from .pieces import Pieces
+
+
+def prox_into(jobs) -> None:
+    """out ← prox_{step · penalty}(x) for every (penalty, x, step, out) of `jobs`; out may be x itself.
+
+    Parameters
+    ----------
+    jobs : list of (Penalty, array or tensor, number ≥ 0, array or tensor of the same shape)
+        Kernels take the fitting ones together, on torch's threads; the rest one by one by the formula.
+    """
+    batches: dict[tuple, list] = {}
+    for penalty, x, step, out in jobs:
+        plan = _plan(penalty, x, step, out)
+        if plan is None:
+            _copy(penalty.prox(x, step), out)
+        else:
+            kind, thresholds, shrink = plan
+            source, target = _matrix(x), _matrix(out)
+            batches.setdefault((kind, source.dtype), []).append((source, target, thresholds, shrink))
+            if namespace(out) is not np:
+                # A kernel writes past torch, which counts the changes of every tensor.
+                sys.modules["torch"].autograd.graph.increment_version(out)
+    for (kind, _), batch in batches.items():
+        sources, targets, thresholds, shrinks = zip(*batch, strict=True)
+        kernels.prox(kind, sources, targets, thresholds, shrinks)
+
+
+def _plan(penalty: Penalty, x, step, out):
+    """(kind, thresholds, shrink) for a kernel, or None."""
+    if not (_fits(x) and _fits(out) and x.dtype == out.dtype and isinstance(step, (int, float)) and step >= 0):
+        return None
+    if type(penalty) is GroupLasso:
+        kind = _matrix_kind(penalty, x)
+        if kind is None:
+            return None
+        strengths = penalty.strengths(np.broadcast_to(0.0, tuple(x.shape)))
+        return kind, np.ascontiguousarray(step * strengths, dtype=np.float64), 1.0
+    pieces = penalty.pieces(x)
+    return None if pieces is None else _uniform(pieces, step)
+
+
+def _uniform(pieces: Pieces, step):
+    plain = not pieces.bounded and isinstance(pieces.b, (int, float)) and isinstance(pieces.h, (int, float))
+    if not plain or pieces.h != 0 or any(m is not None or not isinstance(a, (int, float)) for a, m in pieces.kinks):
+        return None
+    return "separable", np.array([step * sum(a for a, _ in pieces.kinks)], float), 1.0 / (1.0 + step * pieces.b)
+
+
+def _matrix_kind(penalty: GroupLasso, x) -> str | None:
+    axis = penalty.groups.whole_axis
+    if axis == 0:
+        return "rows"
+    return "columns" if axis in (1, -1) and x.ndim == 2 else None
+
+
+def _fits(x) -> bool:
+    if namespace(x) is np:
+        return x.ndim > 0 and x.dtype in (np.float32, np.float64) and x.flags.c_contiguous
+    torch = sys.modules["torch"]
+    return (
+        type(x) in (torch.Tensor, torch.nn.Parameter)
+        and x.ndim > 0
+        and x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and x.is_contiguous()
+    )
+
+
+def _matrix(x):
+    """x as a NumPy matrix on the same memory, (first axis, the rest)."""
+    array = x if namespace(x) is np else x.detach().numpy()
+    return array.reshape(len(array), math.prod(array.shape[1:]))
+
+
+def _copy(values, out) -> None:
+    if namespace(out) is np:
+        out[...] = values
+    else:
+        out.copy_(values)

@@ -1,0 +1,307 @@
+"""A penalty in another role: fixed in a sum, on a part of the weights, or times a number."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ._array import mask_like, namespace, step_like, weights_array, working
+from .contract import Penalty, check_lam
+from .pieces import Pieces
+
+
+class Around(Penalty):
+    """What penalties around another one share; all that is not said here is the one inside.
+
+    Parameters
+    ----------
+    penalty : Penalty
+        The one inside.
+    lam : float ≥ 0, optional
+        λ, by default that of the penalty inside.
+    """
+
+    def __init__(self, penalty: Penalty, lam: float | None = None):
+        if not isinstance(penalty, Penalty):
+            raise TypeError(f"expected a penalty, e.g. sw.L1(0.1), got {type(penalty).__name__}")
+        self.penalty = penalty
+        self.lam = penalty.lam if lam is None else check_lam(lam)
+        self.term = self._inside()
+
+    def _inside(self) -> Penalty:
+        """The penalty with the λ that counts."""
+        return self.penalty if self.lam == self.penalty.lam else self.penalty.with_lam(self.lam)
+
+    def _around(self, penalty: Penalty) -> Penalty:
+        """The same around another penalty."""
+        return type(self)(**{**self.get_params(), "penalty": penalty, "lam": penalty.lam})
+
+    convex = property(lambda self: self.term.convex)  # type: ignore[assignment]
+    separable = property(lambda self: self.term.separable)  # type: ignore[assignment]
+    radial = property(lambda self: self.term.radial)  # type: ignore[assignment]
+    multiplicative = property(lambda self: self.term.multiplicative)  # type: ignore[assignment]
+    by_residual = property(lambda self: self.term.by_residual)  # type: ignore[assignment]
+    groups = property(lambda self: self.term.groups)  # type: ignore[assignment]
+
+    def with_lam(self, lam: float) -> Penalty:
+        """Around the same penalty with another λ."""
+        return self._around(self.term.with_lam(lam))
+
+    def __rmul__(self, a: float) -> Penalty:
+        scaled = self.term.__rmul__(a)
+        return scaled if scaled is NotImplemented else self._around(scaled)
+
+    def resolve(self, w) -> Penalty:
+        """Around the resolved penalty."""
+        return self._around(self.term.resolve(w))
+
+    def value(self, w):
+        """As the term inside."""
+        return self.term.value(w)
+
+    def prox(self, w, step):
+        """As the term inside."""
+        return self.term.prox(w, step)
+
+    def prox_beside(self, pieces: Pieces, w, step):
+        """As the term inside."""
+        return self.term.prox_beside(pieces, w, step)
+
+    def conjugate(self, u):
+        """As the term inside."""
+        return self.term.conjugate(u)
+
+    def violation(self, w, g):
+        """As the term inside."""
+        return self.term.violation(w, g)
+
+    def pieces(self, w) -> Pieces | None:
+        """As the term inside."""
+        return self.term.pieces(w)
+
+    def unpenalised(self, shape):
+        """As the term inside."""
+        return self.term.unpenalised(shape)
+
+    def lambda_max(self, g0) -> float:
+        """As the term inside."""
+        return self.term.lambda_max(g0)
+
+    def latex(self) -> str:
+        """As the term inside."""
+        return self.term.latex()
+
+
+class Fixed(Around):
+    """A term that keeps its λ when the sum around it is scaled: ``P.fixed()``."""
+
+    def with_lam(self, lam: float) -> Penalty:
+        """Itself: that is what fixed means."""
+        return self
+
+    def fixed(self) -> Penalty:
+        """Itself."""
+        return self
+
+    def scaled_in_sum(self, a: float) -> Penalty:
+        """Itself."""
+        return self
+
+    def lambda_max(self, g0) -> float:
+        """0 if zero is optimal under the fixed term, else ∞: its λ does not move."""
+        return 0.0 if self.term.lambda_max(g0) <= self.lam else math.inf
+
+    def __repr__(self) -> str:
+        return f"{self.term!r}.fixed()"
+
+
+class Scaled(Around):
+    """λ/λ₀ times a penalty whose shape depends on its own λ₀: ``2 * MCP(0.1)``. Here λ only multiplies.
+
+    Parameters
+    ----------
+    penalty : Penalty
+        With λ₀ > 0.
+    lam : float ≥ 0
+        λ.
+    """
+
+    multiplicative = True
+
+    def _inside(self) -> Penalty:
+        if not self.penalty.lam > 0:
+            raise ValueError(f"expected a penalty with λ > 0 to scale, got {self.penalty!r}")
+        return self.penalty
+
+    @property
+    def factor(self) -> float:
+        """λ/λ₀."""
+        return float(self.lam) / float(self.penalty.lam)
+
+    def with_lam(self, lam: float) -> Penalty:
+        """Another multiple of the same penalty."""
+        return Scaled(self.penalty, lam)
+
+    def __rmul__(self, a: float) -> Penalty:
+        return Penalty.__rmul__(self, a)
+
+    def resolve(self, w) -> Penalty:
+        """The same multiple of the resolved penalty."""
+        return Scaled(self.penalty.resolve(w), self.lam)
+
+    def value(self, w):
+        """λ/λ₀ · P(w)."""
+        return self.factor * self.term.value(w)
+
+    def prox(self, w, step):
+        """P's prox with the step λ/λ₀ times as long."""
+        w = weights_array(w)
+        return self.term.prox(w, self.factor * step_like(step, w))
+
+    def prox_beside(self, pieces: Pieces, w, step):
+        """As every penalty."""
+        return Penalty.prox_beside(self, pieces, w, step)
+
+    def conjugate(self, u):
+        """λ/λ₀ · P*(u · λ₀/λ)."""
+        k = self.factor
+        return k * self.term.conjugate(u / k) if k > 0 else self.term.with_lam(0.0).conjugate(u)
+
+    def pieces(self, w) -> Pieces | None:
+        """None: P is no piecewise quadratic scaled by λ."""
+        return None
+
+    def violation(self, w, g):
+        """λ/λ₀ · the violation of P at g · λ₀/λ."""
+        k = self.factor
+        if self.by_residual:
+            return self.prox_residual(w, g)
+        return k * self.term.violation(w, g / k) if k > 0 else self.term.with_lam(0.0).violation(w, g)
+
+    def unpenalised(self, shape):
+        """As P; everything when λ = 0."""
+        return self.term.unpenalised(shape) | (self.lam == 0)
+
+    def lambda_max(self, g0) -> float:
+        """By bisection."""
+        return Penalty.lambda_max(self, g0)
+
+    def latex(self) -> str:
+        """A number times P."""
+        return rf"{self.factor:.4g} \left({self.term.latex()}\right)"
+
+    def __repr__(self) -> str:
+        return f"{self.factor:.6g} * {self.term!r}"
+
+
+class On(Around):
+    """A penalty on a part of the weights, ``P.on(where)``: P(w[where]); the rest of w is free.
+
+    Parameters
+    ----------
+    penalty : Penalty
+    where : slice, integer, list of integers, mask, or a tuple of them
+        Index of the part.
+    lam : float ≥ 0, optional
+        λ, by default that of the penalty.
+
+    >>> import numpy as np
+    >>> from shrinkwise import L1
+    >>> L1(1.0).on(slice(0, 2)).prox(np.array([3.0, 0.5, 0.5]), step=1.0)
+    array([2. , 0. , 0.5])
+    """
+
+    groups = None
+
+    def __init__(self, penalty: Penalty, where, lam: float | None = None):
+        super().__init__(penalty, lam)
+        self.where = where
+
+    def _part(self, w):
+        try:
+            part = w[self.where]
+        except (IndexError, TypeError) as error:
+            raise ValueError(
+                f"expected weights with a part {_shown(self.where)}, got shape {tuple(w.shape)}: {error}"
+            ) from error
+        return part if namespace(w) is not np else np.asarray(part)
+
+    def _acting(self, shape) -> np.ndarray:
+        mask = np.zeros(shape, dtype=bool)
+        self._part(mask)
+        mask[self.where] = True
+        return mask
+
+    def _laid_into(self, w, part):
+        whole = w.copy() if namespace(w) is np else w.clone()
+        whole[self.where] = part
+        return whole
+
+    def resolve(self, w) -> Penalty:
+        """On the same part, resolved there."""
+        return self._around(self.term.resolve(self._part(w)))
+
+    def value(self, w):
+        """P(w[where])."""
+        return self.term.value(self._part(weights_array(w)))
+
+    def prox(self, w, step):
+        """P's prox on the part."""
+        w = weights_array(w)
+        return self._laid_into(w, self.term.prox(self._part(w), self._step(step, w)))
+
+    def _step(self, step, w):
+        step = step_like(step, w)
+        return self._part(namespace(w).broadcast_to(step, w.shape)) if getattr(step, "ndim", 0) else step
+
+    def prox_beside(self, pieces: Pieces, w, step):
+        """The other terms everywhere, P with them on its part."""
+        inside = self.term.prox_beside(pieces.at(self.where, w), self._part(w), self._step(step, w))
+        return self._laid_into(pieces.prox(w, step), inside)
+
+    def conjugate(self, u):
+        """P's conjugate on the part where u is zero on the rest, else +∞."""
+        u = weights_array(u)
+        rest = bool((u[mask_like(~self._acting(u.shape), u)] != 0).any())
+        inside = self.term.conjugate(self._part(u))
+        return inside + math.inf if rest else inside
+
+    def violation(self, w, g):
+        """P's on the part; per entry also |g| on the rest."""
+        w, g = working(w), working(g)
+        inside = self.term.violation(self._part(w), self._part(g))
+        return self._laid_into(abs(g), inside) if self.separable else inside
+
+    def pieces(self, w) -> Pieces | None:
+        """P's on the part, nothing on the rest."""
+        inside = self.term.pieces(self._part(w))
+        return None if inside is None else inside.laid_into(self.where, w)
+
+    def unpenalised(self, shape):
+        """The rest, and what P leaves free."""
+        mask = ~self._acting(shape)
+        mask[self.where] = self.term.unpenalised(self._part(mask).shape)
+        return mask
+
+    def lambda_max(self, g0) -> float:
+        """P's on the part."""
+        return self.term.lambda_max(self._part(weights_array(g0)))
+
+    def latex(self) -> str:
+        """P of a part of w."""
+        return rf"\left[{self.term.latex()}\right]_{{w = w[{_shown(self.where)}]}}"
+
+    def __repr__(self) -> str:
+        return f"{self.term!r}.on({_shown(self.where)})"
+
+
+def _shown(where) -> str:
+    many = (
+        math.prod(getattr(where, "shape", ()))
+        if hasattr(where, "shape")
+        else len(where)
+        if isinstance(where, list)
+        else 1
+    )
+    return repr(where) if many < 6 else f"<{many} entries>"
