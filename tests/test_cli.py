@@ -153,10 +153,10 @@ def test_columns_that_are_no_inputs_are_dropped_and_said(shrinkwise):
 
 def test_more_columns_than_rows_and_rows_without_target(shrinkwise):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(30, 40))
+    X = rng.normal(size=(30, 32))
     y = np.where(X[:, 0] + 0.5 * rng.normal(size=30) > 0, "yes", "no").astype(object)
     y[:3] = None
-    pl.DataFrame({**{f"x{j}": X[:, j] for j in range(40)}, "y": y.tolist()}).write_csv("wide.csv")
+    pl.DataFrame({**{f"x{j}": X[:, j] for j in range(32)}, "y": y.tolist()}).write_csv("wide.csv")
     code, out, err = shrinkwise("fit", "wide.csv", "--target", "y", *QUICK)
     assert (code, err) == (0, "")
     assert "3 of 30 rows have no value in 'y'" in out

@@ -192,6 +192,9 @@ def _print_result(page: dict, out: Path, *, quiet: bool, as_json: bool, **_) -> 
     print_comparison(page, console)
     print_verdict(page, console)
     console.print(f"\nReport: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"New rows: shrinkwise predict {shlex.quote(str(out))} NEW.csv", markup=False, highlight=False, soft_wrap=True
+    )
 
 
 @cli.command()

@@ -10,7 +10,7 @@ import pytest
 
 from shrinkwise.compare import compare_table
 from shrinkwise.compare.candidates import Candidate, Fit, Tuned
-from shrinkwise.compare.comparison import check_folds, choose
+from shrinkwise.compare.comparison import _note, check_folds, choose
 from shrinkwise.compare.linear_candidates import tune_lasso
 from shrinkwise.compare.nested import score_fold, split_table
 from shrinkwise.compare.predictors import LinearPredictor, usage
@@ -59,14 +59,18 @@ def test_candidates_are_given_training_rows_only(small_table, linear):
 def test_the_same_seed_gives_the_same_numbers_in_one_process_and_in_two(small_table, small):
     frame = small_table("binary", n=40)
     plan = plan_table(frame, "y")
-    options = replace(small, folds=2)
-    one, two, other = (
-        compare_table(frame, plan, o) for o in (options, replace(options, n_jobs=2), replace(options, seed=1))
-    )
+    options = replace(small, folds=2, n_lambdas=5)
+    one, two = (compare_table(frame, plan, replace(options, n_jobs=n_jobs)) for n_jobs in (1, 2))
     for a, b in zip(one.rows, two.rows, strict=True):
         np.testing.assert_array_equal(a.best.scores, b.best.scores)
     np.testing.assert_array_equal(one.model.predict_proba(frame), two.model.predict_proba(frame))
-    assert not np.array_equal(one.rows[2].best.scores, other.rows[2].best.scores)
+
+
+def test_another_seed_gives_other_folds_and_numbers(small_table, linear):
+    frame = small_table("regression", n=40)
+    one, other = (compare_table(frame, plan_table(frame, "y"), replace(linear, folds=2, seed=seed)) for seed in (0, 1))
+    assert not np.array_equal(one.splits[0].test, other.splits[0].test)
+    assert not np.array_equal(one.row("lasso").best.scores, other.row("lasso").best.scores)
 
 
 def test_scores_are_those_of_the_held_out_outputs(compared):
@@ -153,6 +157,12 @@ def test_a_separable_table_says_that_its_baseline_has_no_optimum(small_table, li
     comparison = compare_table(frame, plan_table(frame, "y"), linear)
     assert "no finite optimum without a penalty" in comparison.row("no penalty").note
     assert np.isfinite(comparison.row("no penalty").best.score)
+
+
+def test_notes_say_in_how_many_folds_they_hold():
+    assert _note(["", "", ""]) == ""
+    assert _note(["x", "x"]) == "x"
+    assert _note(["x", "y", "x", ""]) == "in 2 of 4 folds x; in 1 of 4 folds y"
 
 
 def test_networks_are_left_out_without_torch(monkeypatch, small_table, small):

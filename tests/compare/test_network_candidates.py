@@ -10,9 +10,13 @@ from shrinkwise.compare.options import NetworkOptions
 
 torch = pytest.importorskip("torch")
 
-from shrinkwise.compare.network_candidates import Setting, _batches, train_network  # noqa: E402
+from shrinkwise.compare.network_training import Setting, _batches, train_networks  # noqa: E402
 
 OPTIONS = NetworkOptions(hidden=8, steps=150)
+
+
+def train_network(problem, setting, options):
+    return train_networks([problem], setting, options)[0]
 
 
 @pytest.fixture(params=["regression", "multiclass"])
@@ -68,10 +72,35 @@ def test_the_target_of_a_regression_may_have_any_unit(problem):
     np.testing.assert_allclose(scaled, 1000 * one + 7, rtol=1e-3)
 
 
+@pytest.mark.parametrize("setting", [Setting(), Setting(lam=0.01)])
+def test_a_stack_trains_each_network_as_if_alone(problem, setting):
+    """Three problems of equal size, each with its own rows: the same arrays as from three trainings."""
+    rng = np.random.default_rng(2)
+    parts = [
+        replace(problem, X=problem.X[rows], y=problem.y[rows])
+        for rows in rng.permuted(np.tile(np.arange(80), (3, 1)), axis=1)[:, :60]
+    ]
+    options = replace(OPTIONS, steps=25)
+    for together, part in zip(train_networks(parts, setting, options), parts, strict=True):
+        alone = train_network(part, setting, options)
+        for ours, theirs in zip(together.weights, alone.weights, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
+
+
+def rows_of(n_rows: list[int], options) -> list:
+    """For every batch and network the rows it takes; the features are the row's own number."""
+    X = [torch.arange(n, dtype=torch.float32)[:, None] for n in n_rows]
+    return [
+        [set(rows[:, 0].int().tolist()) for rows in batch] for batch, _ in _batches(X, [x[:, 0] for x in X], options)
+    ]
+
+
 def test_batches_cover_all_rows_before_any_comes_again():
-    options = NetworkOptions(steps=4, batch_size=10)
     torch.manual_seed(0)
-    rows = [set(batch.tolist()) for batch in _batches(20, options)]
-    assert [len(batch) for batch in rows] == [10] * 4
-    assert rows[0] | rows[1] == rows[2] | rows[3] == set(range(20))
-    assert [batch for batch in _batches(10, options)] == [slice(None)] * 4
+    batches = rows_of([20, 20], NetworkOptions(steps=4, batch_size=10))
+    for network in range(2):
+        rows = [batch[network] for batch in batches]
+        assert [len(r) for r in rows] == [10] * 4
+        assert rows[0] | rows[1] == rows[2] | rows[3] == set(range(20))
+    assert rows_of([10, 10], NetworkOptions(steps=2, batch_size=10)) == [[set(range(10))] * 2] * 2
+    assert [len(r) for batch in rows_of([9, 7], NetworkOptions(steps=3)) for r in batch] == [7] * 6

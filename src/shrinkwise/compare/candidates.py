@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shrinkwise.compare.options import Options
+from shrinkwise.compare.predictors import Predictor
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Problem:
 class Fit:
     """One fitted model: its predictor (has `output(X)`), the settings that were chosen, and what is to be said of it."""
 
-    predictor: object
+    predictor: Predictor
     settings: dict = field(default_factory=dict)
     note: str = ""
 

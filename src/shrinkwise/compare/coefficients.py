@@ -23,9 +23,9 @@ def coefficients(model: TableModel) -> list[dict]:
         return []
     coef, intercept = model.encoder.in_data_units(model.predictor.coef, model.predictor.intercept)
     coef, intercept = np.atleast_2d(coef), np.atleast_1d(intercept)
-    rows = []
+    rows, classes = [], model.plan.classes or []
     for k, what in enumerate(_explained(model)):
-        extra = {"class": model.plan.classes[k]} if len(coef) > 1 else {}
+        extra = {"class": classes[k]} if len(coef) > 1 else {}
         note = f"{what} where every input is 0"
         rows.append({**extra, "feature": INTERCEPT, "coefficient": float(intercept[k]), "unit_note": note})
         for name, value in zip(model.encoder.feature_names, coef[k], strict=True):

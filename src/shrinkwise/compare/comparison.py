@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import ceil
 from statistics import median, mode
+from typing import cast
 
 import numpy as np
 from polars import DataFrame
@@ -22,7 +24,7 @@ from shrinkwise.compare.nested import (
     tune,
 )
 from shrinkwise.compare.options import Options
-from shrinkwise.compare.predictors import Usage, usage
+from shrinkwise.compare.predictors import Usage, WeightedPredictor, usage
 from shrinkwise.compare.scores import guess, held_out_score
 from shrinkwise.selection import mean_and_se, paired_interval
 from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
@@ -175,7 +177,7 @@ def compare_table(frame, plan: TablePlan, options: Options, progress: Progress =
         options=options,
         rows=rows,
         chosen=chosen,
-        model=TableModel(plan, encoder, fit.predictor),
+        model=TableModel(plan, encoder, cast(WeightedPredictor, fit.predictor)),
         fit=fit,
         splits=splits,
         path_of=path_of,
@@ -197,7 +199,7 @@ def check_folds(plan: TablePlan, options: Options) -> None:
     possible = [k for k in range(2, options.folds + 1) if k <= members and members - ceil(members / k) >= 2]
     if options.folds not in possible:
         rescue = f"pass --folds {possible[-1]}, or " if possible else ""
-        rarest = plan.classes[plan.class_counts.index(members)]
+        rarest = (plan.classes or [])[plan.class_counts.index(members)]
         raise InputError(
             f"Class {rarest!r} of {plan.target!r} has {members} rows, too few for {options.folds} folds: {rescue}merge it "
             "with another class or take its rows out."
@@ -216,14 +218,17 @@ def _numbered_rows(plan: TablePlan, frame) -> tuple[DataFrame, np.ndarray]:
 
 def choose(rows: list[Row], choice: str) -> Row:
     """The row with the lowest held-out score at `choice`, the reference aside; ties go to fewer inputs, then order."""
-    return min(
-        (row for row in rows if row.candidate.family != "reference"),
-        key=lambda row: (row.at(choice).score, row.at(choice).usage.inputs),
-    )
+
+    def rank(row: Row) -> tuple[float, int]:
+        used = row.at(choice).usage
+        return row.at(choice).score, used.inputs if used else 0
+
+    return min((row for row in rows if row.candidate.family != "reference"), key=rank)
 
 
 def _rows(contestants: list[Candidate], results: dict[str, list[FoldResult]], splits: list[Split]) -> list[Row]:
-    rows, baselines = [], {}
+    rows: list[Row] = []
+    baselines: dict[str, Scored] = {}
     for candidate in contestants:
         found = results[candidate.name]
         scored = {choice: Scored([r.choices[choice] for r in found]) for choice in found[0].choices}
@@ -236,24 +241,24 @@ def _rows(contestants: list[Candidate], results: dict[str, list[FoldResult]], sp
                 one_se=scored.get("one_se"),
                 differences={choice: _interval(s.scores - base.scores, splits) for choice, s in compared.items()},
                 seconds=sum(result.seconds for result in found),
-                note=_note([result.choices["best"].note for result in found]),
+                note=_note([next((c.note for c in result.choices.values() if c.note), "") for result in found]),
             )
         )
     return rows
 
 
 def _interval(differences: np.ndarray, splits: list[Split]) -> tuple[float, float, float]:
-    n_test = np.mean([len(split.y_test) for split in splits])
-    n_train = np.mean([len(split.problem.y) for split in splits])
+    n_test = float(np.mean([len(split.y_test) for split in splits]))
+    n_train = float(np.mean([len(split.problem.y) for split in splits]))
     return paired_interval(differences, n_train, n_test)
 
 
 def _note(notes: list[str]) -> str:
-    """The note of the folds, with their number where it holds for some only."""
-    said = [note for note in notes if note]
-    if not said:
-        return ""
-    return said[0] if len(said) == len(notes) else f"in {len(said)} of {len(notes)} folds: {said[0]}"
+    """The notes of the folds, each with the number of folds it holds for unless that is all."""
+    counts = Counter(notes)
+    counts.pop("", None)
+    said = (note if n == len(notes) else f"in {n} of {len(notes)} folds {note}" for note, n in counts.most_common())
+    return "; ".join(said)
 
 
 def _path(
@@ -263,7 +268,7 @@ def _path(
     if tuned.curve is not None and "L1" in chosen.regularizer:
         return chosen.name, tuned.curve
     lasso = next(candidate for candidate in contestants if candidate.name == "lasso")
-    return lasso.name, tune(lasso, problem, options).curve
+    return lasso.name, cast(Curve, tune(lasso, problem, options).curve)
 
 
 def _guess_scores(splits: list[Split]) -> np.ndarray:

@@ -7,6 +7,8 @@ rounding's worth; it cannot touch the outer score, whose rows neither the encode
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from shrinkwise.compare.candidates import Curve, Fit, Problem, Tuned
@@ -15,25 +17,42 @@ from shrinkwise.compare.predictors import LinearPredictor
 from shrinkwise.penalties import L1, L2, ElasticNet
 from shrinkwise.selection import folds
 
-# Where two classes can be separated, the logistic loss has no minimum. This ridge gives it one: on standardised inputs
-# it weighs 1e-6 of a loss of log 2, far below any λ that cross-validation would choose.
-SEPARABLE_RIDGE = 1e-6
-NO_OPTIMUM = f"no finite optimum without a penalty: fitted with L2, λ = {SEPARABLE_RIDGE:g}"
+# Where classes can be separated, the logistic loss has no minimum, and where they nearly can, none that is reached. This
+# ridge gives it one: on standardised inputs it is far below any λ that cross-validation would choose.
+TINY_RIDGE = 1e-6
+STOPGAP = f"fitted with L2, λ = {TINY_RIDGE:g}"
+NO_OPTIMUM = f"no finite optimum without a penalty: {STOPGAP}"
+NOT_REACHED = f"without a penalty the optimum was not reached: {STOPGAP}"
 MINIMUM_NORM = "no fewer inputs than rows: the least-squares solution of minimum norm"
 
 
 def tune_unpenalised(problem: Problem, options: Options) -> Tuned:
-    """Least squares or logistic regression without penalty; a separable table gets a tiny ridge, and says so."""
-    from shrinkwise.linear import PenalizedClassifier, PenalizedRegressor, is_separable
+    """Least squares or logistic regression without penalty; where that has no solution a tiny ridge, which is said."""
+    from shrinkwise.linear import PenalizedRegressor
 
-    if not problem.has_classes:
-        model = PenalizedRegressor(L2(0.0)).fit(problem.X, problem.y)
-        note = MINIMUM_NORM if problem.X.shape[1] >= len(problem.X) else ""
-        return Tuned(Fit(LinearPredictor(np.asarray(model.coef_), np.asarray(model.intercept_)), note=note))
-    separable = is_separable(problem.X, problem.y)
-    model = PenalizedClassifier(L2(SEPARABLE_RIDGE if separable else 0.0)).fit(problem.X, problem.y)
-    fit = Fit(LinearPredictor(model.coef_, model.intercept_), note=NO_OPTIMUM if separable else "")
-    return Tuned(fit)
+    if problem.has_classes:
+        return Tuned(_unpenalised_classifier(problem))
+    model = PenalizedRegressor(L2(0.0)).fit(problem.X, problem.y)
+    note = MINIMUM_NORM if problem.X.shape[1] >= len(problem.X) else ""
+    return Tuned(Fit(LinearPredictor(model.coef_, model.intercept_), note=note))
+
+
+def _unpenalised_classifier(problem: Problem) -> Fit:
+    from sklearn.exceptions import ConvergenceWarning
+
+    from shrinkwise.linear import PenalizedClassifier, is_separable
+
+    note, lam = "", 0.0
+    if is_separable(problem.X, problem.y):
+        note, lam = NO_OPTIMUM, TINY_RIDGE
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            model = PenalizedClassifier(L2(lam)).fit(problem.X, problem.y)
+        except ConvergenceWarning:
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            note, model = note or NOT_REACHED, PenalizedClassifier(L2(TINY_RIDGE)).fit(problem.X, problem.y)
+    return Fit(LinearPredictor(model.coef_, model.intercept_), note=note)
 
 
 def tune_ridge(problem: Problem, options: Options) -> Tuned:
@@ -54,19 +73,25 @@ def tune_elastic_net(problem: Problem, options: Options) -> Tuned:
 
 
 def _cross_validate(penalty, problem: Problem, options: Options):
+    from sklearn.exceptions import ConvergenceWarning
+
     from shrinkwise.linear import PenalizedClassifierCV, PenalizedRegressorCV
 
     estimator = PenalizedClassifierCV if problem.has_classes else PenalizedRegressorCV
     splits = folds(problem.y, options.inner_folds, task=problem.task, random_state=problem.seed)
-    return estimator(penalty, n_lambdas=options.n_lambdas, cv=splits).fit(problem.X, problem.y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # `_tuned` says it of the λ that is used
+        return estimator(penalty, n_lambdas=options.n_lambdas, cv=splits).fit(problem.X, problem.y)
 
 
 def _tuned(model, settings: dict) -> Tuned:
     def fit(index: int) -> Fit:
-        coef, intercept = np.asarray(model.path_.coefs[index]), np.asarray(model.path_.intercepts[index])
-        two_classes = hasattr(model, "classes_") and len(model.classes_) == 2
-        predictor = LinearPredictor(np.atleast_2d(coef), np.atleast_1d(intercept)) if two_classes else None
-        return Fit(predictor or LinearPredictor(coef, intercept), {"λ": float(model.lambdas_[index]), **settings})
+        path = model.path_
+        coef, intercept = path.coefs[index], path.intercepts[index]
+        if hasattr(model, "classes_") and len(model.classes_) == 2:
+            coef, intercept = coef[None], np.atleast_1d(intercept)
+        note = "" if path.solved[index] else f"at the chosen λ {path.status[index]}"
+        return Fit(LinearPredictor(coef, intercept), {"λ": float(path.lambdas[index]), **settings}, note)
 
     curve = Curve(
         lambdas=model.lambdas_,

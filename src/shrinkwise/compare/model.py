@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shrinkwise.compare.predictors import LinearPredictor, NetworkPredictor
+from shrinkwise.compare.predictors import LinearPredictor, NetworkPredictor, WeightedPredictor
 from shrinkwise.tables import ColumnPlan, Encoder, InputError, TablePlan, as_frame
 
 MODEL_FILE = "model.skops"
@@ -23,7 +23,7 @@ class TableModel:
 
     plan: TablePlan
     encoder: Encoder
-    predictor: LinearPredictor | NetworkPredictor
+    predictor: WeightedPredictor
 
     def predict(self, frame) -> np.ndarray:
         """Numbers (n,) for regression, class labels (n,) otherwise."""

@@ -104,7 +104,9 @@ def run_nested(
     """All candidates on all folds, in `options.n_jobs` processes; results in the order of the folds."""
     from joblib import Parallel, delayed
 
-    longest_first = sorted(contestants, key=lambda candidate: ["network", "linear", "reference"].index(candidate.family))
+    longest_first = sorted(
+        contestants, key=lambda candidate: ["network", "linear", "reference"].index(candidate.family)
+    )
     tasks = [(candidate, split) for candidate in longest_first for split in splits]
     jobs = min(options.n_jobs or n_cores(), len(tasks))
     runner = Parallel(n_jobs=jobs, return_as="generator_unordered")

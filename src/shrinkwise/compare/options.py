@@ -25,17 +25,14 @@ class NetworkOptions:
         Strengths tried for L2 on the weights (biases are not penalised).
     keeps : tuple of float, increasing
         Probabilities of keeping a unit tried for dropout, of the hidden units alone and of the inputs too.
-    inner_folds : int
-        Folds of the cross-validation, inside each training fold, that chooses among them.
     """
 
     hidden: int = 32
-    steps: int = 300
-    learning_rate: float = 0.04
+    steps: int = 400
+    learning_rate: float = 0.03
     batch_size: int = 256
     lambdas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
     keeps: tuple[float, ...] = (0.5, 0.7, 0.9)
-    inner_folds: int = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class Options:
     folds : int
         Outer folds: each is held out once, and nothing that is fitted or chosen sees it before it is scored.
     inner_folds : int
-        Folds of the cross-validation, inside each training fold, that chooses λ and l1_ratio of the linear models.
+        Folds of the cross-validation, inside each training fold, that chooses λ, l1_ratio and keep.
     seed : int
         Seeds the folds, the networks' start and their dropout.
     select : "1se" or "best"
@@ -86,12 +83,9 @@ class Options:
 
     def described(self) -> list[str]:
         """The plan in sentences, said before the work starts."""
-        inner = f"{self.inner_folds}-fold cross-validation" + (
-            f" ({self.network.inner_folds}-fold for networks)" if self.network else ""
-        )
         models = "4 linear models" + (", 3 networks" if self.network else "")
         sentences = [
             f"Plan: {models} and boosted trees, each scored on {self.folds} held-out folds; λ, l1_ratio and keep are chosen "
-            f"inside each training fold by {inner}; seed {self.seed}."
+            f"inside each training fold by {self.inner_folds}-fold cross-validation; seed {self.seed}."
         ]
         return sentences if find_spec("torch") else [*sentences, NO_TORCH]

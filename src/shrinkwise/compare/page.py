@@ -57,9 +57,11 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> di
 
 
 def strength(settings: dict) -> str:
-    """Settings as one reads them: "λ = 0.012, l1_ratio = 0.5", "keep = 0.7 (inputs too)", "" for none."""
-    said = ", ".join(f"{name} = {value:.2g}" for name, value in settings.items() if name != "of")
-    return f"{said} ({settings['of']})" if settings.get("of") == "inputs too" else said
+    """Settings in a table's cell: "λ = 0.012", "λ = 0.012, 90% L1" (l1_ratio 0.9), "keep = 0.7 (inputs too)", "" for none."""
+    said = [f"{name} = {settings[name]:.2g}" for name in ("λ", "keep") if name in settings]
+    if "l1_ratio" in settings:
+        said.append(f"{settings['l1_ratio']:.0%} L1")
+    return ", ".join(said) + (" (inputs too)" if settings.get("of") == "inputs too" else "")
 
 
 def formula(comparison: Comparison) -> str:
@@ -71,7 +73,8 @@ def formula(comparison: Comparison) -> str:
         loss = f"1/(2n) Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)²"
     else:
         loss = f"1/n Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)², the target standardised"
-    settings = strength(comparison.fit.settings).replace("l1_ratio", "ρ")
+    names = {"l1_ratio": "ρ = l1_ratio"}
+    settings = ", ".join(f"{names.get(k, k)} = {v:.3g}" for k, v in comparison.fit.settings.items() if k != "of")
     objective = chosen.formula.replace("mean loss", loss)
     return objective + (f"     with {settings}" if settings else "")
 
@@ -87,7 +90,8 @@ def _explain_score(comparison: Comparison) -> str:
         guess = "always guessing the shares of the classes"
     return (
         f"{what}: {mean_of}. For scale: {guess} scores {comparison.guess_scores.mean():.3g}. λ, keep, inputs and zeros "
-        "are medians over the folds; the kept model is refitted on all rows, so its own may differ a little."
+        "are medians over the folds (“90% L1” is an l1_ratio of 0.9); the kept model is refitted on all rows, so its own "
+        "may differ a little."
     )
 
 

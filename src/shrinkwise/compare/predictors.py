@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+
+
+class Predictor(Protocol):
+    """Anything that predicts from encoded inputs."""
+
+    def output(self, X: np.ndarray) -> np.ndarray:
+        """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
+
+
+class WeightedPredictor(Predictor, Protocol):
+    """A predictor made of weights, so that it can be saved, and said what it uses."""
+
+    def feature_weights(self) -> np.ndarray:
+        """Weights with the features along the last axis."""
+
+    def weight_arrays(self) -> list[np.ndarray]:
+        """All weights (no intercepts or biases)."""
 
 
 def class_probabilities(scores: np.ndarray) -> np.ndarray:
@@ -22,7 +40,7 @@ class LinearPredictor:
     """
 
     coef: np.ndarray
-    intercept: np.ndarray
+    intercept: np.ndarray | float
 
     def output(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
@@ -74,7 +92,7 @@ class Usage:
     weights: int
 
 
-def usage(predictor, inputs: list[int]) -> Usage:
+def usage(predictor: WeightedPredictor, inputs: list[int]) -> Usage:
     """Count over a predictor; `inputs` gives for each feature the table input that it encodes."""
     weights = predictor.feature_weights()
     used = np.atleast_2d(weights).any(axis=0)

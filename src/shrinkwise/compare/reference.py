@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from shrinkwise.compare.options import Options
 
 @dataclass(frozen=True)
 class _Trees:
-    model: object
+    model: Any
 
     def output(self, X: np.ndarray) -> np.ndarray:
         return self.model.predict_proba(X) if hasattr(self.model, "predict_proba") else self.model.predict(X)
