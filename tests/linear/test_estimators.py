@@ -112,3 +112,45 @@ def test_is_separable_on_small_truths():
     assert is_separable(x, [0, 1, 2, 2])
     X, y = random_problem(3, n=300, loss="multinomial")
     assert not is_separable(X, y)
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        sw.NonNegative(),
+        sw.L1(0.5) + sw.NonNegative(),
+        sw.Box(-20.0, 20.0),
+        sw.FusedLasso(2.0),
+        sw.FusedLasso(2.0, 0.3),
+        sw.SLOPE(1.0),
+        sw.SparseGroupLasso(1.0, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]),
+        sw.L2(0.1, anchor=np.full(10, 5.0)),
+        sw.L1(1.0, anchor=np.full(10, 5.0)),
+        sw.L2Ball(30.0),
+        sw.L1Ball(40.0),
+        sw.L1(1.0).on(slice(0, 5)),
+    ],
+    ids=repr,
+)
+def test_every_convex_penalty_is_solved_and_certified(penalty):
+    X, y = diabetes()
+    fit = sw.PenalizedRegressor(penalty).fit(X, y)
+    assert fit.status_.startswith("solved: relative gap"), fit.status_
+    rng = np.random.default_rng(0)
+
+    def objective(w):
+        return 0.5 * np.mean((y - y.mean() - X @ w) ** 2) + penalty.value(w)
+
+    here = objective(fit.coef_)
+    for scale in (1e-3, 1e-2, 1.0):
+        for _ in range(10):
+            assert objective(fit.coef_ + scale * rng.normal(size=10)) >= here - 1e-6 * 0.5 * y.var()
+
+
+@pytest.mark.parametrize("penalty", [sw.MCP(1.0), sw.SCAD(1.0), sw.GroupMCP(1.0, np.arange(10) // 2)], ids=repr)
+def test_concave_penalties_end_at_a_stationary_point(penalty):
+    X, y = diabetes()
+    fit = sw.PenalizedRegressor(penalty, tol=1e-10).fit(X, y)
+    assert fit.status_.startswith("solved to a stationary point")
+    gradient = X.T @ (X @ fit.coef_ - y + y.mean()) / len(y)
+    assert np.max(penalty.violation(fit.coef_, gradient)) <= 1e-6

@@ -10,7 +10,7 @@ import numpy as np
 
 from shrinkwise.compare.candidates import Candidate, Fit, Problem, Tuned
 from shrinkwise.compare.options import Options
-from shrinkwise.compare.predictors import Usage, usage
+from shrinkwise.compare.predictors import Usage, WeightedPredictor, usage
 from shrinkwise.compare.scores import accuracy, held_out_score
 from shrinkwise.selection import folds
 from shrinkwise.tables import Encoder, TablePlan
@@ -94,7 +94,7 @@ def _score(fit: Fit, split: Split) -> HeldOut:
         output=output,
         settings=fit.settings,
         note=fit.note,
-        usage=usage(fit.predictor, split.inputs) if hasattr(fit.predictor, "feature_weights") else None,
+        usage=usage(fit.predictor, split.inputs) if isinstance(fit.predictor, WeightedPredictor) else None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ class Predictor(Protocol):
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
 
 
+@runtime_checkable
 class WeightedPredictor(Predictor, Protocol):
     """A predictor made of weights, so that it can be saved, and said what it uses."""
 

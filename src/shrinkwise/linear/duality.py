@@ -50,13 +50,27 @@ def certify(data, penalty, w, eta) -> Certificate:
         return Certificate(objective, np.nan, kkt)
     # Unpenalised columns and the intercept ask X'θ = 0 exactly; what rounding leaves of it is added to the gap.
     free = penalty.unpenalised(w.shape)
-    slack = float(np.abs(w * u)[..., free].sum())
-    u = np.where(free, 0.0, u)
-    alpha = feasible_scale(penalty, u)
+    alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -u))
+    slack += float(np.abs(w * u)[..., free].sum())
     conjugate = data.loss.conjugate(data.y, alpha * g_eta)
-    dual = -float(np.sum(s * conjugate)) / n - float(penalty.conjugate(-alpha * u))
+    dual = -float(np.sum(s * conjugate)) / n - term
     gap = max(objective - dual, 0.0) + slack
     return Certificate(objective, gap / data.null_loss if data.null_loss > 0 else 0.0, kkt)
+
+
+def dual_term(penalty, w, v):
+    """(α, pen*(αv), slack) with α ≤ 1 as large as leaves the conjugate finite.
+
+    Where the conjugate is finite only on a thin set (a constraint, differences that must sum to zero) rounding puts v beside
+    it. Then v may be moved by up to 1e-9 of its size to the subgradient nearest by, and what that is worth is the slack.
+    """
+    alpha = feasible_scale(penalty, v)
+    if alpha < 0.999:
+        p = penalty.prox(w + v, 1.0)
+        near = w + v - p  # ∈ ∂pen(p), so pen*(near) = ⟨near, p⟩ − pen(p)
+        if np.abs(near - v).max(initial=0.0) <= 1e-9 * np.abs(v).max(initial=0.0):
+            return 1.0, float((near * p).sum() - penalty.value(p)), float(np.abs(w * (near - v)).sum())
+    return alpha, float(penalty.conjugate(alpha * v)), 0.0
 
 
 def feasible_scale(penalty, u) -> float:
@@ -66,7 +80,7 @@ def feasible_scale(penalty, u) -> float:
     if penalty.lam == 0:
         return 0.0
     low, high = 0.0, 1.0
-    guess = min(1.0, penalty.lam / penalty.lambda_max(u)) * (1.0 - 4e-16)
+    guess = min(1.0, penalty.lam / (penalty.lambda_max(u) or np.inf)) * (1.0 - 4e-16)
     if np.isfinite(penalty.conjugate(guess * u)):
         return guess
     for _ in range(60):  # a sum with a fixed term: λ_max speaks of the scaled terms alone

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import lstsq, svd
 
-from .duality import Certificate, Solution, feasible_scale
+from .duality import Certificate, Solution, dual_term
 from .quadratic import solve_l1_l2, solve_prox
 
 _EPS = np.finfo(float).eps
@@ -124,10 +124,9 @@ class SquaredSolver:
         if not penalty.convex:
             return Certificate(0.5 * rr + value, np.nan, kkt)
         free = penalty.unpenalised(w.shape)
-        slack = float(np.abs(w * g)[free].sum())
-        g = np.where(free, 0.0, g)
-        alpha = feasible_scale(penalty, g)
-        dual = alpha * yr - 0.5 * alpha * alpha * rr - float(penalty.conjugate(-alpha * g))
+        alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -g))
+        slack += float(np.abs(w * g)[free].sum())
+        dual = alpha * yr - 0.5 * alpha * alpha * rr - term
         gap = max(0.5 * rr + value - dual, 0.0) + slack
         null_loss = 0.5 * self.yy
         return Certificate(0.5 * rr + value, gap / null_loss if null_loss > 0 else 0.0, kkt)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import torch
 
-from shrinkwise.penalties import Fixed, Penalty, Sum
+from shrinkwise.penalties import Constraint, Fixed, Penalty, Scaled, Sum
 
 # Probing f this close to 0 shows its kink alone: what is left of a smooth part is below _SMOOTH.
 _NEAR_ZERO, _SMOOTH = 1e-100, 1e-50
@@ -48,7 +48,10 @@ class NormalMap:
     def __init__(self, penalty: Penalty, shape):
         self.has_fixed = _has_fixed(penalty)
         self.lam = 1.0 if self.has_fixed else float(penalty.lam)
-        self.unit = _released(penalty) if self.has_fixed else penalty.with_lam(1.0)
+        self.unit = _released(penalty) if self.has_fixed else _of_lam_one(penalty)
+        self.is_constraint = isinstance(penalty, Constraint)
+        # Past half the flat point of a concave penalty its prox jumps, and the latent cannot settle.
+        self.longest = 0.5 * float(getattr(penalty, "flat_from", math.inf))
         self._weightless = self.unit.with_lam(0.0)
         self.shape = tuple(shape)
 
@@ -67,8 +70,10 @@ class NormalMap:
 
     def threshold(self, w: torch.Tensor) -> float:
         """The default t: the mean over entries or groups of the step at which the prox zeroes them; 0 where w = 0."""
+        if self.is_constraint:  # its prox is the projection whatever t is
+            return 1.0
         if not self.smooth:
-            return self.mean_zeroing_step(w)
+            return min(self.mean_zeroing_step(w), self.longest)
         slope = float(self._subgradient(w).abs().mean())
         return _SMOOTH_OFFSET * float(w.abs().mean()) / slope if slope else 0.0
 
@@ -79,11 +84,16 @@ class NormalMap:
         """
         if t == 0.0:
             t = self.threshold(z) if self.smooth else _RATCHET_FACTOR * self.mean_zeroing_step(z - before)
+            t = min(t, self.longest)
             return (self.latent(z, t), t) if math.isfinite(t) else (z, 0.0)
         # The cheap bound on the mean spares most steps the pass over the groups.
-        if self.smooth or _RATCHET_FACTOR * self._kinks.mean_bound * float(torch.dist(z, before)) <= _RATCHET_SLACK * t:
+        if (
+            self.is_constraint
+            or self.smooth
+            or _RATCHET_FACTOR * self._kinks.mean_bound * float(torch.dist(z, before)) <= _RATCHET_SLACK * t
+        ):
             return z, t
-        raised = _RATCHET_FACTOR * self.mean_zeroing_step(z - before)
+        raised = min(_RATCHET_FACTOR * self.mean_zeroing_step(z - before), self.longest)
         if not _RATCHET_SLACK * t < raised < math.inf:
             return z, t
         w = self.prox(z, t)
@@ -119,6 +129,13 @@ class NormalMap:
 
     def __getstate__(self) -> dict:
         return {name: value for name, value in self.__dict__.items() if name != "_kinks"}
+
+
+def _of_lam_one(penalty: Penalty) -> Penalty:
+    """f where the penalty is λ f; where f itself depends on λ (MCP), f at that λ, which λ then only multiplies."""
+    if penalty.multiplicative or not penalty.lam:
+        return penalty.with_lam(1.0)
+    return Scaled(penalty, 1.0)
 
 
 def _has_fixed(penalty: Penalty) -> bool:

@@ -55,6 +55,11 @@ class GroupMCP(Penalty):
         """λ c_g, shape (n_groups,), as an array of w's kind."""
         return group_strengths(float(self.lam), self.groups, self.weights, w)
 
+    @property
+    def flat_from(self) -> float:
+        """γλ: groups of factor 1 whose norm is beyond it are not shrunk."""
+        return float(self.gamma) * float(self.lam)
+
     def value(self, w):
         """Σ_g m(‖w_g‖; λ c_g)."""
         w = working(w)

@@ -40,6 +40,11 @@ class MCP(Concave):
         super().__init__(lam, weights=weights)
         self.gamma = check_above(gamma, "gamma", 1, "γ: MCP is flat beyond γλ")
 
+    @property
+    def flat_from(self) -> float:
+        """γλ: weights beyond it are not shrunk."""
+        return float(self.gamma) * float(self.lam)
+
     def value(self, w):
         """Σ p(|w_j|)."""
         w = working(w)

@@ -36,6 +36,11 @@ class SCAD(Concave):
         super().__init__(lam, weights=weights)
         self.a = check_above(a, "a", 2, "SCAD is flat beyond aλ")
 
+    @property
+    def flat_from(self) -> float:
+        """aλ: weights beyond it are not shrunk."""
+        return float(self.a) * float(self.lam)
+
     def value(self, w):
         """Σ p(|w_j|)."""
         w = working(w)

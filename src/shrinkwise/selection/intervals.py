@@ -30,7 +30,7 @@ def mean_and_se(fold_values):
     return (float(mean), float(se)) if values.ndim == 1 else (mean, se)
 
 
-def paired_interval(fold_differences, n_train: int, n_test: int, level: float = 0.95) -> tuple[float, float, float]:
+def paired_interval(fold_differences, n_train: float, n_test: float, level: float = 0.95) -> tuple[float, float, float]:
     """Confidence interval of a difference of two candidates scored on the same K folds.
 
         d̄ ± t_{K−1, (1+level)/2} · √( (1/K + n_test/n_train) · s² )
@@ -43,7 +43,7 @@ def paired_interval(fold_differences, n_train: int, n_test: int, level: float = 
     ----------
     fold_differences : array (K,)
         Score of one candidate minus score of the other, fold by fold; K ≥ 2.
-    n_train, n_test : int
+    n_train, n_test : float
         Rows in a training and in a test fold (their average where folds differ by a row).
     level : float in (0, 1)
 
