@@ -36,7 +36,3 @@ def test_every_make_target_named_in_the_documents_exists():
     assert {"demo", "test"} <= named
     for target in named - {"and"}:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-
-
-def test_nothing_is_left_to_fill_in():
-    assert "@" not in re.sub(r"@[a-z]+\.[a-z]+", "", README)
