@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from linear.data import diabetes
 
 import shrinkwise as sw
+from linear.data import diabetes
 from shrinkwise.linear import path
 
 

@@ -47,3 +47,17 @@ def test_training_ends_at_a_stationary_point(name):
     gradient = X.T @ (X @ w.T - Y) / len(X)
     assert float(penalty.violation(w, gradient.T).max()) <= 1e-6
     assert np.isfinite(float(penalty.value(w)))
+
+
+def test_the_anchor_initial_is_the_weights_at_the_time_of_attaching():
+    model = torch.nn.Linear(12, 2, bias=False).double()
+    start = model.weight.detach().clone()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+    sw.attach(optimizer, model, sw.L2(1.0, anchor="initial"))
+    for _ in range(2000):
+        optimizer.zero_grad()
+        (0.5 * ((model(X) - Y) ** 2).sum(1).mean()).backward()
+        optimizer.step()
+    w = model.weight.detach()
+    gradient = (X.T @ (X @ w.T - Y) / len(X)).T
+    torch.testing.assert_close(w - start, -gradient / 2.0, atol=1e-8, rtol=0)  # 0 = ∇L + 2λ(w − w₀)

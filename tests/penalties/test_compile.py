@@ -64,6 +64,7 @@ def test_a_step_that_changes_is_no_new_graph_break():
 
 
 @pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore")  # inductor warns about its own parts
 @pytest.mark.parametrize("name", COMPILED)
 def test_inductor_gives_the_same_numbers(name):
     torch._dynamo.reset()

@@ -196,7 +196,8 @@ def _terms(optimizer, selection: Selection) -> list[Term]:
 
 
 def _normal_map(chosen: Chosen) -> NormalMap:
-    penalty: Penalty = chosen.penalty
+    # anchor="initial" means the weights at this moment.
+    penalty: Penalty = chosen.penalty.resolve(chosen.param.detach())
     try:
         fits = penalty.prox(chosen.param.detach(), 1.0).shape == chosen.param.shape
         reason = "its weights have another shape"
