@@ -94,3 +94,16 @@ def test_a_forked_child_runs_on_one_thread():
 def test_arrays_it_cannot_take_are_refused(x, kind, words):
     with pytest.raises(kind, match=words):
         kernels.prox("separable", [x], [x], [np.ones(1)], [1.0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(11, 3000), (9, 9001), (3, 2049), (8, 2048)])
+@pytest.mark.parametrize("in_place", [False, True])
+def test_wide_matrices_take_rows_together(shape, in_place, dtype):
+    x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    thresholds = np.random.default_rng(1).uniform(0.0, 5.0, shape[1])
+    expected, out = np.empty_like(x), np.empty_like(x)
+    reference.prox("columns", [x], [expected], [thresholds], [1.0])
+    out = x if in_place else out
+    kernels.prox("columns", [x], [out], [thresholds], [1.0])
+    np.testing.assert_allclose(out, expected, rtol=0, atol=30 * np.finfo(dtype).eps)
