@@ -3,7 +3,9 @@
 `optional=True`: without a compiler the package still installs, the reference code runs, and `shrinkwise doctor` says so.
 """
 
+import re
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -14,15 +16,21 @@ class BuildKernels(build_ext):
         return ext.export_symbols  # no PyInit_… symbol: this is not a Python module
 
 
+source = Path("src/shrinkwise/kernels/src")
+sources = sorted(str(path) for path in source.glob("*.c"))
+exported = [
+    name for path in sources for name in re.findall(r"\bSW_EXPORT\b[^(;]*?\b(sw_\w+)\(", Path(path).read_text())
+]
 flags = ["/O2"] if sys.platform == "win32" else ["-O3", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"]
 
 setup(
     ext_modules=[
         Extension(
             "shrinkwise.kernels._shrinkwise",
-            sources=["src/shrinkwise/kernels/src/gram_cd.c", "src/shrinkwise/kernels/src/prox.c"],
+            sources=sources,
+            depends=[str(path) for path in source.glob("*.h")],
             extra_compile_args=flags,
-            export_symbols=["sw_gram_cd", "sw_prox", "sw_simd_level"],
+            export_symbols=exported,
             optional=True,
         )
     ],

@@ -10,20 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(_MSC_VER)
-#define SW_EXPORT __declspec(dllexport)
-#define SW_INLINE static __forceinline
-#else
-#define SW_EXPORT __attribute__((visibility("default")))
-#define SW_INLINE static inline __attribute__((always_inline))
-#endif
-
-/* The compiler emits one copy of the loops per instruction set and the loader picks by CPUID. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
-#define SW_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define SW_CLONES
-#endif
+#include "common.h"
 
 /* Updates coordinate j in place; returns the change of its own gradient. */
 SW_INLINE double update(int64_t j, int64_t p, const double *G, const double *a, const double *b, double *w, double *r)

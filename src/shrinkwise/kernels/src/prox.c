@@ -12,22 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(_MSC_VER)
-#define SW_EXPORT __declspec(dllexport)
-#else
-#define SW_EXPORT __attribute__((visibility("default")))
-#endif
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
-#define SW_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define SW_CLONES
-#endif
-
-#if defined(__GNUC__) && !defined(__clang__)
-#define SW_IVDEP _Pragma("GCC ivdep")
-#else
-#define SW_IVDEP
-#endif
+#include "common.h"
 
 typedef struct {
     const void *in;

@@ -1,0 +1,57 @@
+"""The shared library of compiled kernels: found once, loaded by ctypes, each function declared by the module that uses it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+F64 = np.ctypeslib.ndpointer(np.float64, flags="C_CONTIGUOUS")
+I64 = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
+
+# name -> (reference, compiled)
+DISPATCH: dict[str, tuple[Callable, Callable]] = {}
+_signatures: dict[str, tuple] = {"sw_simd_level": (ctypes.c_int64, ())}
+
+
+def declare(name: str, restype, *argtypes) -> None:
+    """State the C signature of an exported function; it is applied when the library is loaded."""
+    _signatures[name] = (restype, argtypes)
+
+
+def register(name: str, reference: Callable, compiled: Callable) -> None:
+    """Enter a kernel into the dispatch table: the formula, and the compiled function with the same signature."""
+    DISPATCH[name] = (reference, compiled)
+
+
+def run(name: str, *arguments):
+    """Call a kernel: compiled where the library is loaded, else its reference."""
+    return DISPATCH[name][library() is not None](*arguments)
+
+
+def library() -> ctypes.CDLL | None:
+    """The loaded library, or None."""
+    return find()[0]
+
+
+@cache
+def find() -> tuple[ctypes.CDLL | None, str]:
+    """(library, its path), or (None, the reason)."""
+    if os.environ.get("SHRINKWISE_NO_KERNELS"):
+        return None, "hidden by SHRINKWISE_NO_KERNELS"
+    folder = Path(__file__).parent
+    built = sorted(path for path in folder.glob("_shrinkwise*") if path.suffix in {".so", ".pyd", ".dylib"})
+    if not built:
+        return None, "not built (no C compiler when shrinkwise was installed?): reinstall with a C compiler on the PATH"
+    try:
+        loaded = ctypes.CDLL(str(built[0]))
+        for name, (restype, argtypes) in _signatures.items():
+            function = getattr(loaded, name)
+            function.restype, function.argtypes = restype, argtypes
+    except (OSError, AttributeError) as error:
+        return None, f"{built[0].name} does not load: {error}; reinstall shrinkwise to build it again"
+    return loaded, str(built[0])
