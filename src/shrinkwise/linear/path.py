@@ -146,7 +146,7 @@ def _null_fit(problem: Problem, penalty: Penalty):
     w, b = problem.zero()
     columns = np.flatnonzero(free.reshape(-1, problem.p).any(0))
     if len(columns):
-        part = Problem(problem.X[:, columns], problem.y, problem.loss.name, problem.s, problem.fit_intercept)
+        part = Problem(problem.X[:, columns], problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
         fitted = _solver(part).solve(L2(0.0), 1e-14, 1000)
         w[..., columns], b = fitted.w, fitted.b
     return w, b
@@ -206,14 +206,15 @@ class _RowSpace:
 
 def _row_space(problem: Problem, penalty: Penalty) -> _RowSpace | None:
     # A uniform ridge solution lies in the span of the rows: with p > n solve for v in w = Vv, V an orthonormal basis of it.
-    if problem.loss.name == "squared" or problem.p <= problem.n:
+    if problem.loss.name == "squared" or problem.p <= problem.n or problem.design.sparse:
         return None
     parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape)
     if parts is None or parts[0].any() or np.ptp(parts[1]) > 0 or getattr(penalty, "weights", None) is not None:
         return None
     U, singular, Vt = svd(problem.X, full_matrices=False, check_finite=False)
     keep = singular > singular[0] * max(problem.X.shape) * np.finfo(float).eps if len(singular) else slice(None)
-    reduced = Problem(U[:, keep] * singular[keep], problem.y, problem.loss.name, problem.s, problem.fit_intercept)
+    scores = U[:, keep] * singular[keep]
+    reduced = Problem(scores, problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
     return _RowSpace(reduced, Vt[keep].T)
 
 

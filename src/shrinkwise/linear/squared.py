@@ -24,21 +24,20 @@ class SquaredSolver:
     """Fits one penalty after the other on a `Problem` with squared loss, each from where the last one ended."""
 
     def __init__(self, problem, start=None):
-        self.problem = problem
-        self.X, self.y = problem.centred
-        self.n, self.p = self.X.shape
-        self.c = self.X.T @ self.y / self.n
+        self.problem, self.design = problem, problem.design
+        self.n, self.p = problem.n, problem.p
+        self.y = self._centred_target()
+        self.c = self.design.centred_transposed(self.y) / self.n
         self.yy = float(self.y @ self.y) / self.n
         self.w = np.zeros(self.p) if start is None else start[0]
         self.a_last = None
         self.working = np.zeros(self.p, dtype=bool)
-        self.blocks = _GrowingGram(self.X) if self.p > self.n else None
+        self.blocks = _GrowingGram(self.design) if self.p > self.n else None
         self.g = self._gradient(self.w)
 
     def intercept(self, w):
         """ȳ − x̄'w, or 0."""
-        problem = self.problem
-        return np.array(problem.s @ problem.y / self.n - problem.column_means @ w if problem.fit_intercept else 0.0)
+        return np.array(self.y_mean - self.design.means @ w if self.problem.fit_intercept else 0.0)
 
     def solve(self, penalty, tol: float, max_iter: int):
         """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
@@ -61,6 +60,13 @@ class SquaredSolver:
         solved = certificate.gap <= tol if penalty.convex else converged
         return Solution(w, self.intercept(w), certificate, bool(solved), max(total, 1))
 
+    def _centred_target(self):
+        """√s (y − o − its mean), the mean being 0 without an intercept."""
+        problem = self.problem
+        y = problem.y if problem.offset is None else problem.y - problem.offset
+        self.y_mean = problem.s @ y / self.n if problem.fit_intercept else 0.0
+        return self.design.rooted(y - self.y_mean)
+
     # --- the four ways -----------------------------------------------------------------------------------
     def _solve_working(self, a, b, tol, max_iter):
         previous = a if self.a_last is None else self.a_last
@@ -82,13 +88,13 @@ class SquaredSolver:
     def _solve_ridge(self, b):
         free = b == 0
         if free.all():
-            return lstsq(self.X, self.y, cond=_EPS * max(self.n, self.p), check_finite=False)[0]
+            return lstsq(self._matrix(), self.y, cond=_EPS * max(self.n, self.p), check_finite=False)[0]
         if not free.any() and np.ptp(b) == 0:
             d, V, Vc = self._spectrum
             return V @ (Vc / (d + b[0]))
         # Unequal factors: least squares with √(n b_j) rows below X, which needs no squared condition number.
         return lstsq(
-            np.vstack([self.X, np.diag(np.sqrt(self.n * b))]),
+            np.vstack([self._matrix(), np.diag(np.sqrt(self.n * b))]),
             np.concatenate([self.y, np.zeros(self.p)]),
             cond=_EPS * max(self.n, self.p),
             check_finite=False,
@@ -100,12 +106,15 @@ class SquaredSolver:
     # --- what they share ------------------------------------------------------------------------------------
     @cached_property
     def G(self):
-        """X'X/n."""
-        return self.X.T @ self.X / self.n
+        """X̃'X̃/n."""
+        return self.design.gram()
+
+    def _matrix(self):
+        return self.design.centred_columns(np.arange(self.p))
 
     @cached_property
     def _spectrum(self):
-        _, singular, Vt = svd(self.X, full_matrices=False, check_finite=False)
+        _, singular, Vt = svd(self._matrix(), full_matrices=False, check_finite=False)
         d = singular**2 / self.n
         return d, Vt.T, Vt @ self.c
 
@@ -113,7 +122,7 @@ class SquaredSolver:
         support = np.flatnonzero(w)
         if "G" in self.__dict__:
             return self.G[:, support] @ w[support] - self.c
-        return self.X.T @ (self.X[:, support] @ w[support]) / self.n - self.c
+        return self.design.centred_transposed(self.design.centred_times(w[support], support)) / self.n - self.c
 
     def _certify(self, penalty) -> Certificate:
         # As duality.certify, from inner products alone: with r = y − Xw, ⟨y, r⟩/n = yy − c'w, ‖r‖²/n = yy − (c − g)'w.
@@ -133,12 +142,13 @@ class SquaredSolver:
 
 
 class _GrowingGram:
-    """X_W'X_W/n for a set W that only grows."""
+    """X̃_W'X̃_W/n for a set W that only grows."""
 
-    def __init__(self, X):
-        self.X = X
+    def __init__(self, design):
+        self.design = design
+        self.X = np.zeros((design.n, 0))  # X̃_W, in the order in which its columns came
         self.order = np.zeros(0, dtype=int)
-        self.place = np.full(X.shape[1], -1)
+        self.place = np.full(design.p, -1)
         self.G = np.zeros((0, 0))
 
     def on(self, columns):
@@ -151,7 +161,8 @@ class _GrowingGram:
                 self.G = grown
             self.order = np.concatenate([self.order, new])
             self.place[new] = np.arange(k, m)
-            block = self.X[:, self.order].T @ self.X[:, new] / len(self.X)
+            self.X = np.asfortranarray(np.concatenate([self.X, self.design.centred_columns(new)], axis=1))
+            block = self.X.T @ self.X[:, k:] / self.design.n
             self.G[:m, k:m] = block
             self.G[k:m, :k] = block[:k].T
         place = self.place[columns]
