@@ -165,12 +165,13 @@ def _solve_all(problem: Problem, penalty: Penalty, lambdas, tol, max_iter, keep_
     rotation = _row_space(problem, penalty)
     inner = problem if rotation is None else rotation.problem
     solver = _solver(inner, _null_fit(inner, penalty) if rotation is None else None)
-    results = []
-    for lam in lambdas:
-        solution = solver.solve(penalty.with_lam(lam), tol, max_iter)
-        if rotation is not None:
+    if isinstance(solver, SquaredSolver):
+        results = solver.solve_all(penalty, lambdas, tol, max_iter)
+    else:
+        results = [solver.solve(penalty.with_lam(lam), tol, max_iter) for lam in lambdas]
+    if rotation is not None:
+        for solution in results:
             solution.w = solution.w @ rotation.V.T
-        results.append(solution)
     if keep_last:
         lambdas, results = lambdas[-1:], results[-1:]
     certificates = [r.certificate for r in results]

@@ -1,10 +1,7 @@
 """Least squares with a penalty: the path solver.
 
-L1 + L2 with p ≤ n uses the whole Gram matrix; with p > n a working set chosen by the sequential strong rule, whose Gram
-matrix grows by matrix products. Every solution is checked on all columns and columns that violate join the set. Ridge is
-one eigendecomposition (of the rows' side when p > n) for all λ. Other penalties: accelerated proximal gradient.
-
-Reference: Tibshirani et al., Strong rules for discarding predictors in lasso-type problems, JRSS B 2012.
+L1 + L2 goes to `l1_path` (working sets, blocks of λ). Ridge is one decomposition for all λ. Other penalties: accelerated
+proximal gradient in Gram space.
 """
 
 from __future__ import annotations
@@ -15,42 +12,65 @@ import numpy as np
 from scipy.linalg import lstsq, svd
 
 from .duality import Certificate, Solution, dual_term
-from .quadratic import solve_l1_l2, solve_prox
+from .l1_path import L1Path, Strengths
+from .quadratic import solve_prox
 
 _EPS = np.finfo(float).eps
 
 
 class SquaredSolver:
-    """Fits one penalty after the other on a `Problem` with squared loss, each from where the last one ended."""
+    """Fits penalties on a `Problem` with squared loss.
 
-    def __init__(self, problem, start=None):
+    Parameters
+    ----------
+    problem : Problem.
+    start : (w, b) to start from, or None.
+    gram : (p, p) X̃'X̃/n where it is known already (cross-validation has it from all rows less the held-out ones).
+    """
+
+    def __init__(self, problem, start=None, gram=None):
         self.problem, self.design = problem, problem.design
         self.n, self.p = problem.n, problem.p
         self.y = self._centred_target()
         self.c = self.design.centred_transposed(self.y) / self.n
         self.yy = float(self.y @ self.y) / self.n
         self.w = np.zeros(self.p) if start is None else start[0]
-        self.a_last = None
-        self.working = np.zeros(self.p, dtype=bool)
-        self.blocks = _GrowingGram(self.design) if self.p > self.n else None
-        self.g = self._gradient(self.w)
+        self.gram = gram
 
     def intercept(self, w):
         """ȳ − x̄'w, or 0."""
         return np.array(self.y_mean - self.design.means @ w if self.problem.fit_intercept else 0.0)
 
-    def solve(self, penalty, tol: float, max_iter: int):
-        """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
+    def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> list[Solution]:
+        """The Solution for every λ of a decreasing grid: relative duality gap ≤ tol where solved."""
+        strengths = Strengths.of(penalty, (self.p,))
+        n_l1 = 0 if strengths is None else sum(bool(strengths.at(lam)[0].any()) for lam in lambdas)
+        solutions = self._l1_solutions(lambdas[:n_l1], strengths, tol, max_iter) if n_l1 else []
+        return solutions + [self.solve(penalty.with_lam(lam), tol, max_iter) for lam in lambdas[n_l1:]]
+
+    def _l1_solutions(self, lambdas, strengths, tol, max_iter):
+        null_loss = 0.5 * self.yy
+        fits = L1Path(self.design, self.y, self.c, self.gram).solve(lambdas, strengths, tol * null_loss, max_iter)
+        self.w = fits[-1].w
+        solutions = []
+        for fit in fits:
+            gap = max(fit.gap, 0.0) / null_loss if null_loss > 0 else 0.0
+            certificate = Certificate(fit.objective, gap, fit.kkt)
+            solutions.append(Solution(fit.w, self.intercept(fit.w), certificate, gap <= tol, max(abs(fit.sweeps), 1)))
+        return solutions
+
+    def solve(self, penalty, tol: float, max_iter: int) -> Solution:
+        """The Solution for `penalty` at its own λ, from where the last one ended."""
         parts = penalty.l1_l2((self.p,))
+        if parts is not None and parts[0].any():
+            return self.solve_all(penalty, np.array([penalty.lam]), tol, max_iter)[0]
         gradient_tol = 0.01 * tol * max(float(np.abs(self.c).max(initial=0.0)), _EPS)
         total = 0
         for _ in range(4):
             if parts is None:
-                w, converged, steps = self._solve_prox(penalty, gradient_tol, max_iter)
-            elif not parts[0].any():
-                w, converged, steps = self._solve_ridge(parts[1]), True, 1
+                w, converged, steps = solve_prox(self.G, self.c, penalty, self.w, (self.p,), gradient_tol, max_iter)
             else:
-                w, converged, steps = self._solve_working(parts[0], parts[1], gradient_tol, max_iter)
+                w, converged, steps = self._solve_ridge(parts[1]), True, 1
             total += steps
             self.w, self.g = w, self._gradient(w)
             certificate = self._certify(penalty)
@@ -67,24 +87,6 @@ class SquaredSolver:
         self.y_mean = problem.s @ y / self.n if problem.fit_intercept else 0.0
         return self.design.rooted(y - self.y_mean)
 
-    # --- the four ways -----------------------------------------------------------------------------------
-    def _solve_working(self, a, b, tol, max_iter):
-        previous = a if self.a_last is None else self.a_last
-        self.a_last = a
-        self.working |= (self.w != 0) | (np.abs(self.g) >= 2.0 * a - previous) | (a == 0)
-        w, total = self.w, 0
-        while True:
-            columns = np.flatnonzero(self.working)
-            G = self.G[np.ix_(columns, columns)] if self.blocks is None else self.blocks.on(columns)
-            part, converged, sweeps = solve_l1_l2(G, self.c[columns], a[columns], b[columns], w[columns], tol, max_iter)
-            total += sweeps
-            w = np.zeros(self.p)
-            w[columns] = part
-            violates = (np.abs(self._gradient(w)) > a + tol) & ~self.working
-            if not violates.any() or not converged:
-                return w, converged, total
-            self.working |= violates
-
     def _solve_ridge(self, b):
         free = b == 0
         if free.all():
@@ -100,14 +102,11 @@ class SquaredSolver:
             check_finite=False,
         )[0]
 
-    def _solve_prox(self, penalty, tol, max_iter):
-        return solve_prox(self.G, self.c, penalty, self.w, (self.p,), tol, max_iter)
-
     # --- what they share ------------------------------------------------------------------------------------
     @cached_property
     def G(self):
         """X̃'X̃/n."""
-        return self.design.gram()
+        return self.design.gram() if self.gram is None else self.gram
 
     def _matrix(self):
         return self.design.centred_columns(np.arange(self.p))
@@ -139,31 +138,3 @@ class SquaredSolver:
         gap = max(0.5 * rr + value - dual, 0.0) + slack
         null_loss = 0.5 * self.yy
         return Certificate(0.5 * rr + value, gap / null_loss if null_loss > 0 else 0.0, kkt)
-
-
-class _GrowingGram:
-    """X̃_W'X̃_W/n for a set W that only grows."""
-
-    def __init__(self, design):
-        self.design = design
-        self.X = np.zeros((design.n, 0))  # X̃_W, in the order in which its columns came
-        self.order = np.zeros(0, dtype=int)
-        self.place = np.full(design.p, -1)
-        self.G = np.zeros((0, 0))
-
-    def on(self, columns):
-        new = columns[self.place[columns] < 0]
-        if len(new):
-            k, m = len(self.order), len(self.order) + len(new)
-            if m > len(self.G):
-                grown = np.empty((max(m, 2 * len(self.G)),) * 2)
-                grown[:k, :k] = self.G[:k, :k]
-                self.G = grown
-            self.order = np.concatenate([self.order, new])
-            self.place[new] = np.arange(k, m)
-            self.X = np.asfortranarray(np.concatenate([self.X, self.design.centred_columns(new)], axis=1))
-            block = self.X.T @ self.X[:, k:] / self.design.n
-            self.G[:m, k:m] = block
-            self.G[k:m, :k] = block[:k].T
-        place = self.place[columns]
-        return np.ascontiguousarray(self.G[np.ix_(place, place)])
