@@ -1,0 +1,241 @@
+"""The inner problem for groups, for concave and for bounded penalties: ½w'Gw − c'w + pen(w), G positive semidefinite.
+
+A descent over blocks or coordinates in Gram space finds which of them are not zero (and on which piece of the penalty);
+there the objective is smooth, and a few Newton steps with Cholesky finish it. What Newton returns counts only with its
+certificate on all columns; otherwise the descent goes on to a tighter tolerance.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from .. import kernels
+from ..kernels import Bounded, Concave, GroupQuadratic
+
+_EPS = np.finfo(float).eps
+# Newton over rows works with all K targets at once: beyond this many unknowns the descent alone is cheaper.
+_ROWS_NEWTON_LIMIT = 1200
+
+
+def solve_groups(quadratic: GroupQuadratic, c, w, tol: float, max_sweeps: int = 10_000):
+    """argmin ½w'Gw − c'w + Σ_g t_g‖w_g‖ + Σ l_j|w_j| + ½Σ b_j w_j², from the start w.
+
+    `tol` bounds the KKT violation (Euclidean norm of each group, in units of the gradient). Returns (w, converged, sweeps).
+    """
+    w, left, total, chunk = w.copy(), max_sweeps, 0, 100
+    loose = max(tol, 1e-2 * _typical(quadratic.thresholds + np.maximum.reduceat(quadratic.l1, quadratic.starts[:-1])))
+    while True:
+        r = _residual(quadratic.G, c, w)
+        sweeps = kernels.gram_blocks(quadratic, w, r, loose, min(chunk, left))
+        settled, total = sweeps > 0, total + abs(sweeps)
+        left -= sweeps if settled else min(chunk, left)
+        if quadratic.violation(w, r).max() <= tol:
+            return w, True, total
+        w, solved = _newton_on_groups(quadratic, c, w, tol)
+        if solved and quadratic.violation(w, _residual(quadratic.G, c, w)).max() <= tol:
+            return w, True, total
+        if left <= 0:
+            return w, False, total
+        if settled:
+            loose = max(tol, (0.01 if solved else 0.1) * loose)
+        else:
+            chunk *= 2
+
+
+def solve_scalar(G, c, rule: Concave | Bounded, w, tol: float, max_sweeps: int = 10_000):
+    """A stationary point of ½w'Gw − c'w + ½Σ b_j w_j² + Σ p_j(w_j) with the p and b of `rule`, from the start w.
+
+    With `Bounded` (convex) it is the minimiser. With `Concave` the descent takes every coordinate to the global minimiser of
+    its own problem; the point returned is stationary. `tol` bounds the KKT violation of each coordinate, in units of the
+    gradient. Returns (w, converged, sweeps).
+    """
+    w = np.clip(w, rule.low, rule.high) if isinstance(rule, Bounded) else w.copy()
+    loose, total, floor = max(tol, 1e-3 * _typical(rule.arrays[0])), 0, _EPS * np.abs(c).max(initial=0.0)
+    while True:
+        r = c - G @ w
+        sweeps = kernels.gram_scalar(G, rule, w, r, loose, max_sweeps - total)
+        total += abs(sweeps)
+        exact = _finish_on_pieces(G, c, rule, w, tol)
+        if exact is not None:
+            return exact, True, total
+        done = loose <= tol and bool((rule.violation(w, r) <= tol).all())
+        if done or sweeps <= 0 or loose <= floor:
+            return w, done, total
+        loose = max(tol, 0.01 * loose) if loose > tol else 0.1 * loose
+
+
+def solve_rows(G, C, thresholds, ridge, W, tol: float, max_sweeps: int = 10_000):
+    """argmin ½tr(W'GW) − tr(C'W) + Σ_j t_j‖W_j‖ + ½Σ_j b_j‖W_j‖² over W (p, K), row j = W_j, from the start W.
+
+    `tol` bounds the KKT violation (Euclidean norm of each row). Returns (W, converged, sweeps).
+    """
+    W, left, total, chunk = np.array(W, order="C", dtype=float), max_sweeps, 0, 100
+    loose = max(tol, 1e-2 * _typical(thresholds))
+    while True:
+        R = C - G @ W
+        sweeps = kernels.gram_rows(G, thresholds, ridge, W, R, loose, min(chunk, left))
+        settled, total = sweeps > 0, total + abs(sweeps)
+        left -= sweeps if settled else min(chunk, left)
+        if row_violation(W, R, thresholds, ridge).max(initial=0.0) <= tol:
+            return W, True, total
+        rows = np.flatnonzero(W.any(1) | (thresholds == 0))
+        solved = False
+        if rows.size * W.shape[1] <= _ROWS_NEWTON_LIMIT:
+            W[rows], solved = _newton_on_rows(
+                G[np.ix_(rows, rows)], C[rows], thresholds[rows], ridge[rows], W[rows], tol
+            )
+            if solved and row_violation(W, C - G @ W, thresholds, ridge).max(initial=0.0) <= tol:
+                return W, True, total
+        if left <= 0:
+            return W, False, total
+        if settled:
+            loose = max(tol, (0.01 if solved else 0.1) * loose)
+        else:
+            chunk *= 2
+
+
+def _newton_on_rows(G, C, thresholds, ridge, W, tol: float):
+    """`_newton_on_groups` with the rows of W as groups: their quadratic is G ⊗ I."""
+    K = W.shape[1]
+    each = np.repeat(ridge, K)
+    quadratic = GroupQuadratic(np.kron(G, np.eye(K)), np.arange(len(W) + 1) * K, thresholds, np.zeros(len(each)), each)
+    w, solved = _newton_on_groups(quadratic, C.ravel(), W.ravel(), tol)
+    return w.reshape(W.shape), solved
+
+
+def row_violation(W, R, thresholds, ridge):
+    """(p,) distance of R − bW from t ∂‖W_j‖, R = C − GW."""
+    norms = np.linalg.norm(W, axis=1)
+    unit = W / np.where(norms > 0, norms, 1.0)[:, None]
+    distance = np.linalg.norm(R - ridge[:, None] * W - thresholds[:, None] * unit, axis=1)
+    return np.where(norms > 0, distance, np.maximum(distance - thresholds, 0.0))
+
+
+def _residual(G, c, w):
+    """c − Gw."""
+    support = np.flatnonzero(w)
+    return c - (w[support] @ G[support] if 4 * len(support) < len(w) else G @ w)
+
+
+def _typical(strengths) -> float:
+    positive = strengths[strengths > 0]
+    return float(np.median(positive)) if len(positive) else 0.0
+
+
+class _SmoothPart:
+    """The objective on the groups that are not zero and the signs of w, where it is smooth:
+
+    ½x'Hx − q'x + Σ_g t_g‖x_g‖  over the entries `support` of w.
+    """
+
+    def __init__(self, quadratic: GroupQuadratic, c, w):
+        norms = np.sqrt(np.add.reduceat(w * w, quadratic.starts[:-1]))
+        active = ((norms > 0) | (quadratic.thresholds == 0))[quadratic.labels]
+        self.support = S = np.flatnonzero(active & ((w != 0) | (quadratic.l1 == 0)))
+        self.H = quadratic.G[np.ix_(S, S)]
+        self.H.flat[:: len(S) + 1] += quadratic.ridge[S]
+        self.q = c[S] - quadratic.l1[S] * np.sign(w[S])
+        self.signs = np.where(quadratic.l1[S] > 0, np.sign(w[S]), 0.0)
+        used, first, self.labels, sizes = np.unique(
+            quadratic.labels[S], return_index=True, return_inverse=True, return_counts=True
+        )
+        self.t, self.first = quadratic.thresholds[used], first
+        # (rows, columns) of the blocks on the diagonal of H
+        each = sizes[self.labels]
+        self.rows = np.repeat(np.arange(len(S)), each)
+        self.columns = np.arange(len(self.rows)) - np.repeat(np.cumsum(each) - each - first[self.labels], each)
+
+    def unit(self, x):
+        """(x_g/‖x_g‖, t_g/‖x_g‖) laid over the entries; zeros where t_g = 0."""
+        norms = np.sqrt(np.add.reduceat(x * x, self.first))
+        inverse = np.where(self.t > 0, 1.0 / np.where(norms > 0, norms, 1.0), 0.0)
+        return x * inverse[self.labels], (self.t * inverse)[self.labels]
+
+    def at(self, x):
+        """(value, gradient)."""
+        u, _ = self.unit(x)
+        Hx, pull = self.H @ x, self.t[self.labels] * u
+        return 0.5 * (x @ Hx) - self.q @ x + pull @ x, Hx - self.q + pull
+
+    def size(self, gradient) -> float:
+        """The largest norm of a group."""
+        return float(np.sqrt(np.add.reduceat(gradient * gradient, self.first).max()))
+
+    def hessian(self, x):
+        u, k = self.unit(x)
+        H = self.H.copy()
+        H.flat[:: len(x) + 1] += k
+        H[self.rows, self.columns] -= (k * u)[self.rows] * u[self.columns]
+        return H
+
+    def admits(self, x) -> bool:
+        """Whether x keeps the signs that matter, and every group that has a threshold."""
+        norms = np.add.reduceat(x * x, self.first)
+        return bool((self.signs * x >= 0).all() and (norms[self.t > 0] > 0).all() and np.isfinite(norms).all())
+
+
+def _newton_on_groups(quadratic: GroupQuadratic, c, w, tol: float):
+    """(w, solved): damped Newton on the groups and signs of w, never uphill; solved where the gradient there is ≤ tol.
+
+    One factor of the Hessian serves as long as every step divides the gradient by ten. It ends early where the steps would
+    leave the groups and signs of w: then the descent has to choose others.
+    """
+    part = _SmoothPart(quadratic, c, w)
+    if not len(part.support):
+        return w, False
+    x = w[part.support]
+    (value, g), factor, factors_left = part.at(x), None, 8
+    size = part.size(g)
+    while size > 0.1 * tol:
+        if factor is None:
+            if factors_left == 0:
+                break
+            factors_left -= 1
+            try:
+                factor = cho_factor(part.hessian(x), lower=True, overwrite_a=True, check_finite=False)
+            except LinAlgError:
+                break
+        step = cho_solve(factor, g, check_finite=False)
+        for stretch in (1.0, 0.5, 0.25, 0.125):
+            next_x = x - stretch * step
+            next_value, next_g = part.at(next_x)
+            # Near the solution the value no longer tells two points apart, and the gradient does.
+            falls = next_value < value - 1e-4 * stretch * (g @ step) or part.size(next_g) < 0.5 * size
+            if falls and part.admits(next_x):
+                break
+        else:
+            break
+        last, x, value, g, size = size, next_x, next_value, next_g, part.size(next_g)
+        if size > 0.1 * last:
+            factor = None
+    found = np.zeros_like(w)
+    found[part.support] = x
+    return found, size <= tol
+
+
+def _finish_on_pieces(G, c, rule: Concave | Bounded, w, tol: float):
+    """The point that is stationary on the linear pieces of w, or on those it leads to; None where there is none in reach."""
+    codes = rule.codes(w)
+    for _ in range(6):
+        free, slope, curvature = rule.piece(codes)
+        S, others = np.flatnonzero(free), np.flatnonzero(~free & (w != 0))
+        block = G[np.ix_(S, S)]
+        block.flat[:: len(S) + 1] += rule.ridge[S] + curvature[S]
+        right = c[S] - slope[S] - G[np.ix_(S, others)] @ w[others]
+        try:
+            with np.errstate(all="ignore"):
+                solved = cho_solve(cho_factor(block, check_finite=False), right, check_finite=False)
+        except LinAlgError:
+            return None
+        w = np.where(free, 0.0, w)
+        w[S] = solved
+        reached = rule.codes(w)
+        if not np.isfinite(solved).all() or (np.sign(reached) != np.sign(codes)).any():
+            return None
+        if (reached == codes).all():
+            support = np.flatnonzero(w)
+            r = c - G[:, support] @ w[support]
+            return w if (rule.violation(w, r) <= tol).all() else None
+        codes = reached
+    return None
