@@ -93,23 +93,23 @@ def reference(quadratic: GroupQuadratic, w, r, tol: float, max_sweeps: int) -> i
         full sweep moves none, so that tol bounds every violation at the w returned.
     max_sweeps : most sweeps, full or over the non-zero groups.
 
-    Returns the number of full sweeps, negative if not converged.
+    Returns the number of sweeps, full or not, negative if not converged.
 
     Reference: Qin, Scheinberg, Goldfarb, Efficient block-coordinate descent algorithms for the group lasso, Math. Prog.
     Comp. 2013, doi:10.1007/s12532-013-0051-x.
     """
-    left, full = max_sweeps, 0
+    left = max_sweeps
     everything = range(len(quadratic.sizes))
     while left > 0:
-        left, full = left - 1, full + 1
+        left -= 1
         if not any([_visit(quadratic, g, w, r, tol) for g in everything]):
-            return full
+            return max_sweeps - left
         active = [g for g in everything if w[quadratic.starts[g] : quadratic.starts[g + 1]].any()]
         while left > 0:
             left -= 1
             if not any([_visit(quadratic, g, w, r, tol) for g in active]):
                 break
-    return -full
+    return -max_sweeps
 
 
 def _visit(q: GroupQuadratic, g: int, w, r, tol) -> bool:

@@ -34,19 +34,19 @@ def reference(G, thresholds, ridge, W, R, tol: float, max_sweeps: int) -> int:
         sweep moves none.
     max_sweeps : most sweeps, full or over the non-zero rows.
 
-    Returns the number of full sweeps, negative if not converged.
+    Returns the number of sweeps, full or not, negative if not converged.
     """
-    left, full = max_sweeps, 0
+    left = max_sweeps
     while left > 0:
-        left, full = left - 1, full + 1
+        left -= 1
         if not any([_visit(j, G, thresholds[j], ridge[j], W, R, tol) for j in range(len(W))]):
-            return full
+            return max_sweeps - left
         active = np.flatnonzero(W.any(1))
         while left > 0:
             left -= 1
             if not any([_visit(j, G, thresholds[j], ridge[j], W, R, tol) for j in active]):
                 break
-    return -full
+    return -max_sweeps
 
 
 def _visit(j, G, t, b, W, R, tol) -> bool:

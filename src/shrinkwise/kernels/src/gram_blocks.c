@@ -207,19 +207,18 @@ SW_INLINE double visit(const problem *P, int64_t g, double tol)
     return violated;
 }
 
-/* order: as many entries of scratch as there are groups. Returns the number of sweeps over all groups, negative when
- * max_sweeps sweeps, full or over the non-zero groups, did not converge. */
+/* order: as many entries of scratch as there are groups. Returns the number of sweeps, full or over the non-zero
+ * groups, negative when max_sweeps did not converge. */
 SW_EXPORT SW_CLONES int64_t sw_gram_blocks(int64_t p, int64_t groups, const double *G, const int64_t *starts,
                                            const int64_t *offsets, const double *t, const double *l, const double *b,
                                            const double *Qt, const double *D, double *w, double *r, double *scratch,
                                            int64_t *order, double tol, int64_t max_sweeps)
 {
     const problem P = {p, groups, G, starts, offsets, t, l, b, Qt, D, w, r, scratch};
-    int64_t left = max_sweeps, full = 0;
+    int64_t left = max_sweeps;
     while (left-- > 0) {
         double worst = 0.0;
         int64_t active = 0;
-        full++;
         for (int64_t g = 0; g < groups; g++) {
             const double before = visit(&P, g, tol);
             worst = before > worst ? before : worst;
@@ -227,7 +226,7 @@ SW_EXPORT SW_CLONES int64_t sw_gram_blocks(int64_t p, int64_t groups, const doub
                 order[active++] = g;
         }
         if (!(worst > tol))
-            return full;
+            return max_sweeps - left;
         while (left-- > 0) {
             worst = 0.0;
             for (int64_t k = 0; k < active; k++) {
@@ -238,5 +237,5 @@ SW_EXPORT SW_CLONES int64_t sw_gram_blocks(int64_t p, int64_t groups, const doub
                 break;
         }
     }
-    return -full;
+    return -max_sweeps;
 }

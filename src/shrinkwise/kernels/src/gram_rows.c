@@ -56,15 +56,14 @@ SW_INLINE double visit(int64_t j, int64_t p, int64_t K, const double *G, double 
 }
 
 /* W: start in, solution out. R = C - GW, kept up to date. order, step: p and K entries of scratch. Returns the number of
- * sweeps over all rows, negative when max_sweeps sweeps, full or over the non-zero rows, did not converge. */
+ * sweeps, full or over the non-zero rows, negative when max_sweeps did not converge. */
 SW_EXPORT SW_CLONES int64_t sw_gram_rows(int64_t p, int64_t K, const double *G, const double *t, const double *b, double *W,
                                          double *R, int64_t *order, double *step, double tol, int64_t max_sweeps)
 {
-    int64_t left = max_sweeps, full = 0;
+    int64_t left = max_sweeps;
     while (left-- > 0) {
         double worst = 0.0;
         int64_t active = 0;
-        full++;
         for (int64_t j = 0; j < p; j++) {
             const double before = visit(j, p, K, G, t[j], b[j], W, R, tol, step);
             worst = before > worst ? before : worst;
@@ -72,7 +71,7 @@ SW_EXPORT SW_CLONES int64_t sw_gram_rows(int64_t p, int64_t K, const double *G, 
                 order[active++] = j;
         }
         if (!(worst > tol))
-            return full;
+            return max_sweeps - left;
         while (left-- > 0) {
             worst = 0.0;
             for (int64_t k = 0; k < active; k++) {
@@ -84,5 +83,5 @@ SW_EXPORT SW_CLONES int64_t sw_gram_rows(int64_t p, int64_t K, const double *G, 
                 break;
         }
     }
-    return -full;
+    return -max_sweeps;
 }
