@@ -24,7 +24,9 @@ def solve_groups(quadratic: GroupQuadratic, c, w, tol: float, max_sweeps: int = 
     `tol` bounds the KKT violation (Euclidean norm of each group, in units of the gradient). Returns (w, converged, sweeps).
     """
     w, r = w.copy(), _residual(quadratic.G, c, w)
-    schedule = _Schedule(quadratic.thresholds + np.maximum.reduceat(quadratic.l1, quadratic.starts[:-1]), tol, max_sweeps)
+    schedule = _Schedule(
+        quadratic.thresholds + np.maximum.reduceat(quadratic.l1, quadratic.starts[:-1]), tol, max_sweeps
+    )
     while True:
         certified = schedule.book(kernels.gram_blocks(quadratic, w, r, schedule.loose, schedule.limit), w)
         done, solved = certified or quadratic.violation(w, r).max() <= tol, None
@@ -71,7 +73,9 @@ def solve_rows(G, C, thresholds, ridge, W, tol: float, max_sweeps: int = 10_000)
         done, solved = certified or row_violation(W, R, thresholds, ridge).max(initial=0.0) <= tol, None
         rows = np.flatnonzero(W.any(1) | (thresholds == 0))
         if not done and schedule.newton_is_due and rows.size * W.shape[1] <= _ROWS_NEWTON_LIMIT:
-            W[rows], solved = _newton_on_rows(G[np.ix_(rows, rows)], C[rows], thresholds[rows], ridge[rows], W[rows], tol)
+            W[rows], solved = _newton_on_rows(
+                G[np.ix_(rows, rows)], C[rows], thresholds[rows], ridge[rows], W[rows], tol
+            )
             R = C - G @ W
             done = row_violation(W, R, thresholds, ridge).max(initial=0.0) <= tol
         if done or schedule.left <= 0:
@@ -159,7 +163,7 @@ class _SmoothPart:
         norms = np.sqrt(np.add.reduceat(w * w, quadratic.starts[:-1]))
         active = ((norms > 0) | (quadratic.thresholds == 0))[quadratic.labels]
         self.support = S = np.flatnonzero(active & ((w != 0) | (quadratic.l1 == 0)))
-        self.H = quadratic.G[np.ix_(S, S)]
+        self.p, self.H = len(w), quadratic.G[np.ix_(S, S)]
         self.H.flat[:: len(S) + 1] += quadratic.ridge[S]
         self.q = c[S] - quadratic.l1[S] * np.sign(w[S])
         self.signs = np.where(quadratic.l1[S] > 0, np.sign(w[S]), 0.0)
@@ -195,49 +199,66 @@ class _SmoothPart:
         H[self.rows, self.columns] -= (k * u)[self.rows] * u[self.columns]
         return H
 
-    def admits(self, x) -> bool:
-        """Whether x keeps the signs that matter, and every group that has a threshold."""
+    def kept(self, x, new):
+        """`new` with zeros where it is on the other side of zero than x: entries with a sign, groups with a threshold."""
+        along = np.add.reduceat(x * new, self.first)
+        return np.where((self.signs * new < 0) | ((along <= 0) & (self.t > 0))[self.labels], 0.0, new)
+
+    def has_lost(self, x) -> bool:
+        """Whether some entry with a sign, or group with a threshold, is zero: off the part where the objective is smooth."""
         norms = np.add.reduceat(x * x, self.first)
-        return bool((self.signs * x >= 0).all() and (norms[self.t > 0] > 0).all() and np.isfinite(norms).all())
+        return bool((x[self.signs != 0] == 0).any() or (norms[self.t > 0] == 0).any())
+
+    def laid_out(self, x):
+        """All entries, zero off the support."""
+        w = np.zeros(self.p)
+        w[self.support] = x
+        return w
 
 
 def _newton_on_groups(quadratic: GroupQuadratic, c, w, tol: float):
     """(w, solved): damped Newton on the groups and signs of w, never uphill; solved where the gradient there is ≤ tol.
 
-    One factor of the Hessian serves as long as every step divides the gradient by ten. It ends early where the steps would
-    leave the groups and signs of w: then the descent has to choose others.
+    One factor of the Hessian serves as long as every step divides the gradient by ten. What a step takes through zero stays
+    there, and the next one does without it.
     """
-    part = _SmoothPart(quadratic, c, w)
-    if not len(part.support):
-        return w, False
-    x = w[part.support]
-    (value, g), factor, factors_left = part.at(x), None, 8
-    size = part.size(g)
-    while size > 0.1 * tol:
+    part, factor, factors_left = _SmoothPart(quadratic, c, w), None, 10
+    x, size = w[part.support], np.inf
+    while len(x) and (size := part.size(part.at(x)[1])) > 0.1 * tol:
         if factor is None:
-            if factors_left == 0:
-                break
             factors_left -= 1
             try:
                 factor = cho_factor(part.hessian(x), lower=True, overwrite_a=True, check_finite=False)
             except LinAlgError:
                 break
-        step = cho_solve(factor, g, check_finite=False)
-        for stretch in (1.0, 0.5, 0.25, 0.125):
-            next_x = x - stretch * step
-            next_value, next_g = part.at(next_x)
-            # Near the solution the value no longer tells two points apart, and the gradient does.
-            falls = next_value < value - 1e-4 * stretch * (g @ step) or part.size(next_g) < 0.5 * size
-            if falls and part.admits(next_x):
-                break
-        else:
+        new = _downhill(part, x, size, factor)
+        if new is None:
             break
-        last, x, value, g, size = size, next_x, next_value, next_g, part.size(next_g)
-        if size > 0.1 * last:
+        x = new
+        if part.has_lost(x):
+            w = part.laid_out(x)
+            part, factor = _SmoothPart(quadratic, c, w), None
+            x = w[part.support]
+        elif part.size(part.at(x)[1]) > 0.1 * size:
             factor = None
-    found = np.zeros_like(w)
-    found[part.support] = x
-    return found, size <= tol
+        if factor is None and factors_left == 0:
+            break
+    return part.laid_out(x), bool(len(x) and part.size(part.at(x)[1]) <= tol)
+
+
+def _downhill(part: _SmoothPart, x, size: float, factor):
+    """The point that a Newton step from x leads to, shortened until it is downhill; None where it never is."""
+    value, g = part.at(x)
+    step = cho_solve(factor, g, check_finite=False)
+    for stretch in (1.0, 0.5, 0.25, 0.125):
+        new = part.kept(x, x - stretch * step)
+        new_value, new_g = part.at(new)
+        # Near the solution the value no longer tells two points apart, and the gradient does.
+        if new_value < value - 1e-4 * stretch * (g @ step) or (
+            part.size(new_g) < 0.5 * size and not part.has_lost(new)
+        ):
+            return new
+    return None
 
 
 def _finish_on_pieces(G, c, rule: Concave | Bounded, w, tol: float):
