@@ -8,10 +8,25 @@ SHRINKWISE_NO_KERNELS=1 hides the library.
 from __future__ import annotations
 
 from .gram import gram_certificate, gram_path
+from .gram_blocks import GroupQuadratic, gram_blocks
+from .gram_rows import gram_rows
+from .gram_scalar import Bounded, Concave, gram_scalar
 from .library import DISPATCH, find
 from .proximal import prox
 
-__all__ = ["DISPATCH", "gram_certificate", "gram_path", "prox", "status"]
+__all__ = [
+    "DISPATCH",
+    "Bounded",
+    "Concave",
+    "GroupQuadratic",
+    "gram_blocks",
+    "gram_certificate",
+    "gram_path",
+    "gram_rows",
+    "gram_scalar",
+    "prox",
+    "status",
+]
 
 _SIMD = {4: "AVX-512", 3: "AVX2", 1: "baseline"}
 
