@@ -10,8 +10,9 @@ from __future__ import annotations
 from .gram import gram_cd
 from .library import DISPATCH, find
 from .proximal import prox
+from .sparse_cd import WeightedColumns, sparse_cd
 
-__all__ = ["DISPATCH", "gram_cd", "prox", "status"]
+__all__ = ["DISPATCH", "WeightedColumns", "gram_cd", "prox", "sparse_cd", "status"]
 
 _SIMD = {4: "AVX-512", 3: "AVX2", 1: "baseline"}
 
