@@ -24,7 +24,7 @@ _EPS = np.finfo(float).eps
 # The Gram matrix of sparse X with at most this many columns (and no fewer rows) costs less than a few sweeps of a path.
 _GRAM_COLUMNS = 2000
 _SWEEPS = 5  # of coordinate descent between two runs of conjugate gradients,
-_STEPS = 30  # of at most so many steps
+_STEPS = 15  # which take at most so many steps; twice as many each time that the support stays
 
 
 class ResidualSolver:
@@ -212,14 +212,16 @@ class _Block:
 
 def _descend(block, r, a, b, w, tol, max_sweeps):
     """L1 + L2 on a block of columns, from w with residual r: (w, sweeps and steps used)."""
-    w, used = w.copy(), 0
+    w, used, steps, support = w.copy(), 0, _STEPS, None
     while True:
         r, sweeps, converged = block.sweeps(a, b, w, r, tol, min(_SWEEPS, max_sweeps - used))
         used += sweeps
         if converged or used >= max_sweeps:
             return w, used
-        w, r, steps = _face_step(block, r, a, b, w, tol, max_sweeps - used)
-        used += steps
+        before, support = support, w != 0
+        steps = 2 * steps if before is not None and (before == support).all() else _STEPS
+        w, r, taken = _face_step(block, r, a, b, w, tol, min(steps, max_sweeps - used))
+        used += taken
 
 
 def _face_step(block, r, a, b, w, tol, max_steps):
@@ -234,7 +236,8 @@ def _face_step(block, r, a, b, w, tol, max_steps):
     face, start, a, b = block.on(support), w[support], a[support], b[support]
     signs = np.sign(start) * (a > 0)
     gradient = a * signs + b * start - face.correlate(r)
-    d, image, used = _conjugate_gradients(face, gradient, b, face.curvature + b, tol, min(_STEPS, max_steps))
+    enough = max(tol, 0.1 * float(np.abs(gradient).max()))  # the signs may change: no need for more
+    d, image, used = _conjugate_gradients(face, gradient, b, face.curvature + b, enough, max_steps)
     t = 1.0
     while t > 1e-3:
         end = start + t * d
