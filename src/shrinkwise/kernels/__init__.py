@@ -13,18 +13,21 @@ from .gram_rows import gram_rows
 from .gram_scalar import Bounded, Concave, gram_scalar
 from .library import DISPATCH, find
 from .proximal import prox
+from .sparse_cd import WeightedColumns, sparse_cd
 
 __all__ = [
     "DISPATCH",
     "Bounded",
     "Concave",
     "GroupQuadratic",
+    "WeightedColumns",
     "gram_blocks",
     "gram_certificate",
     "gram_path",
     "gram_rows",
     "gram_scalar",
     "prox",
+    "sparse_cd",
     "status",
 ]
 

@@ -58,6 +58,23 @@ def certify(data, penalty, w, eta) -> Certificate:
     return Certificate(objective, gap / data.null_loss if data.null_loss > 0 else 0.0, kkt)
 
 
+def certify_least_squares(penalty, w, g, yr: float, rr: float, yy: float) -> Certificate:
+    """`certify` for (1/2n)‖y − X̃w‖², y and X̃ weighted and centred, from inner products.
+
+    With r = y − X̃w: g = −X̃'r/n, yr = y'r/n, rr = r'r/n, yy = y'y/n (½yy is the loss of the null model).
+    """
+    value = float(penalty.value(w))
+    kkt = float(np.max(penalty.violation(w, g), initial=0.0))
+    if not penalty.convex:
+        return Certificate(0.5 * rr + value, np.nan, kkt)
+    free = penalty.unpenalised(w.shape)
+    alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -g))
+    slack += float(np.abs(w * g)[free].sum())
+    dual = alpha * yr - 0.5 * alpha * alpha * rr - term
+    gap = max(0.5 * rr + value - dual, 0.0) + slack
+    return Certificate(0.5 * rr + value, gap / (0.5 * yy) if yy > 0 else 0.0, kkt)
+
+
 def dual_term(penalty, w, v):
     """(α, pen*(αv), slack) with α ≤ 1 as large as leaves the conjugate finite.
 

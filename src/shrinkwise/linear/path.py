@@ -8,8 +8,10 @@ import numpy as np
 from scipy.linalg import svd
 
 from ..penalties import L2, Penalty
+from .design import is_sparse
 from .newton import NewtonSolver
 from .problem import Problem
+from .residual import ResidualSolver
 from .squared import SquaredSolver
 
 
@@ -158,7 +160,9 @@ def _null_gradient(problem: Problem, penalty: Penalty):
 
 
 def _solver(problem: Problem, start=None):
-    return SquaredSolver(problem, start) if problem.loss.name == "squared" else NewtonSolver(problem, start)
+    if problem.loss.name != "squared":
+        return NewtonSolver(problem, start)
+    return (ResidualSolver if problem.design.sparse else SquaredSolver)(problem, start)
 
 
 def _solve_all(problem: Problem, penalty: Penalty, lambdas, tol, max_iter, keep_last: bool = False) -> Path:
@@ -220,7 +224,7 @@ def _row_space(problem: Problem, penalty: Penalty) -> _RowSpace | None:
 
 
 def _checked(X, y):
-    X, y = np.asarray(X, dtype=float), np.asarray(y)
-    if X.ndim != 2 or y.shape != (len(X),):
+    X, y = X if is_sparse(X) else np.asarray(X, dtype=float), np.asarray(y)
+    if X.ndim != 2 or y.shape != (X.shape[0],):
         raise ValueError(f"expected X of shape (n, p) and y of shape (n,), got {X.shape} and {y.shape}")
     return X, y
