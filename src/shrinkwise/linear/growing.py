@@ -18,6 +18,7 @@ class GrowingGram:
         self.design = design
         self.order = np.zeros(0, dtype=np.int64)
         self.member = np.zeros(design.p, dtype=bool)
+        self.place = np.full(design.p, -1)
         self._X = np.zeros((design.n, 0), order="F")
         self._G = np.zeros((0, 0))
 
@@ -43,11 +44,17 @@ class GrowingGram:
         self._X[:, k:m] = self.design.centred_columns(columns)
         self.order = np.concatenate([self.order, columns])
         self.member[columns] = True
+        self.place[columns] = np.arange(k, m)
         new = self._X[:, k:m]
         block = new.T @ self._X[:, :m]
         block /= self.design.n
         self._G[k:m, :m] = block
         self._G[:k, k:m] = block[:, :k].T
+
+    def on(self, columns):
+        """The Gram matrix of some members, C-contiguous."""
+        place = self.place[columns]
+        return self._G[np.ix_(place, place)]
 
     def _reserve(self, m: int) -> None:
         room = self._X.shape[1]
@@ -73,3 +80,7 @@ class WholeGram:
 
     def admit(self, columns) -> None:
         """Nothing is left to admit."""
+
+    def on(self, columns):
+        """The Gram matrix of some columns, C-contiguous."""
+        return self.G if len(columns) == len(self) else self.G[np.ix_(columns, columns)]

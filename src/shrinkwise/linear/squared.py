@@ -1,7 +1,7 @@
 """Least squares with a penalty: the path solver.
 
-L1 + L2 goes to `l1_path` (working sets, blocks of λ). Ridge is one decomposition for all λ. Other penalties: accelerated
-proximal gradient in Gram space.
+L1 + L2 goes to `l1_path` (working sets, blocks of λ). Ridge is one decomposition for all λ. Penalties with an inner solver
+(groups, MCP and SCAD, bounds) go to `working_set`, others to accelerated proximal gradient in Gram space.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import lstsq, svd
 
-from .duality import Certificate, Solution, dual_term
+from .duality import Certificate, Solution, certify_least_squares
+from .inner import inner_solver
 from .l1_path import L1Path, Strengths
 from .quadratic import solve_prox
+from .working_set import WorkingSet
 
 _EPS = np.finfo(float).eps
 
@@ -64,21 +66,33 @@ class SquaredSolver:
         parts = penalty.l1_l2((self.p,))
         if parts is not None and parts[0].any():
             return self.solve_all(penalty, np.array([penalty.lam]), tol, max_iter)[0]
-        gradient_tol = 0.01 * tol * max(float(np.abs(self.c).max(initial=0.0)), _EPS)
+        inner = inner_solver(penalty, (self.p,)) if parts is None else None
+        gradient_tol = 0.1 * tol * max(float(np.abs(self.c).max(initial=0.0)), _EPS)
         total = 0
-        for _ in range(4):
-            if parts is None:
-                w, converged, steps = solve_prox(self.G, self.c, penalty, self.w, (self.p,), gradient_tol, max_iter)
+        for _ in range(5):
+            if parts is not None:
+                self.w, converged, steps = self._solve_ridge(parts[1]), True, 1
+                self.g = self._gradient(self.w)
+            elif inner is not None:
+                converged, steps = self.working_set.solve(inner, gradient_tol, max_iter)
+                self.w, self.g = self.working_set.w, self.working_set.g
             else:
-                w, converged, steps = self._solve_ridge(parts[1]), True, 1
+                self.w, converged, steps = solve_prox(
+                    self.G, self.c, penalty, self.w, (self.p,), gradient_tol, max_iter
+                )
+                self.g = self._gradient(self.w)
             total += steps
-            self.w, self.g = w, self._gradient(w)
             certificate = self._certify(penalty)
             if not (certificate.gap > tol) or not converged:
                 break
             gradient_tol *= 0.01
         solved = certificate.gap <= tol if penalty.convex else converged
-        return Solution(w, self.intercept(w), certificate, bool(solved), max(total, 1))
+        return Solution(self.w, self.intercept(self.w), certificate, bool(solved), max(total, 1))
+
+    @cached_property
+    def working_set(self):
+        """What the penalties with an inner solver are solved on."""
+        return WorkingSet(self.design, self.c, self.w, self.gram)
 
     def _centred_target(self):
         """√s (y − o − its mean), the mean being 0 without an intercept."""
@@ -124,17 +138,7 @@ class SquaredSolver:
         return self.design.centred_transposed(self.design.centred_times(w[support], support)) / self.n - self.c
 
     def _certify(self, penalty) -> Certificate:
-        # As duality.certify, from inner products alone: with r = y − Xw, ⟨y, r⟩/n = yy − c'w, ‖r‖²/n = yy − (c − g)'w.
+        # From inner products alone: with r = y − Xw, ⟨y, r⟩/n = yy − c'w, ‖r‖²/n = yy − (c − g)'w.
         w, g = self.w, self.g
         yr, rr = self.yy - self.c @ w, max(self.yy - self.c @ w + g @ w, 0.0)
-        value = float(penalty.value(w))
-        kkt = float(np.max(penalty.violation(w, g), initial=0.0))
-        if not penalty.convex:
-            return Certificate(0.5 * rr + value, np.nan, kkt)
-        free = penalty.unpenalised(w.shape)
-        alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -g))
-        slack += float(np.abs(w * g)[free].sum())
-        dual = alpha * yr - 0.5 * alpha * alpha * rr - term
-        gap = max(0.5 * rr + value - dual, 0.0) + slack
-        null_loss = 0.5 * self.yy
-        return Certificate(0.5 * rr + value, gap / null_loss if null_loss > 0 else 0.0, kkt)
+        return certify_least_squares(penalty, w, g, yr, rr, self.yy)
