@@ -258,7 +258,8 @@ def test_rows_of_several_targets_meet_their_certificate(K, ridge):
     inner = inner_solver(penalty, (K, P))
     assert isinstance(inner, RowsInner)
     w, converged, _ = inner.solve(G, c, np.arange(P), np.zeros((K, P)), 1e-9, 100_000)
-    assert converged and w.any() and not w.any(0).all()
+    assert converged
+    assert 0 < w.any(0).sum() < P
     assert float(np.max(penalty.violation(w, w @ G - c))) <= 2e-9
     assert inner.violation(w, w @ G - c).max() <= 2e-9
 

@@ -72,7 +72,7 @@ class GroupQuadratic:
         return np.where(outside, distance, np.maximum(distance - self.thresholds, 0.0))
 
 
-def _compiled(quadratic: GroupQuadratic, w, r, tol, max_sweeps):
+def _compiled(quadratic, w, r, tol, max_sweeps):
     q, (offsets, Qt, D) = quadratic, quadratic.eigen
     scratch = np.empty(4 * int(q.sizes.max(initial=1)))
     return library().sw_gram_blocks(
