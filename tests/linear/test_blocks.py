@@ -196,6 +196,15 @@ def test_screening_against_a_stronger_previous_keeps_more():
         assert not weak.screen(-c, None).all()
 
 
+def test_the_strong_rule_gives_both_parts_of_a_sparse_group_their_slack():
+    before, now = (
+        inner_solver(sw.L1(a) + sw.GroupLasso(t, [0, 0, 1, 1], weights=[1.0, 1.0]), (4,))
+        for a, t in ((1.5, 1.2), (1.0, 1.0))
+    )
+    # ‖soft(g, 2·1 − 1.5)‖ against 2·1 − 1.2: 0.9 and 0.7 against 0.8.
+    np.testing.assert_array_equal(now.screen(np.array([1.4, 0.0, -1.2, 0.0]), before), [True, True, False, False])
+
+
 @given(seed=st.integers(0, 10**6), lam=st.floats(0.02, 0.5))
 def test_groups_of_one_are_the_lasso(seed, lam):
     G, c = data(seed)
