@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
 import shrinkwise as sw
+from shrinkwise.linear import blocks
 from shrinkwise.linear.inner import GroupInner, RowsInner, inner_solver
 from shrinkwise.linear.quadratic import solve_prox
 
@@ -85,6 +86,35 @@ def test_the_penaltys_own_certificate_holds(name, seed):
     assert (w != 0).any()
     assert kkt(ALL[name], G, c, w) <= 4 * TOL  # a free group is certified column by column here, as a group there
     assert inner.violation(w, G @ w - c).max() <= 2 * TOL
+
+
+@pytest.mark.parametrize("name", GROUPED)
+@pytest.mark.parametrize("hostile", [False, True])
+def test_extrapolated_sweeps_end_with_the_same_certificate(name, hostile, monkeypatch):
+    monkeypatch.setattr(blocks, "_MANY_SWEEPS", 0.0)
+    monkeypatch.setattr(blocks, "_LONG_SWEEP", 0.0)
+    G, c = data(1, hostile=hostile)
+    tol = 1e-9 * abs(c).max()
+    inner, w = solved(GROUPED[name], G, c, tol=tol)
+    assert inner.violation(w, G @ w - c).max() <= 2 * tol
+
+
+def test_an_extrapolation_is_exact_on_a_linear_iteration_and_refused_uphill():
+    rng = np.random.default_rng(0)
+    M = np.diag([0.9, 0.5, -0.3, 0.1])
+    goal = rng.normal(size=4)
+
+    def sweep(w, r, tol, max_sweeps):
+        w[:] = goal + M @ (w - goal)
+        r[:] = goal - w
+        return -1
+
+    for sign in (1.0, -1.0):
+        w, r = np.zeros(4), goal.copy()
+        assert blocks._extrapolated_sweeps(sweep, lambda w, r, sign=sign: sign * (r @ r), w, r, 1e-9) == -5
+        np.testing.assert_allclose(r, goal - w, atol=1e-12)
+        plain = goal - np.linalg.matrix_power(M, 5) @ goal
+        np.testing.assert_allclose(w, goal if sign > 0 else plain, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", CONVEX)

@@ -18,7 +18,8 @@ from ..kernels import Bounded, Concave, GroupQuadratic
 _EPS = np.finfo(float).eps
 # Newton over rows works with all K targets at once: beyond this many unknowns the descent alone is cheaper.
 _ROWS_NEWTON_LIMIT = 1200
-_EXTRAPOLATED = 20.0  # sweeps: below it, five single ones and their extrapolation would not come to pay
+# Single sweeps and their extrapolation pay where Newton costs many of them, and one is long beside the call of a kernel.
+_MANY_SWEEPS, _LONG_SWEEP = 20.0, 2e5
 
 
 def solve_groups(quadratic: GroupQuadratic, c, w, tol: float, max_sweeps: int = 10_000):
@@ -112,10 +113,11 @@ class _Schedule:
         """Newton on k of w's m entries costs k³/2 operations at several times the speed of a sweep's 2mk, and a start."""
         k, m = max(np.count_nonzero(w), 1), w.size
         self.price = min(k * k / (24 * m) + 1e6 / (m * k), 100.0)
+        self.extrapolates = self.price > _MANY_SWEEPS and m * k > _LONG_SWEEP
 
     def descend(self, sweep, value, w, r) -> bool:
         """One round of sweep(w, r, tol, max_sweeps), in place in w and r = c − Gw; whether `tol` is certified."""
-        if extrapolates := self.price > _EXTRAPOLATED:
+        if extrapolates := self.extrapolates:
             sweeps = _extrapolated_sweeps(sweep, value, w, r, self.tol)
         else:
             limit = min(max(int(self.patience * self.price) - self.unpaid, 1), self.left)
