@@ -100,7 +100,8 @@ class _Schedule:
     """How far the descent goes before Newton is tried: until its sweeps have cost about what Newton costs.
 
     Where that is many sweeps, they are single sweeps at `tol` with an extrapolation after every few. Where it is few, they
-    go to a tolerance `loose`, a tenth of the last one once that is reached, with sweeps over the non-zero units between.
+    go to a tolerance `loose` with sweeps over the non-zero units between; once there, to a tenth of it, or to `tol` where
+    sweeps are short.
     """
 
     def __init__(self, strengths, w, tol: float, max_sweeps: int):
@@ -113,11 +114,11 @@ class _Schedule:
         """Newton on k of w's m entries costs k³/2 operations at several times the speed of a sweep's 2mk, and a start."""
         k, m = max(np.count_nonzero(w), 1), w.size
         self.price = min(k * k / (24 * m) + 1e6 / (m * k), 100.0)
-        self.extrapolates = self.price > _MANY_SWEEPS and m * k > _LONG_SWEEP
+        self.long = m * k > _LONG_SWEEP
 
     def descend(self, sweep, value, w, r) -> bool:
         """One round of sweep(w, r, tol, max_sweeps), in place in w and r = c − Gw; whether `tol` is certified."""
-        if extrapolates := self.extrapolates:
+        if extrapolates := self.long and self.price > _MANY_SWEEPS:
             sweeps = _extrapolated_sweeps(sweep, value, w, r, self.tol)
         else:
             limit = min(max(int(self.patience * self.price) - self.unpaid, 1), self.left)
@@ -139,7 +140,7 @@ class _Schedule:
         if solved is not None:
             self.unpaid, self.patience = 0, 1 if solved else 2 * self.patience
         if self.settled:
-            self.loose = max(self.tol, 0.1 * self.loose)
+            self.loose = max(self.tol, 0.1 * self.loose) if self.long else self.tol
 
 
 def _extrapolated_sweeps(sweep, value, w, r, tol: float) -> int:
