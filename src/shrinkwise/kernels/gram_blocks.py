@@ -14,7 +14,7 @@ _EPS = np.finfo(float).eps
 declare(
     "sw_gram_blocks",
     ctypes.c_int64,
-    *(ctypes.c_int64, ctypes.c_int64, F64, I64, I64, F64, F64, F64, F64, F64),
+    *(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, I64, I64, F64, F64, F64, F64, F64),
     *(F64, F64, F64, I64, ctypes.c_double, ctypes.c_int64),
 )
 
@@ -23,7 +23,7 @@ declare(
 class GroupQuadratic:
     """½w'Gw − c'w + Σ_g t_g‖w_g‖ + Σ l_j|w_j| + ½Σ b_j w_j², all but c; group g is the slice starts[g]:starts[g+1].
 
-    G : (p, p) symmetric positive semidefinite, C-contiguous.
+    G : (p, p) symmetric positive semidefinite, float64, its rows contiguous.
     starts : (n_groups + 1,) int64, from 0 to p, increasing.
     thresholds, l1, ridge : t (n_groups,), l and b (p,), all ≥ 0; t, l > 0 is a sparse group, t = l = 0 a free one.
     """
@@ -76,7 +76,19 @@ def _compiled(quadratic, w, r, tol, max_sweeps):
     q, (offsets, Qt, D) = quadratic, quadratic.eigen
     scratch = np.empty(4 * int(q.sizes.max(initial=1)))
     return library().sw_gram_blocks(
-        *(len(w), len(q.sizes), q.G, q.starts, offsets, q.thresholds, q.l1, q.ridge, Qt, D),
+        *(
+            len(w),
+            len(q.sizes),
+            q.G.strides[0] // 8,
+            q.G.ctypes.data,
+            q.starts,
+            offsets,
+            q.thresholds,
+            q.l1,
+            q.ridge,
+            Qt,
+            D,
+        ),
         *(w, r, scratch, np.empty(len(q.sizes), np.int64), tol, max_sweeps),
     )
 

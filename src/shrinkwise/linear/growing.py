@@ -52,7 +52,9 @@ class GrowingGram:
         self._G[:k, k:m] = block[:, :k].T
 
     def on(self, columns):
-        """The Gram matrix of some members, C-contiguous."""
+        """The Gram matrix of some members, its rows contiguous; of all of them, in their order, without a copy."""
+        if columns is self.order:
+            return self.G
         place = self.place[columns]
         return self._G[np.ix_(place, place)]
 

@@ -109,17 +109,14 @@ class GroupInner:
         if not len(columns):
             return w, True, 0
         labels = self.blocks[columns]
-        order = None if (labels[1:] >= labels[:-1]).all() else np.argsort(labels, kind="stable")
-        if order is not None:
+        first = np.flatnonzero(np.diff(labels, prepend=-1))
+        order = None if len(np.unique(labels[first])) == len(first) else np.argsort(labels, kind="stable")
+        if order is not None:  # the columns of some unit are scattered
             G, c, w, columns, labels = G[np.ix_(order, order)], c[order], w[order], columns[order], labels[order]
-        units, first = np.unique(labels, return_index=True)
-        quadratic = GroupQuadratic(
-            np.ascontiguousarray(G),
-            np.append(first, len(columns)),
-            self.thresholds[units],
-            self.l1[columns],
-            self.ridge[columns],
-        )
+            first = np.flatnonzero(np.diff(labels, prepend=-1))
+        G = G if G.strides[1] == G.itemsize else np.ascontiguousarray(G)
+        starts = np.append(first, len(columns))
+        quadratic = GroupQuadratic(G, starts, self.thresholds[labels[first]], self.l1[columns], self.ridge[columns])
         found, converged, sweeps = solve_groups(quadratic, c, w, tol, max_sweeps)
         if order is None:
             return found, converged, sweeps

@@ -26,29 +26,53 @@ class WorkingSet:
         self.design, self.c, self.w = design, c, w
         whole = gram is not None or design.p <= min(design.n, LARGEST_WHOLE)
         self.gram = WholeGram(design, gram) if whole else GrowingGram(design)
-        self.candidates = np.zeros(design.p, dtype=bool)
         self.previous = None
         self.g = self._gradient()
 
     def solve(self, inner, tol: float, max_sweeps: int) -> tuple[bool, int]:
         """Solve to violations ≤ tol on all columns; returns (converged, sweeps)."""
-        self.candidates |= inner.screen(self.g, self.previous) | (self.w != 0)
+        self._admit(inner.screen(self.g, self.previous), inner.blocks)
         self.previous, total = inner, 0
+        active = (self.w != 0) | (inner.violation(self.w, self.g) > tol)
         while True:
-            self.candidates = whole_units(self.candidates, inner.blocks)
-            columns = np.flatnonzero(self.candidates)
-            self.gram.admit(columns[~self.gram.member[columns]])
-            part, converged, sweeps = inner.solve(
-                self.gram.on(columns), self.c[columns], columns, self.w[columns], tol, max_sweeps - total
-            )
+            active = whole_units(active, inner.blocks)
+            self._admit(active, inner.blocks)
+            converged, sweeps = self._solve_on(self._columns(active), inner, tol, max_sweeps - total)
             total += sweeps
-            self.w = np.zeros_like(self.w)
-            self.w[columns] = part
-            self.g = self._gradient()
-            missed = (inner.violation(self.w, self.g) > tol) & ~self.candidates
+            # First what is missed among the members, whose gradient costs little, then anywhere.
+            for gradient in (self._gradient_on_members, self._gradient):
+                self.g = gradient()
+                missed = (inner.violation(self.w, self.g) > tol) & ~active
+                if missed.any():
+                    break
             if not missed.any() or not converged or total >= max_sweeps:
+                if missed.any():
+                    self.g = self._gradient()
                 return converged and not missed.any(), max(total, 1)
-            self.candidates |= missed
+            active |= missed
+
+    def _admit(self, mask, blocks):
+        new = np.flatnonzero(whole_units(mask, blocks) & ~self.gram.member)
+        self.gram.admit(new[np.argsort(blocks[new], kind="stable")])  # the columns of a unit side by side
+
+    def _columns(self, active):
+        """The active columns; all members where that saves the copy of most of their Gram matrix."""
+        count = np.count_nonzero(active)
+        return self.gram.order if 2 * count > len(self.gram) > 200 else np.flatnonzero(active)
+
+    def _solve_on(self, columns, inner, tol, max_sweeps):
+        part, converged, sweeps = inner.solve(
+            self.gram.on(columns), self.c[columns], columns, self.w[columns], tol, max_sweeps
+        )
+        self.w = np.zeros_like(self.w)
+        self.w[columns] = part
+        return converged, sweeps
+
+    def _gradient_on_members(self):
+        order, g = self.gram.order, np.zeros_like(self.w)
+        support = np.flatnonzero(self.w[order])
+        g[order] = self.w[order][support] @ self.gram.G[support] - self.c[order]
+        return g
 
     def _gradient(self):
         support = np.flatnonzero(self.w)

@@ -20,7 +20,7 @@
 #include "common.h"
 
 typedef struct {
-    int64_t p, groups;
+    int64_t p, groups, stride; /* stride: row length of G */
     const double *G;
     const int64_t *starts, *offsets; /* offsets[g]: where group g begins in Qt */
     const double *t, *l, *b;
@@ -124,7 +124,7 @@ SW_INLINE void minimise_sparse(const problem *P, int64_t first, int64_t m, doubl
         y[i] = u[i];
     for (int k = 0; k < 1000; k++) {
         for (int64_t i = 0; i < m; i++) {
-            const double *row = P->G + (first + i) * P->p + first;
+            const double *row = P->G + (first + i) * P->stride + first;
             double pull = v[i] - b[i] * y[i];
             for (int64_t j = 0; j < m; j++)
                 pull -= row[j] * y[j];
@@ -150,18 +150,18 @@ SW_INLINE void minimise_sparse(const problem *P, int64_t first, int64_t m, doubl
 }
 
 /* r -= sum_k step[k] row_k, four rows at a time. */
-SW_INLINE void subtract_rows(int64_t p, int64_t m, const double *rows, const double *step, double *r)
+SW_INLINE void subtract_rows(int64_t p, int64_t stride, int64_t m, const double *rows, const double *step, double *r)
 {
     int64_t k = 0;
     for (; k + 4 <= m; k += 4) {
-        const double *x0 = rows + k * p, *x1 = x0 + p, *x2 = x1 + p, *x3 = x2 + p;
+        const double *x0 = rows + k * stride, *x1 = x0 + stride, *x2 = x1 + stride, *x3 = x2 + stride;
         const double s0 = step[k], s1 = step[k + 1], s2 = step[k + 2], s3 = step[k + 3];
         SW_IVDEP
         for (int64_t i = 0; i < p; i++)
             r[i] -= s0 * x0[i] + s1 * x1[i] + s2 * x2[i] + s3 * x3[i];
     }
     for (; k < m; k++) {
-        const double *x = rows + k * p, s = step[k];
+        const double *x = rows + k * stride, s = step[k];
         SW_IVDEP
         for (int64_t i = 0; i < p; i++)
             r[i] -= s * x[i];
@@ -179,7 +179,7 @@ SW_INLINE double visit(const problem *P, int64_t g, double tol)
         return 0.0;
     double above = 0.0, largest = 0.0;
     for (int64_t i = 0; i < m; i++) {
-        const double *row = P->G + (first + i) * P->p + first;
+        const double *row = P->G + (first + i) * P->stride + first;
         double sum = P->r[first + i];
         for (int64_t j = 0; j < m; j++)
             sum += row[j] * w[j];
@@ -203,18 +203,18 @@ SW_INLINE double visit(const problem *P, int64_t g, double tol)
         v[i] = u[i] - w[i];
         w[i] = u[i];
     }
-    subtract_rows(P->p, m, P->G + first * P->p, v, P->r);
+    subtract_rows(P->p, P->stride, m, P->G + first * P->stride, v, P->r);
     return violated;
 }
 
 /* order: as many entries of scratch as there are groups. Returns the number of sweeps, full or over the non-zero
  * groups, negative when max_sweeps did not converge. */
-SW_EXPORT SW_CLONES int64_t sw_gram_blocks(int64_t p, int64_t groups, const double *G, const int64_t *starts,
+SW_EXPORT SW_CLONES int64_t sw_gram_blocks(int64_t p, int64_t groups, int64_t stride, const double *G, const int64_t *starts,
                                            const int64_t *offsets, const double *t, const double *l, const double *b,
                                            const double *Qt, const double *D, double *w, double *r, double *scratch,
                                            int64_t *order, double tol, int64_t max_sweeps)
 {
-    const problem P = {p, groups, G, starts, offsets, t, l, b, Qt, D, w, r, scratch};
+    const problem P = {p, groups, stride, G, starts, offsets, t, l, b, Qt, D, w, r, scratch};
     int64_t left = max_sweeps;
     while (left-- > 0) {
         double worst = 0.0;

@@ -339,7 +339,7 @@ static int64_t solve_compact(state *s, double tol_gap, double tol_kkt, int64_t m
         for (int64_t j = 0; j < m; j++)
             n_s += s->cw[j] != 0.0;
         /* What a factorisation costs, in sweeps. */
-        const int64_t patience = 4 + n_s / 10 + n_s * n_s / 5000;
+        const int64_t patience = 3 + n_s / 45 + n_s * n_s / 20000;
         if (newton_works && since >= patience) {
             /* One step after the other until no sign changes: each lowers the objective, and small ones cost little. */
             int64_t crossed = 1;
