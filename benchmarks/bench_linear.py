@@ -1,0 +1,184 @@
+"""Linear solvers beside their peers at equal precision, one thread, medians of rounds in which the solvers take turns.
+
+Every solver runs in a process of its own ($SHRINKWISE_PEERS names the interpreter that has the peers; Rscript runs glmnet)
+and is timed there around the solve alone, after a small solve of the same kind. Each is driven to the same measured
+precision (linear_oracle: relative duality gap ≤ 1e-6 at every λ): of a peer's tolerances the loosest that reaches it is
+taken. A peer that reaches it at none is compared at its own best gap, with this library driven to that same gap. The ratio
+of a row is the smallest over the peers. The choice of tolerances is kept in results/linear_tolerances.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench_cold_start import cold_start_row
+from common import RESULTS, save
+from linear_contenders import CLOCKS, CROSS_VALIDATING, PEERS, Contender, SolverFailed, Task, choose_tolerance
+from linear_rows import ROWS, Row
+from linear_table import markdown, sentence
+
+TOLERANCES = RESULTS / "linear_tolerances.json"
+
+
+@dataclass
+class Entry:
+    """One solver at one tolerance in one row."""
+
+    contender: Contender
+    tol: float
+    label: str
+    gap: float | None = None
+    seconds: list[float] = field(default_factory=list)
+    failed: str = ""
+    curve: object = None
+
+    def run(self, task: Task, limit: float) -> None:
+        """Solve once more; the first solve is also measured."""
+        if self.failed:
+            return
+        try:
+            seconds, coefs = self.contender.solve(task, self.tol, limit)
+        except SolverFailed as error:
+            self.failed = str(error)
+            return
+        if not self.seconds and coefs is not None:
+            if task.problem.kind == "cv":
+                self.curve = coefs.toarray().ravel()
+            else:
+                self.gap = task.measure(coefs)
+        self.seconds.append(seconds)
+
+    def record(self) -> dict:
+        """What is written down."""
+        found = {"solver": self.label, "version": self.contender.version}
+        if self.failed:
+            return found | {"failed": self.failed}
+        found |= {"seconds": statistics.median(self.seconds), "rounds": len(self.seconds), "tol": self.tol}
+        return found | ({} if self.gap is None else {"gap": self.gap})
+
+
+def tolerance_for(peer: Contender, row: Row, scale: int, task: Task, limit: float) -> dict:
+    """The cached choice for this peer, version, row and size, or a new one."""
+    known = json.loads(TOLERANCES.read_text(encoding="utf-8")) if TOLERANCES.exists() else {}
+    key = f"{row.name} / {scale}: {peer.name} {peer.version}"
+    if key not in known:
+        known[key] = choose_tolerance(peer, task, limit)
+        RESULTS.mkdir(exist_ok=True)
+        TOLERANCES.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return known[key]
+
+
+def entries_for(row: Row, scale: int, task: Task, peers: list[Contender], ours: Contender, options) -> list[Entry]:
+    """Ours at the target, each peer at its tolerance, and ours at the gap of each peer that misses the target."""
+    entries = [Entry(ours, row.target, ours.name)]
+    chosen_on = task
+    if task.problem.kind == "cv":
+        chosen_on = Task(task.problem.first_fold(), task.folder / "fold", row.target)
+    for peer in peers:
+        if task.problem.kind == "cv" and peer.name not in CROSS_VALIDATING:
+            continue
+        if not peer.ready():
+            entries.append(Entry(peer, 0.0, peer.name, failed=peer.reason))
+            continue
+        choice = tolerance_for(peer, row, scale, chosen_on, options.limit)
+        if "failed" in choice:
+            entries.append(Entry(peer, 0.0, peer.name, failed=choice["failed"]))
+            continue
+        gap = choice["gap"]
+        entries.append(Entry(peer, choice["tol"], peer.name, gap=gap if task.problem.kind == "cv" else None))
+        if gap > row.target and task.problem.kind != "ridge":
+            entries.append(Entry(ours, gap, f"{ours.name} at the gap of {peer.name}"))
+    return entries
+
+
+def measure(row: Row, scale: int, contenders: dict[str, Contender], options) -> dict:
+    """All solvers of one row, in turns."""
+    try:
+        problem = row.make(scale)
+    except FileNotFoundError as error:
+        return {"row": row.name, "bar": row.bar, "absent": f"needs {Path(error.filename).name} in $SHRINKWISE_DATA"}
+    with tempfile.TemporaryDirectory() as folder:
+        task = Task(problem, Path(folder), row.target)
+        peers = [] if options.ours_only else [contenders[name] for name in PEERS]
+        entries = entries_for(row, scale, task, peers, contenders["shrinkwise"], options)
+        if row.yardstick:
+            entries.append(Entry(contenders["X'X"], 1.0, "X'X"))
+        for _ in range(options.rounds):
+            for entry in entries:
+                # One that takes long is asked fewer times: its noise is small beside its time.
+                if sum(entry.seconds) <= options.budget:
+                    entry.run(task, options.limit)
+    shape = "×".join(map(str, problem.X.shape))
+    record = {
+        "row": row.name,
+        "shape": shape,
+        "clock": options.clock,
+        "n_lambdas": len(problem.lambdas),
+        "bar": row.bar,
+        "target": row.target,
+    }
+    record["solvers"] = [entry.record() for entry in entries]
+    return record | agreement(entries)
+
+
+def agreement(entries: list[Entry]) -> dict:
+    """Cross-validation: largest relative difference of each curve of held-out errors to the first one's."""
+    curves = {entry.label: entry.curve for entry in entries if entry.curve is not None}
+    if len(curves) < 2:
+        return {}
+    (_, first), *others = curves.items()
+    return {"curve differs by": {name: float(abs(curve / first - 1).max()) for name, curve in others}}
+
+
+def arguments():
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", action="append", help="rows whose name contains this; may be repeated")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="n and p divided by 5")
+    parser.add_argument("--ours-only", action="store_true", help="no peers")
+    parser.add_argument("--limit", type=float, default=120.0, help="seconds after which one solve is given up")
+    parser.add_argument("--budget", type=float, default=30.0, help="a solver that has used this in a row rests")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    return parser.parse_args()
+
+
+def report(name: str, records: dict, row: str) -> None:
+    """Print one row; write all."""
+    print(sentence(records[row]), flush=True)
+    order = [*(r.name for r in ROWS), "cold start"]
+    save(name, [records[r] for r in order if r in records], ["shrinkwise", "numpy", "scipy", "scikit-learn"])
+    written = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    (RESULTS / f"{name}.md").write_text(markdown(written), encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, print, write results/linear.json and linear.md (linear_quick with --quick)."""
+    options = arguments()
+    contenders = {name: Contender(name, options.clock) for name in ("shrinkwise", *PEERS, "X'X")}
+    name = "linear_quick" if options.quick else "linear"
+    earlier = RESULTS / f"{name}.json"
+    records = {}
+    if earlier.exists():
+        records = {r["row"]: r for r in json.loads(earlier.read_text(encoding="utf-8"))["rows"]}
+    wanted = [r for r in ROWS if options.only is None or any(part in r.name for part in options.only)]
+    cold = options.only is None or any(part in "cold start" for part in options.only)
+    try:
+        for row in wanted:
+            records[row.name] = measure(row, 5 if options.quick else 1, contenders, options)
+            report(name, records, row.name)
+        if cold:
+            records["cold start"] = cold_start_row(options.rounds, [] if options.ours_only else PEERS)
+            report(name, records, "cold start")
+    finally:
+        for contender in contenders.values():
+            contender.stop()
+
+
+if __name__ == "__main__":
+    main()
