@@ -63,14 +63,19 @@ class Entry:
 
 
 def tolerance_for(peer: Contender, row: Row, scale: int, task: Task, limit: float) -> dict:
-    """The cached choice for this peer, version, row and size, or a new one."""
+    """The cached choice for this peer, version, row and size, or a new one that starts from that of another size."""
     known = json.loads(TOLERANCES.read_text(encoding="utf-8")) if TOLERANCES.exists() else {}
-    key = f"{row.name} / {scale}: {peer.name} {peer.version}"
-    if key not in known:
-        known[key] = choose_tolerance(peer, task, limit)
+    who = f"{row.name}: {peer.name} {peer.version}"
+    sizes = known.setdefault(who, {})
+    if str(scale) not in sizes:
+        guess = next((choice["tol"] for choice in sizes.values() if "tol" in choice), None)
+        found = choose_tolerance(peer, task, limit, guess)
+        if "not done after" in found.get("failed", ""):
+            return found  # on a quieter machine it may end in time
+        sizes[str(scale)] = found
         RESULTS.mkdir(exist_ok=True)
-        TOLERANCES.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return known[key]
+        TOLERANCES.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    return sizes[str(scale)]
 
 
 def entries_for(row: Row, scale: int, task: Task, peers: list[Contender], ours: Contender, options) -> list[Entry]:
@@ -173,7 +178,7 @@ def main() -> None:
             records[row.name] = measure(row, 5 if options.quick else 1, contenders, options)
             report(name, records, row.name)
         if cold:
-            records["cold start"] = cold_start_row(options.rounds, [] if options.ours_only else PEERS)
+            records["cold start"] = cold_start_row(options.rounds, [] if options.ours_only else PEERS, options.clock)
             report(name, records, "cold start")
     finally:
         for contender in contenders.values():

@@ -137,22 +137,29 @@ def ladder(name: str, kind: str) -> list[float]:
     return [float(f"1e-{k}") for k in range(first, last + 1)]
 
 
-def choose_tolerance(contender: Contender, task: Task, limit: float) -> dict:
-    """The loosest rung that reaches the target, by bisection; where none does, the rung with the smallest measure."""
-    rungs, tried = ladder(contender.name, task.problem.kind), []
-    low, high = 0, len(rungs) - 1
-    while low <= high:
-        middle = (low + high) // 2
+def choose_tolerance(contender: Contender, task: Task, limit: float, guess: float | None) -> dict:
+    """The loosest rung that reaches the target, searched from `guess`; where none does, the one with the smallest measure.
+
+    {"tol", "gap"}, or {"failed"}.
+    """
+    rungs, tried = ladder(contender.name, task.problem.kind), {}
+    index, step = rungs.index(guess) if guess in rungs else len(rungs) // 2, 0
+    while 0 <= index < len(rungs) and index not in tried:
         try:
-            seconds, coefs = contender.solve(task, rungs[middle], limit)
-            gap = task.measure(coefs)
+            _, coefs = contender.solve(task, rungs[index], limit)
+            tried[index] = task.measure(coefs)
         except SolverFailed as error:
             if "not done after" not in str(error):
                 return {"failed": str(error)}
-            gap, seconds = np.inf, np.inf
-        tried.append({"tol": rungs[middle], "gap": gap, "seconds": seconds})
+            tried[index] = np.inf
         # One that ran out of time is tried looser; what it then reaches is its own best.
-        low, high = (low, middle - 1) if gap <= task.target or not np.isfinite(gap) else (middle + 1, high)
-    reached = [t for t in tried if t["gap"] <= task.target]
-    best = max(reached, key=lambda t: t["tol"]) if reached else min(tried, key=lambda t: t["gap"])
-    return best if np.isfinite(best["gap"]) else {"failed": f"not done after {limit:.0f} s at any tolerance"}
+        looser = tried[index] <= task.target or np.isinf(tried[index])
+        if step and looser != (step < 0):
+            break
+        step = -1 if looser else 1
+        index += step
+    reached = [k for k, gap in tried.items() if gap <= task.target]
+    best = min(reached) if reached else min(tried, key=tried.get)
+    if np.isinf(tried[best]):
+        return {"failed": f"not done after {limit:.0f} s at any tolerance"}
+    return {"tol": rungs[best], "gap": tried[best]}

@@ -24,7 +24,7 @@ def verdict(record: dict) -> dict:
     passed = passed or (yardstick is not None and yardstick <= 1.25)
     # A solution that misses the precision has won nothing.
     precise = ours.get("gap", 0.0) <= record["target"]
-    return {"ratios": ratios, "ratio": ratio, "passed": passed and precise, "ours": ours, "over X'X": yardstick}
+    return {"ratios": ratios, "ratio": ratio, "passed": passed and precise, "ours": ours, "over_gram": yardstick}
 
 
 def timed(solver: dict) -> str:
@@ -55,8 +55,8 @@ def cells(record: dict) -> list[str]:
             text += f": {found['ratios'][peer['solver']]:.2g}×"
         told.append(text)
     ours = timed(found["ours"])
-    if found.get("over X'X"):
-        ours += f" ({found['over X' + chr(39) + 'X']:.2g} of X'X alone)"
+    if found.get("over_gram"):
+        ours += f" ({found['over_gram']:.2g} times X'X alone)"
     measured = "" if found["ratio"] is None else f"{found['ratio']:.2g}×"
     best, others = (told[0], told[1:]) if told else ("", [])
     return [name, ours, best, "; ".join(others), f"≥ {record['bar']:g}×", measured, "yes" if found["passed"] else "no"]
