@@ -19,8 +19,9 @@ from pathlib import Path
 from bench_cold_start import cold_start_row
 from common import RESULTS, save
 from linear_contenders import CLOCKS, CROSS_VALIDATING, PEERS, Contender, SolverFailed, Task, choose_tolerance
+from linear_oracle import mcp_objective
 from linear_rows import ROWS, Row
-from linear_table import markdown, sentence
+from linear_table import OURS, markdown, sentence
 
 TOLERANCES = RESULTS / "linear_tolerances.json"
 
@@ -36,6 +37,7 @@ class Entry:
     seconds: list[float] = field(default_factory=list)
     failed: str = ""
     curve: object = None
+    objective: float | None = None
 
     def run(self, task: Task, limit: float) -> None:
         """Solve once more; the first solve is also measured."""
@@ -51,6 +53,8 @@ class Entry:
                 self.curve = coefs.toarray().ravel()
             else:
                 self.gap = task.measure(coefs)
+            if task.problem.kind == "mcp":
+                self.objective = float(mcp_objective(task.problem, coefs).mean())
         self.seconds.append(seconds)
 
     def record(self) -> dict:
@@ -59,7 +63,7 @@ class Entry:
         if self.failed:
             return found | {"failed": self.failed}
         found |= {"seconds": statistics.median(self.seconds), "rounds": len(self.seconds), "tol": self.tol}
-        return found | ({} if self.gap is None else {"gap": self.gap})
+        return found | {k: v for k, v in (("gap", self.gap), ("objective", self.objective)) if v is not None}
 
 
 def tolerance_for(peer: Contender, row: Row, scale: int, task: Task, limit: float) -> dict:
@@ -110,7 +114,7 @@ def measure(row: Row, scale: int, contenders: dict[str, Contender], options) -> 
     with tempfile.TemporaryDirectory() as folder:
         task = Task(problem, Path(folder), row.target)
         peers = [] if options.ours_only else [contenders[name] for name in PEERS]
-        entries = entries_for(row, scale, task, peers, contenders["shrinkwise"], options)
+        entries = entries_for(row, scale, task, peers, contenders[OURS], options)
         if row.yardstick:
             entries.append(Entry(contenders["X'X"], 1.0, "X'X"))
         for _ in range(options.rounds):
@@ -153,36 +157,34 @@ def arguments():
     return parser.parse_args()
 
 
-def report(name: str, records: dict, row: str) -> None:
-    """Print one row; write all."""
-    print(sentence(records[row]), flush=True)
-    order = [*(r.name for r in ROWS), "cold start"]
-    save(name, [records[r] for r in order if r in records], ["shrinkwise", "numpy", "scipy", "scikit-learn"])
-    written = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    (RESULTS / f"{name}.md").write_text(markdown(written), encoding="utf-8")
+def kept(records: list[dict]) -> None:
+    """Put these rows into results/linear.json and linear.md beside the rows of earlier runs."""
+    file = RESULTS / "linear.json"
+    earlier = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.exists() else []
+    rows = {record["row"]: record for record in [*earlier, *records]}
+    order = [*(row.name for row in ROWS), "cold start"]
+    save("linear", [rows[name] for name in order if name in rows], ["shrinkwise", "numpy", "scipy", "scikit-learn"])
+    (RESULTS / "linear.md").write_text(markdown(json.loads(file.read_text(encoding="utf-8"))), encoding="utf-8")
 
 
 def main() -> None:
-    """Measure, print, write results/linear.json and linear.md (linear_quick with --quick)."""
+    """Measure and print; a run at full size with peers is written to results/linear.json and linear.md."""
     options = arguments()
-    contenders = {name: Contender(name, options.clock) for name in ("shrinkwise", *PEERS, "X'X")}
-    name = "linear_quick" if options.quick else "linear"
-    earlier = RESULTS / f"{name}.json"
-    records = {}
-    if earlier.exists():
-        records = {r["row"]: r for r in json.loads(earlier.read_text(encoding="utf-8"))["rows"]}
-    wanted = [r for r in ROWS if options.only is None or any(part in r.name for part in options.only)]
-    cold = options.only is None or any(part in "cold start" for part in options.only)
+    contenders = {name: Contender(name, options.clock) for name in (OURS, *PEERS, "X'X")}
+    wanted = [row for row in ROWS if options.only is None or any(part in row.name for part in options.only)]
+    records = []
     try:
         for row in wanted:
-            records[row.name] = measure(row, 5 if options.quick else 1, contenders, options)
-            report(name, records, row.name)
-        if cold:
-            records["cold start"] = cold_start_row(options.rounds, [] if options.ours_only else PEERS, options.clock)
-            report(name, records, "cold start")
+            records.append(measure(row, 5 if options.quick else 1, contenders, options))
+            print(sentence(records[-1]), flush=True)
+        if options.only is None or any(part in "cold start" for part in options.only):
+            records.append(cold_start_row(options.rounds, [] if options.ours_only else PEERS, options.clock))
+            print(sentence(records[-1]), flush=True)
     finally:
         for contender in contenders.values():
             contender.stop()
+        if records and not options.quick and not options.ours_only:
+            kept(records)
 
 
 if __name__ == "__main__":
