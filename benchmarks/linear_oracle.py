@@ -8,7 +8,7 @@ For convex problems the relative duality gap (P − D)/P(0) at every λ. With th
     logistic         D = (1/n) Σ H(u_i), u = y − αθ, H the entropy of (u, 1−u)
     multinomial      D = (1/n) Σ H(u_i), u = Y − αθ, H the entropy of the row u_i
 
-MCP has no such bound: its measure is the largest distance of −X'θ/n … to the penalty's slope, divided by λ. Ridge with
+MCP has no such bound: its measure is the largest distance of X'θ/n to the slopes of the penalty, over λ. Ridge with
 leave-one-out: the largest relative error of the curve, at three λ, against the closed form.
 """
 

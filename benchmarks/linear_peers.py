@@ -93,7 +93,7 @@ def scikit_learn():
 
 
 def celer():
-    """celer_path with its default pruning off or on as the library has it."""
+    """celer_path; prox-Newton for the logistic loss."""
     from celer import celer_path
 
     def l1(problem, tol):
