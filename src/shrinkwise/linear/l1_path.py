@@ -1,7 +1,7 @@
 """Least squares with L1 + L2 over a decreasing grid of λ: working sets, blocks of λ, one kernel call a block.
 
-With p ≤ n all columns are in from the start. Otherwise the sequential strong rule, asked for the last λ of a block, chooses
-the working set; the block is solved on it, and the gradients of the whole block on all columns are one matrix product. The
+With p ≤ n all columns are in from the start. Otherwise the working set is what the sequential strong rule keeps at the next λ
+and what the line through the last two gradients brings near its threshold within a block of λ; the block is solved on it, and the gradients of the whole block on all columns are one matrix product. The
 solutions up to the first whose duality gap, over all columns, is too large are kept; columns that violate join the set.
 
 References: Tibshirani et al., Strong rules for discarding predictors in lasso-type problems, JRSS B 2012. Massias, Gramfort,
@@ -18,6 +18,9 @@ from .. import kernels
 from .growing import GrowingGram, WholeGram
 
 LARGEST_WHOLE = 5000  # columns up to which the whole Gram matrix is formed when p ≤ n
+# A column joins the working set when its gradient is predicted to reach this share of its threshold. Measured on 100×20000:
+# at .95 no block of 16 λ had to be solved again, and the set is a third of the strong rule's.
+_LIKELY, _LONGEST = 0.95, 16
 
 
 class Strengths:
@@ -96,7 +99,7 @@ class L1Path:
         a_last, size = strengths.at(lambdas[0])[0], 4
         while len(fits) < len(lambdas):
             done = len(fits)
-            block = self._admit(history[-1][1], a_last, lambdas[done : done + size], strengths)
+            block = self._admit(history, a_last, lambdas, done, size, strengths)
             before = lambdas[max(done - 2, 0) : done]
             W, R, count = self._solve_block(
                 before, block, history[-len(before) :] if done else [], strengths, gap, max_sweeps
@@ -111,21 +114,33 @@ class L1Path:
                     break
                 fits.append(fit)
                 history, a_last, kept = [*history[-1:], (w, r)], a, kept + 1
-            size = min(size + 2, 12) if kept == len(block) else max(2, size // 2)
+            size = min(size + 2, _LONGEST) if kept == len(block) else max(2, size // 2)
         return fits
 
-    def _admit(self, r, a_last, lambdas, strengths):
-        """Take in what the strong rule keeps for the last of these λ; returns the λ whose columns cost no more than two
-        passes over X."""
-        size, m = np.abs(r), len(self.gram)
+    def _admit(self, history, a_last, lambdas, done, size, strengths):
+        """Take in what may be active at the next `size` λ; returns those λ whose columns cost no more than a few passes over X.
+
+        Kept is what the strong rule keeps at the next λ, and what passes a share of the threshold of the last one on the
+        line through the last two gradients.
+        """
+        r, m = history[-1][1], len(self.gram)
         room = 0.5 * (np.sqrt(m * m + 64.0 * len(r)) - m)  # k new columns: k (m + k) products of columns
+        slope = None
+        if done > 1:
+            slope = (r - history[-2][1]) / (lambdas[done - 2] - lambdas[done - 1])
         while True:
-            a = strengths.at(lambdas[-1])[0]
-            new = np.flatnonzero(((size >= 2.0 * a - a_last) | (a == 0)) & ~self.gram.member)
-            if len(new) <= room or len(lambdas) == 1:
+            block = lambdas[done : done + size]
+            a = strengths.at(block[-1])[0]
+            if slope is None:
+                likely = np.abs(r) >= 2.0 * a - a_last
+            else:
+                likely = np.abs(r + slope * (lambdas[done - 1] - block[-1])) >= _LIKELY * a
+                likely |= np.abs(r) >= 2.0 * strengths.at(block[0])[0] - a_last
+            new = np.flatnonzero((likely | (a == 0)) & ~self.gram.member)
+            if len(new) <= room or len(block) == 1:
                 self.gram.admit(new)
-                return lambdas
-            lambdas = lambdas[: (len(lambdas) + 1) // 2]
+                return block
+            size = (len(block) + 1) // 2
 
     def _solve_block(self, before, block, history, strengths, gap, max_sweeps):
         """(W, R, sweeps) of a block solved on the working set, R = c − X̃'X̃w/n on all columns."""
