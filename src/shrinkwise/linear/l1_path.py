@@ -1,8 +1,9 @@
 """Least squares with L1 + L2 over a decreasing grid of λ: working sets, blocks of λ, one kernel call a block.
 
 With p ≤ n all columns are in from the start. Otherwise the working set is what the sequential strong rule keeps at the next λ
-and what the line through the last two gradients brings near its threshold within a block of λ; the block is solved on it, and the gradients of the whole block on all columns are one matrix product. The
-solutions up to the first whose duality gap, over all columns, is too large are kept; columns that violate join the set.
+and what the line through the last two gradients brings near its threshold within a block of λ; the block is solved on it,
+and the gradients of the whole block on all columns are one matrix product. The solutions up to the first whose duality gap,
+over all columns, is too large are kept; columns that violate join the set.
 
 References: Tibshirani et al., Strong rules for discarding predictors in lasso-type problems, JRSS B 2012. Massias, Gramfort,
 Salmon, Celer, ICML 2018.
