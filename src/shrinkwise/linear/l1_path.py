@@ -42,6 +42,11 @@ class Strengths:
         """(a, b) at λ, for some columns."""
         return tuple(zero[columns] + lam * one[columns] for zero, one in zip(self.fixed, self.scaled, strict=True))
 
+    def count_l1(self, lambdas) -> int:
+        """How many of the decreasing λ have an L1 part."""
+        fixed, scaled = self.fixed[0].any(), self.scaled[0].any()
+        return len(lambdas) if fixed else int((np.asarray(lambdas) > 0).sum()) if scaled else 0
+
     def rows(self, lambdas, columns=slice(None)):
         """(A, B) for several λ, C-contiguous."""
         parts = [self.at(lam, columns) for lam in lambdas]
@@ -50,13 +55,22 @@ class Strengths:
 
 @dataclass
 class Fit:
-    """The solution at one λ: weights (p,), absolute gap, largest violation, objective, sweeps (negative: not solved)."""
+    """The solution at one λ: its non-zero weights, absolute gap, largest violation, objective, sweeps (negative: not solved)."""
 
-    w: np.ndarray
+    support: np.ndarray
+    weights: np.ndarray
+    n_columns: int
     gap: float
     kkt: float
     objective: float
     sweeps: int
+
+    @property
+    def w(self):
+        """All weights, (p,)."""
+        w = np.zeros(self.n_columns)
+        w[self.support] = self.weights
+        return w
 
 
 class L1Path:
@@ -80,7 +94,8 @@ class L1Path:
         return work(np.ascontiguousarray(lambdas, dtype=float), strengths, gap, max_sweeps)
 
     def _fit(self, w, r, a, b, sweeps) -> Fit:
-        return Fit(w, *kernels.gram_certificate(w, r, self.c, a, b, self.yy), int(sweeps))
+        support = np.flatnonzero(w)
+        return Fit(support, w[support], len(w), *kernels.gram_certificate(w, r, self.c, a, b, self.yy), int(sweeps))
 
     def _whole(self, lambdas, strengths, gap, max_sweeps):
         A, B = strengths.rows(lambdas)

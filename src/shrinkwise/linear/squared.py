@@ -6,6 +6,7 @@ L1 + L2 goes to `l1_path` (working sets, blocks of λ). Ridge is one decompositi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -43,29 +44,30 @@ class SquaredSolver:
         """ȳ − x̄'w, or 0."""
         return np.array(self.y_mean - self.design.means @ w if self.problem.fit_intercept else 0.0)
 
-    def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> list[Solution]:
+    def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solution]:
         """The Solution for every λ of a decreasing grid: relative duality gap ≤ tol where solved."""
+        lambdas = np.asarray(lambdas, dtype=float)
         strengths = Strengths.of(penalty, (self.p,))
-        n_l1 = 0 if strengths is None else sum(bool(strengths.at(lam)[0].any()) for lam in lambdas)
-        solutions = self._l1_solutions(lambdas[:n_l1], strengths, tol, max_iter) if n_l1 else []
-        return solutions + [self.solve(penalty.with_lam(lam), tol, max_iter) for lam in lambdas[n_l1:]]
+        n_l1 = 0 if strengths is None else strengths.count_l1(lambdas)
+        if n_l1:
+            yield from self._l1_solutions(lambdas[:n_l1], strengths, tol, max_iter)
+        for lam in lambdas[n_l1:]:
+            yield self.solve(penalty.with_lam(lam), tol, max_iter)
 
     def _l1_solutions(self, lambdas, strengths, tol, max_iter):
         null_loss = 0.5 * self.yy
         fits = L1Path(self.design, self.y, self.c, self.gram).solve(lambdas, strengths, tol * null_loss, max_iter)
         self.w = fits[-1].w
-        solutions = []
         for fit in fits:
             gap = max(fit.gap, 0.0) / null_loss if null_loss > 0 else 0.0
             certificate = Certificate(fit.objective, gap, fit.kkt)
-            solutions.append(Solution(fit.w, self.intercept(fit.w), certificate, gap <= tol, max(abs(fit.sweeps), 1)))
-        return solutions
+            yield Solution(fit.w, self.intercept(fit.w), certificate, gap <= tol, max(abs(fit.sweeps), 1))
 
     def solve(self, penalty, tol: float, max_iter: int) -> Solution:
         """The Solution for `penalty` at its own λ, from where the last one ended."""
         parts = penalty.l1_l2((self.p,))
         if parts is not None and parts[0].any():
-            return self.solve_all(penalty, np.array([penalty.lam]), tol, max_iter)[0]
+            return next(self.solve_all(penalty, [penalty.lam], tol, max_iter))
         inner = inner_solver(penalty, (self.p,)) if parts is None else None
         gradient_tol = 0.1 * tol * max(float(np.abs(self.c).max(initial=0.0)), _EPS)
         total = 0
