@@ -55,7 +55,7 @@ class Strengths:
 
 @dataclass
 class Fit:
-    """The solution at one λ: its non-zero weights, absolute gap, largest violation, objective, sweeps (negative: not solved)."""
+    """The solution at one λ: non-zero weights, absolute gap, largest violation, objective, sweeps (negative: not solved)."""
 
     support: np.ndarray
     weights: np.ndarray
