@@ -3,7 +3,7 @@
 X is never densified, centred or copied whole. L1 + L2: coordinate descent on a working set chosen by the sequential strong
 rule; between its sweeps conjugate gradients on the non-zero weights with their signs held, which no bad conditioning slows
 as it slows the sweeps. Ridge: conjugate gradients alone. Other penalties: accelerated proximal gradient. With few columns
-all of them start from the Gram matrix. Every solution is checked on all columns.
+all of them turn to the Gram matrix where it pays. Every solution is checked on all columns.
 
 References: Tibshirani et al., Strong rules for discarding predictors in lasso-type problems, JRSS B 2012. Moré and Toraldo,
 On the solution of large quadratic programming problems with bound constraints, SIAM J. Optim. 1991.
@@ -21,8 +21,11 @@ from .duality import Certificate, Solution, certify_least_squares
 from .quadratic import solve_l1_l2
 
 _EPS = np.finfo(float).eps
-# The Gram matrix of sparse X with at most this many columns (and no fewer rows) costs less than a few sweeps of a path.
+# X̃'X̃ of up to _GRAM_COLUMNS columns costs as much as some hundred sweeps. It is formed at once where a Cholesky
+# factorisation, of order p³, is cheaper than the sweeps of one solution; where proximal gradient would pass over it in
+# less time than over X; and when one solution has taken more than _PATIENCE sweeps (badly conditioned columns).
 _GRAM_COLUMNS = 2000
+_PATIENCE = 200
 _SWEEPS = 5  # of coordinate descent between two runs of conjugate gradients,
 _STEPS = 15  # which take at most so many steps; twice as many each time that the support stays
 
@@ -44,6 +47,7 @@ class ResidualSolver:
         self.a_last = None
         self.working = np.zeros(self.p, dtype=bool)
         self.every, self.ridges = np.arange(self.p), 0
+        self.G = None  # X̃'X̃/n, once it is worth its price
         self._move_to(self.every, np.zeros(self.p) if start is None else start[0])
 
     def intercept(self, w):
@@ -61,20 +65,22 @@ class ResidualSolver:
             advance = self._ridge
             if not (parts[1] > 0).all():  # of many solutions the one of least norm is reached from zero
                 self._move_to(self.every, np.zeros(self.p))
+        self._settle_on_gram(parts)
         limit = self._first_limit(tol)
         left, best = max_iter, np.inf
         while True:
-            used, settled = advance(penalty, parts, limit, left)
+            most = left if self.G is not None or self.p > _GRAM_COLUMNS else min(left, _PATIENCE)
+            used, settled = advance(penalty, parts, limit, most)
             left -= used
             certificate = self._certify(penalty)
             enough = certificate.gap <= tol if penalty.convex else settled
-            if (
-                (enough and settled)
-                or left <= 0
-                or (settled and limit <= self.rounding and certificate.gap >= 0.5 * best)
-            ):
+            if (enough and settled) or left <= 0:
                 break
-            if settled:
+            if used >= most:
+                self.G = self.design.gram()
+            elif settled:
+                if limit <= self.rounding and not certificate.gap < 0.5 * best:
+                    break
                 best = min(best, certificate.gap)
                 limit = max(limit * np.clip(0.3 * tol / certificate.gap, 0.01, 0.5), self.rounding)
         return Solution(self.w, self.intercept(self.w), certificate, bool(enough), max(max_iter - left, 1))
@@ -101,10 +107,11 @@ class ResidualSolver:
         return certify_least_squares(penalty, self.w, self.g, yr, rr, self.yy)
 
     # --- the matrix X̃'X̃/n ------------------------------------------------------------------------------------
-    @cached_property
-    def G(self):
-        """X̃'X̃/n where that is the way, else None."""
-        return self.design.gram() if self.p <= min(self.n, _GRAM_COLUMNS) else None
+    def _settle_on_gram(self, parts):
+        stored = self.all.matrix.stored()
+        cheap = self.p**3 <= 100 * stored or (parts is None and self.p**2 <= 4 * stored)
+        if self.G is None and self.p <= _GRAM_COLUMNS and cheap:
+            self.G = self.design.gram()
 
     def _curved(self, w):
         """X̃'X̃w/n."""
