@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..kernels import WeightedColumns
+
 # float32 is widened and the Gram matrix summed in row blocks of about this many entries (16 MB of float64).
 _BLOCK = 2_000_000
 
@@ -35,12 +37,19 @@ class Design:
         self.s = s
         self.weighted = bool((s != 1).any())
         self.root = np.sqrt(s) if self.weighted else None
-        self.means = self.transposed(s) / self.n if centre else np.zeros(self.p)
+        self.columns = WeightedColumns(self.X, s if self.weighted else None, centre) if self.sparse else None
+        if self.sparse:
+            self.means = self.columns.means
+        else:
+            self.means = self.transposed(s) / self.n if centre else np.zeros(self.p)
         self.centre = centre
 
     # --- products with X --------------------------------------------------------------------------------------
     def times(self, w, columns=None):
         """X w' for w (p,) or (K, p); with `columns`, w holds the weights of those columns only. (n,) or (n, K)."""
+        if self.sparse and (w.ndim == 1 or self.X.dtype == np.float32):  # SciPy would widen float32 in a copy
+            out = [self.columns.times(row, columns) for row in np.atleast_2d(w)]
+            return out[0] if w.ndim == 1 else np.stack(out, axis=1)
         if columns is not None and len(columns) > 0.4 * self.p and not self.sparse:
             full = np.zeros((*w.shape[:-1], self.p))
             full[..., columns] = w
@@ -52,6 +61,9 @@ class Design:
 
     def transposed(self, v):
         """X'v for v (n,) or (n, K): (p,) or (p, K)."""
+        if self.sparse and (v.ndim == 1 or self.X.dtype == np.float32):
+            out = [self.columns.transposed(row) for row in np.atleast_2d(v.T)]
+            return out[0] if v.ndim == 1 else np.stack(out, axis=1)
         if self.sparse or self.X.dtype == np.float64:
             return self.X.T @ v
         total = np.zeros((self.p, *v.shape[1:]))

@@ -36,8 +36,10 @@ class ResidualSolver:
     def __init__(self, problem, start=None):
         self.problem, self.design = problem, problem.design
         self.n, self.p = problem.n, problem.p
-        X = self.design.X if self.design.sparse else np.asfortranarray(self.design.X)
-        self.all = _Block(WeightedColumns(X, problem.s if self.design.weighted else None, problem.fit_intercept))
+        s = problem.s if self.design.weighted else None
+        dense = not self.design.sparse
+        columns = WeightedColumns(np.asfortranarray(self.design.X), s, problem.fit_intercept) if dense else None
+        self.all = _Block(columns or self.design.columns)
         y = np.asarray(problem.y if problem.offset is None else problem.y - problem.offset, dtype=float)
         self.y_mean = problem.s @ y / self.n if problem.fit_intercept else 0.0
         self.y = y - self.y_mean
@@ -46,9 +48,9 @@ class ResidualSolver:
         self.rounding = 8 * _EPS * max(float(np.abs(self.c).max(initial=0.0)), _EPS)
         self.a_last = None
         self.working = np.zeros(self.p, dtype=bool)
-        self.every, self.ridges = np.arange(self.p), 0
+        self.ridges = 0
         self.G = None  # X̃'X̃/n, once it is worth its price
-        self._move_to(self.every, np.zeros(self.p) if start is None else start[0])
+        self._move_to(self.all.matrix.every, np.zeros(self.p) if start is None else start[0])
 
     def intercept(self, w):
         """ȳ − x̄'w, or 0."""
@@ -64,7 +66,7 @@ class ResidualSolver:
         else:
             advance = self._ridge
             if not (parts[1] > 0).all():  # of many solutions the one of least norm is reached from zero
-                self._move_to(self.every, np.zeros(self.p))
+                self._move_to(self.all.matrix.every, np.zeros(self.p))
         self._settle_on_gram(parts)
         limit = self._first_limit(tol)
         left, best = max_iter, np.inf
@@ -168,13 +170,13 @@ class ResidualSolver:
             # Rescaled, conjugate gradients would end at another of several solutions.
             scale = self.all.curvature + b if (b > 0).all() else np.ones(self.p)
             d, _, used = _conjugate_gradients(self.all, gradient, b, scale, limit, left)
-        self._move_to(self.every, self.w + d)
+        self._move_to(self.all.matrix.every, self.w + d)
         return used, True
 
     def _proximal(self, penalty, parts, limit, left):
         """Any penalty with a prox: accelerated proximal gradient on all columns."""
         w, used, settled = proximal_gradient(self._curved, self.top_curvature, self.c, penalty, self.w, limit, left)
-        self._move_to(self.every, w)
+        self._move_to(self.all.matrix.every, w)
         return used, settled
 
 
@@ -184,7 +186,7 @@ class _Block:
 
     def __init__(self, matrix: WeightedColumns, columns=None):
         self.matrix, self.s, self.n = matrix, matrix.s, matrix.n
-        if columns is not None and 4 * matrix.stored(columns) <= matrix.stored():
+        if columns is not None and 8 * matrix.stored(columns) <= matrix.stored():
             X = matrix.X[:, columns]
             self.matrix = WeightedColumns(X if matrix.sparse else np.asfortranarray(X), matrix.s, matrix.centre)
             columns = None
