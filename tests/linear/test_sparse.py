@@ -75,16 +75,43 @@ def solve(X, y, penalty, lambdas, tol=1e-12, **options):
 @pytest.mark.parametrize("name", PENALTIES)
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_sparse_is_dense(name, fit_intercept, weighted, way):
+def test_stationary_for_the_dense_centred_matrix(name, fit_intercept, weighted, way):
     X, y = problem()
-    s = np.random.default_rng(1).uniform(0.3, 2.0, len(y)) if weighted else None
-    options = {"sample_weight": s, "fit_intercept": fit_intercept}
-    dense = path(X, y, PENALTIES[name], n_lambdas=6, lambda_min_ratio=0.02, tol=1e-12, **options)
-    sparse = path(sp.csr_array(X), y, PENALTIES[name], lambdas=dense.lambdas, tol=1e-12, **options)
-    assert sparse.solved.all(), sparse.status
-    np.testing.assert_allclose(sparse.coefs, dense.coefs, atol=1e-5)
-    np.testing.assert_allclose(sparse.intercepts, dense.intercepts, atol=1e-5)
-    np.testing.assert_allclose(sparse.objectives, dense.objectives, rtol=1e-10)
+    s = np.random.default_rng(1).uniform(0.3, 2.0, len(y)) if weighted else np.ones(len(y))
+    options = {"sample_weight": s if weighted else None, "fit_intercept": fit_intercept, "tol": 1e-12}
+    fitted = path(sp.csr_array(X), y, PENALTIES[name], n_lambdas=6, lambda_min_ratio=0.02, **options)
+    assert fitted.solved.all(), fitted.status
+    for lam, w, b, value in zip(fitted.lambdas, fitted.coefs, fitted.intercepts, fitted.objectives, strict=True):
+        penalty, r = PENALTIES[name].with_lam(lam), y - X @ w - b
+        assert penalty.violation(w, -X.T @ (s * r) / s.sum()).max() <= 1e-6
+        assert abs(s @ r) <= 1e-10 * s.sum() or not fit_intercept
+        assert value == pytest.approx(0.5 * s @ r**2 / s.sum() + penalty.value(w), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["group lasso", "sparse group lasso", "L1 with free columns"])
+def test_proximal_gradient_where_there_is_no_inner_solver(name, way, monkeypatch):
+    monkeypatch.setattr(residual, "inner_solver", lambda penalty, shape: None)
+    X, y = problem(1)
+    penalty = PENALTIES[name].with_lam(0.05)
+    if PENALTIES[name].l1_l2((12,)) is not None:
+        monkeypatch.setattr(type(penalty), "l1_l2", lambda self, shape: None)
+    (fit,) = solve(sp.csc_array(X), y, penalty, [0.05], tol=1e-10)
+    assert fit.solved
+    assert fit.w.any()
+    r = y - X @ fit.w - fit.b
+    assert penalty.violation(fit.w, -X.T @ r / len(y)).max() <= 1e-5
+
+
+def test_products_with_some_columns_are_those_of_the_dense_centred_matrix():
+    X, v = problem(2)
+    s = np.random.default_rng(2).uniform(0.5, 2.0, len(v))
+    whole = residual._Block(residual.WeightedColumns(sp.csc_array(X + 3.0), s))
+    for columns in (np.array([4]), np.arange(2, 11)):  # as a compact copy, as a list into the whole
+        block = whole.on(columns)
+        centred = (X - s @ X / s.sum())[:, columns]
+        w = np.linspace(-1.0, 1.0, len(columns))
+        np.testing.assert_allclose(block.times(w), centred @ w, atol=1e-12)
+        np.testing.assert_allclose(block.correlate(v), centred.T @ (s * v) / len(v), atol=1e-12)
 
 
 @pytest.mark.parametrize("form", FORMATS)

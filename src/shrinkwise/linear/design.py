@@ -116,17 +116,26 @@ class Design:
         # Products of sparse columns cost their stored pairs: from an eighth of X on, products of dense blocks cost less.
         if 8 * counts.sum() > self.n * self.p:
             return self._gram_of_dense_blocks()
-        # X'SX/n − x̄x̄' cancels by at most 1/(1 − d) in a column of which the share d is stored: full ones are centred first.
-        full = np.flatnonzero(counts > 0.9 * self.n)
         G = np.empty((self.p, self.p))
         for columns in _blocks(np.arange(self.p), max(64, self.p // 8)):
-            block = self.X[:, columns].astype(np.float64)
-            if self.root is not None:
-                block.data *= self.s[block.indices]
-            G[:, columns] = (self.X.T @ block).toarray() / self.n - np.outer(self.means, self.means[columns])
-        for columns in _blocks(full, max(1, _BLOCK // max(self.n, 1))):
-            G[:, columns] = self.centred_transposed(self.centred_columns(columns)) / self.n
-            G[columns] = G[:, columns].T
+            G[:, columns] = self.sparse_gram_between(None, columns)
+        return G
+
+    def sparse_gram_between(self, left, right):
+        """X̃_left'X̃_right/n of sparse columns, from products of stored entries; left None: all columns."""
+        at = slice(None) if left is None else left
+        X = self.X if left is None else self.X[:, left]
+        weighted = self.X[:, right].astype(np.float64)
+        if self.root is not None:
+            weighted.data *= self.s[weighted.indices]
+        G = (X.T @ weighted).toarray() / self.n - np.outer(self.means[at], self.means[right])
+        # That cancels by at most 1/(1 − d) in a column of which the share d is stored: full ones are centred first.
+        full = np.diff(self.X.indptr) > 0.9 * self.n
+        for k in np.flatnonzero(full[right]):
+            G[:, k] = self.centred_transposed(self.centred_columns(right[k : k + 1])[:, 0])[at] / self.n
+        for k in np.flatnonzero(full[at]):
+            column = np.arange(self.p)[at][k : k + 1]
+            G[k] = self.centred_transposed(self.centred_columns(column)[:, 0])[right] / self.n
         return G
 
     def _gram_of_dense_blocks(self):

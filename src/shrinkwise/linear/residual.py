@@ -1,9 +1,10 @@
 """Least squares with a penalty on the residual: for sparse X, and where the Gram matrix would be larger than X.
 
 X is never densified, centred or copied whole. L1 + L2: coordinate descent on a working set chosen by the sequential strong
-rule; between its sweeps conjugate gradients on the non-zero weights with their signs held, which no bad conditioning slows
-as it slows the sweeps. Ridge: conjugate gradients alone. Other penalties: accelerated proximal gradient. With few columns
-all of them turn to the Gram matrix where it pays. Every solution is checked on all columns.
+rule; between its sweeps conjugate gradients on the non-zero weights with their signs held, which bad conditioning slows far
+less than the sweeps. Ridge: conjugate gradients alone. Penalties with an inner solver: working sets with a Gram matrix of
+stored entries. Others: accelerated proximal gradient. With few columns the whole Gram matrix is taken where it pays. Every
+solution is checked on all columns.
 
 References: Tibshirani et al., Strong rules for discarding predictors in lasso-type problems, JRSS B 2012. Moré and Toraldo,
 On the solution of large quadratic programming problems with bound constraints, SIAM J. Optim. 1991.
@@ -18,7 +19,9 @@ from scipy.linalg import eigh
 
 from ..kernels import WeightedColumns, sparse_cd
 from .duality import Certificate, Solution, certify_least_squares
+from .inner import inner_solver
 from .quadratic import solve_l1_l2
+from .working_set import WorkingSet
 
 _EPS = np.finfo(float).eps
 # X̃'X̃ of up to _GRAM_COLUMNS columns costs as much as some hundred sweeps. It is formed at once where a Cholesky
@@ -60,7 +63,7 @@ class ResidualSolver:
         """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
         parts = penalty.l1_l2((self.p,))
         if parts is None:
-            advance = self._proximal
+            advance = self._other
         elif parts[0].any():
             advance = self._working_set
         else:
@@ -173,11 +176,23 @@ class ResidualSolver:
         self._move_to(self.all.matrix.every, self.w + d)
         return used, True
 
-    def _proximal(self, penalty, parts, limit, left):
-        """Any penalty with a prox: accelerated proximal gradient on all columns."""
+    def _other(self, penalty, parts, limit, left):
+        """Any penalty: its inner solver on a working set whose Gram matrix is not too large, else proximal gradient."""
+        inner = inner_solver(penalty, (self.p,))
+        if inner is not None:
+            if np.count_nonzero(inner.screen(self.g, self.working_set.previous) | (self.w != 0)) <= _GRAM_COLUMNS:
+                self.working_set.w, self.working_set.g = self.w, self.g
+                settled, used = self.working_set.solve(inner, limit, left)
+                self._move_to(self.all.matrix.every, self.working_set.w)
+                return used, settled
         w, used, settled = proximal_gradient(self._curved, self.top_curvature, self.c, penalty, self.w, limit, left)
         self._move_to(self.all.matrix.every, w)
         return used, settled
+
+    @cached_property
+    def working_set(self):
+        """What the penalties with an inner solver are solved on."""
+        return WorkingSet(self.design, self.c, self.w, self.G)
 
 
 # --- the solvers below these ways ----------------------------------------------------------------------------------------
