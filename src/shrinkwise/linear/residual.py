@@ -34,7 +34,10 @@ _STEPS = 15  # which take at most so many steps; twice as many each time that th
 
 
 class ResidualSolver:
-    """Fits one penalty after the other on a `Problem` with squared loss, each from where the last one ended."""
+    """Fits one penalty after the other on a `Problem` with squared loss, each from where the last one ended.
+
+    Dense X is read by columns: in C order it is copied once to Fortran order, in its own dtype.
+    """
 
     def __init__(self, problem, start=None):
         self.problem, self.design = problem, problem.design
