@@ -59,7 +59,7 @@ class WeightedColumns:
         self.X, self.centre = X, centre
         self.n, self.p = X.shape
         self.s = None if s is None else np.ascontiguousarray(s, dtype=float)
-        self.total = float(self.n) if s is None else float(self.s.sum())
+        self.total = float(self.n) if self.s is None else float(self.s.sum())
         self.means, self.curvature = np.zeros(self.p), np.zeros(self.p)
         self.every = np.arange(self.p)
         run("sparse_moments", self, self._listed(columns))
@@ -198,15 +198,15 @@ def _reference_transposed(matrix, columns, v, out):
     out[:] = matrix.X[:, columns].T @ v
 
 
+def _compiled_times(matrix, columns, w, out):
+    library().sw_sparse_times(matrix._as_struct(), len(columns), columns, w, out)
+
+
+def _compiled_transposed(matrix, columns, v, out):
+    library().sw_sparse_transposed(matrix._as_struct(), len(columns), columns, v, out)
+
+
 register("sparse_cd", _reference, _compiled)
 register("sparse_moments", _reference_moments, _compiled_moments)
-register(
-    "sparse_times",
-    _reference_times,
-    lambda matrix, columns, w, out: library().sw_sparse_times(matrix._as_struct(), len(columns), columns, w, out),
-)
-register(
-    "sparse_transposed",
-    _reference_transposed,
-    lambda matrix, columns, v, out: library().sw_sparse_transposed(matrix._as_struct(), len(columns), columns, v, out),
-)
+register("sparse_times", _reference_times, _compiled_times)
+register("sparse_transposed", _reference_transposed, _compiled_transposed)

@@ -37,8 +37,8 @@ class Design:
         self.s = s
         self.weighted = bool((s != 1).any())
         self.root = np.sqrt(s) if self.weighted else None
-        self.columns = WeightedColumns(self.X, s if self.weighted else None, centre) if self.sparse else None
         if self.sparse:
+            self.columns = WeightedColumns(self.X, s if self.weighted else None, centre)
             self.means = self.columns.means
         else:
             self.means = self.transposed(s) / self.n if centre else np.zeros(self.p)

@@ -235,7 +235,7 @@ class _Block:
         else:
             whole = np.zeros((3, self.matrix.p))
             whole[:, self.columns] = a, b, w
-            used = sparse_cd(self.matrix, self.columns, *whole, carried, tol, most)
+            used = sparse_cd(self.matrix, self.columns, whole[0], whole[1], whole[2], carried, tol, most)
             w[:] = whole[2, self.columns]
         r = (carried[:-1] if self.s is None else carried[:-1] / self.s) + carried[-1]
         return r, used if used > 0 else most, used > 0
