@@ -59,9 +59,10 @@ class WeightedColumns:
         self.X, self.centre = X, centre
         self.n, self.p = X.shape
         self.s = None if s is None else np.ascontiguousarray(s, dtype=float)
-        self.total = float(self.n) if s is None else float(self.s.sum())
+        self.total = float(self.n) if self.s is None else float(self.s.sum())
         self.means, self.curvature = np.zeros(self.p), np.zeros(self.p)
-        run("sparse_moments", self, _listed(columns, self.p))
+        self.every = np.arange(self.p)
+        run("sparse_moments", self, self._listed(columns))
 
     def entries(self, j: int):
         """(rows, values) of column j."""
@@ -85,15 +86,18 @@ class WeightedColumns:
     def times(self, w, columns=None):
         """Σ_c w_c x_c over the listed columns (all by default), not centred: (n,)."""
         out = np.zeros(self.n)
-        run("sparse_times", self, _listed(columns, self.p), np.ascontiguousarray(w, dtype=float), out)
+        run("sparse_times", self, self._listed(columns), np.ascontiguousarray(w, dtype=float), out)
         return out
 
     def transposed(self, v, columns=None):
         """x_c'v for the listed columns (all by default), neither weighted nor centred."""
-        columns = _listed(columns, self.p)
+        columns = self._listed(columns)
         out = np.empty(len(columns))
         run("sparse_transposed", self, columns, np.ascontiguousarray(v, dtype=float), out)
         return out
+
+    def _listed(self, columns):
+        return self.every if columns is None else np.ascontiguousarray(columns, dtype=np.int64)
 
     def _as_struct(self):
         address = {"s": None if self.s is None else self.s.ctypes.data, "rows": None, "starts": None, "wide": 0}
@@ -125,11 +129,7 @@ def sparse_cd(matrix: WeightedColumns, columns, a, b, w, residual, tol: float, m
     Reference: Friedman, Hastie, Tibshirani, Regularization paths for generalized linear models via coordinate descent,
     JSS 2010 ("naive updates").
     """
-    return run("sparse_cd", matrix, _listed(columns, matrix.p), a, b, w, residual, tol, max_sweeps)
-
-
-def _listed(columns, p: int):
-    return np.arange(p) if columns is None else np.ascontiguousarray(columns, dtype=np.int64)
+    return run("sparse_cd", matrix, matrix._listed(columns), a, b, w, residual, tol, max_sweeps)
 
 
 def _compiled(matrix, columns, a, b, w, residual, tol, max_sweeps):
@@ -161,7 +161,7 @@ def _sweep(matrix, columns, a, b, w, residual) -> float:
             continue
         rows, x = matrix.entries(j)
         correlation = (x @ v[rows] + residual[-1] * matrix.total * matrix.means[j]) / matrix.n
-        z = correlation + matrix.curvature[j] * w[j]
+        z = correlation + matrix.curvature[j] * w[j] if matrix.curvature[j] > 0 else 0.0
         excess = abs(z) - a[j]
         step = (np.copysign(excess, z) / curvature if excess > 0 else 0.0) - w[j]
         if step != 0:
@@ -191,26 +191,22 @@ def _reference_moments(matrix, columns):
 
 
 def _reference_times(matrix, columns, w, out):
-    for j, weight in zip(columns, w, strict=True):
-        rows, x = matrix.entries(j)
-        out[rows] += weight * x
+    out += matrix.X[:, columns] @ w
 
 
 def _reference_transposed(matrix, columns, v, out):
-    for c, j in enumerate(columns):
-        rows, x = matrix.entries(j)
-        out[c] = x @ v[rows]
+    out[:] = matrix.X[:, columns].T @ v
+
+
+def _compiled_times(matrix, columns, w, out):
+    library().sw_sparse_times(matrix._as_struct(), len(columns), columns, w, out)
+
+
+def _compiled_transposed(matrix, columns, v, out):
+    library().sw_sparse_transposed(matrix._as_struct(), len(columns), columns, v, out)
 
 
 register("sparse_cd", _reference, _compiled)
 register("sparse_moments", _reference_moments, _compiled_moments)
-register(
-    "sparse_times",
-    _reference_times,
-    lambda matrix, columns, w, out: library().sw_sparse_times(matrix._as_struct(), len(columns), columns, w, out),
-)
-register(
-    "sparse_transposed",
-    _reference_transposed,
-    lambda matrix, columns, v, out: library().sw_sparse_transposed(matrix._as_struct(), len(columns), columns, v, out),
-)
+register("sparse_times", _reference_times, _compiled_times)
+register("sparse_transposed", _reference_transposed, _compiled_transposed)

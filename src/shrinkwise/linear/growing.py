@@ -86,3 +86,23 @@ class WholeGram:
     def on(self, columns):
         """The Gram matrix of some columns, C-contiguous."""
         return self.G if len(columns) == len(self) else self.G[np.ix_(columns, columns)]
+
+
+class SparseGram(GrowingGram):
+    """GrowingGram of a sparse X: no column is densified, so there is no `X`."""
+
+    def admit(self, columns) -> None:
+        """Take in columns that are not yet members."""
+        k, m = len(self), len(self) + len(columns)
+        if m == k:
+            return
+        if m > len(self._G):
+            G = np.empty((min(m + m // 4, self.design.p),) * 2)
+            G[:k, :k] = self.G
+            self._G = G
+        self.order = np.concatenate([self.order, columns])
+        self.member[columns] = True
+        self.place[columns] = np.arange(k, m)
+        block = self.design.sparse_gram_between(self.order, columns)
+        self._G[:m, k:m] = block
+        self._G[k:m, :k] = block[:k].T

@@ -1,9 +1,10 @@
 """Least squares with a penalty on the residual: for sparse X, and where the Gram matrix would be larger than X.
 
 X is never densified, centred or copied whole. L1 + L2: coordinate descent on a working set chosen by the sequential strong
-rule; between its sweeps conjugate gradients on the non-zero weights with their signs held, which no bad conditioning slows
-as it slows the sweeps. Ridge: conjugate gradients alone. Other penalties: accelerated proximal gradient. With few columns
-all of them start from the Gram matrix. Every solution is checked on all columns.
+rule; between its sweeps conjugate gradients on the non-zero weights with their signs held, which bad conditioning slows far
+less than the sweeps. Ridge: conjugate gradients alone. Penalties with an inner solver: working sets with a Gram matrix of
+stored entries. Others: accelerated proximal gradient. With few columns the whole Gram matrix is taken where it pays. Every
+solution is checked on all columns.
 
 References: Tibshirani et al., Strong rules for discarding predictors in lasso-type problems, JRSS B 2012. Moré and Toraldo,
 On the solution of large quadratic programming problems with bound constraints, SIAM J. Optim. 1991.
@@ -18,23 +19,33 @@ from scipy.linalg import eigh
 
 from ..kernels import WeightedColumns, sparse_cd
 from .duality import Certificate, Solution, certify_least_squares
+from .inner import inner_solver
 from .quadratic import solve_l1_l2
+from .working_set import WorkingSet
 
 _EPS = np.finfo(float).eps
-# The Gram matrix of sparse X with at most this many columns (and no fewer rows) costs less than a few sweeps of a path.
+# X̃'X̃ of up to _GRAM_COLUMNS columns costs as much as some hundred sweeps. It is formed at once where a Cholesky
+# factorisation, of order p³, is cheaper than the sweeps of one solution; where proximal gradient would pass over it in
+# less time than over X; and when one solution has taken more than _PATIENCE sweeps (badly conditioned columns).
 _GRAM_COLUMNS = 2000
+_PATIENCE = 200
 _SWEEPS = 5  # of coordinate descent between two runs of conjugate gradients,
 _STEPS = 15  # which take at most so many steps; twice as many each time that the support stays
 
 
 class ResidualSolver:
-    """Fits one penalty after the other on a `Problem` with squared loss, each from where the last one ended."""
+    """Fits one penalty after the other on a `Problem` with squared loss, each from where the last one ended.
+
+    Dense X is read by columns: in C order it is copied once to Fortran order, in its own dtype.
+    """
 
     def __init__(self, problem, start=None):
         self.problem, self.design = problem, problem.design
         self.n, self.p = problem.n, problem.p
-        X = self.design.X if self.design.sparse else np.asfortranarray(self.design.X)
-        self.all = _Block(WeightedColumns(X, problem.s if self.design.weighted else None, problem.fit_intercept))
+        s = problem.s if self.design.weighted else None
+        dense = not self.design.sparse
+        columns = WeightedColumns(np.asfortranarray(self.design.X), s, problem.fit_intercept) if dense else None
+        self.all = _Block(columns or self.design.columns)
         y = np.asarray(problem.y if problem.offset is None else problem.y - problem.offset, dtype=float)
         self.y_mean = problem.s @ y / self.n if problem.fit_intercept else 0.0
         self.y = y - self.y_mean
@@ -43,8 +54,9 @@ class ResidualSolver:
         self.rounding = 8 * _EPS * max(float(np.abs(self.c).max(initial=0.0)), _EPS)
         self.a_last = None
         self.working = np.zeros(self.p, dtype=bool)
-        self.every, self.ridges = np.arange(self.p), 0
-        self._move_to(self.every, np.zeros(self.p) if start is None else start[0])
+        self.ridges = 0
+        self.G = None  # X̃'X̃/n, once it is worth its price
+        self._move_to(self.all.matrix.every, np.zeros(self.p) if start is None else start[0])
 
     def intercept(self, w):
         """ȳ − x̄'w, or 0."""
@@ -54,27 +66,29 @@ class ResidualSolver:
         """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
         parts = penalty.l1_l2((self.p,))
         if parts is None:
-            advance = self._proximal
+            advance = self._other
         elif parts[0].any():
             advance = self._working_set
         else:
             advance = self._ridge
             if not (parts[1] > 0).all():  # of many solutions the one of least norm is reached from zero
-                self._move_to(self.every, np.zeros(self.p))
+                self._move_to(self.all.matrix.every, np.zeros(self.p))
+        self._settle_on_gram(parts)
         limit = self._first_limit(tol)
         left, best = max_iter, np.inf
         while True:
-            used, settled = advance(penalty, parts, limit, left)
+            most = left if self.G is not None or self.p > _GRAM_COLUMNS else min(left, _PATIENCE)
+            used, settled = advance(penalty, parts, limit, most)
             left -= used
             certificate = self._certify(penalty)
             enough = certificate.gap <= tol if penalty.convex else settled
-            if (
-                (enough and settled)
-                or left <= 0
-                or (settled and limit <= self.rounding and certificate.gap >= 0.5 * best)
-            ):
+            if (enough and settled) or left <= 0:
                 break
-            if settled:
+            if used >= most:
+                self.G = self.design.gram()
+            elif settled:
+                if limit <= self.rounding and not certificate.gap < 0.5 * best:
+                    break
                 best = min(best, certificate.gap)
                 limit = max(limit * np.clip(0.3 * tol / certificate.gap, 0.01, 0.5), self.rounding)
         return Solution(self.w, self.intercept(self.w), certificate, bool(enough), max(max_iter - left, 1))
@@ -101,10 +115,11 @@ class ResidualSolver:
         return certify_least_squares(penalty, self.w, self.g, yr, rr, self.yy)
 
     # --- the matrix X̃'X̃/n ------------------------------------------------------------------------------------
-    @cached_property
-    def G(self):
-        """X̃'X̃/n where that is the way, else None."""
-        return self.design.gram() if self.p <= min(self.n, _GRAM_COLUMNS) else None
+    def _settle_on_gram(self, parts):
+        stored = self.all.matrix.stored()
+        cheap = self.p**3 <= 100 * stored or (parts is None and self.p**2 <= 4 * stored)
+        if self.G is None and self.p <= _GRAM_COLUMNS and cheap:
+            self.G = self.design.gram()
 
     def _curved(self, w):
         """X̃'X̃w/n."""
@@ -161,14 +176,26 @@ class ResidualSolver:
             # Rescaled, conjugate gradients would end at another of several solutions.
             scale = self.all.curvature + b if (b > 0).all() else np.ones(self.p)
             d, _, used = _conjugate_gradients(self.all, gradient, b, scale, limit, left)
-        self._move_to(self.every, self.w + d)
+        self._move_to(self.all.matrix.every, self.w + d)
         return used, True
 
-    def _proximal(self, penalty, parts, limit, left):
-        """Any penalty with a prox: accelerated proximal gradient on all columns."""
+    def _other(self, penalty, parts, limit, left):
+        """Any penalty: its inner solver on a working set whose Gram matrix is not too large, else proximal gradient."""
+        inner = inner_solver(penalty, (self.p,))
+        if inner is not None:
+            if np.count_nonzero(inner.screen(self.g, self.working_set.previous) | (self.w != 0)) <= _GRAM_COLUMNS:
+                self.working_set.w, self.working_set.g = self.w, self.g
+                settled, used = self.working_set.solve(inner, limit, left)
+                self._move_to(self.all.matrix.every, self.working_set.w)
+                return used, settled
         w, used, settled = proximal_gradient(self._curved, self.top_curvature, self.c, penalty, self.w, limit, left)
-        self._move_to(self.every, w)
+        self._move_to(self.all.matrix.every, w)
         return used, settled
+
+    @cached_property
+    def working_set(self):
+        """What the penalties with an inner solver are solved on."""
+        return WorkingSet(self.design, self.c, self.w, self.G)
 
 
 # --- the solvers below these ways ----------------------------------------------------------------------------------------
@@ -177,7 +204,7 @@ class _Block:
 
     def __init__(self, matrix: WeightedColumns, columns=None):
         self.matrix, self.s, self.n = matrix, matrix.s, matrix.n
-        if columns is not None and 4 * matrix.stored(columns) <= matrix.stored():
+        if columns is not None and 8 * matrix.stored(columns) <= matrix.stored():
             X = matrix.X[:, columns]
             self.matrix = WeightedColumns(X if matrix.sparse else np.asfortranarray(X), matrix.s, matrix.centre)
             columns = None
@@ -208,7 +235,7 @@ class _Block:
         else:
             whole = np.zeros((3, self.matrix.p))
             whole[:, self.columns] = a, b, w
-            used = sparse_cd(self.matrix, self.columns, *whole, carried, tol, most)
+            used = sparse_cd(self.matrix, self.columns, whole[0], whole[1], whole[2], carried, tol, most)
             w[:] = whole[2, self.columns]
         r = (carried[:-1] if self.s is None else carried[:-1] / self.s) + carried[-1]
         return r, used if used > 0 else most, used > 0

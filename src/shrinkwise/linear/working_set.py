@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .growing import GrowingGram, WholeGram
+from .growing import GrowingGram, SparseGram, WholeGram
 from .l1_path import LARGEST_WHOLE
 
 
@@ -24,8 +24,9 @@ class WorkingSet:
 
     def __init__(self, design, c, w, gram=None):
         self.design, self.c, self.w = design, c, w
-        whole = gram is not None or design.p <= min(design.n, LARGEST_WHOLE)
-        self.gram = WholeGram(design, gram) if whole else GrowingGram(design)
+        whole = gram is not None or (design.p <= min(design.n, LARGEST_WHOLE) and not design.sparse)
+        growing = SparseGram if design.sparse else GrowingGram
+        self.gram = WholeGram(design, gram) if whole else growing(design)
         self.previous = None
         self.g = self._gradient()
 

@@ -124,7 +124,8 @@ SW_INLINE int64_t descend(const sw_matrix *X, const int kind, const int single, 
             foresee(X, kind, single, list, k, visits);
             if (d > 0.0) {
                 const sw_span at = span(X, kind, j);
-                const double z = (dot(X, kind, single, at, v) + *shift * X->total * means[j]) * scale + curvature[j] * w[j];
+                const double sum = dot(X, kind, single, at, v) + *shift * X->total * means[j];
+                const double z = curvature[j] > 0.0 ? sum * scale + curvature[j] * w[j] : 0.0; /* constant: sum is rounding */
                 const double excess = fabs(z) - a[j];
                 const double next = excess > 0.0 ? copysign(excess, z) / d : 0.0, step = next - w[j];
                 if (step != 0.0) {
