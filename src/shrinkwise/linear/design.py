@@ -52,8 +52,10 @@ class Design:
 
     def transposed(self, v):
         """X'v for v (n,) or (n, K): (p,) or (p, K)."""
-        if self.sparse or self.X.dtype == np.float64:
+        if self.sparse:
             return self.X.T @ v
+        if self.X.dtype == np.float64:
+            return (v.T @ self.X).T  # for several v about twice as fast as X'v where X is in C order
         total = np.zeros((self.p, *v.shape[1:]))
         for rows in self._row_blocks(self.p):
             total += self.X[rows].astype(np.float64).T @ v[rows]
