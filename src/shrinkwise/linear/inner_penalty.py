@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import kernels
 from .duality import l1_l2_term
+from .inner import inner_solver
 from .quadratic import solve_l1_l2, solve_prox
 
 
@@ -76,6 +77,7 @@ class Proximal:
 
     def __init__(self, penalty, shape):
         self.penalty, self.shape, self.level = penalty, shape, np.inf
+        self.family = inner_solver(penalty, shape) if len(shape) == 1 else None
 
     def value(self, w, ids) -> float:
         """The penalty at w, (K, m), on the columns `ids`."""
@@ -86,6 +88,8 @@ class Proximal:
         return self.penalty.violation(w.reshape(self.shape), g.reshape(self.shape))
 
     def solve(self, model, r, w, tol: float):
-        """argmin ½(u − w)'H(u − w) − r'(u − w) + penalty(u) by accelerated proximal gradient."""
+        """argmin ½(u − w)'H(u − w) − r'(u − w) + penalty(u) by the penalty's own solver, or proximal gradient."""
         H = model.hessian()
+        if self.family is not None:
+            return self.family.solve(H, r + H @ w, np.arange(len(w)), w, tol, 10_000)[0]
         return solve_prox(H, r + H @ w, self.penalty, w, self.shape, tol)[0]
