@@ -137,7 +137,7 @@ def test_ridge_logistic_agrees_with_scikit_learn(loss):
 def test_l1_logistic_agrees_with_an_independent_solver():
     X, y = sonar()
     lam = 0.02
-    ours = sw.PenalizedClassifier(sw.L1(lam)).fit(X, y)
+    ours = sw.PenalizedClassifier(sw.L1(lam), tol=1e-9).fit(X, y)
     peer = LogisticRegression(
         C=1 / (len(y) * lam), l1_ratio=1.0, solver="saga", tol=1e-10, max_iter=100_000, random_state=0
     ).fit(X, y)

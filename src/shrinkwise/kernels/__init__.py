@@ -12,6 +12,7 @@ from .gram_blocks import GroupQuadratic, gram_blocks
 from .gram_rows import gram_rows
 from .gram_scalar import Bounded, Concave, gram_scalar
 from .library import DISPATCH, find
+from .model import model_cd
 from .proximal import prox
 from .sparse_cd import WeightedColumns, sparse_cd
 
@@ -26,6 +27,7 @@ __all__ = [
     "gram_path",
     "gram_rows",
     "gram_scalar",
+    "model_cd",
     "prox",
     "sparse_cd",
     "status",

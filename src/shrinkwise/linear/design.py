@@ -64,8 +64,10 @@ class Design:
         if self.sparse and (v.ndim == 1 or self.X.dtype == np.float32):
             out = [self.columns.transposed(row) for row in np.atleast_2d(v.T)]
             return out[0] if v.ndim == 1 else np.stack(out, axis=1)
-        if self.sparse or self.X.dtype == np.float64:
+        if self.sparse:
             return self.X.T @ v
+        if self.X.dtype == np.float64:
+            return (v.T @ self.X).T  # for several v about twice as fast as X'v where X is in C order
         total = np.zeros((self.p, *v.shape[1:]))
         for rows in self._row_blocks(self.p):
             total += self.X[rows].astype(np.float64).T @ v[rows]

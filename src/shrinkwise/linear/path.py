@@ -169,7 +169,7 @@ def _solve_all(problem: Problem, penalty: Penalty, lambdas, tol, max_iter, keep_
     rotation = _row_space(problem, penalty)
     inner = problem if rotation is None else rotation.problem
     solver = _solver(inner, _null_fit(inner, penalty) if rotation is None else None)
-    if isinstance(solver, SquaredSolver):
+    if isinstance(solver, SquaredSolver | NewtonSolver):
         results = list(solver.solve_all(penalty, lambdas, tol, max_iter))
     else:
         results = [solver.solve(penalty.with_lam(lam), tol, max_iter) for lam in lambdas]

@@ -37,6 +37,7 @@ class Problem:
             present = np.flatnonzero(s)
             X, y, s = X[present], y[present], s[present]
             offset = None if offset is None else offset[present]
+        self.loss.check(y)
         self.y, self.s, self.offset = y, s / s.mean(), offset
         self.design = Design(X, self.s, fit_intercept)
         self.n, self.p = self.design.n, self.design.p
@@ -77,20 +78,30 @@ class Problem:
         """The intercept of the model without inputs."""
         if self.offset is None:
             return self.loss.null_intercept(self.y, self.s)
+        if self.loss.location:
+            return self.loss.null_intercept(self.y - self.offset, self.s)
         return fitted_intercept(self)
 
     @cached_property
     def null_loss(self) -> float:
-        """Loss with w = 0 and the intercept fitted; the scale of the relative duality gap."""
+        """Loss with w = 0 and the intercept fitted, above that of the saturated model: the scale of the relative gap."""
         b = self.zero()[1]
         eta = np.broadcast_to(b, (self.n, *b.shape)).copy()
-        return self.loss_at(eta if self.offset is None else eta + self.offset)
+        eta = eta if self.offset is None else eta + self.offset
+        above = self.loss.value(self.y, eta) - (self.loss.lowest(self.y) if np.ndim(self.y) == 1 else 0.0)
+        return max(float(np.sum((self.s * above.T).T) / self.n), 0.0)
 
     @cached_property
     def top_curvature(self) -> float:
-        """Largest eigenvalue of X̃'X̃/n (X̃ = √s(X − x̄)) times the bound of f'': the scale of a ridge grid."""
+        """Largest eigenvalue of X̃'X̃/n (X̃ = √s(X − x̄)) times the bound of f'' (where there is none, its mean in the
+        null model): the scale of a ridge grid.
+        """
         gram = self.design.gram() if self.p <= self.n else self.design.row_gram()
-        return self.loss.curvature * float(np.linalg.eigvalsh(gram)[-1])
+        curvature = self.loss.curvature
+        if not np.isfinite(curvature):
+            eta = self.zero()[1] + (0.0 if self.offset is None else self.offset)
+            curvature = float(np.mean(self.s * self.loss.hessian(self.y, eta)))
+        return curvature * float(np.linalg.eigvalsh(gram)[-1])
 
 
 def fitted_intercept(problem: Problem):
