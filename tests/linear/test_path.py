@@ -200,7 +200,7 @@ def test_stopping_early_is_said():
 
 
 @pytest.mark.parametrize(
-    ("lambdas", "words"), [([1.0, 2.0], "decreasing"), ([], "decreasing"), ([-1.0], "≥ 0"), ([[1.0]], "decreasing")]
+    ("lambdas", "words"), [([], "decreasing"), ([-1.0], "≥ 0"), ([[1.0]], "decreasing"), ([np.nan], "NaN entries")]
 )
 def test_bad_grids_are_refused(lambdas, words):
     X, y = random_problem(9)
