@@ -184,7 +184,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         return loss_of(self.loss, self.delta)
 
     def _checked(self, X, y, sample_weight, offset):
-        X, y = validate_data(self, X, y, y_numeric=True, multi_output=True, **READS)
+        X, y = validate_data(self, X, y, y_numeric=True, multi_output=self.loss == "squared", **READS)
         y = regression_target(y, X.shape[0], self._loss())
         if offset is not None and np.shape(offset) != y.shape:
             raise ValueError(f"expected offset like y, of shape {y.shape}, got {np.shape(offset)}")
