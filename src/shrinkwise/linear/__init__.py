@@ -13,8 +13,9 @@ from .path import Path, path
 _HOME = {
     "estimators": ["PenalizedClassifier", "PenalizedRegressor"],
     "cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
-    "drop_ins": ["ElasticNet", "Lasso", "Ridge", "SparseLogisticRegression"],
-    "drop_ins_cv": ["ElasticNetCV", "LassoCV", "RidgeCV", "SparseLogisticRegressionCV"],
+    "drop_ins": ["ElasticNet", "Lasso", "Ridge"],
+    "drop_ins_cv": ["ElasticNetCV", "LassoCV", "RidgeCV"],
+    "sparse_logistic": ["SparseLogisticRegression", "SparseLogisticRegressionCV"],
     "separable": ["is_separable"],
     "stability": ["Stability", "stability_selection"],
 }

@@ -109,6 +109,14 @@ def fold_curve(losses) -> tuple[np.ndarray, np.ndarray]:
     return losses.mean(1), se
 
 
+def chosen(mean, se, select: str) -> int:
+    """Index of the λ to keep on a decreasing grid."""
+    if select not in ("1se", "best"):
+        raise ValueError(f'expected select="1se" or "best", got {select!r}')
+    best, within = one_standard_error(mean, se)
+    return within if select == "1se" else best
+
+
 class _CrossValidated:
     """The choice of λ, shared by regressor and classifier."""
 

@@ -13,11 +13,10 @@ import warnings
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import penalties
-from .estimators import LinearClassifier, regression_target, separates, weighted_rows
+from .estimators import regression_target, weighted_rows
 from .inputs import AS_IT_COMES, READS, check_settings, checked_weights, loss_of
 from .path import solve_one
 from .problem import Problem
@@ -262,101 +261,3 @@ class Ridge(LeastSquares):
         self.n_iter_, self.status_ = int(fitted.n_iter[0]), fitted.status[0]
         self.duality_gap_, self.kkt_violation_ = float(fitted.gaps[0]), float(fitted.kkt[0])
         return self
-
-
-class SparseLogisticRegression(LinearClassifier):
-    """minimise  C Σ s_i (−log P(y_i | x_i)) + ρ ‖w‖₁ + ½ (1 − ρ) ‖w‖²: LogisticRegression with ``l1_ratio=1``, certified.
-
-    The intercept is not penalised (scikit-learn's liblinear penalises it, its saga does not). In this package's scale
-    λ = 1/(C Σ s_i). Several classes are the symmetric multinomial model.
-
-    Parameters
-    ----------
-    C : float > 0
-        Inverse strength of the penalty.
-    l1_ratio : float in [0, 1]
-        ρ; 1 is the lasso.
-    fit_intercept : bool
-    class_weight : "balanced", dict or None
-        Multiplies the sample weights.
-    tol : float
-        Relative duality gap to reach.
-    max_iter : int
-        Most Newton steps.
-    dual, intercept_scaling, random_state, solver, verbose, warm_start, n_jobs
-        Accepted and without effect: a fit does not depend on its start, and there is one solver.
-
-    Attributes
-    ----------
-    classes_;  coef_ : (1, p) or (K, p);  intercept_;  n_iter_ : (1,);  duality_gap_, kkt_violation_, status_, lambda_.
-    """
-
-    def __init__(
-        self,
-        *,
-        C=1.0,
-        l1_ratio=1.0,
-        dual=False,
-        tol=1e-4,
-        fit_intercept=True,
-        intercept_scaling=1,
-        class_weight=None,
-        random_state=None,
-        solver="newton",
-        max_iter=100,
-        verbose=0,
-        warm_start=False,
-        n_jobs=None,
-    ):
-        self.C = C
-        self.l1_ratio = l1_ratio
-        self.dual = dual
-        self.tol = tol
-        self.fit_intercept = fit_intercept
-        self.intercept_scaling = intercept_scaling
-        self.class_weight = class_weight
-        self.random_state = random_state
-        self.solver = solver
-        self.max_iter = max_iter
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.n_jobs = n_jobs
-
-    def fit(self, X, y, sample_weight=None):
-        """Fit on X (n, p) and class labels y (n,)."""
-        X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
-        weight = class_weighted(self.class_weight, self.classes_[codes.astype(int)], sample_weight)
-        penalty = elastic_net(lambda_of(self.C, weight), self.l1_ratio, False)
-        check_settings(penalty, self.tol, self.max_iter)
-        problem = Problem(X, codes, loss, weight, self.fit_intercept)
-        self._keep_named(problem, penalty, solve_one(problem, penalty, self.tol, self.max_iter))
-        return self
-
-    def _keep_named(self, problem, penalty, fitted):
-        self._set_coef(fitted.coefficients[0], fitted.intercepts[0])
-        self.lambda_, self.n_iter_ = float(penalty.lam), fitted.n_iter[:1]
-        self.duality_gap_, self.kkt_violation_ = float(fitted.gaps[0]), float(fitted.kkt[0])
-        self.status_ = fitted.status[0]
-        if not fitted.solved[0]:
-            if separates(problem, fitted.coefficients[0], fitted.intercepts[0], False):
-                self.status_ += "; the classes are separable: a smaller C keeps the weights finite"
-            warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=3)
-
-
-def class_weighted(class_weight, labels, sample_weight):
-    """Sample weights times class weights; "balanced" gives every class the same sum."""
-    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
-    if class_weight is None:
-        return weight
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        classes, codes = np.unique(labels, return_inverse=True)
-        sums = np.bincount(codes, weights=weight)
-        return weight * (sums.sum() / (len(classes) * sums))[codes]
-    return weight * compute_sample_weight(class_weight, labels)
-
-
-def lambda_of(C, weight) -> float:
-    """λ = 1/(C Σ s)."""
-    if isinstance(C, bool) or not np.isreal(C) or not 0 < float(C) < np.inf:
-        raise ValueError(f"expected C (the inverse of the penalty's strength) finite and > 0, got {C!r}")
-    return 1.0 / (float(C) * float(np.sum(weight)))

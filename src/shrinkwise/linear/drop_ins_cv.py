@@ -1,4 +1,4 @@
-"""scikit-learn's LassoCV, ElasticNetCV and RidgeCV, and sparse logistic regression with cross-validated C."""
+"""scikit-learn's LassoCV, ElasticNetCV and RidgeCV."""
 
 from __future__ import annotations
 
@@ -10,21 +10,12 @@ from sklearn.model_selection import check_cv
 
 from .. import penalties
 from ..selection import one_standard_error
-from .cross_validation import Rows, Task, cross_validated_losses, fold_curve, fold_path, present_groups
-from .drop_ins import ElasticNet, LeastSquares, SparseLogisticRegression, class_weighted, elastic_net, lambda_of
+from .cross_validation import Rows, Task, chosen, cross_validated_losses, fold_curve, fold_path, present_groups
+from .drop_ins import ElasticNet, LeastSquares, elastic_net
 from .grid import lambda_grid
 from .inputs import check_settings, checked_grid, finite_numbers, loss_of
-from .path import solve_one
 from .problem import Problem
 from .ridge import ridge_of
-
-
-def chosen(mean, se, select: str) -> int:
-    """Index of the λ to keep on a decreasing grid."""
-    if select not in ("1se", "best"):
-        raise ValueError(f'expected select="1se" or "best", got {select!r}')
-    best, within = one_standard_error(mean, se)
-    return within if select == "1se" else best
 
 
 class ElasticNetCV(ElasticNet):
@@ -236,7 +227,9 @@ class RidgeCV(LeastSquares):
         lambdas = alphas / (2.0 * total)
         ridge = ridge_of(problem, penalties.L2(1.0), lambdas)
         if ridge is None:
-            raise ValueError(f"X of shape {X.shape} is too large for a decomposition: use PenalizedRegressorCV(L2(1.0))")
+            raise ValueError(
+                f"X of shape {X.shape} is too large for a decomposition: use PenalizedRegressorCV(L2(1.0))"
+            )
         if self.cv is None:
             scores = self._loo_scores(ridge, lambdas, y, sample_weight)  # (L,) or (L, K)
         else:
@@ -262,7 +255,9 @@ class RidgeCV(LeastSquares):
         extra = {} if sample_weight is None else {"sample_weight": sample_weight}
         if self._per_target(y):
             columns = range(y.shape[1])
-            found = [[scorer(_Predicted(v[:, k]), v, y[:, k], **extra) for k in columns] for v in _by_alpha(predictions)]
+            found = [
+                [scorer(_Predicted(v[:, k]), v, y[:, k], **extra) for k in columns] for v in _by_alpha(predictions)
+            ]
             return np.array(found)
         return np.array([scorer(_Predicted(v.reshape(y.shape)), v, y, **extra) for v in _by_alpha(predictions)])
 
@@ -315,94 +310,3 @@ class RidgeCV(LeastSquares):
 
 def _by_alpha(predictions):
     return np.moveaxis(predictions, -1, 0)
-
-
-class SparseLogisticRegressionCV(SparseLogisticRegression):
-    """SparseLogisticRegression with C chosen by cross-validation, of the log loss unless `scoring` says otherwise.
-
-    Parameters
-    ----------
-    Cs : int or array
-        Number of C between 1e-4 and 1e4, or their list.
-    l1_ratio, fit_intercept, class_weight, tol, max_iter : as for `SparseLogisticRegression`.
-    cv : int, splitter or None
-        None is 5 stratified folds in the order of the rows, as scikit-learn's.
-    scoring : scorer name or callable, optional
-    select : "best" or "1se"
-        "1se": the smallest C whose score is within one standard error of the best.
-    n_jobs, verbose, random_state, solver, dual, intercept_scaling : accepted and without effect.
-
-    Attributes
-    ----------
-    Cs_ : (L,) increasing;  scores_ : (folds, L), larger is better;  C_;  coef_, intercept_ and the certificate.
-    """
-
-    def __init__(
-        self,
-        *,
-        Cs=10,
-        l1_ratio=1.0,
-        fit_intercept=True,
-        cv=None,
-        dual=False,
-        scoring=None,
-        solver="newton",
-        tol=1e-4,
-        max_iter=100,
-        class_weight=None,
-        n_jobs=None,
-        verbose=0,
-        intercept_scaling=1.0,
-        random_state=None,
-        select="best",
-    ):
-        self.Cs = Cs
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.cv = cv
-        self.dual = dual
-        self.scoring = scoring
-        self.solver = solver
-        self.tol = tol
-        self.max_iter = max_iter
-        self.class_weight = class_weight
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.intercept_scaling = intercept_scaling
-        self.random_state = random_state
-        self.select = select
-
-    def fit(self, X, y, sample_weight=None, groups=None):
-        """Choose C and fit on all rows; `groups` goes to the splitter."""
-        groups = present_groups(groups, sample_weight)
-        X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
-        labels = self.classes_[codes.astype(int)]
-        rows = Rows(X, codes, class_weighted(self.class_weight, labels, sample_weight))
-        integer = isinstance(self.Cs, numbers.Integral)
-        self.Cs_ = np.logspace(-4, 4, self.Cs) if integer else np.sort(np.atleast_1d(finite_numbers(self.Cs, "Cs")))
-        task = Task(elastic_net(1.0, self.l1_ratio, False), loss_of(loss), self.fit_intercept, self.tol, self.max_iter)
-        check_settings(task.penalty, self.tol, self.max_iter)
-        folds = check_cv(self.cv, labels, classifier=True).split(X, labels, groups)
-        self.scores_ = np.array([self._scores(rows, labels, fold, task) for fold in folds])
-        mean, se = fold_curve(-self.scores_.T)
-        self.C_ = float(self.Cs_[chosen(mean, se, self.select)])
-        problem = rows.problem(loss, self.fit_intercept)
-        penalty = elastic_net(lambda_of(self.C_, rows.weight), self.l1_ratio, False)
-        self._keep_named(problem, penalty, solve_one(problem, penalty, self.tol, self.max_iter))
-        return self
-
-    def _scores(self, rows: Rows, labels, fold, task: Task):
-        """Score of every C on one fold, (L,)."""
-        train, test = fold
-        lambdas = np.array([lambda_of(C, rows.weight[train]) for C in self.Cs_])
-        fitted = fold_path(rows, train, task, lambdas)
-        if self.scoring is None:
-            held = rows.take(test)
-            return -np.average(task.loss.score(held.y, fitted.predict(held.X)), axis=1, weights=held.weight)
-        scorer, model = check_scoring(self, scoring=self.scoring), SparseLogisticRegression()
-        model.classes_, model.n_features_in_, found = self.classes_, rows.X.shape[1], []
-        for i in range(len(fitted)):
-            model._set_coef(fitted.coefficients[i], fitted.intercepts[i])
-            found.append(scorer(model, rows.X[test], labels[test]))
-        return np.array(found)
-

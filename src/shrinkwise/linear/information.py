@@ -46,8 +46,10 @@ def degrees_of_freedom(path) -> np.ndarray:
     if len(problem.weights_shape) == 2 and problem.loss.name == "squared":
         return _nan(path, "several targets and this penalty")
     if len(problem.weights_shape) == 2:
-        return path.coefs.reshape(len(path), -1).astype(bool).sum(1).astype(float) if _only_l1(path) else _nan(
-            path, "several classes and a penalty other than L1"
+        return (
+            path.coefs.reshape(len(path), -1).astype(bool).sum(1).astype(float)
+            if _only_l1(path)
+            else _nan(path, "several classes and a penalty other than L1")
         )
     found = [_df_at(problem, penalty.with_lam(lam), path, i) for i, lam in enumerate(path.lambdas)]
     return _nan(path, repr(penalty)) if None in found else np.array(found, dtype=float)

@@ -81,13 +81,17 @@ def _codes(y, n: int, loss: str):
     if y.shape != (n,):
         raise ValueError(f"expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
     if y.dtype.kind not in "biuf":
-        raise ValueError(f"the {loss} loss takes classes numbered from 0, got labels of type {y.dtype}; see PenalizedClassifier")
+        raise ValueError(
+            f"the {loss} loss takes classes numbered from 0, got labels of type {y.dtype}; see PenalizedClassifier"
+        )
     classes = np.unique(finite_numbers(y, "y"))
     if len(classes) < 2:
         raise ValueError(f"expected at least two classes in y, got one class, {classes[0]:g}: nothing to tell apart")
     if (classes != np.arange(len(classes))).any() or (loss == "logistic" and len(classes) > 2):
         known = "0 and 1" if loss == "logistic" else "0, 1, …, K−1, each present"
-        raise ValueError(f"the {loss} loss takes classes numbered {known}, got {_few(classes)}; see PenalizedClassifier")
+        raise ValueError(
+            f"the {loss} loss takes classes numbered {known}, got {_few(classes)}; see PenalizedClassifier"
+        )
     return y.astype(float) if loss == "logistic" else y.astype(int)
 
 

@@ -81,7 +81,9 @@ class Path:
     def data(self) -> Problem:
         """The problem that was solved."""
         if self.problem is None:
-            raise ValueError("this path was pickled without its data: fit it again to ask for what is computed from them")
+            raise ValueError(
+                "this path was pickled without its data: fit it again to ask for what is computed from them"
+            )
         return self.problem
 
     # --- coefficients ------------------------------------------------------------------------------------
