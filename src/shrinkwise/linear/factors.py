@@ -38,7 +38,7 @@ def adaptive_weights(coef, gamma: float = 1.0) -> np.ndarray:
 
 
 def with_factors(penalty: Penalty, factors, p: int) -> Penalty:
-    """The penalty with λ of column j multiplied by factors[j] (p,), 0 = free; bounds and fixed terms stay as they are."""
+    """The penalty with λ of column j multiplied by factors[j] (p,), 0 = free; bounds stay as they are."""
     factors = finite_numbers(factors, "penalty_factors")
     if factors.shape != (p,) or (factors < 0).any():
         raise ValueError(f"expected penalty_factors as {p} numbers ≥ 0, one a column, got shape {factors.shape}")
@@ -46,8 +46,10 @@ def with_factors(penalty: Penalty, factors, p: int) -> Penalty:
 
 
 def _multiplied(penalty: Penalty, factors) -> Penalty:
-    if isinstance(penalty, (Constraint, Fixed)):
+    if isinstance(penalty, Constraint):
         return penalty
+    if isinstance(penalty, Fixed):
+        return _multiplied(penalty.term, factors).fixed()
     if isinstance(penalty, Sum):
         return Sum(tuple(_multiplied(term, factors) for term in penalty.terms), penalty.lam)
     if not penalty.separable or "weights" not in inspect.signature(type(penalty).__init__).parameters:

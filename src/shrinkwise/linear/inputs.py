@@ -81,9 +81,7 @@ def _codes(y, n: int, loss: str):
     if y.shape != (n,):
         raise ValueError(f"expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
     if y.dtype.kind not in "biuf":
-        raise ValueError(
-            f"the {loss} loss takes classes numbered from 0, got labels of type {y.dtype}; see PenalizedClassifier"
-        )
+        raise ValueError(f"the {loss} loss takes class numbers, got labels of type {y.dtype}: use PenalizedClassifier")
     classes = np.unique(finite_numbers(y, "y"))
     if len(classes) < 2:
         raise ValueError(f"expected at least two classes in y, got one class, {classes[0]:g}: nothing to tell apart")

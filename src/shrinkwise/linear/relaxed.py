@@ -6,8 +6,7 @@ stepwise or lasso?, Statist. Sci. 2020 (the blend).
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,17 +61,19 @@ def blend(path: Path, gamma: float) -> Path:
         raise ValueError("this path has no refit: fit it with relaxed=True")
     if gamma == 1:
         return path
-    other, refit = copy.copy(path), path.refit
-    other.__dict__.pop("losses", None)
-    other.__dict__.pop("df", None)
-    other.coefficients = Coefficients(path.coefficients.shape)
+    refit, coefs, nothing = path.refit, Coefficients(path.coefficients.shape), np.full(len(path), np.nan)
     for i in range(len(path)):
-        other.coefficients.append(gamma * path.coefficients[i] + (1.0 - gamma) * refit.coefficients[i])
-    other.intercepts = gamma * path.intercepts + (1.0 - gamma) * refit.intercepts
-    other.gaps, other.kkt, other.objectives = (np.full(len(path), np.nan) for _ in range(3))
-    other.status = [
-        "relaxed: refitted on the support" if ok else "relaxed: the refit on the support did not reach its optimum"
-        for ok in refit.solved
-    ]
-    other.solved = refit.solved & path.solved
-    return other
+        coefs.append(gamma * path.coefficients[i] + (1.0 - gamma) * refit.coefficients[i])
+    return replace(
+        path,
+        coefficients=coefs,
+        intercepts=gamma * path.intercepts + (1.0 - gamma) * refit.intercepts,
+        gaps=nothing,
+        kkt=nothing,
+        objectives=nothing,
+        solved=refit.solved & path.solved,
+        status=[
+            "relaxed: refitted on the support" if ok else "relaxed: the refit on the support did not reach its optimum"
+            for ok in refit.solved
+        ],
+    )
