@@ -18,7 +18,6 @@ import warnings
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.special import gammaln
 
 from ..penalties import GroupLasso
 from .ridge import Ridge
@@ -170,12 +169,16 @@ def criterion(path, price: float) -> np.ndarray:
         return fit + price * (k + 1.0)
     fit = 2.0 * n * path.losses
     if path.loss == "poisson":
+        from scipy.special import gammaln  # here and below: slow to load, and a path does without
+
         fit = fit + 2.0 * float(np.sum(problem.s * gammaln(problem.y + 1.0)))
     return fit + price * k
 
 
 def model_count(path, gamma: float) -> np.ndarray:
     """2γ log C(p, df), with factorials as gamma functions."""
+    from scipy.special import gammaln
+
     if not 0 <= gamma <= 1:
         raise ValueError(f"expected gamma (the weight of the number of models) in [0, 1], got {gamma}")
     p, df = path.data.p * max(1, path.data.n_outputs or 1), path.df
