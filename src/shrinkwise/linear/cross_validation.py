@@ -120,6 +120,21 @@ def chosen(mean, se, select: str) -> int:
 class _CrossValidated:
     """The choice of λ, shared by regressor and classifier."""
 
+    select: str
+    lambdas: Any
+    n_lambdas: int
+    lambda_min_ratio: float | None
+    cv: Any
+    stability: bool
+    fit_intercept: bool
+    tol: float
+    max_iter: int
+    n_jobs: int | None
+    random_state: Any
+    verbose: bool
+    _checked_penalty: Any
+    _keep: Any
+
     def _choose(self, rows: Rows, loss, groups):
         if self.select not in ("1se", "best"):
             raise ValueError(f'expected select="1se" or "best", got {self.select!r}')

@@ -101,7 +101,7 @@ class ElasticNetCV(ElasticNet):
         penalty = elastic_net(1.0, ratio, self.positive)
         check_settings(penalty, self.tol, self.max_iter)
         if isinstance(self.alphas, numbers.Integral):
-            alphas = lambda_grid(rows.problem("squared", self.fit_intercept), penalty, self.alphas, self.eps)
+            alphas = lambda_grid(rows.problem("squared", self.fit_intercept), penalty, int(self.alphas), self.eps)
         else:
             alphas = checked_grid(np.sort(finite_numbers(self.alphas, "alphas"))[::-1])
         task = Task(penalty, loss_of("squared"), self.fit_intercept, self.tol, self.max_iter)

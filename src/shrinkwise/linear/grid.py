@@ -70,7 +70,7 @@ def several_targets(problem: Problem) -> bool:
 
 def target_problems(problem: Problem, penalty: Penalty) -> list[Problem]:
     """The targets one by one, where the penalty lets them: where it is a sum over single weights, alike for all targets."""
-    if not penalty.separable or np.ndim(getattr(penalty, "weights", None)) > 1:
+    if not penalty.separable or np.ndim(getattr(penalty, "weights", 1.0)) > 1:
         raise TypeError(
             f"several targets are fitted one by one, which {penalty!r} does not allow: use a penalty on single weights "
             "(L1, L2, elastic net, MCP, bounds), or fit each target in turn"

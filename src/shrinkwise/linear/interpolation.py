@@ -56,7 +56,10 @@ def _signs_decide(path) -> bool:
 
 def _on_support(path: Path, lam: float, before: int) -> Fit | None:
     problem, penalty = path.data, path.penalty.with_lam(lam)
-    a, b = penalty.l1_l2((problem.p,))
+    parts = penalty.l1_l2((problem.p,))
+    if parts is None:
+        return None
+    a, b = parts
     ends = [path.coefficients[i] for i in (before, before + 1) if 0 <= i < len(path)]
     # The path is nearly linear in between, so its point there shows the signs; the two ends are the other guesses.
     guesses = list(ends)

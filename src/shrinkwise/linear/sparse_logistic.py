@@ -194,7 +194,7 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
     def _scores(self, rows: Rows, labels, fold, task: Task):
         """Score of every C on one fold, (L,)."""
         train, test = fold
-        lambdas = np.array([lambda_of(C, rows.weight[train]) for C in self.Cs_])
+        lambdas = np.array([lambda_of(C, np.asarray(rows.weight)[train]) for C in self.Cs_])
         fitted = fold_path(rows, train, task, lambdas)
         if self.scoring is None:
             held = rows.take(test)
