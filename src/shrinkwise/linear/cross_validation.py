@@ -188,7 +188,7 @@ class PenalizedRegressorCV(_CrossValidated, PenalizedRegressor):  # noqa: D101 (
         penalty=None,
         *,
         loss="squared",
-        delta=1.345,
+        delta=1.35,
         penalty_factors=None,
         lambdas=None,
         n_lambdas=100,

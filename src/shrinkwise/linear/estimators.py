@@ -157,7 +157,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         penalty=None,
         *,
         loss="squared",
-        delta=1.345,
+        delta=1.35,
         penalty_factors=None,
         fit_intercept=True,
         tol=1e-6,

@@ -19,4 +19,6 @@ def along(solver, penalty, lambdas, tol: float, max_iter: int):
     """Its Solutions for a decreasing grid, each from the one before; some solvers take the whole grid at once."""
     if isinstance(solver, SquaredSolver):
         return solver.solve_all(penalty, lambdas, tol, max_iter)
+    if hasattr(solver, "solve_path"):
+        return solver.solve_path([penalty.with_lam(lam) for lam in lambdas], tol, max_iter)
     return (solver.solve(penalty.with_lam(lam), tol, max_iter) for lam in lambdas)
