@@ -182,3 +182,14 @@ def test_group_splits_leave_out_rows_of_weight_zero():
     whole = ours.LassoCV(cv=GroupKFold(5), alphas=5).fit(X, Y[:, 0], weights, groups=groups)
     part = ours.LassoCV(cv=GroupKFold(5), alphas=5).fit(X[10:], Y[10:, 0], groups=groups[10:])
     np.testing.assert_allclose(whole.mse_path_, part.mse_path_)
+
+
+def test_listed_folds_speak_of_all_rows_also_where_some_have_no_weight():
+    weights = np.where(np.arange(70) % 7 == 0, 0.0, 1.0)
+    folds = [(np.arange(35), np.arange(35, 70)), (np.arange(35, 70), np.arange(35))]
+    kept = np.flatnonzero(weights)
+    half = int(np.sum(kept < 35))
+    among = [(np.arange(half), np.arange(half, len(kept))), (np.arange(half, len(kept)), np.arange(half))]
+    whole = ours.LassoCV(cv=folds, alphas=5).fit(X, Y[:, 0], weights)
+    part = ours.LassoCV(cv=among, alphas=5).fit(X[kept], Y[kept, 0])
+    np.testing.assert_allclose(whole.mse_path_, part.mse_path_)

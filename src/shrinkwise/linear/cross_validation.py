@@ -135,7 +135,7 @@ class _CrossValidated:
     _checked_penalty: Any
     _keep: Any
 
-    def _choose(self, rows: Rows, loss, groups):
+    def _choose(self, rows: Rows, loss, groups, cv):
         if self.select not in ("1se", "best"):
             raise ValueError(f'expected select="1se" or "best", got {self.select!r}')
         penalty = self._checked_penalty(rows.X.shape[1])
@@ -145,7 +145,7 @@ class _CrossValidated:
         else:
             lambdas = checked_grid(self.lambdas)
         task = Task(penalty, problem.loss, self.fit_intercept, self.tol, self.max_iter)
-        folds = list(self._splitter(rows.y).split(rows.X, rows.y, groups))
+        folds = list(self._splitter(cv, rows.y).split(rows.X, rows.y, groups))
         self.cv_losses_ = cross_validated_losses(rows, folds, task, lambdas, self.n_jobs, self.verbose)
         self.path_ = solve_all(problem, penalty, lambdas, self.tol, self.max_iter)
         self.lambdas_ = self.path_.lambdas
@@ -171,13 +171,13 @@ class _CrossValidated:
         )
         self.selection_frequency_, self.stable_ = self.stability_.frequencies, self.stability_.stable
 
-    def _splitter(self, y):
-        if isinstance(self.cv, (int, np.integer)):
-            if self.cv < 2:
-                raise ValueError(f"expected cv ≥ 2 folds, got {self.cv}")
+    def _splitter(self, cv, y):
+        if isinstance(cv, (int, np.integer)):
+            if cv < 2:
+                raise ValueError(f"expected cv ≥ 2 folds, got {cv}")
             kind = StratifiedKFold if hasattr(self, "classes_") else KFold
-            return kind(self.cv, shuffle=True, random_state=self.random_state)
-        return check_cv(self.cv, y, classifier=hasattr(self, "classes_"))
+            return kind(cv, shuffle=True, random_state=self.random_state)
+        return check_cv(cv, y, classifier=hasattr(self, "classes_"))
 
 
 class PenalizedRegressorCV(_CrossValidated, PenalizedRegressor):  # noqa: D101 (its docstring is shared)
@@ -225,7 +225,7 @@ class PenalizedRegressorCV(_CrossValidated, PenalizedRegressor):  # noqa: D101 (
     def fit(self, X, y, sample_weight=None, groups=None, offset=None):
         """Choose λ and fit on all rows; `groups` goes to the splitter."""
         rows = Rows(*self._checked(X, y, sample_weight, offset))
-        self._choose(rows, self._loss(), present_groups(groups, sample_weight))
+        self._choose(rows, self._loss(), present_groups(groups, sample_weight), present_folds(self.cv, sample_weight))
         return self
 
 
@@ -267,7 +267,7 @@ class PenalizedClassifierCV(_CrossValidated, LinearClassifier):  # noqa: D101
         """Choose λ and fit on all rows; `groups` goes to the splitter."""
         X, codes, sample_weight_left, offset, loss = self._checked(X, y, sample_weight, offset)
         rows = Rows(X, codes, sample_weight_left, offset)
-        self._choose(rows, loss_of(loss), present_groups(groups, sample_weight))
+        self._choose(rows, loss_of(loss), present_groups(groups, sample_weight), present_folds(self.cv, sample_weight))
         return self
 
 
@@ -276,3 +276,15 @@ def present_groups(groups, sample_weight):
     if groups is None or sample_weight is None or np.ndim(sample_weight) == 0:
         return groups
     return np.asarray(groups)[np.asarray(sample_weight) > 0]
+
+
+def present_folds(cv, sample_weight):
+    """`cv`; where it lists row numbers, in the numbers that the rows with weight above 0 have among themselves."""
+    if cv is None or isinstance(cv, (int, np.integer)) or hasattr(cv, "split"):
+        return cv
+    if sample_weight is None or np.ndim(sample_weight) == 0:
+        return cv
+    present = np.asarray(sample_weight) > 0
+    number, rows = np.cumsum(present) - 1, np.arange(len(present))
+    folds = [tuple(rows[part] for part in fold) for fold in cv]
+    return [tuple(number[part[present[part]]] for part in fold) for fold in folds]

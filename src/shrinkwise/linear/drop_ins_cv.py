@@ -10,7 +10,16 @@ from sklearn.model_selection import check_cv
 
 from .. import penalties
 from ..selection import one_standard_error
-from .cross_validation import Rows, Task, chosen, cross_validated_losses, fold_curve, fold_path, present_groups
+from .cross_validation import (
+    Rows,
+    Task,
+    chosen,
+    cross_validated_losses,
+    fold_curve,
+    fold_path,
+    present_folds,
+    present_groups,
+)
 from .drop_ins import ElasticNet, LeastSquares, elastic_net
 from .grid import lambda_grid
 from .inputs import check_settings, checked_grid, finite_numbers, loss_of
@@ -81,10 +90,10 @@ class ElasticNetCV(ElasticNet):
 
     def fit(self, X, y, sample_weight=None, groups=None):
         """Choose α (and l1_ratio) and fit on all rows; `groups` goes to the splitter."""
-        groups = present_groups(groups, sample_weight)
+        groups, cv = present_groups(groups, sample_weight), present_folds(self.cv, sample_weight)
         X, y, sample_weight, _ = self._checked(X, y, sample_weight)
         rows = Rows(X, y, sample_weight)
-        folds = list(check_cv(self.cv).split(X, y, groups))
+        folds = list(check_cv(cv).split(X, y, groups))
         ratios = np.atleast_1d(finite_numbers(self.l1_ratio, "l1_ratio"))
         runs = [self._run(rows, folds, float(ratio)) for ratio in ratios]
         picks = [chosen(*fold_curve(losses), self.select) for _, losses in runs]
@@ -218,7 +227,7 @@ class RidgeCV(LeastSquares):
 
     def fit(self, X, y, sample_weight=None, groups=None):
         """Choose α and fit on all rows; `groups` goes to the splitter."""
-        groups = present_groups(groups, sample_weight)
+        groups, cv = present_groups(groups, sample_weight), present_folds(self.cv, sample_weight)
         X, y, sample_weight, total = self._checked(X, y, sample_weight)
         alphas = np.atleast_1d(finite_numbers(self.alphas, "alphas")).astype(float)
         if alphas.ndim != 1 or not len(alphas) or not (alphas > 0).all():
@@ -233,7 +242,7 @@ class RidgeCV(LeastSquares):
         if self.cv is None:
             scores = self._loo_scores(ridge, lambdas, y, sample_weight)  # (L,) or (L, K)
         else:
-            scores = self._fold_scores(Rows(X, y, sample_weight), alphas, total, groups)
+            scores = self._fold_scores(Rows(X, y, sample_weight), alphas, total, check_cv(cv).split(X, y, groups))
         index = np.argmax(scores, axis=0) if self.select == "best" else self._within_one_se(ridge, lambdas, alphas)
         self.best_score_ = np.take_along_axis(scores, np.expand_dims(index, 0), 0)[0]
         self.alpha_ = float(alphas[index]) if np.ndim(index) == 0 else alphas[index]
@@ -276,7 +285,7 @@ class RidgeCV(LeastSquares):
         mean, se = errors.mean(0), errors.std(0, ddof=1) / np.sqrt(len(errors))
         return int(order[one_standard_error(mean[order], se[order])[1]])
 
-    def _fold_scores(self, rows: Rows, alphas, total: float, groups):
+    def _fold_scores(self, rows: Rows, alphas, total: float, folds):
         """Mean score over folds at every α, (L,)."""
         if self.alpha_per_target or self.store_cv_results:
             raise ValueError("alpha_per_target and store_cv_results are for leave-one-out: leave cv=None")
@@ -284,7 +293,7 @@ class RidgeCV(LeastSquares):
         order = np.argsort(-alphas)
         task = Task(penalties.L2(1.0), loss_of("squared"), self.fit_intercept, self.tol, 10_000)
         mean_weight = total / len(rows.y)
-        for train, test in check_cv(self.cv).split(rows.X, rows.y, groups):
+        for train, test in folds:
             # Weights as given keep their scale: a training part has a smaller sum, and so a larger λ = α / (2 Σ s).
             weight = None if rows.weight is None else rows.weight[train]
             sum_train = len(train) * mean_weight if weight is None else float(weight.sum())

@@ -11,7 +11,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils.class_weight import compute_sample_weight
 
-from .cross_validation import Rows, Task, chosen, fold_curve, fold_path, present_groups
+from .cross_validation import Rows, Task, chosen, fold_curve, fold_path, present_folds, present_groups
 from .drop_ins import elastic_net
 from .estimators import LinearClassifier, separates
 from .inputs import check_settings, finite_numbers, loss_of
@@ -174,7 +174,7 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
 
     def fit(self, X, y, sample_weight=None, groups=None):
         """Choose C and fit on all rows; `groups` goes to the splitter."""
-        groups = present_groups(groups, sample_weight)
+        groups, cv = present_groups(groups, sample_weight), present_folds(self.cv, sample_weight)
         X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
         labels = self.classes_[codes.astype(int)]
         rows = Rows(X, codes, class_weighted(self.class_weight, labels, sample_weight))
@@ -182,7 +182,7 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         self.Cs_ = np.logspace(-4, 4, self.Cs) if integer else np.sort(np.atleast_1d(finite_numbers(self.Cs, "Cs")))
         task = Task(elastic_net(1.0, self.l1_ratio, False), loss_of(loss), self.fit_intercept, self.tol, self.max_iter)
         check_settings(task.penalty, self.tol, self.max_iter)
-        folds = check_cv(self.cv, labels, classifier=True).split(X, labels, groups)
+        folds = check_cv(cv, labels, classifier=True).split(X, labels, groups)
         self.scores_ = np.array([self._scores(rows, labels, fold, task) for fold in folds])
         mean, se = fold_curve(-self.scores_.T)
         self.C_ = float(self.Cs_[chosen(mean, se, self.select)])
