@@ -88,14 +88,25 @@ class L1Path:
         self.whole = gram is not None or design.p <= min(design.n, LARGEST_WHOLE)
         self.gram = WholeGram(design, gram) if self.whole else GrowingGram(design)
 
+    def _reach(self, strengths):
+        """√(yy/G_jj) of the columns that no λ penalises, 0 of the others."""
+        free = np.flatnonzero(~np.logical_or.reduce([part != 0 for part in (*strengths.fixed, *strengths.scaled)]))
+        reach = np.zeros(self.design.p)
+        square = (self.design.centred_columns(free) ** 2).mean(0)
+        reach[free] = np.sqrt(self.yy / np.where(square > 0, square, np.inf))
+        return reach
+
     def solve(self, lambdas, strengths: Strengths, gap: float, max_sweeps: int) -> list[Fit]:
         """A Fit for every λ of the decreasing grid, its absolute duality gap ≤ `gap` where max_sweeps sweeps reach it."""
+        self.reach = self._reach(strengths)
         work = self._whole if self.whole else self._blocks
         return work(np.ascontiguousarray(lambdas, dtype=float), strengths, gap, max_sweeps)
 
     def _fit(self, w, r, a, b, sweeps) -> Fit:
         support = np.flatnonzero(w)
-        return Fit(support, w[support], len(w), *kernels.gram_certificate(w, r, self.c, a, b, self.yy), int(sweeps))
+        return Fit(
+            support, w[support], len(w), *kernels.gram_certificate(w, r, self.c, a, b, self.reach, self.yy), int(sweeps)
+        )
 
     def _whole(self, lambdas, strengths, gap, max_sweeps):
         A, B = strengths.rows(lambdas)
