@@ -7,7 +7,7 @@ SHRINKWISE_NO_KERNELS=1 hides the library.
 
 from __future__ import annotations
 
-from .gram import gram_certificate, gram_path
+from .gram import gram_certificates, gram_path
 from .gram_blocks import GroupQuadratic, gram_blocks
 from .gram_rows import gram_rows
 from .gram_scalar import Bounded, Concave, gram_scalar
@@ -23,7 +23,7 @@ __all__ = [
     "GroupQuadratic",
     "WeightedColumns",
     "gram_blocks",
-    "gram_certificate",
+    "gram_certificates",
     "gram_path",
     "gram_rows",
     "gram_scalar",

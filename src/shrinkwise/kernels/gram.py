@@ -29,7 +29,7 @@ declare(
     ),
     *(ctypes.c_double, ctypes.c_double, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
 )
-declare("sw_gram_certificate", None, ctypes.c_int64, F64, F64, F64, F64, F64, F64, ctypes.c_double, F64)
+declare("sw_gram_certificates", None, ctypes.c_int64, ctypes.c_int64, *[F64] * 6, ctypes.c_double, F64)
 
 
 @cache
@@ -104,29 +104,33 @@ def _violation(w, r, a, b) -> float:
     return float(np.where(w != 0, np.abs(r - b * w - np.copysign(a, w)), inside).max(initial=0.0))
 
 
-def reference_certificate(w, r, c, a, b, reach, yy) -> tuple[float, float, float]:
-    """The formulas of `gram_certificate`."""
-    objective = 0.5 * (yy - (c + r) @ w) + a @ np.abs(w) + 0.5 * b @ (w * w)
-    return _gap(w, r, c, a, b, reach, yy), _violation(w, r, a, b), float(objective)
+def reference_certificates(W, R, c, A, B, reach, yy):
+    """The formulas of `gram_certificates`."""
+    out = np.empty((len(W), 3))
+    for k, (w, r, a, b) in enumerate(zip(W, R, A, B, strict=True)):
+        objective = 0.5 * (yy - (c + r) @ w) + a @ np.abs(w) + 0.5 * b @ (w * w)
+        out[k] = _gap(w, r, c, a, b, reach, yy), _violation(w, r, a, b), objective
+    return out
 
 
-def _compiled_certificate(w, r, c, a, b, reach, yy):
-    out = np.empty(3)
-    library().sw_gram_certificate(len(w), w, r, c, a, b, reach, yy, out)
-    return tuple(out.tolist())
+def _compiled_certificates(W, R, c, A, B, reach, yy):
+    out = np.empty((len(W), 3))
+    library().sw_gram_certificates(*W.shape, W, R, c, A, B, reach, yy, out)
+    return out
 
 
 register("gram_path", reference, _compiled)
-register("gram_certificate", reference_certificate, _compiled_certificate)
+register("gram_certificates", reference_certificates, _compiled_certificates)
 
 
-def gram_certificate(w, r, c, a, b, reach, yy: float) -> tuple[float, float, float]:
-    """(duality gap, largest violation of stationarity, objective) of ½w'Gw − c'w + ½yy + Σ a|w| + ½Σ b w², r = c − Gw.
+def gram_certificates(W, R, c, A, B, reach, yy: float):
+    """(n, 3): duality gap, largest violation of stationarity, objective of ½w'Gw − c'w + ½yy + Σ a|w| + ½Σ b w² for n rows.
 
+    W, R, A, B : (n, p) weights, r = c − Gw, strengths.
     reach : (p,) √(yy/G_jj) of free coordinates (a = b = 0), which ask r_j = 0: what is left of it enters the gap as if the
         weight could still move by its own size and by this.
     """
-    return run("gram_certificate", w, r, c, a, b, reach, yy)
+    return run("gram_certificates", W, R, c, A, B, reach, yy)
 
 
 def gram_path(G, c, yy, n_known, lambdas, A, B, W, R, count, *, tol_gap, tol_kkt=0.0, max_sweeps=10_000) -> int:

@@ -551,13 +551,16 @@ SW_EXPORT int64_t sw_gram_path(int64_t p, int64_t stride, const double *G, const
     return l;
 }
 
-/* reach: sqrt(yy/G_jj) of the free coordinates. out: the gap, the largest violation and the objective (its constant yy/2 included) at w with r = c - Gw. */
-SW_EXPORT void sw_gram_certificate(int64_t p, const double *w, const double *r, const double *c, const double *a, const double *b,
-                                   const double *reach, double yy, double *out)
+/* For each of n rows of W, R, A, B (r = c - Gw): out = gap, largest violation, objective (its constant yy/2 included).
+ * reach: sqrt(yy/G_jj) of the free coordinates. */
+SW_EXPORT void sw_gram_certificates(int64_t n, int64_t p, const double *W, const double *R, const double *c, const double *A,
+                                    const double *B, const double *reach, double yy, double *out)
 {
-    out[0] = duality_gap(p, w, r, c, a, b, reach, yy);
-    out[1] = violation(p, w, r, a, b);
-    out[2] = objective(p, w, r, c, a, b) + 0.5 * yy;
+    for (int64_t k = 0; k < n; k++, W += p, R += p, A += p, B += p, out += 3) {
+        out[0] = duality_gap(p, W, R, c, A, B, reach, yy);
+        out[1] = violation(p, W, R, A, B);
+        out[2] = objective(p, W, R, c, A, B) + 0.5 * yy;
+    }
 }
 
 /* 4: AVX-512, 3: AVX2, 1: the baseline of this build. */
