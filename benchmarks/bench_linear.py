@@ -114,6 +114,7 @@ def measure(row: Row, scale: int, contenders: dict[str, Contender], options) -> 
     with tempfile.TemporaryDirectory() as folder:
         task = Task(problem, Path(folder), row.target)
         peers = [] if options.ours_only else [contenders[name] for name in PEERS]
+        task.learn(contenders[OURS], options.limit)
         entries = entries_for(row, scale, task, peers, contenders[OURS], options)
         if row.yardstick:
             entries.append(Entry(contenders["X'X"], 1.0, "X'X"))
