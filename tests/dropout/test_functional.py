@@ -36,11 +36,11 @@ def test_infinite_and_nan_elements_are_zero_where_dropped():
         assert (torch.autograd.grad(y.sum(), x)[0][~kept] == 0).all()
 
 
-def test_evaluation_and_keep_1_do_nothing_and_keep_0_drops_everything():
+def test_evaluation_and_keep_1_do_nothing_and_a_vanishing_keep_drops_everything():
     x = torch.randn(10, requires_grad=True)
     assert dropout(x, keep=0.5, training=False) is x
     assert dropout(x, keep=1) is x
-    y = dropout(x, keep=0)
+    y = dropout(x, keep=1e-30)
     assert (y == 0).all()
     assert (torch.autograd.grad(y.sum(), x)[0] == 0).all()
 
@@ -93,7 +93,7 @@ def test_torch_func_transforms():
     x = torch.randn(12)
     mask = sample(torch.ones(12))
     assert torch.equal(torch.func.grad(lambda x: sample(x).sum())(x), mask)
-    assert torch.equal(torch.func.grad(lambda x: sample(x, keep=0).sum())(x), torch.zeros(12))
+    assert torch.equal(torch.func.grad(lambda x: sample(x, keep=1e-30).sum())(x), torch.zeros(12))
     assert torch.equal(torch.func.jacrev(sample)(x), torch.diag(mask))
     assert torch.equal(torch.func.jvp(sample, (x,), (torch.ones(12),))[1], mask)
     assert torch.equal(torch.func.vmap(sample)(x.expand(3, -1)), sample(x).expand(3, -1))
@@ -141,9 +141,10 @@ def test_autocast_leaves_the_type_alone():
     [
         (lambda x: dropout(x, 0.8), TypeError, r"dropping 80 %.*keep=0\.2"),
         (lambda x: dropout(x), TypeError, "keep= is missing"),
-        (lambda x: dropout(x, keep=1.5), ValueError, r"\[0, 1\], got 1.5"),
-        (lambda x: dropout(x, keep=-0.1), ValueError, r"\[0, 1\]"),
-        (lambda x: dropout(x, keep=float("nan")), ValueError, r"\[0, 1\], got nan"),
+        (lambda x: dropout(x, keep=1.5), ValueError, r"\(0, 1\], got 1.5"),
+        (lambda x: dropout(x, keep=0), ValueError, r"\(0, 1\], got 0.0; keep=0 would drop every unit"),
+        (lambda x: dropout(x, keep=-0.1), ValueError, r"\(0, 1\]"),
+        (lambda x: dropout(x, keep=float("nan")), ValueError, r"\(0, 1\], got nan"),
         (lambda x: dropout(x, keep="0.8"), TypeError, "as a number, got str"),
         (lambda x: dropout(x, keep=True), TypeError, "as a number, got bool"),
         (lambda x: dropout(x.long(), keep=0.8), TypeError, "got torch.int64"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .functional import check_keep, dropout
+from .functional import check_keep, dropout, keep_from_drop
 
 
 class Dropout(nn.Module):
@@ -13,7 +13,7 @@ class Dropout(nn.Module):
 
     Parameters
     ----------
-    keep : float in [0, 1]
+    keep : float in (0, 1]
         Probability of keeping a unit. ``torch.nn.Dropout(p)`` takes the probability of dropping: `from_drop` converts.
     seed : int, optional
         Gives the layer its own masks, one after another, whatever else draws from torch's generator. The count of the
@@ -42,7 +42,7 @@ class Dropout(nn.Module):
     @classmethod
     def from_drop(cls, drop: float, *, seed: int | None = None) -> Dropout:
         """The layer that drops with probability `drop`, as ``torch.nn.Dropout(drop)`` does."""
-        return cls(keep=1.0 - check_keep(drop, (), "Dropout.from_drop(0.2)"), seed=seed)
+        return cls(keep=keep_from_drop(drop), seed=seed)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Dropout of x in training, x itself in evaluation."""
