@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from shrinkwise.dropout import enumerate_subnetworks, keep_mask
-from shrinkwise.dropout.functional import apply_mask
+from shrinkwise.dropout.bits import apply_mask
 
 torch_double = {"dtype": torch.float64}
 

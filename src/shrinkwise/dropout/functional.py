@@ -7,8 +7,8 @@ import numbers
 
 import torch
 
-from . import bits
-from .bits import lay_out, storage_order
+from . import bits, fused
+from .routes import thinned, thinned_
 
 
 def dropout(
@@ -36,7 +36,8 @@ def dropout(
     Returns a tensor like x. A dropped element is exactly 0 even where x is infinite or NaN.
 
     Notes: which element drops depends on its offset in the dense storage of x and on nothing else (see `bits`). Backward
-    keeps the seed alone, 8 bytes a call.
+    keeps the seed alone, 8 bytes a call. Processes that train one model (DDP) draw different masks when each seeds torch
+    differently, ``torch.manual_seed(seed + rank)``, or passes ``stream=rank`` beside a common seed.
 
     References: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 2014.
 
@@ -45,28 +46,127 @@ def dropout(
     >>> sorted(set(y.tolist()))
     [0.0, 2.0]
     """
-    keep = check_keep(keep, positional, "dropout(x, keep=0.8)")
+    keep = _checked(x, keep, positional, seed, generator, "dropout(x, keep=0.8)")
+    if not training or keep == 1.0:
+        return x
+    if not inplace:
+        return thinned(x, keep, seed, stream, generator=generator)
+    if _overlaps(x):
+        raise ValueError(
+            f"dropout in place expects a tensor whose elements do not share memory, got one of shape {tuple(x.shape)} with "
+            f"strides {x.stride()} (an expanded one?); leave inplace=False or pass x.contiguous()"
+        )
+    return thinned_(x, keep, seed, stream, generator=generator)
+
+
+def bias_relu_dropout(
+    x: torch.Tensor, bias: torch.Tensor, *positional, keep=None, training=True, seed=None, generator=None, stream=0
+) -> torch.Tensor:
+    """dropout(relu(x + bias)) in one pass over memory; backward needs the output alone.
+
+    Parameters
+    ----------
+    x : floating-point tensor of shape (..., features)
+        What a linear layer gives without its bias.
+    bias : tensor of shape (features,)
+        Cast to the type of x.
+    keep, training, seed, generator, stream : as in `dropout`
+        The mask is that of ``dropout(torch.relu(x + bias), ...)``. In evaluation the result is relu(x + bias).
+
+    Returns a tensor like x. Half-precision numbers are computed in float32 and rounded once.
+
+    >>> import torch
+    >>> bias_relu_dropout(torch.tensor([[1.0, 2.0]]), torch.tensor([-3.0, 4.0]), keep=1.0)
+    tensor([[0., 6.]])
+    """
+    keep = _checked(x, keep, positional, seed, generator, "bias_relu_dropout(x, bias, keep=0.8)")
+    if not isinstance(bias, torch.Tensor) or x.dim() == 0 or bias.shape != x.shape[-1:]:
+        got = tuple(bias.shape) if isinstance(bias, torch.Tensor) else type(bias).__name__
+        raise ValueError(f"expected a bias of shape (features,) for x of shape {tuple(x.shape)}, got {got}")
+    bias = bias.to(x.dtype)
+    if not training or keep == 1.0:
+        return torch.relu(x + bias)
+    return fused.bias_relu(x, bias, keep, seed, stream, generator)
+
+
+def dropout_residual(
+    x: torch.Tensor, residual: torch.Tensor, *positional, keep=None, training=True, seed=None, generator=None, stream=0
+) -> torch.Tensor:
+    """residual + dropout(x) in one pass over memory: the end of a residual branch.
+
+    Parameters
+    ----------
+    x : floating-point tensor of any shape
+        What the branch gives.
+    residual : tensor of the same shape and type
+        What went around it.
+    keep, training, seed, generator, stream : as in `dropout`
+
+    Returns a tensor like x. Half-precision numbers are computed in float32 and rounded once.
+
+    >>> import torch
+    >>> dropout_residual(torch.ones(3), torch.ones(3), keep=1.0)
+    tensor([2., 2., 2.])
+    """
+    keep = _checked(x, keep, positional, seed, generator, "dropout_residual(x, residual, keep=0.8)")
+    if not isinstance(residual, torch.Tensor) or residual.shape != x.shape or residual.dtype != x.dtype:
+        got = f"{tuple(residual.shape)}, {residual.dtype}" if isinstance(residual, torch.Tensor) else type(residual).__name__
+        raise ValueError(f"expected a residual of the shape and type of x ({tuple(x.shape)}, {x.dtype}), got {got}")
+    if not training or keep == 1.0:
+        return residual + x
+    return fused.residual(x, residual, keep, seed, stream, generator)
+
+
+def _checked(x, keep, positional: tuple, seed, generator, example: str) -> float:
+    """`keep` as a float, everything else checked; written for the good case, which runs at every call."""
+    if positional or type(keep) is not float or not 0.0 < keep <= 1.0:
+        keep = check_keep(keep, positional, example)
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
         raise TypeError(f"dropout expects a tensor of real floating-point numbers, got {kind}; convert it first")
-    if seed is not None and generator is not None:
+    if x.layout is not torch.strided:
+        raise TypeError(f"dropout expects a dense tensor, got layout {x.layout}; pass x.to_dense() or drop its values()")
+    if generator is not None:
+        _check_generator(x, seed, generator)
+    elif seed is not None and type(seed) is not int:
+        check_seed(seed)
+    return keep
+
+
+def _check_generator(x, seed, generator) -> None:
+    if seed is not None:
         raise ValueError("dropout takes seed= or generator=, not both: a generator's only use is to draw the seed")
-    if not training or keep == 1.0:
-        return x
-    if seed is None:
-        # As a tensor: no wait for the device, and CUDA graphs replay the draw.
-        seed = torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64, device=x.device, generator=generator)
-    if inplace:
-        return x.copy_(dropout(x, keep=keep, seed=seed, stream=stream))
-    order = storage_order(x)
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
-        return _thinned(x, keep, seed, stream, order)
-    return _Dropout.apply(x, keep, seed, stream, order)
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(f"expected generator as a torch.Generator, got {type(generator).__name__}; an integer is seed=")
+    if generator.device.type != x.device.type:
+        raise ValueError(
+            f"expected a generator on the device of x ({x.device.type}), got one on {generator.device.type}; make it with "
+            f'torch.Generator("{x.device.type}")'
+        )
+    if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
+        raise RuntimeError(
+            "dropout with its own generator cannot be run again inside backward (activation checkpointing): its next mask "
+            "would differ from the first; leave generator=None there, which checkpointing repeats exactly"
+        )
 
 
-def apply_mask(x: torch.Tensor, kept: torch.Tensor, keep: float) -> torch.Tensor:
-    """x/keep where `kept`, exactly 0 elsewhere: what one draw does to x."""
-    return torch.where(kept, x * (1.0 / keep), 0.0)
+def check_seed(seed) -> None:
+    """One sentence for a seed that is neither an integer nor an int64 scalar tensor."""
+    if isinstance(seed, torch.Tensor):
+        if seed.dtype != torch.int64 or seed.dim() != 0:
+            raise TypeError(f"expected seed as an int64 scalar tensor, got {seed.dtype} of shape {tuple(seed.shape)}")
+    elif isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+        raise TypeError(f"expected seed as an integer, got {type(seed).__name__}")
+
+
+def _overlaps(x: torch.Tensor) -> bool:
+    """Whether two elements may share memory: sorted by stride, a dimension must step over all that lie inside it."""
+    reach = 0
+    for stride, size in sorted((stride, size) for stride, size in zip(x.stride(), x.shape, strict=True) if size > 1):
+        if stride <= reach:
+            return x.numel() > 0
+        reach += stride * (size - 1)
+    return False
 
 
 def check_keep(keep, positional: tuple, example: str) -> float:
@@ -112,25 +212,3 @@ def keep_mask(shape, *, keep: float, seed, stream=0, device=None) -> torch.Tenso
     keep = check_keep(keep, (), "keep_mask((4, 5), keep=0.8, seed=0)")
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     return bits.keep_mask(math.prod(shape), keep=keep, seed=seed, stream=stream, device=device).view(shape)
-
-
-def _thinned(x, keep, seed, stream, order):
-    kept = bits.keep_mask(x.numel(), keep=keep, seed=seed, stream=stream, device=x.device)
-    return apply_mask(x, lay_out(kept, x.shape, order), keep)
-
-
-class _Dropout(torch.autograd.Function):
-    """Linear in x with a diagonal matrix, so backward and forward-mode derivatives are the same map again."""
-
-    @staticmethod
-    def forward(ctx, x, keep, seed, stream, order):
-        ctx.draw = (keep, seed, stream, order)
-        return _thinned(x, keep, seed, stream, order)
-
-    @staticmethod
-    def backward(ctx, grad):
-        return _Dropout.apply(grad, *ctx.draw), None, None, None, None
-
-    @staticmethod
-    def jvp(ctx, tangent, *_):
-        return _thinned(tangent, *ctx.draw)

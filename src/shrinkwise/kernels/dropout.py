@@ -1,0 +1,48 @@
+"""Dropout on raw memory: the compiled kernel takes addresses, for at a thousand elements wrapping arrays would cost more."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+
+from . import pool
+from .library import DISPATCH, declare, library
+
+_INT, _ADDRESS = ctypes.c_int64, ctypes.c_void_p
+declare(
+    "sw_dropout",
+    _INT,
+    *(_INT, _INT, _INT, _ADDRESS, _ADDRESS, _ADDRESS, _INT, _INT, _INT, ctypes.c_double, _INT, _INT, _ADDRESS),
+)
+
+SCALE, RESIDUAL, BIAS_RELU, RELU_BACK, MASK = (4 * operation for operation in range(5))
+F32, F64, BF16, F16 = range(4)
+AUTO, PLAIN, NEON, AVX2, AVX512 = range(5)
+
+# The bits are specified, and made without a compiler, in shrinkwise.dropout.bits: that is this kernel's reference.
+DISPATCH["dropout"] = (None, lambda *arguments: compiled()(*arguments))
+
+
+@cache
+def compiled():
+    """The C function, or None where no kernel is built.
+
+    Arguments, all integers but keep: operation + type; number of elements; index of the first; addresses of the input, the
+    output and the second input (the residual, the bias or the output of the forward pass; 0 where there is none); length
+    of the bias; seed; stream; keep; instruction set (AUTO or one of the names above); `threads`; `openmp`.
+    Returns the instruction set that ran. The caller keeps the memory alive and answers for types and lengths.
+    """
+    return None if library() is None else library().sw_dropout
+
+
+@cache
+def openmp() -> int:
+    """Address of the three OpenMP functions that the kernel's threads need, 0 where there are none."""
+    found = pool.openmp()
+    if found is None:
+        return 0
+    _kept_alive.append((ctypes.c_void_p * len(found))(*found))
+    return ctypes.addressof(_kept_alive[-1])
+
+
+_kept_alive: list = []
