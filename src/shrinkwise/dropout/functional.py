@@ -46,7 +46,7 @@ def dropout(
     >>> sorted(set(y.tolist()))
     [0.0, 2.0]
     """
-    keep = _checked(x, keep, positional, seed, generator, "dropout(x, keep=0.8)")
+    keep = check_call(x, keep, positional, seed, generator, "dropout(x, keep=0.8)")
     if not training or keep == 1.0:
         return x
     if not inplace:
@@ -79,7 +79,7 @@ def bias_relu_dropout(
     >>> bias_relu_dropout(torch.tensor([[1.0, 2.0]]), torch.tensor([-3.0, 4.0]), keep=1.0)
     tensor([[0., 6.]])
     """
-    keep = _checked(x, keep, positional, seed, generator, "bias_relu_dropout(x, bias, keep=0.8)")
+    keep = check_call(x, keep, positional, seed, generator, "bias_relu_dropout(x, bias, keep=0.8)")
     if not isinstance(bias, torch.Tensor) or x.dim() == 0 or bias.shape != x.shape[-1:]:
         got = tuple(bias.shape) if isinstance(bias, torch.Tensor) else type(bias).__name__
         raise ValueError(f"expected a bias of shape (features,) for x of shape {tuple(x.shape)}, got {got}")
@@ -108,24 +108,30 @@ def dropout_residual(
     >>> dropout_residual(torch.ones(3), torch.ones(3), keep=1.0)
     tensor([2., 2., 2.])
     """
-    keep = _checked(x, keep, positional, seed, generator, "dropout_residual(x, residual, keep=0.8)")
+    keep = check_call(x, keep, positional, seed, generator, "dropout_residual(x, residual, keep=0.8)")
     if not isinstance(residual, torch.Tensor) or residual.shape != x.shape or residual.dtype != x.dtype:
-        got = f"{tuple(residual.shape)}, {residual.dtype}" if isinstance(residual, torch.Tensor) else type(residual).__name__
+        got = (
+            f"{tuple(residual.shape)}, {residual.dtype}"
+            if isinstance(residual, torch.Tensor)
+            else type(residual).__name__
+        )
         raise ValueError(f"expected a residual of the shape and type of x ({tuple(x.shape)}, {x.dtype}), got {got}")
     if not training or keep == 1.0:
         return residual + x
     return fused.residual(x, residual, keep, seed, stream, generator)
 
 
-def _checked(x, keep, positional: tuple, seed, generator, example: str) -> float:
-    """`keep` as a float, everything else checked; written for the good case, which runs at every call."""
+def check_call(x, keep, positional: tuple, seed, generator, example: str) -> float:
+    """`keep` as a float when the call makes sense, one sentence otherwise; written for the good case, which is every call."""
     if positional or type(keep) is not float or not 0.0 < keep <= 1.0:
         keep = check_keep(keep, positional, example)
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
         kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
         raise TypeError(f"dropout expects a tensor of real floating-point numbers, got {kind}; convert it first")
     if x.layout is not torch.strided:
-        raise TypeError(f"dropout expects a dense tensor, got layout {x.layout}; pass x.to_dense() or drop its values()")
+        raise TypeError(
+            f"dropout expects a dense tensor, got layout {x.layout}; pass x.to_dense() or drop its values()"
+        )
     if generator is not None:
         _check_generator(x, seed, generator)
     elif seed is not None and type(seed) is not int:

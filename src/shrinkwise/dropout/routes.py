@@ -121,15 +121,15 @@ def scaled(x: torch.Tensor, keep: float, seed: int, stream: int, out=None) -> to
     return out
 
 
-def run(operation: int, x: torch.Tensor, out: torch.Tensor, other, keep: float, seed: int, stream: int) -> None:
-    """One operation of the kernel; see `kernels.dropout`. All tensors are alive here while C reads their memory."""
+def run(operation: int, x, out, other, keep: float, seed: int, stream: int, first: int = 0) -> None:
+    """One operation of the kernel on dense tensors; see `kernels.dropout`. They are alive here while C reads their memory."""
     n = x.numel()
     if not n:
         return
     threads = 1 if n < SMALL else threads_for(n)
     address, columns = (0, 0) if other is None else (other.data_ptr(), other.numel())
     kernel.compiled()(
-        *(operation + CODES[x.dtype], n, 0, x.data_ptr(), out.data_ptr(), address, columns, seed, stream, keep, 0),
+        *(operation + CODES[x.dtype], n, first, x.data_ptr(), out.data_ptr(), address, columns, seed, stream, keep, 0),
         *(threads, kernel.openmp() if threads > 1 else 0),
     )
 
@@ -184,7 +184,7 @@ class _Eager(torch.autograd.Function):
 
 
 def thinned_gradient(grad: torch.Tensor, draw: tuple, order) -> torch.Tensor:
-    """The same draw on a gradient, whose strides may be others than those (in `order`; None: contiguous) of the forward input."""
+    """The same draw on a gradient, whatever its strides; `order` is that of the forward input, None: contiguous."""
     if torch.is_grad_enabled() or not runs_in_c(grad):
         return thinned(grad, *draw, order=tuple(range(grad.dim())) if order is None else order)
     return scaled(grad.contiguous() if order is None else in_order(grad, order), *draw)
@@ -222,7 +222,10 @@ class _Transformed(torch.autograd.Function):
             kept = bits.keep_mask(x[0].numel(), keep=keep, seed=seed, stream=stream, device=x.device)
             return bits.apply_mask(x, bits.lay_out(kept, x.shape[1:], order), keep), 0
         rows = [
-            [value if dim is None else value.select(dim, row) for value, dim in zip((x, seed, stream), in_dims, strict=False)]
+            [
+                value if dim is None else value.select(dim, row)
+                for value, dim in zip((x, seed, stream), in_dims, strict=False)
+            ]
             for row in range(info.batch_size)
         ]
         return torch.stack([_Transformed.apply(*row, keep, order) for row in rows]), 0

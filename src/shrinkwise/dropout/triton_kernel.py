@@ -6,6 +6,8 @@ formula of `bits` runs on the device instead.
 
 from __future__ import annotations
 
+import struct
+
 import torch
 
 from . import bits
@@ -34,8 +36,9 @@ def scaled(x: torch.Tensor, keep: float, seed: torch.Tensor, stream: torch.Tenso
         return out.zero_()
     wide = tl.float64 if x.dtype == torch.float64 else tl.float32
     grid = (triton.cdiv(x.numel(), 8 * BLOCKS),)
+    (scale,) = struct.unpack("q", struct.pack("d", 1.0 / keep))  # its bits: a float argument would arrive as float32
     if x.numel():
-        _kernel[grid](x, out, seed, stream, x.numel(), 1.0 / keep, threshold, rest, WIDE=wide, TIES=rest > 0, BLOCKS=BLOCKS)
+        _kernel[grid](x, out, seed, stream, x.numel(), scale, threshold, rest, WIDE=wide, TIES=rest > 0, BLOCKS=BLOCKS)
     return out
 
 
@@ -88,5 +91,6 @@ if triton is not None:
                 kept = kept & ((further >= rest) | (numbers != threshold))
         place = 8 * first + tl.arange(0, 8 * BLOCKS)
         inside = place < n
-        value = tl.load(x + place, mask=inside, other=0.0).to(WIDE) * scale.to(WIDE)
+        factor = tl.full((), scale, tl.int64).to(tl.float64, bitcast=True).to(WIDE)
+        value = tl.load(x + place, mask=inside, other=0.0).to(WIDE) * factor
         tl.store(out + place, tl.where(kept, value, 0.0).to(out.dtype.element_ty), mask=inside)

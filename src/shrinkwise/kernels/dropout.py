@@ -20,7 +20,7 @@ F32, F64, BF16, F16 = range(4)
 AUTO, PLAIN, NEON, AVX2, AVX512 = range(5)
 
 # The bits are specified, and made without a compiler, in shrinkwise.dropout.bits: that is this kernel's reference.
-DISPATCH["dropout"] = (None, lambda *arguments: compiled()(*arguments))
+DISPATCH["dropout"] = (None, lambda *arguments: library().sw_dropout(*arguments))
 
 
 @cache
