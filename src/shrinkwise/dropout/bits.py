@@ -67,7 +67,7 @@ def keep_mask(n: int, *, keep: float, seed, stream=0, device=None) -> torch.Tens
     whose cost per operation is a quarter of torch's; otherwise by torch, without leaving the device.
     """
     device = torch.device("cpu" if device is None else device)
-    if device.type == "cpu" and not _traced(seed, stream):
+    if device.type == "cpu" and not traced(seed, stream):
         return torch.from_numpy(_kept_numpy(n, *drop_threshold(keep), int(seed), int(stream)))
     seed, stream = (torch.as_tensor(v, dtype=torch.int64, device=device) for v in (signed(seed), signed(stream)))
     return _kept_torch(n, *drop_threshold(keep), seed, stream)
@@ -123,7 +123,7 @@ def signed(value):
     return value if isinstance(value, torch.Tensor) else (value + 2**63) % 2**64 - 2**63
 
 
-def _traced(*values) -> bool:
+def traced(*values) -> bool:
     """Whether a program is being recorded or transformed, so that numbers cannot be taken out of tensors."""
     return (
         torch.compiler.is_compiling()

@@ -7,8 +7,11 @@ import numbers
 
 import torch
 
-from . import bits, fused
+from . import fused, routes
+from .bits import apply_mask
 from .routes import thinned, thinned_
+
+__all__ = ["apply_mask", "bias_relu_dropout", "dropout", "dropout_residual", "keep_mask"]
 
 
 def dropout(
@@ -217,4 +220,5 @@ def keep_mask(shape, *, keep: float, seed, stream=0, device=None) -> torch.Tenso
     """
     keep = check_keep(keep, (), "keep_mask((4, 5), keep=0.8, seed=0)")
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    return bits.keep_mask(math.prod(shape), keep=keep, seed=seed, stream=stream, device=device).view(shape)
+    device = torch.device("cpu" if device is None else device)
+    return routes.kept(math.prod(shape), keep, seed, stream, device).view(shape)

@@ -134,6 +134,17 @@ def run(operation: int, x, out, other, keep: float, seed: int, stream: int, firs
     )
 
 
+def kept(n: int, keep: float, seed, stream, device: torch.device) -> torch.Tensor:
+    """Which of n elements are kept; see `functional.keep_mask`."""
+    if device.type != "cpu" or bits.traced(seed, stream) or _modes() or kernel.compiled() is None:
+        return bits.keep_mask(n, keep=keep, seed=seed, stream=stream, device=device)
+    out = torch.empty(n, dtype=torch.bool, device=device)
+    threads = threads_for(n)
+    pool = kernel.openmp() if threads > 1 else 0
+    kernel.compiled()(kernel.MASK, n, 0, 0, out.data_ptr(), 0, 0, int(seed), int(stream), keep, 0, threads, pool)
+    return out
+
+
 def is_dense(x: torch.Tensor) -> bool:
     """Whether the elements of x fill a stretch of memory without gaps or overlaps, in any order of dimensions."""
     if x.is_contiguous():

@@ -26,7 +26,7 @@ typedef uint16_t bf16;
 typedef uint16_t f16;
 
 typedef struct {
-    int op, dtype, level;
+    int op, dtype;
     int64_t n, first, columns;
     const char *in, *other;
     char *out;
@@ -185,13 +185,8 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
         for (int64_t j = 0; j < n; j++)                                                                                \
             one_##T(op, in + j, other + j, out + j, words[j / SW_GROUP] >> (j % SW_GROUP) & 1, scale);                 \
     }                                                                                                                  \
-    DEFINE_RANGE(plain_##T, , T, V, KEEP_PLAIN, plain_body_##T)
+    DEFINE_RANGE(plain_##T, , T, V, keep_plain, plain_body_##T)
 
-#ifdef SW_NEON
-#define KEEP_PLAIN keep_neon
-#else
-#define KEEP_PLAIN keep_scalar
-#endif
 #define GET_float get_f32
 #define PUT_float put_f32
 #define GET_double get_f64
@@ -327,7 +322,7 @@ SW_AVX512 static void words_512(const sw_draw *d, uint64_t group, uint64_t *word
 #define KEEPS {words_256, words_512}
 #define VECTORS(T) {range_##T##_256, range_##T##_512}
 #else
-#define KEEPS {KEEP_PLAIN, KEEP_PLAIN}
+#define KEEPS {keep_plain, keep_plain}
 #define VECTORS(T) {plain_##T, plain_##T}
 #endif
 
@@ -335,7 +330,7 @@ static void mask_range(const job_t *job, int64_t from, int64_t to)
 {
     static keep_t *const wide[2] = KEEPS;
     bits_t bits = bits_from(job->first + from, &job->draw);
-    keep_t *keep = job->level >= 3 ? wide[job->level - 3] : KEEP_PLAIN;
+    keep_t *keep = job->draw.level >= 3 ? wide[job->draw.level - 3] : keep_plain;
     uint64_t words[2];
     for (int64_t k = from; k < to; k += BLOCK) {
         keep(&job->draw, bits.group, words);
@@ -353,8 +348,8 @@ static void work(const job_t *job, int64_t from, int64_t to)
     static range_t *const vectors[4][2] = {VECTORS(float), VECTORS(double), VECTORS(bf16), VECTORS(f16)};
     if (job->op == MASK)
         mask_range(job, from, to);
-    else if (job->level >= 3)
-        vectors[job->dtype][job->level - 3](job, from, to);
+    else if (job->draw.level >= 3)
+        vectors[job->dtype][job->draw.level - 3](job, from, to);
     else
         plain[job->dtype](job, from, to);
 }
@@ -382,14 +377,13 @@ SW_EXPORT int64_t sw_dropout(int64_t kind, int64_t n, int64_t first, const void 
                              int64_t columns, int64_t seed, int64_t stream, double keep, int64_t level, int64_t threads,
                              void *const *pool)
 {
-    const int best = sw_best_level();
-    job_t job = {(int)(kind / 4), (int)(kind % 4), level <= 0 || level > best ? best : (int)level, n, first, columns, in,
-                 other, out, 1.0 / keep, sw_make_draw((uint64_t)seed, (uint64_t)stream, keep)};
+    const sw_draw draw = sw_make_draw((uint64_t)seed, (uint64_t)stream, keep, sw_level(level));
+    const job_t job = {(int)(kind / 4), (int)(kind % 4), n, first, columns, in, other, out, 1.0 / keep, draw};
     if (threads > 1 && pool) {
         call_t call = {&job, (query_t)pool[1], (query_t)pool[2]};
         ((parallel_t)pool[0])(run, &call, (unsigned)threads, 0);
     } else {
         work(&job, 0, n);
     }
-    return job.level;
+    return job.draw.level;
 }

@@ -35,11 +35,13 @@ typedef struct {
     uint64_t stream[2];
     uint32_t threshold;
     uint64_t rest; /* up to 2^32: every tie drops */
+    int level;     /* the instruction set */
 } sw_draw;
 
-static sw_draw sw_make_draw(uint64_t seed, uint64_t stream, double keep)
+static sw_draw sw_make_draw(uint64_t seed, uint64_t stream, double keep, int level)
 {
     sw_draw d;
+    d.level = level;
     for (int r = 0; r < PHILOX_ROUNDS; r++) {
         d.keys[r][0] = (uint32_t)(seed + (uint64_t)PHILOX_W0 * (uint64_t)r);
         d.keys[r][1] = (uint32_t)((seed >> 32) + (uint64_t)PHILOX_W1 * (uint64_t)r);
@@ -217,6 +219,17 @@ static void keep_neon(const sw_draw *d, uint64_t group, uint64_t *words)
 }
 #endif
 
+static inline void keep_plain(const sw_draw *d, uint64_t group, uint64_t *words)
+{
+#ifdef SW_NEON
+    if (d->level == 2) {
+        keep_neon(d, group, words);
+        return;
+    }
+#endif
+    keep_scalar(d, group, words);
+}
+
 /* The instruction sets this processor has: 4 AVX-512, 3 AVX2, 2 NEON, 1 plain C. */
 static int sw_find_level(void)
 {
@@ -236,13 +249,16 @@ static int sw_find_level(void)
 #endif
 }
 
-/* Asked once: on a virtual machine CPUID takes as long as a thousand elements. */
-static int sw_best_level(void)
+/* The level asked for (0: the best), lowered to one this processor has. It is asked once: on a virtual machine CPUID takes
+ * as long as a thousand elements. */
+static int sw_level(int64_t asked)
 {
-    static int level = 0; /* whoever comes first writes the same number */
-    if (!level)
-        level = sw_find_level();
-    return level;
+    static int best = 0; /* whoever comes first writes the same number */
+    if (!best)
+        best = sw_find_level();
+    if (asked <= 0 || asked >= best)
+        return best;
+    return asked == 3 ? 3 : 1;
 }
 
 #endif
