@@ -110,7 +110,7 @@ class _Blocked(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         q, k, v, out = ctx.saved_tensors
-        if torch.is_grad_enabled() or not routes.runs_in_c(grad):
+        if torch.is_grad_enabled() or routes.is_batched(grad) or not routes.runs_in_c(grad):
             return *_composed_backward(ctx, q, k, v, grad), None, None, None
         gradients = [t.new_zeros(t.shape) for t in (q, k, v)]
         for_q, for_k, for_v = map(_flat, gradients)

@@ -128,5 +128,6 @@ def traced(*values) -> bool:
     return (
         torch.compiler.is_compiling()
         or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack() > 0
         or any(isinstance(v, torch.Tensor) and type(v) is not torch.Tensor for v in values)
     )

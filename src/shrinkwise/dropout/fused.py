@@ -39,12 +39,12 @@ class _BiasRelu(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         (out,) = ctx.saved_tensors
-        if torch.is_grad_enabled() or not routes.runs_in_c(grad):
+        if torch.is_grad_enabled() or routes.is_batched(grad) or not routes.runs_in_c(grad):
             back = torch.where(out.detach() <= 0, 0.0, grad * (1.0 / ctx.keep))
         else:
             back, grad = torch.empty_like(out), grad.contiguous()
             routes.run(kernel.RELU_BACK, grad, back, out, ctx.keep, 0, 0)
-        for_bias = back.flatten(0, -2).sum(0) if back.dim() > 1 else back
+        for_bias = back.sum(tuple(range(back.dim() - 1))) if back.dim() > 1 else back
         return back, for_bias, None, None, None
 
 

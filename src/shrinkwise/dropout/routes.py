@@ -31,6 +31,7 @@ _SEED_LOW, _SEED_HIGH = -(2**63), 2**63 - 1
 _transformed = torch._C._are_functorch_transforms_active
 _modes = torch._C._len_torch_dispatch_stack
 _tracing = torch._C._get_tracing_state
+is_batched = torch._C._functorch.is_legacy_batchedtensor  # so are gradients under is_grads_batched=True: no own memory
 
 
 class _SeedBox(threading.local):
@@ -80,7 +81,7 @@ def thinned(x: torch.Tensor, keep: float, seed, stream, *, generator=None, order
     seed : None draws one from `generator`.
     order : dimensions from the outermost to the innermost of the storage that counts the elements; x's own when None.
     """
-    if runs_in_c(x):
+    if runs_in_c(x) and (order is None or not is_batched(x)):
         seed = draw_seed(generator) if seed is None else int(seed)
         if order is not None:
             return undo_order(thinned(x.permute(order).contiguous(), keep, seed, stream), order)
@@ -89,6 +90,8 @@ def thinned(x: torch.Tensor, keep: float, seed, stream, *, generator=None, order
         return scaled(dense(x), keep, seed, int(stream))
     seed = seed_tensor(x.device, generator) if seed is None else _scalar(seed, x)
     order = bits.storage_order(x) if order is None else tuple(order)
+    if not torch.compiler.is_compiling() and is_batched(x):
+        return formula(x, keep, seed, stream, order)
     if not is_transformed():
         return torch.ops.shrinkwise.dropout(x, seed, _scalar(stream, x), keep, order)
     if torch.compiler.is_compiling():
@@ -136,7 +139,7 @@ def run(operation: int, x, out, other, keep: float, seed: int, stream: int, firs
 
 def kept(n: int, keep: float, seed, stream, device: torch.device) -> torch.Tensor:
     """Which of n elements are kept; see `functional.keep_mask`."""
-    if device.type != "cpu" or bits.traced(seed, stream) or _modes() or kernel.compiled() is None:
+    if device.type != "cpu" or bits.traced(seed, stream) or kernel.compiled() is None:
         return bits.keep_mask(n, keep=keep, seed=seed, stream=stream, device=device)
     out = torch.empty(n, dtype=torch.bool, device=device)
     threads = threads_for(n)
@@ -196,7 +199,7 @@ class _Eager(torch.autograd.Function):
 
 def thinned_gradient(grad: torch.Tensor, draw: tuple, order) -> torch.Tensor:
     """The same draw on a gradient, whatever its strides; `order` is that of the forward input, None: contiguous."""
-    if torch.is_grad_enabled() or not runs_in_c(grad):
+    if torch.is_grad_enabled() or is_batched(grad) or not runs_in_c(grad):
         return thinned(grad, *draw, order=tuple(range(grad.dim())) if order is None else order)
     return scaled(grad.contiguous() if order is None else in_order(grad, order), *draw)
 
