@@ -62,6 +62,29 @@ def test_blocks_give_the_formula_and_its_gradients(mask, lead):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.usefixtures("block_bytes")
+@pytest.mark.parametrize("n_keys", [1, 13, 300])
+def test_blocks_in_single_precision(n_keys):
+    q, k, v = inputs((2, 3), 11, n_keys, torch.float32)
+    got = attention(q, k, v, keep=0.7, seed=4)
+    expected = formula(*(t.double() for t in (q, k, v)), keep=0.7, seed=4)
+    torch.testing.assert_close(got.double(), expected, rtol=1e-5, atol=1e-5)
+    upstream = torch.randn_like(got)
+    for a, b in zip(
+        torch.autograd.grad(got, (q, k, v), upstream),
+        torch.autograd.grad(expected, (q, k, v), upstream.double()),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b.float(), rtol=1e-4, atol=1e-4)
+
+
+def test_no_keys_and_no_queries():
+    q, k, v = inputs((2,), 3, 0, torch.float32)
+    assert torch.equal(attention(q, k, v, keep=0.5), torch.zeros(2, 3, 5))
+    q, k, v = inputs((2,), 0, 4, torch.float32)
+    assert attention(q, k, v, keep=0.5).shape == (2, 0, 5)
+
+
 def test_the_mask_is_that_of_dropout_on_the_weights():
     q, k, _ = inputs((), 6, 7)
     eye = torch.eye(7, dtype=torch.float64)  # values that show the weights

@@ -163,3 +163,38 @@ def test_the_kept_fraction_is_exact_to_a_few_standard_errors():
     for keep in (0.5, 0.9, 0.123456789):
         call(kernel.MASK, out, out, keep=keep, seed=77)
         assert abs(int(out.sum()) - n * keep) <= 5 * math.sqrt(n * keep * (1 - keep))
+
+
+def thin_softmax(scores, *, keep, first=0, threads=1):
+    """The kernel's rows times their factors: what attention multiplies its values by."""
+    rows, factors = scores.clone(), torch.empty(len(scores), 1)
+    addresses = rows.data_ptr(), factors.data_ptr()
+    pool_address = kernel.openmp() if threads > 1 else 0
+    if not kernel.softmax()(*scores.shape, first, *addresses, 3, 0, keep, threads, pool_address):
+        pytest.skip("this processor has no AVX-512")
+    return rows * factors
+
+
+@pytest.mark.parametrize("columns", [1, 15, 16, 17, 127, 128, 129, 1000])
+@pytest.mark.parametrize("spread", [0.0, 1.0, 60.0])
+def test_rows_of_scores_become_thinned_softmax_weights(columns, spread):
+    scores, first = torch.randn(7, columns) * spread, 5
+    mask = kept(scores.numel(), first, 0.7).view(scores.shape)
+    expected = torch.where(mask, scores.double().softmax(-1) / 0.7, 0.0)
+    got = thin_softmax(scores, keep=0.7, first=first)
+    assert torch.equal(got == 0, ~mask | (got == 0) & (expected < 1e-37))
+    torch.testing.assert_close(got.double(), expected, rtol=3e-6 + 1e-7 * columns**0.5, atol=1e-37)
+    assert torch.equal(thin_softmax(scores, keep=0.7, first=first, threads=2), got)
+
+
+def test_scores_that_are_no_numbers_do_what_softmax_does():
+    for value in (torch.nan, torch.inf):
+        scores = torch.zeros(3, 40)
+        scores[1, 3] = value
+        got = thin_softmax(scores, keep=0.7)
+        assert got[1][kept(120, 0, 0.7).view(3, 40)[1]].isnan().all()
+        assert got[[0, 2]].isfinite().all()
+    scores = torch.zeros(2, 40)
+    scores[0, 5:] = -torch.inf
+    expected = torch.where(kept(80, 0, 0.7).view(2, 40), scores.softmax(-1) / 0.7, 0.0)
+    torch.testing.assert_close(thin_softmax(scores, keep=0.7), expected)

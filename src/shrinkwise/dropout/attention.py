@@ -6,6 +6,7 @@ their product. Here the mask of a block is made where the block is, and made aga
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from ..kernels import dropout as kernel
+from ..kernels.pool import threads_for
 from . import routes
 from .functional import check_call
 
@@ -100,9 +102,14 @@ class _Blocked(torch.autograd.Function):
     def forward(ctx, q, k, v, mask, scale, draw):
         out = q.new_empty(*q.shape[:-1], v.shape[-1])
         values = _flat(v)
-        for batch, first, weights, (result,) in _blocks(q * scale, k, mask, out):
-            _thin_(weights, draw, first)
-            torch.mm(weights, values[batch], out=result)
+        factors = q.new_empty(len(_buffer(q, k)), 1)
+        for batch, first, scores, allowed, (result,) in _blocks(q * scale, k, mask, out):
+            if allowed is None and _thin_exponentials_(scores, factors, draw, first):
+                torch.mm(scores, values[batch], out=result).mul_(factors[: len(scores)])
+            else:
+                weights = _softmax_(scores, allowed)
+                _thin_(weights, draw, first)
+                torch.mm(weights, values[batch], out=result)
         ctx.save_for_backward(q, k, v, out)
         ctx.mask, ctx.scale, ctx.draw = mask, scale, draw
         return out
@@ -117,9 +124,9 @@ class _Blocked(torch.autograd.Function):
         keys, values = _flat(k), _flat(v)
         along = (grad * out).sum(-1, keepdim=True)  # Σ_j weight_ij · gradient_ij, by way of the output
         buffer = _buffer(q, k)
-        for batch, first, weights, (query, above, summed, result) in _blocks(
-            q * ctx.scale, k, ctx.mask, q, grad, along, for_q
-        ):
+        blocks = _blocks(q * ctx.scale, k, ctx.mask, q, grad, along, for_q)
+        for batch, first, scores, allowed, (query, above, summed, result) in blocks:
+            weights = _softmax_(scores, allowed)
             of_scores = torch.mm(above, values[batch].mT, out=buffer[: len(weights)])
             _thin_(of_scores, ctx.draw, first)
             of_scores.sub_(summed).mul_(weights).mul_(ctx.scale)
@@ -140,9 +147,9 @@ def _composed_backward(ctx, q, k, v, grad):
 
 
 def _blocks(scaled_q, k, mask, *others):
-    """For each block of queries: its batch entry, the index of its first weight, its weights, the same rows of the others.
+    """For each block of queries: its batch entry, the index of its first weight, scores, mask, the same rows of the others.
 
-    The weights lie in one buffer, so they are those of the block until the next one is asked for.
+    The scores lie in one buffer, so they are those of the block until the next one is asked for.
     """
     lead, n_queries, n_keys = scaled_q.shape[:-2], scaled_q.shape[-2], k.shape[-2]
     buffer = _buffer(scaled_q, k)
@@ -152,11 +159,23 @@ def _blocks(scaled_q, k, mask, *others):
         first = batch * n_queries * n_keys
         for start, (query, *rest) in enumerate(zip(*(t.split(len(buffer)) for t in rows), strict=True)):
             scores = torch.mm(query, keys.mT, out=buffer[: len(query)])
-            if allowed is None:
-                weights = torch.softmax(scores, -1, out=scores)
-            else:
-                weights = _weights(scores, allowed[place].narrow(0, start * len(buffer), len(query)))
-            yield batch, first + start * buffer.numel(), weights, rest
+            here = None if allowed is None else allowed[place].narrow(0, start * len(buffer), len(query))
+            yield batch, first + start * buffer.numel(), scores, here, rest
+
+
+def _softmax_(scores: torch.Tensor, allowed) -> torch.Tensor:
+    return torch.softmax(scores, -1, out=scores) if allowed is None else _weights(scores, allowed)
+
+
+def _thin_exponentials_(scores: torch.Tensor, factors: torch.Tensor, draw: _Draw, first: int) -> bool:
+    """Scores into thinned weights but for a factor a row, in one pass; False where no kernel does that."""
+    if scores.dtype != torch.float32 or not scores.numel():
+        return False
+    threads = threads_for(scores.numel())
+    pool = kernel.openmp() if threads > 1 else 0
+    keep, seed, stream = draw
+    addresses = scores.data_ptr(), factors.data_ptr()
+    return bool(kernel.softmax()(*scores.shape, first, *addresses, seed, stream, keep, threads, pool))
 
 
 def _thin_(weights: torch.Tensor, draw: _Draw, first: int) -> None:
@@ -165,7 +184,7 @@ def _thin_(weights: torch.Tensor, draw: _Draw, first: int) -> None:
 
 def _flat(t: torch.Tensor) -> torch.Tensor:
     """All leading dimensions as one."""
-    return t.reshape(-1, *t.shape[-2:])
+    return t.reshape(math.prod(t.shape[:-2]), *t.shape[-2:])
 
 
 def _buffer(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:

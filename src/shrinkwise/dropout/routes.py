@@ -67,6 +67,8 @@ def runs_in_c(x: torch.Tensor) -> bool:
 
 def draw_seed(generator: torch.Generator | None = None) -> int:
     """A seed from torch's generator of the CPU, or from `generator`: the number that `seed_tensor` draws."""
+    if generator is None:
+        return _box.fill(_SEED_LOW, _SEED_HIGH).item()
     return _box.fill(_SEED_LOW, _SEED_HIGH, generator=generator).item()
 
 
@@ -86,7 +88,7 @@ def thinned(x: torch.Tensor, keep: float, seed, stream, *, generator=None, order
         if order is not None:
             return undo_order(thinned(x.permute(order).contiguous(), keep, seed, stream), order)
         if x.requires_grad and torch.is_grad_enabled():
-            return _Eager.apply(x, keep, seed, int(stream), False)
+            return _apply_eager(x, keep, seed, int(stream), False)
         return scaled(dense(x), keep, seed, int(stream))
     seed = seed_tensor(x.device, generator) if seed is None else _scalar(seed, x)
     order = bits.storage_order(x) if order is None else tuple(order)
@@ -105,7 +107,7 @@ def thinned_(x: torch.Tensor, keep: float, seed, stream, *, generator=None) -> t
         return x.copy_(thinned(x, keep, seed, stream, generator=generator))
     seed = draw_seed(generator) if seed is None else int(seed)
     if x.requires_grad and torch.is_grad_enabled():
-        return _Eager.apply(x, keep, seed, int(stream), True)
+        return _apply_eager(x, keep, seed, int(stream), True)
     if not x.is_inference():  # whoever saved x for a backward pass must hear of the change
         torch.autograd.graph.increment_version(x)
     return scaled(x, keep, seed, int(stream), out=x)
@@ -120,7 +122,11 @@ def formula(x: torch.Tensor, keep: float, seed, stream, order) -> torch.Tensor:
 def scaled(x: torch.Tensor, keep: float, seed: int, stream: int, out=None) -> torch.Tensor:
     """The kernel on a dense tensor of the CPU; `out`, x itself or new, has the strides of x."""
     out = torch.empty_like(x) if out is None else out
-    run(kernel.SCALE, x, out, None, keep, seed, stream)
+    n = x.numel()
+    if n < SMALL:
+        kernel.small()(CODES[x.dtype], n, x.data_ptr(), out.data_ptr(), seed, stream, keep)
+    else:
+        run(kernel.SCALE, x, out, None, keep, seed, stream)
     return out
 
 
@@ -184,17 +190,32 @@ def _scalar(value, x: torch.Tensor) -> torch.Tensor:
 class _Eager(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, keep, seed, stream, inplace):
-        if inplace:
-            ctx.mark_dirty(x)
+        ctx.draw = (keep, seed, stream)
+        if x.is_contiguous():
+            ctx.order = None
         else:
             x = dense(x)
-        ctx.draw = (keep, seed, stream)
-        ctx.order = None if x.is_contiguous() else bits.storage_order(x)
-        return scaled(x, keep, seed, stream, out=x if inplace else None)
+            ctx.order = bits.storage_order(x)
+        if inplace:
+            ctx.mark_dirty(x)
+            return scaled(x, keep, seed, stream, x)
+        return scaled(x, keep, seed, stream)
 
     @staticmethod
     def backward(ctx, grad):
+        if (
+            ctx.order is None
+            and not is_batched(grad)
+            and grad.is_contiguous()
+            and runs_in_c(grad)
+            and not torch.is_grad_enabled()
+        ):
+            return scaled(grad, *ctx.draw), None, None, None, None
         return thinned_gradient(grad, ctx.draw, ctx.order), None, None, None, None
+
+
+# Function.apply without its look for transforms, which are not at work where this is called: a twelfth of a small call.
+_apply_eager = super(torch.autograd.Function, _Eager).apply
 
 
 def thinned_gradient(grad: torch.Tensor, draw: tuple, order) -> torch.Tensor:

@@ -14,6 +14,12 @@ declare(
     _INT,
     *(_INT, _INT, _INT, _ADDRESS, _ADDRESS, _ADDRESS, _INT, _INT, _INT, ctypes.c_double, _INT, _INT, _ADDRESS),
 )
+declare("sw_dropout_small", None, _INT, _INT, _ADDRESS, _ADDRESS, _INT, _INT, ctypes.c_double)
+declare(
+    "sw_softmax_dropout",
+    _INT,
+    *(_INT, _INT, _INT, _ADDRESS, _ADDRESS, _INT, _INT, ctypes.c_double, _INT, _ADDRESS),
+)
 
 SCALE, RESIDUAL, BIAS_RELU, RELU_BACK, MASK = (4 * operation for operation in range(5))
 F32, F64, BF16, F16 = range(4)
@@ -33,6 +39,26 @@ def compiled():
     Returns the instruction set that ran. The caller keeps the memory alive and answers for types and lengths.
     """
     return None if library() is None else library().sw_dropout
+
+
+@cache
+def small():
+    """The C function for SCALE alone, on one thread: half the arguments, for passing them is most of a small call.
+
+    Arguments: type; number of elements; addresses of the input and the output; seed; stream; keep.
+    """
+    return library().sw_dropout_small
+
+
+@cache
+def softmax():
+    """The C function for rows of float32 attention scores, in place: thinned exponentials, and a factor a row.
+
+    Arguments: numbers of rows and of columns; index of the first element; addresses of the scores and of the factors (one
+    float32 a row); seed; stream; keep; `threads`; `openmp`. Factor · row is dropout(softmax(scores)). Returns 0, having
+    done nothing, on a processor without AVX-512.
+    """
+    return library().sw_softmax_dropout
 
 
 @cache

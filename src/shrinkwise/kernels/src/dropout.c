@@ -16,12 +16,11 @@
 #pragma clang fp contract(off)
 #endif
 
+#include "parallel.h"
 #include "philox.h"
 
 enum { SCALE = 0, RESIDUAL = 1, BIAS_RELU = 2, RELU_BACK = 3, MASK = 4 };
 enum { F32 = 0, F64 = 1, BF16 = 2, F16 = 3 };
-enum { BLOCK = 2 * SW_GROUP }; /* elements whose bits are made at once */
-
 typedef uint16_t bf16;
 typedef uint16_t f16;
 
@@ -84,35 +83,6 @@ static inline void put_f16(f16 *p, float x)
 }
 
 typedef void keep_t(const sw_draw *, uint64_t, uint64_t *);
-
-/* The bits of the next BLOCK elements. They start `shift` bits into a group, so one word is carried over. */
-typedef struct {
-    uint64_t group, carried;
-    int shift;
-} bits_t;
-
-SW_INLINE bits_t bits_from(int64_t index, const sw_draw *d)
-{
-    uint64_t words[2];
-    bits_t b = {(uint64_t)(index / SW_GROUP), 0, (int)(index % SW_GROUP)};
-    if (b.shift) {
-        keep_scalar(d, b.group, words);
-        b.carried = words[0];
-        b.group++;
-    }
-    return b;
-}
-
-SW_INLINE void shift_in(bits_t *b, uint64_t *words)
-{
-    b->group += 2;
-    if (b->shift) {
-        const uint64_t last = words[1];
-        words[1] = words[0] >> b->shift | words[1] << (SW_GROUP - b->shift);
-        words[0] = b->carried >> b->shift | words[0] << (SW_GROUP - b->shift);
-        b->carried = last;
-    }
-}
 
 /* The bias of BLOCK elements from element k on: in place where they lie in one row, else gathered into `copy`. */
 SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *copy)
@@ -341,8 +311,9 @@ static void mask_range(const job_t *job, int64_t from, int64_t to)
 }
 
 /* Elements from..to of the arrays. */
-static void work(const job_t *job, int64_t from, int64_t to)
+static void work(const void *data, int64_t from, int64_t to)
 {
+    const job_t *job = data;
     typedef void range_t(const job_t *, int64_t, int64_t);
     static range_t *const plain[4] = {plain_float, plain_double, plain_bf16, plain_f16};
     static range_t *const vectors[4][2] = {VECTORS(float), VECTORS(double), VECTORS(bf16), VECTORS(f16)};
@@ -354,22 +325,6 @@ static void work(const job_t *job, int64_t from, int64_t to)
         plain[job->dtype](job, from, to);
 }
 
-typedef void (*parallel_t)(void (*)(void *), void *, unsigned, unsigned);
-typedef int (*query_t)(void);
-typedef struct {
-    const job_t *job;
-    query_t thread_num, num_threads;
-} call_t;
-
-static void run(void *data)
-{
-    const call_t *call = data;
-    const int64_t part = call->thread_num(), parts = call->num_threads();
-    const int64_t blocks = (call->job->n + BLOCK - 1) / BLOCK;
-    const int64_t from = blocks * part / parts * BLOCK, to = blocks * (part + 1) / parts * BLOCK;
-    work(call->job, from, to < call->job->n ? to : call->job->n);
-}
-
 /* kind: operation * 4 + type. columns: length of the bias. level: instruction set, 0 for the best there is; one that this
  * processor lacks is lowered. pool: addresses of GOMP_parallel, omp_get_thread_num, omp_get_num_threads; used when
  * threads > 1. Returns the level that ran. */
@@ -379,11 +334,12 @@ SW_EXPORT int64_t sw_dropout(int64_t kind, int64_t n, int64_t first, const void 
 {
     const sw_draw draw = sw_make_draw((uint64_t)seed, (uint64_t)stream, keep, sw_level(level));
     const job_t job = {(int)(kind / 4), (int)(kind % 4), n, first, columns, in, other, out, 1.0 / keep, draw};
-    if (threads > 1 && pool) {
-        call_t call = {&job, (query_t)pool[1], (query_t)pool[2]};
-        ((parallel_t)pool[0])(run, &call, (unsigned)threads, 0);
-    } else {
-        work(&job, 0, n);
-    }
+    sw_parallel(work, &job, n, BLOCK, threads, pool);
     return job.draw.level;
+}
+
+/* SCALE on one thread with the best instruction set: a caller that is an interpreter pays by the argument. */
+SW_EXPORT void sw_dropout_small(int64_t dtype, int64_t n, const void *in, void *out, int64_t seed, int64_t stream, double keep)
+{
+    sw_dropout(4 * SCALE + dtype, n, 0, in, out, NULL, 0, seed, stream, keep, 0, 1, NULL);
 }

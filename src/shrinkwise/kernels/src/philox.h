@@ -28,7 +28,7 @@
 #define PHILOX_W0 0x9E3779B9u
 #define PHILOX_W1 0xBB67AE85u
 #define TIE_STREAM 0x80000000u
-enum { PHILOX_ROUNDS = 10, SW_GROUP = 64 };
+enum { PHILOX_ROUNDS = 10, SW_GROUP = 64, BLOCK = 2 * SW_GROUP }; /* a block of elements: what one call makes bits for */
 
 typedef struct {
     uint64_t keys[PHILOX_ROUNDS][2]; /* round keys, each in the low half */
@@ -259,6 +259,35 @@ static int sw_level(int64_t asked)
     if (asked <= 0 || asked >= best)
         return best;
     return asked == 3 ? 3 : 1;
+}
+
+/* The bits of the next BLOCK elements. They start `shift` bits into a group, so one word is carried over. */
+typedef struct {
+    uint64_t group, carried;
+    int shift;
+} bits_t;
+
+SW_INLINE bits_t bits_from(int64_t index, const sw_draw *d)
+{
+    uint64_t words[2];
+    bits_t b = {(uint64_t)(index / SW_GROUP), 0, (int)(index % SW_GROUP)};
+    if (b.shift) {
+        keep_scalar(d, b.group, words);
+        b.carried = words[0];
+        b.group++;
+    }
+    return b;
+}
+
+SW_INLINE void shift_in(bits_t *b, uint64_t *words)
+{
+    b->group += 2;
+    if (b->shift) {
+        const uint64_t last = words[1];
+        words[1] = words[0] >> b->shift | words[1] << (SW_GROUP - b->shift);
+        words[0] = b->carried >> b->shift | words[0] << (SW_GROUP - b->shift);
+        b->carried = last;
+    }
 }
 
 #endif
