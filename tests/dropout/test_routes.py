@@ -241,9 +241,11 @@ def test_fake_and_meta_tensors_have_shapes_and_strides_only():
 
 
 def test_a_negated_view_is_read_as_what_it_means():
-    x = torch.randn(30, dtype=torch.complex64).conj().imag
-    assert x.is_neg()
-    assert torch.equal(sample(x), routes.formula(x, KEEP, SEED, 0, (0,)))
+    part = torch.randn(30, dtype=torch.complex64).conj().imag
+    for x in (part, torch._neg_view(torch.randn(30))):
+        assert x.is_neg()
+        assert torch.equal(sample(x), routes.formula(x, KEEP, SEED, 0, (0,)))
+        assert torch.equal(dropout_residual(x, x, keep=KEEP, seed=SEED), x + sample(x))
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
