@@ -98,7 +98,7 @@ def test_lasso_path_on_prostate_agrees_with_scikit_learn():
 
 
 def check_against_scikit_learn(X, y):
-    fitted = path(X, y, sw.L1(1.0), n_lambdas=30)
+    fitted = path(X, y, sw.L1(1.0), n_lambdas=30, tol=1e-12)
     assert fitted.gaps.max() <= 1e-6
     scale = 0.5 * y.var()
     for lam, w, b in zip(fitted.lambdas, fitted.coefs, fitted.intercepts, strict=True):
@@ -137,7 +137,7 @@ def test_ridge_logistic_agrees_with_scikit_learn(loss):
 def test_l1_logistic_agrees_with_an_independent_solver():
     X, y = sonar()
     lam = 0.02
-    ours = sw.PenalizedClassifier(sw.L1(lam)).fit(X, y)
+    ours = sw.PenalizedClassifier(sw.L1(lam), tol=1e-9).fit(X, y)
     peer = LogisticRegression(
         C=1 / (len(y) * lam), l1_ratio=1.0, solver="saga", tol=1e-10, max_iter=100_000, random_state=0
     ).fit(X, y)

@@ -1,6 +1,6 @@
 """Speed only: C kernels behind one dispatch table. Each gives the same results as the reference beside it.
 
-One module a kernel: its C signature, its compiled call, its door (``kernels.gram_cd(...)`` runs the compiled kernel where
+One module a kernel: its C signature, its compiled call, its door (``kernels.gram_path(...)`` runs the compiled kernel where
 the library is built and the reference otherwise; `kernels.dropout` deals in addresses only, for the sake of small calls).
 ``kernels.status()`` says which, and why. The environment variable SHRINKWISE_NO_KERNELS=1 hides the library.
 """
@@ -8,11 +8,32 @@ the library is built and the reference otherwise; `kernels.dropout` deals in add
 from __future__ import annotations
 
 from . import dropout
-from .gram import gram_cd
+from .gram import gram_certificate, gram_path
+from .gram_blocks import GroupQuadratic, gram_blocks
+from .gram_rows import gram_rows
+from .gram_scalar import Bounded, Concave, gram_scalar
 from .library import DISPATCH, find
+from .model import model_cd
 from .proximal import prox
+from .sparse_cd import WeightedColumns, sparse_cd
 
-__all__ = ["DISPATCH", "dropout", "gram_cd", "prox", "status"]
+__all__ = [
+    "DISPATCH",
+    "Bounded",
+    "Concave",
+    "GroupQuadratic",
+    "WeightedColumns",
+    "dropout",
+    "gram_blocks",
+    "gram_certificate",
+    "gram_path",
+    "gram_rows",
+    "gram_scalar",
+    "model_cd",
+    "prox",
+    "sparse_cd",
+    "status",
+]
 
 _SIMD = {4: "AVX-512", 3: "AVX2", 1: "baseline"}
 

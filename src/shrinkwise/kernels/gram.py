@@ -1,24 +1,143 @@
-"""Coordinate descent in Gram space."""
+"""L1 + L2 in Gram space: one λ after the other."""
 
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 
 import numpy as np
 
-from . import reference
 from .library import F64, I64, declare, library, register, run
 
-declare("sw_gram_cd", ctypes.c_int64, ctypes.c_int64, F64, F64, F64, F64, F64, I64, ctypes.c_double, ctypes.c_int64)
+declare(
+    "sw_gram_path",
+    ctypes.c_int64,
+    *(
+        ctypes.c_int64,
+        ctypes.c_int64,
+        ctypes.c_void_p,
+        F64,
+        ctypes.c_double,
+        ctypes.c_int64,
+        ctypes.c_int64,
+        F64,
+        F64,
+        F64,
+        F64,
+        F64,
+        I64,
+    ),
+    *(ctypes.c_double, ctypes.c_double, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
+)
+declare("sw_gram_certificate", None, ctypes.c_int64, F64, F64, F64, F64, F64, ctypes.c_double, F64)
 
 
-def _compiled(G, a, b, w, r, tol, max_sweeps):
-    return library().sw_gram_cd(len(w), G, a, b, w, r, np.empty(len(w), np.int64), tol, max_sweeps)
+@cache
+def _lapack() -> tuple[int, int]:
+    """Addresses of LAPACK's dpotrf and dpotrs, from the library that scipy brings."""
+    from scipy.linalg import cython_lapack
+
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    name = ctypes.pythonapi.PyCapsule_GetName
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    capsules = [cython_lapack.__pyx_capi__[routine] for routine in ("dpotrf", "dpotrs")]
+    return tuple(pointer(capsule, name(capsule)) for capsule in capsules)  # type: ignore[return-value]
 
 
-register("gram_cd", reference.gram_cd, _compiled)
+def _compiled(G, c, yy, n_known, lambdas, A, B, W, R, count, tol_gap, tol_kkt, max_sweeps):
+    shape = len(c), G.strides[0] // G.itemsize, G.ctypes.data
+    return library().sw_gram_path(
+        *shape, c, yy, len(lambdas), n_known, lambdas, A, B, W, R, count, tol_gap, tol_kkt, max_sweeps, *_lapack()
+    )
 
 
-def gram_cd(G, a, b, w, r, tol: float, max_sweeps: int) -> int:
-    """Coordinate descent on ½w'Gw − c'w + Σ a|w| + ½Σ b w², in place in w and r = c − Gw; see `reference.gram_cd`."""
-    return run("gram_cd", G, a, b, w, r, tol, max_sweeps)
+def reference(G, c, yy, n_known, lambdas, A, B, W, R, count, tol_gap, tol_kkt, max_sweeps) -> int:
+    """Cyclic coordinate descent at each λ from the solution before; the compiled kernel only gets there sooner."""
+    done = n_known
+    for k in range(n_known, len(lambdas)):
+        w, r = (W[k - 1].copy(), R[k - 1].copy()) if k else (np.zeros_like(c), c.copy())
+        a, b = A[k], B[k]
+        count[k] = -max_sweeps
+        for sweep in range(1, max_sweeps + 1):
+            moved = _sweep(G, a, b, w, r)
+            if moved == 0 or _gap(w, r, c, a, b, yy) <= tol_gap or _violation(w, r, a, b) <= tol_kkt:
+                count[k] = sweep
+                break
+        W[k], R[k], done = w, r, k + 1
+        if count[k] < 0:
+            break
+    return done
+
+
+def _sweep(G, a, b, w, r) -> float:
+    moved = 0.0
+    for j in range(len(w)):
+        curvature = G[j, j] + b[j]
+        if not curvature > 0:
+            continue
+        z = r[j] + G[j, j] * w[j]
+        excess = abs(z) - a[j]
+        step = (np.copysign(excess, z) / curvature if excess > 0 else 0.0) - w[j]
+        if step != 0:
+            w[j] += step
+            r -= step * G[j]
+            moved = max(moved, abs(step) * curvature)
+    return moved
+
+
+def _gap(w, r, c, a, b, yy) -> float:
+    """Duality gap of ½w'Gw − c'w + Σ a|w| + ½Σ b w² + ½yy, the least squares of residuals with X'y/n = c, y'y/n = yy."""
+    size, bounded = np.abs(r), (b == 0) & (a > 0)
+    alpha = (a[bounded] / np.maximum(size[bounded], a[bounded])).min(initial=1.0)
+    conjugate = (0.5 * np.maximum(alpha * size - a, 0.0)[b > 0] ** 2 / b[b > 0]).sum()
+    rr = max(yy - (c + r) @ w, 0.0)
+    value = 0.5 * rr + a @ np.abs(w) + 0.5 * b @ (w * w)
+    slack = np.abs(w * r)[(a == 0) & (b == 0)].sum()
+    return float(value - (alpha * (yy - c @ w) - 0.5 * alpha * alpha * rr - conjugate) + slack)
+
+
+def _violation(w, r, a, b) -> float:
+    """Largest distance of r to the subdifferential of Σ a|w| + ½Σ b w² at w."""
+    inside = np.abs(r) - a
+    return float(np.where(w != 0, np.abs(r - b * w - np.copysign(a, w)), inside).max(initial=0.0))
+
+
+def reference_certificate(w, r, c, a, b, yy) -> tuple[float, float, float]:
+    """The formulas of `gram_certificate`."""
+    objective = 0.5 * (yy - (c + r) @ w) + a @ np.abs(w) + 0.5 * b @ (w * w)
+    return _gap(w, r, c, a, b, yy), _violation(w, r, a, b), float(objective)
+
+
+def _compiled_certificate(w, r, c, a, b, yy):
+    out = np.empty(3)
+    library().sw_gram_certificate(len(w), w, r, c, a, b, yy, out)
+    return tuple(out.tolist())
+
+
+register("gram_path", reference, _compiled)
+register("gram_certificate", reference_certificate, _compiled_certificate)
+
+
+def gram_certificate(w, r, c, a, b, yy: float) -> tuple[float, float, float]:
+    """(duality gap, largest violation of stationarity, objective) of ½w'Gw − c'w + ½yy + Σ a|w| + ½Σ b w², r = c − Gw."""
+    return run("gram_certificate", w, r, c, a, b, yy)
+
+
+def gram_path(G, c, yy, n_known, lambdas, A, B, W, R, count, *, tol_gap, tol_kkt=0.0, max_sweeps=10_000) -> int:
+    """Minimise ½w'Gw − c'w + Σ a|w| + ½Σ b w² for each row a, b of A, B.
+
+    Parameters
+    ----------
+    G : (p, p) symmetric positive semidefinite, float64, its rows contiguous (a corner of a larger array will do).
+    c : (p,);  yy : y'y/n ≥ c'G⁻c, for the gap.
+    n_known : rows of W and R that are given: solutions at lambdas[:n_known], the last of them the start. 0: start at 0.
+    lambdas : (L,) decreasing, only to extrapolate along.  A, B : (L, p) strengths ≥ 0 of the L1 and the L2 part.
+    W, R : (L, p) out, solutions and r = c − Gw.  count : (L,) int64 out, sweeps; negative where not solved.
+    tol_gap, tol_kkt : solved when the duality gap or the largest violation of stationarity is no larger.
+
+    Returns how many rows of W are filled; it stops after the first λ that is not solved within max_sweeps.
+    """
+    if G.dtype != np.float64 or (G.strides[1] != G.itemsize and len(G) > 1):
+        raise ValueError("expected G in float64 with contiguous rows")
+    return run("gram_path", G, c, yy, n_known, lambdas, A, B, W, R, count, tol_gap, tol_kkt, max_sweeps)

@@ -5,52 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 
-def gram_cd(G, a, b, w, r, tol: float, max_sweeps: int) -> int:
-    """Cyclic coordinate descent: minimise ½w'Gw − c'w + Σ a_j|w_j| + ½Σ b_j w_j², in place.
-
-    Parameters
-    ----------
-    G : (p, p) symmetric positive semidefinite.
-    a, b : (p,) strengths ≥ 0 of the L1 and of the L2 part.
-    w : (p,) start in, solution out.
-    r : (p,) c − Gw, kept up to date.
-    tol : stop when no coordinate of a full sweep moved its own gradient by more, max |step_j| (G_jj + b_j) ≤ tol.
-    max_sweeps : most sweeps, full or over the non-zero coordinates.
-
-    Returns the number of full sweeps, negative if not converged.
-
-    Reference: Friedman, Hastie, Tibshirani, Regularization paths for generalized linear models via coordinate descent,
-    JSS 2010 ("covariance updates").
-    """
-    left, full = max_sweeps, 0
-    while left > 0:
-        left, full = left - 1, full + 1
-        if not _sweep(range(len(w)), G, a, b, w, r) > tol:
-            return full
-        active = np.flatnonzero(w)
-        while left > 0:
-            left -= 1
-            if not _sweep(active, G, a, b, w, r) > tol:
-                break
-    return -full
-
-
-def _sweep(coordinates, G, a, b, w, r) -> float:
-    moved = 0.0
-    for j in coordinates:
-        curvature = G[j, j] + b[j]
-        if not curvature > 0:
-            continue
-        z = r[j] + G[j, j] * w[j]
-        excess = abs(z) - a[j]
-        step = (np.copysign(excess, z) / curvature if excess > 0 else 0.0) - w[j]
-        if step != 0:
-            w[j] += step
-            r -= step * G[j]
-            moved = max(moved, abs(step) * curvature)
-    return moved
-
-
 def prox(kind: str, inputs, outputs, thresholds, shrinks) -> None:
     """Proximal maps of several arrays, outputs[k] written from inputs[k] (which may be the same array).
 

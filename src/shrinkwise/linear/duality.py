@@ -2,10 +2,10 @@
 
 With θ = −α ∇f(η), α ∈ [0, 1] the largest that makes θ dual feasible,
 
-    D(θ) = −(1/n) Σ s_i f*(y_i, −θ_i) − pen*(X'(sθ)/n) ≤ the minimum,
+    D(θ) = −(1/n) Σ s_i (f*(y_i, −θ_i) + θ_i o_i) − pen*(X'(sθ)/n) ≤ the minimum,        o the offset,
 
 so gap = P − D bounds how far the objective is from its minimum. The relative gap divides by the loss of the null model
-(intercept and unpenalised columns only); it is 0 where that loss is 0.
+(w = 0 and the intercept fitted), counted from the least loss that any η gives; it is 0 where that is 0.
 """
 
 from __future__ import annotations
@@ -35,27 +35,92 @@ class Solution:
     n_iter: int
 
 
-def certify(data, penalty, w, eta) -> Certificate:
-    """Certificate of weights w (shape of `data.weights_shape`) with linear predictor eta (its intercept fitted)."""
+def certify(data, penalty, w, eta, u=None, dual=None) -> Certificate:
+    """Certificate of weights w (shape of `data.weights_shape`) with linear predictor eta (its intercept fitted).
+
+    `u` is X's∇f(η)/n in the shape of w, where the caller has it already; `dual` a pair (v, X'sv/n) with v in place of ∇f(η),
+    where the caller has a better dual point.
+    """
     s, n = data.s, data.n
     g_eta = data.loss.gradient(data.y, eta)
-    weighted = (s * g_eta.T).T
-    u = data.correlate(weighted)  # the gradient in w
-    objective = float(np.sum(s * data.loss.value(data.y, eta)) / n + penalty.value(w))
-    violation = penalty.violation(w, u)
-    kkt = float(np.max(violation, initial=0.0))
-    if data.fit_intercept:
-        kkt = max(kkt, float(np.abs(weighted.sum(0) / n).max()))
+    mean = (s * g_eta.T).T.sum(0) / n
+    u = data.correlate((s * g_eta.T).T) if u is None else u
+    u, kkt = (_centred(data, u, mean), float(np.abs(mean).max())) if data.fit_intercept else (u, 0.0)
+    value, rows = float(penalty.value(w)), data.loss.value(data.y, eta)
+    objective = float(s @ rows) / n + value
+    kkt = max(kkt, float(np.max(penalty.violation(w, u), initial=0.0)))
     if not penalty.convex:
         return Certificate(objective, np.nan, kkt)
-    # Unpenalised columns and the intercept ask X'θ = 0 exactly; what rounding leaves of it is added to the gap.
+    if dual is not None:
+        g_eta, u = dual[0], _centred(data, dual[1], (s * dual[0].T).T.sum(0) / n) if data.fit_intercept else dual[1]
     free = penalty.unpenalised(w.shape)
     alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -u))
-    slack += float(np.abs(w * u)[..., free].sum())
-    conjugate = data.loss.conjugate(data.y, alpha * g_eta)
-    dual = -float(np.sum(s * conjugate)) / n - term
-    gap = max(objective - dual, 0.0) + slack
-    return Certificate(objective, gap / data.null_loss if data.null_loss > 0 else 0.0, kkt)
+    if free.any():
+        slack += float((np.abs(u) * (np.abs(w) + _unit_moves(data, free)))[free].sum())
+    return Certificate(objective, relative_gap(data, eta, rows, g_eta, (alpha, value + term, slack)), kkt)
+
+
+def _centred(data, u, mean):
+    """X'v/n of the centred columns, v's mean given."""
+    return u - np.multiply.outer(mean, data.design.means)
+
+
+def _unit_moves(data, free):
+    """How far each unpenalised weight moves to change η by 1 (root mean square); 0 for the other columns.
+
+    Unpenalised columns ask X'θ = 0 exactly. What is left of it enters the gap as if the weight could still move by its own
+    size and by this.
+    """
+    columns = np.flatnonzero(free.reshape(-1, data.p).any(0))
+    moves = np.zeros(data.p)
+    size = np.sqrt((data.design.centred_columns(columns) ** 2).mean(0))
+    moves[columns] = 1.0 / np.where(size > 0, size, np.inf)
+    return moves
+
+
+def relative_gap(data, eta, rows, v, terms) -> float:
+    """(P − D) / null loss from f(η) (`rows`), the dual point −αv and terms = (α, pen + pen*, slack).
+
+    An intercept asks that sv sums to 0. What is left of it counts as if the intercept could still move by as much as the
+    largest |η|, and by 1.
+    """
+    if not data.null_loss > 0:
+        return 0.0
+    alpha, penalties, slack = terms
+    rows = rows + data.loss.conjugate(data.y, alpha * v)
+    if data.offset is not None:  # f(y, z + o) as a function of z has the conjugate f*(v) − vo
+        along = alpha * v * data.offset
+        rows = rows - (along if along.ndim == 1 else along.sum(1))
+    if data.fit_intercept:
+        slack = slack + float(np.abs((data.s * v.T).T.sum(0)).max()) / data.n * (1.0 + float(np.abs(eta).max()))
+    return (max(float(data.s @ rows) / data.n + penalties, 0.0) + slack) / data.null_loss
+
+
+def l1_l2_term(a, b, w, u):
+    """`dual_term` for Σ a|w| + ½ b w² with the gradient u: (α, pen*(αu), slack of the unpenalised entries)."""
+    size, kinked = np.abs(u), (b == 0) & (a > 0)
+    alpha = min(1.0, float((a[kinked] / np.maximum(size[kinked], 1e-300)).min(initial=1.0)))
+    curved = b > 0
+    excess = np.maximum(alpha * size[curved] - a[curved], 0.0)
+    free = ~(curved | kinked)
+    return alpha, float((0.5 * excess * excess / b[curved]).sum()), float((np.abs(w) * size)[free].sum())
+
+
+def certify_least_squares(penalty, w, g, yr: float, rr: float, yy: float) -> Certificate:
+    """`certify` for (1/2n)‖y − X̃w‖², y and X̃ weighted and centred, from inner products.
+
+    With r = y − X̃w: g = −X̃'r/n, yr = y'r/n, rr = r'r/n, yy = y'y/n (½yy is the loss of the null model).
+    """
+    value = float(penalty.value(w))
+    kkt = float(np.max(penalty.violation(w, g), initial=0.0))
+    if not penalty.convex:
+        return Certificate(0.5 * rr + value, np.nan, kkt)
+    free = penalty.unpenalised(w.shape)
+    alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -g))
+    slack += float(np.abs(w * g)[free].sum())
+    dual = alpha * yr - 0.5 * alpha * alpha * rr - term
+    gap = max(0.5 * rr + value - dual, 0.0) + slack
+    return Certificate(0.5 * rr + value, gap / (0.5 * yy) if yy > 0 else 0.0, kkt)
 
 
 def dual_term(penalty, w, v):

@@ -8,8 +8,10 @@ import numpy as np
 from scipy.linalg import svd
 
 from ..penalties import L2, Penalty
+from .design import is_sparse
 from .newton import NewtonSolver
 from .problem import Problem
+from .residual import ResidualSolver
 from .squared import SquaredSolver
 
 
@@ -146,7 +148,7 @@ def _null_fit(problem: Problem, penalty: Penalty):
     w, b = problem.zero()
     columns = np.flatnonzero(free.reshape(-1, problem.p).any(0))
     if len(columns):
-        part = Problem(problem.X[:, columns], problem.y, problem.loss.name, problem.s, problem.fit_intercept)
+        part = Problem(problem.X[:, columns], problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
         fitted = _solver(part).solve(L2(0.0), 1e-14, 1000)
         w[..., columns], b = fitted.w, fitted.b
     return w, b
@@ -158,19 +160,22 @@ def _null_gradient(problem: Problem, penalty: Penalty):
 
 
 def _solver(problem: Problem, start=None):
-    return SquaredSolver(problem, start) if problem.loss.name == "squared" else NewtonSolver(problem, start)
+    if problem.loss.name != "squared":
+        return NewtonSolver(problem, start)
+    return (ResidualSolver if problem.design.sparse else SquaredSolver)(problem, start)
 
 
 def _solve_all(problem: Problem, penalty: Penalty, lambdas, tol, max_iter, keep_last: bool = False) -> Path:
     rotation = _row_space(problem, penalty)
     inner = problem if rotation is None else rotation.problem
     solver = _solver(inner, _null_fit(inner, penalty) if rotation is None else None)
-    results = []
-    for lam in lambdas:
-        solution = solver.solve(penalty.with_lam(lam), tol, max_iter)
-        if rotation is not None:
+    if isinstance(solver, SquaredSolver | NewtonSolver):
+        results = list(solver.solve_all(penalty, lambdas, tol, max_iter))
+    else:
+        results = [solver.solve(penalty.with_lam(lam), tol, max_iter) for lam in lambdas]
+    if rotation is not None:
+        for solution in results:
             solution.w = solution.w @ rotation.V.T
-        results.append(solution)
     if keep_last:
         lambdas, results = lambdas[-1:], results[-1:]
     certificates = [r.certificate for r in results]
@@ -206,19 +211,20 @@ class _RowSpace:
 
 def _row_space(problem: Problem, penalty: Penalty) -> _RowSpace | None:
     # A uniform ridge solution lies in the span of the rows: with p > n solve for v in w = Vv, V an orthonormal basis of it.
-    if problem.loss.name == "squared" or problem.p <= problem.n:
+    if problem.loss.name == "squared" or problem.p <= problem.n or problem.design.sparse:
         return None
     parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape)
     if parts is None or parts[0].any() or np.ptp(parts[1]) > 0 or getattr(penalty, "weights", None) is not None:
         return None
     U, singular, Vt = svd(problem.X, full_matrices=False, check_finite=False)
     keep = singular > singular[0] * max(problem.X.shape) * np.finfo(float).eps if len(singular) else slice(None)
-    reduced = Problem(U[:, keep] * singular[keep], problem.y, problem.loss.name, problem.s, problem.fit_intercept)
+    scores = U[:, keep] * singular[keep]
+    reduced = Problem(scores, problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
     return _RowSpace(reduced, Vt[keep].T)
 
 
 def _checked(X, y):
-    X, y = np.asarray(X, dtype=float), np.asarray(y)
-    if X.ndim != 2 or y.shape != (len(X),):
+    X, y = X if is_sparse(X) else np.asarray(X, dtype=float), np.asarray(y)
+    if X.ndim != 2 or y.shape != (X.shape[0],):
         raise ValueError(f"expected X of shape (n, p) and y of shape (n,), got {X.shape} and {y.shape}")
     return X, y

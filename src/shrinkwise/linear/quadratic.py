@@ -1,7 +1,7 @@
 """The inner problem of every solver here: minimise ½w'Gw − c'w + λf(w), G positive semidefinite.
 
-L1 + L2 is solved by coordinate descent, which finds the signs, and finished by one Cholesky solve on the support, which
-makes it exact; without an L1 part the Cholesky solve is all there is. Any other penalty with a prox is solved by
+L1 + L2 is solved by the kernel `gram_path` (coordinate descent, extrapolation, Newton steps on the support); without an L1
+part one Cholesky solve is all there is. Any other penalty with a prox is solved by
 accelerated proximal gradient.
 """
 
@@ -18,47 +18,15 @@ _EPS = np.finfo(float).eps
 def solve_l1_l2(G, c, a, b, w, tol: float, max_sweeps: int = 10_000):
     """argmin ½w'Gw − c'w + Σ a|w| + ½Σ b w², from the start w, gradient violation ≤ `tol` per coordinate.
 
-    `tol` is in the units of the gradient; the support solve usually ends at rounding. Returns (w, converged, sweeps).
+    `tol` is in the units of the gradient. Returns (w, converged, sweeps).
     """
     if not a.any():
         return _solve_smooth(G, c, b), True, 1
-    w = w.copy()  # the kernel works in place
-    loose = max(tol, 1e-3 * float(np.median(a)))
-    total = 0
-    while True:
-        r = c - G @ w
-        sweeps = kernels.gram_cd(G, a, b, w, r, loose, max_sweeps)
-        converged, total = sweeps > 0, total + abs(sweeps)
-        exact = _finish_on_support(G, c, a, b, w, tol)
-        if exact is not None:
-            return exact, True, total
-        if not converged or loose <= tol:
-            return w, converged, total
-        loose = max(tol, 0.01 * loose)
-
-
-def _finish_on_support(G, c, a, b, w, tol: float):
-    """The exact minimiser on the signs of w, or None where those signs are not optimal (or G is singular there)."""
-    support = np.flatnonzero(w)
-    signs = np.sign(w[support])
-    block = G[np.ix_(support, support)]
-    block.flat[:: len(support) + 1] += b[support]
-    try:
-        with np.errstate(all="ignore"):
-            solved = cho_solve(
-                cho_factor(block, check_finite=False), c[support] - a[support] * signs, check_finite=False
-            )
-    except LinAlgError:
-        return None
-    free = a[support] == 0
-    if not (np.isfinite(solved).all() and (free | (np.sign(solved) == signs)).all()):
-        return None
-    exact = np.zeros_like(w)
-    exact[support] = solved
-    r = c - G[:, support] @ solved - b * exact
-    r[support] -= a[support] * signs
-    limit = np.where(exact != 0, tol, a + tol)
-    return exact if (np.abs(r) <= limit).all() else None
+    W, R, count = np.zeros((2, len(c))), np.zeros((2, len(c))), np.zeros(2, dtype=np.int64)
+    W[0], R[0] = w, c - G @ w
+    A, B = np.repeat(a[None], 2, 0), np.repeat(b[None], 2, 0)
+    kernels.gram_path(G, c, 0.0, 1, np.ones(2), A, B, W, R, count, tol_gap=-np.inf, tol_kkt=tol, max_sweeps=max_sweeps)
+    return W[1], bool(count[1] > 0), abs(int(count[1]))
 
 
 def _solve_smooth(G, c, b):

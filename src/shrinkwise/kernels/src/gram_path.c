@@ -1,0 +1,567 @@
+/* L1 + L2 in Gram space, for one lambda after the other:
+ *
+ *     minimise  1/2 w'Gw - c'w + sum_j a_j |w_j| + 1/2 sum_j b_j w_j^2          (a, b: one row a lambda)
+ *
+ * Coordinate descent on the columns that were ever active, whose Gram matrix is kept apart ("compact"); extrapolation of
+ * its last sweeps (Anderson), which costs nothing here because r = c - Gw extrapolates with w; and, where that is slow,
+ * Newton steps on the support (Cholesky) with an exact line search over the changes of sign. Each lambda starts from the
+ * line through the two solutions before it. Solved when the duality gap or the largest violation of stationarity is small.
+ *
+ * References: Friedman, Hastie, Tibshirani, JSS 2010 (covariance updates). Bertrand, Massias, Anderson acceleration of
+ * coordinate descent, AISTATS 2021. Lee, Battle, Raina, Ng, Efficient sparse coding algorithms, NIPS 2007 (sign search).
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.h"
+
+typedef void (*potrf_fn)(char *, int *, double *, int *, int *);
+typedef void (*potrs_fn)(char *, int *, int *, double *, int *, double *, int *, int *);
+
+enum { MEMORY = 5 }; /* sweeps an extrapolation looks at */
+
+typedef struct {
+    int64_t p, stride;        /* columns, and the row length of G */
+    const double *G, *c;
+    double yy;                /* <y, y>/n */
+    const double *a, *b;      /* this lambda's strengths */
+    double *w, *r;            /* all p coordinates */
+    int64_t *place, *order;   /* column -> place in the compact set or -1, and back */
+    int64_t m, ld;            /* size of the compact set, row length of K */
+    const double *K;          /* its Gram matrix; G itself once most columns are in */
+    double *owned;            /* storage of K, or NULL when K is G */
+    double *cw, *cr, *cc, *ca, *cb;       /* w, r, c, a, b on the compact set */
+    double *past_w, *past_r;  /* MEMORY + 1 rows of p */
+    double *q, *step, *hessian;
+    int64_t *support, *scratch;
+    int64_t hessian_size;
+    potrf_fn potrf;
+    potrs_fn potrs;
+} state;
+
+/* --- certificates ---------------------------------------------------------------------------------------------------- */
+
+/* P - D at w with r = c - Gw, on m coordinates, the others being zero; see linear/duality.py for the formula. */
+SW_CLONES static double duality_gap(int64_t m, const double *w, const double *r, const double *c, const double *a, const double *b, double yy)
+{
+    double cw = 0.0, rw = 0.0, penalty = 0.0, slack = 0.0, alpha = 1.0, conjugate = 0.0;
+    for (int64_t j = 0; j < m; j++) {
+        const double size = fabs(r[j]);
+        if (w[j] != 0.0) {
+            cw += c[j] * w[j];
+            rw += r[j] * w[j];
+            penalty += a[j] * fabs(w[j]) + 0.5 * b[j] * w[j] * w[j];
+        }
+        if (b[j] == 0.0 && size > a[j]) {
+            if (a[j] > 0.0)
+                alpha = a[j] < alpha * size ? a[j] / size : alpha;
+            else
+                slack += fabs(w[j] * r[j]);
+        }
+    }
+    for (int64_t j = 0; j < m; j++) {
+        const double excess = alpha * fabs(r[j]) - a[j];
+        if (b[j] > 0.0 && excess > 0.0)
+            conjugate += 0.5 * excess * excess / b[j];
+    }
+    double rr = yy - cw - rw;
+    rr = rr > 0.0 ? rr : 0.0;
+    return 0.5 * rr + penalty - (alpha * (yy - cw) - 0.5 * alpha * alpha * rr - conjugate) + slack;
+}
+
+SW_CLONES static double violation(int64_t m, const double *w, const double *r, const double *a, const double *b)
+{
+    double worst = 0.0;
+    for (int64_t j = 0; j < m; j++) {
+        const double v = w[j] != 0.0 ? fabs(r[j] - b[j] * w[j] - copysign(a[j], w[j])) : fabs(r[j]) - a[j];
+        worst = v > worst ? v : worst;
+    }
+    return worst;
+}
+
+/* The objective without its constant: 1/2 w'Gw - c'w = -1/2 (c + r)'w. */
+static double objective(int64_t m, const double *w, const double *r, const double *c, const double *a, const double *b)
+{
+    double value = 0.0;
+    for (int64_t j = 0; j < m; j++)
+        if (w[j] != 0.0)
+            value += w[j] * (0.5 * b[j] * w[j] - 0.5 * (c[j] + r[j])) + a[j] * fabs(w[j]);
+    return value;
+}
+
+/* --- the pieces of a round ------------------------------------------------------------------------------------------- */
+
+/* One cycle of coordinate descent; returns the largest change of a coordinate's own gradient. */
+SW_CLONES static double sweep(int64_t m, int64_t ld, const double *K, const double *a, const double *b, double *w, double *r)
+{
+    double moved = 0.0;
+    for (int64_t j = 0; j < m; j++) {
+        if (w[j] == 0.0 && fabs(r[j]) <= a[j])
+            continue;
+        const double *row = K + j * ld;
+        const double d = row[j] + b[j];
+        if (!(d > 0.0))
+            continue;
+        const double z = r[j] + row[j] * w[j];
+        const double excess = fabs(z) - a[j];
+        const double next = excess > 0.0 ? copysign(excess, z) / d : 0.0;
+        const double change = next - w[j];
+        if (change == 0.0)
+            continue;
+        w[j] = next;
+        SW_IVDEP
+        for (int64_t i = 0; i < m; i++)
+            r[i] -= change * row[i];
+        const double own = fabs(change) * d;
+        moved = own > moved ? own : moved;
+    }
+    return moved;
+}
+
+/* out -= sum_k change_k rows[k], four rows a pass. */
+SW_CLONES static void subtract_rows(int64_t m, int64_t n_rows, const double *const *rows, const double *change, double *out)
+{
+    int64_t k = 0;
+    for (; k + 4 <= n_rows; k += 4) {
+        const double *x0 = rows[k], *x1 = rows[k + 1], *x2 = rows[k + 2], *x3 = rows[k + 3];
+        const double s0 = change[k], s1 = change[k + 1], s2 = change[k + 2], s3 = change[k + 3];
+        SW_IVDEP
+        for (int64_t i = 0; i < m; i++)
+            out[i] -= s0 * x0[i] + s1 * x1[i] + s2 * x2[i] + s3 * x3[i];
+    }
+    for (; k < n_rows; k++) {
+        const double *x = rows[k], s = change[k];
+        SW_IVDEP
+        for (int64_t i = 0; i < m; i++)
+            out[i] -= s * x[i];
+    }
+}
+
+/* Solves the k x k system A x = 1 in place by elimination with pivoting; 0 when singular. */
+static int solve_small(int k, double A[MEMORY][MEMORY], double *x)
+{
+    for (int i = 0; i < k; i++)
+        x[i] = 1.0;
+    for (int i = 0; i < k; i++) {
+        int best = i;
+        for (int j = i + 1; j < k; j++)
+            best = fabs(A[j][i]) > fabs(A[best][i]) ? j : best;
+        if (!(fabs(A[best][i]) > 0.0))
+            return 0;
+        if (best != i) {
+            for (int j = 0; j < k; j++) {
+                const double t = A[i][j];
+                A[i][j] = A[best][j];
+                A[best][j] = t;
+            }
+            const double t = x[i];
+            x[i] = x[best];
+            x[best] = t;
+        }
+        for (int j = i + 1; j < k; j++) {
+            const double f = A[j][i] / A[i][i];
+            for (int l = i; l < k; l++)
+                A[j][l] -= f * A[i][l];
+            x[j] -= f * x[i];
+        }
+    }
+    for (int i = k - 1; i >= 0; i--) {
+        for (int j = i + 1; j < k; j++)
+            x[i] -= A[i][j] * x[j];
+        x[i] /= A[i][i];
+    }
+    return 1;
+}
+
+/* Replaces (cw, cr) by the affine combination of the last sweeps with the smallest difference, if the objective falls. */
+SW_CLONES static void extrapolate(state *s)
+{
+    const int64_t m = s->m, p = s->p;
+    double A[MEMORY][MEMORY], weight[MEMORY], total = 0.0, trace = 0.0;
+    for (int i = 0; i < MEMORY; i++)
+        for (int j = 0; j <= i; j++) {
+            const double *x1 = s->past_w + (i + 1) * p, *x0 = s->past_w + i * p;
+            const double *y1 = s->past_w + (j + 1) * p, *y0 = s->past_w + j * p;
+            double sum = 0.0;
+            for (int64_t k = 0; k < m; k++)
+                sum += (x1[k] - x0[k]) * (y1[k] - y0[k]);
+            A[i][j] = A[j][i] = sum;
+        }
+    for (int i = 0; i < MEMORY; i++)
+        trace += A[i][i];
+    for (int i = 0; i < MEMORY; i++)
+        A[i][i] += 1e-12 * trace;
+    if (!solve_small(MEMORY, A, weight))
+        return;
+    for (int i = 0; i < MEMORY; i++)
+        total += weight[i];
+    if (!(fabs(total) > 0.0) || !isfinite(total))
+        return;
+    double *w = s->step, *r = s->q;
+    for (int64_t k = 0; k < m; k++)
+        w[k] = r[k] = 0.0;
+    for (int i = 0; i < MEMORY; i++) {
+        const double f = weight[i] / total, *pw = s->past_w + (i + 1) * p, *pr = s->past_r + (i + 1) * p;
+        for (int64_t k = 0; k < m; k++) {
+            w[k] += f * pw[k];
+            r[k] += f * pr[k];
+        }
+    }
+    if (objective(m, w, r, s->cc, s->ca, s->cb) < objective(m, s->cw, s->cr, s->cc, s->ca, s->cb)) {
+        memcpy(s->cw, w, m * sizeof(double));
+        memcpy(s->cr, r, m * sizeof(double));
+    }
+}
+
+typedef struct {
+    double at;
+    int64_t index;
+} crossing;
+
+static int by_place(const void *x, const void *y)
+{
+    const double d = ((const crossing *)x)->at - ((const crossing *)y)->at;
+    return d < 0.0 ? -1 : d > 0.0;
+}
+
+/* A Newton step on the support: u = (K_SS + B)^-1 (c_S - a sign), and the minimiser of the objective on the line to it.
+ * Returns the coordinates whose sign would have changed on the way to u (0: u is the minimum for these signs), or -1 where
+ * the matrix is not positive definite or memory is short. */
+static int64_t newton(state *s)
+{
+    const int64_t m = s->m;
+    int64_t n_s = 0;
+    for (int64_t j = 0; j < m; j++)
+        if (s->cw[j] != 0.0)
+            s->support[n_s++] = j;
+    if (n_s == 0 || s->potrf == NULL)
+        return -1;
+    if (s->hessian_size < n_s) {
+        free(s->hessian);
+        s->hessian_size = n_s + n_s / 4;
+        s->hessian = malloc((size_t)s->hessian_size * s->hessian_size * sizeof(double));
+        if (s->hessian == NULL) {
+            s->hessian_size = 0;
+            return -1;
+        }
+    }
+    double *H = s->hessian, *d = s->step, smallest = 1.0;
+    for (int64_t i = 0; i < n_s; i++) {
+        const int64_t si = s->support[i];
+        const double *row = s->K + si * s->ld;
+        for (int64_t j = i; j < n_s; j++)
+            H[i * n_s + j] = row[s->support[j]]; /* column-major lower triangle */
+        H[i * n_s + i] += s->cb[si];
+        d[i] = s->cr[si] - copysign(s->ca[si], s->cw[si]) - s->cb[si] * s->cw[si];
+        s->q[i] = d[i];
+    }
+    char lower = 'L';
+    int size = (int)n_s, one = 1, info = 0;
+    s->potrf(&lower, &size, H, &size, &info);
+    for (int64_t i = 0; i < n_s && info == 0; i++) {
+        const int64_t j = s->support[i]; /* what is left of a column beside the others, as a share of its square */
+        const double share = H[i * n_s + i] * H[i * n_s + i] / (s->K[j * s->ld + j] + s->cb[j]);
+        smallest = share < smallest ? share : smallest;
+    }
+    if (info != 0 || !(smallest > 1e-12))
+        return -1;
+    s->potrs(&lower, &size, &one, H, &size, d, &size, &info);
+    /* Along w + t d the slope is -(1 - t) d'Hd, and 2 a |d| more after every coordinate that has crossed zero. */
+    double curvature = 0.0;
+    int64_t n_crossings = 0;
+    crossing *crossings = (crossing *)s->scratch;
+    for (int64_t i = 0; i < n_s; i++) {
+        const int64_t j = s->support[i];
+        curvature += d[i] * s->q[i];
+        if (s->ca[j] > 0.0 && (s->cw[j] > 0.0) != (s->cw[j] + d[i] > 0.0)) {
+            crossings[n_crossings].at = -s->cw[j] / d[i];
+            crossings[n_crossings++].index = i;
+        }
+    }
+    if (!isfinite(curvature))
+        return -1;
+    double t = 1.0, added = 0.0;
+    int64_t stop_at = -1;
+    if (n_crossings > 0) {
+        qsort(crossings, n_crossings, sizeof(crossing), by_place);
+        int64_t k = 0;
+        for (; k < n_crossings; k++) {
+            t = crossings[k].at;
+            if (-(1.0 - t) * curvature + added >= 0.0) /* the minimum lies before this crossing */
+                break;
+            const int64_t i = crossings[k].index;
+            added += 2.0 * s->ca[s->support[i]] * fabs(d[i]);
+            if (-(1.0 - t) * curvature + added >= 0.0) { /* or at it */
+                stop_at = s->support[i];
+                break;
+            }
+        }
+        if (stop_at < 0)
+            t = 1.0 - added / curvature;
+    }
+    const double **rows = (const double **)s->scratch;
+    for (int64_t i = 0; i < n_s; i++) {
+        const int64_t j = s->support[i];
+        double next = s->cw[j] + t * d[i];
+        next = j == stop_at ? 0.0 : next;
+        d[i] = next - s->cw[j];
+        s->cw[j] = next;
+        rows[i] = s->K + j * s->ld;
+    }
+    subtract_rows(m, n_s, rows, d, s->cr);
+    return n_crossings;
+}
+
+/* Solves on the compact set; returns the sweeps taken, negative when `most` did not reach gap <= tol_gap or violation
+ * <= tol_kkt. */
+static int64_t solve_compact(state *s, double tol_gap, double tol_kkt, int64_t most)
+{
+    const int64_t m = s->m, p = s->p;
+    int64_t since = 0, sweeps = 0;
+    int newton_works = 1, kept = 0, stalled = 0;
+    while (sweeps < most) {
+        if (kept == 0) {
+            memcpy(s->past_w, s->cw, m * sizeof(double));
+            memcpy(s->past_r, s->cr, m * sizeof(double));
+        }
+        const double moved = sweep(m, s->ld, s->K, s->ca, s->cb, s->cw, s->cr);
+        sweeps++, since++, kept++;
+        if (moved == 0.0)
+            return sweeps;
+        if (duality_gap(m, s->cw, s->cr, s->cc, s->ca, s->cb, s->yy) <= tol_gap ||
+            violation(m, s->cw, s->cr, s->ca, s->cb) <= tol_kkt)
+            return sweeps;
+        memcpy(s->past_w + kept * p, s->cw, m * sizeof(double));
+        memcpy(s->past_r + kept * p, s->cr, m * sizeof(double));
+        int64_t n_s = 0;
+        for (int64_t j = 0; j < m; j++)
+            n_s += s->cw[j] != 0.0;
+        /* What a factorisation costs, in sweeps. */
+        const int64_t patience = 3 + n_s / 45 + n_s * n_s / 20000;
+        if (newton_works && since >= patience) {
+            /* One step after the other until no sign changes: each lowers the objective, and small ones cost little. */
+            int64_t crossed = 1;
+            for (int k = 0; crossed > 0 && k < (n_s < 300 ? 100 : 3); k++)
+                crossed = newton(s);
+            newton_works = crossed >= 0;
+            since = kept = 0;
+            const double left = violation(m, s->cw, s->cr, s->ca, s->cb);
+            if (left <= tol_kkt || duality_gap(m, s->cw, s->cr, s->cc, s->ca, s->cb, s->yy) <= tol_gap)
+                return sweeps;
+            stalled++; /* rounding can keep a tolerance below it out of reach */
+            if (stalled > 60)
+                newton_works = 0;
+        } else if (kept == MEMORY) {
+            extrapolate(s);
+            kept = 0;
+        }
+    }
+    return -sweeps;
+}
+
+/* --- the compact set ------------------------------------------------------------------------------------------------- */
+
+static void enter(state *s, int64_t j)
+{
+    const int64_t k = s->m++;
+    s->place[j] = k;
+    s->order[k] = j;
+    s->cw[k] = s->w[j];
+    s->cr[k] = s->r[j];
+    s->cc[k] = s->c[j];
+    s->ca[k] = s->a[j];
+    s->cb[k] = s->b[j];
+}
+
+/* Takes in every column that is active or violates; returns how many came. Grows K by their rows and columns. */
+static int64_t admit(state *s)
+{
+    const int64_t p = s->p, before = s->m;
+    if (s->K == s->G)
+        return 0;
+    for (int64_t j = 0; j < p; j++)
+        if (s->place[j] < 0 && (s->w[j] != 0.0 || fabs(s->r[j]) > s->a[j]))
+            enter(s, j);
+    const int64_t m = s->m;
+    if (m == before)
+        return 0;
+    if (5 * m <= 4 * p) {
+        if (m > s->ld) {
+            const int64_t most = 4 * p / 5 + 1, room = m + m / 2 + 64;
+            const int64_t ld = room < most ? room : most;
+            double *grown = malloc((size_t)ld * ld * sizeof(double));
+            if (grown != NULL) {
+                for (int64_t i = 0; i < before; i++)
+                    memcpy(grown + i * ld, s->owned + i * s->ld, before * sizeof(double));
+                free(s->owned);
+                s->owned = grown, s->K = grown, s->ld = ld;
+            } else
+                goto whole;
+        }
+        for (int64_t i = before; i < m; i++) {
+            const double *row = s->G + s->order[i] * s->stride;
+            for (int64_t j = 0; j <= i; j++)
+                s->owned[i * s->ld + j] = s->owned[j * s->ld + i] = row[s->order[j]];
+        }
+        return m - before;
+    }
+whole: /* most columns are in: work on G itself, in its order */
+    free(s->owned);
+    s->owned = NULL, s->K = s->G, s->ld = s->stride, s->m = p;
+    for (int64_t k = 0; k < before; k++) {
+        s->w[s->order[k]] = s->cw[k];
+        s->r[s->order[k]] = s->cr[k];
+    }
+    for (int64_t j = 0; j < p; j++)
+        s->place[j] = s->order[j] = j;
+    memcpy(s->cw, s->w, p * sizeof(double));
+    memcpy(s->cr, s->r, p * sizeof(double));
+    memcpy(s->cc, s->c, p * sizeof(double));
+    memcpy(s->ca, s->a, p * sizeof(double));
+    memcpy(s->cb, s->b, p * sizeof(double));
+    return p - before;
+}
+
+/* Brings w and r of all columns up to date after a round on the compact set. */
+static void publish(state *s)
+{
+    const int64_t p = s->p;
+    if (s->K == s->G) {
+        memcpy(s->w, s->cw, p * sizeof(double));
+        memcpy(s->r, s->cr, p * sizeof(double));
+        return;
+    }
+    const double **rows = (const double **)s->scratch;
+    int64_t n = 0;
+    for (int64_t k = 0; k < s->m; k++) {
+        const double change = s->cw[k] - s->w[s->order[k]];
+        if (change != 0.0) {
+            rows[n] = s->G + s->order[k] * s->stride;
+            s->step[n++] = change;
+        }
+        s->w[s->order[k]] = s->cw[k];
+    }
+    subtract_rows(p, n, rows, s->step, s->r);
+    for (int64_t k = 0; k < s->m; k++)
+        s->r[s->order[k]] = s->cr[k];
+}
+
+/* --- the path -------------------------------------------------------------------------------------------------------- */
+
+/* The line through (w0, r0) and (w1, r1), a factor `ahead` beyond the second, coordinates that would leave their sign set
+ * to zero; taken when the objective is lower there than at (w1, r1), which is where (w, r) are. */
+static void predict(state *s, const double *w0, const double *r0, const double *w1, const double *r1, double ahead)
+{
+    const int64_t p = s->p;
+    double *w = s->past_w, *r = s->past_r;
+    const double **rows = (const double **)s->scratch;
+    int64_t n = 0;
+    for (int64_t j = 0; j < p; j++) {
+        r[j] = r1[j] + ahead * (r1[j] - r0[j]);
+        const double line = w1[j] + ahead * (w1[j] - w0[j]);
+        w[j] = w1[j] != 0.0 && line * w1[j] > 0.0 ? line : 0.0;
+        if (w[j] != line) {
+            rows[n] = s->G + j * s->stride;
+            s->step[n++] = w[j] - line;
+        }
+    }
+    if (n > p / 4)
+        return;
+    subtract_rows(p, n, rows, s->step, r);
+    if (objective(p, w, r, s->c, s->a, s->b) < objective(p, s->w, s->r, s->c, s->a, s->b)) {
+        memcpy(s->w, w, p * sizeof(double));
+        memcpy(s->r, r, p * sizeof(double));
+    }
+}
+
+static void load(state *s)
+{
+    for (int64_t k = 0; k < s->m; k++) {
+        const int64_t j = s->order[k];
+        s->cw[k] = s->w[j], s->cr[k] = s->r[j], s->ca[k] = s->a[j], s->cb[k] = s->b[j];
+    }
+}
+
+static int64_t solve_lambda(state *s, double tol_gap, double tol_kkt, int64_t most)
+{
+    double inner_gap = tol_gap, inner_kkt = tol_kkt;
+    int64_t sweeps = 0;
+    load(s);
+    admit(s);
+    while (sweeps < most) {
+        const int64_t taken = s->m ? solve_compact(s, inner_gap, inner_kkt, most - sweeps) : 1;
+        sweeps += llabs(taken);
+        publish(s);
+        if (duality_gap(s->p, s->w, s->r, s->c, s->a, s->b, s->yy) <= tol_gap ||
+            violation(s->p, s->w, s->r, s->a, s->b) <= tol_kkt)
+            return sweeps;
+        if (taken < 0)
+            break;
+        if (admit(s) == 0) {
+            if (inner_gap < 1e-3 * tol_gap || (inner_gap <= 0.0 && inner_kkt < 1e-3 * tol_kkt))
+                return -sweeps; /* at rounding */
+            inner_gap *= 0.1, inner_kkt *= 0.1;
+        }
+    }
+    return -sweeps;
+}
+
+/* G: p rows of `stride` numbers. W, R: (n_lambdas, p); their first n_known rows are solutions and their r = c - Gw, the others are written. The start is the
+ * last known one, or zero. count: sweeps taken at each lambda, negative where the tolerance was not reached. Returns how many
+ * rows of W are solutions now: it stops after the first lambda that was not solved. */
+SW_EXPORT int64_t sw_gram_path(int64_t p, int64_t stride, const double *G, const double *c, double yy, int64_t n_lambdas, int64_t n_known,
+                               const double *lambdas, const double *A, const double *B, double *W, double *R, int64_t *count,
+                               double tol_gap, double tol_kkt, int64_t max_sweeps, void *potrf, void *potrs)
+{
+    state s = {.p = p, .stride = stride, .G = G, .c = c, .yy = yy, .potrf = (potrf_fn)potrf, .potrs = (potrs_fn)potrs};
+    double *reals = malloc((size_t)(2 * (MEMORY + 1) + 9) * p * sizeof(double));
+    int64_t *integers = malloc((size_t)5 * p * sizeof(int64_t)), l = n_known;
+    if (reals != NULL && integers != NULL) {
+        double **parts[] = {&s.cw, &s.cr, &s.cc, &s.ca, &s.cb, &s.w, &s.r, &s.q, &s.step};
+        for (int i = 0; i < 9; i++)
+            *parts[i] = reals + i * p;
+        s.past_w = reals + 9 * p, s.past_r = s.past_w + (MEMORY + 1) * p;
+        s.place = integers, s.order = integers + p, s.support = integers + 2 * p, s.scratch = integers + 3 * p;
+        for (int64_t j = 0; j < p; j++) {
+            s.place[j] = -1;
+            s.w[j] = l ? W[(l - 1) * p + j] : 0.0;
+            s.r[j] = l ? R[(l - 1) * p + j] : c[j];
+        }
+        for (int solved = 1; l < n_lambdas && solved; l++) {
+            s.a = A + l * p, s.b = B + l * p;
+            if (l > 1 && lambdas[l - 2] > lambdas[l - 1])
+                predict(&s, W + (l - 2) * p, R + (l - 2) * p, W + (l - 1) * p, R + (l - 1) * p,
+                        (lambdas[l - 1] - lambdas[l]) / (lambdas[l - 2] - lambdas[l - 1]));
+            count[l] = solve_lambda(&s, tol_gap, tol_kkt, max_sweeps);
+            solved = count[l] > 0;
+            memcpy(W + l * p, s.w, p * sizeof(double));
+            memcpy(R + l * p, s.r, p * sizeof(double));
+        }
+    }
+    free(s.owned), free(s.hessian), free(reals), free(integers);
+    return l;
+}
+
+/* out: the gap, the largest violation and the objective (its constant yy/2 included) at w with r = c - Gw. */
+SW_EXPORT void sw_gram_certificate(int64_t p, const double *w, const double *r, const double *c, const double *a, const double *b,
+                                   double yy, double *out)
+{
+    out[0] = duality_gap(p, w, r, c, a, b, yy);
+    out[1] = violation(p, w, r, a, b);
+    out[2] = objective(p, w, r, c, a, b) + 0.5 * yy;
+}
+
+/* 4: AVX-512, 3: AVX2, 1: the baseline of this build. */
+SW_EXPORT int64_t sw_simd_level(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl"))
+        return 4;
+    if (__builtin_cpu_supports("avx2"))
+        return 3;
+#endif
+    return 1;
+}

@@ -1,0 +1,174 @@
+"""The columns of X that a solver works on, centred by their (weighted) means and side by side in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Working columns are kept dense up to this many entries (400 MB); beyond it a sparse X stays sparse.
+_DENSE = 50_000_000
+
+
+def working_columns(design):
+    """An empty set of working columns of `design`: dense rows, or sparse where a dense copy could grow too large."""
+    if design.sparse and design.n * design.p > _DENSE:
+        return SparseColumns(design)
+    return DenseColumns(design)
+
+
+class _Columns:
+    """Which columns are here and in what order; the first `front` of them are those in the quadratic model."""
+
+    def __init__(self, design):
+        self.design = design
+        self.n = design.n
+        self.ids = np.zeros(0, dtype=int)
+        self.place = np.full(design.p, -1)
+        self.front = 0
+
+    def add(self, ids):
+        """Append the columns `ids` that are not here yet."""
+        new = ids[self.place[ids] < 0]
+        if len(new):
+            self.place[new] = np.arange(len(self.ids), len(self.ids) + len(new))
+            self.ids = np.concatenate([self.ids, new])
+            self._append(new)
+
+    def promote(self, ids):
+        """Move `ids` behind the columns of the front and count them in."""
+        for j in ids:
+            i, k = int(self.place[j]), self.front
+            if i < k:
+                continue
+            if i > k:
+                self._swap(i, k)
+                self.ids[i], self.ids[k] = self.ids[k], self.ids[i]
+                self.place[self.ids[i]], self.place[j] = i, k
+            self.front += 1
+
+    def times(self, d):
+        """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K)."""
+        raise NotImplementedError
+
+    def transposed(self, v, m: int, first: int = 0):
+        """(X − x̄)'v for the columns from the place `first` to m, v (n, K): (K, m − first)."""
+        raise NotImplementedError
+
+    def gram(self, left, rights, weights, dtype):
+        """(X − x̄)' diag(s) (X − x̄) between the places `left` and each of `rights`, s from `weights`: blocks of `dtype`."""
+        raise NotImplementedError
+
+    def sums(self, places, weights):
+        """(X − x̄)' weights (n, K) at `places`: (len(places), K)."""
+        raise NotImplementedError
+
+
+def run(places):
+    """A slice where `places` follow each other, for which NumPy makes no copy; else `places`."""
+    one_run = len(places) and places[-1] - places[0] == len(places) - 1 and (np.diff(places) == 1).all()
+    return slice(places[0], places[-1] + 1) if one_run else places
+
+
+class DenseColumns(_Columns):
+    """Row i of `rows` is column ids[i] of X less its mean."""
+
+    def __init__(self, design):
+        super().__init__(design)
+        self.rows = np.empty((0, self.n))
+        self.single, self.converted = np.empty((0, self.n), np.float32), 0
+
+    def _append(self, new):
+        m = len(self.ids)
+        if m > len(self.rows):
+            grown = np.empty((min(max(m, 2 * len(self.rows)), self.design.p), self.n))
+            grown[: m - len(new)] = self.rows[: m - len(new)]
+            self.rows = grown
+        X = self.design.X[:, new]
+        added = self.rows[m - len(new) : m]
+        added[:] = (X.toarray() if self.design.sparse else X).T
+        if self.design.centre:
+            added -= self.design.means[new, None]
+
+    def _swap(self, i: int, k: int):
+        kept = self.rows[i].copy()
+        self.rows[i] = self.rows[k]
+        self.rows[k] = kept
+
+    def times(self, d):
+        """(X − x̄) d."""
+        return (d @ self.rows[: d.shape[1]]).T
+
+    def transposed(self, v, m, first=0):
+        """(X − x̄)'v."""
+        if v.shape[1] <= 2:  # matrix-vector products: a matrix product with so few columns is slower
+            return np.stack([self.rows[first:m] @ column for column in np.ascontiguousarray(v.T)])
+        return (self.rows[first:m] @ v).T
+
+    def gram(self, left, rights, weights, dtype):
+        """(X − x̄)' diag(s) (X − x̄)."""
+        rows = self._rows(dtype)
+        here = rows[run(left)]
+        blocks = []
+        for right, s in zip(rights, weights, strict=True):
+            if right is left and (s >= 0).all():
+                scaled = np.multiply(here, np.sqrt(s), dtype=dtype, casting="same_kind")
+                blocks.append(scaled @ scaled.T)  # symmetric: half the work
+            else:
+                blocks.append(np.multiply(here, s, dtype=dtype, casting="same_kind") @ rows[run(right)].T)
+        return blocks
+
+    def sums(self, places, weights):
+        """(X − x̄)' weights."""
+        return self.rows[run(places)] @ weights
+
+    def _rows(self, dtype):
+        """The rows in front, in double precision or a single precision copy."""
+        if dtype == np.float64:
+            return self.rows
+        if self.front > len(self.single):
+            grown = np.empty((min(max(self.front, 2 * len(self.single)), self.design.p), self.n), np.float32)
+            grown[: self.converted] = self.single[: self.converted]
+            self.single = grown
+        self.single[self.converted : self.front] = self.rows[self.converted : self.front]
+        self.converted = self.front
+        return self.single
+
+
+class SparseColumns(_Columns):
+    """The same for a sparse X with too many working columns for a dense copy: centred by corrections of rank one."""
+
+    def _append(self, new):
+        """Nothing to copy: columns are taken from X where they are used."""
+
+    def _swap(self, i, k):
+        """Nor to move."""
+
+    def _part(self, places):
+        ids = self.ids[places]
+        return self.design.X[:, ids], self.design.means[ids]
+
+    def times(self, d):
+        """(X − x̄) d."""
+        X, means = self._part(slice(d.shape[1]))
+        return X @ d.T - d @ means
+
+    def transposed(self, v, m, first=0):
+        """(X − x̄)'v."""
+        X, means = self._part(slice(first, m))
+        return (X.T @ v).T - np.multiply.outer(v.sum(0), means)
+
+    def gram(self, left, rights, weights, dtype):
+        """(X − x̄)' diag(s) (X − x̄)."""
+        # A sparse weighted coordinate descent on the residual would take this one's place: no Gram matrix at all.
+        A, a = self._part(left)
+        blocks = []
+        for right, s in zip(rights, weights, strict=True):
+            B, b = self._part(right)
+            product = (A.multiply(s[:, None]).tocsc().T @ B).toarray()
+            product -= np.multiply.outer(a, B.T @ s) + np.multiply.outer(A.T @ s, b)
+            blocks.append((product + s.sum() * np.multiply.outer(a, b)).astype(dtype))
+        return blocks
+
+    def sums(self, places, weights):
+        """(X − x̄)' weights."""
+        X, means = self._part(places)
+        return X.T @ weights - np.multiply.outer(means, weights.sum(0))

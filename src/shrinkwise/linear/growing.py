@@ -1,0 +1,108 @@
+"""The Gram matrix of a set of columns that only grows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class GrowingGram:
+    """X̃_W'X̃_W/n, built by matrix products as columns join W.
+
+    Attributes
+    ----------
+    order : (m,) the columns of W, in the order in which they came.
+    X : (n, m) X̃_W in that order;  G : (m, m) its Gram matrix.
+    """
+
+    def __init__(self, design):
+        self.design = design
+        self.order = np.zeros(0, dtype=np.int64)
+        self.member = np.zeros(design.p, dtype=bool)
+        self.place = np.full(design.p, -1)
+        self._X = np.zeros((design.n, 0), order="F")
+        self._G = np.zeros((0, 0))
+
+    def __len__(self):
+        return len(self.order)
+
+    @property
+    def X(self):
+        """X̃_W, (n, m)."""
+        return self._X[:, : len(self)]
+
+    @property
+    def G(self):
+        """X̃_W'X̃_W/n, (m, m)."""
+        return self._G[: len(self), : len(self)]
+
+    def admit(self, columns) -> None:
+        """Take in columns that are not yet members."""
+        k, m = len(self), len(self) + len(columns)
+        if m == k:
+            return
+        self._reserve(m)
+        self._X[:, k:m] = self.design.centred_columns(columns)
+        self.order = np.concatenate([self.order, columns])
+        self.member[columns] = True
+        self.place[columns] = np.arange(k, m)
+        new = self._X[:, k:m]
+        block = new.T @ self._X[:, :m]
+        block /= self.design.n
+        self._G[k:m, :m] = block
+        self._G[:k, k:m] = block[:, :k].T
+
+    def on(self, columns):
+        """The Gram matrix of some members, its rows contiguous; of all of them, in their order, without a copy."""
+        if columns is self.order:
+            return self.G
+        place = self.place[columns]
+        return self._G[np.ix_(place, place)]
+
+    def _reserve(self, m: int) -> None:
+        room = self._X.shape[1]
+        if m <= room:
+            return
+        k, room = len(self), min(max(m + 32, m + m // 4), self.design.p)
+        X, G = np.empty((self.design.n, room), order="F"), np.empty((room, room))
+        X[:, :k], G[:k, :k] = self.X, self.G
+        self._X, self._G = X, G
+
+
+class WholeGram:
+    """X̃'X̃/n of all columns, computed at once without a copy of X; same face as GrowingGram."""
+
+    def __init__(self, design, G=None):
+        self.design = design
+        self.G = design.gram() if G is None else G
+        self.order = np.arange(design.p)
+        self.member = np.ones(design.p, dtype=bool)
+
+    def __len__(self):
+        return len(self.order)
+
+    def admit(self, columns) -> None:
+        """Nothing is left to admit."""
+
+    def on(self, columns):
+        """The Gram matrix of some columns, C-contiguous."""
+        return self.G if len(columns) == len(self) else self.G[np.ix_(columns, columns)]
+
+
+class SparseGram(GrowingGram):
+    """GrowingGram of a sparse X: no column is densified, so there is no `X`."""
+
+    def admit(self, columns) -> None:
+        """Take in columns that are not yet members."""
+        k, m = len(self), len(self) + len(columns)
+        if m == k:
+            return
+        if m > len(self._G):
+            G = np.empty((min(m + m // 4, self.design.p),) * 2)
+            G[:k, :k] = self.G
+            self._G = G
+        self.order = np.concatenate([self.order, columns])
+        self.member[columns] = True
+        self.place[columns] = np.arange(k, m)
+        block = self.design.sparse_gram_between(self.order, columns)
+        self._G[:m, k:m] = block
+        self._G[k:m, :k] = block[:k].T

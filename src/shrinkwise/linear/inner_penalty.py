@@ -1,0 +1,95 @@
+"""The penalty as the Newton steps see it: on the working columns, beside a quadratic model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import kernels
+from .duality import l1_l2_term
+from .inner import inner_solver
+from .quadratic import solve_l1_l2, solve_prox
+
+
+def inner_penalty(penalty, shape):
+    """`SeparableL1L2` where the penalty is Σ a|w| + ½ b w², else `Proximal`."""
+    parts = penalty.l1_l2(shape)
+    return (
+        Proximal(penalty, shape) if parts is None else SeparableL1L2(*(part.reshape(-1, shape[-1]) for part in parts))
+    )
+
+
+class SeparableL1L2:
+    """Σ a|w| + ½ b w² with a, b of shape (K, p); `ids` names the columns that an argument speaks of."""
+
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+        self.level = float(a.sum() + b.sum())
+        self.free = (a == 0) & (b == 0)
+
+    def value(self, w, ids) -> float:
+        """The penalty at w, (K, m), on the columns `ids`."""
+        a, b = self.a[:, ids], self.b[:, ids]
+        return float((a * np.abs(w) + 0.5 * b * w * w).sum())
+
+    def violation(self, w, g, ids):
+        """Distance of −g to the subdifferential, (K, m)."""
+        a, b = self.a[:, ids], self.b[:, ids]
+        g = g + b * w
+        return np.where(w != 0, np.abs(g + a * np.sign(w)), np.maximum(np.abs(g) - a, 0.0))
+
+    def dual_term(self, w, g, ids):
+        """(α, conjugate, slack); see `duality.l1_l2_term`."""
+        return l1_l2_term(self.a[:, ids], self.b[:, ids], w, g)
+
+    def solve(self, model, r, w, tol: float):
+        """argmin ½(u − w)'H(u − w) − r'(u − w) + penalty(u) from w, by coordinate descent, to `tol` or 100 sweeps."""
+        ids = model.columns.ids[model.pos]
+        a, b = self.a[model.cls, ids], self.b[model.cls, ids]
+        if not model.exact:
+            w = w.copy()
+            kernels.model_cd(model.store, a, b, w, r.copy(), tol, 100)
+            return w
+        H = model.hessian()
+        return solve_l1_l2(H, r + H @ w, a, b, w, tol)[0]
+
+    def recentred(self, w, ids):
+        """w with the vector that softmax does not see, the same for all classes, chosen so that the penalty is least.
+
+        Without this the L1 part alone would have to pull the classes together, by steps of λ.
+        """
+        a, b = self.a[:, ids], self.b[:, ids]
+        # Σ_k a|w_k − c| + ½b(w_k − c)² is least at a kink c = w_k or at the stationary point between two kinks.
+        signs = np.sign(w[None] - np.sort(w, axis=0)[:, None] + 0.0)
+        signs = np.concatenate([signs, np.where(signs == 0, 1.0, signs)])
+        curvature = b.sum(0)
+        between = ((b * w).sum(0) + (a * signs).sum(1)) / np.where(curvature > 0, curvature, np.inf)
+        shifts = np.concatenate([np.zeros((1, w.shape[1])), w, between])
+        moved = w[None] - shifts[:, None]
+        costs = (a * np.abs(moved) + 0.5 * b * moved * moved).sum(1)
+        best = np.where(costs.min(0) < costs[0], costs.argmin(0), 0)
+        return w - shifts[best, np.arange(w.shape[1])]
+
+
+class Proximal:
+    """Any penalty with a prox, on all columns at once."""
+
+    a = None
+
+    def __init__(self, penalty, shape):
+        self.penalty, self.shape, self.level = penalty, shape, np.inf
+        self.family = inner_solver(penalty, shape) if len(shape) == 1 else None
+
+    def value(self, w, ids) -> float:
+        """The penalty at w, (K, m), on the columns `ids`."""
+        return float(self.penalty.value(w.reshape(self.shape)))
+
+    def violation(self, w, g, ids):
+        """Per entry or per group, as the penalty gives it."""
+        return self.penalty.violation(w.reshape(self.shape), g.reshape(self.shape))
+
+    def solve(self, model, r, w, tol: float):
+        """argmin ½(u − w)'H(u − w) − r'(u − w) + penalty(u) by the penalty's own solver, or proximal gradient."""
+        H = model.hessian()
+        if self.family is not None:
+            return self.family.solve(H, r + H @ w, np.arange(len(w)), w, tol, 10_000)[0]
+        return solve_prox(H, r + H @ w, self.penalty, w, self.shape, tol)[0]
