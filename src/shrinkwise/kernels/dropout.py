@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from typing import Any
 
 from . import pool
 from .library import DISPATCH, declare, library
@@ -25,12 +26,9 @@ SCALE, RESIDUAL, BIAS_RELU, RELU_BACK, MASK = (4 * operation for operation in ra
 F32, F64, BF16, F16 = range(4)
 AUTO, PLAIN, NEON, AVX2, AVX512 = range(5)
 
-# The bits are specified, and made without a compiler, in shrinkwise.dropout.bits: that is this kernel's reference.
-DISPATCH["dropout"] = (None, lambda *arguments: library().sw_dropout(*arguments))
-
 
 @cache
-def compiled():
+def compiled() -> Any:
     """The C function, or None where no kernel is built.
 
     Arguments, all integers but keep: operation + type; number of elements; index of the first; addresses of the input, the
@@ -38,27 +36,27 @@ def compiled():
     of the bias; seed; stream; keep; instruction set (AUTO or one of the names above); `threads`; `openmp`.
     Returns the instruction set that ran. The caller keeps the memory alive and answers for types and lengths.
     """
-    return None if library() is None else library().sw_dropout
+    return getattr(library(), "sw_dropout", None)
 
 
 @cache
-def small():
-    """The C function for SCALE alone, on one thread: half the arguments, for passing them is most of a small call.
+def small() -> Any:
+    """The C function, or None, for SCALE alone on one thread: half the arguments, for passing them is most of a small call.
 
     Arguments: type; number of elements; addresses of the input and the output; seed; stream; keep.
     """
-    return library().sw_dropout_small
+    return getattr(library(), "sw_dropout_small", None)
 
 
 @cache
-def softmax():
+def softmax() -> Any:
     """The C function for rows of float32 attention scores, in place: thinned exponentials, and a factor a row.
 
     Arguments: numbers of rows and of columns; index of the first element; addresses of the scores and of the factors (one
     float32 a row); seed; stream; keep; `threads`; `openmp`. Factor · row is dropout(softmax(scores)). Returns 0, having
     done nothing, on a processor without AVX-512.
     """
-    return library().sw_softmax_dropout
+    return getattr(library(), "sw_softmax_dropout", None)
 
 
 @cache
@@ -72,3 +70,6 @@ def openmp() -> int:
 
 
 _kept_alive: list = []
+
+# The bits are specified, and made without a compiler, in shrinkwise.dropout.bits: that is this kernel's reference.
+DISPATCH["dropout"] = (None, lambda *arguments: compiled()(*arguments))
