@@ -139,10 +139,10 @@ SW_AVX512 SW_INLINE void keep_avx512(const sw_draw *d, uint64_t group, uint64_t 
         const __m512i low = _mm512_unpacklo_epi64(c0[h], c2[h]), high = _mm512_unpackhi_epi64(c0[h], c2[h]);
         words[h] = (uint64_t)_mm512_cmpge_epu16_mask(high, threshold) << 32 | _mm512_cmpge_epu16_mask(low, threshold);
         if (d->rest) {
-            const uint64_t ties =
-                (uint64_t)_mm512_cmpeq_epu16_mask(high, threshold) << 32 | _mm512_cmpeq_epu16_mask(low, threshold);
-            if (ties)
-                words[h] = settle(d, group + (uint64_t)h, words[h], ties);
+            const __mmask32 tied_low = _mm512_cmpeq_epu16_mask(low, threshold);
+            const __mmask32 tied_high = _mm512_cmpeq_epu16_mask(high, threshold);
+            if (__builtin_expect(!_kortestz_mask32_u8(tied_low, tied_high), 0))
+                words[h] = settle(d, group + (uint64_t)h, words[h], (uint64_t)tied_high << 32 | tied_low);
         }
     }
 }
