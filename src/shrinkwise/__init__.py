@@ -15,7 +15,10 @@ _HOME = {
         *("Groups", "GroupLasso", "SparseGroupLasso", "GroupMCP", "Hierarchical"),
         *("NonNegative", "Box", "L1Ball", "L2Ball", "Simplex", "MaxNorm", "RowSparsity", "TopK"),
     ],
-    "linear": ["PenalizedClassifier", "PenalizedClassifierCV", "PenalizedRegressor", "PenalizedRegressorCV", "path"],
+    "linear": [
+        *("PenalizedClassifier", "PenalizedClassifierCV", "PenalizedRegressor", "PenalizedRegressorCV"),
+        *("adaptive_weights", "path", "stability_selection"),
+    ],
     "networks": ["attach", "rule"],
     "dropout": ["Dropout"],
     "compare": ["load"],

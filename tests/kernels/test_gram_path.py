@@ -29,6 +29,15 @@ def problem(seed, n, p, n_lambdas=4):
     return np.ascontiguousarray(X.T @ X / n), X.T @ y / n, y @ y / n, lambdas, A, B
 
 
+def reach(G, yy):
+    diagonal = np.diagonal(G)
+    return np.where(diagonal > 0, np.sqrt(yy / np.where(diagonal > 0, diagonal, 1.0)), 0.0)
+
+
+def certificate(w, r, c, a, b, reach, yy):
+    return kernels.gram_certificates(w[None], r[None], c, a[None], b[None], reach, yy)[0]
+
+
 def solved(function, data, **options):
     G, c, yy, lambdas, A, B = data
     W, R, count = np.zeros_like(A), np.zeros_like(A), np.zeros(len(A), dtype=np.int64)
@@ -49,7 +58,7 @@ def test_both_reach_the_gap_and_keep_the_residual(seed, n, p):
         assert (count > 0).all()
         np.testing.assert_allclose(R, c - W @ G, atol=1e-10 * (1 + np.abs(c).max()))
         for k in range(filled):
-            gap, _, _ = kernels.gram_certificate(W[k], c - G @ W[k], c, A[k], B[k], yy)
+            gap, _, _ = certificate(W[k], c - G @ W[k], c, A[k], B[k], reach(G, yy), yy)
             assert gap <= 1e-10 * yy + 1e-14
 
 
@@ -58,10 +67,10 @@ def test_both_reach_the_gap_and_keep_the_residual(seed, n, p):
 def test_certificate_compiled_equals_reference(seed, p):
     G, c, yy, _, A, B = problem(seed, 12, p)
     w = np.random.default_rng(seed).normal(size=p) * (np.arange(p) % 3 > 0)
-    reference, compiled = kernels.DISPATCH["gram_certificate"]
-    for k in range(len(A)):
-        arguments = (w, c - G @ w, c, A[k], B[k], yy)
-        np.testing.assert_allclose(compiled(*arguments), reference(*arguments), rtol=1e-10, atol=1e-12)
+    reference, compiled = kernels.DISPATCH["gram_certificates"]
+    W = np.repeat(w[None], len(A), 0)
+    arguments = (W, c - W @ G, c, A, B, reach(G, yy), yy)
+    np.testing.assert_allclose(compiled(*arguments), reference(*arguments), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [45, 200])
@@ -75,7 +84,7 @@ def test_a_corner_of_a_larger_array_and_a_start_in_the_middle(n):
     W2[5:], R2[5:] = np.nan, np.nan
     kernels.gram_path(larger[:40, :40], c, yy, 5, lambdas, A, B, W2, R2, count, tol_gap=1e-12 * yy)
     for k in range(12):
-        assert kernels.gram_certificate(W2[k], R2[k], c, A[k], B[k], yy)[0] <= 1e-11 * yy
+        assert certificate(W2[k], R2[k], c, A[k], B[k], reach(G, yy), yy)[0] <= 1e-11 * yy
 
 
 def test_an_ill_conditioned_gram_matrix_is_solved_by_newton_steps_on_the_support():
@@ -92,7 +101,7 @@ def test_an_ill_conditioned_gram_matrix_is_solved_by_newton_steps_on_the_support
         assert count.max() < 2000  # plain coordinate descent takes over a hundred thousand
     for k in range(20):
         np.testing.assert_allclose(
-            kernels.gram_certificate(W[k], c - G @ W[k], c, A[k], 0 * A[k], yy)[0], 0, atol=1e-9 * yy
+            certificate(W[k], c - G @ W[k], c, A[k], 0 * A[k], reach(G, yy), yy)[0], 0, atol=1e-9 * yy
         )
 
 

@@ -1,12 +1,24 @@
 """Problems the linear tests share."""
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.datasets import load_diabetes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def stored(name):
+    """A published data set that is not ours to ship; the test is skipped where it is absent."""
+    folder = os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[3] / "shared" / "data")
+    file = Path(folder) / f"{name}.npz"
+    if not file.exists():
+        pytest.skip(f"needs {file.name}, which is not ours to ship: put it in $SHRINKWISE_DATA")
+    with np.load(file) as content:
+        return {key: content[key] for key in content.files}
 
 
 def standardised(X):

@@ -8,7 +8,7 @@ the library is built and the reference otherwise; `kernels.dropout` deals in add
 from __future__ import annotations
 
 from . import dropout
-from .gram import gram_certificate, gram_path
+from .gram import gram_certificates, gram_path
 from .gram_blocks import GroupQuadratic, gram_blocks
 from .gram_rows import gram_rows
 from .gram_scalar import Bounded, Concave, gram_scalar
@@ -25,7 +25,7 @@ __all__ = [
     "WeightedColumns",
     "dropout",
     "gram_blocks",
-    "gram_certificate",
+    "gram_certificates",
     "gram_path",
     "gram_rows",
     "gram_scalar",

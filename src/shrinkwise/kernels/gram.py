@@ -29,7 +29,7 @@ declare(
     ),
     *(ctypes.c_double, ctypes.c_double, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
 )
-declare("sw_gram_certificate", None, ctypes.c_int64, F64, F64, F64, F64, F64, ctypes.c_double, F64)
+declare("sw_gram_certificates", None, ctypes.c_int64, ctypes.c_int64, *[F64] * 6, ctypes.c_double, F64)
 
 
 @cache
@@ -54,14 +54,15 @@ def _compiled(G, c, yy, n_known, lambdas, A, B, W, R, count, tol_gap, tol_kkt, m
 
 def reference(G, c, yy, n_known, lambdas, A, B, W, R, count, tol_gap, tol_kkt, max_sweeps) -> int:
     """Cyclic coordinate descent at each λ from the solution before; the compiled kernel only gets there sooner."""
-    done = n_known
+    diagonal, done = np.diagonal(G), n_known
+    reach = np.where(diagonal > 0, np.sqrt(yy / np.where(diagonal > 0, diagonal, 1.0)), 0.0)
     for k in range(n_known, len(lambdas)):
         w, r = (W[k - 1].copy(), R[k - 1].copy()) if k else (np.zeros_like(c), c.copy())
         a, b = A[k], B[k]
         count[k] = -max_sweeps
         for sweep in range(1, max_sweeps + 1):
             moved = _sweep(G, a, b, w, r)
-            if moved == 0 or _gap(w, r, c, a, b, yy) <= tol_gap or _violation(w, r, a, b) <= tol_kkt:
+            if moved == 0 or _gap(w, r, c, a, b, reach, yy) <= tol_gap or _violation(w, r, a, b) <= tol_kkt:
                 count[k] = sweep
                 break
         W[k], R[k], done = w, r, k + 1
@@ -86,14 +87,14 @@ def _sweep(G, a, b, w, r) -> float:
     return moved
 
 
-def _gap(w, r, c, a, b, yy) -> float:
+def _gap(w, r, c, a, b, reach, yy) -> float:
     """Duality gap of ½w'Gw − c'w + Σ a|w| + ½Σ b w² + ½yy, the least squares of residuals with X'y/n = c, y'y/n = yy."""
     size, bounded = np.abs(r), (b == 0) & (a > 0)
     alpha = (a[bounded] / np.maximum(size[bounded], a[bounded])).min(initial=1.0)
     conjugate = (0.5 * np.maximum(alpha * size - a, 0.0)[b > 0] ** 2 / b[b > 0]).sum()
     rr = max(yy - (c + r) @ w, 0.0)
     value = 0.5 * rr + a @ np.abs(w) + 0.5 * b @ (w * w)
-    slack = np.abs(w * r)[(a == 0) & (b == 0)].sum()
+    slack = (size * (np.abs(w) + reach))[(a == 0) & (b == 0)].sum()
     return float(value - (alpha * (yy - c @ w) - 0.5 * alpha * alpha * rr - conjugate) + slack)
 
 
@@ -103,25 +104,33 @@ def _violation(w, r, a, b) -> float:
     return float(np.where(w != 0, np.abs(r - b * w - np.copysign(a, w)), inside).max(initial=0.0))
 
 
-def reference_certificate(w, r, c, a, b, yy) -> tuple[float, float, float]:
-    """The formulas of `gram_certificate`."""
-    objective = 0.5 * (yy - (c + r) @ w) + a @ np.abs(w) + 0.5 * b @ (w * w)
-    return _gap(w, r, c, a, b, yy), _violation(w, r, a, b), float(objective)
+def reference_certificates(W, R, c, A, B, reach, yy):
+    """The formulas of `gram_certificates`."""
+    out = np.empty((len(W), 3))
+    for k, (w, r, a, b) in enumerate(zip(W, R, A, B, strict=True)):
+        objective = 0.5 * (yy - (c + r) @ w) + a @ np.abs(w) + 0.5 * b @ (w * w)
+        out[k] = _gap(w, r, c, a, b, reach, yy), _violation(w, r, a, b), objective
+    return out
 
 
-def _compiled_certificate(w, r, c, a, b, yy):
-    out = np.empty(3)
-    library().sw_gram_certificate(len(w), w, r, c, a, b, yy, out)
-    return tuple(out.tolist())
+def _compiled_certificates(W, R, c, A, B, reach, yy):
+    out = np.empty((len(W), 3))
+    library().sw_gram_certificates(*W.shape, W, R, c, A, B, reach, yy, out)
+    return out
 
 
 register("gram_path", reference, _compiled)
-register("gram_certificate", reference_certificate, _compiled_certificate)
+register("gram_certificates", reference_certificates, _compiled_certificates)
 
 
-def gram_certificate(w, r, c, a, b, yy: float) -> tuple[float, float, float]:
-    """(duality gap, largest violation of stationarity, objective) of ½w'Gw − c'w + ½yy + Σ a|w| + ½Σ b w², r = c − Gw."""
-    return run("gram_certificate", w, r, c, a, b, yy)
+def gram_certificates(W, R, c, A, B, reach, yy: float):
+    """(n, 3): duality gap, largest violation of stationarity, objective of ½w'Gw − c'w + ½yy + Σ a|w| + ½Σ b w² for n rows.
+
+    W, R, A, B : (n, p) weights, r = c − Gw, strengths.
+    reach : (p,) √(yy/G_jj) of free coordinates (a = b = 0), which ask r_j = 0: what is left of it enters the gap as if the
+        weight could still move by its own size and by this.
+    """
+    return run("gram_certificates", W, R, c, A, B, reach, yy)
 
 
 def gram_path(G, c, yy, n_known, lambdas, A, B, W, R, count, *, tol_gap, tol_kkt=0.0, max_sweeps=10_000) -> int:

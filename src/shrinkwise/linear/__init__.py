@@ -1,16 +1,36 @@
-"""Exact solvers for linear models, each solution with its certificate."""
+"""Exact solvers for linear models, each solution with its certificate.
 
-from .cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
-from .estimators import PenalizedClassifier, PenalizedRegressor
+`path` needs NumPy and SciPy only; the estimators, which are scikit-learn's, are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from .factors import adaptive_weights
 from .path import Path, path
-from .separable import is_separable
 
-__all__ = [
-    "Path",
-    "PenalizedClassifier",
-    "PenalizedClassifierCV",
-    "PenalizedRegressor",
-    "PenalizedRegressorCV",
-    "is_separable",
-    "path",
-]
+_HOME = {
+    "estimators": ["PenalizedClassifier", "PenalizedRegressor"],
+    "cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
+    "drop_ins": ["ElasticNet", "Lasso", "Ridge"],
+    "drop_ins_cv": ["ElasticNetCV", "LassoCV", "RidgeCV"],
+    "sparse_logistic": ["SparseLogisticRegression", "SparseLogisticRegressionCV"],
+    "separable": ["is_separable"],
+    "stability": ["Stability", "stability_selection"],
+}
+_WHERE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = ["Path", "adaptive_weights", "path", *_WHERE]
+
+
+def __getattr__(name: str):
+    if name not in _WHERE:
+        raise AttributeError(f"shrinkwise.linear has no public name {name!r}; it has {', '.join(sorted(__all__))}")
+    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -106,7 +106,7 @@ def l1_l2_term(a, b, w, u):
     return alpha, float((0.5 * excess * excess / b[curved]).sum()), float((np.abs(w) * size)[free].sum())
 
 
-def certify_least_squares(penalty, w, g, yr: float, rr: float, yy: float) -> Certificate:
+def certify_least_squares(data, penalty, w, g, yr: float, rr: float, yy: float) -> Certificate:
     """`certify` for (1/2n)‖y − X̃w‖², y and X̃ weighted and centred, from inner products.
 
     With r = y − X̃w: g = −X̃'r/n, yr = y'r/n, rr = r'r/n, yy = y'y/n (½yy is the loss of the null model).
@@ -117,7 +117,8 @@ def certify_least_squares(penalty, w, g, yr: float, rr: float, yy: float) -> Cer
         return Certificate(0.5 * rr + value, np.nan, kkt)
     free = penalty.unpenalised(w.shape)
     alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -g))
-    slack += float(np.abs(w * g)[free].sum())
+    if free.any():
+        slack += float((np.abs(g) * (np.abs(w) + np.sqrt(yy) * _unit_moves(data, free)))[free].sum())
     dual = alpha * yr - 0.5 * alpha * alpha * rr - term
     gap = max(0.5 * rr + value - dual, 0.0) + slack
     return Certificate(0.5 * rr + value, gap / (0.5 * yy) if yy > 0 else 0.0, kkt)

@@ -25,13 +25,21 @@ class FoldGrams:
         self.whole = self.n * self.design.gram()
 
     @staticmethod
-    def pay(problem, smallest_part: int) -> bool:
-        """Whether the solver of such parts works with the whole Gram matrix."""
-        dense = not problem.design.sparse
-        return dense and problem.loss.name == "squared" and problem.p <= min(smallest_part, LARGEST_WHOLE)
+    def pay(problem, penalty, smallest_part: int) -> bool:
+        """Whether the solver of parts of so many rows works with the whole Gram matrix, and not from a decomposition."""
+        if problem.design.sparse or problem.loss.name != "squared" or np.ndim(problem.y) > 1:
+            return False
+        parts = penalty.with_lam(1.0).l1_l2((problem.p,))
+        ridge = parts is not None and not parts[0].any()
+        return not ridge and problem.p <= min(smallest_part, LARGEST_WHOLE)
 
-    def without(self, held, train):
-        """The Gram matrix of the rows `train`, the rows `held` being all the others."""
+    def without(self, train):
+        """The Gram matrix of the rows `train`; None where they are fewer than half, and it costs less from them alone."""
+        train = np.asarray(train)
+        train = np.flatnonzero(train) if train.dtype == bool else train
+        held = np.setdiff1d(np.arange(self.n), train)
+        if 2 * len(held) > self.n or len(np.unique(train)) < len(train):
+            return None
         design = self.design
         block = design.X[held] - design.means
         s = design.s[held]

@@ -49,8 +49,8 @@ class Strengths:
 
     def rows(self, lambdas, columns=slice(None)):
         """(A, B) for several λ, C-contiguous."""
-        parts = [self.at(lam, columns) for lam in lambdas]
-        return np.array([a for a, _ in parts]), np.array([b for _, b in parts])
+        lambdas = np.asarray(lambdas)[:, None]
+        return tuple(zero[columns] + lambdas * one[columns] for zero, one in zip(self.fixed, self.scaled, strict=True))
 
 
 @dataclass
@@ -88,20 +88,33 @@ class L1Path:
         self.whole = gram is not None or design.p <= min(design.n, LARGEST_WHOLE)
         self.gram = WholeGram(design, gram) if self.whole else GrowingGram(design)
 
+    def _reach(self, strengths):
+        """√(yy/G_jj) of the columns that no λ penalises, 0 of the others."""
+        free = np.flatnonzero(~np.logical_or.reduce([part != 0 for part in (*strengths.fixed, *strengths.scaled)]))
+        reach = np.zeros(self.design.p)
+        square = (self.design.centred_columns(free) ** 2).mean(0)
+        reach[free] = np.sqrt(self.yy / np.where(square > 0, square, np.inf))
+        return reach
+
     def solve(self, lambdas, strengths: Strengths, gap: float, max_sweeps: int) -> list[Fit]:
         """A Fit for every λ of the decreasing grid, its absolute duality gap ≤ `gap` where max_sweeps sweeps reach it."""
+        self.reach = self._reach(strengths)
         work = self._whole if self.whole else self._blocks
         return work(np.ascontiguousarray(lambdas, dtype=float), strengths, gap, max_sweeps)
 
-    def _fit(self, w, r, a, b, sweeps) -> Fit:
-        support = np.flatnonzero(w)
-        return Fit(support, w[support], len(w), *kernels.gram_certificate(w, r, self.c, a, b, self.yy), int(sweeps))
+    def _fits(self, W, R, A, B, sweeps) -> list[Fit]:
+        certificates = kernels.gram_certificates(W, R, self.c, A, B, self.reach, self.yy).tolist()
+        fits = []
+        for w, certificate, taken in zip(W, certificates, sweeps.tolist(), strict=True):
+            support = w.nonzero()[0]
+            fits.append(Fit(support, w[support], len(w), *certificate, taken))
+        return fits
 
     def _whole(self, lambdas, strengths, gap, max_sweeps):
         A, B = strengths.rows(lambdas)
         W, R, count = np.empty_like(A), np.empty_like(A), np.zeros(len(A), dtype=np.int64)
         self._run(self.c, (lambdas, A, B, W, R, count), 0, gap, max_sweeps)
-        return [self._fit(*parts) for parts in zip(W, R, A, B, count, strict=True)]
+        return self._fits(W, R, A, B, count)
 
     def _run(self, c, arrays, known, gap, max_sweeps):
         """The kernel stops at a λ that it cannot solve; go on from there."""
@@ -121,9 +134,8 @@ class L1Path:
                 before, block, history[-len(before) :] if done else [], strengths, gap, max_sweeps
             )
             kept = 0
-            for lam, w, r, sweeps in zip(block, W, R, count, strict=True):
-                a, b = strengths.at(lam)
-                fit = self._fit(w, r, a, b, sweeps)
+            A, B = strengths.rows(block)
+            for fit, w, r, a in zip(self._fits(W, R, A, B, count), W, R, A, strict=True):
                 missed = np.flatnonzero((np.abs(r) > a) & ~self.gram.member) if fit.gap > gap else []
                 if len(missed):  # the working set lacks them: take them in and solve again from here
                     self.gram.admit(missed)

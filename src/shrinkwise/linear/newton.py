@@ -135,6 +135,8 @@ class NewtonSolver:
     def _solution(self, penalty, point, certificate, tol, max_iter) -> Solution:
         problem = self.problem
         b = point.b - point.w @ problem.design.means if problem.fit_intercept else point.b
+        if problem.loss.name == "multinomial" and problem.fit_intercept:
+            b = b - b.mean()  # softmax does not see what all classes share
         solved = certificate.gap <= tol if penalty.convex else point.left > 0
         shape = problem.weights_shape
         return Solution(

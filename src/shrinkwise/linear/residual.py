@@ -112,7 +112,7 @@ class ResidualSolver:
 
     def _certify(self, penalty) -> Certificate:
         yr, rr = self._inner(self.y, self.r), self._inner(self.r, self.r)
-        return certify_least_squares(penalty, self.w, self.g, yr, rr, self.yy)
+        return certify_least_squares(self.problem, penalty, self.w, self.g, yr, rr, self.yy)
 
     # --- the matrix X̃'X̃/n ------------------------------------------------------------------------------------
     def _settle_on_gram(self, parts):

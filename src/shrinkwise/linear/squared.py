@@ -143,4 +143,4 @@ class SquaredSolver:
         # From inner products alone: with r = y − Xw, ⟨y, r⟩/n = yy − c'w, ‖r‖²/n = yy − (c − g)'w.
         w, g = self.w, self.g
         yr, rr = self.yy - self.c @ w, max(self.yy - self.c @ w + g @ w, 0.0)
-        return certify_least_squares(penalty, w, g, yr, rr, self.yy)
+        return certify_least_squares(self.problem, penalty, w, g, yr, rr, self.yy)

@@ -5,5 +5,13 @@ from __future__ import annotations
 from shrinkwise.selection.intervals import mean_and_se, paired_interval
 from shrinkwise.selection.rules import one_standard_error
 from shrinkwise.selection.splits import folds
+from shrinkwise.selection.stability import complementary_halves, false_selection_bound
 
-__all__ = ["folds", "mean_and_se", "one_standard_error", "paired_interval"]
+__all__ = [
+    "complementary_halves",
+    "false_selection_bound",
+    "folds",
+    "mean_and_se",
+    "one_standard_error",
+    "paired_interval",
+]

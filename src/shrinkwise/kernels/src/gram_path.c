@@ -28,11 +28,12 @@ typedef struct {
     double yy;                /* <y, y>/n */
     const double *a, *b;      /* this lambda's strengths */
     double *w, *r;            /* all p coordinates */
+    double *reach;            /* sqrt(yy/G_jj): the weight that alone would explain all of y */
     int64_t *place, *order;   /* column -> place in the compact set or -1, and back */
     int64_t m, ld;            /* size of the compact set, row length of K */
     const double *K;          /* its Gram matrix; G itself once most columns are in */
     double *owned;            /* storage of K, or NULL when K is G */
-    double *cw, *cr, *cc, *ca, *cb;       /* w, r, c, a, b on the compact set */
+    double *cw, *cr, *cc, *ca, *cb, *creach;       /* w, r, c, a, b on the compact set */
     double *past_w, *past_r;  /* MEMORY + 1 rows of p */
     double *q, *step, *hessian;
     int64_t *support, *scratch;
@@ -43,8 +44,11 @@ typedef struct {
 
 /* --- certificates ---------------------------------------------------------------------------------------------------- */
 
-/* P - D at w with r = c - Gw, on m coordinates, the others being zero; see linear/duality.py for the formula. */
-SW_CLONES static double duality_gap(int64_t m, const double *w, const double *r, const double *c, const double *a, const double *b, double yy)
+/* P - D at w with r = c - Gw, on m coordinates, the others being zero; see linear/duality.py for the formula. A free
+ * coordinate (a = b = 0) asks r = 0; what is left of it counts as if its weight could still move by its own size and by
+ * `reach`. */
+SW_CLONES static double duality_gap(int64_t m, const double *w, const double *r, const double *c, const double *a, const double *b,
+                                    const double *reach, double yy)
 {
     double cw = 0.0, rw = 0.0, penalty = 0.0, slack = 0.0, alpha = 1.0, conjugate = 0.0;
     for (int64_t j = 0; j < m; j++) {
@@ -58,7 +62,7 @@ SW_CLONES static double duality_gap(int64_t m, const double *w, const double *r,
             if (a[j] > 0.0)
                 alpha = a[j] < alpha * size ? a[j] / size : alpha;
             else
-                slack += fabs(w[j] * r[j]);
+                slack += fabs(r[j]) * (fabs(w[j]) + reach[j]);
         }
     }
     for (int64_t j = 0; j < m; j++) {
@@ -330,7 +334,7 @@ static int64_t solve_compact(state *s, double tol_gap, double tol_kkt, int64_t m
         sweeps++, since++, kept++;
         if (moved == 0.0)
             return sweeps;
-        if (duality_gap(m, s->cw, s->cr, s->cc, s->ca, s->cb, s->yy) <= tol_gap ||
+        if (duality_gap(m, s->cw, s->cr, s->cc, s->ca, s->cb, s->creach, s->yy) <= tol_gap ||
             violation(m, s->cw, s->cr, s->ca, s->cb) <= tol_kkt)
             return sweeps;
         memcpy(s->past_w + kept * p, s->cw, m * sizeof(double));
@@ -348,7 +352,7 @@ static int64_t solve_compact(state *s, double tol_gap, double tol_kkt, int64_t m
             newton_works = crossed >= 0;
             since = kept = 0;
             const double left = violation(m, s->cw, s->cr, s->ca, s->cb);
-            if (left <= tol_kkt || duality_gap(m, s->cw, s->cr, s->cc, s->ca, s->cb, s->yy) <= tol_gap)
+            if (left <= tol_kkt || duality_gap(m, s->cw, s->cr, s->cc, s->ca, s->cb, s->creach, s->yy) <= tol_gap)
                 return sweeps;
             stalled++; /* rounding can keep a tolerance below it out of reach */
             if (stalled > 60)
@@ -373,6 +377,7 @@ static void enter(state *s, int64_t j)
     s->cc[k] = s->c[j];
     s->ca[k] = s->a[j];
     s->cb[k] = s->b[j];
+    s->creach[k] = s->reach[j];
 }
 
 /* Takes in every column that is active or violates; returns how many came. Grows K by their rows and columns. */
@@ -421,6 +426,7 @@ whole: /* most columns are in: work on G itself, in its order */
     memcpy(s->cc, s->c, p * sizeof(double));
     memcpy(s->ca, s->a, p * sizeof(double));
     memcpy(s->cb, s->b, p * sizeof(double));
+    memcpy(s->creach, s->reach, p * sizeof(double));
     return p - before;
 }
 
@@ -494,7 +500,7 @@ static int64_t solve_lambda(state *s, double tol_gap, double tol_kkt, int64_t mo
         const int64_t taken = s->m ? solve_compact(s, inner_gap, inner_kkt, most - sweeps) : 1;
         sweeps += llabs(taken);
         publish(s);
-        if (duality_gap(s->p, s->w, s->r, s->c, s->a, s->b, s->yy) <= tol_gap ||
+        if (duality_gap(s->p, s->w, s->r, s->c, s->a, s->b, s->reach, s->yy) <= tol_gap ||
             violation(s->p, s->w, s->r, s->a, s->b) <= tol_kkt)
             return sweeps;
         if (taken < 0)
@@ -516,18 +522,19 @@ SW_EXPORT int64_t sw_gram_path(int64_t p, int64_t stride, const double *G, const
                                double tol_gap, double tol_kkt, int64_t max_sweeps, void *potrf, void *potrs)
 {
     state s = {.p = p, .stride = stride, .G = G, .c = c, .yy = yy, .potrf = (potrf_fn)potrf, .potrs = (potrs_fn)potrs};
-    double *reals = malloc((size_t)(2 * (MEMORY + 1) + 9) * p * sizeof(double));
+    double *reals = malloc((size_t)(2 * (MEMORY + 1) + 11) * p * sizeof(double));
     int64_t *integers = malloc((size_t)5 * p * sizeof(int64_t)), l = n_known;
     if (reals != NULL && integers != NULL) {
-        double **parts[] = {&s.cw, &s.cr, &s.cc, &s.ca, &s.cb, &s.w, &s.r, &s.q, &s.step};
-        for (int i = 0; i < 9; i++)
+        double **parts[] = {&s.cw, &s.cr, &s.cc, &s.ca, &s.cb, &s.w, &s.r, &s.q, &s.step, &s.reach, &s.creach};
+        for (int i = 0; i < 11; i++)
             *parts[i] = reals + i * p;
-        s.past_w = reals + 9 * p, s.past_r = s.past_w + (MEMORY + 1) * p;
+        s.past_w = reals + 11 * p, s.past_r = s.past_w + (MEMORY + 1) * p;
         s.place = integers, s.order = integers + p, s.support = integers + 2 * p, s.scratch = integers + 3 * p;
         for (int64_t j = 0; j < p; j++) {
             s.place[j] = -1;
             s.w[j] = l ? W[(l - 1) * p + j] : 0.0;
             s.r[j] = l ? R[(l - 1) * p + j] : c[j];
+            s.reach[j] = G[j * stride + j] > 0.0 ? sqrt(yy / G[j * stride + j]) : 0.0;
         }
         for (int solved = 1; l < n_lambdas && solved; l++) {
             s.a = A + l * p, s.b = B + l * p;
@@ -544,13 +551,16 @@ SW_EXPORT int64_t sw_gram_path(int64_t p, int64_t stride, const double *G, const
     return l;
 }
 
-/* out: the gap, the largest violation and the objective (its constant yy/2 included) at w with r = c - Gw. */
-SW_EXPORT void sw_gram_certificate(int64_t p, const double *w, const double *r, const double *c, const double *a, const double *b,
-                                   double yy, double *out)
+/* For each of n rows of W, R, A, B (r = c - Gw): out = gap, largest violation, objective (its constant yy/2 included).
+ * reach: sqrt(yy/G_jj) of the free coordinates. */
+SW_EXPORT void sw_gram_certificates(int64_t n, int64_t p, const double *W, const double *R, const double *c, const double *A,
+                                    const double *B, const double *reach, double yy, double *out)
 {
-    out[0] = duality_gap(p, w, r, c, a, b, yy);
-    out[1] = violation(p, w, r, a, b);
-    out[2] = objective(p, w, r, c, a, b) + 0.5 * yy;
+    for (int64_t k = 0; k < n; k++, W += p, R += p, A += p, B += p, out += 3) {
+        out[0] = duality_gap(p, W, R, c, A, B, reach, yy);
+        out[1] = violation(p, W, R, A, B);
+        out[2] = objective(p, W, R, c, A, B) + 0.5 * yy;
+    }
 }
 
 /* 4: AVX-512, 3: AVX2, 1: the baseline of this build. */

@@ -1,0 +1,22 @@
+"""Which solver takes which problem."""
+
+from __future__ import annotations
+
+from .newton import NewtonSolver
+from .problem import Problem
+from .residual import ResidualSolver
+from .squared import SquaredSolver
+
+
+def solver_for(problem: Problem, start=None, gram=None):
+    """The solver of this loss, from `start` = (w, b) or from zero; `gram` is X̃'X̃/n where it is known already."""
+    if problem.loss.name != "squared":
+        return NewtonSolver(problem, start)
+    return ResidualSolver(problem, start) if problem.design.sparse else SquaredSolver(problem, start, gram)
+
+
+def along(solver, penalty, lambdas, tol: float, max_iter: int):
+    """Its Solutions for a decreasing grid, each from the one before; some solvers take the whole grid at once."""
+    if isinstance(solver, ResidualSolver):
+        return (solver.solve(penalty.with_lam(lam), tol, max_iter) for lam in lambdas)
+    return solver.solve_all(penalty, lambdas, tol, max_iter)

@@ -1,0 +1,34 @@
+"""One fit for every loss, and what the equalities are checked on."""
+
+import numpy as np
+import pytest
+
+import shrinkwise as sw
+from linear.data import random_problem
+from shrinkwise.linear import path
+from shrinkwise.linear.inputs import AS_IT_COMES
+from shrinkwise.linear.losses import LOSSES
+
+PENALTIES = [sw.L1(0.05), sw.ElasticNet(0.1, 0.5), sw.L2(0.05), sw.GroupLasso(0.05, np.repeat(np.arange(4), 3))]
+every = pytest.mark.parametrize("loss", sorted(LOSSES))
+every_penalty = pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
+reads_any_matrix = pytest.mark.skipif(not AS_IT_COMES, reason="waits until every solver takes X as it comes")
+
+
+def problem(seed, loss, n=60):
+    """Data of the kind the loss is for."""
+    known = {"huber": "squared", "poisson": "squared"}.get(loss, loss)
+    X, y = random_problem(seed, n=n, loss=known)
+    if loss == "poisson":
+        y = np.random.default_rng(seed).poisson(np.exp(np.clip(0.4 * y, -4, 2))).astype(float)
+    return X, y
+
+
+def solve(X, y, penalty, loss, s=None, tol=1e-13, **options):
+    fitted = path(X, y, penalty, loss=loss, lambdas=[penalty.lam], sample_weight=s, tol=tol, **options)
+    return fitted.coefs[0], fitted.intercepts[0]
+
+
+def same(a, b, tol=1e-6):
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_allclose(x, y, atol=tol)
