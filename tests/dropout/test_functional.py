@@ -111,7 +111,7 @@ def test_no_mask_is_kept_for_backward():
     saved = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.numel()) or t, lambda t: t):
         dropout(torch.randn(1000, requires_grad=True), keep=0.5).sum().backward()
-    assert sum(saved) <= 1
+    assert sum(saved) <= 2  # seed and stream
 
 
 def test_vmap_draws_as_its_randomness_says():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from shrinkwise.dropout.functional import bias_relu_dropout, dropout, dropout_residual
+from shrinkwise.kernels import dropout as kernel
 
 TYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 OPTIONS = {"keep": 0.7, "seed": 5}
@@ -73,6 +74,7 @@ def test_the_seed_training_and_keep_1_mean_the_same(fused, parts):
         assert torch.equal(fused(x, other, **options), parts(x, other, **options))
 
 
+@pytest.mark.skipif(kernel.compiled() is None, reason="no kernel is built: the parts keep what they keep")
 def test_backward_of_bias_relu_keeps_the_output_and_nothing_else():
     saved = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):

@@ -39,9 +39,9 @@ def dropout(
     Returns a tensor like x. A dropped element is exactly 0 even where x is infinite or NaN.
 
     Notes: which element drops depends on its offset in the dense storage of x and on nothing else (see `bits`). Backward
-    keeps the seed alone, 8 bytes a call. Processes that train one model (DDP) draw different masks when each seeds torch
-    differently, ``torch.manual_seed(seed + rank)``, or passes ``stream=rank`` beside a common seed. A compiled model
-    has the masks of eager mode when `seed` is given; seeds that inductor draws are its own unless
+    keeps the seed and the stream, 16 bytes a call. Processes that train one model (DDP) draw different masks when each
+    seeds torch differently, ``torch.manual_seed(seed + rank)``, or passes ``stream=rank`` beside a common seed. A compiled
+    model has the masks of eager mode when `seed` is given; seeds that inductor draws are its own unless
     ``torch._inductor.config.fallback_random`` is set.
 
     References: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 2014.

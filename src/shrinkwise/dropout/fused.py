@@ -14,7 +14,8 @@ from . import bits, routes
 def bias_relu(x, bias, keep: float, seed, stream, generator) -> torch.Tensor:
     """dropout(relu(x + bias)), bias along the last dimension."""
     if not (routes.runs_in_c(x) and x.is_contiguous() and routes.runs_in_c(bias)):
-        return routes.thinned(torch.relu(x + bias), keep, seed, stream, generator=generator)
+        positive = torch.relu(_wide(x) + _wide(bias))
+        return routes.thinned(positive, keep, seed, stream, generator=generator).to(x.dtype)
     seed = routes.draw_seed(generator) if seed is None else int(seed)
     return _BiasRelu.apply(x, bias.contiguous(), keep, seed, int(stream))
 
@@ -22,9 +23,17 @@ def bias_relu(x, bias, keep: float, seed, stream, generator) -> torch.Tensor:
 def residual(x, added, keep: float, seed, stream, generator) -> torch.Tensor:
     """added + dropout(x)."""
     if not (routes.runs_in_c(x) and routes.runs_in_c(added)):
-        return added + routes.thinned(x, keep, seed, stream, generator=generator)
+        order = bits.storage_order(x)
+        return (_wide(added) + routes.thinned(_wide(x), keep, seed, stream, generator=generator, order=order)).to(
+            x.dtype
+        )
     seed = routes.draw_seed(generator) if seed is None else int(seed)
     return _Residual.apply(x, added, keep, seed, int(stream))
+
+
+def _wide(x: torch.Tensor) -> torch.Tensor:
+    """Half precision is computed in float32 and rounded once, as the kernels do."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 class _BiasRelu(torch.autograd.Function):
