@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*)
 
-.PHONY: demo test test-thorough lint bench bench-linear clean
+.PHONY: demo test test-thorough lint bench bench-linear bench-dropout clean
 
 demo: $(VENV)/.demo
 	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
@@ -25,6 +25,9 @@ bench: $(VENV)/.test
 # The peers may live elsewhere: SHRINKWISE_PEERS=path/to/python. ARGS="--quick --only lasso" and the like.
 bench-linear: $(VENV)/.test
 	$(BIN)/python benchmarks/bench_linear.py $(ARGS)
+
+bench-dropout: $(VENV)/.test
+	$(BIN)/python benchmarks/bench_dropout.py
 
 clean:
 	rm -rf $(VENV) build dist *-report src/*.egg-info src/shrinkwise/kernels/_shrinkwise*

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from shrinkwise.dropout import bits, keep_mask
+from shrinkwise.dropout import bits
+from shrinkwise.dropout.bits import keep_mask
 
 KNOWN_ANSWERS = [  # Random123, kat_vectors, philox4x32 10
     ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),

@@ -39,6 +39,34 @@ def test_a_seeded_layer_repeats_its_own_sequence_of_masks():
     assert torch.equal(copy.deepcopy(first)(x), second(x))
 
 
+def test_a_layer_with_a_generator_draws_from_it_alone():
+    x, layer = torch.ones(300), sw.Dropout(keep=0.5, generator=torch.Generator().manual_seed(4))
+    twin = copy.deepcopy(layer)
+    drawn = [layer(x) for _ in range(2)]
+    torch.manual_seed(1)
+    assert all(torch.equal(twin(x), y) for y in drawn)
+    assert not torch.equal(*drawn)
+
+
+def test_in_place_overwrites_its_input():
+    x = torch.ones(300)
+    assert sw.Dropout(keep=0.5, inplace=True)(x) is x
+    assert (x == 0).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"seed": 1, "generator": torch.Generator()}, "not both"),
+        ({"stream": -1, "seed": 1}, "stream as an integer from 0"),
+        ({"stream": 3}, "give seed="),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, says):
+    with pytest.raises(ValueError, match=says):
+        sw.Dropout(keep=0.5, **options)
+
+
 def test_a_seeded_layer_counts_on_when_compiled_and_pickled():
     x, reference = torch.ones(300), sw.Dropout(keep=0.5, seed=1)
     layer = sw.Dropout(keep=0.5, seed=1)

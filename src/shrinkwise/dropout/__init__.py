@@ -6,8 +6,9 @@ except ImportError as error:
     raise ImportError('dropout needs PyTorch: pip install "shrinkwise[torch]"') from error
 
 from . import functional
-from .bits import keep_mask
+from .attention import attention
 from .ensemble import Subnetworks, enumerate_subnetworks
+from .functional import keep_mask
 from .layers import Dropout
 
-__all__ = ["Dropout", "Subnetworks", "enumerate_subnetworks", "functional", "keep_mask"]
+__all__ = ["Dropout", "Subnetworks", "attention", "enumerate_subnetworks", "functional", "keep_mask"]

@@ -67,9 +67,9 @@ def keep_mask(n: int, *, keep: float, seed, stream=0, device=None) -> torch.Tens
     whose cost per operation is a quarter of torch's; otherwise by torch, without leaving the device.
     """
     device = torch.device("cpu" if device is None else device)
-    if device.type == "cpu" and not _traced(seed, stream):
+    if device.type == "cpu" and not traced(seed, stream):
         return torch.from_numpy(_kept_numpy(n, *drop_threshold(keep), int(seed), int(stream)))
-    seed, stream = (torch.as_tensor(v, dtype=torch.int64, device=device) for v in (_signed(seed), _signed(stream)))
+    seed, stream = (torch.as_tensor(v, dtype=torch.int64, device=device) for v in (signed(seed), signed(stream)))
     return _kept_torch(n, *drop_threshold(keep), seed, stream)
 
 
@@ -87,6 +87,11 @@ def lay_out(flat: torch.Tensor, shape, order: tuple[int, ...]) -> torch.Tensor:
     if order == tuple(range(len(order))):
         return flat.reshape(shape)
     return flat.reshape([shape[d] for d in order]).permute([order.index(d) for d in range(len(order))])
+
+
+def apply_mask(x: torch.Tensor, kept: torch.Tensor, keep: float) -> torch.Tensor:
+    """x/keep where `kept`, exactly 0 elsewhere: what one draw does to x."""
+    return torch.where(kept, x * (1.0 / keep), 0.0)
 
 
 def _kept_numpy(n: int, threshold: int, rest: int, seed: int, stream: int) -> np.ndarray:
@@ -113,15 +118,16 @@ def _kept_torch(n, threshold: int, rest: int, seed: torch.Tensor, stream: torch.
     return (halves > threshold) | ((halves == threshold) & (further >= rest))
 
 
-def _signed(value):
+def signed(value):
     """An integer of up to 64 bits as int64 holds it."""
     return value if isinstance(value, torch.Tensor) else (value + 2**63) % 2**64 - 2**63
 
 
-def _traced(*values) -> bool:
+def traced(*values) -> bool:
     """Whether a program is being recorded or transformed, so that numbers cannot be taken out of tensors."""
     return (
         torch.compiler.is_compiling()
         or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack() > 0
         or any(isinstance(v, torch.Tensor) and type(v) is not torch.Tensor for v in values)
     )

@@ -1,12 +1,13 @@
 """Speed only: C kernels behind one dispatch table. Each gives the same results as the reference beside it.
 
 One module a kernel: its C signature, its compiled call, its door (``kernels.gram_path(...)`` runs the compiled kernel where
-the library is built and the reference otherwise). ``kernels.status()`` says which, and why. The environment variable
-SHRINKWISE_NO_KERNELS=1 hides the library.
+the library is built and the reference otherwise; `kernels.dropout` deals in addresses only, for the sake of small calls).
+``kernels.status()`` says which, and why. The environment variable SHRINKWISE_NO_KERNELS=1 hides the library.
 """
 
 from __future__ import annotations
 
+from . import dropout
 from .gram import gram_certificates, gram_path
 from .gram_blocks import GroupQuadratic, gram_blocks
 from .gram_rows import gram_rows
@@ -22,6 +23,7 @@ __all__ = [
     "Concave",
     "GroupQuadratic",
     "WeightedColumns",
+    "dropout",
     "gram_blocks",
     "gram_certificates",
     "gram_path",

@@ -13,8 +13,8 @@ import numpy as np
 F64 = np.ctypeslib.ndpointer(np.float64, flags="C_CONTIGUOUS")
 I64 = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
 
-# name -> (reference, compiled)
-DISPATCH: dict[str, tuple[Callable, Callable]] = {}
+# name -> (reference, compiled); no reference where the formula belongs to the only caller, who then asks `library` first
+DISPATCH: dict[str, tuple[Callable | None, Callable]] = {}
 _signatures: dict[str, tuple] = {"sw_simd_level": (ctypes.c_int64, ())}
 
 
@@ -30,7 +30,7 @@ def register(name: str, reference: Callable, compiled: Callable) -> None:
 
 def run(name: str, *arguments):
     """Call a kernel: compiled where the library is loaded, else its reference."""
-    return DISPATCH[name][library() is not None](*arguments)
+    return DISPATCH[name][library() is not None](*arguments)  # type: ignore[misc]
 
 
 def library() -> ctypes.CDLL | None:
