@@ -73,7 +73,7 @@ def ensemble(
         raise ValueError('a regression has no geometric mean, its values may be negative: use average="arithmetic"')
     outputs = torch.stack([network(x) for network in networks])
     n = len(outputs)
-    weights = torch.full((n,), 1.0 / n) if weights is None else torch.as_tensor(weights)
+    weights = torch.full((n,), 1.0 / n) if weights is None else torch.as_tensor(weights, dtype=torch.float64)
     if weights.shape != (n,):
         raise ValueError(f"expected one weight for each of the {n} networks, got shape {tuple(weights.shape)}")
     # The mean of logits, log-probabilities up to a constant per row, is the geometric mean once it is normalised.
@@ -90,10 +90,10 @@ def exact_ensemble(model: nn.Module, x: torch.Tensor, *, task: str, average: str
     (which changes nothing for a model that treats its rows one by one).
     """
     networks, probabilities = zip(*_all_subnetworks(model, x), strict=True)
-    return ensemble(networks, x, task=task, average=average, weights=torch.stack(probabilities))
+    return ensemble(networks, x, task=task, average=average, weights=probabilities)
 
 
-def _all_subnetworks(model: nn.Module, x: torch.Tensor) -> Iterator[tuple[nn.Module, torch.Tensor]]:
+def _all_subnetworks(model: nn.Module, x: torch.Tensor) -> Iterator[tuple[nn.Module, float]]:
     shapes = unit_shapes(model, x)
     keeps = {name: layer_keep(layer) for name, layer in unit_dropout(model) if name in shapes}
     sizes = [math.prod(shape) for shape in shapes.values()]
@@ -101,8 +101,8 @@ def _all_subnetworks(model: nn.Module, x: torch.Tensor) -> Iterator[tuple[nn.Mod
     for mask in masks:
         parts = [m.view(shape) for m, shape in zip(mask.split(sizes), shapes.values(), strict=True)]
         chosen = {n: FixedMask(keep=keeps[n], kept=kept) for n, kept in zip(shapes, parts, strict=True)}
-        factors = [torch.where(m.kept, m.keep, 1.0 - m.keep).double().prod() for m in chosen.values()]
-        yield with_masks(model, chosen, shrink=False), torch.stack(factors).prod()
+        probability = math.prod(keeps[n] if k else 1.0 - keeps[n] for n, m in chosen.items() for k in m.kept.flatten())
+        yield with_masks(model, chosen, shrink=False), probability
 
 
 def _probabilities(logits: torch.Tensor) -> torch.Tensor:
