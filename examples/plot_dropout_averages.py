@@ -12,7 +12,7 @@ from sklearn.datasets import make_moons
 from torch import nn
 
 from shrinkwise.dropout import Dropout, enumerate_subnetworks, mc_predict
-from shrinkwise.dropout.functional import apply_mask
+from shrinkwise.dropout.bits import apply_mask
 
 KEEP, UNITS = 0.5, 16
 

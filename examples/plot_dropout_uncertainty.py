@@ -44,7 +44,9 @@ if __name__ == "__main__":
     for member in subnetworks(network, 25):
         axes.plot(grid, member(grid).detach(), color="#0b62c4", lw=0.5, alpha=0.5)
     axes.fill_between(grid[:, 0], mean - 2 * deviation, mean + 2 * deviation, color="#9cc3ea", alpha=0.5, lw=0)
-    axes.plot(grid, mean, color="#0b62c4", lw=2, label="mean of 300 draws, ± 2 standard deviations, and 25 sub-networks")
+    axes.plot(
+        grid, mean, color="#0b62c4", lw=2, label="mean of 300 draws, ± 2 standard deviations, and 25 sub-networks"
+    )
     axes.plot(x, y, "o", color="0.2", ms=3, label="data")
     axes.set(ylim=(-4, 4), title="MC dropout")
     axes.legend(loc="upper left")

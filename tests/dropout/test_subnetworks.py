@@ -10,7 +10,7 @@ from torch import nn
 
 from shrinkwise import dropout as sd
 from shrinkwise.dropout import count_subnetworks, dropout_penalty, ensemble, exact_ensemble, subnetworks, thinned
-from shrinkwise.dropout.functional import apply_mask
+from shrinkwise.dropout.bits import apply_mask
 
 
 def mlp(last=3, keep=0.5):

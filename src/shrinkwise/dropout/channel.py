@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from .functional import apply_mask, check_keep
+from .bits import apply_mask
+from .functional import check_keep
 from .noise import NoiseLayer, check_floating, mask_of_shape
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from .functional import apply_mask, check_keep
+from .bits import apply_mask
+from .functional import check_keep
 from .noise import NoiseLayer, check_floating, mask_of_shape, transformed
 
 

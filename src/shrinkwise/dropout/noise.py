@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .bits import random_words
-from .functional import check_keep, keep_from_drop, keep_mask
+from .functional import check_keep, dropout, keep_from_drop
 from .layers import Dropout
 
 _WORDS_A_BLOCK = 4
@@ -81,10 +81,9 @@ ELEMENTWISE = (
 NOISE_LAYERS = (NoiseLayer, Dropout)
 
 
-def mask_of_shape(shape, *, keep: float, device, seed=None, generator=None, stream=0) -> torch.Tensor:
-    """A bool tensor of the given shape, True = kept, by the specification in `bits`."""
-    seed = drawn_seed(seed, generator, device)
-    return keep_mask(shape, keep=keep, seed=seed, stream=stream, device=device)
+def mask_of_shape(shape, *, keep: float, device, **draw) -> torch.Tensor:
+    """A bool tensor of the given shape, True = kept, by the specification in `bits`; `draw` as `NoiseLayer.draw` gives it."""
+    return dropout(torch.ones(tuple(shape), device=device), keep=keep, **draw) != 0  # the bits by the fastest road
 
 
 def drawn_seed(seed, generator, device):

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from ..figures.thinned import thinned as draw_thinned
+from .bits import apply_mask
 from .convert import built_in_dropout
-from .functional import apply_mask, keep_mask
+from .functional import keep_mask
 from .layers import Dropout
 from .noise import ELEMENTWISE, NoiseLayer
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
-from .functional import apply_mask
+from .bits import apply_mask
 from .noise import ELEMENTWISE, NoiseLayer, mask_of_shape, transformed
 
 
