@@ -105,6 +105,7 @@ class ConcreteDropout(NoiseLayer):
     """
 
     wraps = "layer"
+    keep_logit: nn.Parameter
 
     def __init__(
         self, layer, *positional, keep=0.9, n_samples: int, lengthscale=1e-2, temperature=0.1, seed=None, generator=None

@@ -98,11 +98,14 @@ def _all_subnetworks(model: nn.Module, x: torch.Tensor) -> Iterator[tuple[nn.Mod
     keeps = {name: layer_keep(layer) for name, layer in unit_dropout(model) if name in shapes}
     sizes = [math.prod(shape) for shape in shapes.values()]
     masks, _ = enumerate_subnetworks(sum(sizes), keep=0.5)
-    for mask in masks:
-        parts = [m.view(shape) for m, shape in zip(mask.split(sizes), shapes.values(), strict=True)]
-        chosen = {n: FixedMask(keep=keeps[n], kept=kept) for n, kept in zip(shapes, parts, strict=True)}
-        probability = math.prod(keeps[n] if k else 1.0 - keeps[n] for n, m in chosen.items() for k in m.kept.flatten())
-        yield with_masks(model, chosen, shrink=False), probability
+    rates = torch.cat(
+        [torch.full((size,), keeps[name], dtype=torch.float64) for name, size in zip(shapes, sizes, strict=True)]
+    )
+    probabilities = torch.where(masks, rates, 1.0 - rates).prod(1)
+    for mask, probability in zip(masks, probabilities, strict=True):
+        parts = zip(shapes.items(), mask.split(sizes), strict=True)
+        chosen = {name: FixedMask(keep=keeps[name], kept=part.view(shape)) for (name, shape), part in parts}
+        yield with_masks(model, chosen, shrink=False), probability.item()
 
 
 def _probabilities(logits: torch.Tensor) -> torch.Tensor:

@@ -106,7 +106,9 @@ def plot_thinned(model: nn.Sequential, seed: int, *, axes=None):
 
     Returns the two axes.
     """
-    sizes, kept, stream = [], [], 0
+    sizes: list[int] = []
+    kept: list[torch.Tensor] = []
+    stream = 0
     for module in model if isinstance(model, nn.Sequential) else ():
         if isinstance(module, nn.Linear):
             sizes += [module.out_features] if sizes else [module.in_features, module.out_features]
@@ -153,29 +155,22 @@ def _first_linear(model) -> nn.Linear:
 
 def _cut(chain: nn.Sequential) -> None:
     """Cut the units that a mask in front of a Linear layer drops out of that layer and of the Linear layer that made them."""
-    layers = list(chain)
-    for k, mask in enumerate(layers[:-1]):
-        if not isinstance(mask, FixedMask) or not isinstance(layers[k + 1], nn.Linear):
-            continue
-        maker = k - 1
-        while maker >= 0 and type(layers[maker]) in ELEMENTWISE:
-            maker -= 1
-        if maker < 0 or type(layers[maker]) is not nn.Linear:
-            continue  # inputs, or units of another kind of layer: they stay masked
-        units = mask.mask((layers[k + 1].in_features,)).nonzero().squeeze(1)
-        units = units.to(layers[maker].weight.device)
-        layers[maker] = _linear(layers[maker].weight[units], layers[maker].bias, units)
-        layers[k + 1] = _linear(layers[k + 1].weight[:, units] / mask.keep, layers[k + 1].bias)
-        layers[k] = nn.Identity()
-        for j in (maker, k, k + 1):
-            chain[j] = layers[j]
+    for k in range(1, len(chain) - 1):
+        mask, reader = chain[k], chain[k + 1]
+        made = next((j for j in reversed(range(k)) if type(chain[j]) not in ELEMENTWISE), k)
+        maker = chain[made]
+        # Inputs of the chain, and units of another kind of layer, stay masked.
+        if isinstance(mask, FixedMask) and isinstance(reader, nn.Linear) and isinstance(maker, nn.Linear):
+            units = mask.mask((reader.in_features,)).nonzero().squeeze(1).to(reader.weight.device)
+            chain[made] = _linear(maker.weight[units], None if maker.bias is None else maker.bias[units])
+            chain[k], chain[k + 1] = nn.Identity(), _linear(reader.weight[:, units] / mask.keep, reader.bias)
 
 
-def _linear(weight: torch.Tensor, bias: torch.Tensor | None, units=None) -> nn.Linear:
+def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
     new = nn.utils.skip_init(nn.Linear, weight.size(1), weight.size(0), bias=bias is not None, device=weight.device)
     new.weight = nn.Parameter(weight.detach().clone())
     if bias is not None:
-        new.bias = nn.Parameter(bias.detach().clone() if units is None else bias.detach()[units])
+        new.bias = nn.Parameter(bias.detach().clone())
     return new
 
 
