@@ -60,6 +60,8 @@ def test_the_converted_layers_drop_the_same_things():
         torchs, ours = layer(x), convert(copy.deepcopy(layer))(x)
         for y in (torchs, ours):
             assert (y == y[..., :1, :1]).all()
+            assert not (y == y[:1]).all()
+            assert not (y == y[:, :1]).all()
         assert ours.unique().tolist() == pytest.approx(torchs.unique().tolist(), abs=1e-6)
 
 

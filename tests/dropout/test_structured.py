@@ -18,6 +18,7 @@ def test_whole_maps_are_dropped():
     y = channel_dropout(torch.ones(40, 30, 3, 2), keep=0.6, seed=0)
     assert ((y == 0).flatten(2).all(2) | (y == 1 / 0.6).flatten(2).all(2)).all()
     assert abs((y[..., 0, 0] == 0).float().mean() - 0.4) < 0.07
+    assert not (y == y[:1]).all()  # each sample has its own draw
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 6), (4,)])

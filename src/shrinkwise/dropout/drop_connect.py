@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
 import torch
@@ -60,26 +59,9 @@ class DropConnect(NoiseLayer):
         if not self.training or self.keep == 1.0:
             return self.module(*args, **kwargs)
         weights = {name: dropout(self._weight(name), keep=self.keep, **self.draw()) for name in self._dropped}
-        with _flat_weights(self.module, weights):
-            return torch.func.functional_call(self.module, weights, args, kwargs)
+        return torch.func.functional_call(self.module, weights, args, kwargs)
 
     def _weight(self, name: str) -> torch.Tensor:
         # Not get_parameter: within a functional_call of the user the weight is a plain tensor.
         owner, _, last = name.rpartition(".")
         return getattr(self.module.get_submodule(owner), last)
-
-
-@contextmanager
-def _flat_weights(module: nn.Module, weights: dict[str, torch.Tensor]):
-    """Recurrent layers read a list of their own beside their parameters: put the dropped weights there for one call."""
-    before = []
-    try:
-        for prefix, layer in module.named_modules():
-            if isinstance(layer, nn.RNNBase):
-                names = [f"{prefix}.{name}" if prefix else name for name in layer._flat_weights_names]
-                before.append((layer, layer._flat_weights))
-                layer._flat_weights = [weights.get(n, w) for n, w in zip(names, layer._flat_weights, strict=True)]
-        yield
-    finally:
-        for layer, flat in before:
-            layer._flat_weights = flat
