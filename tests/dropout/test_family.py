@@ -10,6 +10,11 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from shrinkwise import dropout as sd
+from shrinkwise.dropout.channel import channel_dropout
+from shrinkwise.dropout.concrete import concrete_dropout
+from shrinkwise.dropout.drop_path import drop_path
+from shrinkwise.dropout.gaussian import alpha_dropout, gaussian_dropout
+from shrinkwise.dropout.locked import locked_dropout
 
 KEEP = 0.7
 
@@ -137,6 +142,41 @@ def test_checkpointing_repeats_torchs_draws_and_refuses_own_ones(make, x):
     seeded = nn.Sequential(make(seed=1), nn.Tanh())
     with pytest.raises(RuntimeError, match="cannot be run again inside backward"):
         checkpoint(seeded, x, use_reentrant=False).sum().backward()
+
+
+@each_layer
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_and_autocast(make, x, dtype):
+    layer = make().to(dtype)
+    y = layer(x.to(dtype))
+    assert y.dtype == dtype
+    assert y.isfinite().all()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        make()(x).float().sum()
+
+
+def by_function():
+    options = {"keep": 0.5, "seed": 3}
+    logit = torch.tensor(0.5)
+    return {
+        "channel": lambda x: channel_dropout(x, channel_dim=-1, **options),
+        "locked": lambda x: locked_dropout(x, time_dim=0, **options),
+        "gaussian": lambda x: gaussian_dropout(x, **options),
+        "alpha": lambda x: alpha_dropout(x, **options),
+        "drop_path": lambda x: drop_path(torch.tanh, x, **options),
+        "concrete": lambda x: concrete_dropout(x, logit, seed=3),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("name", by_function())
+def test_torch_func_gives_the_gradient_of_autograd(name, x):
+    function, x = by_function()[name], x[:, 0].contiguous()
+    weights = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
+    expected = torch.autograd.functional.jacobian(function, x)
+    torch.testing.assert_close(torch.func.jacrev(function)(x), expected)
+    torch.testing.assert_close(torch.func.jvp(function, (x,), (weights,))[1], torch.tensordot(expected, weights, 2))
+    torch.testing.assert_close(torch.func.vmap(function)(x.expand(3, -1, -1)), function(x).expand(3, -1, -1))
 
 
 @pytest.mark.parametrize("name", ["channel", "gaussian", "alpha", "locked"])
