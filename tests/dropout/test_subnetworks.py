@@ -80,6 +80,16 @@ def test_what_is_no_choice_of_units_is_refused():
         thinned(nn.Sequential(nn.LSTM(2, 2, 2, dropout=0.2), nn.Dropout(0.5)), 0)
 
 
+def test_a_layer_in_two_places_draws_twice_and_one_that_is_called_twice_is_not_counted(x):
+    shared = nn.Dropout(0.5)
+    model = nn.Sequential(nn.Linear(6, 8), shared, nn.Linear(8, 8), shared, nn.Linear(8, 1)).double()
+    apart = copy.deepcopy(model)
+    apart[3] = nn.Dropout(0.5)
+    assert torch.equal(thinned(model, 1)(x), thinned(apart, 1)(x))
+    with pytest.raises(ValueError, match="1 is called again"):
+        count_subnetworks(model, x)
+
+
 def test_counting(x):
     assert count_subnetworks(mlp(), x) == 2**35
     assert count_subnetworks(nn.Sequential(nn.Linear(6, 4).double(), sd.Dropout(keep=1.0), nn.Dropout(0.3)), x) == 16

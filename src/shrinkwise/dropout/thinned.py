@@ -56,7 +56,7 @@ def thinned(model: nn.Module, seed: int, *, shrink: bool = True) -> nn.Module:
     Layer k of the model's dropout layers (torch's or ours) keeps the units that ``keep_mask`` draws from `seed` and stream
     k, the same for all rows. Between Linear layers in an ``nn.Sequential`` the dropped units are cut out of the weights
     and 1/keep is multiplied in: a real, smaller network. Elsewhere, and with ``shrink=False``, a `FixedMask` zeroes them;
-    the outputs are the same.
+    the outputs are the same. A layer that the code calls twice drops the same positions both times.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def plot_thinned(model: nn.Sequential, seed: int, *, axes=None):
 def unit_dropout(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """The layers that drop single units, by name, in the order of the model; others are refused or warned of."""
     found, other = [], []
-    for name, module in model.named_modules():
+    for name, module in model.named_modules(remove_duplicate=False):  # a shared layer draws at each of its places
         if type(module) in (nn.Dropout, Dropout):
             found.append((name, module))
         elif isinstance(module, (NoiseLayer, nn.modules.dropout._DropoutNd)):
@@ -189,11 +189,19 @@ def count_subnetworks(model: nn.Module, x: torch.Tensor) -> int:
 def unit_shapes(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Size]:
     """The shape of one sample's units at each dropout layer that can drop something."""
     shapes: dict[str, torch.Size] = {}
+
+    def remember(name):
+        def hook(layer, inputs):
+            if name in shapes:
+                raise ValueError(
+                    f"expected each dropout layer to be called once, {name} is called again: give it a twin"
+                )
+            shapes[name] = inputs[0].shape[1:]
+
+        return hook
+
     layers = [(name, layer) for name, layer in unit_dropout(model) if layer_keep(layer) < 1.0]
-    handles = [
-        layer.register_forward_pre_hook(lambda _, inputs, name=name: shapes.__setitem__(name, inputs[0].shape[1:]))
-        for name, layer in layers
-    ]
+    handles = [layer.register_forward_pre_hook(remember(name)) for name, layer in layers]
     modes = {m: m.training for m in model.modules()}
     try:
         model.eval()
