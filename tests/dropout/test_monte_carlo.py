@@ -101,6 +101,12 @@ def test_layers_whose_rows_share_a_draw_get_one_pass_a_draw(layer):
     assert len(found.samples.flatten(1).unique(dim=0)) > 10
 
 
+def test_noise_of_the_users_own_that_rows_share_is_seen():
+    own = Functional(lambda m, h: h * F.dropout(torch.ones(3), 0.5, m.training))
+    found = mc_predict(own, torch.randn(2, 5), samples=30, task="regression", seed=0)
+    assert len(found.samples.flatten(1).unique(dim=0)) > 3
+
+
 def test_batchnorm_stays_in_eval_and_the_model_as_it_was():
     model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5))
     model[0].eval()

@@ -101,7 +101,10 @@ def _draws(model, x, samples: int, batch_dim: int, max_rows: int) -> torch.Tenso
                 f"expected the model to return one tensor with its {copies * rows} rows in dimension {batch_dim}, got {got}; "
                 "wrap the model so that it returns the prediction alone, or say where the rows are with batch_dim="
             )
-        parts.append(y.movedim(batch_dim, 0).unflatten(0, (copies, rows)))
+        part = y.movedim(batch_dim, 0).unflatten(0, (copies, rows))
+        if copies > 1 and not parts and (part == part[:1]).all():
+            part, copies, together = part[:1], 1, 1  # noise of the user's own that rows share, or none at all
+        parts.append(part)
         samples -= copies
     return torch.cat(parts)
 
