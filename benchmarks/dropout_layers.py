@@ -124,18 +124,12 @@ def main() -> None:
         contenders = {name: step(network, images, loss) for name, network in units.items()}
         compare(f"UnitDropout, MLP step, batch {batch}", contenders, {"UnitDropout .5": 0.60})
 
-    for size in (1, 1024):
-        layer = nn.Linear(1024, size, bias=False)
+    for rows_in, size in ((16, 1), (256, 1), (1024, 1), (256, 1024)):
+        layer, x = nn.Linear(1024, size, bias=False), torch.randn(rows_in, 1024)
         concrete = {"by hand": ConcreteByHand(layer), "ours": ConcreteDropout(layer, keep=0.88, n_samples=1000)}
-        x = torch.randn(256, 1024)
         contenders = {name: forward_backward(network, x) for name, network in concrete.items()}
-        compare(
-            f"ConcreteDropout of 256 × 1024, into {size} units",
-            contenders,
-            {"ours": 2.0 if size == 1 else None},
-            faster=True,
-            rounds=31,
-        )
+        what = f"ConcreteDropout of {rows_in} × 1024, into {size}"
+        compare(what, contenders, {"ours": 2.0 if size == 1 else None}, faster=True, rounds=31)
     for batch in (1, 64):
         layer = nn.Linear(1024, 1024)
         connect = {"by hand": ConnectByHand(layer), "ours": DropConnect(layer, keep=0.5)}

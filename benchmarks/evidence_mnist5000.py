@@ -24,7 +24,7 @@ from torch import nn
 import shrinkwise as sw
 
 SEEDS = (0, 1, 2)
-DECAYS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+DECAYS = (3e-4, 1e-3, 3e-3, 1e-2)
 
 
 def network(sizes, *, keep_input=1.0, keep_hidden=1.0) -> nn.Sequential:

@@ -181,14 +181,15 @@ def test_unit_dropout_multiplies_smaller_matrices_and_equals_the_masked_chain():
         torch.testing.assert_close(got, right)
 
 
-def test_concrete_dropout_is_its_formula():
-    x = torch.randn(50, 8, dtype=torch.float64, requires_grad=True)
+@pytest.mark.parametrize("rows", [50, 9000])  # few elements, and more than a draw has values
+def test_concrete_dropout_is_its_formula(rows):
+    x = torch.randn(rows, 8, dtype=torch.float64, requires_grad=True)
     logit = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
     torch.manual_seed(0)
     y = concrete_dropout(x, logit, temperature=0.3)
     torch.manual_seed(0)
-    words = torch.randint(-(2**63), 2**63 - 1, (200,)).view(torch.int32)
-    u = (words.double() * 2.0**-32 + 0.5).view(50, 8)
+    words = torch.randint(-(2**63), 2**63 - 1, (rows * 2,)).view(torch.int16)
+    u = ((words.double() + 32768.5) / 65536).view(rows, 8)
     mask = torch.sigmoid((logit + torch.log(u) - torch.log1p(-u)) / 0.3)
     expected = x * mask / torch.sigmoid(logit)
     torch.testing.assert_close(y, expected)

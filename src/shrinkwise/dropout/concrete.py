@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -36,35 +37,45 @@ def concrete_dropout(
     if not training:
         return x
     shape = [1 if d in shared_dims else size for d, size in enumerate(x.shape)]
-    # In half precision u would take 256 values, too few for rare drops: the mask is drawn in single precision at least.
+    n = math.prod(shape)
+    # In half precision the mask would take few values: it is drawn in single precision at least.
     dtype = torch.promote_types(x.dtype, torch.float32)
-    if seed is None:
-        u = _uniform(math.prod(shape), x.device, generator).to(dtype).mul_(2.0**-32).add_(0.5)
+    if seed is not None:
+        u = uniform(n, seed=drawn_seed(seed, generator, x.device), stream=stream, device=x.device).to(dtype)
+        odds, draw = torch.logit(u, eps=torch.finfo(dtype).eps / 2), None  # the bound keeps them finite
     else:
-        u = uniform(math.prod(shape), seed=drawn_seed(seed, generator, x.device), stream=stream, device=x.device).to(
-            dtype
-        )
-    log_odds = torch.logit(u, eps=torch.finfo(dtype).eps / 2).view(shape)  # the bound keeps them finite
+        odds, draw = _log_odds(x.device, dtype), _draw(n, x.device, generator)
     if transformed():
-        return x * (torch.sigmoid((log_odds + logit) / temperature) / torch.sigmoid(logit)).to(x.dtype)
-    return _Concrete.apply(x, logit, log_odds, temperature)
+        odds = (odds if draw is None else odds[draw]).view(shape)
+        return x * (torch.sigmoid((odds + logit) / temperature) / torch.sigmoid(logit)).to(x.dtype)
+    # One number of 65 536 an element: for a large x the mask of each number is computed once and looked up.
+    if draw is not None and n < len(odds):
+        odds, draw = odds.index_select(0, draw), None
+    with torch.no_grad():
+        mask = torch.add(logit / temperature, odds, alpha=1.0 / temperature).sigmoid_().mul_(1.0 / torch.sigmoid(logit))
+        mask = mask.to(x.dtype) if draw is None else mask.to(x.dtype).index_select(0, draw)
+    return _Concrete.apply(x, logit, mask.view(shape), temperature)
 
 
-def _uniform(n: int, device, generator) -> torch.Tensor:
-    """n whole numbers, uniform on [−2³¹, 2³¹): two from each draw of 64 bits, which halves the cost of drawing."""
+@functools.lru_cache
+def _log_odds(device, dtype) -> torch.Tensor:
+    """ln u − ln(1 − u) of the 65 536 numbers u = (k + ½)/65536."""
+    return torch.logit((torch.arange(65536, dtype=dtype, device=device) + 0.5) / 65536)
+
+
+def _draw(n: int, device, generator) -> torch.Tensor:
+    """n whole numbers from 0 to 65 535: four from each draw of 64 bits, for drawing is the larger part of the cost."""
     options = {"dtype": torch.int64, "device": device, "generator": generator}
-    return torch.randint(-(2**63), 2**63 - 1, ((n + 1) // 2,), **options).view(torch.int32)[:n]
+    words = torch.randint(-(2**63), 2**63 - 1, ((n + 3) // 4,), **options)
+    return words.view(torch.int16)[:n].to(torch.int32) + 32768
 
 
 class _Concrete(torch.autograd.Function):
-    """The formula with few passes: written out, autograd makes five tensors of the size of x and as many passes again."""
+    """x·m/keep given m/keep: written out, autograd makes five tensors of the size of x and as many passes again."""
 
     @staticmethod
-    def forward(ctx, x, logit, log_odds, temperature):
-        keep = torch.sigmoid(logit)
-        mask = torch.add(logit / temperature, log_odds, alpha=1.0 / temperature).sigmoid_()
-        scaled = mask.mul_(1.0 / keep).to(x.dtype)
-        ctx.save_for_backward(x, scaled, keep)
+    def forward(ctx, x, logit, scaled, temperature):
+        ctx.save_for_backward(x, scaled, torch.sigmoid(logit))
         ctx.temperature = temperature
         return x * scaled
 
