@@ -303,16 +303,16 @@ def test_a_compiled_step_gives_the_same_weights():
     torch.testing.assert_close(snapshot(model, optimizer), snapshot(reference[0], reference[2]), atol=1e-12, rtol=0)
 
 
-def test_an_interrupted_step_leaves_weights_and_gradient():
+def test_an_interrupted_step_leaves_the_weights_of_its_latents_and_the_gradient():
     class Interrupted(torch.optim.Optimizer):
         now = False
 
         @torch.no_grad()
         def step(self, closure=None):
-            for p in self.param_groups[0]["params"]:
-                p.sub_(0.1 * p.grad)
             if self.now:
                 raise KeyboardInterrupt
+            for p in self.param_groups[0]["params"]:
+                p.sub_(0.1 * p.grad)
 
     model, loss, optimizer, reg = setup(lambda p: Interrupted(p, {}))
     step(optimizer, loss, 20)
@@ -436,7 +436,11 @@ def sparse_gradient():
         (lambda m: sw.attach(m, m, sw.L1(1)), TypeError, r"torch.optim.Optimizer, got Linear"),
         (lambda m: sw.attach(torch.optim.SGD(m.parameters()), "m", sw.L1(1)), TypeError, "torch.nn.Module, got str"),
         (lambda m: sw.attach(torch.optim.SGD(m.parameters()), m, 0.1), TypeError, "got float"),
-        (lambda m: sw.attach(torch.optim.SGD(m.parameters()), m, sw.L1(1), method="prox"), ValueError, "'normal_map'"),
+        (
+            lambda m: sw.attach(torch.optim.SGD(m.parameters()), m, sw.L1(1), method="prox"),
+            ValueError,
+            "'normal_map', 'metric', 'gradient'",
+        ),
         (lambda m: sw.attach(torch.optim.SGD(m.parameters()), m, sw.L1(1), threshold=0), ValueError, "threshold"),
         (lambda m: sw.attach(torch.optim.SGD([m.bias]), m, sw.L1(1)), ValueError, "does not train weight"),
         (

@@ -15,6 +15,7 @@ from .library import DISPATCH, find
 from .model import model_cd
 from .proximal import prox
 from .sparse_cd import WeightedColumns, sparse_cd
+from .training import lend, metric_prox
 
 __all__ = [
     "DISPATCH",
@@ -28,6 +29,8 @@ __all__ = [
     "gram_rows",
     "gram_scalar",
     "model_cd",
+    "lend",
+    "metric_prox",
     "prox",
     "sparse_cd",
     "status",
