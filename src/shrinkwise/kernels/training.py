@@ -24,7 +24,10 @@ class _Job(ctypes.Structure):
         ("w", ctypes.c_void_p),
         ("g", ctypes.c_void_p),
         ("size", ctypes.c_int64),
-        *((name, ctypes.c_double) for name in ("slope", "shift", "rate", "scale", "eps", "a", "b")),
+        *(
+            (name, ctypes.c_double)
+            for name in ("slope", "shift", "threshold", "shrink", "rate", "scale", "eps", "a", "b")
+        ),
         ("infinite", ctypes.c_int64),
     )
 
@@ -40,21 +43,24 @@ def _call(kind: int, jobs: list[dict], dtype):
     return listed
 
 
-def lend_reference(latents, weights, grads, slopes, shifts) -> list[bool]:
-    """pull = z − w;  z ← z + shift · pull;  w ← g + slope · pull, array by array. Returns whether g was finite, for each."""
+def lend_reference(latents, weights, grads, slopes, shifts, maps) -> list[bool]:
+    """pull = z − w;  z ← z + shift · pull;  w ← g + slope · pull, array by array. Returns whether g was finite, for each.
+
+    maps : None, or (threshold, shrink) with which w is soft(z, threshold) · shrink, so that it need not be read.
+    """
     finite = [bool(np.isfinite(g).all()) for g in grads]
-    for z, w, g, slope, shift in zip(latents, weights, grads, slopes, shifts, strict=True):
-        pull = z - w
+    for z, w, g, slope, shift, given in zip(latents, weights, grads, slopes, shifts, maps, strict=True):
+        pull = z - (w if given is None else (z - np.clip(z, -given[0], given[0])) * z.dtype.type(given[1]))
         z += z.dtype.type(shift) * pull
         w[...] = g + z.dtype.type(slope) * pull
     return finite
 
 
-def _lend(latents, weights, grads, slopes, shifts) -> list[bool]:
-    jobs = [
-        {"z": z, "w": w, "g": g, "size": z.size, "slope": slope, "shift": shift}
-        for z, w, g, slope, shift in zip(latents, weights, grads, slopes, shifts, strict=True)
-    ]
+def _lend(latents, weights, grads, slopes, shifts, maps) -> list[bool]:
+    names = ("z", "w", "g", "slope", "shift", "threshold", "shrink")
+    maps = [given or (-1.0, 1.0) for given in maps]
+    rows = zip(latents, weights, grads, slopes, shifts, *zip(*maps, strict=True), strict=True)
+    jobs = [{**dict(zip(names, row, strict=True)), "size": row[0].size} for row in rows]
     return [not job.infinite for job in _call(_LEND, jobs, latents[0].dtype)]
 
 
@@ -77,12 +83,14 @@ register("lend", lend_reference, _lend)
 register("metric_prox", metric_prox_reference, _metric_prox)
 
 
-def lend(latents, weights, grads, slopes, shifts) -> list[bool]:
+def lend(latents, weights, grads, slopes, shifts, maps) -> list[bool]:
     """The gradient of the sum in the memory of the weights; see `lend_reference`.
 
     C-contiguous arrays of one dtype (float32 or float64), distinct in memory; slopes and shifts are floats.
     """
-    return run("lend", latents, weights, grads, slopes, shifts) if _checked(latents, weights, grads) else []
+    if not _checked(latents, weights, grads):
+        return []
+    return run("lend", latents, weights, grads, slopes, shifts, maps)
 
 
 def metric_prox(weights, squares, rates, scales, epsilons, l1, l2) -> None:

@@ -23,8 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import optim
 
-from shrinkwise.penalties import prox_into
-from shrinkwise.penalties.pieces import Pieces
+from shrinkwise.penalties import l1_l2_of_all, prox_into
 
 from .normal_map import concavity
 from .passes import in_reach, metric_prox
@@ -90,7 +89,7 @@ class MetricStepper(Stepper):
                     f"bound; {instead}, or SGD"
                 )
             try:
-                penalty.prox(p.detach(), torch.ones_like(p))
+                penalty.prox(p.detach(), torch.linspace(1.0, 2.0, p.numel()).to(p).reshape(p.shape))
             except (TypeError, ValueError) as error:
                 raise ValueError(
                     f"{penalty!r} has no prox with a step of its own for every weight; {instead}"
@@ -109,23 +108,13 @@ class MetricStepper(Stepper):
             if metric.v is None:
                 uniform.append((penalty, p.data, metric.rate, p))
                 continue
-            slopes = _slopes(penalty, p)
+            slopes = l1_l2_of_all(penalty, p)
             if slopes is not None and in_reach(p) and in_reach(metric.v) and p.dtype == metric.v.dtype:
                 diagonal.append((p, metric.v, metric.rate, metric.scale, metric.eps, *slopes))
             else:
                 p.copy_(penalty.prox(p.detach(), metric.steps()))
         prox_into(uniform)
         metric_prox(diagonal)
-
-
-def _slopes(penalty, p) -> tuple[float, float] | None:
-    """(a, b) where the penalty is Σ a|w| + ½ b w² with one a and one b."""
-    pieces: Pieces | None = penalty.pieces(p)
-    if pieces is None or pieces.bounded or not all(isinstance(x, float) for x in (pieces.b, pieces.h)) or pieces.h:
-        return None
-    if any(m is not None or not isinstance(a, float) for a, m in pieces.kinks):
-        return None
-    return sum((a for a, _ in pieces.kinks), 0.0), pieces.b
 
 
 def _check_known(optimizer) -> None:

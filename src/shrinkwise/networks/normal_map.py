@@ -46,6 +46,7 @@ class NormalMap:
     """
 
     def __init__(self, penalty: Penalty, shape):
+        self._given = penalty
         self.has_fixed = _has_fixed(penalty)
         self.unit = _released(penalty) if self.has_fixed else _of_lam_one(penalty)
         self.is_constraint = isinstance(penalty, Constraint)
@@ -92,7 +93,9 @@ class NormalMap:
     def penalty(self) -> Penalty:
         """λ f, with λ as it is now."""
         if not isinstance(self.lam, torch.Tensor):
-            return self.unit.with_lam(self.lam * self.factor)
+            lam = self.lam * self.factor
+            as_given = lam == (1.0 if self.has_fixed else float(self._given.lam))
+            return self._given if as_given else self.unit.with_lam(lam)
         each = self.unit.strengths(torch.zeros(self.shape, dtype=torch.float64)) * self.lam.double().cpu()
         weighted = copy.copy(self.unit)
         weighted.weights = each.numpy()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from shrinkwise.penalties import prox_into
+from shrinkwise.penalties import l1_l2_of_all, prox_into
 
 from .optimizers import gradient_scale, weight_decay
 from .passes import lend
@@ -21,7 +21,7 @@ from .stepper import Flight, Moving, Stepper, Term
 
 LATENT, THRESHOLD = "shrinkwise_z", "shrinkwise_t"
 # Lengths of steps are measured on at most so many entries of a tensor.
-_SAMPLE = 65_536
+_SAMPLE = 8_192
 # A short fine-tuning starts with t = .3 of the default and the weights as latents: the smallest third is zero at once.
 _SHRUNK = 0.3
 
@@ -38,6 +38,11 @@ class Aloft(Flight):
     before: torch.Tensor | None = None  # some entries of z
     still: bool = False  # the step will not move it: no term, and z stays
     fresh: bool = False  # the latent is not in the optimizer's state yet
+
+    def separable_map(self) -> tuple[float, float] | None:
+        """(threshold, shrink) where the weights are soft(z, threshold) · shrink, for all of them alike."""
+        slopes = None if self.fresh else l1_l2_of_all(self.term.map.unit, self.latent)
+        return None if slopes is None else (self.threshold * slopes[0], 1.0 / (1.0 + self.threshold * slopes[1]))
 
 
 class NormalMapStepper(Stepper):
@@ -58,7 +63,7 @@ class NormalMapStepper(Stepper):
         """Latents in the parameters, the gradient of the sum in the memory of the weights."""
         flights = [self._plan(optimizer, *item) for item in moving]
         lent = [flight for flight in flights if not flight.still]
-        finite = lend([(f.latent, f.lent, f.grad, f.slope, f.shift) for f in lent])
+        finite = lend([(f.latent, f.lent, f.grad, f.slope, f.shift, f.separable_map()) for f in lent])
         if not all(finite):
             self._unlend(lent)
             names = ", ".join(f.term.name for f, good in zip(lent, finite, strict=True) if not good)

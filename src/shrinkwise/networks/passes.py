@@ -8,14 +8,14 @@ from shrinkwise import kernels
 
 
 def lend(jobs) -> list[bool]:
-    """pull = z − w;  z ← z + shift · pull;  w ← g + slope · pull for every (z, w, g, slope, shift) of `jobs`.
+    """pull = z − w;  z ← z + shift · pull;  w ← g + slope · pull for every (z, w, g, slope, shift, map) of `jobs`.
 
-    The gradient of the sum, in the memory of the weights. `slope` is a number, or a tensor that broadcasts with z. Returns
-    whether g is finite, for each.
+    The gradient of the sum, in the memory of the weights. `slope` is a number, or a tensor that broadcasts with z; `map`
+    is (threshold, shrink) where w is soft(z, threshold) · shrink, else None. Returns whether g is finite, for each.
     """
     finite, together = [True] * len(jobs), {}
     sums = {}
-    for k, (z, w, g, slope, shift) in enumerate(jobs):
+    for k, (z, w, g, slope, shift, _) in enumerate(jobs):
         if isinstance(slope, float) and all(map(in_reach, (z, w, g))) and z.dtype == w.dtype == g.dtype:
             together.setdefault(z.dtype, []).append(k)
             continue
@@ -27,7 +27,8 @@ def lend(jobs) -> list[bool]:
     for some in together.values():
         arrays = [[jobs[k][column].detach().numpy() for k in some] for column in range(3)]
         numbers = [[float(jobs[k][column]) for k in some] for column in (3, 4)]
-        for k, good in zip(some, kernels.lend(*arrays, *numbers), strict=True):
+        maps = [jobs[k][5] for k in some]
+        for k, good in zip(some, kernels.lend(*arrays, *numbers, maps), strict=True):
             finite[k] = good
     for k, total in zip(
         sums, torch.stack([s.double().cpu() for s in sums.values()]).tolist() if sums else [], strict=True
