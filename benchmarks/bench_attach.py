@@ -1,10 +1,13 @@
-"""What a penalty adds to torch's fused AdamW step: 25M float32 parameters, one thread, medians of interleaved rounds.
+"""What a penalty adds to torch's fused AdamW step: 25M float32 parameters, one thread, medians of interleaved rounds of
+processor time.
 
 Bars, in steps of the fused AdamW alone: the normal map adds ≤ 1.2, the prox in the metric ≤ 0.35; the loss term λΣ|w| and
 its gradient stand beside (forward and backward of the term alone). Memory: the tensors of the optimizer's state.
 """
 
 from __future__ import annotations
+
+import time
 
 import torch
 from common import interleave, medians, save
@@ -54,7 +57,7 @@ def sgd(params):
 
 def group(name, contenders, rows, base):
     """Measure the contenders and what they add to the base."""
-    found = medians(interleave(contenders, rounds=9))
+    found = medians(interleave(contenders, rounds=15, clock=time.process_time))
     for what, seconds in found.items():
         added = seconds / found[base] - (what != base and not what.startswith("λΣ|w|"))
         rows.append({"base": name, "what": what, "seconds": round(seconds, 5), "steps": round(added, 3)})

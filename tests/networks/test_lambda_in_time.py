@@ -128,7 +128,9 @@ def test_schedules_are_copied_and_go_on(copied):
             m.weight.grad = torch.ones_like(m.weight)
             o.step()
     assert torch.equal(model.weight, twin.weight)
-    assert sw.networks.attached(other, twin).value() == pytest.approx(0.7 * LAM * float(twin.weight.detach().abs().sum()))
+    assert sw.networks.attached(other, twin).value() == pytest.approx(
+        0.7 * LAM * float(twin.weight.detach().abs().sum())
+    )
 
 
 @pytest.mark.parametrize("factor", [-1.0, float("nan"), "1", None, True])

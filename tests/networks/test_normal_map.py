@@ -107,3 +107,31 @@ def test_the_penalty_is_kept_in_value_and_copied(penalty):
     for normal_map in (NormalMap(penalty, SHAPE), copy.deepcopy(NormalMap(penalty, SHAPE))):
         assert float(normal_map.penalty.value(w)) == pytest.approx(float(penalty.value(w)))
         assert normal_map.threshold(w) > 0
+
+
+@pytest.mark.parametrize(
+    ("penalty", "longest"),
+    [
+        (sw.L1(0.1), float("inf")),
+        (sw.MCP(0.1, gamma=4.0), 0.2),  # half of γλ, in units of f = MCP/λ
+        (3 * sw.MCP(0.1, gamma=4.0), 0.2),
+        (sw.MCP(0.1, gamma=4.0) + sw.L1(0.3), 2.0),  # half of γ: a sum has λ = 1
+        (2 * (sw.MCP(0.1, gamma=4.0) + sw.L1(0.3)), 2.0),
+        (sw.L1(0.2) + 3 * sw.MCP(0.1, gamma=4.0), 2.0 / 3.0),
+        (sw.L1(0.2) + sw.MCP(0.1, gamma=4.0).fixed(), 2.0),
+        (sw.L1(0.2) + sw.MCP(0.1, gamma=4.0).on((slice(None), slice(0, 2))), 2.0),
+        (sw.GroupMCP(0.1, sw.Groups.columns(), gamma=4.0), 0.2),
+    ],
+    ids=repr,
+)
+def test_the_threshold_stays_where_the_prox_is_continuous(penalty, longest):
+    normal_map = NormalMap(penalty, SHAPE)
+    assert normal_map.longest == pytest.approx(longest)
+    t = normal_map.threshold(100 * weights(zeros=False))
+    if longest == float("inf"):
+        return
+    assert t == pytest.approx(longest)
+    z = weights()
+    line = torch.linspace(0.0, 30.0, 4001, dtype=torch.float64)
+    path = torch.stack([normal_map.prox(z / z.abs().max() * s, t)[0, 0] for s in line])
+    assert float((path[1:] - path[:-1]).abs().max()) <= 2.5 * float(line[1])  # slopes up to 1/(1 − 1/2)

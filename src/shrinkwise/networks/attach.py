@@ -87,6 +87,7 @@ def attach(
     stepper.check(optimizer)
     for unused in selection.unused:
         warnings.warn(f"this rule matches nothing: {unused}", stacklevel=2)
+    stepper.take_over(optimizer)
     arm(optimizer, stepper)
     return Regularization(optimizer, model)
 

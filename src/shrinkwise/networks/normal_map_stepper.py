@@ -16,8 +16,8 @@ import torch
 from shrinkwise.penalties import l1_l2_of_all, prox_into
 
 from .optimizers import gradient_scale, weight_decay
-from .passes import lend
-from .stepper import Flight, Moving, Stepper, Term
+from .passes import lend, local
+from .stepper import STEPS, Flight, Moving, Stepper, Term
 
 LATENT, THRESHOLD = "shrinkwise_z", "shrinkwise_t"
 # Lengths of steps are measured on at most so many entries of a tensor.
@@ -172,6 +172,10 @@ class NormalMapStepper(Stepper):
         self._left_at = {}
         super()._after_loading(optimizer)
 
+    def take_over(self, optimizer) -> None:
+        """What a checkpoint that was loaded before attaching left in the optimizer, latents included."""
+        self.steps = int(optimizer.param_groups[0].get(STEPS, 0))
+
     def forget(self, optimizer) -> None:
         """Take the latents out of the optimizer's state; the rest of it goes back to the parameters' type."""
         super().forget(optimizer)
@@ -203,6 +207,7 @@ def _cast_state(state: dict, dtype: torch.dtype) -> None:
 
 def _sample(z: torch.Tensor) -> torch.Tensor:
     """Evenly spaced entries of z, in the order of its memory."""
+    z = local(z)
     flat = z if z.is_contiguous() else z.as_strided((z.numel(),), (1,))
     return flat.reshape(-1)[:: max(1, z.numel() // _SAMPLE)]
 

@@ -19,7 +19,7 @@ def lend(jobs) -> list[bool]:
         if isinstance(slope, float) and all(map(in_reach, (z, w, g))) and z.dtype == w.dtype == g.dtype:
             together.setdefault(z.dtype, []).append(k)
             continue
-        sums[k] = g.sum(dtype=z.dtype)
+        sums[k] = local(g).sum(dtype=z.dtype)
         pull = w.sub_(z).neg_()
         if shift:
             z.add_(pull, alpha=shift)
@@ -34,7 +34,7 @@ def lend(jobs) -> list[bool]:
         sums, torch.stack([s.double().cpu() for s in sums.values()]).tolist() if sums else [], strict=True
     ):
         # A sum may overflow where no entry does.
-        finite[k] = total - total == 0 or bool(torch.isfinite(jobs[k][2]).all())
+        finite[k] = total - total == 0 or bool(torch.isfinite(local(jobs[k][2])).all())
     return finite
 
 
@@ -49,6 +49,11 @@ def metric_prox(jobs) -> None:
         kernels.metric_prox(*arrays, *columns[2:])
         for w in columns[0]:
             torch.autograd.graph.increment_version(w)  # written past torch
+
+
+def local(x: torch.Tensor) -> torch.Tensor:
+    """The part of a distributed tensor that is here; any other tensor itself."""
+    return x.to_local() if hasattr(x, "to_local") else x
 
 
 def in_reach(x: torch.Tensor) -> bool:

@@ -51,11 +51,11 @@ class Regularization:
         report = self.report()
         groups = [(t.zero_groups, t.groups) for t in report.tensors if t.groups is not None]
         whole = f", {sum(z for z, _ in groups)} of {sum(n for _, n in groups)} groups" if groups else ""  # type: ignore[misc]
-        share = 100.0 * report.zeros / max(report.size, 1)
+        count = len(report.tensors)
         return (
-            f"{report.zeros} of {report.size} penalised weights ({share:.1f} %){whole} in {len(report.tensors)} tensors are "
-            f"exactly zero after {report.steps} steps of {type(self.optimizer).__name__} with method {self.method!r}; the "
-            f"penalty is {report.value:.6g}."
+            f"{report.zeros} of {report.size} penalised weights ({100 * report.zeros / max(report.size, 1):.1f} %){whole} "
+            f"in {count} {'tensor' if count == 1 else 'tensors'} are exactly zero after {report.steps} steps of "
+            f"{type(self.optimizer).__name__} with method {self.method!r}; the penalty is {report.value:.6g}."
         )
 
     def value(self) -> float:

@@ -100,6 +100,14 @@ class Stepper:
     def check(self, optimizer) -> None:
         """One sentence, before anything is attached, where this method would enforce another λ."""
 
+    def take_over(self, optimizer) -> None:
+        """What a checkpoint that was loaded before attaching left in the optimizer: the steps count on, latents are gone."""
+        self.steps = int(optimizer.param_groups[0].get(STEPS, 0))
+        for term in self.terms:
+            state = optimizer.state.get(term.param, {})
+            for key in [key for key in state if key.startswith(PREFIX)]:
+                del state[key]
+
     def forget(self, optimizer) -> None:
         """Leave nothing of the method in the optimizer."""
         self.undo()
@@ -134,6 +142,7 @@ class Stepper:
     @torch.no_grad()
     def _before(self, optimizer, args, kwargs):
         self.undo()
+        self._counts = False
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         if closure is None:
             self._take_off(optimizer)
