@@ -32,7 +32,7 @@ class _Job(ctypes.Structure):
     )
 
 
-def _call(kind: int, jobs: list[dict], dtype):
+def _call(kind, jobs, dtype):
     listed = (_Job * len(jobs))()
     for job, given in zip(listed, jobs, strict=True):
         for name, value in given.items():
@@ -56,7 +56,7 @@ def lend_reference(latents, weights, grads, slopes, shifts, maps) -> list[bool]:
     return finite
 
 
-def _lend(latents, weights, grads, slopes, shifts, maps) -> list[bool]:
+def _lend(latents, weights, grads, slopes, shifts, maps):
     names = ("z", "w", "g", "slope", "shift", "threshold", "shrink")
     maps = [given or (-1.0, 1.0) for given in maps]
     rows = zip(latents, weights, grads, slopes, shifts, *zip(*maps, strict=True), strict=True)
@@ -72,7 +72,7 @@ def metric_prox_reference(weights, squares, rates, scales, epsilons, l1, l2) -> 
         w[...] = (w - np.clip(w, -threshold, threshold)) / (1 + step * w.dtype.type(b))
 
 
-def _metric_prox(weights, squares, rates, scales, epsilons, l1, l2) -> None:
+def _metric_prox(weights, squares, rates, scales, epsilons, l1, l2):
     names = ("w", "z", "rate", "scale", "eps", "a", "b")
     rows = zip(weights, squares, rates, scales, epsilons, l1, l2, strict=True)
     jobs = [{**dict(zip(names, row, strict=True)), "size": row[0].size} for row in rows]

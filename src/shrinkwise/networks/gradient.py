@@ -31,12 +31,12 @@ class GradientStepper(Stepper):
     def lift(self, optimizer, moving: list[Moving]) -> None:
         """Lend the sum of both gradients."""
         scale, flights = float(gradient_scale(optimizer)), []
-        for term, group, _ in moving:
+        for term, group, grad, _ in moving:
             p = term.param
             with torch.enable_grad():
                 w = p.detach().requires_grad_()
                 (slope,) = torch.autograd.grad(term.map.penalty.value(w), w)
-            flights.append(Flight(term, group, p.grad, p.grad + scale * slope.to(p.grad.dtype)))  # type: ignore[union-attr]
+            flights.append(Flight(term, group, grad, grad + scale * slope.to(grad.dtype)))
         self._flights = flights
         for flight in flights:
             flight.term.param.grad = flight.lent

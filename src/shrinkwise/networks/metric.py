@@ -71,7 +71,7 @@ class MetricStepper(Stepper):
         """One sentence for what this method does not know or would do wrongly."""
         _check_known(optimizer)
         instead = "use method='normal_map'"
-        given = {"max_norm": self.options.max_norm, "threshold": self.options.threshold}
+        given: dict = {"max_norm": self.options.max_norm, "threshold": self.options.threshold}
         given["start"] = None if self.options.start == "keep" else self.options.start
         for name in (name for name, value in given.items() if value is not None):
             raise ValueError(
@@ -97,7 +97,7 @@ class MetricStepper(Stepper):
 
     def lift(self, optimizer, moving: list[Moving]) -> None:
         """Nothing before the step."""
-        self._flights = [Flight(item.term, item.group, item.term.param.grad) for item in moving]  # type: ignore[arg-type]
+        self._flights = [Flight(term, group, grad) for term, group, grad, _ in moving]
 
     def land(self, optimizer, flights: list[Flight]) -> None:
         """The prox."""

@@ -97,9 +97,7 @@ class NormalMap:
             as_given = lam == (1.0 if self.has_fixed else float(self._given.lam))
             return self._given if as_given else self.unit.with_lam(lam)
         each = self.unit.strengths(torch.zeros(self.shape, dtype=torch.float64)) * self.lam.double().cpu()
-        weighted = copy.copy(self.unit)
-        weighted.weights = each.numpy()
-        return weighted.with_lam(self.factor)
+        return copy.copy(self.unit).set_params(weights=each.numpy()).with_lam(self.factor)
 
     def prox(self, z: torch.Tensor, t: float) -> torch.Tensor:
         """w = prox_{t f}(z)."""

@@ -16,7 +16,7 @@ import torch
 from shrinkwise.penalties import l1_l2_of_all, prox_into
 
 from .optimizers import gradient_scale, weight_decay
-from .passes import lend, local
+from .passes import lend, local, numbers
 from .stepper import STEPS, Flight, Moving, Stepper, Term
 
 LATENT, THRESHOLD = "shrinkwise_z", "shrinkwise_t"
@@ -79,12 +79,12 @@ class NormalMapStepper(Stepper):
                 _cast_state(optimizer.state.get(p, {}), z.dtype)
             p.data, p.grad = z, flight.lent
 
-    def _plan(self, optimizer, term: Term, group: dict, still: bool) -> Aloft:
+    def _plan(self, optimizer, term: Term, group: dict, grad: torch.Tensor, still: bool) -> Aloft:
         p = term.param
         z, t, fresh = self._latent(optimizer, term)
-        flight = Aloft(term, group, p.grad, None, z, t, p.data, still=still, fresh=fresh)  # type: ignore[arg-type]
+        flight = Aloft(term, group, grad, None, z, t, p.data, still=still, fresh=fresh)
         if still:
-            flight.lent = p.grad.to(z.dtype)
+            flight.lent = grad.to(z.dtype)
             return flight
         flight.lent = p.data if p.dtype == z.dtype else term.map.prox(z, t)
         coupled, decoupled = weight_decay(optimizer, group)
@@ -129,9 +129,8 @@ class NormalMapStepper(Stepper):
         flights = [flight for flight in flights if not flight.still]
         for flight in flights:
             flight.latent = flight.term.param.data
-        measured = [flight for flight in flights if flight.before is not None]
-        lengths = [flight.term.map.length(_sample(flight.latent) - flight.before) for flight in measured]
-        for flight, length in zip(measured, torch.stack(lengths).tolist() if lengths else [], strict=True):
+        measured = [(f, f.term.map.length(_sample(f.latent) - f.before)) for f in flights if f.before is not None]
+        for (flight, _), length in zip(measured, numbers([length for _, length in measured]), strict=True):
             flight.latent, flight.threshold = flight.term.map.ratcheted(flight.latent, length, flight.threshold)
         for flight in flights:
             flight.fresh = False

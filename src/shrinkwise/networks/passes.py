@@ -13,8 +13,9 @@ def lend(jobs) -> list[bool]:
     The gradient of the sum, in the memory of the weights. `slope` is a number, or a tensor that broadcasts with z; `map`
     is (threshold, shrink) where w is soft(z, threshold) · shrink, else None. Returns whether g is finite, for each.
     """
-    finite, together = [True] * len(jobs), {}
-    sums = {}
+    finite = [True] * len(jobs)
+    together: dict[torch.dtype, list[int]] = {}
+    sums: dict[int, torch.Tensor] = {}
     for k, (z, w, g, slope, shift, _) in enumerate(jobs):
         if isinstance(slope, float) and all(map(in_reach, (z, w, g))) and z.dtype == w.dtype == g.dtype:
             together.setdefault(z.dtype, []).append(k)
@@ -25,10 +26,9 @@ def lend(jobs) -> list[bool]:
             z.add_(pull, alpha=shift)
         pull.mul_(slope).add_(g)
     for some in together.values():
-        arrays = [[jobs[k][column].detach().numpy() for k in some] for column in range(3)]
-        numbers = [[float(jobs[k][column]) for k in some] for column in (3, 4)]
-        maps = [jobs[k][5] for k in some]
-        for k, good in zip(some, kernels.lend(*arrays, *numbers, maps), strict=True):
+        z, w, g = ([jobs[k][column].detach().numpy() for k in some] for column in range(3))
+        slopes, shifts, maps = ([jobs[k][column] for k in some] for column in (3, 4, 5))
+        for k, good in zip(some, kernels.lend(z, w, g, slopes, shifts, maps), strict=True):
             finite[k] = good
     for k, total in zip(
         sums, torch.stack([s.double().cpu() for s in sums.values()]).tolist() if sums else [], strict=True
@@ -40,7 +40,7 @@ def lend(jobs) -> list[bool]:
 
 def metric_prox(jobs) -> None:
     """s = rate/(√v · scale + eps);  w ← soft(w, s·a)/(1 + s·b) for every (w, v, rate, scale, eps, a, b) that kernels reach."""
-    together = {}
+    together: dict[torch.dtype, list[tuple]] = {}
     for job in jobs:
         together.setdefault(job[0].dtype, []).append(job)
     for some in together.values():
@@ -49,6 +49,11 @@ def metric_prox(jobs) -> None:
         kernels.metric_prox(*arrays, *columns[2:])
         for w in columns[0]:
             torch.autograd.graph.increment_version(w)  # written past torch
+
+
+def numbers(scalars: list[torch.Tensor]) -> list[float]:
+    """The values of scalar tensors, fetched from a device at once."""
+    return torch.stack([x.to(scalars[0]) for x in scalars]).tolist() if scalars else []
 
 
 def local(x: torch.Tensor) -> torch.Tensor:

@@ -47,6 +47,7 @@ class Moving(NamedTuple):
 
     term: Term
     group: dict  # of the optimizer's
+    grad: torch.Tensor  # the user's
     still: bool  # the step will not move it
 
 
@@ -188,8 +189,8 @@ class Stepper:
         self._counts = any(not item.still for item in moving)
         self.lift(optimizer, moving)
         if self.options.max_norm is not None and self._flights and not step_is_skipped(optimizer):
-            moving = [p for group in optimizer.param_groups for p in group["params"]]
-            torch.nn.utils.clip_grad_norm_(moving, self.options.max_norm * float(gradient_scale(optimizer)))
+            everything = [p for group in optimizer.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(everything, self.options.max_norm * float(gradient_scale(optimizer)))
 
     def _moving(self, optimizer) -> list[Moving]:
         """The penalised parameters that this step concerns. It moves none if a scaler skips it or the learning rate is 0."""
@@ -207,7 +208,7 @@ class Stepper:
                         f"{term.name} has a sparse gradient, which misses most of the penalty; make it dense"
                     )
                 if not still or self.concerned_when_still(optimizer, p):
-                    found.append(Moving(term, group, still))
+                    found.append(Moving(term, group, p.grad, still))
         if not gradients:
             self.say(
                 "no parameter of the optimizer has a gradient at its step: was the model made anew after attach? Then make "

@@ -23,10 +23,10 @@ class SupportStepper(Stepper):
 
     def lift(self, optimizer, moving: list[Moving]) -> None:
         """No gradient at the zeros: it would stir momentum and second moments."""
-        for term, group, _ in moving:
+        for term, group, grad, _ in moving:
             p = term.param
             zeros = p.detach() == 0
-            self._flights.append(Held(term, group, p.grad, p.grad.masked_fill(zeros, 0.0), zeros))  # type: ignore[union-attr,arg-type]
+            self._flights.append(Held(term, group, grad, grad.masked_fill(zeros, 0.0), zeros))
         for flight in self._flights:
             flight.term.param.grad = flight.lent
 
