@@ -30,9 +30,7 @@ def lend(jobs) -> list[bool]:
         slopes, shifts, maps = ([jobs[k][column] for k in some] for column in (3, 4, 5))
         for k, good in zip(some, kernels.lend(z, w, g, slopes, shifts, maps), strict=True):
             finite[k] = good
-    for k, total in zip(
-        sums, torch.stack([s.double().cpu() for s in sums.values()]).tolist() if sums else [], strict=True
-    ):
+    for k, total in zip(sums, numbers(list(sums.values())), strict=True):
         # A sum may overflow where no entry does.
         finite[k] = total - total == 0 or bool(torch.isfinite(local(jobs[k][2])).all())
     return finite
