@@ -329,6 +329,34 @@ def test_an_interrupted_step_leaves_the_weights_of_its_latents_and_the_gradient(
     assert reg.report().notes == []
 
 
+def test_a_step_interrupted_half_way_leaves_weights_that_belong_to_their_latents():
+    class Interrupted(torch.optim.Optimizer):
+        now = False
+
+        @torch.no_grad()
+        def step(self, closure=None):
+            for p in self.param_groups[0]["params"]:
+                p.sub_(0.1 * p.grad)
+                if self.now:
+                    raise KeyboardInterrupt
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 5, bias=False), nn.Linear(5, 1, bias=False))
+    x, optimizer = torch.randn(10, 6), Interrupted(model.parameters(), {})
+    reg = sw.attach(optimizer, model, sw.L1(LAM))
+    step(optimizer, lambda: model(x).square().mean(), 5)
+    optimizer.now = True
+    with pytest.raises(KeyboardInterrupt):
+        step(optimizer, lambda: model(x).square().mean())
+    for layer in model:
+        state = optimizer.state[layer.weight]
+        expected = sw.L1(1.0).prox(state["shrinkwise_z"], state["shrinkwise_t"])
+        torch.testing.assert_close(layer.weight.detach(), expected)
+    optimizer.now = False
+    step(optimizer, lambda: model(x).square().mean(), 2)
+    assert reg.report().notes == []
+
+
 def test_a_step_that_calls_its_parents_step_acts_once():
     class Child(Lion):
         def step(self, closure=None):

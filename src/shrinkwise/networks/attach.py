@@ -72,6 +72,7 @@ def attach(
     over with a warning, except through ``param.data``, which torch does not count. Weights averaged over steps (EMA) are
     not exactly zero: use `averaged()`. The learning rate should decay to zero for the last digits of the certificate. λ,
     method, threshold and steps are saved with the optimizer, and loading brings them back, as it does for its learning rate.
+    With the normal map a step whose gradients have NaN or infinite entries raises FloatingPointError before anything moves.
 
     References: Qiu, Jiang, Milzarek, arXiv 2305.05828.
 
