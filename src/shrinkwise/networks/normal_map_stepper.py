@@ -104,12 +104,11 @@ class NormalMapStepper(Stepper):
         """Weights and latents as they were before `lend`."""
         for flight in flights:
             z, share, t = flight.latent, flight.shift / (1.0 + flight.shift), flight.threshold
-            shifted = z.clone()
-            for _ in range(
-                4 if share else 0
-            ):  # z = (1 − share) · shifted + share · prox(z), whose error shrinks by share
+            shifted = z.clone() if share else z
+            # z = (1 − share) · shifted + share · prox(z), by an iteration whose error shrinks by share.
+            for _ in range(4 if share else 0):
                 z.copy_((1.0 - share) * shifted + share * flight.term.map.prox(z, t))
-        self._weights_out([flight for flight in flights if flight.lent is not None])
+        self._weights_out(flights)
 
     def _latent(self, optimizer, term: Term) -> tuple[torch.Tensor, float, bool]:
         p, state = term.param, optimizer.state.get(term.param, {})
