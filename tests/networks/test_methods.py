@@ -96,6 +96,17 @@ def test_a_concave_penalty_in_the_metric_of_sgd_is_stationary():
     assert (W == 0).any()
 
 
+def test_steps_too_long_for_a_concave_penalty_are_refused_before_they_are_made():
+    model, loss = linear(*regression())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.4, momentum=0.9)
+    sw.attach(optimizer, model, sw.MCP(LAM, gamma=4.0), method="metric")
+    before = model.weight.detach().clone()
+    loss().backward()
+    with pytest.raises(ValueError, match=r"lr/\(1 − momentum\) = 4 are too long .* expected less than 4"):
+        optimizer.step()
+    assert torch.equal(model.weight, before)
+
+
 @pytest.mark.parametrize(
     ("make", "penalty", "options", "says"),
     [

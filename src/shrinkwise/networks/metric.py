@@ -56,7 +56,7 @@ def metric_of(optimizer, group: dict, state: dict) -> Metric:
     if isinstance(optimizer, optim.RMSprop):
         v = state["square_avg"]
         if group["centered"]:
-            v = v - state["grad_avg"].square()
+            v = (v - state["grad_avg"].square()).clamp_min(0.0)
         return Metric(lr / (1.0 - group["momentum"]), v, 1.0, group["eps"])
     rate = lr / (1.0 + (float(state["step"]) - 1.0) * group["lr_decay"])
     return Metric(rate, state["sum"], 1.0, group["eps"])
@@ -96,7 +96,15 @@ class MetricStepper(Stepper):
                 ) from error
 
     def lift(self, optimizer, moving: list[Moving]) -> None:
-        """Nothing before the step."""
+        """Nothing before the step, but one that is too long for a concave penalty is refused."""
+        for term, group, _, _ in moving:
+            bend = concavity(term.map.penalty)
+            # From 1/ρ on the prox jumps between zero and staying put, and rests where the penalty still pulls.
+            if bend and not metric_of(optimizer, group, {}).rate * bend < 1.0:
+                raise ValueError(
+                    f"steps of lr/(1 − momentum) = {metric_of(optimizer, group, {}).rate:g} are too long for "
+                    f"{term.map.penalty!r} by method='metric'; expected less than {1.0 / bend:g}"
+                )
         self._flights = [Flight(term, group, grad) for term, group, grad, _ in moving]
 
     def land(self, optimizer, flights: list[Flight]) -> None:
