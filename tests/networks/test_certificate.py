@@ -168,3 +168,25 @@ def test_the_penalty_of_a_model_is_the_sum_over_its_terms_and_differentiable():
     assert model[0].bias.grad is None
     with pytest.raises(ValueError, match="choose no parameter of this Sequential"):
         penalty(model, sw.rule(sw.L1(0.1), names="nothing"))
+
+
+def test_normalisations_are_frozen_so_that_batches_do_not_matter():
+    model, x, y = classifier(bias=True)
+    reg = sw.attach(torch.optim.Adam(model.parameters()), model, sw.L1(1e-3))
+    model[1].running_mean.normal_()
+    whole = reg.certificate(nn.CrossEntropyLoss(), [(x, y)])
+    pieces = reg.certificate(nn.CrossEntropyLoss(), [(x[i : i + 7], y[i : i + 7]) for i in range(0, 120, 7)])
+    assert pieces.rms == pytest.approx(whole.rms, rel=1e-4)
+    model.eval()
+    gradient = torch.autograd.grad(nn.functional.cross_entropy(model(x), y), model[3].weight)[0]
+    residual = sw.L1(1e-3).violation(model[3].weight.detach(), gradient) / 1e-3
+    assert whole.tensors[1].largest == pytest.approx(float(residual.max()), rel=1e-4)
+
+
+def test_the_summary_is_one_sentence():
+    reg = untrained(sw.GroupLasso(0.2, groups=sw.Groups.columns()))[2]
+    text = reg.summary()
+    assert text.startswith(
+        "14 of 40 penalised weights (35.0 %), 7 of 20 groups in 1 tensor are exactly zero after 0 steps"
+    )
+    assert "\n" not in text

@@ -14,7 +14,7 @@ from torch import nn
 
 import shrinkwise as sw
 from shrinkwise.networks import attached
-from shrinkwise.networks.stepper import LATENT, THRESHOLD
+from shrinkwise.networks.normal_map_stepper import LATENT, THRESHOLD
 
 LAM = 0.02
 OPTIMIZERS = {
@@ -146,7 +146,8 @@ def test_a_checkpoint_without_the_penalty_starts_it_from_its_weights():
     model_state, optimizer_state = plain.saved()
     run = Run(seed=1).train(2)
     run.model.load_state_dict(model_state)
-    run.optimizer.load_state_dict(optimizer_state)
+    with pytest.warns(UserWarning, match="saved without the penalty"):
+        run.optimizer.load_state_dict(optimizer_state)
     run.train(1)
     t = run.optimizer.state[run.model[2].weight][THRESHOLD]
     assert t >= float(model_state["2.weight"].abs().mean()) * 0.99
@@ -158,6 +159,81 @@ def test_a_checkpoint_with_the_penalty_serves_a_plain_run():
     plain.model.load_state_dict(model_state)
     plain.optimizer.load_state_dict(optimizer_state)
     plain.train(2)
+
+
+METHODS = {
+    "normal_map": [sw.rule(sw.L1(LAM), names="0.*"), sw.rule(sw.L1(3 * LAM))],
+    "metric": [sw.rule(sw.L1(LAM), names="0.*"), sw.rule(sw.L1(3 * LAM))],
+    "gradient": [sw.rule(sw.L2(LAM), names="0.*"), sw.rule(sw.L2(3 * LAM))],
+}
+
+
+def scheduled(method, seed=0, factor=1.0, threshold=None):
+    run = Run(penalty=False, seed=seed)
+    rules = [sw.rule(factor * rule.penalty, names=rule.names) for rule in METHODS[method]]
+    schedule = sw.networks.ramp(2, 8)
+    run.reg = sw.attach(run.optimizer, run.model, rules, method=method, schedule=schedule, threshold=threshold)
+    return run
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("steps", [0, 4])
+def test_lambda_schedule_and_threshold_are_saved_and_resumed(method, steps):
+    threshold = 0.5 if method == "normal_map" else None
+    whole = scheduled(method, threshold=threshold).train(steps)
+    whole.reg.set_lam(torch.full((8, 6), 2 * LAM), rule=1)
+    model_state, optimizer_state = whole.saved()
+    whole.train(6)
+    resumed = scheduled(method, seed=1, factor=7.0)  # another λ, another t: what was saved counts
+    resumed.model.load_state_dict(model_state)
+    resumed.optimizer.load_state_dict(optimizer_state)
+    assert same(whole, resumed.train(6))
+    assert resumed.reg.value() == whole.reg.value()
+    assert resumed.reg.report().steps == steps + 6
+    assert resumed.reg.report().tensors[0].threshold == whole.reg.report().tensors[0].threshold
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_checkpoint_of_another_method_or_of_other_rules_is_refused_whole(steps):
+    run = scheduled("normal_map").train(2)
+    before = [*run.weights(), run.optimizer.state[run.model[0].weight][LATENT].clone()]
+    one_rule = Run(penalty=False)
+    sw.attach(one_rule.optimizer, one_rule.model, sw.L1(LAM))
+    others = {
+        "attach with method='metric'": scheduled("metric"),
+        r"with the rules \[1\] at work, here \[1, 2\]": one_rule,
+    }
+    for says, other in others.items():
+        state = other.train(steps).saved()[1]
+        with pytest.raises(ValueError, match=says):
+            run.optimizer.load_state_dict(state)
+    after = [*run.weights(), run.optimizer.state[run.model[0].weight][LATENT]]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    run.train(1)
+
+
+@pytest.mark.parametrize("method", ["normal_map", "metric"])
+def test_attaching_after_loading_goes_on_too(method):
+    whole = Run(penalty=False)
+    whole.reg = sw.attach(whole.optimizer, whole.model, sw.L1(LAM), method=method)
+    model_state, optimizer_state = whole.train(4).saved()
+    late = Run(penalty=False, seed=1)
+    late.model.load_state_dict(model_state)
+    late.optimizer.load_state_dict(optimizer_state)
+    late.reg = sw.attach(late.optimizer, late.model, sw.L1(LAM), method=method)
+    assert same(whole.train(3), late.train(3))
+    assert late.reg.report().steps == 7
+    other = Run(penalty=False, seed=1)
+    other.optimizer.load_state_dict(optimizer_state)
+    other.reg = sw.attach(other.optimizer, other.model, sw.L1(LAM), method="metric")
+    assert not any(key.startswith("shrinkwise") for state in other.optimizer.state.values() for key in state)
+
+
+def test_detaching_takes_its_numbers_out_of_the_optimizer():
+    run = Run().train(2)
+    assert any(key.startswith("shrinkwise") for key in run.optimizer.state_dict()["param_groups"][0])
+    run.reg.detach()
+    assert not any(key.startswith("shrinkwise") for key in run.optimizer.state_dict()["param_groups"][0])
 
 
 def test_a_checkpoint_of_other_weights_is_taken_over_with_a_warning():

@@ -75,29 +75,30 @@ def test_the_threshold_is_the_mean_size_of_what_can_be_zeroed():
 def test_the_ratchet_moves_no_weight(penalty, length):
     normal_map, before = NormalMap(penalty, SHAPE), weights(1)
     t = normal_map.threshold(before)
-    z = before + length * weights(2, zeros=False)
-    new_z, new_t = normal_map.ratcheted(z, before, t)
+    step = length * torch.ones(SHAPE, dtype=torch.float64)
+    z = before + step
+    new_z, new_t = normal_map.ratcheted(z, float(normal_map.length(step)), t)
     torch.testing.assert_close(normal_map.prox(new_z, new_t), normal_map.prox(z, t), atol=1e-12, rtol=1e-12)
     if normal_map.smooth or length < 1:
         assert new_t == t
     else:
-        assert new_t == pytest.approx(3 * normal_map.mean_zeroing_step(z - before))
+        assert new_t == pytest.approx(3 * normal_map.mean_zeroing_step(step))
 
 
 @every_penalty
 def test_the_ratchet_gives_a_scale_to_what_starts_at_zero(penalty):
     normal_map, step = NormalMap(penalty, SHAPE), weights(3, zeros=False)
-    z, t = normal_map.ratcheted(step, torch.zeros(SHAPE), 0.0)
+    z, t = normal_map.ratcheted(step, float(normal_map.length(step)), 0.0)
     assert t > 0
     torch.testing.assert_close(normal_map.prox(z, t), step, atol=1e-12, rtol=1e-12)
-    assert normal_map.ratcheted(torch.zeros(SHAPE), torch.zeros(SHAPE), 0.0)[1] == 0.0
+    assert normal_map.ratcheted(torch.zeros(SHAPE), 0.0, 0.0)[1] == 0.0
 
 
 def test_a_step_to_nan_or_infinity_leaves_the_threshold_alone():
     normal_map = NormalMap(sw.L1(0.3), SHAPE)
     for value in (float("nan"), float("inf")):
-        assert normal_map.ratcheted(torch.full(SHAPE, value), torch.zeros(SHAPE), 0.5)[1] == 0.5
-        assert normal_map.ratcheted(torch.full(SHAPE, value), torch.zeros(SHAPE), 0.0)[1] == 0.0
+        assert normal_map.ratcheted(torch.full(SHAPE, value), value, 0.5)[1] == 0.5
+        assert normal_map.ratcheted(torch.full(SHAPE, value), value, 0.0)[1] == 0.0
 
 
 @every_penalty
@@ -106,3 +107,31 @@ def test_the_penalty_is_kept_in_value_and_copied(penalty):
     for normal_map in (NormalMap(penalty, SHAPE), copy.deepcopy(NormalMap(penalty, SHAPE))):
         assert float(normal_map.penalty.value(w)) == pytest.approx(float(penalty.value(w)))
         assert normal_map.threshold(w) > 0
+
+
+@pytest.mark.parametrize(
+    ("penalty", "longest"),
+    [
+        (sw.L1(0.1), float("inf")),
+        (sw.MCP(0.1, gamma=4.0), 0.2),  # half of γλ, in units of f = MCP/λ
+        (3 * sw.MCP(0.1, gamma=4.0), 0.2),
+        (sw.MCP(0.1, gamma=4.0) + sw.L1(0.3), 2.0),  # half of γ: a sum has λ = 1
+        (2 * (sw.MCP(0.1, gamma=4.0) + sw.L1(0.3)), 2.0),
+        (sw.L1(0.2) + 3 * sw.MCP(0.1, gamma=4.0), 2.0 / 3.0),
+        (sw.L1(0.2) + sw.MCP(0.1, gamma=4.0).fixed(), 2.0),
+        (sw.L1(0.2) + sw.MCP(0.1, gamma=4.0).on((slice(None), slice(0, 2))), 2.0),
+        (sw.GroupMCP(0.1, sw.Groups.columns(), gamma=4.0), 0.2),
+    ],
+    ids=repr,
+)
+def test_the_threshold_stays_where_the_prox_is_continuous(penalty, longest):
+    normal_map = NormalMap(penalty, SHAPE)
+    assert normal_map.longest == pytest.approx(longest)
+    t = normal_map.threshold(100 * weights(zeros=False))
+    if longest == float("inf"):
+        return
+    assert t == pytest.approx(longest)
+    z = weights()
+    line = torch.linspace(0.0, 30.0, 4001, dtype=torch.float64)
+    path = torch.stack([normal_map.prox(z / z.abs().max() * s, t)[0, 0] for s in line])
+    assert float((path[1:] - path[:-1]).abs().max()) <= 2.5 * float(line[1])  # slopes up to 1/(1 − 1/2)

@@ -303,16 +303,16 @@ def test_a_compiled_step_gives_the_same_weights():
     torch.testing.assert_close(snapshot(model, optimizer), snapshot(reference[0], reference[2]), atol=1e-12, rtol=0)
 
 
-def test_an_interrupted_step_leaves_weights_and_gradient():
+def test_an_interrupted_step_leaves_the_weights_of_its_latents_and_the_gradient():
     class Interrupted(torch.optim.Optimizer):
         now = False
 
         @torch.no_grad()
         def step(self, closure=None):
-            for p in self.param_groups[0]["params"]:
-                p.sub_(0.1 * p.grad)
             if self.now:
                 raise KeyboardInterrupt
+            for p in self.param_groups[0]["params"]:
+                p.sub_(0.1 * p.grad)
 
     model, loss, optimizer, reg = setup(lambda p: Interrupted(p, {}))
     step(optimizer, loss, 20)
@@ -326,6 +326,34 @@ def test_an_interrupted_step_leaves_weights_and_gradient():
     assert torch.equal(model.weight.grad, gradient)
     optimizer.now = False
     step(optimizer, loss, 2)
+    assert reg.report().notes == []
+
+
+def test_a_step_interrupted_half_way_leaves_weights_that_belong_to_their_latents():
+    class Interrupted(torch.optim.Optimizer):
+        now = False
+
+        @torch.no_grad()
+        def step(self, closure=None):
+            for p in self.param_groups[0]["params"]:
+                p.sub_(0.1 * p.grad)
+                if self.now:
+                    raise KeyboardInterrupt
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 5, bias=False), nn.Linear(5, 1, bias=False))
+    x, optimizer = torch.randn(10, 6), Interrupted(model.parameters(), {})
+    reg = sw.attach(optimizer, model, sw.L1(LAM))
+    step(optimizer, lambda: model(x).square().mean(), 5)
+    optimizer.now = True
+    with pytest.raises(KeyboardInterrupt):
+        step(optimizer, lambda: model(x).square().mean())
+    for layer in model:
+        state = optimizer.state[layer.weight]
+        expected = sw.L1(1.0).prox(state["shrinkwise_z"], state["shrinkwise_t"])
+        torch.testing.assert_close(layer.weight.detach(), expected)
+    optimizer.now = False
+    step(optimizer, lambda: model(x).square().mean(), 2)
     assert reg.report().notes == []
 
 
@@ -436,7 +464,11 @@ def sparse_gradient():
         (lambda m: sw.attach(m, m, sw.L1(1)), TypeError, r"torch.optim.Optimizer, got Linear"),
         (lambda m: sw.attach(torch.optim.SGD(m.parameters()), "m", sw.L1(1)), TypeError, "torch.nn.Module, got str"),
         (lambda m: sw.attach(torch.optim.SGD(m.parameters()), m, 0.1), TypeError, "got float"),
-        (lambda m: sw.attach(torch.optim.SGD(m.parameters()), m, sw.L1(1), method="prox"), ValueError, "'normal_map'"),
+        (
+            lambda m: sw.attach(torch.optim.SGD(m.parameters()), m, sw.L1(1), method="prox"),
+            ValueError,
+            "'normal_map', 'metric', 'gradient'",
+        ),
         (lambda m: sw.attach(torch.optim.SGD(m.parameters()), m, sw.L1(1), threshold=0), ValueError, "threshold"),
         (lambda m: sw.attach(torch.optim.SGD([m.bias]), m, sw.L1(1)), ValueError, "does not train weight"),
         (
@@ -483,3 +515,85 @@ def test_a_rule_that_matches_nothing_is_said():
         sw.attach(
             torch.optim.SGD(model.parameters()), model, [sw.rule(sw.L2(0.1), names="wieght"), sw.rule(sw.L1(0.1))]
         )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("steps", [0, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_gradient_that_is_not_finite_is_refused_and_changes_nothing(value, steps, dtype, fused):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 1)).to(dtype)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1, fused=fused)
+    sw.attach(optimizer, model, sw.L1(LAM))
+    x = torch.randn(20, 6, dtype=dtype)
+    step(optimizer, lambda: model(x).square().mean(), steps)
+    latents = [optimizer.state[p].get("shrinkwise_z", p.detach()).clone() for p in model.parameters()]
+    before = [p.detach().clone() for p in model.parameters()]
+    optimizer.zero_grad()
+    model(x).square().mean().backward()
+    model[2].weight.grad[0, 1] = value
+    gradients = [p.grad.clone() for p in model.parameters()]
+    with pytest.raises(
+        FloatingPointError, match=r"gradient of 2.weight has NaN or infinite entries; nothing was changed"
+    ):
+        optimizer.step()
+    for p, w, z, g in zip(model.parameters(), before, latents, gradients, strict=True):
+        tiny = {"atol": 1e-7, "rtol": 1e-6} if dtype == torch.float32 else {"atol": 0, "rtol": 0}
+        torch.testing.assert_close(p.detach(), w, **tiny)
+        torch.testing.assert_close(optimizer.state[p].get("shrinkwise_z", p.detach()), z, atol=1e-7, rtol=1e-6)
+        assert torch.equal(p.grad, g) or p is model[2].weight
+    step(optimizer, lambda: model(x).square().mean(), 2)
+
+
+def test_a_model_made_anew_is_said():
+    model, _, optimizer, reg = setup()
+    new = nn.Linear(20, 1, bias=False).double()
+    new(torch.ones(1, 20, dtype=torch.float64)).sum().backward()
+    with pytest.warns(UserWarning, match="no parameter of the optimizer has a gradient"):
+        optimizer.step()
+    model.weight = nn.Parameter(torch.zeros(1, 20))
+    with pytest.raises(ValueError, match="weight is no parameter of the model any more"):
+        reg.report()
+
+
+def test_a_model_moved_to_another_type_goes_on():
+    model, loss, optimizer, reg = setup(lambda p: torch.optim.SGD(p, lr=0.02))
+    step(optimizer, loss, 2)
+    model.float()
+    x = torch.randn(8, 20)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(x).square().mean().backward()
+        optimizer.step()
+    assert latent(optimizer, model).dtype == model.weight.dtype == torch.float32
+    assert reg.report().notes == []
+
+
+def test_the_normal_map_keeps_one_copy_and_the_others_none():
+    for method, copies in {"normal_map": 1, "metric": 0, "gradient": 0}.items():
+        model = nn.Linear(300, 200, bias=False)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        sw.attach(optimizer, model, sw.L2(0.1), method=method)
+        address = model.weight.data_ptr()
+        for _ in range(2):
+            model.weight.grad = torch.randn(200, 300)
+            optimizer.step()
+        kept = [v for v in optimizer.state.get(model.weight, {}).values() if isinstance(v, torch.Tensor)]
+        assert sum(v.numel() for v in kept) == copies * model.weight.numel()
+        assert model.weight.data_ptr() == address
+
+
+def test_weights_in_another_order_of_memory():
+    torch.manual_seed(0)
+    runs = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(1)
+        model = nn.Conv2d(3, 4, 3).to(memory_format=memory_format)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+        sw.attach(optimizer, model, sw.GroupLasso(0.1, groups=sw.Groups.channels("in")))
+        x = torch.randn(5, 3, 6, 6, generator=torch.Generator().manual_seed(2))
+        step(optimizer, lambda model=model, x=x: model(x).square().mean(), 5)
+        assert model.weight.is_contiguous(memory_format=memory_format)
+        runs.append(model.weight.detach())
+    torch.testing.assert_close(*runs)

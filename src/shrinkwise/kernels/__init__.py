@@ -16,6 +16,7 @@ from .library import DISPATCH, find
 from .model import model_cd
 from .proximal import prox
 from .sparse_cd import WeightedColumns, sparse_cd
+from .training import lend, metric_prox
 
 __all__ = [
     "DISPATCH",
@@ -29,6 +30,8 @@ __all__ = [
     "gram_path",
     "gram_rows",
     "gram_scalar",
+    "lend",
+    "metric_prox",
     "model_cd",
     "prox",
     "sparse_cd",

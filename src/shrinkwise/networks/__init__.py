@@ -5,10 +5,27 @@ try:
 except ImportError as error:
     raise ImportError('networks need PyTorch: pip install "shrinkwise[torch]"') from error
 
-from .attach import Regularization, attach, attached
+from .attach import attach, attached
+from .averaging import Average
 from .certificate import Certificate
 from .objective import penalty
+from .polish import Polish
+from .regularization import Regularization
 from .report import Report
 from .rules import Rule, rule
+from .schedules import ramp, warmup
 
-__all__ = ["Certificate", "Regularization", "Report", "Rule", "attach", "attached", "penalty", "rule"]
+__all__ = [
+    "Average",
+    "Certificate",
+    "Polish",
+    "Regularization",
+    "Report",
+    "Rule",
+    "attach",
+    "attached",
+    "penalty",
+    "ramp",
+    "rule",
+    "warmup",
+]

@@ -9,16 +9,28 @@ from torch import nn
 
 from shrinkwise.penalties import Penalty
 
-from .certificate import Certificate, certify
+from .gradient import GradientStepper
+from .metric import MetricStepper
 from .normal_map import NormalMap
-from .optimizers import arm, check_optimizer, disarm, stepper_of
-from .report import Report, describe
+from .normal_map_stepper import NormalMapStepper
+from .optimizers import arm, check_optimizer, stepper_of
+from .regularization import Regularization
 from .rules import Chosen, Selection, select
-from .stepper import Stepper, Term
+from .stepper import Options, Stepper, Term
+
+_METHODS: dict[str, type[Stepper]] = {cls.method: cls for cls in (NormalMapStepper, MetricStepper, GradientStepper)}
 
 
 def attach(
-    optimizer, model: nn.Module, penalty, *, method: str = "normal_map", threshold=None, max_norm=None
+    optimizer,
+    model: nn.Module,
+    penalty,
+    *,
+    method: str = "normal_map",
+    schedule=None,
+    start: str = "keep",
+    threshold=None,
+    max_norm=None,
 ) -> Regularization:
     """Make `optimizer` minimise the loss plus a penalty on the model's weights. The training loop stays as it is.
 
@@ -28,14 +40,24 @@ def attach(
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
-        Any but LBFGS and SparseAdam. It keeps its class name, its state_dict grows by one tensor a penalised parameter, and
-        its copies and pickles keep the penalty.
+        Any but LBFGS and SparseAdam. It keeps its class name, its state_dict grows by one tensor a penalised parameter (none
+        for the other methods), and its copies and pickles keep the penalty.
     model : nn.Module
     penalty : Penalty, Rule or list of them
         A bare penalty is for all weights (no biases, normalisations or embeddings); see `rule`.
-    method : "normal_map"
-        The optimizer trains a latent z with ∇L(w) + (λ/t)(z − w), the model runs on w = prox_{t f}(z); what it settles on
-        satisfies 0 ∈ ∇L(w) + λ ∂f(w). That a given optimizer settles is seen by the certificate, not promised.
+    method : "normal_map", "metric" or "gradient"
+        "normal_map": the optimizer trains a latent z with ∇L(w) + (λ/t)(z − w), the model runs on w = prox_{t f}(z); what it
+        settles on satisfies 0 ∈ ∇L(w) + λ ∂f(w). That a given optimizer settles is seen by the certificate, not promised.
+        "metric": no extra memory; after the step the prox in the optimizer's own metric, for SGD, Adam, AdamW, RMSprop and
+        Adagrad. The same λ, with fewer zeros where gradients are noisy.
+        "gradient": λ∇f(w) joins the gradient for the step; for smooth penalties (L2), where it is all that is needed.
+    schedule : callable, optional
+        ``schedule(step)``, step = 0, 1, ..., is the factor of λ at a step: `shrinkwise.networks.warmup`, `ramp` or any
+        function. A step that is skipped does not count; a resumed run goes on at its step (pass the same schedule again).
+    start : "keep" or "shrink"
+        "keep": no weight moves at the first step but by the optimizer. "shrink": the weights themselves become the latents,
+        with .3 of the default t, so that small weights are zero after the first step. For fine-tuning too short to bring a
+        weight to zero, which must travel |w| in steps of about lr.
     threshold : float > 0, optional
         t, in units of the weights for L1. By default the mean of |w| (of ‖w_g‖/c_g for groups) of each tensor at its first
         step, raised where the steps are long against it. It decides the way, not the goal.
@@ -43,11 +65,14 @@ def attach(
         Clips the norm of the gradient of the whole sum over all parameters. Clipping the gradients of the loss before the
         step, as is usual, weakens the loss against the penalty: λ is then larger than written.
 
-    Returns a `Regularization`: `report()`, `zeros()`, `value()`, `set_lam()`, `certificate()`, `detach()`.
+    Returns a `Regularization`: `report()`, `summary()`, `zeros()`, `value()`, `set_lam()`, `certificate()`, `averaged()`,
+    `polish()`, `refit()`, `detach()`.
 
     Notes: an optimizer's weight decay acts on w as it did before. Weights changed from outside between steps are taken
     over with a warning, except through ``param.data``, which torch does not count. Weights averaged over steps (EMA) are
-    not exactly zero. The learning rate should decay to zero for the last digits of the certificate.
+    not exactly zero: use `averaged()`. The learning rate should decay to zero for the last digits of the certificate. λ,
+    method, threshold and steps are saved with the optimizer, and loading brings them back, as it does for its learning rate.
+    With the normal map a step whose gradients have NaN or infinite entries raises FloatingPointError before anything moves.
 
     References: Qiu, Jiang, Milzarek, arXiv 2305.05828.
 
@@ -56,12 +81,15 @@ def attach(
     >>> model = nn.Linear(3, 1)
     >>> reg = sw.attach(torch.optim.Adam(model.parameters()), model, sw.L1(1e-4))
     """
-    _check(optimizer, model, method, {"threshold": threshold, "max_norm": max_norm})
+    options = Options(threshold, max_norm, schedule, start)
+    _check(optimizer, model, method, options)
     selection = select(model, penalty)
-    terms = _terms(optimizer, selection)
+    stepper = _METHODS[method](_terms(optimizer, selection, options), options, selection.left)
+    stepper.check(optimizer)
     for unused in selection.unused:
         warnings.warn(f"this rule matches nothing: {unused}", stacklevel=2)
-    arm(optimizer, Stepper(terms, threshold, max_norm, selection.left))
+    stepper.take_over(optimizer)
+    arm(optimizer, stepper)
     return Regularization(optimizer, model)
 
 
@@ -72,96 +100,14 @@ def attached(optimizer, model: nn.Module | None = None) -> Regularization:
     return Regularization(optimizer, model)
 
 
-class Regularization:
-    """What `attach` did to an optimizer, and what can be asked of it."""
-
-    def __init__(self, optimizer, model: nn.Module | None):
-        self.optimizer = optimizer
-        self.model = model
-        self._stepper = stepper_of(optimizer)
-
-    @property
-    def terms(self) -> list[Term]:
-        """The penalised parameters, weights in place even if a step was interrupted."""
-        self._stepper.undo()
-        return self._stepper.terms
-
-    def report(self) -> Report:
-        """What is penalised, by what, how much of it is zero, what is not penalised and why. Prints as a table."""
-        return describe(self.terms, self._stepper, self.optimizer)
-
-    def value(self) -> float:
-        """Σ_k λ_k f_k at the current weights."""
-        return sum(float(term.map.penalty.value(term.param.detach())) for term in self.terms)
-
-    def zeros(self) -> dict[str, int]:
-        """Number of weights that are exactly 0.0, by name of the penalised parameter."""
-        return {term.name: int((term.param == 0).sum()) for term in self.terms}
-
-    def set_lam(self, lam: float, *, rule: int | None = None) -> None:
-        """Give λ another value from the next step on; no weight moves at once. A sum's λ multiplies all its terms.
-
-        Parameters
-        ----------
-        lam : float ≥ 0
-        rule : int, optional
-            Number of the rule as in the report, from 1; needed when there are several.
-        """
-        numbers_used = sorted({term.rule + 1 for term in self._stepper.terms})
-        if rule is None and len(numbers_used) > 1:
-            raise ValueError(f"there are several penalties; say which one with rule= (one of {numbers_used})")
-        chosen = [term for term in self._stepper.terms if rule is None or term.rule + 1 == rule]
-        if not chosen:
-            raise ValueError(f"rule {rule} penalises nothing; expected one of {numbers_used}")
-        for term in chosen:
-            if term.map.has_fixed:
-                raise ValueError(
-                    f"the λ of {term.map.penalty!r} is fixed in part and cannot be changed during training"
-                )
-            term.map.unit.with_lam(lam)  # checks it
-        for term in chosen:
-            term.map.lam = float(lam)
-
-    def certificate(self, loss_fn, loader=None, *, draws: int | None = None) -> Certificate:
-        """How nearly 0 ∈ ∇L(w) + λ ∂f(w) holds, tensor by tensor, from gradients over all the data.
-
-        Parameters
-        ----------
-        loss_fn : callable
-            With a loader ``loss_fn(model(x), y)``, the mean loss of a batch; without one ``loss_fn()``, the mean loss over
-            all data as a tensor, not yet backpropagated.
-        loader : iterable of (x, y), optional
-            All the data, once.
-        draws : int, optional
-            Passes to average over; by default 1, and 8 where the model has dropout layers in training mode.
-
-        Normalisations use the statistics of each batch as in training (give batches of the training size) and keep their
-        running averages; gradients, weights, buffers and the random state are left as they were.
-        """
-        return certify(self._need_model(), self.optimizer, self.terms, loss_fn, loader, draws)
-
-    def detach(self) -> None:
-        """Stop penalising. The weights stay as they are; zeros will move again when training goes on."""
-        if stepper_of(self.optimizer) is not self._stepper:
-            raise ValueError("this penalty is detached already")
-        self._stepper.forget(self.optimizer)
-        disarm(self.optimizer)
-
-    def _need_model(self) -> nn.Module:
-        if self.model is None:
-            raise ValueError("the model is needed here: sw.networks.attached(optimizer, model)")
-        return self.model
-
-    def __str__(self) -> str:
-        return str(self.report())
-
-    __repr__ = __str__
-
-
-def _check(optimizer, model, method: str, numbers: dict) -> None:
-    if method != "normal_map":
-        raise ValueError(f"expected method='normal_map', the only one there is, got {method!r}")
-    for name, value in numbers.items():
+def _check(optimizer, model, method: str, options: Options) -> None:
+    if method not in _METHODS:
+        raise ValueError(f"expected method as one of {', '.join(map(repr, _METHODS))}, got {method!r}")
+    if options.start not in ("keep", "shrink"):
+        raise ValueError(f"expected start='keep' or 'shrink', got {options.start!r}")
+    if options.schedule is not None and not callable(options.schedule):
+        raise TypeError(f"expected schedule as a function of the step, got {type(options.schedule).__name__}")
+    for name, value in {"threshold": options.threshold, "max_norm": options.max_norm}.items():
         if value is not None and not (isinstance(value, (int, float)) and 0 < value < math.inf):
             raise ValueError(f"expected {name} as a number > 0 or None, got {value!r}")
     if not isinstance(model, nn.Module):
@@ -173,7 +119,7 @@ def _check(optimizer, model, method: str, numbers: dict) -> None:
         )
 
 
-def _terms(optimizer, selection: Selection) -> list[Term]:
+def _terms(optimizer, selection: Selection, options: Options) -> list[Term]:
     """A term for each chosen parameter that the optimizer trains; frozen and empty ones go to what is left out."""
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     terms = []
@@ -189,6 +135,8 @@ def _terms(optimizer, selection: Selection) -> list[Term]:
             )
         else:
             terms.append(Term(c.name, c.param, _normal_map(c), c.rule, c.note))
+            if options.schedule is not None and terms[-1].map.has_fixed:
+                raise ValueError(f"the λ of {c.penalty!r} is fixed in part, so a schedule cannot change it")
     if not terms:
         reasons = "; ".join(f"{name}: {why}" for name, why in selection.left[:5])
         raise ValueError(f"no parameter is left to penalise ({reasons or 'the model has none'})")

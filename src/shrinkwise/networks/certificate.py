@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import nn
 
+from .full_pass import at_rest, gradients, has_dropout, losses
 from .optimizers import weight_decay
 from .printing import table
 from .stepper import Term
@@ -73,28 +72,18 @@ class Certificate:
         return f"{table(header, rows)}\n\nL = {self.loss:.6g}, L + λf = {self.objective:.6g}. {self.status}"
 
 
-@dataclass
-class Gradients:
-    """Mean gradient of each tensor over the data and over the draws, and the standard error of the latter."""
-
-    mean: list[torch.Tensor]
-    error: list[torch.Tensor]
-    loss: float
-
-
 def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, draws: int | None) -> Certificate:
     """The certificate of the given terms; see `Regularization.certificate`."""
     terms = [term for term in terms if term.param.requires_grad]
-    draws = draws if draws is not None else _DRAWS_WITH_DROPOUT if _has_dropout(model) else 1
-    with _left_as_it_is(model):
-        gradients = _gradients(model, [term.param for term in terms], loss_fn, loader, draws)
-        first = next(_losses(model, loss_fn, loader))[0]
-        invariant = [_is_scale_invariant(t.param, g, first) for t, g in zip(terms, gradients.mean, strict=True)]
+    draws = draws if draws is not None else _DRAWS_WITH_DROPOUT if has_dropout(model) else 1
+    params = [term.param for term in terms]
+    with at_rest(model, noise=True):
+        found = gradients(model, params, loss_fn, loader, draws)
+    with at_rest(model, noise=True, batch_statistics=True):
+        invariant = _scale_invariant(params, next(losses(model, loss_fn, loader))[0])
     decays = {id(p): weight_decay(optimizer, group) for group in optimizer.param_groups for p in group["params"]}
     tensors = [
-        _certify_tensor(
-            term, gradients.mean[k], gradients.error[k], decays.get(id(term.param), (0.0, 0.0))[0], invariant[k]
-        )
+        _certify_tensor(term, found.mean[k], found.error[k], decays.get(id(term.param), (0.0, 0.0))[0], invariant[k])
         for k, term in enumerate(terms)
     ]
     decayed = any(decays.get(id(term.param), (0.0, 0.0))[1] for term in terms)
@@ -104,18 +93,21 @@ def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, dra
     largest = max((t.largest for t in counted), default=0.0)
     ratio = _lam_ratio(counted)
     status = _status(rms, ratio, [t.name for t in tensors if t.scale_invariant], decayed)
-    return Certificate(tensors, gradients.loss, gradients.loss + value, rms, largest, ratio, status)
+    return Certificate(tensors, found.loss, found.loss + value, rms, largest, ratio, status)
 
 
-def lam_scale(penalty) -> float:
-    """What "in units of λ" divides by: λ; for a sum the total of its terms' λ; 1 where that is 0."""
+def lam_scale(normal_map) -> float:
+    """What "in units of λ" divides by: λ, the mean of several; for a sum the total of its terms' λ; 1 where that is 0."""
+    if isinstance(normal_map.lam, torch.Tensor):
+        return float(normal_map.lam.mean()) * normal_map.factor or 1.0
+    penalty = normal_map.penalty
     terms = penalty.scaled_terms() if hasattr(penalty, "scaled_terms") else (penalty,)
     return float(sum(term.lam for term in terms)) or 1.0
 
 
 def _certify_tensor(term: Term, gradient, error, coupled: float, invariant: bool) -> TensorCertificate:
     w, penalty = term.param.detach().to(gradient.dtype), term.map.penalty
-    scale = lam_scale(penalty)
+    scale = lam_scale(term.map)
     gradient = gradient + coupled * w  # coupled weight decay is part of the loss that is minimised
     residual = penalty.violation(w, gradient) / scale
     with torch.enable_grad():
@@ -160,89 +152,30 @@ def _status(rms: float, ratio: float, invariant: list[str], decayed: bool) -> st
     return text
 
 
-def _gradients(model: nn.Module, params: list[nn.Parameter], loss_fn, loader, draws: int) -> Gradients:
-    kinds = [torch.float64 if p.dtype == torch.float64 else torch.float32 for p in params]
-    mean = [torch.zeros_like(p, dtype=kind) for p, kind in zip(params, kinds, strict=True)]
-    spread = [torch.zeros_like(m) for m in mean]
-    total_loss = 0.0
-    for draw in range(1, draws + 1):
-        drawn, weight, loss_sum = [torch.zeros_like(m) for m in mean], 0, 0.0
-        for batch_loss, size in _losses(model, loss_fn, loader):
-            with torch.enable_grad():
-                loss = batch_loss()
-                if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
-                    raise ValueError(
-                        "expected the loss as a tensor with gradients: return it before any backward() or item()"
-                    )
-                for total, g in zip(drawn, torch.autograd.grad(loss, params, allow_unused=True), strict=True):
-                    if g is not None:
-                        total.add_(g.to(total.dtype), alpha=size)
-            weight, loss_sum = weight + size, loss_sum + size * float(loss.detach())
-        if not weight:
-            raise ValueError(
-                "the loader gave no batch; a generator is empty the second time, give a list or a DataLoader"
-            )
-        total_loss += loss_sum / weight
-        for m, s, total in zip(mean, spread, drawn, strict=True):  # Welford's running mean and sum of squares
-            delta = total / weight - m
-            m.add_(delta / draw)
-            s.add_(delta * (total / weight - m))
-    error = [(s / max(draws * (draws - 1), 1)).sqrt() for s in spread]
-    return Gradients(mean, error, total_loss / draws)
-
-
-def _losses(model: nn.Module, loss_fn, loader) -> Iterator[tuple[Callable[[], torch.Tensor], int]]:
-    """(function that gives the mean loss of a batch, number of samples in it), batch by batch."""
-    if loader is None:
-        yield loss_fn, 1
-        return
-    for x, y in loader:
-        yield partial(_batch_loss, model, loss_fn, x, y), len(x)
-
-
-def _batch_loss(model: nn.Module, loss_fn, x, y) -> torch.Tensor:
-    return loss_fn(model(x), y)
+def _scale_invariant(params: list[nn.Parameter], loss: Callable[[], torch.Tensor]) -> list[bool]:
+    """Whether doubling a tensor leaves the loss alone although moving it elsewhere by as much does not, for each."""
+    with torch.enable_grad():
+        torch.manual_seed(0)
+        slopes = torch.autograd.grad(loss(), params, allow_unused=True)
+    return [g is not None and _is_scale_invariant(p, g, loss) for p, g in zip(params, slopes, strict=True)]
 
 
 def _is_scale_invariant(param: nn.Parameter, gradient: torch.Tensor, loss: Callable[[], torch.Tensor]) -> bool:
-    """Whether doubling the tensor leaves the loss alone although moving it elsewhere by as much does not."""
     w = param.detach().clone()
     lengths = float(gradient.norm() * w.norm())
     if not lengths or abs(float((gradient * w).sum())) > _RIGHT_ANGLE * lengths:
         return False
 
     def at(weights: torch.Tensor) -> float:
-        param.copy_(weights)
+        param.data = weights
         torch.manual_seed(0)  # the same dropout draw each time
         return float(loss())
 
+    kept = param.data
     with torch.no_grad():
         aside = torch.randn_like(w)
         try:
             here, doubled, moved = at(w), at(2 * w), at(w + aside * (w.norm() / aside.norm()))
         finally:
-            param.copy_(w)
+            param.data = kept
     return abs(doubled - here) <= _UNMOVED * abs(moved - here)
-
-
-def _has_dropout(model: nn.Module) -> bool:
-    return any("dropout" in type(module).__name__.lower() for module in model.modules())
-
-
-@contextmanager
-def _left_as_it_is(model: nn.Module):
-    """Training mode for the time of the block; buffers, mode and random state are put back."""
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices):
-        if not model.training:
-            model.train()
-        try:
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
-            with torch.no_grad():
-                for buffer, saved in buffers:
-                    buffer.copy_(saved)

@@ -13,13 +13,14 @@ adaptive optimizers. Reference: Qiu, Jiang, Milzarek, A normal map-based proxima
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from typing import NamedTuple
 
 import torch
 
-from shrinkwise.penalties import Constraint, Fixed, Penalty, Scaled, Sum
+from shrinkwise.penalties import L1, L2, Constraint, ElasticNet, Fixed, GroupLasso, On, Penalty, Scaled, Sum
 
 # Probing f this close to 0 shows its kink alone: what is left of a smooth part is below _SMOOTH.
 _NEAR_ZERO, _SMOOTH = 1e-100, 1e-50
@@ -33,7 +34,6 @@ class Kinks(NamedTuple):
 
     radii: torch.Tensor  # one per entry or group, or a single one for all; 0 = never zeroed
     n_kinked: int  # entries or groups with a positive radius
-    mean_bound: float  # the mean zeroing step of any d is at most this times ‖d‖
 
 
 class NormalMap:
@@ -46,19 +46,58 @@ class NormalMap:
     """
 
     def __init__(self, penalty: Penalty, shape):
+        self._given = penalty
         self.has_fixed = _has_fixed(penalty)
-        self.lam = 1.0 if self.has_fixed else float(penalty.lam)
         self.unit = _released(penalty) if self.has_fixed else _of_lam_one(penalty)
         self.is_constraint = isinstance(penalty, Constraint)
-        # Past half the flat point of a concave penalty its prox jumps, and the latent cannot settle.
-        self.longest = 0.5 * float(getattr(penalty, "flat_from", math.inf))
+        # f + ½ρ|w|² is convex; where t exceeds 1/ρ the prox jumps, and the latent cannot settle.
+        bend = concavity(self.unit)
+        self.longest = 0.5 / bend if bend else math.inf
         self._weightless = self.unit.with_lam(0.0)
         self.shape = tuple(shape)
+        self.factor = 1.0
+        self.lam: float | torch.Tensor = 1.0 if self.has_fixed else float(penalty.lam)
+
+    def set_lam(self, lam) -> None:
+        """λ as a number ≥ 0, or as a tensor: one for each weight or, with groups, for each group."""
+        self.lam = lam if isinstance(lam, torch.Tensor) and lam.dim() else float(lam)
+
+    def checked(self, lam) -> None:
+        """One sentence if `set_lam` cannot take this."""
+        if not isinstance(lam, torch.Tensor) or not lam.dim():
+            number = lam.item() if isinstance(lam, torch.Tensor) else lam
+            self.unit.with_lam(number)
+            return
+        if type(self.unit) not in (L1, L2, ElasticNet, GroupLasso):
+            raise ValueError(
+                f"expected λ as one number for {self.unit!r}; a tensor of them is for L1, L2, ElasticNet, GroupLasso"
+            )
+        groups = self.unit.groups
+        shape = self.shape if groups is None else (groups.count(self.shape),)
+        if tuple(lam.shape) != shape:
+            what = "of the shape of the weights" if groups is None else "with one λ a group"
+            raise ValueError(f"expected λ as a number or a tensor {what}, {shape}, got shape {tuple(lam.shape)}")
+        if not bool(((lam >= 0) & (lam < math.inf)).all()):
+            raise ValueError(
+                "expected λ (the regularization strength) finite and ≥ 0, got a negative, infinite or NaN entry"
+            )
+
+    def strength_like(self, z: torch.Tensor) -> float | torch.Tensor:
+        """λ now, as a number or as a tensor that broadcasts with z."""
+        if not isinstance(self.lam, torch.Tensor):
+            return self.lam * self.factor
+        lam = self.factor * self.lam.to(z)
+        return lam if self.unit.groups is None else self.unit.groups.spread(lam, z)
 
     @property
     def penalty(self) -> Penalty:
-        """λ f."""
-        return self.unit.with_lam(self.lam)
+        """λ f, with λ as it is now."""
+        if not isinstance(self.lam, torch.Tensor):
+            lam = self.lam * self.factor
+            as_given = lam == (1.0 if self.has_fixed else float(self._given.lam))
+            return self._given if as_given else self.unit.with_lam(lam)
+        each = self.unit.strengths(torch.zeros(self.shape, dtype=torch.float64)) * self.lam.double().cpu()
+        return copy.copy(self.unit).set_params(weights=each.numpy()).with_lam(self.factor)
 
     def prox(self, z: torch.Tensor, t: float) -> torch.Tensor:
         """w = prox_{t f}(z)."""
@@ -77,27 +116,32 @@ class NormalMap:
         slope = float(self._subgradient(w).abs().mean())
         return _SMOOTH_OFFSET * float(w.abs().mean()) / slope if slope else 0.0
 
-    def ratcheted(self, z: torch.Tensor, before: torch.Tensor, t: float) -> tuple[torch.Tensor, float]:
-        """(z, t) after a step from `before`: t raised where steps are long against it, with w = prox_{t f}(z) unmoved.
+    def length(self, d: torch.Tensor) -> torch.Tensor:
+        """Mean length of the entries d of a step, in the mean that the norms of `mean_zeroing_step` take."""
+        return d.abs().mean() if self.unit.separable else d.square().mean().sqrt()
 
-        A layer that starts at zero has no scale of its own; its steps give it one.
+    def ratcheted(self, z: torch.Tensor, length: float, t: float) -> tuple[torch.Tensor, float]:
+        """(z, t) after a step of this mean `length`: t raised where steps are long against it, with w = prox_{t f}(z) unmoved.
+
+        A layer that starts at zero has no scale of its own; its first step gives it one.
         """
         if t == 0.0:
-            t = self.threshold(z) if self.smooth else _RATCHET_FACTOR * self.mean_zeroing_step(z - before)
+            t = self.threshold(z) if self.smooth else _RATCHET_FACTOR * self.mean_zeroing_step(z)
             t = min(t, self.longest)
             return (self.latent(z, t), t) if math.isfinite(t) else (z, 0.0)
-        # The cheap bound on the mean spares most steps the pass over the groups.
-        if (
-            self.is_constraint
-            or self.smooth
-            or _RATCHET_FACTOR * self._kinks.mean_bound * float(torch.dist(z, before)) <= _RATCHET_SLACK * t
-        ):
+        if self.is_constraint or self.smooth:
             return z, t
-        raised = min(_RATCHET_FACTOR * self.mean_zeroing_step(z - before), self.longest)
-        if not _RATCHET_SLACK * t < raised < math.inf:
-            return z, t
+        raised = min(_RATCHET_FACTOR * length * self._zeroing_step_of_ones, self.longest)
+        return (self.rescaled(z, t, raised), raised) if _RATCHET_SLACK * t < raised < math.inf else (z, t)
+
+    def rescaled(self, z: torch.Tensor, t: float, new: float) -> torch.Tensor:
+        """The latent of the same weights and the same (z − w)/t for another t."""
         w = self.prox(z, t)
-        return w + (z - w) * (raised / t), raised
+        return w + (z - w) * (new / t)
+
+    @functools.cached_property
+    def _zeroing_step_of_ones(self) -> float:
+        return self.mean_zeroing_step(torch.ones(self.shape, dtype=torch.float64))
 
     def mean_zeroing_step(self, d: torch.Tensor) -> float:
         """Mean over entries or groups of the smallest t with prox_{t f}(d) = 0."""
@@ -117,10 +161,8 @@ class NormalMap:
         radii = self._weightless.violation(torch.zeros_like(beside), self._subgradient(beside)).reshape(-1)
         radii = torch.where(radii > _SMOOTH, radii, torch.zeros_like(radii))
         n_kinked = int((radii > 0).sum())
-        # mean_g ‖d_g‖/c_g ≤ ‖d‖ · ‖1/c‖ / G, by Cauchy and Schwarz.
-        bound = float(torch.linalg.vector_norm(1.0 / radii[radii > 0])) / max(n_kinked, 1)
         same = bool((radii == radii[0]).all())
-        return Kinks(radii[:1].clone() if same else radii, n_kinked, bound)
+        return Kinks(radii[:1].clone() if same else radii, n_kinked)
 
     def _subgradient(self, w: torch.Tensor) -> torch.Tensor:
         with torch.enable_grad():
@@ -128,7 +170,20 @@ class NormalMap:
             return torch.autograd.grad(self.unit.value(w), w)[0]
 
     def __getstate__(self) -> dict:
-        return {name: value for name, value in self.__dict__.items() if name != "_kinks"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_kinks", "_zeroing_step_of_ones")}
+
+
+def concavity(penalty: Penalty) -> float:
+    """ρ such that the penalty + ½ρ|w|² is convex; 0 where it is convex itself or says nothing of where it is flat."""
+    if isinstance(penalty, Sum):
+        return sum(concavity(term) for term in penalty.scaled_terms())
+    if isinstance(penalty, Scaled):
+        return penalty.factor * concavity(penalty.term)
+    if isinstance(penalty, (Fixed, On)):
+        return concavity(penalty.term)
+    # From slope λ at zero to slope 0 where it is flat.
+    flat_from = getattr(penalty, "flat_from", math.inf)
+    return float(penalty.lam) / flat_from if flat_from else 0.0
 
 
 def _of_lam_one(penalty: Penalty) -> Penalty:

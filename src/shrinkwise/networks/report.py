@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .normal_map_stepper import THRESHOLD
 from .printing import table
-from .stepper import THRESHOLD, Stepper, Term
+from .stepper import Stepper, Term
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Report:
     notes: list[str]
     value: float
     method: str = "normal_map"
+    steps: int = 0
 
     @property
     def zeros(self) -> int:
@@ -44,6 +46,11 @@ class Report:
         """Penalised weights."""
         return sum(t.size for t in self.tensors)
 
+    def _threshold(self, tensor: TensorReport) -> str:
+        if self.method != "normal_map":
+            return ""
+        return "at the first step" if tensor.threshold is None else f"{tensor.threshold:.3g}"
+
     def __str__(self) -> str:
         rows = [
             (
@@ -53,7 +60,7 @@ class Report:
                 t.rule if len({other.rule for other in self.tensors}) > 1 else "",
                 f"{t.zeros} of {t.size}",
                 "" if t.groups is None else f"{t.zero_groups} of {t.groups}",
-                "at the first step" if t.threshold is None else f"{t.threshold:.3g}",
+                self._threshold(t),
                 t.note,
             )
             for t in self.tensors
@@ -84,9 +91,9 @@ def describe(terms: list[Term], stepper: Stepper, optimizer) -> Report:
                 size=w.numel(),
                 zero_groups=None if norms is None else int((norms == 0).sum()),
                 groups=None if norms is None else norms.numel(),
-                threshold=optimizer.state.get(term.param, {}).get(THRESHOLD, stepper.threshold),
+                threshold=optimizer.state.get(term.param, {}).get(THRESHOLD, stepper.options.threshold),
                 note=term.note,
             )
         )
     value = sum(float(term.map.penalty.value(term.param.detach())) for term in terms)
-    return Report(tensors, stepper.left, stepper.notes, value)
+    return Report(tensors, stepper.left, stepper.notes, value, stepper.method, stepper.steps)

@@ -10,7 +10,7 @@ from .group_lasso import GroupLasso
 from .group_mcp import GroupMCP
 from .groups import Groups
 from .hierarchical import Hierarchical
-from .in_place import prox_into
+from .in_place import l1_l2_of_all, prox_into
 from .l0 import L0
 from .l1 import L1
 from .l2 import L2
@@ -57,5 +57,6 @@ __all__ = [
     "SparseGroupLasso",
     "Sum",
     "TopK",
+    "l1_l2_of_all",
     "prox_into",
 ]

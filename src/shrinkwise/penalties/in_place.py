@@ -15,7 +15,6 @@ from .. import kernels
 from ._array import namespace
 from .contract import Penalty
 from .group_lasso import GroupLasso
-from .pieces import Pieces
 
 
 def prox_into(jobs) -> None:
@@ -53,15 +52,22 @@ def _plan(penalty: Penalty, x, step, out):
             return None
         strengths = penalty.strengths(np.broadcast_to(0.0, tuple(x.shape)))
         return kind, np.ascontiguousarray(step * strengths, dtype=np.float64), 1.0
+    slopes = l1_l2_of_all(penalty, x)
+    return None if slopes is None else ("separable", np.array([step * slopes[0]]), 1.0 / (1.0 + step * slopes[1]))
+
+
+def l1_l2_of_all(penalty: Penalty, x) -> tuple[float, float] | None:
+    """(a, b) where the penalty is Σ a|w| + ½ b w² with one a and one b for all weights, else None."""
     pieces = penalty.pieces(x)
-    return None if pieces is None else _uniform(pieces, step)
-
-
-def _uniform(pieces: Pieces, step):
-    plain = not pieces.bounded and isinstance(pieces.b, (int, float)) and isinstance(pieces.h, (int, float))
-    if not plain or pieces.h != 0 or any(m is not None or not isinstance(a, (int, float)) for a, m in pieces.kinks):
+    if pieces is None or pieces.bounded or not (_number(pieces.b) and _number(pieces.h)) or pieces.h != 0:
         return None
-    return "separable", np.array([step * sum(a for a, _ in pieces.kinks)], float), 1.0 / (1.0 + step * pieces.b)
+    if any(m is not None or not _number(a) for a, m in pieces.kinks):
+        return None
+    return float(sum(a for a, _ in pieces.kinks)), float(pieces.b)
+
+
+def _number(x) -> bool:
+    return isinstance(x, (int, float))
 
 
 def _matrix_kind(penalty: GroupLasso, x) -> str | None:

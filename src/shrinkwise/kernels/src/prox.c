@@ -34,6 +34,8 @@ static double shrink_factor(double squares, double threshold)
 
 /* Columns handled at once: their sums fit in the second-level cache. */
 enum { WIDEST = 8192, NARROW = 2048 };
+/* Entries from which a result will not be found in a cache by who reads it next. */
+enum { LARGE = 1 << 21 };
 
 #define SW_DEFINE(T, NAME)                                                                                             \
     SW_CLONES static void separable_##NAME(const T *in, T *out, int64_t from, int64_t to, T threshold, T shrink)       \
@@ -116,6 +118,22 @@ enum { WIDEST = 8192, NARROW = 2048 };
             column_scale_##NAME((const T *)job->in + from, (T *)job->out + from, job->rows, job->columns, width, factors);\
         }                                                                                                              \
     }                                                                                                                  \
+    /* Large results go past the caches, a block of them at a time: their old contents need not be read first. */      \
+    static void streamed_##NAME(const T *in, T *out, int64_t from, int64_t to, T threshold, T shrink)                  \
+    {                                                                                                                  \
+        enum { BLOCK = 4096 / sizeof(T) };                                                                             \
+        SW_ALIGNED T block[BLOCK];                                                                                     \
+        while (from < to && (uintptr_t)(out + from) % 64) {                                                            \
+            separable_##NAME(in, out, from, from + 1, threshold, shrink);                                              \
+            from++;                                                                                                    \
+        }                                                                                                              \
+        for (; from + BLOCK <= to; from += BLOCK) {                                                                    \
+            separable_##NAME(in + from, block, 0, BLOCK, threshold, shrink);                                           \
+            sw_stream(out + from, block, sizeof block);                                                                \
+        }                                                                                                              \
+        sw_stream_end();                                                                                               \
+        separable_##NAME(in, out, from, to, threshold, shrink);                                                        \
+    }                                                                                                                  \
     static void work_##NAME(int kind, const sw_prox_job *job, int64_t part, int64_t parts)                             \
     {                                                                                                                  \
         const int64_t units = kind == SW_ROWS ? job->rows : job->columns;                                              \
@@ -124,7 +142,9 @@ enum { WIDEST = 8192, NARROW = 2048 };
         const int64_t from = blocks * part / parts * grain;                                                            \
         int64_t to = blocks * (part + 1) / parts * grain;                                                              \
         to = to < units ? to : units;                                                                                  \
-        if (kind == SW_SEPARABLE)                                                                                      \
+        if (kind == SW_SEPARABLE && job->in != job->out && to - from >= LARGE)                                         \
+            streamed_##NAME(job->in, job->out, from, to, (T)job->thresholds[0], (T)job->shrink);                       \
+        else if (kind == SW_SEPARABLE)                                                                                 \
             separable_##NAME(job->in, job->out, from, to, (T)job->thresholds[0], (T)job->shrink);                      \
         else if (kind == SW_ROWS)                                                                                      \
             rows_##NAME(job, from, to);                                                                                \

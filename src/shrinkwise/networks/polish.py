@@ -1,0 +1,166 @@
+"""Polishing: proximal gradient steps on the whole data, after training, to settle weights at the λ that was written.
+
+FISTA with restart: x' = prox_{s λf}(y − s ∇L(y)), y = x' + momentum · (x' − x), all tensors together; s is halved until
+L(x') ≤ L(y) + ⟨∇L(y), x' − y⟩ + ‖x' − y‖²/2s, and the momentum is dropped where it points uphill.
+
+References: Beck and Teboulle, A fast iterative shrinkage-thresholding algorithm, SIAM J. Imaging Sci. 2009. O'Donoghue and
+Candès, Adaptive restart for accelerated gradient schemes, Found. Comput. Math. 2015.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .full_pass import at_rest, gradients, has_dropout, mean_loss
+from .normal_map_stepper import full_precision
+from .optimizers import weight_decay
+from .stepper import Term
+
+# Steps at one length after which a longer one is tried, and by how much.
+_PATIENCE, _LONGER = 5, 1.5
+_SHORTEST = 1e-20
+
+
+@dataclass(frozen=True)
+class Polish:
+    """F = L + λf before and after polishing, the zeros of the penalised weights likewise, and the steps made."""
+
+    before: float
+    after: float
+    zeros_before: int
+    zeros_after: int
+    size: int
+    steps: int
+    step_size: float
+    note: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"Polished in {self.steps} full-gradient steps: L + λf went from {self.before:.8g} to {self.after:.8g}, "
+            f"exact zeros from {self.zeros_before} to {self.zeros_after} of {self.size}.{self.note}"
+        )
+
+
+class Objective:
+    """L + λf over the parameters of an optimizer; coupled weight decay is part of L."""
+
+    def __init__(self, model: nn.Module, optimizer, terms: list[Term], loss_fn, loader):
+        self.model, self.loss_fn, self.loader = model, loss_fn, loader
+        own = {id(p) for p in model.parameters() if p.requires_grad}
+        decays = {id(p): weight_decay(optimizer, g)[0] for g in optimizer.param_groups for p in g["params"]}
+        self.params = [p for g in optimizer.param_groups for p in g["params"] if id(p) in own]
+        self.decays = [decays[id(p)] for p in self.params]
+        penalties = {id(term.param): term.map.penalty for term in terms}
+        self.penalties = [penalties.get(id(p)) for p in self.params]
+
+    def point(self) -> list[torch.Tensor]:
+        """The parameters in full precision."""
+        return [p.detach().to(full_precision(p), copy=True) for p in self.params]
+
+    @torch.no_grad()
+    def move_to(self, x: list[torch.Tensor]) -> None:
+        """Set the parameters."""
+        for p, values in zip(self.params, x, strict=True):
+            p.copy_(values)
+
+    def loss(self, x: list[torch.Tensor]) -> float:
+        """L at x."""
+        self.move_to(x)
+        return mean_loss(self.model, self.loss_fn, self.loader) + self._decayed(x)
+
+    def slope(self, x: list[torch.Tensor]) -> tuple[float, list[torch.Tensor]]:
+        """(L, ∇L) at x."""
+        self.move_to(x)
+        found = gradients(self.model, self.params, self.loss_fn, self.loader)
+        return found.loss + self._decayed(x), [g + d * v for g, d, v in zip(found.mean, self.decays, x, strict=True)]
+
+    def penalty(self, x: list[torch.Tensor]) -> float:
+        """λf at x."""
+        return sum(float(f.value(v)) for f, v in zip(self.penalties, x, strict=True) if f is not None)
+
+    def prox(self, x: list[torch.Tensor], step: float) -> list[torch.Tensor]:
+        """prox_{step λf}(x)."""
+        return [v if f is None else f.prox(v, step) for f, v in zip(self.penalties, x, strict=True)]
+
+    def _decayed(self, x) -> float:
+        return sum(0.5 * d * float(v.square().sum()) for d, v in zip(self.decays, x, strict=True) if d)
+
+
+@torch.no_grad()
+def polish(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, steps: int) -> Polish:
+    """See `Regularization.polish`."""
+    objective, size = Objective(model, optimizer, terms, loss_fn, loader), sum(term.param.numel() for term in terms)
+    zeros_before = _zeros(terms)
+    with at_rest(model, noise=False):
+        start = objective.point()
+        try:
+            best, before, after, done, length = _fista(objective, start, steps)
+        except BaseException:
+            objective.move_to(start)
+            raise
+        objective.move_to(best)
+    note = " Dropout was off and normalisations fixed." if has_dropout(model) else ""
+    return Polish(before, after, zeros_before, _zeros(terms), size, done, length, note)
+
+
+def _fista(objective: Objective, start: list, steps: int) -> tuple[list, float, float, int, float]:
+    """(best point, F at the start, F there, steps made, last step length)."""
+    x = y = best = start
+    loss, slope = objective.slope(x)
+    before = after = loss + objective.penalty(x)
+    length, since, t, done = _first_length(objective, x, slope), 0, 1.0, 0
+    while done < steps:
+        done += 1
+        new, new_loss, shorter = _descend(objective, y, loss, slope, length)
+        since = since + 1 if shorter == length else 0
+        length = shorter
+        if since >= _PATIENCE:
+            length, since = length * _LONGER, 0
+        value = new_loss + objective.penalty(new)
+        uphill = _dot([a - b for a, b in zip(y, new, strict=True)], [a - b for a, b in zip(new, x, strict=True)]) > 0
+        if value < after:
+            best, after = new, value
+        if all(torch.equal(a, b) for a, b in zip(new, y, strict=True)):
+            break
+        following = 1.0 if uphill else 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * t * t))
+        momentum = 0.0 if uphill else (t - 1.0) / following
+        y = [a + momentum * (a - b) for a, b in zip(new, x, strict=True)]
+        x, t = new, following
+        loss, slope = objective.slope(y)
+    return best, before, after, done, length
+
+
+def _descend(objective: Objective, y, loss: float, slope, length: float) -> tuple[list, float, float]:
+    """(the proximal step from y, L there, the step length at which L lies below its quadratic bound)."""
+    eps = torch.finfo(y[0].dtype).eps
+    while True:
+        new = objective.prox([v - length * g for v, g in zip(y, slope, strict=True)], length)
+        new_loss, way = objective.loss(new), [a - b for a, b in zip(new, y, strict=True)]
+        # Losses that differ by rounding alone cannot tell a step too long.
+        room = 8.0 * eps * abs(loss)
+        if new_loss <= loss + _dot(slope, way) + _dot(way, way) / (2.0 * length) + room or length < _SHORTEST:
+            return new, new_loss, length
+        length *= 0.5
+
+
+def _first_length(objective: Objective, x, slope) -> float:
+    """About 1/curvature of L along its gradient."""
+    size = math.sqrt(_dot(slope, slope))
+    if not size:
+        return 1.0
+    reach = 1e-3 * (math.sqrt(_dot(x, x)) or 1.0) / size
+    _, there = objective.slope([v - reach * g for v, g in zip(x, slope, strict=True)])
+    bend = math.sqrt(_dot(*([[a - b for a, b in zip(there, slope, strict=True)]] * 2)))
+    return reach * size / bend if bend else 1.0
+
+
+def _dot(a, b) -> float:
+    return float(sum((u.double() * v.double()).sum() for u, v in zip(a, b, strict=True)))
+
+
+def _zeros(terms: list[Term]) -> int:
+    return sum(int((term.param == 0).sum()) for term in terms)
