@@ -212,3 +212,18 @@ def test_separable_classes_and_a_vanishing_penalty_end_where_the_arithmetic_ends
         fitted = path(X, y, penalty, loss="logistic", lambdas=np.geomspace(1, 1e-8, 30))
         assert fitted.solved.all()
         assert fitted.n_iter.max() <= 60
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_saturated_and_collinear_columns_end_at_the_gap_that_was_asked(seed):
+    rng = np.random.default_rng(seed)
+    n, p = rng.integers(5, 60), rng.integers(2, 80)
+    X = rng.normal(size=(n, p)) @ (np.eye(p) + (seed % 2) * 0.9) + rng.normal(size=(1, p))
+    if seed % 3 == 0:
+        X[:, 0] = X[:, -1]
+    y = X[:, :2].sum(1) + rng.normal(size=n)
+    fitted = path(X, y, sw.L1(1.0), n_lambdas=8, lambda_min_ratio=10.0 ** -rng.integers(1, 6), tol=1e-9)
+    assert fitted.solved.all()
+    w, lam = fitted.coefs[-1], fitted.lambdas[-1]
+    g = (X - X.mean(0)).T @ ((X - X.mean(0)) @ w - (y - y.mean())) / n
+    assert np.where(w != 0, np.abs(g + lam * np.sign(w)), np.abs(g) - lam).max() <= 1e-3 * np.abs(X.T @ y).max() / n

@@ -230,92 +230,149 @@ static int by_place(const void *x, const void *y)
     return d < 0.0 ? -1 : d > 0.0;
 }
 
-/* A Newton step on the support: u = (K_SS + B)^-1 (c_S - a sign), and the minimiser of the objective on the line to it.
- * Returns the coordinates whose sign would have changed on the way to u (0: u is the minimum for these signs), or -1 where
- * the matrix is not positive definite or memory is short. */
-static int64_t newton(state *s)
+/* Lists the support; H = K_SS + diag(b) in column-major lower form, q = the negative gradient there. -1 without memory. */
+static int64_t gather(state *s, int64_t n)
 {
-    const int64_t m = s->m;
-    int64_t n_s = 0;
-    for (int64_t j = 0; j < m; j++)
-        if (s->cw[j] != 0.0)
-            s->support[n_s++] = j;
-    if (n_s == 0 || s->potrf == NULL)
-        return -1;
-    if (s->hessian_size < n_s) {
+    if (s->hessian_size < n) {
         free(s->hessian);
-        s->hessian_size = n_s + n_s / 4;
+        s->hessian_size = n + n / 4;
         s->hessian = malloc((size_t)s->hessian_size * s->hessian_size * sizeof(double));
         if (s->hessian == NULL) {
             s->hessian_size = 0;
             return -1;
         }
     }
-    double *H = s->hessian, *d = s->step, smallest = 1.0;
-    for (int64_t i = 0; i < n_s; i++) {
+    for (int64_t i = 0; i < n; i++) {
         const int64_t si = s->support[i];
         const double *row = s->K + si * s->ld;
-        for (int64_t j = i; j < n_s; j++)
-            H[i * n_s + j] = row[s->support[j]]; /* column-major lower triangle */
-        H[i * n_s + i] += s->cb[si];
-        d[i] = s->cr[si] - copysign(s->ca[si], s->cw[si]) - s->cb[si] * s->cw[si];
-        s->q[i] = d[i];
+        for (int64_t j = i; j < n; j++)
+            s->hessian[i * n + j] = row[s->support[j]];
+        s->hessian[i * n + i] += s->cb[si];
+        s->q[i] = s->cr[si] - copysign(s->ca[si], s->cw[si]) - s->cb[si] * s->cw[si];
     }
+    return n;
+}
+
+/* The first of n support columns that the ones before it explain but for rounding, or n; H holds its factor on return. */
+static int64_t first_dependent(state *s, int64_t n)
+{
     char lower = 'L';
-    int size = (int)n_s, one = 1, info = 0;
-    s->potrf(&lower, &size, H, &size, &info);
-    for (int64_t i = 0; i < n_s && info == 0; i++) {
+    int size = (int)n, info = 0;
+    s->potrf(&lower, &size, s->hessian, &size, &info);
+    const int64_t done = info > 0 ? info - 1 : n;
+    for (int64_t i = 0; i < done; i++) {
         const int64_t j = s->support[i]; /* what is left of a column beside the others, as a share of its square */
-        const double share = H[i * n_s + i] * H[i * n_s + i] / (s->K[j * s->ld + j] + s->cb[j]);
-        smallest = share < smallest ? share : smallest;
+        const double pivot = s->hessian[i * n + i];
+        if (!(pivot * pivot > 1e-12 * (s->K[j * s->ld + j] + s->cb[j])))
+            return i;
     }
-    if (info != 0 || !(smallest > 1e-12))
+    return done;
+}
+
+/* Fills `step` with the Newton step H^-1 q, or, where a column depends on those before it, with the direction along which
+ * the fit does not change. Returns how many support columns it moves, and its curvature; -1 without a direction. */
+static int64_t direction(state *s, int64_t n, double *curvature)
+{
+    char lower = 'L';
+    int one = 1, info = 0;
+    if (gather(s, n) < 0)
         return -1;
-    s->potrs(&lower, &size, &one, H, &size, d, &size, &info);
-    /* Along w + t d the slope is -(1 - t) d'Hd, and 2 a |d| more after every coordinate that has crossed zero. */
-    double curvature = 0.0;
-    int64_t n_crossings = 0;
+    int64_t k = first_dependent(s, n);
+    double *d = s->step;
+    if (k == n) {
+        int size = (int)n;
+        memcpy(d, s->q, n * sizeof(double));
+        s->potrs(&lower, &size, &one, s->hessian, &size, d, &size, &info);
+        *curvature = 0.0;
+        for (int64_t i = 0; i < n; i++)
+            *curvature += d[i] * s->q[i];
+        return isfinite(*curvature) ? n : -1;
+    }
+    *curvature = 0.0;
+    const double *row = s->K + s->support[k] * s->ld;
+    double slope = 0.0;
+    for (int64_t earlier = -1; k > 0 && earlier != k;) { /* rounding may show an earlier one in the smaller factor */
+        k = earlier >= 0 ? earlier : k;
+        gather(s, k);
+        earlier = first_dependent(s, k);
+    }
+    row = s->K + s->support[k] * s->ld;
+    for (int64_t i = 0; i < k; i++)
+        d[i] = -row[s->support[i]];
+    int size = (int)k;
+    if (k > 0)
+        s->potrs(&lower, &size, &one, s->hessian, &size, d, &size, &info);
+    d[k] = 1.0;
+    const int64_t jk = s->support[k];
+    s->q[k] = s->cr[jk] - copysign(s->ca[jk], s->cw[jk]) - s->cb[jk] * s->cw[jk];
+    for (int64_t i = 0; i <= k; i++)
+        slope += d[i] * s->q[i];
+    if (slope < 0.0)
+        for (int64_t i = 0; i <= k; i++)
+            d[i] = -d[i];
+    return k + 1;
+}
+
+/* Moves the first n support columns to the minimum of the objective along `step`, whose slope starts at -q'step, changes by
+ * `curvature` a unit and by 2 a |step| at every coordinate that crosses zero. Returns how many would cross; -1 when nothing
+ * ends a direction without curvature. */
+static int64_t line_search(state *s, int64_t n, double curvature)
+{
+    double *d = s->step, slope = 0.0, t = 1.0;
+    int64_t n_crossings = 0, stop_at = -1;
     crossing *crossings = (crossing *)s->scratch;
-    for (int64_t i = 0; i < n_s; i++) {
+    for (int64_t i = 0; i < n; i++) {
         const int64_t j = s->support[i];
-        curvature += d[i] * s->q[i];
-        if (s->ca[j] > 0.0 && (s->cw[j] > 0.0) != (s->cw[j] + d[i] > 0.0)) {
-            crossings[n_crossings].at = -s->cw[j] / d[i];
+        const double at = -s->cw[j] / d[i];
+        slope -= d[i] * s->q[i];
+        if (s->ca[j] > 0.0 && at >= 0.0 && (curvature > 0.0 ? at < 1.0 : at < INFINITY)) {
+            crossings[n_crossings].at = at;
             crossings[n_crossings++].index = i;
         }
     }
-    if (!isfinite(curvature))
+    if (n_crossings == 0 && !(curvature > 0.0))
         return -1;
-    double t = 1.0, added = 0.0;
-    int64_t stop_at = -1;
-    if (n_crossings > 0) {
-        qsort(crossings, n_crossings, sizeof(crossing), by_place);
-        int64_t k = 0;
-        for (; k < n_crossings; k++) {
-            t = crossings[k].at;
-            if (-(1.0 - t) * curvature + added >= 0.0) /* the minimum lies before this crossing */
-                break;
-            const int64_t i = crossings[k].index;
-            added += 2.0 * s->ca[s->support[i]] * fabs(d[i]);
-            if (-(1.0 - t) * curvature + added >= 0.0) { /* or at it */
-                stop_at = s->support[i];
-                break;
-            }
-        }
-        if (stop_at < 0)
-            t = 1.0 - added / curvature;
+    qsort(crossings, n_crossings, sizeof(crossing), by_place);
+    int64_t k = 0;
+    for (; k < n_crossings && stop_at < 0; k++) {
+        t = crossings[k].at;
+        if (curvature > 0.0 && slope + t * curvature >= 0.0) /* the minimum lies before this crossing */
+            break;
+        const int64_t i = crossings[k].index;
+        slope += 2.0 * s->ca[s->support[i]] * fabs(d[i]);
+        if (slope + t * curvature >= 0.0) /* or at it */
+            stop_at = s->support[i];
+    }
+    if (stop_at < 0) {
+        if (!(curvature > 0.0))
+            return -1;
+        t = -slope / curvature;
     }
     const double **rows = (const double **)s->scratch;
-    for (int64_t i = 0; i < n_s; i++) {
+    for (int64_t i = 0; i < n; i++) {
         const int64_t j = s->support[i];
-        double next = s->cw[j] + t * d[i];
-        next = j == stop_at ? 0.0 : next;
+        const double next = j == stop_at ? 0.0 : s->cw[j] + t * d[i];
         d[i] = next - s->cw[j];
         s->cw[j] = next;
         rows[i] = s->K + j * s->ld;
     }
-    subtract_rows(m, n_s, rows, d, s->cr);
+    subtract_rows(s->m, n, rows, d, s->cr);
     return n_crossings;
+}
+
+/* One step on the support with the signs it has. Returns the coordinates whose sign would have changed on the way to its
+ * minimum (0: reached), or -1 where there is no step. */
+static int64_t newton(state *s)
+{
+    int64_t n = 0;
+    double curvature;
+    for (int64_t j = 0; j < s->m; j++)
+        if (s->cw[j] != 0.0)
+            s->support[n++] = j;
+    if (n == 0 || s->potrf == NULL)
+        return -1;
+    const int64_t moves = direction(s, n, &curvature);
+    return moves < 0 ? -1 : line_search(s, moves, curvature);
 }
 
 /* Solves on the compact set; returns the sweeps taken, negative when `most` did not reach gap <= tol_gap or violation
@@ -325,6 +382,7 @@ static int64_t solve_compact(state *s, double tol_gap, double tol_kkt, int64_t m
     const int64_t m = s->m, p = s->p;
     int64_t since = 0, sweeps = 0;
     int newton_works = 1, kept = 0, stalled = 0;
+    double best = INFINITY;
     while (sweeps < most) {
         if (kept == 0) {
             memcpy(s->past_w, s->cw, m * sizeof(double));
@@ -347,14 +405,15 @@ static int64_t solve_compact(state *s, double tol_gap, double tol_kkt, int64_t m
         if (newton_works && since >= patience) {
             /* One step after the other until no sign changes: each lowers the objective, and small ones cost little. */
             int64_t crossed = 1;
-            for (int k = 0; crossed > 0 && k < (n_s < 300 ? 100 : 3); k++)
+            for (int k = 0; crossed > 0 && k < (n_s < 300 ? 200 : 3); k++)
                 crossed = newton(s);
             newton_works = crossed >= 0;
             since = kept = 0;
             const double left = violation(m, s->cw, s->cr, s->ca, s->cb);
             if (left <= tol_kkt || duality_gap(m, s->cw, s->cr, s->cc, s->ca, s->cb, s->creach, s->yy) <= tol_gap)
                 return sweeps;
-            stalled++; /* rounding can keep a tolerance below it out of reach */
+            stalled = left < 0.5 * best ? 0 : stalled + 1; /* rounding can keep a tolerance below it out of reach */
+            best = left < best ? left : best;
             if (stalled > 60)
                 newton_works = 0;
         } else if (kept == MEMORY) {
