@@ -20,7 +20,10 @@ _HOME = {
         *("adaptive_weights", "path", "stability_selection"),
     ],
     "networks": ["attach", "rule"],
-    "dropout": ["Dropout"],
+    "dropout": [
+        *("AlphaDropout", "ChannelDropout", "ConcreteDropout", "DropConnect", "DropPath", "Dropout", "GaussianDropout"),
+        *("LockedDropout", "UnitDropout"),
+    ],
     "compare": ["load"],
 }
 _FOLDERS = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from importlib import import_module
 
 import torch
 
@@ -11,7 +12,23 @@ from . import fused, routes
 from .bits import apply_mask
 from .routes import thinned, thinned_
 
-__all__ = ["apply_mask", "bias_relu_dropout", "dropout", "dropout_residual", "keep_mask"]
+# The functions of the other layers, each beside its layer: name -> module.
+_BESIDE = {
+    "alpha_dropout": "gaussian",
+    "channel_dropout": "channel",
+    "concrete_dropout": "concrete",
+    "drop_path": "drop_path",
+    "gaussian_dropout": "gaussian",
+    "locked_dropout": "locked",
+}
+
+__all__ = ["apply_mask", "bias_relu_dropout", "dropout", "dropout_residual", "keep_mask", *_BESIDE]
+
+
+def __getattr__(name: str):
+    if name in _BESIDE:
+        return getattr(import_module(f"{__package__}.{_BESIDE[name]}"), name)
+    raise AttributeError(f"shrinkwise.dropout.functional has no function {name!r}; it has {', '.join(sorted(__all__))}")
 
 
 def dropout(

@@ -1,0 +1,21 @@
+"""Every layer has its function in `shrinkwise.dropout.functional`, under one roof."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+import shrinkwise as sw
+from shrinkwise.dropout import functional
+
+
+def test_functions_of_all_layers_are_found_in_one_place():
+    for name in functional.__all__:
+        assert getattr(functional, name).__name__ == name
+    with pytest.raises(AttributeError, match="has no function 'dropuot'"):
+        functional.dropuot  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["AlphaDropout", "ChannelDropout", "Dropout", "GaussianDropout"])
+def test_layers_are_public_and_take_keep_by_name_only(name):
+    with pytest.raises(TypeError, match="keep"):
+        getattr(sw, name)(0.5)
