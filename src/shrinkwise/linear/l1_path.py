@@ -105,9 +105,9 @@ class L1Path:
     def _fits(self, W, R, A, B, sweeps) -> list[Fit]:
         certificates = kernels.gram_certificates(W, R, self.c, A, B, self.reach, self.yy).tolist()
         fits = []
-        for w, certificate, taken in zip(W, certificates, sweeps.tolist(), strict=True):
+        for w, (gap, kkt, objective), taken in zip(W, certificates, sweeps.tolist(), strict=True):
             support = w.nonzero()[0]
-            fits.append(Fit(support, w[support], len(w), *certificate, taken))
+            fits.append(Fit(support, w[support], len(w), gap, kkt, objective, taken))
         return fits
 
     def _whole(self, lambdas, strengths, gap, max_sweeps):
