@@ -17,6 +17,8 @@ def test_the_scikit_learn_door_opens():
     space = {"X": X, "y": (X[:, 0] + rng.normal(size=80) > 0).astype(int), "groups": [0, 0, 0, 1, 1, 1]}
     exec(BLOCKS[0], space)
     assert space["model"].status_.startswith("solved")
+    exec(BLOCKS[1], space)
+    assert space["model"].alpha_ > 0
 
 
 def test_the_pytorch_door_opens():
@@ -25,7 +27,7 @@ def test_the_pytorch_door_opens():
 
     model = torch.nn.Linear(5, 2)
     space = {"sw": sw, "nn": torch.nn, "model": model, "optimizer": torch.optim.Adam(model.parameters()), "print": str}
-    exec(BLOCKS[1], space)
+    exec(BLOCKS[2], space)
     assert len(space["reg"].terms) == 1
     assert isinstance(space["model"][2], sw.Dropout)
 
