@@ -148,8 +148,10 @@ def feasible_scale(penalty, u) -> float:
     low, high = 0.0, 1.0
     guess = min(1.0, penalty.lam / (penalty.lambda_max(u) or np.inf)) * (1.0 - 4e-16)
     if np.isfinite(penalty.conjugate(guess * u)):
-        return guess
-    for _ in range(60):  # a sum with a fixed term: λ_max speaks of the scaled terms alone
+        if not np.isfinite(penalty.conjugate(min(1.0, guess * (1.0 + 1e-12)) * u)):
+            return guess
+        low = guess
+    for _ in range(60):  # a sum: λ_max leaves out its fixed terms, and counts groups that an L2 part leaves unbounded
         middle = 0.5 * (low + high)
         low, high = (middle, high) if np.isfinite(penalty.conjugate(middle * u)) else (low, middle)
     return low
