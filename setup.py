@@ -21,7 +21,11 @@ sources = sorted(str(path) for path in source.glob("*.c"))
 exported = [
     name for path in sources for name in re.findall(r"\bSW_EXPORT\b[^(;]*?\b(sw_\w+)\(", Path(path).read_text())
 ]
-flags = ["/O2"] if sys.platform == "win32" else ["-O3", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"]
+flags = (
+    ["/O2"]
+    if sys.platform == "win32"
+    else ["-O3", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fopenmp-simd"]
+)
 
 setup(
     ext_modules=[

@@ -8,8 +8,9 @@ the library is built and the reference otherwise; `kernels.dropout` deals in add
 from __future__ import annotations
 
 from . import dropout
+from .column_blocks import GroupColumns, column_blocks
 from .gram import gram_certificates, gram_path
-from .gram_blocks import GroupQuadratic, gram_blocks
+from .gram_blocks import GroupQuadratic, diagonal_blocks, eigen, gram_blocks
 from .gram_rows import gram_rows
 from .gram_scalar import Bounded, Concave, gram_scalar
 from .library import DISPATCH, find
@@ -22,9 +23,13 @@ __all__ = [
     "DISPATCH",
     "Bounded",
     "Concave",
+    "GroupColumns",
     "GroupQuadratic",
     "WeightedColumns",
+    "column_blocks",
+    "diagonal_blocks",
     "dropout",
+    "eigen",
     "gram_blocks",
     "gram_certificates",
     "gram_path",

@@ -48,16 +48,8 @@ class GroupQuadratic:
     def eigen(self):
         """(offsets, Qt, D): G_gg + diag(b_g) = Qt' diag(D) Qt, group after group; eigenvalues of rounding size are 0."""
         offsets = np.concatenate([[0], np.cumsum(self.sizes**2)])
-        Qt, D = np.empty(offsets[-1]), np.empty(len(self.l1))
-        for m in np.unique(self.sizes):
-            which = np.flatnonzero(self.sizes == m)
-            at = self.starts[which, None] + np.arange(m)
-            blocks = self.G[at[:, :, None], at[:, None, :]]
-            blocks[:, np.arange(m), np.arange(m)] += self.ridge[at]
-            values, vectors = np.linalg.eigh(blocks)
-            D[at] = np.where(values > m * _EPS * values[:, -1:], values, 0.0)
-            Qt[offsets[which, None] + np.arange(m * m)] = vectors.swapaxes(1, 2).reshape(len(which), m * m)
-        return offsets, Qt, D
+        blocks = diagonal_blocks(self.sizes, lambda at: self.G[at[:, :, None], at[:, None, :]])
+        return offsets, *eigen(blocks, self.sizes, self.ridge)
 
     def violation(self, w, r):
         """(n_groups,) distance of −∇ (smooth part) from the subdifferential of the penalty, r = c − Gw."""
@@ -70,6 +62,34 @@ class GroupQuadratic:
         left = np.where(w != 0, pull - self.l1 * np.sign(w), pull - np.clip(pull, -self.l1, self.l1))
         distance = np.sqrt(np.add.reduceat(left * left, self.starts[:-1]))
         return np.where(outside, distance, np.maximum(distance - self.thresholds, 0.0))
+
+
+def diagonal_blocks(sizes, products):
+    """The blocks of a Gram matrix on its diagonal, flat, group after group; products(at) gives those of groups of one size,
+    whose columns are at[k].
+    """
+    starts, offsets = np.cumsum(sizes) - sizes, np.cumsum(sizes**2) - sizes**2
+    blocks = np.empty(int(np.sum(sizes**2)))
+    for m in np.unique(sizes):
+        which = np.flatnonzero(sizes == m)
+        at = starts[which, None] + np.arange(m)
+        blocks[offsets[which, None] + np.arange(m * m)] = products(at).reshape(len(which), m * m)
+    return blocks
+
+
+def eigen(blocks, sizes, ridge):
+    """(Qt, D) of the blocks of `diagonal_blocks` + diag(ridge): Qt' diag(D) Qt each; eigenvalues of rounding size are 0."""
+    starts, offsets = np.cumsum(sizes) - sizes, np.cumsum(sizes**2) - sizes**2
+    Qt, D = np.empty(len(blocks)), np.empty(len(ridge))
+    for m in np.unique(sizes):
+        which = np.flatnonzero(sizes == m)
+        at, flat = starts[which, None] + np.arange(m), offsets[which, None] + np.arange(m * m)
+        each = blocks[flat].reshape(-1, m, m)
+        each[:, np.arange(m), np.arange(m)] += ridge[at]
+        values, vectors = np.linalg.eigh(each)
+        D[at] = np.where(values > m * _EPS * values[:, -1:], values, 0.0)
+        Qt[flat] = vectors.swapaxes(1, 2).reshape(len(which), m * m)
+    return Qt, D
 
 
 def _compiled(quadratic, w, r, tol, max_sweeps):
@@ -130,23 +150,28 @@ def _visit(q: GroupQuadratic, g: int, w, r, tol) -> bool:
     alone = GroupQuadratic(
         q.G[at, at], np.array([0, at.stop - at.start]), q.thresholds[g : g + 1], q.l1[at], q.ridge[at]
     )
-    violated = alone.violation(w[at], r[at])[0]
-    if not violated > tol:
+    u = minimiser(alone, w[at], r[at], tol)
+    if u is None:
         return False
-    v, t, l1 = r[at] + alone.G @ w[at], alone.thresholds[0], alone.l1
-    D = q.eigen[2][at]
-    if np.linalg.norm(v - np.clip(v, -l1, l1)) <= t:
-        u = np.zeros(len(v))
-    elif not D[-1] > 0:
-        return False
-    elif l1.any():
-        u = _minimise_sparse(alone, D[-1], v, w[at], 0.1 * violated if 0.1 * violated > tol else 0.3 * tol)
-    else:
-        Qt = q.eigen[1][q.eigen[0][g] : q.eigen[0][g + 1]].reshape(len(v), len(v))
-        u = _minimise_smooth(Qt, D, t, v, w[at])
     r -= q.G[:, at] @ (u - w[at])
     w[at] = u
     return True
+
+
+def minimiser(alone: GroupQuadratic, w, r, tol):
+    """Where the objective of a single group is least, r its negative gradient at w; None where it violates no more than tol."""
+    violated = alone.violation(w, r)[0]
+    if not violated > tol:
+        return None
+    v, t, l1 = r + alone.G @ w, alone.thresholds[0], alone.l1
+    _, Qt, D = alone.eigen
+    if np.linalg.norm(v - np.clip(v, -l1, l1)) <= t:
+        return np.zeros(len(v))
+    if not D[-1] > 0:
+        return None
+    if l1.any():
+        return _minimise_sparse(alone, D[-1], v, w, 0.1 * violated if 0.1 * violated > tol else 0.3 * tol)
+    return _minimise_smooth(Qt.reshape(len(v), len(v)), D, t, v, w)
 
 
 def _minimise_smooth(Qt, D, t, v, w):

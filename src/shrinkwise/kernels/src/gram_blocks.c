@@ -1,4 +1,4 @@
-/* Block coordinate descent in Gram space for (sparse) group lasso + L2:
+/* Block coordinate descent in Gram space, and on the residual (below), for (sparse) group lasso + L2:
  *
  *     minimise  1/2 w'Gw - c'w + sum_g t_g ||w_g|| + sum_j l_j |w_j| + 1/2 sum_j b_j w_j^2,   group g = starts[g] .. starts[g+1]-1
  *
@@ -115,16 +115,16 @@ SW_INLINE void minimise_smooth(int64_t m, const double *Qt, const double *D, dou
 }
 
 /* The minimiser u of a group with an L1 part, to a residual of goal, from the u given. work: 2m entries of scratch. */
-SW_INLINE void minimise_sparse(const problem *P, int64_t first, int64_t m, double top, double t, const double *v, double goal,
-                               double *u, double *work)
+SW_INLINE void minimise_sparse(int64_t m, const double *block, int64_t stride, const double *l, const double *b, double top, double t,
+                               const double *v, double goal, double *u, double *work)
 {
-    const double step = 1.0 / top, *l = P->l + first, *b = P->b + first;
+    const double step = 1.0 / top;
     double *y = work, *next = work + m, momentum = 1.0;
     for (int64_t i = 0; i < m; i++)
         y[i] = u[i];
     for (int k = 0; k < 1000; k++) {
         for (int64_t i = 0; i < m; i++) {
-            const double *row = P->G + (first + i) * P->stride + first;
+            const double *row = block + i * stride;
             double pull = v[i] - b[i] * y[i];
             for (int64_t j = 0; j < m; j++)
                 pull -= row[j] * y[j];
@@ -168,19 +168,20 @@ SW_INLINE void subtract_rows(int64_t p, int64_t stride, int64_t m, const double 
     }
 }
 
-/* Visits group g; returns its violation before that where it was above tol, else 0. */
-SW_INLINE double visit(const problem *P, int64_t g, double tol)
+/* Minimises over group g where its violation is above tol, with r its entries of the negative gradient at w and block = G_gg.
+ * Returns the violation and leaves the change of w in scratch; 0 where the group is left as it is. */
+SW_INLINE double move(const problem *P, int64_t g, const double *r, const double *block, int64_t stride, double tol)
 {
     const int64_t first = P->starts[g], m = P->starts[g + 1] - first;
-    const double t = P->t[g], *D = P->D + first, *l = P->l + first;
+    const double t = P->t[g], *D = P->D + first, *l = P->l + first, *b = P->b + first;
     double *w = P->w + first, *v = P->scratch, *u = v + m;
-    const double violated = violation(m, w, P->r + first, l, P->b + first, t);
+    const double violated = violation(m, w, r, l, b, t);
     if (!(violated > tol))
         return 0.0;
     double above = 0.0, largest = 0.0;
     for (int64_t i = 0; i < m; i++) {
-        const double *row = P->G + (first + i) * P->stride + first;
-        double sum = P->r[first + i];
+        const double *row = block + i * stride;
+        double sum = r[i];
         for (int64_t j = 0; j < m; j++)
             sum += row[j] * w[j];
         v[i] = sum;
@@ -195,7 +196,7 @@ SW_INLINE double visit(const problem *P, int64_t g, double tol)
         return 0.0;
     } else if (largest > 0.0) {
         const double goal = 0.1 * violated > tol ? 0.1 * violated : 0.3 * tol;
-        minimise_sparse(P, first, m, D[m - 1], t, v, goal, u, u + m);
+        minimise_sparse(m, block, stride, l, b, D[m - 1], t, v, goal, u, u + m);
     } else {
         minimise_smooth(m, P->Qt + P->offsets[g], D, t, v, u, u + m);
     }
@@ -203,7 +204,17 @@ SW_INLINE double visit(const problem *P, int64_t g, double tol)
         v[i] = u[i] - w[i];
         w[i] = u[i];
     }
-    subtract_rows(P->p, P->stride, m, P->G + first * P->stride, v, P->r);
+    return violated;
+}
+
+/* Visits group g; returns its violation before that where it was above tol, else 0. */
+SW_INLINE double visit(const problem *P, int64_t g, double tol)
+{
+    const int64_t first = P->starts[g];
+    const double *rows = P->G + first * P->stride;
+    const double violated = move(P, g, P->r + first, rows + first, P->stride, tol);
+    if (violated > 0.0)
+        subtract_rows(P->p, P->stride, P->starts[g + 1] - first, rows, P->scratch, P->r);
     return violated;
 }
 
@@ -238,4 +249,51 @@ SW_EXPORT SW_CLONES int64_t sw_gram_blocks(int64_t p, int64_t groups, int64_t st
         }
     }
     return -max_sweeps;
+}
+
+/* out_k = <row_k, x> / n, four rows at a time. */
+SW_INLINE void dot_rows(int64_t n, int64_t m, const double *rows, const double *x, double *out)
+{
+    int64_t k = 0;
+    for (; k + 4 <= m; k += 4) {
+        const double *x0 = rows + k * n, *x1 = x0 + n, *x2 = x1 + n, *x3 = x2 + n;
+        double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
+#pragma omp simd reduction(+ : s0, s1, s2, s3)
+        for (int64_t i = 0; i < n; i++) {
+            s0 += x0[i] * x[i];
+            s1 += x1[i] * x[i];
+            s2 += x2[i] * x[i];
+            s3 += x3[i] * x[i];
+        }
+        out[k] = s0 / n, out[k + 1] = s1 / n, out[k + 2] = s2 / n, out[k + 3] = s3 / n;
+    }
+    for (; k < m; k++) {
+        const double *row = rows + k * n;
+        double s = 0.0;
+#pragma omp simd reduction(+ : s)
+        for (int64_t i = 0; i < n; i++)
+            s += row[i] * x[i];
+        out[k] = s / n;
+    }
+}
+
+/* One cycle over the groups without a Gram matrix but its diagonal blocks (group g: from offsets[g]). X: the columns one
+ * after the other, n entries each; residual = y - Xw, kept up to date; g: X'residual/n as it was when a group was visited.
+ * Returns how many groups were moved. */
+SW_EXPORT SW_CLONES int64_t sw_column_blocks(int64_t n, const double *X, int64_t groups, const int64_t *starts,
+                                             const int64_t *offsets, const double *blocks, const double *t, const double *l,
+                                             const double *b, const double *Qt, const double *D, double *w, double *residual,
+                                             double *g, double *scratch, double tol)
+{
+    const problem P = {n, groups, n, X, starts, offsets, t, l, b, Qt, D, w, residual, scratch};
+    int64_t moved = 0;
+    for (int64_t k = 0; k < groups; k++) {
+        const int64_t first = starts[k], m = starts[k + 1] - first;
+        dot_rows(n, m, X + first * n, residual, g + first);
+        if (move(&P, k, g + first, blocks + offsets[k], m, tol) > 0.0) {
+            subtract_rows(n, n, m, X + first * n, scratch, residual);
+            moved++;
+        }
+    }
+    return moved;
 }
