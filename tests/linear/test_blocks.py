@@ -111,7 +111,7 @@ def test_an_extrapolation_is_exact_on_a_linear_iteration_and_refused_uphill():
 
     for sign in (1.0, -1.0):
         w, r = np.zeros(4), goal.copy()
-        assert blocks._extrapolated_sweeps(sweep, lambda w, r, sign=sign: sign * (r @ r), w, r, 1e-9) == -5
+        assert blocks.extrapolated_sweeps(sweep, lambda w, r, sign=sign: sign * (r @ r), w, r, 1e-9) == -5
         np.testing.assert_allclose(r, goal - w, atol=1e-12)
         plain = goal - np.linalg.matrix_power(M, 5) @ goal
         np.testing.assert_allclose(w, goal if sign > 0 else plain, atol=1e-5)

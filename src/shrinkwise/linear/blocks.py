@@ -119,7 +119,7 @@ class _Schedule:
     def descend(self, sweep, value, w, r) -> bool:
         """One round of sweep(w, r, tol, max_sweeps), in place in w and r = c − Gw; whether `tol` is certified."""
         if extrapolates := self.long and self.price > _MANY_SWEEPS:
-            sweeps = _extrapolated_sweeps(sweep, value, w, r, self.tol)
+            sweeps = extrapolated_sweeps(sweep, value, w, r, self.tol)
         else:
             limit = min(max(int(self.patience * self.price) - self.unpaid, 1), self.left)
             sweeps = sweep(w, r, self.loose, limit)
@@ -143,7 +143,7 @@ class _Schedule:
             self.loose = max(self.tol, 0.1 * self.loose) if self.long else self.tol
 
 
-def _extrapolated_sweeps(sweep, value, w, r, tol: float) -> int:
+def extrapolated_sweeps(sweep, value, w, r, tol: float) -> int:
     """Five sweeps and the combination of their results whose step would be least (Anderson), taken where it is lower.
 
     r is affine in w, so that the residual of the combination is the combination of the residuals. Returns as the kernels.

@@ -1,17 +1,17 @@
-"""The Gram matrix of a set of columns that only grows."""
+"""A set of columns that only grows, and its Gram matrix."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-class GrowingGram:
-    """X̃_W'X̃_W/n, built by matrix products as columns join W.
+class GrowingColumns:
+    """X̃_W as columns join W.
 
     Attributes
     ----------
     order : (m,) the columns of W, in the order in which they came.
-    X : (n, m) X̃_W in that order;  G : (m, m) its Gram matrix.
+    X : (n, m) X̃_W in that order, Fortran order.
     """
 
     def __init__(self, design):
@@ -20,7 +20,6 @@ class GrowingGram:
         self.member = np.zeros(design.p, dtype=bool)
         self.place = np.full(design.p, -1)
         self._X = np.zeros((design.n, 0), order="F")
-        self._G = np.zeros((0, 0))
 
     def __len__(self):
         return len(self.order)
@@ -29,11 +28,6 @@ class GrowingGram:
     def X(self):
         """X̃_W, (n, m)."""
         return self._X[:, : len(self)]
-
-    @property
-    def G(self):
-        """X̃_W'X̃_W/n, (m, m)."""
-        return self._G[: len(self), : len(self)]
 
     def admit(self, columns) -> None:
         """Take in columns that are not yet members."""
@@ -45,8 +39,42 @@ class GrowingGram:
         self.order = np.concatenate([self.order, columns])
         self.member[columns] = True
         self.place[columns] = np.arange(k, m)
-        new = self._X[:, k:m]
-        block = new.T @ self._X[:, :m]
+
+    def _room(self, m: int) -> int:
+        """How many columns there should be room for when there are m."""
+        return min(max(m + 32, m + m // 4), self.design.p)
+
+    def _reserve(self, m: int) -> None:
+        if m > self._X.shape[1]:
+            X = np.empty((self.design.n, self._room(m)), order="F")
+            X[:, : len(self)] = self.X
+            self._X = X
+
+
+class GrowingGram(GrowingColumns):
+    """X̃_W'X̃_W/n, built by matrix products as columns join W.
+
+    Attributes
+    ----------
+    G : (m, m) the Gram matrix of the columns of W, in their order.
+    """
+
+    def __init__(self, design):
+        super().__init__(design)
+        self._G = np.zeros((0, 0))
+
+    @property
+    def G(self):
+        """X̃_W'X̃_W/n, (m, m)."""
+        return self._G[: len(self), : len(self)]
+
+    def admit(self, columns) -> None:
+        """Take in columns that are not yet members."""
+        k, m = len(self), len(self) + len(columns)
+        if m == k:
+            return
+        super().admit(columns)
+        block = self._X[:, k:m].T @ self._X[:, :m]
         block /= self.design.n
         self._G[k:m, :m] = block
         self._G[:k, k:m] = block[:, :k].T
@@ -59,13 +87,11 @@ class GrowingGram:
         return self._G[np.ix_(place, place)]
 
     def _reserve(self, m: int) -> None:
-        room = self._X.shape[1]
-        if m <= room:
-            return
-        k, room = len(self), min(max(m + 32, m + m // 4), self.design.p)
-        X, G = np.empty((self.design.n, room), order="F"), np.empty((room, room))
-        X[:, :k], G[:k, :k] = self.X, self.G
-        self._X, self._G = X, G
+        super()._reserve(m)
+        if m > len(self._G):
+            G = np.empty((self._room(m),) * 2)
+            G[: len(self), : len(self)] = self.G
+            self._G = G
 
 
 class WholeGram:

@@ -96,6 +96,25 @@ class GroupInner:
         left = self._norms(_soft(g, np.maximum(2.0 * self.l1 - before.l1, 0.0)))
         return (left >= 2.0 * self.thresholds - before.thresholds)[self.blocks]
 
+    def reaches(self, g, share: float):
+        """‖soft(g_g, share l)‖ ≥ share t_g."""
+        return (self._norms(_soft(g, share * self.l1)) >= share * self.thresholds)[self.blocks]
+
+    @property
+    def strength(self) -> float:
+        """A number that is affine in λ."""
+        return float(self.thresholds.sum() + self.l1.sum() + self.ridge.sum())
+
+    def kept(self, w, line):
+        """`line` with zeros where it is on the other side of zero than w: entries with an L1 part, units with a threshold."""
+        along = np.bincount(self.blocks, w * line, len(self.thresholds))
+        lost = ((along <= 0) & (self.thresholds > 0))[self.blocks] | ((w * line <= 0) & (self.l1 > 0))
+        return np.where(lost, 0.0, line)
+
+    def value(self, w) -> float:
+        """The penalty at w."""
+        return float(self.thresholds @ self._norms(w) + self.l1 @ np.abs(w) + 0.5 * self.ridge @ (w * w))
+
     def violation(self, w, g):
         """Of each unit: ‖g_g + b w_g + t u_g + l sign(w_g)‖ where w_g ≠ 0, max(‖soft(g_g, l)‖ − t, 0) where w_g = 0."""
         norms = self._norms(w)

@@ -1,24 +1,28 @@
 """Least squares with a penalty: the path solver.
 
 L1 + L2 goes to `l1_path` (working sets, blocks of λ). Ridge is one decomposition for all λ. Penalties with an inner solver
-(groups, MCP and SCAD, bounds) go to `working_set`, others to accelerated proximal gradient in Gram space.
+(groups, MCP and SCAD, bounds) go to `working_set`, groups with more columns than rows first to `group_path`; others to
+accelerated proximal gradient in Gram space.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.linalg import lstsq, svd
 
 from .duality import Certificate, Solution, certify_least_squares
+from .group_path import GroupPath
 from .inner import inner_solver
 from .l1_path import L1Path, Strengths
 from .quadratic import solve_prox
 from .working_set import WorkingSet
 
 _EPS = np.finfo(float).eps
+# Sweeps on the residual at one λ; where they do not do, Newton in Gram space takes over there and at all smaller λ.
+_PATIENCE = 300
 
 
 class SquaredSolver:
@@ -39,6 +43,7 @@ class SquaredSolver:
         self.yy = float(self.y @ self.y) / self.n
         self.w = np.zeros(self.p) if start is None else start[0]
         self.gram = gram
+        self.descends = self.p > self.n and not self.design.sparse
 
     def intercept(self, w):
         """ȳ − x̄'w, or 0."""
@@ -76,8 +81,7 @@ class SquaredSolver:
                 self.w, converged, steps = self._solve_ridge(parts[1]), True, 1
                 self.g = self._gradient(self.w)
             elif inner is not None:
-                converged, steps = self.working_set.solve(inner, gradient_tol, max_iter)
-                self.w, self.g = self.working_set.w, self.working_set.g
+                converged, steps = self._solve_units(penalty, inner, (tol, gradient_tol), max_iter)
             else:
                 self.w, converged, steps = solve_prox(
                     self.G, self.c, penalty, self.w, (self.p,), gradient_tol, max_iter
@@ -90,6 +94,30 @@ class SquaredSolver:
             gradient_tol *= 0.01
         solved = certificate.gap <= tol if penalty.convex else converged
         return Solution(self.w, self.intercept(self.w), certificate, bool(solved), max(total, 1))
+
+    def _solve_units(self, penalty, inner, tols, max_iter):
+        """By the inner solver of the penalty, w and g left at what it finds: (converged, sweeps)."""
+        steps = 0
+        if self.descends and inner.kind == "groups":
+            path = self.group_path
+            converged, steps = path.solve(inner, partial(self._gap, penalty), tols, min(max_iter, _PATIENCE))
+            self.w, self.g = path.w, path.g
+            if converged or steps >= max_iter:
+                return converged, steps
+            self.descends = False
+        working_set = self.working_set
+        converged, more = working_set.solve(inner, tols[1], max_iter - steps)
+        self.w, self.g = working_set.w, working_set.g
+        return converged, steps + more
+
+    @cached_property
+    def group_path(self):
+        """What groups are solved on where there are more columns than rows, until that is slow."""
+        return GroupPath(self.design, self.y, self.w)
+
+    def _gap(self, penalty, w, g, residual):
+        yr, rr = self.y @ residual / self.n, residual @ residual / self.n
+        return certify_least_squares(self.problem, penalty, w, g, yr, rr, self.yy).gap
 
     @cached_property
     def working_set(self):
