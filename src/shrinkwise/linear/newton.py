@@ -103,13 +103,16 @@ class NewtonSolver:
         if (
             inner.a is None
             or before is None
-            or len(point.w) > 1
             or not inner.level < point.level < before.level < np.inf
         ):
             return point
         part = min(np.log(inner.level / point.level) / np.log(point.level / before.level), 2.0)
-        w = point.w + part * (point.w - before.w)
-        w = np.where(np.sign(w) == np.sign(point.w), w, point.w)
+        last = before.w
+        if len(last) > 1:
+            least = np.abs(point.w).argmin(0), np.arange(last.shape[1])
+            last = np.where((point.w == 0).sum(0) <= 1, last + (point.w - last)[least], last)
+        w = point.w + part * (point.w - last)
+        w = np.where(np.sign(w) == np.sign(point.w), w, 0.0)
         columns, b = self.working.columns, point.b + part * (point.b - before.b)
         moved = columns.times((w - point.w)[:, columns.ids[: columns.front]]) + (b - point.b)
         eta = point.eta + moved.reshape(point.eta.shape)
