@@ -45,3 +45,21 @@ def test_kernel_is_its_reference_sweep_by_sweep(sweeps):
     np.testing.assert_allclose(results[0][0], results[1][0], atol=2e-5)  # r changes in single precision within a round
     assert results[0][1] == results[1][1]
     assert results[1][0][3] == w[3]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_conjugate_gradients_end_where_the_formula_does(seed):
+    if not kernels.status()["available"]:
+        pytest.skip(kernels.status()["reason"])
+    rng, m = np.random.default_rng(seed), 40
+    A = rng.normal(size=(50, m)) + 3 * rng.normal(size=(50, 1))  # correlated: rounds do not come to rest by themselves
+    H, r = (A.T @ A / 50).astype(np.float32), A.T @ rng.normal(size=50) / 50
+    H[3, :], H[:, 3], r[3] = 0, 0, 0
+    w = np.where(rng.random(m) < 0.4, rng.normal(size=m), 0.0)
+    w[3] = 0.5  # without curvature, and not zero
+    results = []
+    for which in (0, 1):
+        x = w.copy()
+        assert kernels.DISPATCH["model_cd"][which](H, np.full(m, 0.01), np.zeros(m), x, r.copy(), 1e-9, 100_000) > 0
+        results.append(x)
+    np.testing.assert_allclose(results[0], results[1], atol=1e-6)

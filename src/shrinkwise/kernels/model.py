@@ -62,7 +62,7 @@ def reference_model_cd(H, a, b, w, r, tol: float, max_sweeps: int) -> int:
 
 def _compiled(H, a, b, w, r, tol, max_sweeps):
     m = len(w)
-    scratch = np.empty(m), np.empty(m, np.float32), np.empty(m, np.int64)
+    scratch = np.empty(7 * m), np.empty(2 * m, np.float32), np.empty(m, np.int64)
     return library().sw_model_cd(m, H.shape[1], H, a, b, w, r, *scratch, tol, max_sweeps)
 
 

@@ -20,7 +20,7 @@ from .duality import Solution, certify
 from .inner_penalty import inner_penalty
 from .working import WorkingSolver
 
-_LIKELY = 0.95
+_LIKELY = 0.95  # a column joins the model when its gradient is predicted to reach this share of its kink
 _CHUNK = 10  # most λ between two looks at all of X
 
 
@@ -99,17 +99,13 @@ class NewtonSolver:
         return solutions, missed
 
     def _extrapolated(self, inner) -> _Point:
-        """The last solution moved on as the last step moved it, per log λ; not where a weight would change sign."""
+        """The last solution moved on as the last step moved it, per log λ; a weight that would change sign becomes zero."""
         point, before = self.point, self.before
-        if (
-            inner.a is None
-            or before is None
-            or not inner.level < point.level < before.level < np.inf
-        ):
+        if inner.a is None or before is None or not inner.level < point.level < before.level < np.inf:
             return point
         part = min(np.log(inner.level / point.level) / np.log(point.level / before.level), 2.0)
         last = before.w
-        if len(last) > 1:
+        if len(last) > 1:  # softmax does not see a shift of all classes: that of the smallest weight is left out
             least = np.abs(point.w).argmin(0), np.arange(last.shape[1])
             last = np.where((point.w == 0).sum(0) <= 1, last + (point.w - last)[least], last)
         w = point.w + part * (point.w - last)
