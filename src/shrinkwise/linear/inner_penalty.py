@@ -66,7 +66,10 @@ class SeparableL1L2:
         shifts = np.concatenate([np.zeros((1, w.shape[1])), w, between])
         moved = w[None] - shifts[:, None]
         costs = (a * np.abs(moved) + 0.5 * b * moved * moved).sum(1)
-        best = np.where(costs.min(0) < costs[0], costs.argmin(0), 0)
+        tied = costs <= costs.min(0) * (
+            1.0 + 1e-12
+        )  # a whole interval where the signs balance: one end, always the same
+        best = np.where(tied, np.abs(shifts - w.mean(0)), np.inf)[1:].argmin(0) + 1
         return w - shifts[best, np.arange(w.shape[1])]
 
 

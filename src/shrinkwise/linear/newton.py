@@ -20,6 +20,7 @@ from .duality import Solution, certify
 from .inner_penalty import inner_penalty
 from .working import WorkingSolver
 
+_LIKELY = 0.95  # a column joins the model when its gradient is predicted to reach this share of its kink
 _CHUNK = 10  # most λ between two looks at all of X
 
 
@@ -49,7 +50,7 @@ class NewtonSolver:
         )
         self.g = self._gradients([self.point])[0][0]
         self.scale = float(np.abs(self.g).max(initial=0.0))
-        self.before = None
+        self.before = self.before_g = None
         self.ratios = []  # |g|/a at the last two solutions
 
     def solve(self, penalty, tol: float, max_iter: int) -> Solution:
@@ -98,18 +99,17 @@ class NewtonSolver:
         return solutions, missed
 
     def _extrapolated(self, inner) -> _Point:
-        """The last solution moved on as the last step moved it, per log λ; not where a weight would change sign."""
+        """The last solution moved on as the last step moved it, per log λ; a weight that would change sign becomes zero."""
         point, before = self.point, self.before
-        if (
-            inner.a is None
-            or before is None
-            or len(point.w) > 1
-            or not inner.level < point.level < before.level < np.inf
-        ):
+        if inner.a is None or before is None or not inner.level < point.level < before.level < np.inf:
             return point
         part = min(np.log(inner.level / point.level) / np.log(point.level / before.level), 2.0)
-        w = point.w + part * (point.w - before.w)
-        w = np.where(np.sign(w) == np.sign(point.w), w, point.w)
+        last = before.w
+        if len(last) > 1:  # softmax does not see a shift of all classes: that of the smallest weight is left out
+            least = np.abs(point.w).argmin(0), np.arange(last.shape[1])
+            last = np.where((point.w == 0).sum(0) <= 1, last + (point.w - last)[least], last)
+        w = point.w + part * (point.w - last)
+        w = np.where(np.sign(w) == np.sign(point.w), w, 0.0)
         columns, b = self.working.columns, point.b + part * (point.b - before.b)
         moved = columns.times((w - point.w)[:, columns.ids[: columns.front]]) + (b - point.b)
         eta = point.eta + moved.reshape(point.eta.shape)
@@ -117,11 +117,22 @@ class NewtonSolver:
 
     def _solve_working(self, inner, tol, strictness, left) -> _Point:
         working, columns = self.working, self.working.columns
-        w, b, left = working.solve(inner, self.point, self.g, self._targets(inner, tol, strictness), left)
+        likely = None if inner.a is None else self._likely(inner)
+        w, b, left = working.solve(inner, self.point, self.g, likely, self._targets(inner, tol, strictness), left)
         full = np.zeros_like(self.point.w)
         full[:, columns.ids[: columns.front]] = w
         self.point = _Point(full, b, working.eta, working.v, working.dual, left, inner.level)
         return self.point
+
+    def _likely(self, inner):
+        """Working columns whose weight is not zero, or whose gradient comes near the kink on the line through the last two."""
+        ids, level, part = self.working.columns.ids, self.point.level, 0.0
+        g, w = self.g[:, ids], self.point.w[:, ids]
+        if self.before_g is not None and level < self.before_g[0] < np.inf:
+            part = (level - inner.level) / (self.before_g[0] - level)
+            g = g + part * (g - self.before_g[1][:, ids])
+        self.before_g = level, self.g.copy()
+        return ids[((w != 0) | (np.abs(g) >= _LIKELY * inner.a[:, ids])).any(0)]
 
     def _targets(self, inner, tol, strictness):
         """(relative gap, violation) at which a solution on the working columns is good enough."""

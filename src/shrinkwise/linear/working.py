@@ -33,14 +33,14 @@ class WorkingSolver:
         self.gb = np.atleast_1d(self.v.sum(0) / problem.n)
         self.dual, self.offered = self.g_eta, None  # the best dual point, and the one that the last model offers
 
-    def solve(self, inner, point, g, targets, left: int):
+    def solve(self, inner, point, g, likely, targets, left: int):
         """(w, b, steps left) from `point`, until the gap or, where the penalty has none here, the violation is at its target.
 
         g is the last known gradient of all columns, (K, p); it chooses the columns to start with, and is refreshed here.
         """
         self.start(point.eta)
         self.needed = 0.0  # the violation at which a dual point is good enough
-        b, w = point.b.copy(), self._front(inner, point.w, g)
+        b, w = point.b.copy(), self._front(point.w, likely)
         best, stuck, before = np.inf, 0, np.inf
         while True:
             gradient, offered = self._gradients(self.columns.front)
@@ -80,14 +80,10 @@ class WorkingSolver:
         self.dual, self.offered = dual, offered
 
     # --- columns ------------------------------------------------------------------------------------------------
-    def _front(self, inner, w, g):
-        """The start on the front: with the columns whose weight is not zero or whose gradient is at the kink."""
+    def _front(self, w, likely):
+        """w on the front, which the columns `likely` join (None: all)."""
         columns = self.columns
-        if inner.a is None:
-            columns.promote(columns.ids)
-        else:
-            ids = columns.ids
-            columns.promote(ids[((w[:, ids] != 0) | (np.abs(g[:, ids]) >= inner.a[:, ids])).any(0)])
+        columns.promote(columns.ids if likely is None else likely)
         return w[:, columns.ids[: columns.front]].copy()
 
     def _next_columns(self, inner, w, gradient, g):
