@@ -23,7 +23,7 @@ ESTIMATORS = [
     linear.RidgeCV(),
     linear.SparseLogisticRegression(tol=1e-12),
     linear.SparseLogisticRegressionCV(Cs=4, cv=3),
-    *[sw.PenalizedRegressor(sw.L1(0.01), loss=loss) for loss in ("huber", "poisson") if loss in LOSSES],
+    *[sw.PenalizedRegressor(sw.L1(0.01), loss=loss, tol=1e-10) for loss in ("huber", "poisson") if loss in LOSSES],
 ]
 
 _FOLDS_COUNT_ROWS = "cross-validation splits rows, so a row of weight 2 is not two rows in different folds"
