@@ -157,8 +157,11 @@ class ScalarInner:
         return np.arange(len(self.rule.slope))
 
     def screen(self, g, previous: ScalarInner | None):
-        """|g| ≥ 2s − s_previous, s the slope at zero."""
-        return np.abs(g) >= 2.0 * self.rule.slope - (previous or self).rule.slope
+        """|g| ≥ s − f (s_previous − s), s the slope at zero, f = γ/(γ−1) for MCP and a/(a−2) for SCAD."""
+        rule = self.rule
+        left = rule.flat - np.where(rule.knee > 0, 2.0, 1.0) * rule.slope
+        faster = np.where(left > 0, rule.flat / np.where(left > 0, left, 1.0), 1.0)
+        return np.abs(g) >= rule.slope - faster * ((previous or self).rule.slope - rule.slope)
 
     def violation(self, w, g):
         """|g + b w + p'(|w|) sign(w)| where w ≠ 0, max(|g| − s, 0) where w = 0."""
