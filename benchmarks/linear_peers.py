@@ -36,8 +36,8 @@ def shrinkwise():
         return path(problem.X, y, penalty(problem), **settings)
 
     def weights(problem, tol):
-        coefs = fit(problem, tol).coefs
-        return coefs if sparse.issparse(coefs) else coefs.reshape(len(problem.lambdas), -1)
+        found = fit(problem, tol)
+        return found.coefs.reshape(len(problem.lambdas), -1) if problem.kind == "multinomial" else found.coefs_sparse
 
     def leave_one_out(problem, tol):
         model = RidgeCV(2 * len(problem.y) * problem.lambdas, fit_intercept=False, store_cv_results=True)
