@@ -6,13 +6,11 @@ import pytest
 import shrinkwise as sw
 from linear.data import random_problem
 from shrinkwise.linear import path
-from shrinkwise.linear.inputs import AS_IT_COMES
 from shrinkwise.linear.losses import LOSSES
 
 PENALTIES = [sw.L1(0.05), sw.ElasticNet(0.1, 0.5), sw.L2(0.05), sw.GroupLasso(0.05, np.repeat(np.arange(4), 3))]
 every = pytest.mark.parametrize("loss", sorted(LOSSES))
 every_penalty = pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
-reads_any_matrix = pytest.mark.skipif(not AS_IT_COMES, reason="waits until every solver takes X as it comes")
 
 
 def problem(seed, loss, n=60):

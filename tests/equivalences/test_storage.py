@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 import shrinkwise as sw
-from equivalences.linear_models import every, every_penalty, problem, reads_any_matrix, same, solve
+from equivalences.linear_models import every, every_penalty, problem, same, solve
 
 
 def thinned(seed, loss):
@@ -17,7 +17,6 @@ def thinned(seed, loss):
 @every
 @every_penalty
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix])
-@reads_any_matrix
 def test_sparse_is_dense(kind, penalty, loss):
     X, y = thinned(1, loss)
     same(solve(kind(X), y, penalty, loss), solve(X, y, penalty, loss))
@@ -25,7 +24,6 @@ def test_sparse_is_dense(kind, penalty, loss):
 
 @every
 @every_penalty
-@reads_any_matrix
 def test_sparse_with_weights_is_dense_with_weights(penalty, loss):
     X, y = thinned(2, loss)
     s = np.random.default_rng(0).uniform(0.2, 2.0, len(y))
@@ -33,7 +31,6 @@ def test_sparse_with_weights_is_dense_with_weights(penalty, loss):
 
 
 @pytest.mark.parametrize("model", [sw.PenalizedRegressorCV, sw.PenalizedClassifierCV])
-@reads_any_matrix
 def test_cross_validation_of_sparse_is_that_of_dense(model):
     X, y = thinned(3, "logistic" if model is sw.PenalizedClassifierCV else "squared")
     fits = [model(sw.L1(1.0), n_lambdas=8, cv=3, tol=1e-10).fit(matrix, y) for matrix in (X, sparse.csr_array(X))]
@@ -43,7 +40,6 @@ def test_cross_validation_of_sparse_is_that_of_dense(model):
 
 @every
 @every_penalty
-@reads_any_matrix
 def test_single_precision_is_double_precision_of_the_rounded_matrix(penalty, loss):
     X, y = problem(4, loss)
     rounded = X.astype(np.float32)

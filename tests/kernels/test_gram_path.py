@@ -40,10 +40,10 @@ def certificate(w, r, c, a, b, reach, yy):
 
 def solved(function, data, **options):
     G, c, yy, lambdas, A, B = data
-    W, R, count = np.zeros_like(A), np.zeros_like(A), np.zeros(len(A), dtype=np.int64)
+    rows = kernels.PathRows.of(lambdas, A, B)
     settings = {"tol_gap": 1e-11 * yy, "tol_kkt": 0.0, "max_sweeps": 100_000} | options
-    filled = function(G, c, yy, 0, lambdas, A, B, W, R, count, *settings.values())
-    return filled, W, R, count
+    filled = function(G, c, yy, rows, *settings.values())
+    return filled, rows.W, rows.R, rows.count
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 30))
@@ -80,11 +80,12 @@ def test_a_corner_of_a_larger_array_and_a_start_in_the_middle(n):
     _, W, R, _ = solved(kernels.DISPATCH["gram_path"][kernels.status()["available"]], data)
     larger = np.full((50, 64), np.nan)
     larger[:40, :40] = G
-    W2, R2, count = W.copy(), R.copy(), np.zeros(12, dtype=np.int64)
-    W2[5:], R2[5:] = np.nan, np.nan
-    kernels.gram_path(larger[:40, :40], c, yy, 5, lambdas, A, B, W2, R2, count, tol_gap=1e-12 * yy)
+    rows = kernels.PathRows.of(lambdas, A, B)
+    rows.W[:5], rows.R[:5], rows.known = W[:5], R[:5], 5
+    rows.W[5:], rows.R[5:] = np.nan, np.nan
+    kernels.gram_path(larger[:40, :40], c, yy, rows, tol_gap=1e-12 * yy)
     for k in range(12):
-        assert certificate(W2[k], R2[k], c, A[k], B[k], reach(G, yy), yy)[0] <= 1e-11 * yy
+        assert certificate(rows.W[k], rows.R[k], c, A[k], B[k], reach(G, yy), yy)[0] <= 1e-11 * yy
 
 
 def test_an_ill_conditioned_gram_matrix_is_solved_by_newton_steps_on_the_support():
@@ -118,7 +119,7 @@ def test_it_stops_at_the_first_lambda_that_is_not_solved():
 def test_wrong_gram_is_refused():
     data = problem(0, 10, 4)
     with pytest.raises(ValueError, match="contiguous rows"):
-        kernels.gram_path(data[0][:, ::2], *data[1:3], 0, *data[3:], *[None] * 3, tol_gap=0.0)
+        kernels.gram_path(data[0][:, ::2], *data[1:3], kernels.PathRows.of(*data[3:]), tol_gap=0.0)
 
 
 def test_the_reference_runs_where_the_library_is_hidden():

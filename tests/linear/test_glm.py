@@ -55,7 +55,7 @@ def residual(loss, y, eta):
 
 
 def solve(problem, penalty, lambdas, tol=1e-6):
-    return NewtonSolver(problem).solve_all(penalty, lambdas, tol, 10_000)
+    return [one for stack in NewtonSolver(problem).solve_all(penalty, lambdas, tol, 10_000) for one in stack.each()]
 
 
 @pytest.mark.parametrize("loss", NEW)

@@ -43,7 +43,7 @@ def solutions(data, penalty, tol=1e-8, descends=True, n_lambdas=12):
     solver.descends = descends
     top = penalty.lambda_max(solver.c) if np.isfinite(penalty.lambda_max(solver.c)) else 1.0
     lambdas = top * np.geomspace(1.0, 0.03, n_lambdas)
-    found = list(solver.solve_all(penalty, lambdas, tol, 100_000))
+    found = [one for stack in solver.solve_all(penalty, lambdas, tol, 100_000) for one in stack.each()]
     return solver, lambdas, found
 
 

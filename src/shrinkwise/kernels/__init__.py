@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from . import dropout
 from .column_blocks import GroupColumns, column_blocks
-from .gram import gram_certificates, gram_path
+from .gram import PathRows, gram_certificates, gram_path
 from .gram_blocks import GroupQuadratic, diagonal_blocks, eigen, gram_blocks
 from .gram_rows import gram_rows
 from .gram_scalar import Bounded, Concave, gram_scalar
@@ -25,6 +25,7 @@ __all__ = [
     "Concave",
     "GroupColumns",
     "GroupQuadratic",
+    "PathRows",
     "WeightedColumns",
     "column_blocks",
     "diagonal_blocks",

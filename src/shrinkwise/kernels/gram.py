@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -45,20 +46,44 @@ def _lapack() -> tuple[int, int]:
     return tuple(pointer(capsule, name(capsule)) for capsule in capsules)  # type: ignore[return-value]
 
 
-def _compiled(G, c, yy, n_known, lambdas, A, B, W, R, count, tol_gap, tol_kkt, max_sweeps):
+@dataclass
+class PathRows:
+    """What the path kernel reads and fills, a row for each λ, all C-contiguous.
+
+    lambdas : (L,) decreasing, only to extrapolate along.  A, B : (L, p) strengths ≥ 0 of the L1 and the L2 part.
+    W, R : (L, p) solutions and r = c − Gw.  count : (L,) int64, sweeps; negative where not solved.
+    known : rows of W and R that are given or found already, the last of them the start; 0: start at w = 0.
+    """
+
+    lambdas: np.ndarray
+    A: np.ndarray
+    B: np.ndarray
+    W: np.ndarray
+    R: np.ndarray
+    count: np.ndarray
+    known: int = 0
+
+    @classmethod
+    def of(cls, lambdas, A, B) -> PathRows:
+        """Rows with nothing known."""
+        return cls(lambdas, A, B, np.zeros_like(A), np.zeros_like(A), np.zeros(len(A), dtype=np.int64))
+
+
+def _compiled(G, c, yy, rows, tol_gap, tol_kkt, max_sweeps):
     shape = len(c), G.strides[0] // G.itemsize, G.ctypes.data
+    arrays = rows.lambdas, rows.A, rows.B, rows.W, rows.R, rows.count
     return library().sw_gram_path(
-        *shape, c, yy, len(lambdas), n_known, lambdas, A, B, W, R, count, tol_gap, tol_kkt, max_sweeps, *_lapack()
+        *shape, c, yy, len(rows.A), rows.known, *arrays, tol_gap, tol_kkt, max_sweeps, *_lapack()
     )
 
 
-def reference(G, c, yy, n_known, lambdas, A, B, W, R, count, tol_gap, tol_kkt, max_sweeps) -> int:
+def reference(G, c, yy, rows, tol_gap, tol_kkt, max_sweeps) -> int:
     """Cyclic coordinate descent at each λ from the solution before; the compiled kernel only gets there sooner."""
-    diagonal, done = np.diagonal(G), n_known
+    diagonal, done, W, R, count = np.diagonal(G), rows.known, rows.W, rows.R, rows.count
     reach = np.where(diagonal > 0, np.sqrt(yy / np.where(diagonal > 0, diagonal, 1.0)), 0.0)
-    for k in range(n_known, len(lambdas)):
+    for k in range(rows.known, len(rows.A)):
         w, r = (W[k - 1].copy(), R[k - 1].copy()) if k else (np.zeros_like(c), c.copy())
-        a, b = A[k], B[k]
+        a, b = rows.A[k], rows.B[k]
         count[k] = -max_sweeps
         for sweep in range(1, max_sweeps + 1):
             moved = _sweep(G, a, b, w, r)
@@ -133,20 +158,18 @@ def gram_certificates(W, R, c, A, B, reach, yy: float):
     return run("gram_certificates", W, R, c, A, B, reach, yy)
 
 
-def gram_path(G, c, yy, n_known, lambdas, A, B, W, R, count, *, tol_gap, tol_kkt=0.0, max_sweeps=10_000) -> int:
-    """Minimise ½w'Gw − c'w + Σ a|w| + ½Σ b w² for each row a, b of A, B.
+def gram_path(G, c, yy: float, rows: PathRows, *, tol_gap, tol_kkt=0.0, max_sweeps=10_000) -> None:
+    """Minimise ½w'Gw − c'w + Σ a|w| + ½Σ b w² for each row a, b of A, B, from `rows.known` on.
 
     Parameters
     ----------
     G : (p, p) symmetric positive semidefinite, float64, its rows contiguous (a corner of a larger array will do).
     c : (p,);  yy : y'y/n ≥ c'G⁻c, for the gap.
-    n_known : rows of W and R that are given: solutions at lambdas[:n_known], the last of them the start. 0: start at 0.
-    lambdas : (L,) decreasing, only to extrapolate along.  A, B : (L, p) strengths ≥ 0 of the L1 and the L2 part.
-    W, R : (L, p) out, solutions and r = c − Gw.  count : (L,) int64 out, sweeps; negative where not solved.
+    rows : PathRows, filled in place.
     tol_gap, tol_kkt : solved when the duality gap or the largest violation of stationarity is no larger.
-
-    Returns how many rows of W are filled; it stops after the first λ that is not solved within max_sweeps.
+    max_sweeps : most sweeps at one λ.
     """
     if G.dtype != np.float64 or (G.strides[1] != G.itemsize and len(G) > 1):
         raise ValueError("expected G in float64 with contiguous rows")
-    return run("gram_path", G, c, yy, n_known, lambdas, A, B, W, R, count, tol_gap, tol_kkt, max_sweeps)
+    while rows.known < len(rows.A):  # it returns after each λ that is not solved
+        rows.known = run("gram_path", G, c, yy, rows, tol_gap, tol_kkt, max_sweeps)

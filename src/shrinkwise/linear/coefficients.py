@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cached_property
 
 import numpy as np
+
+_SMALL = 100_000  # bytes that are not worth compressing
 
 
 class Coefficients:
     """L weight arrays of one shape, (p,) or (K, p), of which mostly zeros are not stored.
 
-    A row is kept as (positions, values) where that is smaller than the row itself, so that 100 lasso solutions with 100 000
-    inputs take kilobytes and not 80 MB; `dense` writes them out, once, when asked for.
+    Solutions that come together are kept as compressed rows where that is smaller than the rows themselves, so that 100 lasso
+    solutions with 100 000 inputs take kilobytes and not 80 MB; `dense` writes them out, once, when asked for.
     """
 
     def __init__(self, shape):
         self.shape = tuple(shape)
-        self._rows: list[tuple[np.ndarray | None, np.ndarray]] = []
+        self.size = int(np.prod(self.shape))
+        self._stacks: list[np.ndarray | _Rows] = []
+        self._ends: list[int] = []
+
+    def extend(self, W) -> None:
+        """Add several solutions, (k, *shape)."""
+        W = np.asarray(W, dtype=float).reshape(len(W), self.size)
+        smaller = W.nbytes > _SMALL and 12 * np.count_nonzero(W) < W.nbytes
+        self._stacks.append(_Rows(W) if smaller else W.copy())
+        self._ends.append(len(self) + len(W))
 
     def append(self, w) -> None:
         """Add one solution."""
-        flat = np.asarray(w, dtype=float).reshape(-1)
-        where = np.flatnonzero(flat)
-        sparse = 12 * len(where) < 8 * len(flat)
-        self._rows.append((where.astype(np.int32), flat[where]) if sparse else (None, flat.copy()))
+        self.extend(np.asarray(w)[None])
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: int) -> np.ndarray:
-        where, values = self._rows[index]
-        if where is None:
-            return values.reshape(self.shape).copy()
-        row = np.zeros(int(np.prod(self.shape)))
-        row[where] = values
-        return row.reshape(self.shape)
+        stack, row = self._find(index)
+        if isinstance(stack, np.ndarray):
+            return stack[row].reshape(self.shape).copy()
+        w = np.zeros(self.size)
+        where, values = stack.entries(row)
+        w[where] = values
+        return w.reshape(self.shape)
+
+    def _find(self, index: int):
+        index = range(len(self))[index]
+        k = bisect_right(self._ends, index)
+        return self._stacks[k], index - (self._ends[k - 1] if k else 0)
 
     @cached_property
     def dense(self) -> np.ndarray:
@@ -45,20 +60,19 @@ class Coefficients:
         """scipy.sparse CSR array of shape (L, p); with K outputs (L·K, p), row l·K + k."""
         from scipy.sparse import csr_array
 
-        size = int(np.prod(self.shape))
         entries = [self._entries(i) for i in range(len(self))]
         starts = np.concatenate([[0], np.cumsum([len(where) for where, _ in entries])])
         where = np.concatenate([where for where, _ in entries])
         values = np.concatenate([values for _, values in entries])
-        flat = csr_array((values, where, starts), shape=(len(self), size))
+        flat = csr_array((values, where, starts), shape=(len(self), self.size))
         return flat if len(self.shape) == 1 else flat.reshape((-1, self.shape[-1])).tocsr()
 
     def _entries(self, i: int):
-        where, values = self._rows[i]
-        if where is None:
-            where = np.flatnonzero(values)
-            values = values[where]
-        return where, values
+        stack, row = self._find(i)
+        if isinstance(stack, _Rows):
+            return stack.entries(row)
+        where = np.flatnonzero(stack[row])
+        return where, stack[row, where]
 
     def used(self, i: int) -> np.ndarray:
         """Columns with a non-zero weight in any output of solution i."""
@@ -77,3 +91,17 @@ class Coefficients:
         if "dense" in self.__dict__:
             return self.dense[..., columns]
         return np.stack([self[i][..., columns] for i in range(len(self))])
+
+
+class _Rows:
+    """Compressed rows: the entries of row i are at starts[i]:starts[i + 1]."""
+
+    def __init__(self, W):
+        rows, columns = np.nonzero(W)
+        self.starts = np.searchsorted(rows, np.arange(len(W) + 1))
+        self.columns, self.values = columns.astype(np.int32), W[rows, columns]
+
+    def entries(self, row: int):
+        """(positions, values) of one row."""
+        at = slice(self.starts[row], self.starts[row + 1])
+        return self.columns[at], self.values[at]

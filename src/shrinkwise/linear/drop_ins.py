@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import penalties
 from .estimators import regression_target, weighted_rows
-from .inputs import AS_IT_COMES, READS, check_settings, checked_weights, loss_of
+from .inputs import READS, check_settings, checked_weights, loss_of
 from .path import solve_one
 from .problem import Problem
 
@@ -71,7 +71,7 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = AS_IT_COMES
+        tags.input_tags.sparse = True
         tags.target_tags.multi_output = self.several_targets
         return tags
 

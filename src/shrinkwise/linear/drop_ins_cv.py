@@ -305,13 +305,14 @@ class RidgeCV(LeastSquares):
         return scores
 
     def _keep_solutions(self, ridge, lambdas, index, y):
-        if np.ndim(index) == 0:
-            fit = ridge.solutions([lambdas[index]], self.tol)[0]
-            self._keep([fit.w] if y.ndim == 1 else fit.w, [float(fit.b)] if y.ndim == 1 else fit.b, y.ndim == 1)
-            fits = [fit]
-        else:
-            fits = [ridge.solutions([lambdas[i]], self.tol)[0] for i in index]
+        chosen = np.atleast_1d(index)  # one λ, or one for each target
+        fits = [fit for stack in ridge.solutions(lambdas[chosen], self.tol) for fit in stack.each()]
+        if np.ndim(index):
             self._keep([fit.w[k] for k, fit in enumerate(fits)], [fit.b[k] for k, fit in enumerate(fits)], False)
+        elif y.ndim == 1:
+            self._keep([fits[0].w], [float(fits[0].b)], True)
+        else:
+            self._keep(fits[0].w, fits[0].b, False)
         self.duality_gap_ = max(fit.certificate.gap for fit in fits)
         self.kkt_violation_ = max(fit.certificate.kkt for fit in fits)
         self.status_ = f"solved: relative gap {self.duality_gap_:.1e}"

@@ -10,6 +10,7 @@ so gap = P − D bounds how far the objective is from its minimum. The relative 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,37 @@ class Solution:
     certificate: Certificate
     solved: bool
     n_iter: int
+
+
+@dataclass
+class Solutions:
+    """Fits at several λ in a row, each field of `Solution` and `Certificate` stacked along the first axis."""
+
+    w: np.ndarray
+    b: np.ndarray
+    objective: np.ndarray
+    gap: np.ndarray
+    kkt: np.ndarray
+    solved: np.ndarray
+    n_iter: np.ndarray
+
+    @classmethod
+    def of(cls, solution: Solution) -> Solutions:
+        """One solution as a stack of one."""
+        c = solution.certificate
+        rest = (c.objective, c.gap, c.kkt, solution.solved, solution.n_iter)
+        return cls(solution.w[None], np.asarray(solution.b)[None], *(np.array([x]) for x in rest))
+
+    def __len__(self) -> int:
+        return len(self.gap)
+
+    def __getitem__(self, rows: slice) -> Solutions:
+        return Solutions(*(part[rows] for part in vars(self).values()))
+
+    def each(self) -> Iterator[Solution]:
+        """The solutions one by one."""
+        for w, b, objective, gap, kkt, solved, n_iter in zip(*vars(self).values(), strict=True):
+            yield Solution(w, b, Certificate(float(objective), float(gap), float(kkt)), bool(solved), int(n_iter))
 
 
 def certify(data, penalty, w, eta, u=None, dual=None) -> Certificate:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..penalties import L1, Penalty
 from .factors import with_factors
 from .grid import lambda_max
-from .inputs import AS_IT_COMES, READS, check_settings, checked_weights, checked_y, loss_of
+from .inputs import READS, check_settings, checked_weights, checked_y, loss_of
 from .path import solve_one
 from .problem import Problem
 from .separable import is_separable
@@ -75,7 +75,7 @@ class _Linear(BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = AS_IT_COMES
+        tags.input_tags.sparse = True
         return tags
 
 

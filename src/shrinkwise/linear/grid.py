@@ -31,7 +31,7 @@ def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float
         top, ratio = 100.0 * problem.top_curvature / curvature, 1e-8 if ratio is None else ratio
     elif ratio is None:
         ratio = 1e-3 if problem.n > problem.p else 1e-2
-    return np.geomspace(top, top * ratio, n_lambdas) if n_lambdas > 1 else np.array([top])
+    return top * ratio ** (np.arange(n_lambdas) / max(n_lambdas - 1, 1))
 
 
 def short_grid(problem: Problem, penalty: Penalty) -> np.ndarray:

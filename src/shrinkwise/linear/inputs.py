@@ -12,13 +12,7 @@ from . import losses
 from .design import is_sparse
 from .problem import Problem
 
-# Whether every solver takes scipy sparse and float32 X as they come; until then X is widened, and sparse X refused.
-AS_IT_COMES = True
-# The same for scikit-learn's validation in the estimators.
-READS = {
-    "accept_sparse": ("csr", "csc") if AS_IT_COMES else False,
-    "dtype": [np.float64, np.float32] if AS_IT_COMES else np.float64,
-}
+READS = {"accept_sparse": ("csr", "csc"), "dtype": [np.float64, np.float32]}  # for scikit-learn's validation
 _CODED = ("logistic", "multinomial")
 
 
@@ -49,11 +43,9 @@ def loss_of(loss, delta: float | None = None):
 def checked_X(X):
     """X (n, p) as float64, float32 or scipy sparse, finite."""
     if is_sparse(X):
-        if not AS_IT_COMES:
-            raise TypeError("expected a dense X, got a sparse one: convert it with X.toarray()")
         entries = X.data
     else:
-        X = entries = _numbers(X, "X") if AS_IT_COMES else _numbers(X, "X").astype(float, copy=False)
+        X = entries = _numbers(X, "X")
     if X.ndim != 2 or 0 in X.shape:
         raise ValueError(f"expected X of shape (n, p) with n ≥ 1 rows and p ≥ 1 columns, got shape {X.shape}")
     _refuse_missing(entries, "X")

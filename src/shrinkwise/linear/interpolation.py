@@ -15,9 +15,9 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from ..penalties.contract import check_lam
 from .duality import Certificate, certify
 from .grid import several_targets
-from .solutions import Fit, Path
+from .solutions import Fit, Path, sentence
 from .solvers import solver_for
-from .solving import sentence, solve_all
+from .solving import solve_all
 
 _ROUNDS = 20
 
@@ -45,8 +45,9 @@ def solution_at(path: Path, lam: float) -> Fit:
 
 
 def _fit(path, lam, w, b, certificate, solved) -> Fit:
-    status = sentence(certificate, solved, path.tol, path.max_iter)
-    return Fit(lam, w, b, float(certificate.gap), float(certificate.kkt), float(certificate.objective), solved, status)
+    gap, kkt = float(certificate.gap), float(certificate.kkt)
+    status = sentence(gap, kkt, solved, path.tol, path.max_iter)
+    return Fit(lam, w, b, gap, kkt, float(certificate.objective), solved, status)
 
 
 def _signs_decide(path) -> bool:

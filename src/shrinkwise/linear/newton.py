@@ -11,12 +11,13 @@ Tibshirani et al., Strong rules for discarding predictors in lasso-type problems
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .columns import working_columns
-from .duality import Solution, certify
+from .duality import Solution, Solutions, certify
 from .inner_penalty import inner_penalty
 from .working import WorkingSolver
 
@@ -57,15 +58,14 @@ class NewtonSolver:
         """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
         return self._solve_chunk([penalty], tol, max_iter)[0][0]
 
-    def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> list[Solution]:
+    def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
         """The Solutions over a decreasing grid: as `solve` one by one, with fewer passes over X."""
-        penalties = [penalty.with_lam(lam) for lam in lambdas]
-        solutions, size = [], 1
-        while len(solutions) < len(penalties):
-            found, missed = self._solve_chunk(penalties[len(solutions) :][:size], tol, max_iter)
-            solutions += found
+        penalties, size = [penalty.with_lam(lam) for lam in lambdas], 1
+        while penalties:
+            found, missed = self._solve_chunk(penalties[:size], tol, max_iter)
+            yield from map(Solutions.of, found)
+            penalties = penalties[size:]
             size = max(1, size // 2) if missed else min(2 * size, _CHUNK)
-        return solutions
 
     def _solve_chunk(self, penalties, tol: float, max_iter: int):
         """(Solutions, how many of them needed a second look)."""

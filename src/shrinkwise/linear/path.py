@@ -36,7 +36,7 @@ def path(
 
     Parameters
     ----------
-    X : (n, p) dense array. Not standardised inside: the penalty acts on the columns as they come.
+    X : (n, p) dense or scipy sparse, float64 or float32. Not standardised inside: the penalty acts on the columns as they come.
     y : (n,); with the squared loss also (n, K), K targets with a common λ. Penalties on single weights then fit each target
         as if alone.
     penalty : Penalty

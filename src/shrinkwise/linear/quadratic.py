@@ -1,8 +1,7 @@
 """The inner problem of every solver here: minimise ½w'Gw − c'w + λf(w), G positive semidefinite.
 
 L1 + L2 is solved by the kernel `gram_path` (coordinate descent, extrapolation, Newton steps on the support); without an L1
-part one Cholesky solve is all there is. Any other penalty with a prox is solved by
-accelerated proximal gradient.
+part one Cholesky solve is all there is. Any other penalty with a prox is solved by accelerated proximal gradient.
 """
 
 from __future__ import annotations
@@ -22,11 +21,10 @@ def solve_l1_l2(G, c, a, b, w, tol: float, max_sweeps: int = 10_000):
     """
     if not a.any():
         return _solve_smooth(G, c, b), True, 1
-    W, R, count = np.zeros((2, len(c))), np.zeros((2, len(c))), np.zeros(2, dtype=np.int64)
-    W[0], R[0] = w, c - G @ w
-    A, B = np.repeat(a[None], 2, 0), np.repeat(b[None], 2, 0)
-    kernels.gram_path(G, c, 0.0, 1, np.ones(2), A, B, W, R, count, tol_gap=-np.inf, tol_kkt=tol, max_sweeps=max_sweeps)
-    return W[1], bool(count[1] > 0), abs(int(count[1]))
+    rows = kernels.PathRows.of(np.ones(2), np.repeat(a[None], 2, 0), np.repeat(b[None], 2, 0))
+    rows.W[0], rows.R[0], rows.known = w, c - G @ w, 1
+    kernels.gram_path(G, c, 0.0, rows, tol_gap=-np.inf, tol_kkt=tol, max_sweeps=max_sweeps)
+    return rows.W[1], bool(rows.count[1] > 0), abs(int(rows.count[1]))
 
 
 def _solve_smooth(G, c, b):

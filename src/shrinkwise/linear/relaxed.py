@@ -72,8 +72,4 @@ def blend(path: Path, gamma: float) -> Path:
         kkt=nothing,
         objectives=nothing,
         solved=refit.solved & path.solved,
-        status=[
-            "relaxed: refitted on the support" if ok else "relaxed: the refit on the support did not reach its optimum"
-            for ok in refit.solved
-        ],
     )

@@ -12,13 +12,14 @@ On the solution of large quadratic programming problems with bound constraints, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 from scipy.linalg import eigh
 
 from ..kernels import WeightedColumns, sparse_cd
-from .duality import Certificate, Solution, certify_least_squares
+from .duality import Certificate, Solution, Solutions, certify_least_squares
 from .inner import inner_solver
 from .quadratic import solve_l1_l2
 from .working_set import WorkingSet
@@ -62,7 +63,11 @@ class ResidualSolver:
         """ȳ − x̄'w, or 0."""
         return np.array(self.y_mean - self.all.means @ w if self.problem.fit_intercept else 0.0)
 
-    def solve(self, penalty, tol: float, max_iter: int):
+    def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
+        """The Solutions over a decreasing grid, each from the one before."""
+        return (Solutions.of(self.solve(penalty.with_lam(lam), tol, max_iter)) for lam in lambdas)
+
+    def solve(self, penalty, tol: float, max_iter: int) -> Solution:
         """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
         parts = penalty.l1_l2((self.p,))
         if parts is None:

@@ -16,13 +16,15 @@ regularization for expression arrays, Biostatistics 2004 (p ≫ n).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 from scipy.linalg import lstsq, qr, svd
 
-from .duality import Certificate, Solution
+from .duality import Solutions
 from .problem import Problem
+from .strengths import Strengths
 
 # A filter d/(d + λ) from the eigenvalues of Z'Z is off by eps · d_max/(d + λ) at most: 1e-8 at this ratio.
 _SQUARED_ENOUGH = 3e-8
@@ -41,13 +43,9 @@ def _factors(problem: Problem, penalty) -> np.ndarray | None:
     """c with λ f(w) = ½ λ Σ c_j w_j² along the whole path, else None."""
     if problem.loss.name != "squared" or min(problem.n, problem.p) > _LARGEST_SIDE:
         return None
-    one, two = penalty.with_lam(1.0), penalty.with_lam(2.0)
-    first, second = one.l1_l2((problem.p,)), two.l1_l2((problem.p,))
-    if first is None or second is None or first[0].any() or not first[1].any():
-        return None
-    if not np.array_equal(2.0 * first[1], second[1]):
-        return None
-    return None if _too_large(problem) and np.ptp(first[1]) > 0 else first[1]
+    strengths = Strengths.of(penalty, (problem.p,))
+    factors = None if strengths is None else strengths.ridge()
+    return None if factors is None or (_too_large(problem) and np.ptp(factors) > 0) else factors
 
 
 def _too_large(problem: Problem) -> bool:
@@ -169,27 +167,23 @@ class Ridge:
         """(L, K): ȳ − w x̄, or 0."""
         return self.y_mean - w @ self.design.means if self.problem.fit_intercept else np.zeros(w.shape[:2])
 
-    def solutions(self, lambdas, tol: float) -> list[Solution]:
-        """A Solution for each λ, w of the problem's shape; several λ at a time, in matrix products."""
+    def solutions(self, lambdas, tol: float) -> Iterator[Solutions]:
+        """The solutions at each λ, w of the problem's shape; several λ at a time, in matrix products."""
         chunk = max(1, 4_000_000 // (self.problem.p * self.Y.shape[1]))
-        found = []
         for start in range(0, len(lambdas), chunk):
-            found += self._some(np.asarray(lambdas[start : start + chunk], dtype=float), tol)
-        return found
+            yield self._some(lambdas[start : start + chunk], tol)
 
-    def _some(self, lambdas, tol) -> list[Solution]:
+    def _some(self, lambdas, tol) -> Solutions:
         w = self.weights(lambdas)
         (L, K, p), b = w.shape, self.intercepts(w)
         residual = self.Y[:, None, :] - self.design.centred_times(w.reshape(L * K, p)).reshape(self.n, L, K)
         gaps, kkt, norms = self._optimality(lambdas, w, residual)
         null_loss = 0.5 * float(np.sum(self.Y * self.Y)) / self.n
         losses = 0.5 * np.einsum("nlk,nlk->l", residual, residual) / self.n
-        shape, found = self.problem.weights_shape, []
-        for i, lam in enumerate(lambdas):
-            gap = float(gaps[i]) / null_loss if null_loss > 0 else 0.0
-            certificate = Certificate(float(losses[i] + 0.5 * lam * norms[i]), gap, float(kkt[i]))
-            found.append(Solution(w[i].reshape(shape), b[i].reshape(shape[:-1]), certificate, bool(gap <= tol), 1))
-        return found
+        gaps = gaps / null_loss if null_loss > 0 else np.zeros(L)
+        shape = self.problem.weights_shape
+        w, b = w.reshape(L, *shape), b.reshape(L, *shape[:-1])
+        return Solutions(w, b, losses + 0.5 * lambdas * norms, gaps, kkt, gaps <= tol, np.ones(L, dtype=int))
 
     def _optimality(self, lambdas, w, residual):
         """(gap P − D, largest stationarity violation, Σ c w²) at every λ.

@@ -14,6 +14,20 @@ from .coefficients import Coefficients
 from .problem import Problem
 
 
+def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int) -> str:
+    """What became of one fit."""
+    if np.isnan(kkt):
+        return (
+            f"relaxed: {'refitted on the support' if solved else 'the refit on the support did not reach its optimum'}"
+        )
+    if np.isnan(gap):
+        state = "solved to a stationary point" if solved else f"stopped at max_iter={max_iter}"
+        return f"{state}: KKT violation {kkt:.1e} (the penalty is not convex, so there is no duality gap)"
+    if solved:
+        return f"solved: relative gap {gap:.1e}"
+    return f"stopped at max_iter={max_iter}: relative gap {gap:.1e} > tol={tol:g}, raise max_iter or tol"
+
+
 @dataclass
 class Fit:
     """One solution: λ, coef, intercept and its certificate (see `Path.at`)."""
@@ -64,7 +78,7 @@ class Path:
     objectives: np.ndarray = field(repr=False)
     solved: np.ndarray = field(repr=False)
     n_iter: np.ndarray = field(repr=False)
-    status: list[str] = field(repr=False)
+    remark: str = field(default="", repr=False)  # what is to be said of λ = 0
     tol: float = field(default=1e-6, repr=False)
     max_iter: int = field(default=10_000, repr=False)
     problem: Problem | None = field(default=None, repr=False)
@@ -85,6 +99,15 @@ class Path:
                 "this path was pickled without its data: fit it again to ask for what is computed from them"
             )
         return self.problem
+
+    @cached_property
+    def status(self) -> list[str]:
+        """What became of each fit, L sentences."""
+        each = zip(self.lambdas, self.gaps, self.kkt, self.solved, strict=True)
+        return [
+            sentence(gap, kkt, solved, self.tol, self.max_iter) + (self.remark if lam == 0 else "")
+            for lam, gap, kkt, solved in each
+        ]
 
     # --- coefficients ------------------------------------------------------------------------------------
     @property

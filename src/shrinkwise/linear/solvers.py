@@ -13,10 +13,3 @@ def solver_for(problem: Problem, start=None, gram=None):
     if problem.loss.name != "squared":
         return NewtonSolver(problem, start)
     return ResidualSolver(problem, start) if problem.design.sparse else SquaredSolver(problem, start, gram)
-
-
-def along(solver, penalty, lambdas, tol: float, max_iter: int):
-    """Its Solutions for a decreasing grid, each from the one before; some solvers take the whole grid at once."""
-    if isinstance(solver, ResidualSolver):
-        return (solver.solve(penalty.with_lam(lam), tol, max_iter) for lam in lambdas)
-    return solver.solve_all(penalty, lambdas, tol, max_iter)

@@ -13,11 +13,12 @@ from functools import cached_property, partial
 import numpy as np
 from scipy.linalg import lstsq, svd
 
-from .duality import Certificate, Solution, certify_least_squares
+from .duality import Certificate, Solution, Solutions, certify_least_squares
 from .group_path import GroupPath
 from .inner import inner_solver
-from .l1_path import L1Path, Strengths
+from .l1_path import L1Path
 from .quadratic import solve_prox
+from .strengths import Strengths
 from .working_set import WorkingSet
 
 _EPS = np.finfo(float).eps
@@ -46,33 +47,33 @@ class SquaredSolver:
         self.descends = self.p > self.n and not self.design.sparse
 
     def intercept(self, w):
-        """ȳ − x̄'w, or 0."""
-        return np.array(self.y_mean - self.design.means @ w if self.problem.fit_intercept else 0.0)
+        """ȳ − x̄'w, or 0; of one solution or of several."""
+        return np.asarray(self.y_mean - w @ self.design.means if self.problem.fit_intercept else np.zeros(w.shape[:-1]))
 
-    def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solution]:
-        """The Solution for every λ of a decreasing grid: relative duality gap ≤ tol where solved."""
+    def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
+        """The Solutions over a decreasing grid: relative duality gap ≤ tol where solved."""
         lambdas = np.asarray(lambdas, dtype=float)
         strengths = Strengths.of(penalty, (self.p,))
         n_l1 = 0 if strengths is None else strengths.count_l1(lambdas)
         if n_l1:
             yield from self._l1_solutions(lambdas[:n_l1], strengths, tol, max_iter)
         for lam in lambdas[n_l1:]:
-            yield self.solve(penalty.with_lam(lam), tol, max_iter)
+            yield Solutions.of(self.solve(penalty.with_lam(lam), tol, max_iter))
 
     def _l1_solutions(self, lambdas, strengths, tol, max_iter):
         null_loss = 0.5 * self.yy
-        fits = L1Path(self.design, self.y, self.c, self.gram).solve(lambdas, strengths, tol * null_loss, max_iter)
-        self.w = fits[-1].w
-        for fit in fits:
-            gap = max(fit.gap, 0.0) / null_loss if null_loss > 0 else 0.0
-            certificate = Certificate(fit.objective, gap, fit.kkt)
-            yield Solution(fit.w, self.intercept(fit.w), certificate, gap <= tol, max(abs(fit.sweeps), 1))
+        path = L1Path(self.design, self.y, self.c, self.gram)
+        for fits in path.solve(lambdas, strengths, tol * null_loss, max_iter):
+            self.w = fits.W[-1]
+            gap = np.maximum(fits.gap, 0.0) / null_loss if null_loss > 0 else np.zeros(len(fits.gap))
+            sweeps = np.maximum(np.abs(fits.sweeps), 1)
+            yield Solutions(fits.W, self.intercept(fits.W), fits.objective, gap, fits.kkt, gap <= tol, sweeps)
 
     def solve(self, penalty, tol: float, max_iter: int) -> Solution:
         """The Solution for `penalty` at its own λ, from where the last one ended."""
         parts = penalty.l1_l2((self.p,))
         if parts is not None and parts[0].any():
-            return next(self.solve_all(penalty, [penalty.lam], tol, max_iter))
+            return next(next(self.solve_all(penalty, [penalty.lam], tol, max_iter)).each())
         inner = inner_solver(penalty, (self.p,)) if parts is None else None
         gradient_tol = 0.1 * tol * max(float(np.abs(self.c).max(initial=0.0)), _EPS)
         total = 0
