@@ -115,11 +115,6 @@ def test_an_increasing_grid_is_sorted_and_it_is_said():
     np.testing.assert_array_equal(model.lambdas_, [0.1, 0.01])
 
 
-def test_groups_of_targets_wait_for_a_solver_and_it_is_said():
-    with pytest.raises(TypeError, match="several targets are fitted one by one"):
-        path(X, np.column_stack([y, y]), sw.GroupLasso(1.0, sw.Groups.columns()))
-
-
 def test_stability_selection_says_what_was_expected():
     with pytest.raises(ValueError, match="threshold above"):
         stability_selection(X, y, sw.L1(0.1), threshold=0.4, pairs=1)

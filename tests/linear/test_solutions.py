@@ -64,7 +64,7 @@ def test_coefficients_are_kept_sparse_and_given_dense():
     X = rng.normal(size=(30, 3000))
     y = X[:, 0] - X[:, 1] + rng.normal(size=30)
     fitted = path(X, y, sw.L1(1.0), n_lambdas=20, lambda_min_ratio=0.3)
-    kept = sum(where.nbytes + values.nbytes for where, values in fitted.coefficients._rows)
+    kept = sum(stack.columns.nbytes + stack.values.nbytes for stack in fitted.coefficients._stacks)
     assert kept < 0.01 * fitted.coefs.nbytes
     np.testing.assert_array_equal(fitted.coefs_sparse.toarray(), fitted.coefs)
     np.testing.assert_array_equal(fitted.n_nonzero, (fitted.coefs != 0).sum(1))

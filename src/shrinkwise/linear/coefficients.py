@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-_SMALL = 100_000  # bytes that are not worth compressing
+_SHORT = 1000  # rows up to this length are not worth compressing
 
 
 class Coefficients:
@@ -26,7 +26,7 @@ class Coefficients:
     def extend(self, W) -> None:
         """Add several solutions, (k, *shape)."""
         W = np.asarray(W, dtype=float).reshape(len(W), self.size)
-        smaller = W.nbytes > _SMALL and 12 * np.count_nonzero(W) < W.nbytes
+        smaller = self.size > _SHORT and 12 * np.count_nonzero(W) < W.nbytes
         self._stacks.append(_Rows(W) if smaller else W.copy())
         self._ends.append(len(self) + len(W))
 

@@ -6,13 +6,14 @@ import numpy as np
 
 from ..penalties import L2, Penalty
 from .problem import Problem
-from .solvers import solver_for
+from .solvers import several_targets, solver_for
 
 
 def lambda_max(problem: Problem, penalty: Penalty) -> float:
     """Smallest λ at which every penalised weight is zero: at the fitted intercept and unpenalised columns; may be ∞."""
-    if several_targets(problem):
-        return max(lambda_max(part, penalty) for part in target_problems(problem, penalty))
+    parts = targets_apart(problem, penalty)
+    if parts is not None:
+        return max(lambda_max(part, penalty) for part in parts)
     return penalty.lambda_max(null_gradient(problem, penalty)) * (1.0 + 8 * np.finfo(float).eps)
 
 
@@ -52,8 +53,10 @@ def null_fit(problem: Problem, penalty: Penalty):
     columns = np.flatnonzero(free.reshape(-1, problem.p).any(0))
     if len(columns):
         part = Problem(problem.X[:, columns], problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
-        fitted = solver_for(part).solve(L2(0.0), 1e-14, 1000)
-        w[..., columns], b = fitted.w, fitted.b
+        parts = _one_by_one(part) if several_targets(part) else [part]
+        fits = [solver_for(one).solve(L2(0.0), 1e-14, 1000) for one in parts]
+        w[..., columns] = np.reshape([fit.w for fit in fits], (*w.shape[:-1], len(columns)))
+        b = np.reshape([fit.b for fit in fits], np.shape(b))
     return w, b
 
 
@@ -63,18 +66,14 @@ def null_gradient(problem: Problem, penalty: Penalty):
     return problem.correlate((problem.s * problem.loss.gradient(problem.y, eta).T).T)
 
 
-def several_targets(problem: Problem) -> bool:
-    """Whether y has columns, K targets of least squares."""
-    return problem.loss.name == "squared" and np.ndim(problem.y) == 2
+def targets_apart(problem: Problem, penalty: Penalty) -> list[Problem] | None:
+    """The targets one by one, where several are fitted and the penalty is alike and on single weights; else None."""
+    if not several_targets(problem) or not penalty.separable or np.ndim(getattr(penalty, "weights", 1.0)) > 1:
+        return None
+    return _one_by_one(problem)
 
 
-def target_problems(problem: Problem, penalty: Penalty) -> list[Problem]:
-    """The targets one by one, where the penalty lets them: where it is a sum over single weights, alike for all targets."""
-    if not penalty.separable or np.ndim(getattr(penalty, "weights", 1.0)) > 1:
-        raise TypeError(
-            f"several targets are fitted one by one, which {penalty!r} does not allow: use a penalty on single weights "
-            "(L1, L2, elastic net, MCP, bounds), or fit each target in turn"
-        )
+def _one_by_one(problem: Problem) -> list[Problem]:
     offsets = [None] * problem.y.shape[1] if problem.offset is None else problem.offset.T
     return [
         Problem(problem.X, y, problem.loss, problem.s, problem.fit_intercept, offset)

@@ -14,7 +14,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..penalties.contract import check_lam
 from .duality import Certificate, certify
-from .grid import several_targets
+from .grid import targets_apart
 from .solutions import Fit, Path, sentence
 from .solvers import solver_for
 from .solving import solve_all
@@ -35,7 +35,7 @@ def solution_at(path: Path, lam: float) -> Fit:
     guess = _on_support(path, lam, before) if _signs_decide(path) else None
     if guess is not None:
         return guess
-    if several_targets(problem):
+    if targets_apart(problem, path.penalty) is not None:
         one = solve_all(problem, path.penalty, np.array([lam]), path.tol, path.max_iter)
         return solution_at(one, lam)
     nearest = max(before, 0)

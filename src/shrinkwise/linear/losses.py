@@ -61,7 +61,7 @@ class Squared(Loss):
 
     def null_intercept(self, y, s):
         """Weighted mean of y."""
-        return np.array(np.average(y, weights=s))
+        return np.array(np.average(y, weights=s, axis=0))
 
     def score(self, y, eta):
         """What cross-validation reports: (y − η)²."""

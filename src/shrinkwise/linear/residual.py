@@ -316,10 +316,10 @@ def _conjugate_gradients(block, gradient, b, scale, tol, max_steps):
 
 
 def proximal_gradient(curved, top: float, c, penalty, w, tol: float, max_iter: int):
-    """argmin ½w'Hw − c'w + penalty(w) by accelerated proximal gradient with restart; curved(w) = Hw, top its eigenvalue.
+    """argmin ½⟨w, Hw⟩ − ⟨c, w⟩ + penalty(w) by accelerated proximal gradient with restart; curved(w) = Hw, w of any shape.
 
-    `top` may be too low: it is raised where a step shows more curvature. Stops when the prox-gradient residual
-    max|w⁺ − w| / step ≤ `tol`. Returns (w, steps, converged).
+    `top` is H's largest eigenvalue; it may be too low and is raised where a step shows more curvature. Stops when the
+    prox-gradient residual max|w⁺ − w| / step ≤ `tol`. Returns (w, steps, converged).
     References: Beck and Teboulle, SIAM J. Imaging Sci. 2009. O'Donoghue and Candès, Found. Comput. Math. 2015.
     """
     Hw = curved(w)
@@ -330,13 +330,13 @@ def proximal_gradient(curved, top: float, c, penalty, w, tol: float, max_iter: i
     for k in range(max_iter):
         new = penalty.prox(y - (Hy - c) / top, 1.0 / top)
         Hnew, change = curved(new), new - y
-        squares = change @ change
-        if change @ (Hnew - Hy) > top * squares * (1.0 + 1e-6):
+        squares = np.vdot(change, change)
+        if np.vdot(change, Hnew - Hy) > top * squares * (1.0 + 1e-6):
             top *= 1.1
             continue
         if np.abs(change).max(initial=0.0) * top <= tol:
             return new, k + 1, True
-        if change @ (new - w) < 0:
+        if np.vdot(change, new - w) < 0:
             momentum, y, Hy = 1.0, new, Hnew
         else:
             faster = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum * momentum))

@@ -11,7 +11,7 @@ from scipy.linalg import svd
 from ..penalties import Penalty
 from .coefficients import Coefficients
 from .duality import Certificate, Solution, Solutions
-from .grid import null_fit, several_targets, target_problems
+from .grid import null_fit, targets_apart
 from .problem import Problem
 from .ridge import ridge_of
 from .solutions import Path
@@ -53,8 +53,9 @@ def solve_all(
 
 
 def _solutions(problem: Problem, penalty: Penalty, lambdas, tol, max_iter, gram) -> Iterator[Solutions]:
-    if several_targets(problem):
-        return _targets(problem, penalty, lambdas, tol, max_iter)
+    parts = targets_apart(problem, penalty)
+    if parts is not None:
+        return _apart(parts, penalty, lambdas, tol, max_iter)
     return _one_after_the_other(problem, penalty, lambdas, tol, max_iter, gram)
 
 
@@ -79,9 +80,8 @@ def _not_unique(problem: Problem) -> str:
 
 
 # --- several targets -----------------------------------------------------------------------------------------
-def _targets(problem: Problem, penalty: Penalty, lambdas, tol, max_iter) -> Iterator[Solutions]:
+def _apart(parts: list[Problem], penalty: Penalty, lambdas, tol, max_iter) -> Iterator[Solutions]:
     """Solutions with the targets solved one by one: gaps add up, relative to the null losses' sum."""
-    parts = target_problems(problem, penalty)
     null = np.array([part.null_loss for part in parts])
     runs = [_one_by_one(part, penalty, lambdas, tol, max_iter) for part in parts]
     for together in zip(*runs, strict=True):

@@ -19,7 +19,7 @@ class WorkingSet:
 
     Attributes
     ----------
-    w : (p,) weights.  g : (p,) gradient of the loss there.
+    w : (p,) weights, or (K, p) for K targets.  g : gradient of the loss there, in the same shape.
     """
 
     def __init__(self, design, c, w, gram=None):
@@ -34,7 +34,7 @@ class WorkingSet:
         """Solve to violations ≤ tol on all columns; returns (converged, sweeps)."""
         self._admit(inner.screen(self.g, self.previous), inner.blocks)
         self.previous, total = inner, 0
-        active = (self.w != 0) | (inner.violation(self.w, self.g) > tol)
+        active = _moved(self.w) | (inner.violation(self.w, self.g) > tol)
         while True:
             active = whole_units(active, inner.blocks)
             self._admit(active, inner.blocks)
@@ -63,24 +63,29 @@ class WorkingSet:
 
     def _solve_on(self, columns, inner, tol, max_sweeps):
         part, converged, sweeps = inner.solve(
-            self.gram.on(columns), self.c[columns], columns, self.w[columns], tol, max_sweeps
+            self.gram.on(columns), self.c[..., columns], columns, self.w[..., columns], tol, max_sweeps
         )
         self.w = np.zeros_like(self.w)
-        self.w[columns] = part
+        self.w[..., columns] = part
         return converged, sweeps
 
     def _gradient_on_members(self):
         order, g = self.gram.order, np.zeros_like(self.w)
-        support = np.flatnonzero(self.w[order])
-        g[order] = self.w[order][support] @ self.gram.G[support] - self.c[order]
+        support = np.flatnonzero(_moved(self.w)[order])
+        g[..., order] = self.w[..., order[support]] @ self.gram.G[support] - self.c[..., order]
         return g
 
     def _gradient(self):
-        support = np.flatnonzero(self.w)
+        support = np.flatnonzero(_moved(self.w))
         if isinstance(self.gram, WholeGram):
-            return self.w[support] @ self.gram.G[support] - self.c
-        fitted = self.design.centred_times(self.w[support], support)
-        return self.design.centred_transposed(fitted) / self.design.n - self.c
+            return self.w[..., support] @ self.gram.G[support] - self.c
+        fitted = self.design.centred_times(self.w[..., support], support)
+        return self.design.centred_transposed(fitted).T / self.design.n - self.c
+
+
+def _moved(w):
+    """(p,) mask of the columns with a non-zero weight."""
+    return w != 0 if w.ndim == 1 else (w != 0).any(0)
 
 
 def whole_units(mask, blocks):
