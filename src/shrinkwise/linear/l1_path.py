@@ -71,14 +71,11 @@ class L1Path:
         work = self._whole if self.whole else self._blocks
         return work(np.ascontiguousarray(lambdas, dtype=float), strengths, gap, max_sweeps)
 
-    def _fits(self, W, R, A, B, sweeps) -> Fits:
-        certificates = kernels.gram_certificates(W, R, self.c, A, B, self.reach, self.yy)
-        return Fits(W, *certificates.T, sweeps)
-
     def _whole(self, lambdas, strengths, gap, max_sweeps):
         rows = PathRows.of(lambdas, *strengths.rows(lambdas))
         kernels.gram_path(self.gram.G, self.c, self.yy, rows, tol_gap=gap, max_sweeps=max_sweeps)
-        yield self._fits(rows.W, rows.R, rows.A, rows.B, rows.count)
+        found = kernels.gram_certificates(rows.W, rows.R, self.c, rows.A, rows.B, self.reach, self.yy)
+        yield Fits(rows.W, *found.T, rows.count)  # type: ignore[call-arg]
 
     # --- working sets ---------------------------------------------------------------------------------------------
     def _blocks(self, lambdas, strengths, gap, max_sweeps):
@@ -89,19 +86,26 @@ class L1Path:
             before = lambdas[max(done - 2, 0) : done]
             known = history[-len(before) :] if done else []
             W, R, sweeps = self._solve_block(before, block, known, strengths, gap, max_sweeps)
-            A, B = strengths.rows(block)
-            fits = self._fits(W, R, A, B, sweeps)
-            kept = self._admit_missed(fits.gap > gap, R, A)
+            certificates = np.concatenate(
+                [self._certificate(*each, strengths) for each in zip(W, R, block, strict=True)]
+            )
+            kept = self._admit_missed(certificates[:, 0] > gap, R, block, strengths)
             if kept:
-                yield fits.first(kept)
-                history = [*history, *zip(W[:kept], R[:kept], strict=True)][-2:]
-                a_last, done = A[kept - 1], done + kept
+                yield Fits(W, *certificates.T, sweeps).first(kept)  # type: ignore[call-arg]
+                # Copies: rows of the block would keep all of it in memory.
+                history = [*history, *((W[k].copy(), R[k].copy()) for k in range(max(kept - 2, 0), kept))][-2:]
+                a_last, done = strengths.at(block[kept - 1])[0], done + kept
             size = min(size + 2, _LONGEST) if kept == len(block) else max(2, size // 2)
 
-    def _admit_missed(self, loose, R, A) -> int:
+    def _certificate(self, w, r, lam, strengths):
+        """(1, 3): absolute gap, violation, objective; one λ at a time, so that no block of strengths is written out."""
+        a, b = strengths.at(lam)
+        return kernels.gram_certificates(w[None], r[None], self.c, a[None], b[None], self.reach, self.yy)
+
+    def _admit_missed(self, loose, R, block, strengths) -> int:
         """How many solutions stand: up to the first with too large a gap whose working set lacks columns; these join it."""
         for k in np.flatnonzero(loose):
-            missed = np.flatnonzero((np.abs(R[k]) > A[k]) & ~self.gram.member)
+            missed = np.flatnonzero((np.abs(R[k]) > strengths.at(block[k])[0]) & ~self.gram.member)
             if len(missed):
                 self.gram.admit(missed)
                 return int(k)
@@ -148,5 +152,7 @@ class L1Path:
         fitted = self.gram.X[:, used] @ W[:, used].T
         full = np.zeros((len(block), self.design.p))
         full[:, order] = W
-        R = self.c - self.design.centred_transposed(fitted).T / self.design.n
-        return full, np.ascontiguousarray(R), rows.count[known:]
+        R = np.ascontiguousarray(self.design.centred_transposed(fitted).T)
+        R /= -self.design.n
+        R += self.c
+        return full, R, rows.count[known:]

@@ -7,6 +7,8 @@ saturated model reaches: the scale of a gap is counted from there) and the unpen
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 from scipy.special import expit, xlogy
 
@@ -83,7 +85,7 @@ class Huber(Loss):
     curvature = 1.0
 
     def __init__(self, delta: float = 1.35):
-        if not (np.isscalar(delta) and np.isreal(delta) and 0 < float(delta) < np.inf):
+        if not (isinstance(delta, numbers.Real) and 0 < float(delta) < np.inf):
             raise ValueError(f"expected delta (from where errors count linearly, in the units of y) > 0, got {delta!r}")
         self.delta = float(delta)
 

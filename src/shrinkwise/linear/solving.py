@@ -27,7 +27,7 @@ def solve_all(
     stacks = ridge.solutions(lambdas, tol) if ridge else _solutions(problem, penalty, lambdas, tol, max_iter, gram)
     if keep_last:
         *_, last = stacks
-        stacks, lambdas = [last[-1:]], lambdas[-1:]
+        stacks, lambdas = iter([last[-1:]]), lambdas[-1:]
     coefs, rest = Coefficients(problem.weights_shape), []
     for stack in stacks:
         coefs.extend(stack.w)

@@ -68,7 +68,7 @@ class WorkingSolver:
                 moved = self._step(inner, w, b, gradient, worst, targets[1])
             if moved is None:  # no decrease left in the arithmetic
                 break
-            w, b, before = *moved, worst
+            (w, b), before = moved, worst
         self._renew(w, b)
         return w, self._fit_intercept(b), left
 
