@@ -10,11 +10,12 @@ SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/ker
 demo: $(VENV)/.demo
 	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
 
+# One process a core, each on one thread: two that share their threads wait for each other.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 test-thorough: $(VENV)/.test
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -m "thorough or not thorough"
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto -m "thorough or not thorough"
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
