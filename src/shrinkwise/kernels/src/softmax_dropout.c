@@ -44,7 +44,7 @@ SW_AVX512 static void row_512(const softmax_t *job, float *s, float *factor, int
 {
     const int64_t n = job->columns;
     bits_t bits = bits_from(index, &job->draw);
-    uint64_t words[2];
+    uint64_t words[GROUPS];
     __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
     __mmask16 nan = 0;
     for (int64_t j = 0; j < n; j += 16) {
