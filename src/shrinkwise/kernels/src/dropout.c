@@ -126,6 +126,7 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
             BODY(OP, (const T *)job->in + k, other, (T *)job->out + k, words, scale);                                  \
         } else {                                                                                                       \
             const size_t size = (size_t)(to - k) * sizeof(T);                                                          \
+            memset(rest, 0, sizeof rest);                                                                              \
             memcpy(rest[0], (const T *)job->in + k, size);                                                             \
             if (OP == RESIDUAL || OP == RELU_BACK)                                                                     \
                 other = memcpy(rest[1], other, size);                                                                  \
@@ -142,7 +143,7 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
         bits_t bits = bits_from(job->first + from, &job->draw);                                                        \
         uint64_t words[GROUPS] = {0};                                                                                    \
         char bias[BLOCK * sizeof(T)];                                                                                  \
-        T rest[2][BLOCK] = {{0}};                                                                                      \
+        T rest[2][BLOCK];                                                                                              \
         switch (job->op) {                                                                                             \
         case SCALE:                                                                                                    \
             RANGE_LOOP(SCALE, T, KEEP, BODY);                                                                          \
@@ -376,6 +377,35 @@ SW_EXPORT int64_t sw_dropout(int64_t kind, int64_t n, int64_t first, const void 
     const job_t job = {(int)(kind / 4), (int)(kind % 4), n, first, columns, in, other, out, 1.0 / keep, draw};
     sw_parallel(work, &job, n, BLOCK, threads, pool);
     return job.draw.level;
+}
+
+typedef struct {
+    job_t first;
+    int64_t columns, step, visible;
+} rows_t;
+
+static void scale_rows(const void *data, int64_t from, int64_t to)
+{
+    const rows_t *rows = data;
+    const size_t size = rows->first.dtype == F64 ? 8 : rows->first.dtype == F32 ? 4 : 2;
+    job_t job = rows->first;
+    for (int64_t r = from; r < to; r++) {
+        const int64_t n = rows->visible + r < rows->columns ? rows->visible + r : rows->columns;
+        job.in = job.out = rows->first.out + (size_t)(r * rows->columns) * size;
+        job.first = rows->first.first + r * rows->step;
+        work(&job, 0, n);
+        memset(job.out + (size_t)n * size, 0, (size_t)(rows->columns - n) * size);
+    }
+}
+
+/* SCALE of a matrix in place, row by row: row r has the bits from first + r step on, and 0 behind its `visible` + r first
+ * columns (the lower triangle of causal attention). */
+SW_EXPORT void sw_dropout_rows(int64_t dtype, int64_t n_rows, int64_t columns, int64_t step, int64_t visible, int64_t first,
+                               void *x, int64_t seed, int64_t stream, double keep, int64_t threads, void *const *pool)
+{
+    const sw_draw draw = sw_make_draw((uint64_t)seed, (uint64_t)stream, keep, sw_level(0));
+    const rows_t rows = {{SCALE, (int)dtype, 0, first, 0, x, NULL, x, 1.0 / keep, draw}, columns, step, visible};
+    sw_parallel(scale_rows, &rows, n_rows, 1, threads, pool);
 }
 
 /* SCALE on one thread with the best instruction set: a caller that is an interpreter pays by the argument. */
