@@ -205,7 +205,9 @@ def _blocks(scaled_q, k, mask, causal, *others):
     """
     lead, n_queries, n_keys = scaled_q.shape[:-2], scaled_q.shape[-2], k.shape[-2]
     rows = _rows(scaled_q, k)
-    buffer = scaled_q.new_empty(rows * n_keys)  # new memory for each block would cost a page fault every thousand weights
+    buffer = scaled_q.new_empty(
+        rows * n_keys
+    )  # new memory for each block would cost a page fault every thousand weights
     allowed = None if mask is None else mask.expand(*lead, n_queries, n_keys)
     entries = zip(product(*map(range, lead)), _flat(k), *map(_flat, (scaled_q, *others)), strict=True)
     for batch, (place, keys, *parts) in enumerate(entries):

@@ -23,7 +23,7 @@ class UnitDropout(NoiseLayer):
     ----------
     network : nn.Sequential of at least two nn.Linear and elementwise activations between them
     keep : float in (0, 1]
-    seed, generator : as in `NoiseLayer`
+    seed, stream, generator : as in `NoiseLayer`
 
     Shapes: (N, ..., in_features of the first) → (N, ..., out_features of the last).
 
@@ -36,8 +36,8 @@ class UnitDropout(NoiseLayer):
     one_draw_a_batch = True
     wraps = "network"
 
-    def __init__(self, network: nn.Sequential, *positional, keep=None, seed=None, generator=None):
-        super().__init__(*positional, keep=keep, seed=seed, generator=generator)
+    def __init__(self, network: nn.Sequential, *positional, keep=None, seed=None, stream=0, generator=None):
+        super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
         if not isinstance(network, nn.Sequential):
             raise TypeError(f"UnitDropout expects an nn.Sequential of Linear layers, got {type(network).__name__}")
         other = [type(m).__name__ for m in network if not isinstance(m, (nn.Linear, *ELEMENTWISE))]
