@@ -90,8 +90,8 @@ class _Block(torch.autograd.Function):
     @staticmethod
     def forward(ctx, weight, rows, columns):
         ctx.where, ctx.shape = (rows, columns), weight.shape
-        block = weight if rows is None else weight.index_select(0, rows)
-        # gather and scatter: torch's index_select and index_copy_ along a row are several times slower.
+        # Here and below what copies fastest on the CPU: along a row index_select and index_copy_ take several times as long.
+        block = weight if rows is None else torch.embedding(weight, rows)
         return block if columns is None else block.gather(1, columns.expand(len(block), -1))
 
     @staticmethod
@@ -101,5 +101,5 @@ class _Block(torch.autograd.Function):
         if columns is not None:
             grad = grad.new_zeros(len(grad), ctx.shape[1]).scatter_(1, columns.expand(len(grad), -1), grad)
         if rows is not None:
-            grad = grad.new_zeros(ctx.shape).index_copy_(0, rows, grad)
+            grad = grad.new_zeros(ctx.shape).index_add_(0, rows, grad)
         return grad, None, None
