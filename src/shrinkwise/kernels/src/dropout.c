@@ -113,19 +113,26 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
         PUT_##T(out, y);                                                                                               \
     }
 
-/* Elements from..to, a block at a time: its bits by KEEP, its elements by BODY(op, in, other, out, words, n). */
+/* Elements from..to, a block at a time: its bits by KEEP, its elements by BODY(op, in, other, out, words). What does not fill
+ * a block goes through one. */
 #define RANGE_LOOP(OP, T, KEEP, BODY)                                                                                  \
     for (int64_t k = from; k < to; k += BLOCK) {                                                                       \
-        const int64_t n = to - k < BLOCK ? to - k : BLOCK;                                                             \
-        const T *other = OP == BIAS_RELU ? bias_at(job, k, sizeof(T), copy) : (const T *)job->other + k;               \
+        const T *other = OP == BIAS_RELU ? bias_at(job, k, sizeof(T), bias) : (const T *)job->other + k;               \
         if (OP != RELU_BACK) {                                                                                         \
             KEEP(&job->draw, bits.group, words);                                                                       \
             shift_in(&bits, words);                                                                                    \
         }                                                                                                              \
-        if (n == BLOCK)                                                                                                \
-            BODY(OP, (const T *)job->in + k, other, (T *)job->out + k, words, BLOCK, scale);                           \
-        else                                                                                                           \
-            BODY(OP, (const T *)job->in + k, other, (T *)job->out + k, words, n, scale);                               \
+        if (to - k >= BLOCK) {                                                                                         \
+            BODY(OP, (const T *)job->in + k, other, (T *)job->out + k, words, scale);                                  \
+        } else {                                                                                                       \
+            const size_t size = (size_t)(to - k) * sizeof(T);                                                          \
+            memset(rest, 0, sizeof rest);                                                                              \
+            memcpy(rest[0], (const T *)job->in + k, size);                                                             \
+            if (OP == RESIDUAL || OP == RELU_BACK)                                                                     \
+                other = memcpy(rest[1], other, size);                                                                  \
+            BODY(OP, rest[0], other, rest[0], words, scale);                                                           \
+            memcpy((T *)job->out + k, rest[0], size);                                                                  \
+        }                                                                                                              \
     }                                                                                                                  \
     break
 
@@ -134,8 +141,9 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
     {                                                                                                                  \
         const V scale = (V)job->scale;                                                                                 \
         bits_t bits = bits_from(job->first + from, &job->draw);                                                        \
-        uint64_t words[2] = {0, 0};                                                                                    \
-        char copy[BLOCK * sizeof(T)];                                                                                  \
+        uint64_t words[GROUPS] = {0};                                                                                    \
+        char bias[BLOCK * sizeof(T)];                                                                                  \
+        T rest[2][BLOCK];                                                                                              \
         switch (job->op) {                                                                                             \
         case SCALE:                                                                                                    \
             RANGE_LOOP(SCALE, T, KEEP, BODY);                                                                          \
@@ -150,9 +158,9 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
 
 #define DEFINE_PLAIN(T, V)                                                                                             \
     DEFINE_ONE(T, V)                                                                                                   \
-    SW_INLINE void plain_body_##T(int op, const T *in, const T *other, T *out, const uint64_t *words, int64_t n, V scale) \
+    SW_INLINE void plain_body_##T(int op, const T *in, const T *other, T *out, const uint64_t *words, V scale)         \
     {                                                                                                                  \
-        for (int64_t j = 0; j < n; j++)                                                                                \
+        for (int j = 0; j < BLOCK; j++)                                                                                \
             one_##T(op, in + j, other + j, out + j, words[j / SW_GROUP] >> (j % SW_GROUP) & 1, scale);                 \
     }                                                                                                                  \
     DEFINE_RANGE(plain_##T, , T, V, keep_plain, plain_body_##T)
@@ -171,14 +179,13 @@ DEFINE_PLAIN(bf16, float)
 DEFINE_PLAIN(f16, float)
 
 #ifdef SW_X86
-/* W elements at a time; what is left over goes one by one. POSITIVE(a, b): 0 where b <= 0, else a. */
+/* W elements at a time. POSITIVE(a, b): 0 where b <= 0, else a. */
 #define DEFINE_VECTOR(ISA, TARGET, KEEP, T, V, W, X, LOAD, STORE, ONE, MUL, ADD, POSITIVE, KEPT)                       \
-    TARGET SW_INLINE void body_##T##_##ISA(int op, const T *in, const T *other, T *out, const uint64_t *words, int64_t n, \
-                                           V scale)                                                                    \
+    TARGET SW_INLINE void body_##T##_##ISA(int op, const T *in, const T *other, T *out, const uint64_t *words, V scale) \
     {                                                                                                                  \
         const X scales = ONE(scale);                                                                                   \
-        int64_t j = 0;                                                                                                 \
-        for (; j + W <= n; j += W) {                                                                                   \
+        _Pragma("GCC unroll 64") for (int j = 0; j < BLOCK; j += W)                                                    \
+        {                                                                                                              \
             const uint64_t kept = words[j / SW_GROUP] >> (j % SW_GROUP);                                               \
             X y = LOAD(in + j);                                                                                        \
             if (op == BIAS_RELU) {                                                                                     \
@@ -191,8 +198,6 @@ DEFINE_PLAIN(f16, float)
                 y = ADD(LOAD(other + j), y);                                                                           \
             STORE(out + j, y);                                                                                         \
         }                                                                                                              \
-        for (; j < n; j++)                                                                                             \
-            one_##T(op, in + j, other + j, out + j, words[j / SW_GROUP] >> (j % SW_GROUP) & 1, scale);                 \
     }                                                                                                                  \
     DEFINE_RANGE(range_##T##_##ISA, TARGET, T, V, KEEP, body_##T##_##ISA)
 #define VECTOR(...) DEFINE_VECTOR(__VA_ARGS__)
@@ -203,18 +208,53 @@ DEFINE_PLAIN(f16, float)
 #define KEPT_512D(w, v) _mm512_maskz_mov_pd((__mmask8)(w), v)
 #define POSITIVE_512D(a, b) _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(b, _mm512_setzero_pd(), _CMP_NLE_UQ), a)
 
-SW_AVX512 SW_INLINE __m512 load_bf16_512(const bf16 *p)
+/* 32 bfloat16 numbers as float: those in the low and those in the high halves of 32-bit lanes, no lane is moved. */
+typedef struct {
+    __m512 low, high;
+} pair_512;
+
+SW_AVX512 SW_INLINE pair_512 load_bf16_512(const bf16 *p)
 {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+    const __m512i u = _mm512_loadu_si512(p);
+    const __m512i high = _mm512_and_si512(u, _mm512_set1_epi32((int)0xffff0000));
+    return (pair_512){_mm512_castsi512_ps(_mm512_slli_epi32(u, 16)), _mm512_castsi512_ps(high)};
 }
 
-SW_AVX512 SW_INLINE void store_bf16_512(bf16 *p, __m512 x)
+/* Half to even in bit 16 of each lane. The low half of a NaN is 0, for it came from a bfloat16 or is the default one: nothing
+ * is carried into its high half. */
+SW_AVX512 SW_INLINE __m512i round_bf16_512(__m512 x)
 {
-    const __m512i u = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-    const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-    const __m512i bits = _mm512_mask_or_epi32(rounded, nan, u, _mm512_set1_epi32(0x400000));
-    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+    const __m512i u = _mm512_castps_si512(x), half = _mm512_add_epi32(u, _mm512_set1_epi32(0x7fff));
+    return _mm512_mask_add_epi32(half, _mm512_test_epi32_mask(u, _mm512_set1_epi32(0x10000)), half, _mm512_set1_epi32(1));
+}
+
+SW_AVX512 SW_INLINE void store_bf16_512(bf16 *p, pair_512 x)
+{
+    const __m512i low = _mm512_srli_epi32(round_bf16_512(x.low), 16);
+    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaa, low, round_bf16_512(x.high)));
+}
+
+SW_AVX512 SW_INLINE pair_512 one_pair_512(float x) { return (pair_512){_mm512_set1_ps(x), _mm512_set1_ps(x)}; }
+
+SW_AVX512 SW_INLINE pair_512 mul_pair_512(pair_512 a, pair_512 b)
+{
+    return (pair_512){_mm512_mul_ps(a.low, b.low), _mm512_mul_ps(a.high, b.high)};
+}
+
+SW_AVX512 SW_INLINE pair_512 add_pair_512(pair_512 a, pair_512 b)
+{
+    return (pair_512){_mm512_add_ps(a.low, b.low), _mm512_add_ps(a.high, b.high)};
+}
+
+SW_AVX512 SW_INLINE pair_512 positive_pair_512(pair_512 a, pair_512 b)
+{
+    return (pair_512){POSITIVE_512(a.low, b.low), POSITIVE_512(a.high, b.high)};
+}
+
+SW_AVX512 SW_INLINE pair_512 kept_pair_512(uint64_t w, pair_512 x)
+{
+    const uint32_t low = _pext_u32((uint32_t)w, 0x55555555), high = _pext_u32((uint32_t)w, 0xaaaaaaaa);
+    return (pair_512){KEPT_512(low, x.low), KEPT_512(high, x.high)};
 }
 
 SW_AVX512 SW_INLINE __m512 load_f16_512(const f16 *p)
@@ -228,11 +268,12 @@ SW_AVX512 SW_INLINE void store_f16_512(f16 *p, __m512 x)
 }
 
 #define FLOAT_512 ONE_512, _mm512_mul_ps, _mm512_add_ps, POSITIVE_512, KEPT_512
+#define PAIR_512 one_pair_512, mul_pair_512, add_pair_512, positive_pair_512, kept_pair_512
 #define DOUBLE_512 _mm512_set1_pd, _mm512_mul_pd, _mm512_add_pd, POSITIVE_512D, KEPT_512D
 #define ON_512 512, SW_AVX512, keep_avx512
 VECTOR(ON_512, float, float, 16, __m512, _mm512_loadu_ps, _mm512_storeu_ps, FLOAT_512)
 VECTOR(ON_512, double, double, 8, __m512d, _mm512_loadu_pd, _mm512_storeu_pd, DOUBLE_512)
-VECTOR(ON_512, bf16, float, 16, __m512, load_bf16_512, store_bf16_512, FLOAT_512)
+VECTOR(ON_512, bf16, float, 32, pair_512, load_bf16_512, store_bf16_512, PAIR_512)
 VECTOR(ON_512, f16, float, 16, __m512, load_f16_512, store_f16_512, FLOAT_512)
 
 /* Bit j of w as a full lane j. */
@@ -301,7 +342,7 @@ static void mask_range(const job_t *job, int64_t from, int64_t to)
     static keep_t *const wide[2] = KEEPS;
     bits_t bits = bits_from(job->first + from, &job->draw);
     keep_t *keep = job->draw.level >= 3 ? wide[job->draw.level - 3] : keep_plain;
-    uint64_t words[2];
+    uint64_t words[GROUPS];
     for (int64_t k = from; k < to; k += BLOCK) {
         keep(&job->draw, bits.group, words);
         shift_in(&bits, words);
@@ -336,6 +377,35 @@ SW_EXPORT int64_t sw_dropout(int64_t kind, int64_t n, int64_t first, const void 
     const job_t job = {(int)(kind / 4), (int)(kind % 4), n, first, columns, in, other, out, 1.0 / keep, draw};
     sw_parallel(work, &job, n, BLOCK, threads, pool);
     return job.draw.level;
+}
+
+typedef struct {
+    job_t first;
+    int64_t columns, step, visible;
+} rows_t;
+
+static void scale_rows(const void *data, int64_t from, int64_t to)
+{
+    const rows_t *rows = data;
+    const size_t size = rows->first.dtype == F64 ? 8 : rows->first.dtype == F32 ? 4 : 2;
+    job_t job = rows->first;
+    for (int64_t r = from; r < to; r++) {
+        const int64_t n = rows->visible + r < rows->columns ? rows->visible + r : rows->columns;
+        job.in = job.out = rows->first.out + (size_t)(r * rows->columns) * size;
+        job.first = rows->first.first + r * rows->step;
+        work(&job, 0, n);
+        memset(job.out + (size_t)n * size, 0, (size_t)(rows->columns - n) * size);
+    }
+}
+
+/* SCALE of a matrix in place, row by row: row r has the bits from first + r step on, and 0 behind its `visible` + r first
+ * columns (the lower triangle of causal attention). */
+SW_EXPORT void sw_dropout_rows(int64_t dtype, int64_t n_rows, int64_t columns, int64_t step, int64_t visible, int64_t first,
+                               void *x, int64_t seed, int64_t stream, double keep, int64_t threads, void *const *pool)
+{
+    const sw_draw draw = sw_make_draw((uint64_t)seed, (uint64_t)stream, keep, sw_level(0));
+    const rows_t rows = {{SCALE, (int)dtype, 0, first, 0, x, NULL, x, 1.0 / keep, draw}, columns, step, visible};
+    sw_parallel(scale_rows, &rows, n_rows, 1, threads, pool);
 }
 
 /* SCALE on one thread with the best instruction set: a caller that is an interpreter pays by the argument. */
