@@ -148,6 +148,17 @@ def test_any_number_of_threads_and_any_cut_give_the_same_bits(operation):
         assert torch.equal(results[0], pieces)
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+def test_a_large_output_stored_past_the_caches_is_that_of_a_small_one(level, dtype):
+    n = 2**24 // torch.empty(0, dtype=dtype).element_size() + 77  # 16 MB and a part of a block
+    x = torch.linspace(-3, 3, n).to(dtype)
+    out, mask = torch.full((n + 9,), 7, dtype=dtype), torch.empty(n, dtype=torch.uint8)
+    call(kernel.SCALE, x, out, keep=0.7, level=level)
+    call(kernel.MASK, mask, mask, keep=0.7, level=level)
+    assert torch.equal(out[:n], bits.apply_mask(x, mask.bool(), 0.7))
+    assert (out[n:] == 7).all()
+
+
 def test_a_bias_of_any_length_is_repeated(level):
     for columns in (1, 2, 37, 128, 129, 1000):
         x, bias = torch.randn(13, columns), torch.randn(columns)

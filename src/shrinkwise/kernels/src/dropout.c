@@ -5,6 +5,7 @@
  *   BIAS_RELU  out = kept ? max(in + bias, 0) * (1/keep) : 0         bias: one number a column
  *   RELU_BACK  out = other <= 0 ? 0 : in * (1/keep)                  other: what BIAS_RELU gave; no bits needed
  *   MASK       out = kept, a byte of 0 or 1
+ *   PAST       SCALE for an output too large to stay in the caches: stored past them
  *
  * Element i of the arrays uses the bits of element first + i of the draw (philox.h), so ranges may be cut anywhere. in == out
  * is allowed. float16 and bfloat16 are computed in float and rounded once. A product and a sum are never contracted: the
@@ -19,8 +20,9 @@
 #include "parallel.h"
 #include "philox.h"
 
-enum { SCALE = 0, RESIDUAL = 1, BIAS_RELU = 2, RELU_BACK = 3, MASK = 4 };
+enum { SCALE = 0, RESIDUAL = 1, BIAS_RELU = 2, RELU_BACK = 3, MASK = 4, PAST = 5 };
 enum { F32 = 0, F64 = 1, BF16 = 2, F16 = 3 };
+enum { LARGE = 1 << 24 }; /* bytes: half of a common last-level cache */
 typedef uint16_t bf16;
 typedef uint16_t f16;
 
@@ -143,10 +145,12 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
         bits_t bits = bits_from(job->first + from, &job->draw);                                                        \
         uint64_t words[GROUPS] = {0};                                                                                    \
         char bias[BLOCK * sizeof(T)];                                                                                  \
-        T rest[2][BLOCK];                                                                                              \
+        SW_ALIGNED T rest[2][BLOCK];                                                                                   \
         switch (job->op) {                                                                                             \
         case SCALE:                                                                                                    \
             RANGE_LOOP(SCALE, T, KEEP, BODY);                                                                          \
+        case PAST:                                                                                                     \
+            RANGE_LOOP(PAST, T, KEEP, BODY);                                                                           \
         case RESIDUAL:                                                                                                 \
             RANGE_LOOP(RESIDUAL, T, KEEP, BODY);                                                                       \
         case BIAS_RELU:                                                                                                \
@@ -154,6 +158,8 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
         default:                                                                                                       \
             RANGE_LOOP(RELU_BACK, T, KEEP, BODY);                                                                      \
         }                                                                                                              \
+        if (job->op == PAST)                                                                                           \
+            sw_stream_end();                                                                                           \
     }
 
 #define DEFINE_PLAIN(T, V)                                                                                             \
@@ -196,7 +202,7 @@ DEFINE_PLAIN(f16, float)
             y = op == RELU_BACK ? POSITIVE(y, LOAD(other + j)) : KEPT(kept, y);                                        \
             if (op == RESIDUAL)                                                                                        \
                 y = ADD(LOAD(other + j), y);                                                                           \
-            STORE(out + j, y);                                                                                         \
+            STORE(out + j, y, op == PAST);                                                                             \
         }                                                                                                              \
     }                                                                                                                  \
     DEFINE_RANGE(range_##T##_##ISA, TARGET, T, V, KEEP, body_##T##_##ISA)
@@ -228,10 +234,11 @@ SW_AVX512 SW_INLINE __m512i round_bf16_512(__m512 x)
     return _mm512_mask_add_epi32(half, _mm512_test_epi32_mask(u, _mm512_set1_epi32(0x10000)), half, _mm512_set1_epi32(1));
 }
 
-SW_AVX512 SW_INLINE void store_bf16_512(bf16 *p, pair_512 x)
+SW_AVX512 SW_INLINE void store_bf16_512(bf16 *p, pair_512 x, int past)
 {
     const __m512i low = _mm512_srli_epi32(round_bf16_512(x.low), 16);
-    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaa, low, round_bf16_512(x.high)));
+    const __m512i both = _mm512_mask_blend_epi16(0xaaaaaaaa, low, round_bf16_512(x.high));
+    past ? _mm512_stream_si512((__m512i *)p, both) : _mm512_storeu_si512(p, both);
 }
 
 SW_AVX512 SW_INLINE pair_512 one_pair_512(float x) { return (pair_512){_mm512_set1_ps(x), _mm512_set1_ps(x)}; }
@@ -262,17 +269,21 @@ SW_AVX512 SW_INLINE __m512 load_f16_512(const f16 *p)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
 
-SW_AVX512 SW_INLINE void store_f16_512(f16 *p, __m512 x)
+SW_AVX512 SW_INLINE void store_f16_512(f16 *p, __m512 x, int past)
 {
-    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    const __m256i half = _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    past ? _mm256_stream_si256((__m256i *)p, half) : _mm256_storeu_si256((__m256i *)p, half);
 }
+
+SW_AVX512 SW_INLINE void store_512(float *p, __m512 x, int past) { past ? _mm512_stream_ps(p, x) : _mm512_storeu_ps(p, x); }
+SW_AVX512 SW_INLINE void store_512d(double *p, __m512d x, int past) { past ? _mm512_stream_pd(p, x) : _mm512_storeu_pd(p, x); }
 
 #define FLOAT_512 ONE_512, _mm512_mul_ps, _mm512_add_ps, POSITIVE_512, KEPT_512
 #define PAIR_512 one_pair_512, mul_pair_512, add_pair_512, positive_pair_512, kept_pair_512
 #define DOUBLE_512 _mm512_set1_pd, _mm512_mul_pd, _mm512_add_pd, POSITIVE_512D, KEPT_512D
 #define ON_512 512, SW_AVX512, keep_avx512
-VECTOR(ON_512, float, float, 16, __m512, _mm512_loadu_ps, _mm512_storeu_ps, FLOAT_512)
-VECTOR(ON_512, double, double, 8, __m512d, _mm512_loadu_pd, _mm512_storeu_pd, DOUBLE_512)
+VECTOR(ON_512, float, float, 16, __m512, _mm512_loadu_ps, store_512, FLOAT_512)
+VECTOR(ON_512, double, double, 8, __m512d, _mm512_loadu_pd, store_512d, DOUBLE_512)
 VECTOR(ON_512, bf16, float, 32, pair_512, load_bf16_512, store_bf16_512, PAIR_512)
 VECTOR(ON_512, f16, float, 16, __m512, load_f16_512, store_f16_512, FLOAT_512)
 
@@ -300,7 +311,7 @@ SW_AVX2 SW_INLINE __m256 load_bf16_256(const bf16 *p)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
 }
 
-SW_AVX2 SW_INLINE void store_bf16_256(bf16 *p, __m256 x)
+SW_AVX2 SW_INLINE void store_bf16_256(bf16 *p, __m256 x, int past)
 {
     const __m256i u = _mm256_castps_si256(x), odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
     const __m256i rounded = _mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
@@ -308,7 +319,8 @@ SW_AVX2 SW_INLINE void store_bf16_256(bf16 *p, __m256 x)
     const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
     const __m256i bits = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, nan), 16);
     const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(bits, bits), 0x08);
-    _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(packed));
+    const __m128i half = _mm256_castsi256_si128(packed);
+    past ? _mm_stream_si128((__m128i *)p, half) : _mm_storeu_si128((__m128i *)p, half);
 }
 
 SW_AVX2 SW_INLINE __m256 load_f16_256(const f16 *p)
@@ -316,16 +328,20 @@ SW_AVX2 SW_INLINE __m256 load_f16_256(const f16 *p)
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }
 
-SW_AVX2 SW_INLINE void store_f16_256(f16 *p, __m256 x)
+SW_AVX2 SW_INLINE void store_f16_256(f16 *p, __m256 x, int past)
 {
-    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    const __m128i half = _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    past ? _mm_stream_si128((__m128i *)p, half) : _mm_storeu_si128((__m128i *)p, half);
 }
+
+SW_AVX2 SW_INLINE void store_256(float *p, __m256 x, int past) { past ? _mm256_stream_ps(p, x) : _mm256_storeu_ps(p, x); }
+SW_AVX2 SW_INLINE void store_256d(double *p, __m256d x, int past) { past ? _mm256_stream_pd(p, x) : _mm256_storeu_pd(p, x); }
 
 #define FLOAT_256 ONE_256, _mm256_mul_ps, _mm256_add_ps, POSITIVE_256, KEPT_256
 #define DOUBLE_256 _mm256_set1_pd, _mm256_mul_pd, _mm256_add_pd, POSITIVE_256D, KEPT_256D
 #define ON_256 256, SW_AVX2, keep_avx2
-VECTOR(ON_256, float, float, 8, __m256, _mm256_loadu_ps, _mm256_storeu_ps, FLOAT_256)
-VECTOR(ON_256, double, double, 4, __m256d, _mm256_loadu_pd, _mm256_storeu_pd, DOUBLE_256)
+VECTOR(ON_256, float, float, 8, __m256, _mm256_loadu_ps, store_256, FLOAT_256)
+VECTOR(ON_256, double, double, 4, __m256d, _mm256_loadu_pd, store_256d, DOUBLE_256)
 VECTOR(ON_256, bf16, float, 8, __m256, load_bf16_256, store_bf16_256, FLOAT_256)
 VECTOR(ON_256, f16, float, 8, __m256, load_f16_256, store_f16_256, FLOAT_256)
 SW_AVX2 static void words_256(const sw_draw *d, uint64_t group, uint64_t *words) { keep_avx2(d, group, words); }
@@ -366,6 +382,8 @@ static void work(const void *data, int64_t from, int64_t to)
         plain[job->dtype](job, from, to);
 }
 
+static int64_t size_of(int dtype) { return dtype == F64 ? 8 : dtype == F32 ? 4 : 2; }
+
 /* kind: operation * 4 + type. columns: length of the bias. level: instruction set, 0 for the best there is; one that this
  * processor lacks is lowered. pool: addresses of GOMP_parallel, omp_get_thread_num, omp_get_num_threads; used when
  * threads > 1. Returns the level that ran. */
@@ -374,7 +392,9 @@ SW_EXPORT int64_t sw_dropout(int64_t kind, int64_t n, int64_t first, const void 
                              void *const *pool)
 {
     const sw_draw draw = sw_make_draw((uint64_t)seed, (uint64_t)stream, keep, sw_level(level));
-    const job_t job = {(int)(kind / 4), (int)(kind % 4), n, first, columns, in, other, out, 1.0 / keep, draw};
+    job_t job = {(int)(kind / 4), (int)(kind % 4), n, first, columns, in, other, out, 1.0 / keep, draw};
+    if (job.op == SCALE && in != out && n * size_of(job.dtype) >= LARGE && (uintptr_t)out % 64 == 0)
+        job.op = PAST;
     sw_parallel(work, &job, n, BLOCK, threads, pool);
     return job.draw.level;
 }
@@ -387,7 +407,7 @@ typedef struct {
 static void scale_rows(const void *data, int64_t from, int64_t to)
 {
     const rows_t *rows = data;
-    const size_t size = rows->first.dtype == F64 ? 8 : rows->first.dtype == F32 ? 4 : 2;
+    const size_t size = (size_t)size_of(rows->first.dtype);
     job_t job = rows->first;
     for (int64_t r = from; r < to; r++) {
         const int64_t n = rows->visible + r < rows->columns ? rows->visible + r : rows->columns;
