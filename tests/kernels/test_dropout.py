@@ -150,7 +150,7 @@ def test_any_number_of_threads_and_any_cut_give_the_same_bits(operation):
 
 @pytest.mark.parametrize("dtype", TYPES)
 def test_a_large_output_stored_past_the_caches_is_that_of_a_small_one(level, dtype):
-    n = 2**24 // torch.empty(0, dtype=dtype).element_size() + 77  # 16 MB and a part of a block
+    n = 2**23 // torch.empty(0, dtype=dtype).element_size() + 77  # 8 MB and a part of a block
     x = torch.linspace(-3, 3, n).to(dtype)
     out, mask = torch.full((n + 9,), 7, dtype=dtype), torch.empty(n, dtype=torch.uint8)
     call(kernel.SCALE, x, out, keep=0.7, level=level)

@@ -23,7 +23,7 @@
 
 enum { SCALE = 0, RESIDUAL = 1, BIAS_RELU = 2, RELU_BACK = 3, MASK = 4, PAST = 5 };
 enum { F32 = 0, F64 = 1, BF16 = 2, F16 = 3 };
-enum { LARGE = 1 << 24 }; /* bytes: half of a common last-level cache */
+enum { LARGE = 1 << 23 }; /* bytes: with the input, half of a common last-level cache */
 
 typedef struct {
     int op, dtype;
