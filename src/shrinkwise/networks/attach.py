@@ -84,7 +84,9 @@ def attach(
     options = Options(threshold, max_norm, schedule, start)
     _check(optimizer, model, method, options)
     selection = select(model, penalty)
-    stepper = _METHODS[method](_terms(optimizer, selection, options), options, selection.left)
+    # An optimizer of `shrinkwise.optim` takes the penalty into its own pass.
+    methods = {**_METHODS, **getattr(type(optimizer).step, "steppers", {})}
+    stepper = methods[method](_terms(optimizer, selection, options), options, selection.left)
     stepper.check(optimizer)
     for unused in selection.unused:
         warnings.warn(f"this rule matches nothing: {unused}", stacklevel=2)

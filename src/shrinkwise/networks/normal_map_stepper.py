@@ -39,6 +39,10 @@ class Aloft(Flight):
     still: bool = False  # the step will not move it: no term, and z stays
     fresh: bool = False  # the latent is not in the optimizer's state yet
 
+    def landed(self) -> torch.Tensor:
+        """The latent after the step."""
+        return self.term.param.data
+
     def separable_map(self) -> tuple[float, float] | None:
         """(threshold, shrink) where the weights are soft(z, threshold) · shrink, for all of them alike."""
         slopes = None if self.fresh else l1_l2_of_all(self.term.map.unit, self.latent)
@@ -66,10 +70,8 @@ class NormalMapStepper(Stepper):
         finite = lend([(f.latent, f.lent, f.grad, f.slope, f.shift, f.separable_map()) for f in lent])
         if not all(finite):
             self._unlend(lent)
-            names = ", ".join(f.term.name for f, good in zip(lent, finite, strict=True) if not good)
             raise FloatingPointError(
-                f"the gradient of {names} has NaN or infinite entries; nothing was changed: skip such steps (a GradScaler "
-                "does) or lower the learning rate"
+                not_finite([f.term.name for f, good in zip(lent, finite, strict=True) if not good])
             )
         self._flights = flights
         for flight in flights:
@@ -127,7 +129,7 @@ class NormalMapStepper(Stepper):
         """The latents into the optimizer's state, with a longer threshold where steps are long against it."""
         flights = [flight for flight in flights if not flight.still]
         for flight in flights:
-            flight.latent = flight.term.param.data
+            flight.latent = flight.landed()
         measured = [(f, f.term.map.length(_sample(f.latent) - f.before)) for f in flights if f.before is not None]
         for (flight, _), length in zip(measured, numbers([length for _, length in measured]), strict=True):
             flight.latent, flight.threshold = flight.term.map.ratcheted(flight.latent, length, flight.threshold)
@@ -190,6 +192,14 @@ class NormalMapStepper(Stepper):
             if LATENT in state:
                 state[LATENT] = term.map.latent(p.detach().to(state[LATENT].dtype), state[THRESHOLD])
                 self._left_at[id(p)] = (p._version, p.data_ptr())
+
+
+def not_finite(names: list[str]) -> str:
+    """What to say of gradients with which no step can be made."""
+    return (
+        f"the gradient of {', '.join(names)} has NaN or infinite entries; nothing was changed: skip such steps (a GradScaler "
+        "does) or lower the learning rate"
+    )
 
 
 def full_precision(p: torch.Tensor) -> torch.dtype:
