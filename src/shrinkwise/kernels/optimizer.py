@@ -16,7 +16,7 @@ declare(
 )
 PLAIN, MAP, PULL, PROX = range(4)
 SGD, MOMENTUM, ADAM = range(3)
-CHUNK = 128
+CHUNK = 64
 
 ARRAYS = ("x", "w", "m", "v", "g")
 NUMBERS = (
@@ -68,7 +68,7 @@ def optimizer_reference(algorithm, mode, x, w, m, v, g, *, gain=1.0, coupled=0.0
         m ← keep·m + take·d                                       MOMENTUM, ADAM
         v ← keep2·v + take2·d²                                    ADAM
         r = 1, for ADAM 1/(√v·scale + eps)
-        x ← x − decoupled·w − rate·r·(direct·d + through·m)       direct = 0 and through = 1 for ADAM
+        x ← x − decoupled·w − rate·r·y                            y = d (SGD), direct·d + through·m (MOMENTUM), m (ADAM)
         PROX: x ← soft(x, s·a)/(1 + s·b) with s = pace·r;   MAP: w ← soft(x, threshold)·shrink
 
     With a latent (MAP, PULL) every CHUNK of entries with one of which gain·g (for ADAM its square) is not finite stays.
@@ -78,15 +78,15 @@ def optimizer_reference(algorithm, mode, x, w, m, v, g, *, gain=1.0, coupled=0.0
     moves = moving_chunks(g * gain, algorithm) if mode in (MAP, PULL) else np.ones(len(x), bool)
     with np.errstate(invalid="ignore", over="ignore"):
         d = gain * g + coupled * weight + (slope * (x - weight) if mode in (MAP, PULL) else 0.0)
-        mean = n["keep"] * m + n["take"] * d if algorithm != SGD else d
+        mean = None if algorithm == SGD else n["keep"] * m + n["take"] * d
         square = n["keep2"] * v + n["take2"] * d * d if algorithm == ADAM else None
         r = 1.0 / (np.sqrt(square) * n["scale"] + n["eps"]) if algorithm == ADAM else 1.0
-        way = {SGD: d, MOMENTUM: n["direct"] * d + n["through"] * mean, ADAM: mean}[algorithm]
+        way = n["direct"] * d + n["through"] * mean if algorithm == MOMENTUM else d if mean is None else mean
         to = x - decoupled * weight - n["rate"] * r * way
         if mode == PROX:
             to = _soft(to, n["pace"] * r * n["a"]) / (1.0 + n["pace"] * r * n["b"])
     for array, values in ((x, to), (m, mean), (v, square)):
-        if array is not None:
+        if values is not None:
             array[moves] = values[moves]
     if mode == MAP:
         w[...] = _soft(x, n["threshold"]) * n["shrink"]
@@ -95,10 +95,11 @@ def optimizer_reference(algorithm, mode, x, w, m, v, g, *, gain=1.0, coupled=0.0
 
 def moving_chunks(d, algorithm: int):
     """Whether each entry of a flat array of gradients (NumPy or torch) is in a chunk that a step with a latent moves."""
-    judged = d * d if algorithm == ADAM else d
-    finite = judged - judged == 0
+    with np.errstate(invalid="ignore", over="ignore"):
+        judged = d * d if algorithm == ADAM else d
+        finite = judged - judged == 0
     chunks = [bool(finite[i : i + CHUNK].all()) for i in range(0, len(d), CHUNK)]
-    return np.repeat(chunks, CHUNK)[: len(d)]
+    return np.repeat(np.array(chunks, bool), CHUNK)[: len(d)]
 
 
 def _soft(x, threshold):

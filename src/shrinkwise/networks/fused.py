@@ -20,6 +20,7 @@ from .pages import beside, in_pass, same_layout
 from .take_back import take_back, taken_back_exactly
 
 _NO_PLAN = Plan()
+_TORCHS = torch.optim.AdamW, torch.optim.SGD
 
 
 @dataclass
@@ -69,7 +70,7 @@ class AdamW(_OnePass, torch.optim.AdamW):
 
     def step(self, closure=None):
         """One step. `closure`, if given, computes loss and gradients anew, and its loss is returned."""
-        return _uncompiled(self, torch.optim.AdamW, closure)
+        return _uncompiled(self, _TORCHS[0], closure)
 
     def _options_fit(self, group: dict) -> bool:
         return not (group["amsgrad"] or group["capturable"] or group["differentiable"])
@@ -87,7 +88,7 @@ class AdamW(_OnePass, torch.optim.AdamW):
         lr, (beta1, beta2), k = float(group["lr"]), map(float, group["betas"]), float(state["step"]) + 1.0
         numbers = {
             "decoupled": lr * group["weight_decay"],
-            **{"keep": beta1, "take": 1.0 - beta1, "keep2": beta2, "take2": 1.0 - beta2, "through": 1.0},
+            **{"keep": beta1, "take": 1.0 - beta1, "keep2": beta2, "take2": 1.0 - beta2},
             **{"rate": lr / (1.0 - beta1**k), "scale": 1.0 / math.sqrt(1.0 - beta2**k), "eps": group["eps"]},
         }
         return kernel.ADAM, numbers, made
@@ -109,7 +110,7 @@ class SGD(_OnePass, torch.optim.SGD):
 
     def step(self, closure=None):
         """One step. `closure`, if given, computes loss and gradients anew, and its loss is returned."""
-        return _uncompiled(self, torch.optim.SGD, closure)
+        return _uncompiled(self, _TORCHS[1], closure)
 
     def _options_fit(self, group: dict) -> bool:
         return not group["differentiable"]
@@ -120,7 +121,7 @@ class SGD(_OnePass, torch.optim.SGD):
     def _algorithm(self, p, group: dict) -> tuple[int, dict, tuple]:
         momentum, numbers = group["momentum"], {"coupled": group["weight_decay"], "rate": float(group["lr"])}
         if not momentum:
-            return kernel.SGD, {**numbers, "direct": 1.0}, ()
+            return kernel.SGD, numbers, ()
         state = self.state[p]
         made = () if state.get("momentum_buffer") is not None else ("momentum_buffer",)
         if made:  # the first buffer is the gradient itself, undampened
@@ -145,9 +146,11 @@ def _advance(optimizer, torchs, closure):
     ]
     if not taken or not step_is_skipped(optimizer):
         with torch.no_grad():
-            jobs = [_job(optimizer, p, group, plans.get(p, _NO_PLAN)) for p, group in taken]
-            _run_penalised(optimizer, [job for job in jobs if job.plan.mode != kernel.PLAIN])
-            _run([job for job in jobs if job.plan.mode == kernel.PLAIN])
+            jobs = [_job(optimizer, p, group, plans[p]) for p, group in taken if p in plans]
+            _run_penalised(optimizer, jobs)
+            others = [_job(optimizer, p, group, _NO_PLAN) for p, group in taken if p not in plans]
+            _run(others)
+            jobs += others
             counts = [optimizer.state[job.p]["step"] for job in jobs if job.algorithm == kernel.ADAM]
             if counts:
                 torch._foreach_add_(counts, 1)
@@ -180,6 +183,8 @@ def _run_penalised(optimizer, jobs: list[Job]) -> None:
         for job in jobs:
             for key in job.made:
                 del optimizer.state[job.p][key]
+            if not optimizer.state.get(job.p, True):
+                del optimizer.state[job.p]
         stepper_of(optimizer).refuse(optimizer, {job.p for job in refused})
     for job in jobs:
         job.plan.done = True

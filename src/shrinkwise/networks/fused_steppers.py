@@ -80,9 +80,7 @@ class FusedNormalMapStepper(NormalMapStepper):
     def refuse(self, optimizer, params) -> None:
         """Everything as it was, and one sentence: the pass found these parameters' gradients not finite."""
         names = [flight.term.name for flight in self._flights if flight.term.param in params]
-        lent = [flight for flight in self._flights if not isinstance(flight, Inside) and not flight.still]
         self.undo()
-        self._unlend(lent)
         raise FloatingPointError(not_finite(names))
 
     def land(self, optimizer, flights: list) -> None:

@@ -102,6 +102,13 @@ class NormalMapStepper(Stepper):
             flight.before = _sample(z).clone()
         return flight
 
+    @torch.no_grad()
+    def undo(self) -> None:
+        """Weights, latents and gradients back: a step that calls its parent's step is announced twice."""
+        lent = [flight for flight in self._flights if not flight.still]
+        super().undo()
+        self._unlend(lent)
+
     def _unlend(self, flights: list[Aloft]) -> None:
         """Weights and latents as they were before `lend`."""
         for flight in flights:

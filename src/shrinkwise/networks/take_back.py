@@ -12,7 +12,7 @@ def taken_back_exactly(job) -> bool:
     n = job.numbers
     if job.plan.latent is None:
         return True  # without a latent nothing is refused
-    return not n.get("direct") and n.get("keep", 1.0) > 0 and n.get("keep2", 1.0) > 0
+    return job.algorithm != kernel.SGD and not n.get("direct") and n["keep"] > 0 and n.get("keep2", 1.0) > 0
 
 
 def take_back(job) -> None:

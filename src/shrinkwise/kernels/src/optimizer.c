@@ -4,10 +4,11 @@
  *     = soft(x, threshold) * shrink                 MAP: x is a latent, its weights are written
  *     = w                                           PULL: x is a latent, its weights are read and left to the caller
  *   d = gain g + coupled w + slope (x - w)          the gradient of the sum
- *   m = keep m + take d                             where there is an m
- *   v = keep2 v + take2 d^2                         Adam
- *   r = 1, Adam: 1 / (sqrt(v) scale + eps)
- *   x = x - decoupled w - rate r (direct d + through m)
+ *   m = keep m + take d                             MOMENTUM, ADAM
+ *   v = keep2 v + take2 d^2                         ADAM
+ *   y = d, direct d + through m, m                  SGD, MOMENTUM, ADAM
+ *   r = 1, ADAM: 1 / (sqrt(v) scale + eps)
+ *   x = x - decoupled w - rate r y
  *   PROX: x = soft(x, s a) / (1 + s b),  s = pace r
  *
  * With a latent, chunks whose gradient (for Adam its square) is not finite are left untouched and said; the others move all
@@ -22,8 +23,8 @@
 
 enum { SW_PLAIN = 0, SW_MAP = 1, SW_PULL = 2, SW_PROX = 3 };
 enum { SW_SGD = 0, SW_MOMENTUM = 1, SW_ADAM = 2 };
-/* Entries judged together. Few, so that the work on them begins before the judgement is in. */
-enum { CHUNK = 128 };
+/* Entries judged and fetched together. Few, so that the work on them begins before the judgement is in. */
+enum { CHUNK = 64 };
 /* Entries from which weights will not be found in a cache by who reads them next. */
 enum { LARGE = 1 << 21 };
 
@@ -106,6 +107,15 @@ typedef struct {
         int finite = 1;                                                                                                \
         for (int64_t i = from; i < to; i += CHUNK) {                                                                   \
             const int64_t n = i + CHUNK < to ? CHUNK : to - i;                                                         \
+            /* The hardware starts anew in every page; to fetch past an end is harmless. */                            \
+            for (int64_t k = i + CHUNK; k < i + 2 * CHUNK; k += 64 / (int64_t)sizeof(T)) {                             \
+                __builtin_prefetch(x + k);                                                                             \
+                __builtin_prefetch(g + k);                                                                             \
+                if (algorithm != SW_SGD)                                                                               \
+                    __builtin_prefetch(m + k);                                                                         \
+                if (algorithm == SW_ADAM)                                                                              \
+                    __builtin_prefetch(v + k);                                                                         \
+            }                                                                                                          \
             if ((mode == SW_MAP || mode == SW_PULL) && !finite_##NAME(g + i, n, (T)job->gain, algorithm == SW_ADAM))   \
                 finite = 0;                                                                                            \
             else if (streamed && n == CHUNK) {                                                                         \
