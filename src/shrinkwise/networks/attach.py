@@ -40,7 +40,8 @@ def attach(
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
-        Any but LBFGS and SparseAdam. It keeps its class name, its state_dict grows by one tensor a penalised parameter (none
+        Any but LBFGS and SparseAdam; the penalty costs least with those of `shrinkwise.optim`, which take it into their own
+        pass. It keeps its class name, its state_dict grows by one tensor a penalised parameter (none
         for the other methods), and its copies and pickles keep the penalty.
     model : nn.Module
     penalty : Penalty, Rule or list of them

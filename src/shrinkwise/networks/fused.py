@@ -70,7 +70,7 @@ class AdamW(_OnePass, torch.optim.AdamW):
 
     def step(self, closure=None):
         """One step. `closure`, if given, computes loss and gradients anew, and its loss is returned."""
-        return _uncompiled(self, _TORCHS[0], closure)
+        return (_uncompiled if torch.compiler.is_compiling() else _advance)(self, _TORCHS[0], closure)
 
     def _options_fit(self, group: dict) -> bool:
         return not (group["amsgrad"] or group["capturable"] or group["differentiable"])
@@ -110,7 +110,7 @@ class SGD(_OnePass, torch.optim.SGD):
 
     def step(self, closure=None):
         """One step. `closure`, if given, computes loss and gradients anew, and its loss is returned."""
-        return _uncompiled(self, _TORCHS[1], closure)
+        return (_uncompiled if torch.compiler.is_compiling() else _advance)(self, _TORCHS[1], closure)
 
     def _options_fit(self, group: dict) -> bool:
         return not group["differentiable"]
