@@ -69,7 +69,7 @@ def sgd(params):
 
 def group(name, contenders, rows, base):
     """Measure the contenders and what they add to the base."""
-    measured = interleave(contenders, rounds=25, clock=time.process_time)
+    measured = interleave(contenders, rounds=15, clock=time.process_time)
     for what, seconds in medians(measured).items():
         # The median of ratios within a round: a noisy spell hits both.
         ratio = statistics.median(a / b for a, b in zip(measured[what], measured[base], strict=True))
