@@ -117,7 +117,7 @@ def test_the_pass_does_the_steps_and_torch_only_the_rest(monkeypatch):
     monkeypatch.setattr(kernel, "optimizer", lambda *a: (done.append(len(a[2])), original(*a))[1])
     model = nn.ModuleList([nn.Linear(3, 2), nn.Linear(3, 2).bfloat16()])
     before = [p.detach().clone() for p in model.parameters()]
-    optimizer = sw.optim.AdamW(model.parameters())
+    optimizer = sw.optim.AdamW(model.parameters(), lr=0.1)
     for p in model.parameters():
         p.grad = torch.ones_like(p)
     optimizer.step()

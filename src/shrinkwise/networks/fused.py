@@ -197,7 +197,8 @@ def _finite(g: torch.Tensor) -> bool:
 
 def _run(jobs: list[Job]) -> list[Job]:
     """Run the pass; the jobs whose gradient is not finite, where there is a latent."""
-    refused, batches = [], {}
+    refused: list[Job] = []
+    batches: dict[tuple, list[Job]] = {}
     for job in jobs:
         batches.setdefault((job.algorithm, job.p.dtype == torch.float64), []).append(job)
     for (algorithm, is_double), batch in batches.items():
@@ -225,5 +226,5 @@ def _rest_by_torch(optimizer, torchs, done: set) -> None:
 
 for _class in (AdamW, SGD):
     # What `attach` asks of a step: who lets the penalty join it, and whose step it is to the rounding.
-    _class.step.steppers = {cls.method: cls for cls in (FusedNormalMapStepper, FusedMetricStepper)}  # type: ignore[attr-defined]
-    _class.step.__wrapped__ = getattr(torch.optim, _class.__name__).step  # type: ignore[attr-defined]
+    _class.step.steppers = {cls.method: cls for cls in (FusedNormalMapStepper, FusedMetricStepper)}  # type: ignore[attr-defined, union-attr]
+    _class.step.__wrapped__ = getattr(torch.optim, _class.__name__).step  # type: ignore[attr-defined, union-attr]

@@ -50,7 +50,8 @@ class FusedNormalMapStepper(NormalMapStepper):
 
     def lift(self, optimizer, moving: list[Moving]) -> None:
         """Plans for the pass; what does not fit is lent as usual."""
-        inside, outside = [], []
+        inside: list[Moving] = []
+        outside: list[Moving] = []
         for item in moving:
             (inside if self._fits(optimizer, item) else outside).append(item)
         planned = [self._inside(optimizer, *item) for item in inside]
@@ -90,7 +91,7 @@ class FusedNormalMapStepper(NormalMapStepper):
             if isinstance(flight, Inside):
                 z = flight.plan.latent
                 flight.written = flight.plan.done and flight.plan.mode == kernel.MAP and flight.latent is z
-                if flight.latent is not z:
+                if z is not None and flight.latent is not z:
                     optimizer.state[flight.term.param][LATENT] = flight.latent = z.copy_(flight.latent)
 
     def restore(self, flights: list) -> None:
