@@ -14,8 +14,10 @@ from .metric import MetricStepper
 from .normal_map import NormalMap
 from .normal_map_stepper import NormalMapStepper
 from .optimizers import arm, check_optimizer, stepper_of
+from .passes import local
 from .regularization import Regularization
 from .rules import Chosen, Selection, select
+from .shards import Part, SharedMap, is_shared
 from .stepper import Options, Stepper, Term
 
 _METHODS: dict[str, type[Stepper]] = {cls.method: cls for cls in (NormalMapStepper, MetricStepper, GradientStepper)}
@@ -145,13 +147,14 @@ def _terms(optimizer, selection: Selection, options: Options) -> list[Term]:
 
 def _normal_map(chosen: Chosen) -> NormalMap:
     # anchor="initial" means the weights at this moment.
-    penalty: Penalty = chosen.penalty.resolve(chosen.param.detach())
+    w = chosen.param.detach()
+    penalty: Penalty = chosen.penalty.resolve(w)
     try:
-        fits = penalty.prox(chosen.param.detach(), 1.0).shape == chosen.param.shape
+        found = SharedMap(penalty, Part(w)) if is_shared(w) else NormalMap(penalty, w.shape)
+        fits = found.prox(local(w), 1.0).shape == local(w).shape
         reason = "its weights have another shape"
     except (ValueError, RuntimeError) as error:
         fits, reason = False, str(error).splitlines()[0]
     if not fits:
-        shape = tuple(chosen.param.shape)
-        raise ValueError(f"{penalty!r} does not fit {chosen.name} of shape {shape}: {reason}")
-    return NormalMap(penalty, chosen.param.shape)
+        raise ValueError(f"{penalty!r} does not fit {chosen.name} of shape {tuple(w.shape)}: {reason}")
+    return found
