@@ -154,6 +154,8 @@ def _normal_map(chosen: Chosen) -> NormalMap:
         fits = found.prox(local(w), 1.0).shape == local(w).shape
         reason = "its weights have another shape"
     except (ValueError, RuntimeError) as error:
+        if is_shared(w) and isinstance(error, RuntimeError):
+            raise  # a process that does not answer
         fits, reason = False, str(error).splitlines()[0]
     if not fits:
         raise ValueError(f"{penalty!r} does not fit {chosen.name} of shape {tuple(w.shape)}: {reason}")
