@@ -52,6 +52,16 @@ class NormalMapStepper(Stepper):
 
     method = "normal_map"
 
+    def check(self, optimizer) -> None:
+        """One sentence for sharded weights that have no room for a latent in full precision."""
+        for term in self.terms:
+            p = term.param
+            if isinstance(term.map, SharedMap) and p.dtype != full_precision(p):
+                raise ValueError(
+                    f"{term.name} is sharded and {p.dtype}, which rounds small steps away; keep the parameters in float32 "
+                    "and compute in less with FSDP2's MixedPrecisionPolicy"
+                )
+
     def _start_afresh(self) -> None:
         super()._start_afresh()
         self._left_at: dict[int, tuple] = {}
