@@ -125,7 +125,9 @@ def in_transformers(folder: Path, resume=False, kill=False):
     model, callback = Scored(), PenaltyCallback(PENALTY)
     optimizer = adam(model)
     constant = torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
-    trainer = InOrder(model, arguments, train_dataset=Rows(), optimizers=(optimizer, constant), callbacks=[callback, Killer()])
+    trainer = InOrder(
+        model, arguments, train_dataset=Rows(), optimizers=(optimizer, constant), callbacks=[callback, Killer()]
+    )
     trainer.train(resume_from_checkpoint=resume)
     return weights(model), callback.regularization
 

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
-distributed = pytest.importorskip("torch.distributed")
-if not (distributed.is_available() and distributed.is_gloo_available()):
-    pytest.skip("this torch is built without distributed or without gloo", allow_module_level=True)
+pytest.importorskip("torch.distributed.checkpoint")
+
+import torch
+from torch import distributed
 
 from shrinkwise.networks import processes
 
 from . import two_processes
 
+pytestmark = pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch is built without gloo")
 BOTH = ("DDP", "FSDP2")
 
 

@@ -57,7 +57,10 @@ CASES = {
     "gradient": (adam, sw.L2(0.05, anchor="initial"), {"method": "gradient"}),
 }
 #: With DDP every process has all weights, and a few cases will do.
-RUNS = [*(("FSDP2", name) for name in CASES), *(("DDP", name) for name in ("L1", "L1, clipped", "columns", "metric L1"))]
+RUNS = [
+    *(("FSDP2", name) for name in CASES),
+    *(("DDP", name) for name in ("L1", "L1, clipped", "columns", "metric L1")),
+]
 RESUMED = ("L1", "L1, shrunk", "L1, in time", "columns", "rows", "sparse groups", "metric L1", "gradient")
 
 
@@ -65,7 +68,11 @@ def data():
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(32, 7, generator=generator, dtype=torch.float64)
     y = x[:, :2].sum(1, keepdim=True) + 0.1 * torch.randn(32, 1, generator=generator, dtype=torch.float64)
-    mine = slice(distributed.get_rank(), None, distributed.get_world_size()) if distributed.is_initialized() else slice(None)
+    mine = (
+        slice(distributed.get_rank(), None, distributed.get_world_size())
+        if distributed.is_initialized()
+        else slice(None)
+    )
     return x[mine], y[mine]
 
 
@@ -88,7 +95,10 @@ def begin(how: str, name: str):
     make, penalty, options = CASES[name]
     model = network(how)
     optimizer = make(model.parameters())
-    rules = [sw.rule(penalty, names="0.weight"), sw.rule(sw.L1(0.02) if "method" not in options else penalty_of(options))]
+    rules = [
+        sw.rule(penalty, names="0.weight"),
+        sw.rule(sw.L1(0.02) if "method" not in options else penalty_of(options)),
+    ]
     return model, optimizer, sw.attach(optimizer, model, rules, **options)
 
 
@@ -230,7 +240,10 @@ def gradient_of_the_penalty(how: str) -> dict:
     term = sw.networks.penalty(model, sw.GroupLasso(0.1, COLUMNS))
     (loss(model) + term).backward()
     found = {name: whole(p.grad) for name, p in model.named_parameters()}
-    return {"value": float(term.detach()), **{name.removeprefix("module."): grad.clone() for name, grad in found.items()}}
+    return {
+        "value": float(term.detach()),
+        **{name.removeprefix("module."): grad.clone() for name, grad in found.items()},
+    }
 
 
 def changed_from_outside(how: str) -> tuple:

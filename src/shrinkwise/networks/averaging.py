@@ -44,7 +44,9 @@ class Average:
         share = (1.0 - self.decay) / -math.expm1(self.updates * math.log(self.decay))
         for name, p in self._params.items():
             state = self._optimizer.state.get(p, {})
-            value = local(state[LATENT] if LATENT in state and id(p) in self._maps else p.detach().to(full_precision(p)))
+            value = local(
+                state[LATENT] if LATENT in state and id(p) in self._maps else p.detach().to(full_precision(p))
+            )
             mean = self._means.get(name)
             if id(p) in self._maps and LATENT in state:
                 t, before = state[THRESHOLD], self._thresholds.get(name)

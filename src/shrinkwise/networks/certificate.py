@@ -168,9 +168,7 @@ def _scale_invariant(model: nn.Module, params: list[nn.Parameter], loss: Callabl
     with torch.enable_grad():
         torch.manual_seed(0)
         found = slopes(model, params, loss())
-    return [
-        g is not None and _is_scale_invariant(p, whole(g), mean_loss) for p, g in zip(params, found, strict=True)
-    ]
+    return [g is not None and _is_scale_invariant(p, whole(g), mean_loss) for p, g in zip(params, found, strict=True)]
 
 
 @torch.no_grad()

@@ -118,10 +118,11 @@ class MetricStepper(Stepper):
             if metric.v is None:
                 uniform.append((penalty, p.data, metric.rate, p))
                 continue
-            metric = metric._replace(v=local(metric.v))
+            v = local(metric.v)
+            metric = metric._replace(v=v)
             slopes = l1_l2_of_all(penalty, p)
-            if slopes is not None and in_reach(p) and in_reach(metric.v) and p.dtype == metric.v.dtype:
-                diagonal.append((p, metric.v, metric.rate, metric.scale, metric.eps, *slopes))
+            if slopes is not None and in_reach(p) and in_reach(v) and p.dtype == v.dtype:
+                diagonal.append((p, v, metric.rate, metric.scale, metric.eps, *slopes))
             else:
                 p.copy_(penalty.prox(p.detach(), metric.steps()))
         put_proxes(uniform)

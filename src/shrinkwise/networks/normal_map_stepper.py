@@ -36,7 +36,7 @@ class Aloft(Flight):
     storage: torch.Tensor = None  # type: ignore[assignment]  # the weights' own memory
     slope: float | torch.Tensor = 0.0  # of the term: λ/t, less the coupled weight decay
     shift: float = 0.0  # z moves by it times z − w, so that decoupled decay takes lr·wd·w and not lr·wd·z
-    before: torch.Tensor | None = None  # some entries of z
+    before: torch.Tensor = None  # type: ignore[assignment]  # some entries of z
     still: bool = False  # the step will not move it: no term, and z stays
     fresh: bool = False  # the latent is not in the optimizer's state yet
     landed: bool = False  # the weights are out already
@@ -103,12 +103,19 @@ class NormalMapStepper(Stepper):
         """
         changed = [self._left_at.get(id(item.term.param)) != _stamp(item.term.param) for item in moving]
         shared = [k for k, item in enumerate(moving) if isinstance(item.term.map, SharedMap)]
-        infinite = [not moving[k].still and not bool(torch.isfinite(local(moving[k].grad)).all()) for k in shared]
-        asked = [partial(moving[k].term.map.agreed, changed[k], bad) for k, bad in zip(shared, infinite, strict=True)]
-        agreed = dict(zip(shared, in_rounds(asked), strict=True))
-        if any(bad for _, bad in agreed.values()):
-            _refuse_infinite(moving[k].term.name for k, (_, bad) in agreed.items() if bad)
-        return [agreed[k][0] if k in agreed else new for k, new in enumerate(changed)]
+        flags = []
+        for k in shared:
+            bad = torch.isfinite(local(moving[k].grad)).logical_not().any()
+            flags.append(torch.stack([bad.new_tensor(changed[k]), bad & (not moving[k].still)]).double())
+        agreed = in_rounds(
+            [partial(moving[k].term.map.part.total, flag) for k, flag in zip(shared, flags, strict=True)]
+        )
+        found = torch.stack(agreed).tolist() if agreed else []
+        if any(bad for _, bad in found):
+            _refuse_infinite(moving[k].term.name for k, (_, bad) in zip(shared, found, strict=True) if bad)
+        for k, (new, _) in zip(shared, found, strict=True):
+            changed[k] = new > 0
+        return changed
 
     def _plan(self, optimizer, term: Term, group: dict, grad: torch.Tensor, still: bool, changed: bool) -> Aloft:
         p = term.param
@@ -250,7 +257,7 @@ def _cast_state(state: dict, dtype: torch.dtype) -> None:
 
 
 def _length(flight: Aloft) -> torch.Tensor:
-    return flight.term.map.length(flight.term.map.sample(flight.latent) - flight.before)
+    return flight.term.map.length(flight.term.map.sample(flight.latent).sub(flight.before))
 
 
 def _put(flight: Aloft) -> None:

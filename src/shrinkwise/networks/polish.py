@@ -110,7 +110,9 @@ class Objective:
         return self._sum([0.5 * d * v.double().square().sum() for d, v in zip(self.decays, x, strict=True)])
 
     def _sum(self, each: list[torch.Tensor]) -> float:
-        asked = [partial(part.total, s) if part else partial(_stay, s) for part, s in zip(self.parts, each, strict=True)]
+        asked = [
+            partial(part.total, s) if part else partial(_stay, s) for part, s in zip(self.parts, each, strict=True)
+        ]
         return float(sum(in_rounds(asked)))
 
 

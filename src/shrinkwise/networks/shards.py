@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 import math
-from functools import cached_property, partial
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,17 +27,19 @@ def is_shared(x) -> bool:
     return hasattr(x, "device_mesh") and hasattr(x, "placements")
 
 
-def whole(x: torch.Tensor) -> torch.Tensor:
+def whole(x) -> torch.Tensor:
     """x itself, or all parts of it put together: every process has to call this."""
     return x.full_tensor() if is_shared(x) else x
 
 
-def wrap(part: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+def wrap(part: torch.Tensor, like) -> torch.Tensor:
     """The tensor, distributed as `like` is, of which this process holds `part`, on the same memory."""
     if not is_shared(like):
         return part
-    placing = (like.device_mesh, like.placements)  # type: ignore[attr-defined]
-    return type(like.data).from_local(part, *placing, run_check=False, shape=like.shape, stride=like.stride())  # type: ignore[attr-defined]
+    from torch.distributed.tensor import DTensor
+
+    placing = (like.device_mesh, like.placements)
+    return DTensor.from_local(part, *placing, run_check=False, shape=like.shape, stride=like.stride())
 
 
 def processes_of(model: torch.nn.Module) -> list:
@@ -49,6 +52,7 @@ def processes_of(model: torch.nn.Module) -> list:
 
 def reshard(model: torch.nn.Module) -> None:
     """Let FSDP2 forget the whole parameters that it keeps after a forward pass without a backward pass."""
+    module: Any
     for module in model.modules():
         if hasattr(module, "reshard"):
             module.reshard()
@@ -69,7 +73,8 @@ class Part:
         self.slices = tuple(
             slice(min(o, n), min(o, n) + k) for o, n, k in zip(offset, self.shape, self.local_shape, strict=True)
         )
-        self.split = [k for k, p in enumerate(self.placements) if p.is_shard() and self.mesh.size(k) > 1]
+        # FSDP2 on top of tensor parallelism splits by strides, which is_shard() does not count.
+        self.split = [k for k, p in enumerate(self.placements) if not p.is_replicate() and self.mesh.size(k) > 1]
         self.axes = {self.placements[k].dim % max(len(self.shape), 1) for k in self.split}
 
     def total(self, vector: torch.Tensor) -> torch.Tensor:
@@ -89,7 +94,9 @@ class Part:
                 return values
         values = values if isinstance(values, torch.Tensor) else np.asarray(values)
         given = tuple(values.shape)
-        if len(given) > len(self.shape) or any(m not in (1, n) for m, n in zip(given[::-1], self.shape[::-1], strict=False)):
+        if len(given) > len(self.shape) or any(
+            m not in (1, n) for m, n in zip(given[::-1], self.shape[::-1], strict=False)
+        ):
             raise ValueError(f"expected an array of shape {self.shape}, or one that broadcasts to it, got {given}")
         along = self.slices[len(self.shape) - len(given) :]
         return values[tuple(slice(None) if n == 1 else s for n, s in zip(given, along, strict=True))]
@@ -121,7 +128,6 @@ class Part:
             other.groups = SharedGroups(groups, self)
         return other
 
-    @cached_property
     def sample(self) -> torch.Tensor:
         """Those of the evenly spaced entries, at which lengths of steps are measured, that lie here: flat indices."""
         every = max(1, math.prod(self.shape) // SAMPLE)
@@ -140,9 +146,9 @@ class SharedGroups(Groups):
     def __init__(self, groups: Groups, part: Part):
         self._whole, self._part = groups, part
         axis = groups.whole_axis
-        self._along = None if axis is None else axis % len(part.shape)
+        self._dim = None if axis is None else axis % len(part.shape)
         self._n = groups.count(part.shape)
-        if self._along is None:
+        if self._dim is None:
             labels = groups.spread(np.arange(self._n, dtype=float), np.broadcast_to(0.0, part.shape), outside=-1.0)
             here = np.broadcast_to(labels, part.shape)[part.slices]
             self._labels = torch.as_tensor(np.where(here < 0, self._n, here).astype(np.int64))
@@ -152,12 +158,14 @@ class SharedGroups(Groups):
     def norms(self, w):
         """Euclidean norm of each group, shape (n_groups,), with gradients for the entries that are here."""
         squares = w.double().square()
-        if self._along is None:
-            sums = squares.new_zeros(self._n + 1).index_add(0, self._labels.to(w.device).reshape(-1), squares.reshape(-1))
+        if self._dim is None:
+            sums = squares.new_zeros(self._n + 1).index_add(
+                0, self._labels.to(w.device).reshape(-1), squares.reshape(-1)
+            )
             sums = sums[: self._n]
         else:
-            sums = squares.movedim(self._along, 0).reshape(w.shape[self._along], -1).sum(1)
-            here = self._part.slices[self._along]
+            sums = squares.movedim(self._dim, 0).reshape(w.shape[self._dim], -1).sum(1)
+            here = self._part.slices[self._dim]
             sums = torch.nn.functional.pad(sums, (here.start, self._n - here.stop))
         total = self._part.total(sums.detach())
         # The gradient of the whole norm along the entries here; 0 at 0.
@@ -166,12 +174,16 @@ class SharedGroups(Groups):
 
     def spread(self, per_group, w, outside: float = 0.0):
         """A value per group laid over the entries that are here."""
-        if self._along is not None:
-            here = per_group[self._part.slices[self._along]]
-            return here.reshape([-1 if k == self._along else 1 for k in range(len(self._part.shape))])
+        if self._dim is not None:
+            here = per_group[self._part.slices[self._dim]]
+            return here.reshape([-1 if k == self._dim else 1 for k in range(len(self._part.shape))])
         if isinstance(per_group, np.ndarray):
-            return np.append(per_group, per_group.dtype.type(outside))[self._labels.numpy()]
-        return torch.cat([per_group, per_group.new_full((1,), outside)])[self._labels.to(per_group.device)]
+            return np.append(per_group, per_group.dtype.type(outside))[self._labels.cpu().numpy()]
+        return torch.cat([per_group, per_group.new_full((1,), outside)])[self._labels_at(per_group)]
+
+    def _labels_at(self, x: torch.Tensor) -> torch.Tensor:
+        self._labels = self._labels.to(x.device)
+        return self._labels
 
     def gather(self, w):
         """Refused: the entries of a group are in several processes."""
@@ -205,10 +217,12 @@ class SharedMap(NormalMap):
 
     def __init__(self, penalty: Penalty, part: Part):
         super().__init__(penalty, part.shape)
+        part.penalty(penalty)  # what is refused is refused by the name it was given
         self.part = part
         self.unit = part.penalty(self.unit)
         self._weightless = self.unit.with_lam(0.0)
         self.local_shape = part.local_shape
+        self._sampled = part.sample()
         if not self.is_constraint and not self.smooth:
             # Kept from here on, since a function run in rounds asks the same questions each time.
             self._zeroing_step_of_ones  # noqa: B018
@@ -238,7 +252,8 @@ class SharedMap(NormalMap):
 
     def sample(self, z: torch.Tensor) -> torch.Tensor:
         """Those of the entries that one process would take of the whole that are here."""
-        return z.reshape(-1)[self.part.sample.to(z.device)]
+        self._sampled = self._sampled.to(z.device)
+        return z.reshape(-1)[self._sampled]
 
     def __getstate__(self) -> dict:
         return dict(self.__dict__)
