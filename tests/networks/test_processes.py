@@ -83,6 +83,7 @@ def test_the_cases_make_zeros_where_they_can(alone):
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", two_processes.RESUMED)
 @pytest.mark.parametrize("how", BOTH)
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
 def test_a_distributed_checkpoint_resumes_bit_by_bit_and_in_one_process(how, name, found, folder):
     run = found[how, "resume", name]
     assert all(torch.equal(run["resumed"][key], run["whole"][key]) for key in run["whole"])

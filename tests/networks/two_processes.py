@@ -45,7 +45,7 @@ CASES = {
     "L1, in time": (adam, sw.L1(0.05), {"schedule": sw.networks.warmup(10), "threshold": 0.1}),
     "columns": (adam, sw.GroupLasso(0.05, COLUMNS), {}),
     "columns, weighted": (adamw, sw.GroupLasso(0.05, COLUMNS, weights=[1.0, 2.0, 0.0, 1.0, 1.0, 1.0, 0.5]), {}),
-    "rows": (momentum, sw.GroupLasso(0.05, ROWS, weights=[1.0, 2.0, 0.0, 4.0, 9.0]), {}),
+    "rows": (momentum, sw.GroupLasso(0.1, ROWS, weights=[1.0, 2.0, 0.0, 4.0, 9.0]), {}),
     "labels": (adam, sw.GroupLasso(0.3, LABELS), {}),
     "sparse groups": (adam, sw.SparseGroupLasso(0.05, COLUMNS, 0.3), {}),
     "group MCP": (adam, sw.GroupMCP(0.3, COLUMNS), {}),
@@ -239,11 +239,10 @@ def gradient_of_the_penalty(how: str) -> dict:
     model = network(how)
     term = sw.networks.penalty(model, sw.GroupLasso(0.1, COLUMNS))
     (loss(model) + term).backward()
-    found = {name: whole(p.grad) for name, p in model.named_parameters()}
-    return {
-        "value": float(term.detach()),
-        **{name.removeprefix("module."): grad.clone() for name, grad in found.items()},
-    }
+    found = {name.removeprefix("module."): whole(p.grad).clone() for name, p in model.named_parameters()}
+    weight = next(model.parameters()).detach()
+    values = [float(f.value(weight)) for f in (sw.L1(0.1), sw.GroupLasso(0.1, COLUMNS), sw.GroupLasso(0.1, ROWS))]
+    return {"value": float(term.detach()), "values": torch.tensor(values), **found}
 
 
 def changed_from_outside(how: str) -> tuple:

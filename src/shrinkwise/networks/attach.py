@@ -76,6 +76,13 @@ def attach(
     method, threshold and steps are saved with the optimizer, and loading brings them back, as it does for its learning rate.
     With the normal map a step whose gradients have NaN or infinite entries raises FloatingPointError before anything moves.
 
+    DDP, FSDP2 (``fully_shard``) and tensor parallelism: make the optimizer of the wrapped model and attach in every process;
+    the result is that of one process. Of the sums that this takes all travel in one all_reduce before a step and one after
+    it. What is asked for (`report`, `value`, `certificate` ...) is asked for in every process, with as many batches in each,
+    and is of the whole. Penalties that are sums over weights or groups can be sharded; others are refused. Checkpoints by
+    ``torch.distributed.checkpoint`` resume bit by bit. Lightning, transformers, skorch: ``PenaltyCallback`` in
+    `shrinkwise.networks.lightning`, ``.transformers``, ``.skorch``; Accelerate and Fabric: attach, then ``prepare`` or ``setup``.
+
     References: Qiu, Jiang, Milzarek, arXiv 2305.05828.
 
     >>> import torch

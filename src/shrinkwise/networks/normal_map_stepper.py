@@ -102,14 +102,14 @@ class NormalMapStepper(Stepper):
         There gradients are looked at too, before anything moves: all processes refuse a step, or none.
         """
         changed = [self._left_at.get(id(item.term.param)) != _stamp(item.term.param) for item in moving]
-        shared = [k for k, item in enumerate(moving) if isinstance(item.term.map, SharedMap)]
-        flags = []
-        for k in shared:
-            bad = torch.isfinite(local(moving[k].grad)).logical_not().any()
-            flags.append(torch.stack([bad.new_tensor(changed[k]), bad & (not moving[k].still)]).double())
-        agreed = in_rounds(
-            [partial(moving[k].term.map.part.total, flag) for k, flag in zip(shared, flags, strict=True)]
-        )
+        shared, asked = [], []
+        for k, (term, _, grad, still) in enumerate(moving):
+            if isinstance(term.map, SharedMap):
+                bad = torch.isfinite(local(grad)).logical_not().any()
+                flags = torch.stack([bad.new_tensor(changed[k]), bad & (not still)]).double()
+                shared.append(k)
+                asked.append(partial(term.map.part.total, flags))
+        agreed = in_rounds(asked)
         found = torch.stack(agreed).tolist() if agreed else []
         if any(bad for _, bad in found):
             _refuse_infinite(moving[k].term.name for k, (_, bad) in zip(shared, found, strict=True) if bad)
