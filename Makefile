@@ -15,7 +15,7 @@ test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 test-thorough: $(VENV)/.test
-	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto -m "thorough or not thorough"
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "thorough or not thorough"
 
 # Training loops of others: 250 MB more, which make test does without.
 test-frameworks: $(VENV)/.frameworks

@@ -4,7 +4,9 @@ import copy
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
 from torch import nn
 
 import shrinkwise as sw

@@ -12,11 +12,17 @@ pytest.importorskip("torch.distributed.checkpoint")
 import torch
 from torch import distributed
 
+import shrinkwise as sw
 from shrinkwise.networks import processes
+from shrinkwise.networks.normal_map import NormalMap
+from shrinkwise.networks.shards import Part
 
 from . import two_processes
 
-pytestmark = pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch is built without gloo")
+pytestmark = [
+    pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch is built without gloo"),
+    pytest.mark.xdist_group("two processes"),
+]
 BOTH = ("DDP", "FSDP2")
 
 
@@ -116,6 +122,7 @@ def test_what_cannot_be_told_from_parts_is_refused_in_a_sentence(found):
         assert "needs all weights of a tensor in one place, but they are sharded over 2 processes; leave" in said[name]
     assert "has no prox with a step of its own for every weight; use method='normal_map'" in said["metric"]
     assert "does not fit 0.weight of shape (5, 7)" in said["weights"]
+    assert "expected one weight a group (5)" in said["group weights"]
     assert "0.weight is sharded and torch.bfloat16" in said["bfloat16"]
 
 
@@ -158,3 +165,20 @@ def test_what_is_asked_together_travels_together(monkeypatch):
     assert sent == [[[1.0], [3.0]], [[13.0]]]
     assert once(2.0) == 12.0  # alone, at once
     assert processes.summed(torch.tensor([2.0]), []).item() == 2.0
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (300, 61), (7,), (1, 9)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_parts_of_a_sample_are_the_sample(shape, axis):
+    """Two halves of a tensor along an axis, without processes: what each samples is what is sampled of the whole."""
+    axis = min(axis, len(shape) - 1)
+    whole = torch.arange(float(torch.Size(shape).numel())).reshape(shape)
+    expected = NormalMap(sw.L1(0.1), shape).sample(whole)
+    found = []
+    for rank, half in enumerate(whole.tensor_split([(shape[axis] + 1) // 2], axis)):
+        part = Part.__new__(Part)
+        part.shape, part.local_shape = tuple(shape), tuple(half.shape)
+        start = rank * ((shape[axis] + 1) // 2)
+        part.slices = tuple(slice(start, start + n) if k == axis else slice(0, n) for k, n in enumerate(half.shape))
+        found.append(half.reshape(-1)[part.sample()])
+    assert torch.equal(torch.cat(found).sort().values, expected)

@@ -230,6 +230,7 @@ def refusals() -> dict:
         attempt(type(penalty).__name__, penalty, network("FSDP2"))
     attempt("metric", sw.GroupLasso(0.1, COLUMNS), network("FSDP2"), method="metric")
     attempt("weights", sw.L1(0.1, weights=[1.0, 2.0]), network("FSDP2"))
+    attempt("group weights", sw.GroupLasso(0.1, ROWS, weights=[1.0] * 6), network("FSDP2"))
     attempt("bfloat16", sw.L1(0.1), network("FSDP2", torch.bfloat16))
     return said
 

@@ -81,7 +81,7 @@ def attach(
     it. What is asked for (`report`, `value`, `certificate` ...) is asked for in every process, with as many batches in each,
     and is of the whole. Penalties that are sums over weights or groups can be sharded; others are refused. Checkpoints by
     ``torch.distributed.checkpoint`` resume bit by bit. Lightning, transformers, skorch: ``PenaltyCallback`` in
-    `shrinkwise.networks.lightning`, ``.transformers``, ``.skorch``; Accelerate and Fabric: attach, then ``prepare`` or ``setup``.
+    `shrinkwise.networks.lightning`, ``.transformers``, ``.skorch``. Accelerate, Fabric: attach, then ``prepare``, ``setup``.
 
     References: Qiu, Jiang, Milzarek, arXiv 2305.05828.
 

@@ -79,7 +79,8 @@ class Part:
 
     def total(self, vector: torch.Tensor) -> torch.Tensor:
         """Σ of a vector over the processes that hold a part."""
-        return summed(vector, [self.mesh.get_group(k) for k in self.split])
+        there = vector.to(self.mesh.device_type)  # parameters may be kept elsewhere than processes talk
+        return summed(there, [self.mesh.get_group(k) for k in self.split]).to(vector.device)
 
     @property
     def count(self) -> int:
@@ -120,7 +121,7 @@ class Part:
     def _grouped(self, penalty):
         other = copy.copy(penalty)
         axis, groups = penalty.groups.whole_axis, penalty.groups
-        groups.check(self.shape)
+        GroupLasso(1.0, groups, weights=penalty.weights).strengths(np.broadcast_to(0.0, self.shape))  # refuses a misfit
         if axis is not None and self.axes == {axis % len(self.shape)}:  # every group lies in one part
             if penalty.weights is not None:
                 other.weights = penalty.weights[self.slices[axis % len(self.shape)]]
@@ -131,6 +132,11 @@ class Part:
     def sample(self) -> torch.Tensor:
         """Those of the evenly spaced entries, at which lengths of steps are measured, that lie here: flat indices."""
         every = max(1, math.prod(self.shape) // SAMPLE)
+        if all(
+            s.stop - s.start == n for n, s in zip(self.shape[1:], self.slices[1:], strict=True)
+        ):  # one block of memory
+            row = math.prod(self.shape[1:])
+            return torch.arange(-self.slices[0].start * row % every, math.prod(self.local_shape), every)
         place = torch.zeros((), dtype=torch.int64)
         for n, s in zip(self.shape, self.slices, strict=True):
             place = (place * n)[..., None] + torch.arange(s.start, s.stop)
@@ -260,18 +266,14 @@ class SharedMap(NormalMap):
 
     def agreed(self, *flags: bool) -> list[bool]:
         """Whether each of the flags is up in some process."""
-        return (self.part.total(torch.tensor(flags, dtype=torch.float64, device=self._device)) > 0).tolist()
-
-    @property
-    def _device(self) -> str:
-        return self.part.mesh.device_type
+        return (self.part.total(torch.tensor(flags, dtype=torch.float64)) > 0).tolist()
 
     def _mean(self, x: torch.Tensor) -> torch.Tensor:
         sums = self.part.total(torch.stack([x.sum(dtype=torch.float64), x.new_tensor(x.numel(), dtype=torch.float64)]))
         return sums[0] / sums[1]
 
     def _n_kinked(self, radii: torch.Tensor) -> int:
-        return int(self.part.total((radii > 0).sum().double().to(self._device)))
+        return int(self.part.total((radii > 0).sum().double()))
 
     def mean_zeroing_step(self, d: torch.Tensor) -> float:
         """Mean over the entries or groups of the whole tensor of the smallest t with prox_{t f}(d) = 0."""
