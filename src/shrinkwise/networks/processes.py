@@ -52,8 +52,8 @@ def in_rounds(functions: Sequence[Callable]) -> list:
     """The results of functions without arguments, whose sums over processes travel together.
 
     A function runs until it asks for a sum. When all have asked or ended, one all_reduce brings all the sums, and those
-    that asked run again with their answers. They must not change anything before their last question, and ask the same
-    in every process.
+    that asked run again with their answers. So they ask the same each time and in every process, and change nothing before
+    their last question.
     """
     tasks, results = [_Task(function) for function in functions], [None] * len(functions)
     waiting = list(range(len(tasks)))
