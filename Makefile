@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*)
 
-.PHONY: demo test test-thorough lint bench bench-linear bench-dropout clean
+.PHONY: demo test test-thorough test-frameworks lint bench bench-linear bench-dropout clean
 
 demo: $(VENV)/.demo
 	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
@@ -15,7 +15,11 @@ test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 test-thorough: $(VENV)/.test
-	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto -m "thorough or not thorough"
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "thorough or not thorough"
+
+# Training loops of others: 250 MB more, which make test does without.
+test-frameworks: $(VENV)/.frameworks
+	$(BIN)/python -m pytest -m "thorough or not thorough" tests/networks/test_frameworks.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -45,3 +49,7 @@ $(VENV)/.demo: $(BIN)/python $(SOURCES)
 $(VENV)/.test: $(BIN)/python $(SOURCES)
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,plot,dev]"
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.frameworks: $(VENV)/.test
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,plot,dev,frameworks]"
+	@touch $@

@@ -34,9 +34,8 @@ class Inside(Aloft):
     """A parameter whose latent is moved by the optimizer's pass."""
 
     plan: Plan = None  # type: ignore[assignment]
-    written: bool = False  # the weights are those of the latent
 
-    def landed(self) -> torch.Tensor:
+    def latent_after(self) -> torch.Tensor:
         """The latent after the step."""
         return self.latent
 
@@ -54,7 +53,7 @@ class FusedNormalMapStepper(NormalMapStepper):
         outside: list[Moving] = []
         for item in moving:
             (inside if self._fits(optimizer, item) else outside).append(item)
-        planned = [self._inside(optimizer, *item) for item in inside]
+        planned = [self._inside(optimizer, *item, new) for item, new in zip(inside, self._changed(inside), strict=True)]
         super().lift(optimizer, outside)
         self.plans = {flight.term.param: flight.plan for flight in planned}
         self._flights = [*self._flights, *planned]
@@ -64,9 +63,9 @@ class FusedNormalMapStepper(NormalMapStepper):
             return False
         return optimizer.takes(item.group, item.term.param)
 
-    def _inside(self, optimizer, term, group: dict, grad: torch.Tensor, still: bool) -> Inside:
+    def _inside(self, optimizer, term, group: dict, grad: torch.Tensor, still: bool, changed: bool) -> Inside:
         p = term.param
-        flight = self._plan(optimizer, term, group, grad, still)
+        flight = self._plan(optimizer, term, group, grad, still, changed)
         z, t = flight.latent, flight.threshold
         if flight.fresh or not same_layout(p, z):
             z = beside(p, 1).copy_(z)
@@ -82,7 +81,7 @@ class FusedNormalMapStepper(NormalMapStepper):
         """Everything as it was, and one sentence: the pass found these parameters' gradients not finite."""
         names = [flight.term.name for flight in self._flights if flight.term.param in params]
         self.undo()
-        raise FloatingPointError(not_finite(names))
+        raise not_finite(names)
 
     def land(self, optimizer, flights: list) -> None:
         """As for any optimizer; a latent that a longer threshold rescales stays in its memory."""
@@ -98,9 +97,6 @@ class FusedNormalMapStepper(NormalMapStepper):
         """The weights of latents whose weights the pass has not written."""
         self.plans = {}
         super().restore(flights)
-
-    def _weights_out(self, flights: list) -> None:
-        super()._weights_out([f for f in flights if not (isinstance(f, Inside) and f.written)])
 
 
 class FusedMetricStepper(MetricStepper):
