@@ -162,7 +162,7 @@ _uncompiled = torch.compiler.disable(_advance)
 
 
 def _job(optimizer, p: torch.Tensor, group: dict, plan: Plan) -> Job:
-    g = p.grad
+    g: torch.Tensor = p.grad  # type: ignore[assignment]
     if not same_layout(p, g):
         g = torch.empty_like(p, memory_format=torch.preserve_format).copy_(g)
     algorithm, numbers, made = optimizer._algorithm(p, group)
@@ -174,7 +174,7 @@ def _job(optimizer, p: torch.Tensor, group: dict, plan: Plan) -> Job:
 
 def _run_penalised(optimizer, jobs: list[Job]) -> None:
     """All of them, or none and one sentence where a gradient is not finite."""
-    refused = [job for job in jobs if not taken_back_exactly(job) and not _finite(job.p.grad)]
+    refused = [job for job in jobs if not taken_back_exactly(job) and not _finite(job.arrays[-1])]
     if not refused:
         refused = _run(jobs)
         for job in jobs if refused else ():

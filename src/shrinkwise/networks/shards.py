@@ -131,7 +131,7 @@ class Part:
 
     def sample(self) -> torch.Tensor:
         """Those of the entries at which lengths of steps are measured that lie here: flat indices."""
-        place, here = 0, True
+        place, here = torch.zeros((), dtype=torch.int64), torch.ones((), dtype=torch.bool)
         for at, n, s in zip(
             torch.unravel_index(sampled_places(math.prod(self.shape)), self.shape),
             self.local_shape,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from shrinkwise.kernels import optimizer as kernel
@@ -21,7 +23,8 @@ def take_back(job) -> None:
     With y = x + rate·r·m after the step, x before it solves x − decoupled·w(x) = y, where w(x) = soft(x, t)·shrink is linear
     on either side of t, or known (PULL, whose weights the step only read).
     """
-    x, w, m, v, g = (None if array is None else _flat(array) for array in job.arrays)
+    flat: list[Any] = [None if array is None else _flat(array) for array in job.arrays]
+    x, w, m, v, g = flat
     n, d = job.numbers, job.numbers["gain"] * g
     moved = torch.as_tensor(kernel.moving_chunks(d, job.algorithm))
     r = 1.0 if v is None else 1.0 / (v.sqrt() * n["scale"] + n["eps"])
