@@ -8,20 +8,26 @@ except ImportError as error:
 from .attach import attach, attached
 from .averaging import Average
 from .certificate import Certificate
+from .input_selector import InputSelector
+from .network_path import NetworkPath
 from .objective import penalty
 from .polish import Polish
 from .regularization import Regularization
 from .report import Report
 from .rules import Rule, rule
 from .schedules import ramp, warmup
+from .training import Training
 
 __all__ = [
     "Average",
     "Certificate",
+    "InputSelector",
+    "NetworkPath",
     "Polish",
     "Regularization",
     "Report",
     "Rule",
+    "Training",
     "attach",
     "attached",
     "penalty",
