@@ -1,9 +1,9 @@
 """50 inputs chosen by a network with a group lasso on its inputs, beside an ExtraTrees filter; and where it was no help.
 
-Protocol: 50 inputs are chosen from the training rows alone, by `InputSelector` (three networks) and by the importances of 500
-extremely randomised trees. Two learners, the same for every choice, are then fitted on the chosen inputs of the training rows:
-500 extremely randomised trees, and the mean of five networks with 256 hidden units and dropout. Accuracy on the test rows.
-Nothing is chosen on test rows; no setting differs between the splits.
+Protocol: 50 inputs are chosen from the training rows alone, by `InputSelector` and by the importances of extremely randomised
+trees. Three learners, the same for every choice, are then fitted on the chosen inputs of the training rows: extremely
+randomised trees, the mean of three networks with one hidden layer, and a linear discriminant with a shrunk covariance.
+Accuracy on the test rows. Nothing is chosen on test rows; no setting differs between the splits of a task.
 
 * mice protein (1080 rows of 72 animals, 77 proteins, 8 classes; NaN become the training mean): five random splits 70/10/20, of
   which the 10 are left out (rows of one animal are on both sides, so this is easy), and five folds of whole animals.
@@ -18,14 +18,17 @@ Data from $SHRINKWISE_DATA: Higuera, Gardiner, Cios (UCI, CC BY 4.0); LeCun, Cor
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from common import save
+from common import RESULTS, save
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from torch import nn
@@ -36,7 +39,23 @@ from shrinkwise.networks import Training
 FOLDER = Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 ADAM = partial(torch.optim.Adam, lr=3e-3, fused=True)
 # Published or measured elsewhere, by the same names: LassoNet (JMLR 2021), and an ExtraTrees filter of ours.
+LEARNERS = ("trees", "networks", "discriminant")
 KNOWN = {"mice, random": (0.958, 0.95), "mice, by animal": (None, 0.70), "MNIST-10k": (0.873, 0.895)}
+
+
+@dataclass(frozen=True)
+class Task:
+    """Data with their splits, and how the choice and the learner are trained."""
+
+    X: np.ndarray
+    y: np.ndarray
+    splits: list
+    k: int = 50
+    standardise: bool = True
+    networks: int = 3  # that choose
+    start: int = 20  # their epochs without the penalty
+    epochs: int = 60  # of the learner
+    keep: float = 0.5  # of its hidden units
 
 
 def split_70_10_20(y, seed):
@@ -46,7 +65,7 @@ def split_70_10_20(y, seed):
 
 
 def tasks() -> dict:
-    """{name: (X, y, [(train, test)], k, whether inputs are standardised, epochs of the learner)}."""
+    """{name: Task}."""
     mice = np.load(FOLDER / "mice_protein.npz")
     X, y = mice["X"].astype(float), np.unique(mice["y"], return_inverse=True)[1]
     animals = np.unique(mice["mouse"], return_inverse=True)[1]
@@ -56,52 +75,56 @@ def tasks() -> dict:
     samples = [np.random.default_rng(seed).permutation(30000)[:10000] for seed in range(3)]
     digits = [tuple(rows[part] for part in split_70_10_20(labels[rows], 0)) for rows in samples]
     found = {
-        "mice, random": (X, y, [split_70_10_20(y, seed) for seed in range(5)], 50, True, 60),
-        "mice, by animal": (X, y, list(by_animal), 50, True, 60),
-        "MNIST-10k": (images, labels, digits, 50, False, 30),
+        "mice, random": Task(X, y, [split_70_10_20(y, seed) for seed in range(5)]),
+        "mice, by animal": Task(X, y, list(by_animal)),
+        "MNIST-10k": Task(images, labels, digits, standardise=False, networks=1, start=10, epochs=25, keep=1.0),
     }
     for name, file, k in (("ISOLET-1560", "isolet_1560.npz", 50), ("Madelon, k = 20", "madelon.npz", 20)):
         data = np.load(FOLDER / file)
         y = np.unique(data["y"], return_inverse=True)[1]
-        found[name] = (data["X"].astype(float), y, [split_70_10_20(y, seed) for seed in range(2)], k, True, 60)
+        found[name] = Task(data["X"].astype(float), y, [split_70_10_20(y, seed) for seed in range(2)], k)
     return found
 
 
-def prepared(X, train, test, standardise: bool):
+def prepared(task, train, test):
     """Both parts, NaN at the training mean and, where asked, columns of mean 0 and variance 1 in the training rows."""
-    mean, scale = np.nanmean(X[train], 0), np.nanstd(X[train], 0)
-    filled = [np.where(np.isnan(X[rows]), mean, X[rows]) for rows in (train, test)]
-    return [(part - mean) / np.where(scale > 0, scale, 1.0) for part in filled] if standardise else filled
+    mean, scale = np.nanmean(task.X[train], 0), np.nanstd(task.X[train], 0)
+    parts = [np.where(np.isnan(task.X[rows]), mean, task.X[rows]) for rows in (train, test)]
+    return [(part - mean) / np.where(scale > 0, scale, 1.0) for part in parts] if task.standardise else parts
 
 
 def trees(seed):
     """The filter, and one of the learners."""
-    return ExtraTreesClassifier(500, random_state=seed)
+    return ExtraTreesClassifier(200, random_state=seed)
 
 
-def chosen_by_network(X, y, k, standardise, seed):
+def chosen_by_network(task, X, y, seed):
     """k inputs by `InputSelector`."""
-    training = Training(ADAM, epochs=2 if len(X) > 3000 else 4, start_epochs=15, batch_size=256 if len(X) > 3000 else 64)
-    selector = sw.InputSelector(k, n_networks=3, standardise=standardise, training=training, random_state=seed)
+    size = {"epochs": 2, "batch_size": 128} if len(X) > 3000 else {"epochs": 4, "batch_size": 64}
+    training = Training(ADAM, start_epochs=task.start, **size)
+    selector = sw.InputSelector(
+        task.k, n_networks=task.networks, standardise=task.standardise, training=training, random_state=seed
+    )
     return selector.fit(X, y).get_support(indices=True)
 
 
-def chosen_by_trees(X, y, k, standardise, seed):
+def chosen_by_trees(task, X, y, seed):
     """The k inputs of the largest importances."""
-    return np.argsort(-trees(seed).fit(X, y).feature_importances_, kind="stable")[:k]
+    return np.argsort(-trees(seed).fit(X, y).feature_importances_, kind="stable")[: task.k]
 
 
-def accuracy_of_networks(X, y, X_test, y_test, epochs, seed):
-    """Five networks with dropout, their probabilities averaged."""
-    x, labels, x_test = torch.tensor(X).float(), torch.tensor(y), torch.tensor(X_test).float()
-    total, batches = 0, -(-len(x) // 128)
-    for number in range(5):
+def accuracy_of_networks(task, X, y, X_test, y_test, seed):
+    """Three networks, their probabilities averaged."""
+    scale = X.std(0)
+    x, x_test = (torch.tensor((v - X.mean(0)) / np.where(scale > 0, scale, 1.0)).float() for v in (X, X_test))
+    labels, total, batches = torch.tensor(y), 0, -(-len(x) // 64)
+    for number in range(3):
         torch.manual_seed(100 * seed + number)
-        layers = [nn.Linear(x.shape[1], 256), nn.ReLU(), sw.Dropout(keep=0.5), nn.Linear(256, int(y.max()) + 1)]
-        model = nn.Sequential(sw.Dropout(keep=0.9), *layers)
+        hidden = [nn.Linear(x.shape[1], 128), nn.ReLU(), sw.Dropout(keep=task.keep)]
+        model = nn.Sequential(*hidden, nn.Linear(128, int(y.max()) + 1))
         optimizer = ADAM(model.parameters())
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
-        for _ in range(epochs):
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, task.epochs * batches)
+        for _ in range(task.epochs):
             for rows in torch.randperm(len(x)).tensor_split(batches):
                 optimizer.zero_grad()
                 nn.functional.cross_entropy(model(x[rows]), labels[rows]).backward()
@@ -112,43 +135,55 @@ def accuracy_of_networks(X, y, X_test, y_test, epochs, seed):
     return float((total.argmax(1).numpy() == y_test).mean())
 
 
-def compare(name, X, y, splits, k, standardise, epochs) -> dict:
+def accuracies(task, a, y, b, y_test, seed) -> tuple[float, float, float]:
+    """Of the three learners, on inputs already chosen."""
+    discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1)
+    return (
+        trees(seed).fit(a, y).score(b, y_test),
+        accuracy_of_networks(task, a, y, b, y_test, seed),
+        discriminant.fit(a, y).score(b, y_test),
+    )
+
+
+def compare(name, task) -> dict:
     """Accuracies on every split, for each choice of inputs and each learner."""
     scores: dict = {}
-    seconds, overlaps = [], []
-    for seed, (train, test) in enumerate(splits):
-        A, B = prepared(X, train, test, standardise)
+    seconds, shared = [], []
+    for seed, (train, test) in enumerate(task.splits):
+        (A, B), y, y_test = prepared(task, train, test), task.y[train], task.y[test]
         start = time.process_time()
-        sets = {"network": chosen_by_network(A, y[train], k, standardise, seed)}
+        sets = {"network": chosen_by_network(task, A, y, seed)}
         seconds.append(time.process_time() - start)
-        sets["ExtraTrees filter"] = chosen_by_trees(A, y[train], k, standardise, seed)
-        sets["all inputs"] = np.arange(X.shape[1])
-        overlaps.append(len(set(sets["network"]) & set(sets["ExtraTrees filter"])) / k)
+        sets["ExtraTrees filter"] = chosen_by_trees(task, A, y, seed)
+        sets["all inputs"] = np.arange(A.shape[1])
+        shared.append(len(set(sets["network"]) & set(sets["ExtraTrees filter"])) / task.k)
         for choice, inputs in sets.items():
-            a, b = A[:, inputs], B[:, inputs]
-            by_trees = trees(seed).fit(a, y[train]).score(b, y[test])
-            by_networks = accuracy_of_networks(a, y[train], b, y[test], epochs, seed)
-            scores.setdefault(choice, []).append((by_trees, by_networks))
-    row = {"task": name, "k": k, "inputs": X.shape[1], "splits": len(splits)}
+            scores.setdefault(choice, []).append(accuracies(task, A[:, inputs], y, B[:, inputs], y_test, seed))
+        print(name, seed, {choice: np.round(values[-1], 3).tolist() for choice, values in scores.items()}, flush=True)
+    row = {"task": name, "k": task.k, "inputs": task.X.shape[1], "splits": len(task.splits)}
     row |= dict(zip(("LassoNet, published", "aim"), KNOWN.get(name, (None, None)), strict=True))
     for choice, values in scores.items():
-        for learner, accuracy in zip(("trees", "networks"), np.array(values).T, strict=True):
+        for learner, accuracy in zip(LEARNERS, np.array(values).T, strict=True):
             mean, error = accuracy.mean(), accuracy.std(ddof=1) / len(accuracy) ** 0.5
             row[f"{choice}, {learner}"] = [round(float(mean), 4), round(float(error), 4)]
-            print(f"{name:16} {choice:18} {learner:9} {mean:.3f} ± {error:.3f}", flush=True)
-    row |= {"seconds to choose": round(float(np.mean(seconds)), 1), "shared inputs": round(float(np.mean(overlaps)), 3)}
+            print(f"{name:16} {choice:18} {learner:13} {mean:.3f} ± {error:.3f}", flush=True)
+    row |= {"seconds to choose": round(float(np.mean(seconds)), 1), "shared inputs": round(float(np.mean(shared)), 3)}
     return row
 
 
 def main() -> None:
-    """Run, print, save."""
+    """Run, print, save; the rows of tasks that are not asked for stay as they are."""
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", help="part of a task's name; prints, saves nothing")
+    parser.add_argument("--only", default="", help="part of a task's name")
     only = parser.parse_args().only
-    rows = [compare(name, *task) for name, task in tasks().items() if only is None or only in name]
-    if only is None:
-        save("evidence_50_inputs", rows, ["torch", "numpy", "scikit-learn"])
+    for name, task in tasks().items():
+        if only in name:
+            row = compare(name, task)
+            path = RESULTS / "evidence_50_inputs.json"
+            before = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+            rows = [other for other in before if other["task"] != name] + [row]
+            save("evidence_50_inputs", rows, ["torch", "numpy", "scikit-learn"])
 
 
 if __name__ == "__main__":
