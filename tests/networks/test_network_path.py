@@ -271,6 +271,8 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
         ({"seeds": 0}, "seeds as an integer"),
         ({"select": "2se"}, 'select="best" or "1se"'),
         ({"loss": "mse"}, "loss as a function"),
+        ({"loss": nn.CrossEntropyLoss(reduction="none")}, "a tensor of one number, got shape"),
+        ({"loss": lambda out, y: 0.5}, "a tensor of one number, got float"),
         ({"make_model": small_net()}, "makes a new model, got a model"),
         ({"make_model": lambda: None}, "torch.nn.Module, got NoneType"),
         ({"penalty": sw.L2(1.0)}, "no finite λ_max"),

@@ -8,7 +8,6 @@ except ImportError as error:
 from .attach import attach, attached
 from .averaging import Average
 from .certificate import Certificate
-from .input_selector import InputSelector
 from .network_path import NetworkPath
 from .objective import penalty
 from .polish import Polish
@@ -35,3 +34,11 @@ __all__ = [
     "rule",
     "warmup",
 ]
+
+
+def __getattr__(name: str):
+    if name == "InputSelector":  # scikit-learn takes its time to load, and nothing else here needs it at once
+        from .input_selector import InputSelector
+
+        return InputSelector
+    raise AttributeError(f"shrinkwise.networks has no public name {name!r}")

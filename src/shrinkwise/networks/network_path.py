@@ -76,7 +76,6 @@ class NetworkPath:
     kept_ : (L,) groups (weights, for penalties without groups) that are not zero in the network trained on all rows;
         zeros_ : (L,) its exact zeros, of n_weights_;  objectives_ : (L,) its L + λf.
     best_model_ : torch.nn.Module at lambda_, in evaluation mode;  seed_ : which start.
-    recipe_ : what was trained.
 
     Notes: costs (folds · seeds + seeds) paths of L · epochs passes, and twice the passes in the folds with `refit`. The
     network's weights at every λ are kept until `fit` ends, in memory or in the folder.
@@ -140,7 +139,6 @@ class NetworkPath:
                 all_records.append(self._walk(whole[k], grid, bar))
         self._choose(grid, held_out)
         self._keep(whole, all_records)
-        self.recipe_ = recipe
         return self
 
     def plot(self, ax=None):

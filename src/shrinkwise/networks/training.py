@@ -60,12 +60,7 @@ class Training:
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * 0.5 * (1.0 + math.cos(math.pi * done))
                 optimizer.zero_grad()
-                value = loss(model(rows.x[index]), rows.y[index])
-                if not torch.isfinite(value):
-                    raise FloatingPointError(
-                        f"the loss became {value.item()} in training; lower the optimizer's learning rate"
-                    )
-                value.backward()
+                _checked(loss(model(rows.x[index]), rows.y[index])).backward()
                 optimizer.step()
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
@@ -121,6 +116,15 @@ def outputs(model: nn.Module, rows: Rows) -> torch.Tensor:
     """The model's output in evaluation, row by row."""
     model.eval()
     return torch.cat([model(x) for x, _ in rows.batches()])
+
+
+def _checked(loss) -> torch.Tensor:
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        got = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
+        raise TypeError(f"expected loss(output, y) to give the mean over the batch, a tensor of one number, got {got}")
+    if not torch.isfinite(loss):
+        raise FloatingPointError(f"the loss became {loss.item()} in training; lower the optimizer's learning rate")
+    return loss
 
 
 def _read(source) -> tuple[torch.Tensor, torch.Tensor]:
