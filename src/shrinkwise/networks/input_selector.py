@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,10 +20,11 @@ from .progress import Bar
 from .rules import rule
 from .training import Rows, Training
 
-# The path begins at this share of λ_max, where hardly an input leaves, and goes up by this factor.
-_START, _FACTOR = 0.03, 1.25
-_FURTHEST = 1e6
-_TRAINING = Training(epochs=2, start_epochs=15, batch_size=128)
+# A path begins at this share of λ_max, where hardly an input leaves.
+_START, _FURTHEST = 0.05, 1e6
+# λ goes up by _STEP; in a round that only takes out the clearly useless, down to _AT_FIRST times k, by _LONG_STEP.
+_STEP, _LONG_STEP, _AT_FIRST = 1.2, 2.0, 3
+_TRAINING = Training(partial(torch.optim.Adam, lr=3e-3, fused=True), epochs=6, start_epochs=15, batch_size=128)
 
 
 class InputSelector(SelectorMixin, BaseEstimator):
@@ -30,7 +32,9 @@ class InputSelector(SelectorMixin, BaseEstimator):
 
     A network with one hidden layer is trained on all inputs, then at larger and larger λ, each time from the weights before,
     until fewer than k inputs are left. An input is out when all its weights are exactly zero. Inputs are ranked by the λ at
-    which they leave, those that leave together by ‖W_:j‖ just before; over several networks by the mean of log λ.
+    which they leave, those that leave together by ‖W_:j‖ just before; over several networks by the mean of log λ. From more
+    than 3k inputs there are two rounds: a short path to 3k, then new networks on these alone, whose weights the first λ have
+    not shrunk.
 
     Parameters
     ----------
@@ -54,7 +58,7 @@ class InputSelector(SelectorMixin, BaseEstimator):
     Attributes
     ----------
     ranking_ : (p,) 1 for the input that stays longest.
-    lambdas_ : (p,) largest λ of the grid at which an input was kept, the geometric mean over the networks.
+    lambdas_ : (p,) largest λ of the grid at which an input was kept, in its last round; the geometric mean over the networks.
     support_ : (p,) mask of the k inputs.
     n_features_in_, feature_names_in_.
 
@@ -96,20 +100,21 @@ class InputSelector(SelectorMixin, BaseEstimator):
         keep = min(self.k, p)
         if self.k > p:
             warnings.warn(f"k={self.k} of {p} inputs keeps all of them", stacklevel=2)
-        rows = Rows(torch.tensor(self._scaled(X), dtype=torch.float32), target)
-        recipe = self._recipe(p, n_outputs, loss)
+        X, left = self._scaled(X), np.arange(p)
         random = check_random_state(self.random_state)
-        logs = np.empty((self.n_networks, p))
-        norms = np.empty((self.n_networks, p))
-        with Bar("inputs", self.n_networks * max(p - keep, 1), self.verbose) as bar:
-            for number in range(self.n_networks):
-                run = PathRun(recipe, rows, int(random.randint(2**31 - 1)))
-                logs[number], norms[number] = _leave(run, keep, bar)
-        # Inputs of one λ differ by their share in the norm there, which is below the grid's step.
-        order = np.lexsort((-norms.mean(0), -logs.mean(0)))
-        self.ranking_ = np.empty(p, dtype=int)
-        self.ranking_[order] = np.arange(1, p + 1)
-        self.lambdas_ = np.exp(logs.mean(0))
+        self.ranking_, self.lambdas_ = np.empty(p, dtype=int), np.empty(p)
+        stops = [stop for stop in (_AT_FIRST * keep, keep) if stop < p] or [keep]
+        with Bar("inputs", self.n_networks * (p - keep), self.verbose) as bar:
+            for stop in stops:
+                rows = Rows(torch.tensor(X[:, left], dtype=torch.float32), target)
+                recipe = self._recipe(len(left), n_outputs, loss)
+                runs = (PathRun(recipe, rows, int(random.randint(2**31 - 1))) for _ in range(self.n_networks))
+                step = _STEP if stop == keep else _LONG_STEP
+                logs, norms = np.mean([_leave(run, stop, step, bar) for run in runs], axis=0)
+                order = np.lexsort((-norms, -logs))
+                self.ranking_[left[order]] = np.arange(1, len(left) + 1)
+                self.lambdas_[left] = np.exp(logs)
+                left = left[order[:stop]]
         self.support_ = self.ranking_ <= keep
         return self
 
@@ -139,22 +144,22 @@ class InputSelector(SelectorMixin, BaseEstimator):
         return tags
 
 
-def _leave(run: PathRun, keep: int, bar: Bar) -> tuple[np.ndarray, np.ndarray]:
-    """(log of the largest λ of the grid at which each input was kept, a step below the grid for none; its norm there)."""
+def _leave(run: PathRun, stop: int, step: float, bar: Bar) -> tuple[np.ndarray, np.ndarray]:
+    """(log of the largest λ at which each input was kept, a step below the grid for none; its norm there)."""
     (term,) = run.moving
     weight = term.param.detach()
     top = run.lambda_max()
     lam, left = top * _START, weight.shape[1]
-    last, norms = np.full(left, np.log(lam / _FACTOR)), weight.norm(dim=0).numpy().copy()
-    while left >= keep and lam <= _FURTHEST * top:
+    last, norms = np.full(left, np.log(lam / step)), weight.norm(dim=0).numpy().copy()
+    while left >= stop and lam <= _FURTHEST * top:
         run.at(lam)
         now = weight.norm(dim=0).numpy()
         kept = now > 0
-        for _ in range(left - int(kept.sum())):
+        for _ in range(left - max(int(kept.sum()), stop)):
             bar.advance()
         left = int(kept.sum())
         last[kept], norms[kept] = np.log(lam), now[kept]
-        lam *= _FACTOR
+        lam *= step
     return last, norms
 
 
