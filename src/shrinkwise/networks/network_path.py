@@ -54,7 +54,8 @@ class NetworkPath:
     select : "best" or "1se"
         The λ of the best mean score, or the strongest within one standard error of it.
     refit : bool
-        Score and keep networks that were trained on with the penalties off and their zeros held, which undoes the shrinkage.
+        Score and keep networks that were trained on with all penalties and constraints off and their zeros held, which undoes
+        the shrinkage.
     score : callable, optional
         ``score(model(x), y)`` of held-out rows, lower is better; by default the loss.
     training : Training, optional

@@ -74,7 +74,7 @@ class Seen:
     zeros: int
     size: int
     kept: int  # groups, or weights where the penalty has no groups
-    objective: float  # loss over the training rows + all penalties
+    objective: float  # loss over the training rows + all penalties, where the run is kept
     scores: list[float]  # held out
 
     @property
@@ -95,7 +95,7 @@ class PathRun:
     rows : Rows to train on
     seed : int
     shelf : Shelf for checkpoints;  name : of this run on it
-    keep : whether the weights at every λ stay on the shelf, for `back_to`
+    keep : whether the weights at every λ stay on the shelf, for `back_to`, and the objective is computed
     score : callable of a model → list of held-out scores, optional
     """
 
@@ -195,9 +195,6 @@ class PathRun:
             self.recipe.training.run(self.model, self.optimizer, self.rows, self.recipe.loss, epochs)
 
     def _look(self, lam: float) -> Seen:
-        loader = self.rows.batches()
-        with at_rest(self.model, noise=False):
-            loss = mean_loss(self.model, self.recipe.loss, loader)
         scores = []
         if self.score is not None:
             scores = self.score(self.refitted() if self.recipe.refit else self.model)
@@ -206,9 +203,13 @@ class PathRun:
             zeros=sum(int((term.param == 0).sum()) for term in self.moving),
             size=sum(term.param.numel() for term in self.moving),
             kept=sum(int(self.kept(term).sum()) for term in self.moving),
-            objective=loss + self.reg.value(),
+            objective=self._objective() if self.keep else math.nan,
             scores=scores,
         )
+
+    def _objective(self) -> float:
+        with at_rest(self.model, noise=False):
+            return mean_loss(self.model, self.recipe.loss, self.rows.batches()) + self.reg.value()
 
     def refitted(self) -> nn.Module:
         """A copy of the model as it is, refitted on its support."""
