@@ -227,7 +227,7 @@ class NetworkPath:
             shelf.put("lambda_max", {"value": top})
         n = self.n_lambdas
         factor = (1.0 / self.lambda_min_ratio) ** (1.0 / (n - 1)) if n > 1 else 10.0
-        records = []
+        records: list = []
         while not records or not (records[-1].empty or records[-1].lam >= _FURTHEST * top):
             # The exponent counts from λ_max, so that λ_max itself is on the grid to the last bit.
             records += self._walk(run, [top * factor ** (len(records) - (n - 1))], bar)

@@ -139,7 +139,7 @@ class PathRun:
 
     def back_to(self, number: int) -> None:
         """Give the model the weights it had at the λ of this number, from 0."""
-        self.model.load_state_dict(self._shelf.get(self._place(number)))
+        self.model.load_state_dict(self._shelf.get(self._place(number)) or {})
 
     def _place(self, number: int) -> str:
         return f"{self.name}-at-{number}"
