@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from shrinkwise.selection.intervals import mean_and_se, paired_interval
 from shrinkwise.selection.rules import one_standard_error
-from shrinkwise.selection.splits import folds
+from shrinkwise.selection.splits import Rows, folds, time_folds
 from shrinkwise.selection.stability import complementary_halves, false_selection_bound
 
 __all__ = [
+    "Rows",
     "complementary_halves",
     "false_selection_bound",
     "folds",
     "mean_and_se",
     "one_standard_error",
     "paired_interval",
+    "time_folds",
 ]
