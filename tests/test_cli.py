@@ -183,6 +183,7 @@ def test_fit_says_its_plan_and_writes_a_whole_run_folder(shrinkwise):
         "predictions.csv",
         "report.html",
         "run.toml",
+        "score.py",
     ]
     columns, plan, result = out.index("category"), out.index("Plan:"), out.index("Held-out")
     assert columns < plan < result

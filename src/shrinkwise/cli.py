@@ -130,6 +130,7 @@ def _write(out: Path, file: Path, comparison, page: dict) -> None:
     from shrinkwise.compare.predictions import held_out_csv
     from shrinkwise.compare.record import run_record
     from shrinkwise.compare.runfolder import RUN_FILE, write_run
+    from shrinkwise.compare.standalone import score_py
     from shrinkwise.report import render_page
 
     write_run(
@@ -137,6 +138,7 @@ def _write(out: Path, file: Path, comparison, page: dict) -> None:
         {
             "report.html": render_page(page),
             MODEL_FILE: comparison.model.save,
+            "score.py": score_py(comparison.model),
             "coefficients.csv": coefficients_csv(comparison.model),
             "predictions.csv": held_out_csv(comparison),
             RUN_FILE: run_record(comparison, page, file),

@@ -9,6 +9,7 @@ import numpy as np
 
 from shrinkwise.compare.model import TableModel
 from shrinkwise.compare.predictors import LinearPredictor
+from shrinkwise.compare.scorer import harmless
 
 INTERCEPT = "(intercept)"
 
@@ -50,11 +51,15 @@ def coefficients_csv(model: TableModel) -> str:
 
 
 def csv_text(header: list[str], rows: list[list]) -> str:
-    """Comma-separated text with one header line; numbers in full precision."""
+    """Comma-separated text with one header line; numbers in full precision.
+
+    A text that a spreadsheet would take for a formula (it begins with =, +, -, @ and is no number) gets an apostrophe before
+    it, as in score.py.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    for row in (header, *rows):
+        writer.writerow([harmless(value) if isinstance(value, str) else value for value in row])
     return buffer.getvalue()
 
 
