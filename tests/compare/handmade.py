@@ -21,7 +21,7 @@ def every_kind(task: str, n: int = 60) -> pl.DataFrame:
         "price, net": [f"$ {v:,.2f}" for v in rng.uniform(1e3, 3e6, n)],
         "=cmd()": rng.choice(["Yes", "no"], n),
         "size": rng.choice(["low", "med", "high"], n),
-        "colour": ["o'k \"q\"", "ünï", *rng.choice(["red", "green", "blue"], n - 2)],  # two that are rare
+        "colour": ['o\'k "q"', "ünï", *rng.choice(["red", "green", "blue"], n - 2)],  # two that are rare
         "code": rng.choice(["1", "2", "3"], n),
         "seen": [f"{d:02d}/{m:02d}/2024 {h:02d}:30" for d, m, h in rng.integers(1, [29, 13, 24], (n, 3))],
         "flag": rng.choice(["0", "1"], n),

@@ -12,6 +12,7 @@ import numpy as np
 from polars import DataFrame
 
 from shrinkwise.compare.candidates import Candidate, Curve, Fit, Tuned, candidates
+from shrinkwise.compare.half_samples import HalfSamples, half_samples
 from shrinkwise.compare.model import TableModel
 from shrinkwise.compare.nested import (
     FoldResult,
@@ -103,7 +104,7 @@ class Comparison:
     rows: one per candidate. chosen: the row of the kept one. model: the kept one refitted on all rows, with fit its
     settings there. splits: the outer folds. path_of, curve: the coefficient path on all rows that the report shows
     and the name of its candidate. guess_scores: the held-out score, per fold, of looking at no input. file_rows: for
-    each row used its number in the table, from 1.
+    each row used its number in the table, from 1. halves: the inputs that the lasso selects on halves of the rows.
     """
 
     plan: TablePlan
@@ -117,6 +118,7 @@ class Comparison:
     curve: Curve
     guess_scores: np.ndarray
     file_rows: np.ndarray
+    halves: HalfSamples | None = None
 
     def row(self, name: str) -> Row:
         """The row of the candidate called `name`."""
@@ -184,6 +186,9 @@ def compare_table(frame, plan: TablePlan, options: Options, progress: Progress =
         curve=curve,
         guess_scores=_guess_scores(splits),
         file_rows=file_rows,
+        halves=half_samples(
+            problem, list(encoder.inputs), curve.lambdas[curve.index_1se] if path_of == "lasso" else None, options
+        ),
     )
 
 

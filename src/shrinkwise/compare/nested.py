@@ -12,6 +12,7 @@ from shrinkwise.compare.candidates import Candidate, Fit, Problem, Tuned
 from shrinkwise.compare.options import Options
 from shrinkwise.compare.predictors import Usage, WeightedPredictor, usage
 from shrinkwise.compare.scores import accuracy, held_out_score
+from shrinkwise.compare.stress import Stress
 from shrinkwise.selection import folds
 from shrinkwise.tables import Encoder, TablePlan
 
@@ -28,11 +29,15 @@ class Split:
     y_test: np.ndarray
     test: np.ndarray
     inputs: list[int]
+    stress: Stress | None = None
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One candidate with one choice of its setting, on one outer fold. usage is None for the reference."""
+    """One candidate with one choice of its setting, on one outer fold. usage is None for the reference.
+
+    stress: the score at each step of noise and of missing values (stress.Stress.curves).
+    """
 
     score: float
     accuracy: float | None
@@ -40,6 +45,7 @@ class HeldOut:
     settings: dict
     note: str
     usage: Usage | None
+    stress: dict[str, list[float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ def split_table(frame, plan: TablePlan, options: Options) -> list[Split]:
     for number, (train, test) in enumerate(folds(y, options.folds, task=plan.task, random_state=options.seed)):
         encoder = Encoder(plan).fit(frame[train])
         problem = training_problem(encoder.transform(frame[train]), y[train], plan, options, number)
-        splits.append(Split(number, problem, encoder.transform(frame[test]), y[test], test, list(encoder.inputs)))
+        X_test, inputs = encoder.transform(frame[test]), list(encoder.inputs)
+        splits.append(Split(number, problem, X_test, y[test], test, inputs, Stress.of(encoder)))
     return splits
 
 
@@ -95,6 +102,8 @@ def _score(fit: Fit, split: Split) -> HeldOut:
         settings=fit.settings,
         note=fit.note,
         usage=usage(fit.predictor, split.inputs) if isinstance(fit.predictor, WeightedPredictor) else None,
+        stress=split.stress
+        and split.stress.curves(fit.predictor, split.X_test, split.y_test, task, split.problem.seed),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from shrinkwise.compare.coefficients import coefficients
 from shrinkwise.compare.comparison import Comparison, Row, Scored
+from shrinkwise.compare.exhibits import exhibits
 from shrinkwise.compare.scores import REGRESSION, score_name
 from shrinkwise.compare.verdict import explanation, verdict
 from shrinkwise.tables import TablePlan
@@ -50,6 +51,7 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> di
         "candidates": [_candidate(comparison, row) for row in comparison.rows],
         "path": _path(comparison),
         "network": _network(comparison),
+        **exhibits(comparison),
         "coefficients": coefficients(comparison.model),
         "formula": formula(comparison),
         "reproduce": [command, f"shrinkwise {version}, seed {comparison.options.seed}"],

@@ -71,7 +71,24 @@ def model(page: dict) -> Markup | None:
         "The model that is kept",
         element("p", "It minimizes") if formula else None,
         element("pre", element("code", formula), class_="formula") if formula else None,
+        _to_deploy(page.get("written")),
         _coefficients(coefficients) if coefficients else None,
+    )
+
+
+def _to_deploy(written: dict | None) -> Markup | None:
+    """The formula to copy, and the files of the run that do the same."""
+    if not written:
+        return None
+    formula = element("pre", element("code", written["formula"]), class_="formula") if written["formula"] else None
+    return join(
+        element("h3", "To deploy it"),
+        join(formula, (element("p", note) for note in written["notes"])) if formula else None,
+        element(
+            "p",
+            "In the run folder: score.py gives the same numbers with nothing but Python (python score.py NEW.csv), "
+            "coefficients.csv has the weights, model.skops is for shrinkwise predict and shrinkwise explain.",
+        ),
     )
 
 
@@ -86,8 +103,19 @@ def data(page: dict) -> Markup:
         "The data, as they were read",
         element("p", f"{count(page['n_rows'])} rows; columns: {summary}." if columns else "No columns are described."),
         element("ul", (element("li", note) for note in page["notes"]), class_="notes") if page["notes"] else None,
+        _checks(page.get("checks") or []),
         _columns_table("Columns left out, and why", dropped) if dropped else None,
         numbers("All columns with their kinds", _columns_table("Columns", columns)) if columns else None,
+    )
+
+
+def _checks(checks: list[dict]) -> Markup | None:
+    """What ought to be asked of every result, with the answers."""
+    if not checks:
+        return None
+    rows = [[check["question"], check["answer"]] for check in checks]
+    return element(
+        "div", table(["question", "answer"], rows, caption="Leakage and other checks", class_="checks"), class_="scroll"
     )
 
 

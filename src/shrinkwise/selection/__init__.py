@@ -5,7 +5,7 @@ from __future__ import annotations
 from shrinkwise.selection.intervals import mean_and_se, paired_interval
 from shrinkwise.selection.rules import one_standard_error
 from shrinkwise.selection.splits import Rows, folds, time_folds
-from shrinkwise.selection.stability import complementary_halves, false_selection_bound
+from shrinkwise.selection.stability import complementary_halves, false_selection_bound, taking_turns
 
 __all__ = [
     "Rows",
@@ -15,5 +15,6 @@ __all__ = [
     "mean_and_se",
     "one_standard_error",
     "paired_interval",
+    "taking_turns",
     "time_folds",
 ]
