@@ -11,7 +11,7 @@ from shrinkwise.report import sections
 from shrinkwise.report.errors import errors
 from shrinkwise.report.explorer import explorer
 from shrinkwise.report.halves import halves
-from shrinkwise.report.markup import element, join, script_json
+from shrinkwise.report.markup import Markup, element, join, script_json
 from shrinkwise.report.stress import stress
 from shrinkwise.report.view import view_path
 
@@ -49,6 +49,11 @@ def render_page(page: dict) -> str:
         sections.reproduce(page),
     )
     data = script_json(view.for_script()) if view else None
+    html = _filled(page, body, data)
+    return html.replace(sections.SIZE, f"{round(len(html.encode()) / 1000)} kB", 1)
+
+
+def _filled(page: dict, body: Markup, data: Markup | None) -> str:
     script = _asset("page.js")
     return Template(_asset("page.html")).substitute(
         policy=_policy(script),

@@ -12,6 +12,7 @@ from shrinkwise.report.numbers import copyable, count, interval, plus_minus
 _TASKS = {"regression": "regression", "binary": "two classes", "multiclass": "several classes"}
 _SHOWN = 30
 _MOST_ROWS = 500
+SIZE = "\ue000size\ue000"  # where the size of the whole file is written when it is known; of no use to a text
 
 
 def section(identity: str, title: str, *content: Child) -> Markup:
@@ -127,7 +128,11 @@ def reproduce(page: dict) -> Markup:
         "How to reproduce this",
         element("p", "The same table, version and seed give the same numbers."),
         element("pre", element("code", lines or page["command"])),
-        element("footer", f"shrinkwise {page['version']} · seed {page['seed']} · {page['command']}"),
+        element(
+            "footer",
+            f"shrinkwise {page['version']} · seed {page['seed']} · this file is {SIZE} and asks the network for nothing · "
+            f"{page['command']}",
+        ),
     )
 
 

@@ -38,7 +38,7 @@ def _figure(kind: str, curves: dict, score: str) -> Markup:
     levels, candidates = curves["levels"], [c for c in curves["candidates"] if all(map(finite, c["scores"]))]
     ordered = sorted(c["scores"][-1] for c in candidates)
     starts = [c["scores"][0] for c in candidates]
-    top = min(ordered[-1], 3 * ordered[len(ordered) // 2]) if ordered else 1.0
+    top = min(ordered[-1], 3 * ordered[(len(ordered) - 1) // 2]) if ordered else 1.0
     frame = Frame(axis_over(levels[0], levels[-1]), axis_over(min([*starts, top], default=0.0), top))
     lines = [
         element("path", d=frame.line(levels, c["scores"]), class_=f"line {_kind(c)}")
