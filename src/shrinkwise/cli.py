@@ -1,4 +1,4 @@
-"""The command line: `shrinkwise fit`, `shrinkwise predict`, `shrinkwise doctor`.
+"""The command line: `shrinkwise fit`, `predict`, `doctor`; `explain`, `compare` and `replay` are in `commands`.
 
 Only click is imported at the top, so that `--help` answers at once. Exit codes: 0; 2 for a user's mistake, with one
 sentence on stderr; 1 for trouble with the machine (a full disk); 130 for Ctrl-C.
@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from shrinkwise import __version__
+from shrinkwise.commands import compare, explain, replay
 
 
 def main(args: list[str] | None = None) -> None:
@@ -64,6 +65,10 @@ def _say(sentence: str, code: int) -> int:
 @click.version_option(__version__, package_name="shrinkwise", message="shrinkwise %(version)s")
 def cli() -> None:
     """Does regularization help on your data, which kind, and how strong?"""
+
+
+for command in (explain, compare, replay):
+    cli.add_command(command)
 
 
 @cli.command()
@@ -141,7 +146,7 @@ def _write(out: Path, file: Path, comparison, page: dict) -> None:
             "score.py": score_py(comparison.model),
             "coefficients.csv": coefficients_csv(comparison.model),
             "predictions.csv": held_out_csv(comparison),
-            RUN_FILE: run_record(comparison, page, file),
+            RUN_FILE: run_record(comparison, page, file, click.get_current_context().params),
         },
     )
 

@@ -6,16 +6,18 @@ import platform
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from shrinkwise.compare.comparison import Comparison
+from shrinkwise.compare.replaying import settings_record
 from shrinkwise.compare.runfolder import FORMAT
 from shrinkwise.tables import data_hash
 
 _PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals", "skops")
 
 
-def run_record(comparison: Comparison, page: dict, file: Path) -> str:
-    """The text of run.toml."""
+def run_record(comparison: Comparison, page: dict, file: Path, settings: dict[str, Any] | None = None) -> str:
+    """The text of run.toml; `settings` are those of the command, by which `shrinkwise replay` repeats it."""
     import tomli_w
 
     plan = comparison.plan
@@ -33,6 +35,7 @@ def run_record(comparison: Comparison, page: dict, file: Path) -> str:
                 "rows_used": plan.n_rows,
                 "dropped": [column.name for column in plan.columns if column.kind == "dropped"],
             },
+            **(settings_record(settings) if settings else {}),
             "options": _stated(asdict(comparison.options)),
             "versions": versions("torch"),
             "results": _results(comparison, page),
