@@ -1,4 +1,4 @@
-"""The command line: `shrinkwise fit`, `predict`, `doctor`; `explain`, `compare` and `replay` are in `commands`.
+"""The command line: `shrinkwise fit`, `predict`, `doctor`; `explain`, `compare`, `replay` and `onnx` are in `commands`.
 
 Only click is imported at the top, so that `--help` answers at once. Exit codes: 0; 2 for a user's mistake, with one
 sentence on stderr; 1 for trouble with the machine (a full disk); 130 for Ctrl-C.
@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from shrinkwise import __version__
-from shrinkwise.commands import compare, explain, replay
+from shrinkwise.commands import compare, explain, onnx, replay
 
 
 def main(args: list[str] | None = None) -> None:
@@ -67,7 +67,7 @@ def cli() -> None:
     """Does regularization help on your data, which kind, and how strong?"""
 
 
-for command in (explain, compare, replay):
+for command in (explain, compare, replay, onnx):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""What the command line does with a run that is there: explain a row, compare two runs, repeat one.
+"""What the command line does with a run that is there: explain a row, compare two runs, repeat one, write model.onnx.
 
 Only click is imported at the top, as in `cli`.
 """
@@ -27,15 +27,10 @@ def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool)
     """
     from shrinkwise.compare.explanation import explain_row
     from shrinkwise.compare.model import load
-    from shrinkwise.compare.two_runs import read_record
-    from shrinkwise.tables import InputError, data_hash, read_table
+    from shrinkwise.tables import InputError, read_table
 
     model = load(run_dir)
-    if file is None:
-        record = read_record(run_dir)["data"]
-        file = Path(record["file"])
-        if data_hash(file) != record["sha256"]:
-            raise InputError(f"{file} is not the table of that run any more: name the table of the row with --file.")
+    file = file or _table_of(run_dir)
     frame = read_table(file)
     if row > frame.height:
         raise InputError(f"{file} has {frame.height} rows; there is no row {row}.")
@@ -48,6 +43,18 @@ def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool)
         )
         return
     _print_explanation(found, row, top)
+
+
+def _table_of(run_dir: Path) -> Path:
+    """The table that a run was fitted on, while it is the same."""
+    from shrinkwise.compare.two_runs import read_record
+    from shrinkwise.tables import InputError, data_hash
+
+    record = read_record(run_dir)["data"]
+    file = Path(record["file"])
+    if data_hash(file) != record["sha256"]:
+        raise InputError(f"{file} is not the table of that run any more: name another with --file.")
+    return file
 
 
 def _print_explanation(found, row: int, top: int) -> None:
@@ -173,3 +180,22 @@ def _arguments(fit: click.Command, settings: dict) -> list[str]:
 
 def _option(parameter: click.Parameter, value) -> list[str]:
     return [parameter.opts[0], *map(str, value if isinstance(value, list) else [value])]
+
+
+@click.command()
+@click.argument("run_dir", type=_PATH)
+@click.option("--file", type=_PATH, metavar="FILE", help="The table to check it on [the one the run was fitted on].")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="[RUN_DIR/model.onnx]")
+def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
+    """Write the model in RUN_DIR as model.onnx, after checking it row by row against Python with onnxruntime."""
+    from shrinkwise.compare.model import load
+    from shrinkwise.compare.onnx_model import checked_onnx
+    from shrinkwise.compare.runfolder import write_file
+    from shrinkwise.tables import read_table
+
+    model = load(run_dir)
+    frame = read_table(file or _table_of(run_dir))
+    data, difference = checked_onnx(model, frame)
+    out = out or run_dir / "model.onnx"
+    write_file(out, lambda path: path.write_bytes(data))
+    click.echo(f"{out}: {frame.height} rows checked, the largest difference to Python is {difference:.2g}.")

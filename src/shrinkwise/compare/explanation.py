@@ -42,18 +42,20 @@ def explain_row(model: TableModel, frame, row: int) -> Explanation:
     f(x) − f(x with the features of that input at x̄), and what inputs do together is left over; for classes f is the
     probability of the class predicted.
     """
-    one = as_frame(frame)[row]
-    x, plan = _dense(model.encoder.transform(one))[0], model.plan
+    frame, plan = as_frame(frame), model.plan
+    x = _dense(model.encoder.transform(frame)[row : row + 1])[0]  # of all rows: they tell how numbers are written
     function, of = _explained(model, x)
     inputs, exact = np.array(model.encoder.inputs), isinstance(model.predictor, LinearPredictor)
     without = np.array([np.where(inputs == i, 0.0, x) for i in range(len(plan.kept))])
     here, usual = float(function(x[None])[0]), float(function(np.zeros((1, len(x))))[0])
     parts = here - function(without)
     order = np.argsort(-np.abs(parts), kind="stable")
-    values = [_value(one, column.name) for column in plan.kept]
+    values = [_value(frame[column.name][row]) for column in plan.kept]
     reference = "0" if getattr(model.encoder, "sparse", False) else "its mean"
     shown = [(plan.kept[i].name, values[i], float(parts[i])) for i in order.tolist()]
-    return Explanation(of, usual, here, shown, exact, reference, str(model.predict(one)[0]))
+    said = model.decide(model.predictor.output(x[None]))[0]
+    prediction = f"{said:.6g}" if plan.classes is None else str(said)
+    return Explanation(of, usual, here, shown, exact, reference, prediction)
 
 
 def _explained(model: TableModel, x: np.ndarray):
@@ -72,8 +74,7 @@ def _explained(model: TableModel, x: np.ndarray):
     return (lambda X: X @ own + shift), f"score of {plan.target} = {plan.classes[winner]} over the mean score"
 
 
-def _value(one, name: str) -> str:
-    value = one[name][0]
+def _value(value) -> str:
     return "missing" if value is None or value != value else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -14,7 +14,7 @@ from shrinkwise.tables import InputError
 RUN_FILE = "run.toml"
 FORMAT = "shrinkwise run 1"
 
-Content = str | Callable[[Path], None]
+Content = str | Callable[[Path], object]
 
 
 def check_place(folder: Path) -> None:
@@ -70,11 +70,11 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, content: Content) -> None:
     """Write one file, whole or not at all: beside its place, then renamed into it."""
     staged = path.with_name(f".{path.name}-{secrets.token_hex(4)}.new")
     try:
-        _write(staged, text)
+        _write(staged, content)
         staged.replace(path)
     except OSError as error:
         raise OSError(error.errno, f"{path} could not be written ({error.strerror}).") from error
