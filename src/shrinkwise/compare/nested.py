@@ -94,7 +94,7 @@ def tune(candidate: Candidate, problem: Problem, options: Options) -> Tuned:
 
 
 def _score(fit: Fit, split: Split) -> HeldOut:
-    task, output = split.problem.task, fit.predictor.output(split.X_test)
+    task, output, stress = split.problem.task, fit.predictor.output(split.X_test), split.stress
     return HeldOut(
         score=held_out_score(task, split.y_test, output),
         accuracy=accuracy(task, split.y_test, output),
@@ -102,8 +102,7 @@ def _score(fit: Fit, split: Split) -> HeldOut:
         settings=fit.settings,
         note=fit.note,
         usage=usage(fit.predictor, split.inputs) if isinstance(fit.predictor, WeightedPredictor) else None,
-        stress=split.stress
-        and split.stress.curves(fit.predictor, split.X_test, split.y_test, task, split.problem.seed),
+        stress=stress.curves(fit.predictor, split.X_test, split.y_test, task, split.problem.seed) if stress else None,
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from shrinkwise.compare.model import TableModel
-from shrinkwise.compare.predictors import LinearPredictor
+from shrinkwise.compare.predictors import LinearPredictor, NetworkPredictor
 
 _PLACE = "MODEL: dict = {}\n"
 
@@ -43,7 +43,8 @@ def layers(model: TableModel) -> list[tuple[list[list[float]], list[float]]]:
     predictor = model.predictor
     if isinstance(predictor, LinearPredictor):
         return [(np.atleast_2d(predictor.coef).tolist(), np.atleast_1d(predictor.intercept).tolist())]
-    return [(w.tolist(), b.tolist()) for w, b in zip(predictor.weights, predictor.biases, strict=True)]
+    network = cast(NetworkPredictor, predictor)
+    return [(w.tolist(), b.tolist()) for w, b in zip(network.weights, network.biases, strict=True)]
 
 
 def _literal(value: Any, depth: int = 0) -> str:
