@@ -49,7 +49,7 @@ def score(rows: list[dict]) -> list[dict]:
     columns = [
         _features(rule, [_value(row, rule["column"], i) for i, row in enumerate(rows)]) for rule in MODEL["rules"]
     ]
-    result = []
+    result: list[dict] = []
     for i in range(len(rows)):
         raw = [value for column in columns for value in column[i]]
         used = [value for value, varies in zip(raw, MODEL["varies"]) if varies]
@@ -58,8 +58,8 @@ def score(rows: list[dict]) -> list[dict]:
             result.append({"prediction": outputs[0]})
             continue
         chances = _softmax([0.0, *outputs] if len(outputs) == 1 else outputs)
-        named = dict(zip(MODEL["classes"], chances))
-        result.append({"prediction": max(named, key=named.get), "probabilities": named})
+        winner = MODEL["classes"][chances.index(max(chances))]
+        result.append({"prediction": winner, "probabilities": dict(zip(MODEL["classes"], chances))})
     return result
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shrinkwise.report.axes import Axis, spread_apart
-from shrinkwise.report.markup import Markup, element, join, shortened
+from shrinkwise.report.markup import Child, Markup, element, join, shortened
 
 _GAP = 6.5  # percent of the plot's height between two labels
 
@@ -36,7 +36,7 @@ class Frame:
 
 
 def plot(
-    frame: Frame, marks: object, words: object, *, said: str, ticks: Sequence[tuple[float, str]] | None = None
+    frame: Frame, marks: Child, words: Child, *, said: str, ticks: Sequence[tuple[float, str]] | None = None
 ) -> Markup:
     """The plot as an image with a description; `ticks` are those of the horizontal axis (percent, label)."""
     rows = [(at, label) for at, label in frame.up.ticks() if 0 <= at <= 100]
