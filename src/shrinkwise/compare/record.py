@@ -7,14 +7,14 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from shrinkwise.compare.comparison import Comparison
+from shrinkwise.compare.result import Comparison
 from shrinkwise.compare.runfolder import FORMAT
 from shrinkwise.tables import data_hash
 
 _PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals", "skops")
 
 
-def run_record(comparison: Comparison, page: dict, file: Path) -> str:
+def run_record(comparison: Comparison, page: dict, file: Path | None = None) -> str:
     """The text of run.toml."""
     import tomli_w
 
@@ -25,13 +25,15 @@ def run_record(comparison: Comparison, page: dict, file: Path) -> str:
             "command": page["command"],
             "seed": comparison.options.seed,
             "data": {
-                "file": str(file),
-                "sha256": data_hash(file),
+                **({"file": str(file), "sha256": data_hash(file)} if file else {}),
                 "target": plan.target,
                 "task": plan.task,
                 "rows_read": plan.n_rows_read,
                 "rows_used": plan.n_rows,
                 "dropped": [column.name for column in plan.columns if column.kind == "dropped"],
+                "parts": {
+                    column.kind: column.name for column in plan.columns if column.kind in ("group", "time", "weight")
+                },
             },
             "options": _stated(asdict(comparison.options)),
             "versions": versions("torch"),
