@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import secrets
 import shutil
+import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -47,17 +49,16 @@ class Journal:
     def get(self, candidate: str, fold: int) -> FoldResult | None:
         """The piece when it is there."""
         try:
-            with np.load(self.folder / _name(candidate, fold), allow_pickle=False) as stored:
+            whole = io.BytesIO((self.folder / _name(candidate, fold)).read_bytes())
+            with np.load(whole, allow_pickle=False) as stored:
                 said = json.loads(str(stored["said"]))
                 choices = {name: _restored(part, stored[f"output {name}"]) for name, part in said["choices"].items()}
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         return FoldResult(candidate, fold, choices, said["seconds"])
 
     def put(self, result: FoldResult) -> None:
         """Keep a piece."""
-        import io
-
         said = {name: asdict(replace(held, output=np.empty(0))) for name, held in result.choices.items()}
         for part in said.values():
             del part["output"]

@@ -21,6 +21,7 @@ from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
 # ridge gives it one: on standardised inputs it is far below any λ that cross-validation would choose.
 TINY_RIDGE = 1e-6
 STOPGAP = f"fitted with L2, λ = {TINY_RIDGE:g}"
+LARGEST_PROGRAM = 2_000_000  # values of X up to which the linear program that tells separable classes takes seconds
 NO_OPTIMUM = f"no finite optimum without a penalty: {STOPGAP}"
 NOT_REACHED = f"without a penalty the optimum was not reached: {STOPGAP}"
 # Between two local minima of MCP the steps can go on for ever: a λ that needs more is one that says it was not solved.
@@ -45,7 +46,8 @@ def _unpenalised_classifier(problem: Problem) -> Fit:
     from shrinkwise.linear import PenalizedClassifier, is_separable
 
     note, lam = "", 0.0
-    if problem.columns.low is None and is_separable(problem.X, problem.y):
+    asked = problem.columns.low is None and np.prod(problem.X.shape) <= LARGEST_PROGRAM
+    if asked and is_separable(problem.dense(), problem.y):
         note, lam = NO_OPTIMUM, TINY_RIDGE
 
     def fit(lam: float):
@@ -96,7 +98,9 @@ def tune_mcp(problem: Problem, options: Options) -> Tuned:
     far from losing their convexity in a single weight. Down to λ_max/20: below, the many local minima cost time and score.
     """
     penalty = MCP(1.0, gamma=12.0 if problem.has_classes else 3.0)
-    return _tuned(_cross_validate(penalty, problem, options, lambda_min_ratio=0.05, max_iter=MCP_STEPS), {}, problem, options)
+    return _tuned(
+        _cross_validate(penalty, problem, options, lambda_min_ratio=0.05, max_iter=MCP_STEPS), {}, problem, options
+    )
 
 
 def _bounded(penalty, problem: Problem):
