@@ -50,12 +50,24 @@ def coefficients_csv(model: TableModel) -> str:
 
 
 def csv_text(header: list[str], rows: list[list]) -> str:
-    """Comma-separated text with one header line; numbers in full precision."""
+    """Comma-separated text with one header line; numbers in full precision.
+
+    Text that a spreadsheet would run as a formula ("=cmd()", "@x") has an apostrophe put before it.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([_inert(cell) for cell in row] for row in (header, *rows))
     return buffer.getvalue()
+
+
+def _inert(cell):
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def _explained(model: TableModel) -> list[str]:

@@ -52,9 +52,9 @@ class NetworkOptions:
     steps: int = 400
     learning_rate: float = 0.03
     batch_size: int = 256
-    lambdas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
-    keeps: tuple[float, ...] = (0.5, 0.7, 0.9)
-    l1_lambdas: tuple[float, ...] = (0.01, 0.003, 0.001)
+    lambdas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.001)
+    keeps: tuple[float, ...] = (0.5, 0.8)
+    l1_lambdas: tuple[float, ...] = (0.003, 0.001)
     l1_keeps: tuple[float, ...] = (0.8,)
     seeds: int = 3
 
