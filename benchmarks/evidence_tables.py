@@ -25,7 +25,7 @@ from shrinkwise.compare.options import Options
 from shrinkwise.compare.reference import tune_trees
 from shrinkwise.compare.scores import held_out_score
 from shrinkwise.fitting import prepare
-from shrinkwise.tables import Encoder, read_table
+from shrinkwise.tables import Encoder, InputError, read_table
 
 DATA = Path(os.environ.get("SHRINKWISE_DATA", "../shared/data"))
 TABLES = ("sonar", "anneal", "car", "credit_g", "segment", "kr_vs_kp", "spam", "golub", "california", "adult")
@@ -99,7 +99,10 @@ def main() -> None:
     parser.add_argument("--budget", type=float)
     asked = parser.parse_args()
     for name in asked.tables:
-        print(report(name, asked.effort, asked.budget), flush=True)
+        try:
+            print(report(name, asked.effort, asked.budget), flush=True)
+        except InputError as error:
+            print(f"{name:10} {error}", flush=True)
 
 
 if __name__ == "__main__":
