@@ -93,6 +93,7 @@ def compare_table(
         progress(done, total, what)
 
     results = run_nested(contestants, splits, options, Work(told, clock, journal))
+    splits.forget()
     rows, left_out = _rows(contestants, results, splits)
     affordable = [row for row in rows if _refit_seconds(row, splits) <= clock.left] or rows
     chosen = choose(affordable, options, len(plan.kept))

@@ -64,10 +64,14 @@ class Splits(Sequence[Split]):
 
     def __getitem__(self, number):
         if number not in self.kept:
-            if self.large:
-                self.kept.clear()
+            self.forget()
             self.kept[number] = self._encoded(range(len(self))[number])
         return self.kept[number]
+
+    def forget(self) -> None:
+        """Let go of what is kept of a large table."""
+        if self.large:
+            self.kept.clear()
 
     def _encoded(self, number: int) -> Split:
         train, test = self.folds[number]
