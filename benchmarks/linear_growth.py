@@ -135,7 +135,9 @@ def memory() -> list[dict]:
             continue
         (multiple, gram), bar = json.loads(run.stdout), 1.3 if len(size) == 2 else 1.5
         rest = round(multiple - gram, 2)
-        rows.append({"memory": name, "peak over X": round(multiple, 2), "without X'X": rest, "bar": bar, "met": rest <= bar})
+        rows.append(
+            {"memory": name, "peak over X": round(multiple, 2), "without X'X": rest, "bar": bar, "met": rest <= bar}
+        )
         print(f"peak memory {name}: {multiple:.2f} × X, {rest:.2f} without the Gram matrix (bar {bar})")
     return rows
 

@@ -51,6 +51,8 @@ def _table_of(run_dir: Path) -> Path:
     from shrinkwise.tables import InputError, data_hash
 
     record = read_record(run_dir)["data"]
+    if "file" not in record:
+        raise InputError("That run was fitted on a data frame, not on a file: name a table with --file.")
     file = Path(record["file"])
     if data_hash(file) != record["sha256"]:
         raise InputError(f"{file} is not the table of that run any more: name another with --file.")

@@ -53,13 +53,12 @@ def coefficients_csv(model: TableModel) -> str:
 def csv_text(header: list[str], rows: list[list]) -> str:
     """Comma-separated text with one header line; numbers in full precision.
 
-    A text that a spreadsheet would take for a formula (it begins with =, +, -, @ and is no number) gets an apostrophe before
-    it, as in score.py.
+    Text that a spreadsheet would run as a formula ("=cmd()", "@x") has an apostrophe put before it.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     for row in (header, *rows):
-        writer.writerow([harmless(value) if isinstance(value, str) else value for value in row])
+        writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
     return buffer.getvalue()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shrinkwise.compare.comparison import Comparison, Row
+from shrinkwise.compare.result import Comparison, Row
 from shrinkwise.compare.scores import score_name
 from shrinkwise.compare.stress import NOISES, SHARES
 from shrinkwise.compare.verdict import label, said
@@ -110,7 +110,7 @@ def _claim(
 
 def halves_page(comparison: Comparison) -> dict | None:
     """How often each input is selected on half-samples, and which inputs take turns."""
-    halves = comparison.halves
+    halves = comparison.stable
     if halves is None or not halves.selected.size:
         return None
     names = [column.name for column in comparison.plan.kept]
@@ -139,9 +139,9 @@ def halves_page(comparison: Comparison) -> dict | None:
 
 def _held_out(comparison: Comparison) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Truth, output and number in the table of every row, from the fold that held it out."""
-    tests = [split.test for split in comparison.splits]
-    truth = np.concatenate([split.y_test for split in comparison.splits])
-    return truth, np.concatenate([f.output for f in comparison.kept.folds]), comparison.file_rows[np.concatenate(tests)]
+    test = np.concatenate([held for _, held in comparison.splits.folds])
+    outputs = np.concatenate([fold.output for fold in comparison.kept.folds])
+    return comparison.splits.y[test], outputs, comparison.file_rows[test]
 
 
 def residuals(comparison: Comparison) -> dict:

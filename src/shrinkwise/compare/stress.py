@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,19 +46,23 @@ class Stress:
         ]
         return cls(_dense(encoder.transform(empty))[0], np.array(measures)[encoder.varies], np.array(encoder.inputs))
 
-    def curves(self, predictor: Predictor, X: Any, y: np.ndarray, task: str, seed: int) -> dict[str, list[float]]:
+    def curves(self, predictors: Sequence[Predictor], held: tuple, task: str, seed: int) -> dict[str, list[float]]:
         """Held-out scores {"noise": one per NOISES, "missing": one per SHARES}; every model gets the same disturbances.
 
+        held: the held-out rows encoded, their target, and their weights or None; scores are means over the predictors.
         Noise is normal, its standard deviation a multiple of the input's. A missing value is missing for all features of
         its input. Of many rows 2000 are taken; the scores of several draws are averaged where rows are few.
         """
+        X, y, weights = held
         rng = np.random.default_rng([seed, 1])
         most = min(_ROWS, max(50, _VALUES // max(1, X.shape[1])))
         rows = np.sort(rng.permutation(X.shape[0])[:most])
         X, y, draws = _dense(X[rows]), y[rows], int(np.clip(_ROWS // len(rows), 1, _DRAWS))
+        weights = None if weights is None else weights[rows]
 
         def scored(disturbed: list[np.ndarray]) -> float:
-            return float(np.mean([held_out_score(task, y, predictor.output(rows)) for rows in disturbed]))
+            outputs = (predictor.output(spoiled) for predictor in predictors for spoiled in disturbed)
+            return float(np.mean([held_out_score(task, y, output, weights) for output in outputs]))
 
         noise = [rng.standard_normal(X.shape) * self.measures for _ in range(draws)]
         chance = [rng.random((len(X), int(self.inputs.max(initial=-1)) + 1))[:, self.inputs] for _ in range(draws)]

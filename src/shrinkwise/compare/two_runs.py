@@ -53,7 +53,7 @@ def compare_runs(first: Path, second: Path) -> TwoRuns:
         if a != b:
             raise InputError(f"The runs cannot be compared: the {what} of one is {a!r} and of the other {b!r}.")
     why = _not_paired(one, two, first, second)
-    sizes = None if why else _sizes(first)
+    sizes = None if why else tuple(one["results"]["fold_sizes"])
     names = list(dict.fromkeys([*one["results"]["candidates"], *two["results"]["candidates"]]))
     rows = [
         _row(name, one["results"]["candidates"].get(name), two["results"]["candidates"].get(name), sizes)
@@ -69,10 +69,12 @@ def compare_runs(first: Path, second: Path) -> TwoRuns:
 
 def _not_paired(one: dict, two: dict, first: Path, second: Path) -> str:
     """Why scores may not be subtracted; "" where they may."""
-    if one["data"]["sha256"] != two["data"]["sha256"]:
+    tables = [record["data"].get("sha256") for record in (one, two)]
+    if tables[0] != tables[1] or tables[0] is None:
+        names = [f"{r['data'].get('file', 'a data frame')}, {r['data']['rows_used']} rows" for r in (one, two)]
         return (
-            f"The runs are of different tables ({one['data']['file']}, {one['data']['rows_used']} rows, and "
-            f"{two['data']['file']}, {two['data']['rows_used']} rows): scores stand side by side and are not subtracted."
+            f"The runs are of different tables ({names[0]}, and {names[1]}), or not known to be of one: scores stand side by "
+            "side and are not subtracted."
         )
     if _folds(first) != _folds(second):
         return (
@@ -89,13 +91,6 @@ def _folds(run: Path) -> dict[str, str]:
             return {line["row"]: line["fold"] for line in csv.DictReader(file)}
     except (OSError, KeyError):
         raise InputError(f"{run} has no predictions.csv that says which rows were held out together.") from None
-
-
-def _sizes(run: Path) -> tuple[float, float]:
-    """Rows of a training and of a test part, on average; training parts are all other rows unless time orders them."""
-    folds = _folds(run)
-    n_test = len(folds) / len(set(folds.values()))
-    return len(folds) - n_test, n_test
 
 
 def _row(name: str, one: dict | None, two: dict | None, sizes: tuple[float, float] | None) -> dict:

@@ -71,7 +71,7 @@ def _caption(page: dict) -> str:
 def _candidate(page: dict, candidate: dict, heads: list[str], limit: float) -> Markup:
     choices = [("best", candidate["best"])]
     if candidate.get("one_se"):
-        choices.append(("1-SE", candidate["one_se"]))
+        choices.append((page.get("careful") or "1-SE", candidate["one_se"]))
     regularizer = candidate.get("regularizer") or ""
     if regularizer == "none" or regularizer.lower() in candidate["name"].lower():
         regularizer = ""

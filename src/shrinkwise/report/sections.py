@@ -166,7 +166,7 @@ def _comparison_numbers(page: dict) -> Markup:
     head += ["difference", "low", "high", "inputs", "zeros", "weights", "seconds", "chosen"]
     rows = []
     for c in page["candidates"]:
-        for label, choice in (("best", c["best"]), ("1-SE", c.get("one_se"))):
+        for label, choice in (("best", c["best"]), (page.get("careful") or "1-SE", c.get("one_se"))):
             if not choice:
                 continue
             difference = choice.get("difference") or (label == "best" and c.get("difference")) or {}

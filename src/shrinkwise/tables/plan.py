@@ -54,6 +54,11 @@ class TablePlan:
         return self._part("weight")
 
     @property
+    def has_groups(self) -> bool:
+        """Whether some input becomes several features."""
+        return any(column.kind in ("category", "ordered", "date") or column.n_missing for column in self.kept)
+
+    @property
     def splits_by(self) -> str:
         """The kind of the column that decides the splits: "group", "time" or ""."""
         return next((kind for kind in ("group", "time") if self._part(kind)), "")
