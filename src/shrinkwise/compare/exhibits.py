@@ -208,7 +208,10 @@ def checks(comparison: Comparison) -> list[dict]:
             ("Is the kept model better than guessing?", _beyond_guessing(comparison)),
             ("Do the folds agree?", _agreement(comparison)),
             ("Were there enough rows?", _enough(comparison)),
+            ("What does a table of its own say?", _exam(comparison)),
+            ("Was every candidate compared?", _left_out(comparison)),
         )
+        if answer
     ]
 
 
@@ -251,6 +254,20 @@ def _agreement(comparison: Comparison) -> str:
         f"The kept model's score runs from {said(scores.min())} to {said(scores.max())} over {len(scores)} folds. One fold far "
         "off the others means a few rows decide: look at them in predictions.csv."
     )
+
+
+def _exam(comparison: Comparison) -> str:
+    if (exam := comparison.exam) is None:
+        return ""
+    return (
+        f"On {exam.n_rows} rows that took part in nothing the kept model has a {score_name(comparison.plan.task)} of "
+        f"{said(exam.score)} (95 % interval {said(exam.low)} to {said(exam.high)}); held out, it had "
+        f"{said(comparison.kept.score)}."
+    )
+
+
+def _left_out(comparison: Comparison) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in comparison.left_out.items())
 
 
 def _enough(comparison: Comparison) -> str:
