@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import pytest
 
 from shrinkwise import cli
 
-QUICK = ["--no-networks", "--jobs", "1", "--folds", "3"]
+QUICK = ["--effort", "quick", "--jobs", "1", "--folds", "3"]
 
 
 def table(n: int = 48, seed: int = 0) -> pl.DataFrame:
@@ -147,8 +149,8 @@ def test_columns_that_are_no_inputs_are_dropped_and_said(shrinkwise):
     frame.write_csv("t.csv")
     code, out, err = shrinkwise("fit", "t.csv", "--target", "y", *QUICK)
     assert (code, err) == (0, "")
-    for name in ("id", "day", "empty"):
-        assert any(line.split()[:2] == [name, "dropped"] for line in out.splitlines())
+    for name, kind in (("id", "dropped"), ("day", "date"), ("empty", "dropped")):
+        assert any(line.split()[:2] == [name, kind] for line in out.splitlines())
 
 
 def test_more_columns_than_rows_and_rows_without_target(shrinkwise):
@@ -183,6 +185,7 @@ def test_fit_says_its_plan_and_writes_a_whole_run_folder(shrinkwise):
         "predictions.csv",
         "report.html",
         "run.toml",
+        "score.py",
     ]
     columns, plan, result = out.index("category"), out.index("Plan:"), out.index("Held-out")
     assert columns < plan < result
@@ -200,10 +203,36 @@ def test_json_is_one_document_and_quiet_is_the_verdict(shrinkwise):
         "ridge",
         "lasso",
         "elastic net",
+        "group lasso",
+        "MCP",
         "boosted trees",
     ]
     code, out, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *QUICK)
     assert (code, err, out.strip()) == (0, "", " ".join(document["verdict"]))
+
+
+def test_settings_of_a_boss(shrinkwise):
+    table().write_csv("t.csv")
+    Path("cost.csv").write_text("input,factor\na,1\nb,100\n")
+    Path("bounds.csv").write_text("input,low,high\na,0,1.5\n")
+    table(n=30, seed=4).write_csv("fresh.csv")
+    settings = ["--max-features", "2", "--within", "1%", "--penalty-factor", "cost.csv", "--bounds", "bounds.csv"]
+    code, out, err = shrinkwise(
+        "fit", "t.csv", "--target", "y", "--methods", "lasso", "--test", "fresh.csv", *settings, *QUICK
+    )
+    assert (code, err) == (0, "")
+    assert "within 1%" in out
+    assert "On 30 fresh rows" in " ".join(out.split())
+    coefficients = dict(pl.read_csv("t-report/coefficients.csv").select("feature", "coefficient").iter_rows())
+    assert 0 < coefficients["a"] <= 1.5 + 1e-9
+    for wrong, sentence in (
+        (["--within", "x"], "A percentage such as 1%"),
+        (["--methods", "lasso,magic"], "There is no method 'magic'"),
+        (["--penalty-factor", "bounds.csv"], "no column 'factor'"),
+        (["--group", "a", "--time", "b"], "not by both"),
+        (["--number", "colour"], "cannot be numbers"),
+    ):
+        refused(shrinkwise("fit", "t.csv", "--target", "y", *wrong, *QUICK), sentence)
 
 
 def test_predict_takes_unseen_categories_missing_values_and_other_column_order(fitted):
@@ -248,19 +277,24 @@ def test_a_full_disk_is_one_sentence_and_the_old_run_stands(fitted, monkeypatch)
     assert (code, err.count("\n")) == (1, 1)
     assert "No space left on device" in err
     assert {path.name: path.read_bytes() for path in Path("t-report").iterdir()} == before
-    assert sorted(os.listdir()) == ["t-report", "t.csv"]
+    assert sorted(os.listdir()) == [".t-report.unfinished", "t-report", "t.csv"]
 
 
-def test_ctrl_c_is_one_line_and_leaves_nothing(shrinkwise, monkeypatch):
+def test_ctrl_c_is_one_line_and_leaves_what_is_finished(shrinkwise, monkeypatch):
     table().write_csv("t.csv")
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shrinkwise.compare.model.TableModel.save", interrupted)
-    code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *QUICK)
-    assert (code, err.strip()) == (130, "Interrupted; nothing was written.")
-    assert os.listdir() == ["t.csv"]
+    with monkeypatch.context() as patched:
+        patched.setattr("shrinkwise.compare.model.TableModel.save", interrupted)
+        code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *QUICK)
+    assert (code, err.strip().count("\n")) == (130, 0)
+    assert "--resume goes on" in err
+    assert sorted(os.listdir()) == [".t-report.unfinished", "t.csv"]
+    code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", "--resume", *QUICK)
+    assert (code, err) == (0, "")
+    assert sorted(os.listdir()) == ["t-report", "t.csv"]
 
 
 def test_a_reader_that_leaves_is_no_error():
@@ -308,3 +342,30 @@ def test_doctor_says_what_is_active(shrinkwise, monkeypatch):
         "matplotlib",
         "packages",
     ]
+
+
+@pytest.mark.thorough
+def test_kill_nine_at_any_moment_leaves_a_whole_run_or_none_and_resume_ends_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table(n=120).write_csv("t.csv")
+    command = [sys.executable, "-m", "shrinkwise", "fit", "t.csv", "--target", "y", "--quiet", *QUICK]
+
+    def results(folder: str) -> dict:
+        return tomllib.loads(Path(folder, "run.toml").read_text())["results"]
+
+    start = time.monotonic()
+    subprocess.run([*command, "--out", "whole"], check=True, capture_output=True)
+    took, rng = time.monotonic() - start, np.random.default_rng(0)
+    for k in range(8):
+        folder, whole = f"r{k}", {"coefficients.csv", "model.skops", "predictions.csv", "report.html", "run.toml"}
+        killed = subprocess.Popen([*command, "--out", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(took * rng.uniform(0.3, 1.05))
+        killed.kill()
+        killed.wait()
+        assert not Path(folder).exists() or set(os.listdir(folder)) == whole
+        subprocess.run([*command, "--out", folder, "--resume"], check=True, capture_output=True)
+        assert set(os.listdir(folder)) == whole
+        assert results(folder) == results("whole")
+        for name in ("coefficients.csv", "predictions.csv"):
+            assert Path(folder, name).read_bytes() == Path("whole", name).read_bytes()
+    assert {entry for entry in os.listdir() if entry.startswith(".")} == set()

@@ -25,6 +25,7 @@ _HOME = {
         *("LockedDropout", "UnitDropout"),
     ],
     "compare": ["load"],
+    "fitting": ["fit"],
 }
 _FOLDERS = [
     "kernels",

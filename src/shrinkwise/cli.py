@@ -1,4 +1,4 @@
-"""The command line: `shrinkwise fit`, `shrinkwise predict`, `shrinkwise doctor`.
+"""The command line: `shrinkwise fit`, `predict`, `doctor`; `explain`, `compare`, `replay` and `onnx` are in `commands`.
 
 Only click is imported at the top, so that `--help` answers at once. Exit codes: 0; 2 for a user's mistake, with one
 sentence on stderr; 1 for trouble with the machine (a full disk); 130 for Ctrl-C.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import click
 
 from shrinkwise import __version__
+from shrinkwise.commands import compare, explain, onnx, replay
 
 
 def main(args: list[str] | None = None) -> None:
@@ -34,7 +36,7 @@ def run(args: list[str] | None = None) -> int:
     except click.ClickException as error:
         return _say(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
-        return _say("Interrupted; nothing was written.", 130)
+        return _say("Interrupted; nothing was written. What was finished is kept: --resume goes on from there.", 130)
     except BrokenPipeError:
         # The reader has gone, as in `| head`. Python would complain again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,10 +68,41 @@ def cli() -> None:
     """Does regularization help on your data, which kind, and how strong?"""
 
 
+for command in (explain, compare, replay, onnx):
+    cli.add_command(command)
+
+METHODS = (
+    *("none", "ridge", "lasso", "elastic-net", "group-lasso", "mcp"),
+    *("network", "network-l2", "network-dropout", "network-l1-dropout", "trees"),
+)
+_COLUMN: dict = {"metavar": "COLUMN", "multiple": True}
+_FILE: dict = {"metavar": "FILE", "type": click.Path(path_type=Path)}
+
+
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder to write [FILE-report].")
+@click.option("--test", type=click.Path(path_type=Path), metavar="FILE", help="Score the kept model on these rows too.")
+@click.option("--drop", **_COLUMN, help="Leave a column out. Like the next three, may be given several times.")
+@click.option("--number", **_COLUMN, help="Read a column as numbers; what is none is missing.")
+@click.option("--category", **_COLUMN, help="Read a column as categories.")
+@click.option("--keep-column", "keep", **_COLUMN, help="Keep a column that would be dropped.")
+@click.option("--group", metavar="COLUMN", help="Rows of one value stay on one side of every split.")
+@click.option("--time", metavar="COLUMN", help="Score later rows by models of earlier ones.")
+@click.option("--weight", metavar="COLUMN", help="How much a row counts.")
+@click.option("--task", type=click.Choice(["regression", "classes"]), help="Overrule what the target looks like.")
+@click.option(
+    "--effort",
+    type=click.Choice(["quick", "normal", "thorough"]),
+    default="normal",
+    show_default=True,
+    help="quick: linear models only; thorough: finer grids, 10 folds, 5 starts of larger networks.",
+)
+@click.option("--methods", metavar="A,B,…", help=f"Compare these only: {', '.join(METHODS)}.")
+@click.option("--no-networks", is_flag=True, help="Compare linear models only.")
+@click.option("--budget", type=click.FloatRange(min=1), metavar="SECONDS", help="Leave out what is not done by then.")
+@click.option("--folds", type=click.IntRange(min=2), help="Parts held out in turn [5].")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seeds folds and networks.")
 @click.option(
     "--select",
@@ -78,81 +111,90 @@ def cli() -> None:
     show_default=True,
     help="The model that is kept: the strongest regularization within one standard error of the best, or the best.",
 )
-@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Parts held out in turn.")
-@click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out; may be given several times.")
-@click.option("--task", type=click.Choice(["regression", "classes"]), help="Overrule what the target looks like.")
-@click.option("--no-networks", is_flag=True, help="Compare linear models only.")
+@click.option("--within", metavar="P%", help="Keep the sparsest model within P percent of the best instead.")
+@click.option("--max-features", type=click.IntRange(min=1), metavar="N", help="Keep a model of at most N inputs.")
+@click.option(
+    "--penalty-factor",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="CSV with columns input, factor: dear inputs cost more λ.",
+)
+@click.option(
+    "--bounds",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="CSV with columns input, low, high: bounds of coefficients.",
+)
+@click.option("--resume", is_flag=True, help="Go on where a run that was stopped left off.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes [one per core].")
 @click.option("--quiet", is_flag=True, help="Print the verdict and nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-def fit(file: Path, target: str, out: Path | None, drop: tuple[str, ...], task: str | None, **given) -> None:
-    """Compare regularizers on the table FILE (CSV, Parquet), say which one helps, and write a run folder."""
-    from shrinkwise.compare.comparison import check_folds, compare_table
-    from shrinkwise.compare.page import comparison_page, plan_page
+def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bool, **given) -> None:
+    """Compare regularizers on the table FILE (CSV, Parquet, Arrow), say which one helps, and write a run folder."""
+    from shrinkwise.compare.comparison import Place
+    from shrinkwise.compare.page import plan_page
     from shrinkwise.compare.runfolder import check_place
-    from shrinkwise.tables import plan_table, read_table
+    from shrinkwise.fitting import prepare
+    from shrinkwise.tables import read_table
 
     speaks = not (given["quiet"] or given["as_json"])
-    frame = read_table(file)
-    plan = plan_table(frame, target, name=file.name, drop=drop, task=task)
-    options = _options(given)
-    check_folds(plan, options)
+    question = prepare(file, target, **_asked(given))
+    fresh = None if test is None else read_table(test)
     out = out or Path(f"{file.name.split('.')[0] or 'table'}-report")
     check_place(out)
     if speaks:
-        _print_plan(plan_page(plan), options)
+        _print_plan(plan_page(question.plan), question)
+    place = Place(out.absolute().parent / f".{out.name}.unfinished", resume, __version__)
     with _progress(speaks) as progress:
-        comparison = compare_table(frame, plan, options, progress)
-    page = comparison_page(comparison, command=_command(), version=__version__)
-    _write(out, file, comparison, page)
-    _print_result(page, out, **given)
+        result = question.answer(progress, fresh, place, _command())
+    result.save(out, click.get_current_context().params)
+    shutil.rmtree(place.folder, ignore_errors=True)
+    _print_result(result.page, out, quiet=given["quiet"], as_json=given["as_json"])
 
 
-def _options(given: dict):
-    from shrinkwise.compare.options import NetworkOptions, Options
+def _asked(given: dict) -> dict:
+    """The settings as `shrinkwise.fit` takes them; what was not given keeps its default."""
+    from shrinkwise.tables.settings import bounds_of, factors_of, share
 
-    return Options(
-        folds=given["folds"],
-        seed=given["seed"],
-        select=given["select"],
-        n_jobs=given["jobs"],
-        network=None if given["no_networks"] else NetworkOptions(),
-    ).without_missing_extras()
+    asked = {k: given[k] for k in ("drop", "keep", "number", "category", "group", "time", "weight", "task", "effort")}
+    asked |= {k: given[k] for k in ("folds", "seed", "select", "max_features", "budget") if given[k] is not None}
+    asked["n_jobs"] = given["jobs"]
+    if given["no_networks"]:
+        asked["network"] = None
+    if given["methods"]:
+        asked["methods"] = tuple(name.strip() for name in given["methods"].split(",") if name.strip())
+    if given["within"]:
+        asked["within"] = share(given["within"])
+    if given["penalty_factor"]:
+        asked["factors"] = factors_of(given["penalty_factor"])
+    if given["bounds"]:
+        asked["bounds"] = bounds_of(given["bounds"])
+    return asked
 
 
 def _command() -> str:
     return shlex.join(["shrinkwise", *sys.argv[1:]])
 
 
-def _write(out: Path, file: Path, comparison, page: dict) -> None:
-    from shrinkwise.compare.coefficients import coefficients_csv
-    from shrinkwise.compare.model import MODEL_FILE
-    from shrinkwise.compare.predictions import held_out_csv
-    from shrinkwise.compare.record import run_record
-    from shrinkwise.compare.runfolder import RUN_FILE, write_run
-    from shrinkwise.report import render_page
-
-    write_run(
-        out,
-        {
-            "report.html": render_page(page),
-            MODEL_FILE: comparison.model.save,
-            "coefficients.csv": coefficients_csv(comparison.model),
-            "predictions.csv": held_out_csv(comparison),
-            RUN_FILE: run_record(comparison, page, file),
-        },
-    )
-
-
-def _print_plan(page: dict, options) -> None:
+def _print_plan(page: dict, question) -> None:
     from rich.console import Console
 
+    from shrinkwise.compare.candidates import candidates
+    from shrinkwise.compare.estimate import estimated_seconds
+    from shrinkwise.compare.nested import n_cores
     from shrinkwise.report import print_columns
 
-    console = Console()
+    console, options = Console(), question.options
     print_columns(page, console)
-    for sentence in options.described():
+    for sentence in options.described([each.name for each in candidates(options, question.plan.has_groups)]):
         console.print(sentence, markup=False, highlight=False)
+    seconds = estimated_seconds(question.plan.used_rows(question.frame), question.plan, options)
+    took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+    jobs = options.n_jobs or n_cores()
+    limit = f"; the budget of {options.budget:.0f} s is kept" if options.budget else ""
+    console.print(
+        f"This takes about {took} on {jobs} process{'es' if jobs > 1 else ''}{limit}.", markup=False, highlight=False
+    )
 
 
 @contextmanager
@@ -175,7 +217,7 @@ def _progress(wanted: bool):
         yield lambda done, total, what: bar.update(work, completed=done, total=total, description=what)
 
 
-def _print_result(page: dict, out: Path, *, quiet: bool, as_json: bool, **_) -> None:
+def _print_result(page: dict, out: Path, *, quiet: bool, as_json: bool) -> None:
     if as_json:
         import json
 

@@ -10,13 +10,14 @@ import pytest
 from shrinkwise.compare import NetworkOptions, Options, compare_table
 from shrinkwise.tables import plan_table
 
-SMALL_NETWORK = NetworkOptions(hidden=4, steps=20, lambdas=(0.1, 0.01), keeps=(0.5, 0.9))
+SMALL_NETWORK = NetworkOptions(hidden=4, steps=20, lambdas=(0.1, 0.01), keeps=(0.5, 0.9), l1_lambdas=(0.01,), seeds=2)
 SMALL = Options(
     folds=3,
     inner_folds=3,
     n_lambdas=8,
     l1_ratios=(0.5,),
     network=SMALL_NETWORK if find_spec("torch") else None,
+    stability_pairs=2,
     n_jobs=1,
 )
 

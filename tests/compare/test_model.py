@@ -10,7 +10,7 @@ import pytest
 
 import shrinkwise as sw
 from shrinkwise.compare import comparison_page
-from shrinkwise.compare.coefficients import INTERCEPT, coefficients, coefficients_csv
+from shrinkwise.compare.coefficients import INTERCEPT, coefficients, coefficients_csv, csv_text
 from shrinkwise.compare.model import TableModel
 from shrinkwise.compare.nested import training_problem, tune
 from shrinkwise.compare.predictions import held_out_csv, predictions_csv
@@ -152,3 +152,9 @@ def test_the_network_picture_shows_one_draw(compared):
     assert [len(layer) for layer in network["silenced"]] == [len(names), hidden, len(outputs)]
     assert not any(network["silenced"][-1])
     assert 0 < network["keep"] < 1
+
+
+def test_a_spreadsheet_runs_no_cell():
+    text = csv_text(["=1+1", "x"], [["@SUM(A1)", -2.5], ["-7", "+b"], ["-x", "\tA"], ["plain", "1=1"]])
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows == [["'=1+1", "x"], ["'@SUM(A1)", "-2.5"], ["-7", "'+b"], ["'-x", "'\tA"], ["plain", "1=1"]]

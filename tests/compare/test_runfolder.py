@@ -91,3 +91,14 @@ def test_one_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_file(path, "second")
     assert path.read_text() == "first"
     assert os.listdir(tmp_path) == ["scores.csv"]
+
+
+def test_what_a_killed_process_left_is_cleared_and_a_run_moved_aside_comes_back(tmp_path):
+    folder, dead = tmp_path / "run", 2**22 + 1  # no process has such a number
+    write(folder, "first")
+    folder.rename(tmp_path / f".run-{dead}-abcd.old")
+    (tmp_path / f".run-{dead}-abcd.new").mkdir()
+    (tmp_path / f".run-{os.getpid()}-abcd.new").mkdir()  # this one is being written
+    check_place(folder)
+    assert sorted(os.listdir(tmp_path)) == [f".run-{os.getpid()}-abcd.new", "run"]
+    assert (folder / "a.txt").read_text() == "first"

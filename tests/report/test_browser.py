@@ -10,6 +10,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from report.conftest import HOSTILE
+from report.test_exhibits import exhibits
 from shrinkwise.report import render_page
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -73,7 +75,7 @@ def test_slider_positions_agree_with_the_path(page, tmp_path):
 
 
 def test_texts_of_the_user_do_not_run_and_nothing_is_fetched(hostile_page, tmp_path):
-    dom, console = opened(render_page(hostile_page), tmp_path, "#lambda=best")
+    dom, console = opened(render_page(hostile_page | exhibits(HOSTILE[0])), tmp_path, "#lambda=best")
     assert console == []
     assert "data-ran" not in dom.split(">", 2)[1]
     assert len(re.findall(r"<img\b", dom)) == 0
@@ -110,7 +112,8 @@ document.documentElement.dataset.said = JSON.stringify(say);
 
 
 def test_slider_buttons_and_keys(page, tmp_path):
-    html = re.sub(r"<meta http-equiv[^>]*>", "", render_page(page)).replace("</body>", DRIVER + "</body>")
+    whole = render_page(page | exhibits("a_rather_long_name" * 3))
+    html = re.sub(r"<meta http-equiv[^>]*>", "", whole).replace("</body>", DRIVER + "</body>")
     dom, console = opened(html, tmp_path)
     assert console == []
     said = re.search(r'data-said="([^"]*)"', dom)[1].replace("&quot;", '"').replace("&nbsp;", " ")

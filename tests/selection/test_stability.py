@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shrinkwise.selection import complementary_halves, false_selection_bound
+from shrinkwise.selection import complementary_halves, false_selection_bound, taking_turns
 
 
 @pytest.mark.parametrize("n", [2, 7, 20])
@@ -69,3 +69,23 @@ def test_the_bound_holds_for_pure_noise():
 def test_wrong_arguments_are_one_sentence(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_inputs_that_take_turns_are_found_and_others_are_not():
+    rng = np.random.default_rng(0)
+    m = 100
+    turn, other = rng.random(m) < 0.6, rng.random((m, 30)) < rng.uniform(0.2, 0.8, 30)
+    second = ~turn ^ (rng.random(m) < 0.05)
+    selected = np.column_stack([np.ones(m, bool), turn, other, second, np.zeros(m, bool)])
+    ((i, j, one),) = taking_turns(selected)
+    assert (i, j) == (1, 32)
+    assert one == np.mean(turn ^ second) > 0.9
+
+
+def test_chance_makes_no_turns():
+    found = [taking_turns(np.random.default_rng(seed).random((100, 20)) < 0.5) for seed in range(60)]
+    assert sum(map(bool, found)) <= 8  # 5 % of 60 tables is 3
+
+
+def test_turns_of_nothing_are_none():
+    assert taking_turns(np.zeros((0, 4), dtype=bool)) == taking_turns(np.ones((10, 1), dtype=bool)) == []

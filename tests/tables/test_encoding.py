@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import sys
 
@@ -291,3 +292,60 @@ def test_importing_the_folder_loads_no_polars():
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
     with pytest.raises(AttributeError, match="no name 'read_excel'"):
         __import__("shrinkwise.tables").tables.read_excel  # noqa: B018
+
+
+def test_rare_levels_share_a_feature_and_new_ones_join_them():
+    towns = ["Bonn"] * 20 + ["Ulm"] * 20 + ["Jena"] * 3 + ["Trier"] * 2
+    table = pl.DataFrame({"town": towns, "y": RNG.normal(size=45)})
+    encoder = Encoder(plan_table(table, "y")).fit(table)
+    assert encoder.feature_names == ["town=Bonn", "town=Ulm", "town=(rare)"]
+    new = pl.DataFrame({"town": ["Jena", "Trier", "Rome", "Ulm", None]})
+    assert encoder.raw(new).tolist() == [[0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 1, 0], [0, 0, 0]]
+    said = encoder.remarks(new)[0]
+    assert "'Rome'), taken as one of the rare ones" in said
+    assert "Trier" not in said
+
+
+def test_dates_are_year_month_day_and_weekday_of_one_input():
+    days = [datetime.date(2023, 12, 25) + datetime.timedelta(days=3 * i) for i in range(40)]
+    table = pl.DataFrame({"d": [*days[:-1], None], "x": np.arange(40) % 7, "y": RNG.normal(size=40)})
+    expected = None
+    for form in ("%Y-%m-%d", "%d.%m.%Y", "%b %d, %Y", None):
+        written = table if form is None else table.with_columns(d=pl.col("d").dt.strftime(form))
+        encoder = Encoder(plan_table(written, "y")).fit(written)
+        raw = dict(zip(encoder.feature_names, encoder.raw(written).T, strict=True))
+        assert raw["d year"][:3].tolist() == [2023, 2023, 2023]
+        assert raw["d day"][:3].tolist() == [25, 28, 31]
+        assert [raw[f"d weekday={w}"][i] for i, w in enumerate(("Monday", "Thursday", "Sunday"))] == [1, 1, 1]
+        assert raw["d month=January"].tolist()[:4] == [0, 0, 0, 1]
+        assert raw["d is missing"][-1] == 1
+        assert sum(values[-1] for name, values in raw.items() if "=" in name) == 0
+        assert {
+            encoder.plan.kept[i].name for i, n in zip(encoder.inputs, encoder.feature_names, strict=True) if "d " in n
+        } == {"d"}
+        expected = encoder.transform(written) if expected is None else expected
+        np.testing.assert_array_equal(encoder.transform(written), expected)
+
+
+def test_an_ordered_category_is_its_steps():
+    table = pl.DataFrame({"size": ["S", "M", "L", "XL"] * 10, "y": np.arange(40) % 9 + 0.5})
+    encoder = Encoder(plan_table(table, "y")).fit(table)
+    assert encoder.feature_names == ["size≥M", "size≥L", "size≥XL"]
+    new = pl.DataFrame({"size": ["s", "L", "huge"]})
+    assert encoder.raw(new).tolist() == [[0, 0, 0], [1, 1, 0], [1, 1, 0]]  # an unknown size is the median one
+    assert "('huge'), taken as missing" in encoder.remarks(new)[0]
+
+
+def test_a_wide_table_of_zeros_stays_sparse_and_says_the_same():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(0.05, size=(120, 250)) * rng.integers(1, 4, size=(120, 250))
+    table = pl.DataFrame({f"w{j}": counts[:, j] for j in range(250)} | {"y": rng.normal(size=120)})
+    encoder = Encoder(plan_table(table, "y")).fit(table)
+    assert encoder.sparse
+    sparse = encoder.transform(table)
+    assert sparse.nnz < 0.1 * sparse.shape[0] * sparse.shape[1]
+    encoder.sparse, dense_mean = False, encoder.raw(table).toarray().mean(axis=0)
+    encoder.mean = dense_mean
+    dense = encoder.transform(table)
+    np.testing.assert_allclose(dense.std(axis=0), 1.0)
+    np.testing.assert_allclose(sparse.toarray() - dense_mean / encoder.scale, dense, atol=1e-12)

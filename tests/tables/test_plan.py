@@ -27,7 +27,8 @@ def with_gaps(values: Sequence, every: int = 7) -> list:
 
 def planned(values: Sequence, name: str = "x"):
     """The ColumnPlan of one column beside a harmless one."""
-    plan = plan_table(pl.DataFrame({name: pl.Series(values, strict=False), "other": NOISE, "y": NOISE**2}), "y")
+    noise = np.resize(NOISE, len(values))
+    plan = plan_table(pl.DataFrame({name: pl.Series(values, strict=False), "other": noise, "y": noise**2}), "y")
     return plan.columns[0]
 
 
@@ -76,6 +77,7 @@ KINDS = {
         "identifier or free text: 60 different",
     ),
     "free text": ([f"said {i // 2 * 2 if i < 40 else i}" for i in range(N)], "dropped", "free text: 40 different"),
+    "prose": ([f"it said so on page {i}" for i in range(N)], "dropped", "columns made of it"),
     "too many levels": (
         [f"v{i // 2}" if i < 2 else f"v{i % 31}" for i in range(N)],
         "dropped",
@@ -83,20 +85,29 @@ KINDS = {
     ),
     "padded codes of their own": ([f"{i:05}" for i in range(N)], "dropped", "codes with leading zeros: 60"),
     "thousands": ([f"{i + 1},{i:03}" for i in range(N)], "dropped", "separators or units such as '1,000'"),
-    "money": ([f"$ {i}.50" for i in range(N)], "dropped", "separators or units such as '$ 0.50'"),
-    "percent": ([f"{i} %" for i in range(N)], "dropped", "separators or units such as '0 %'"),
+    "thousands with two meanings": ([f"{i + 1},{i:03}" for i in range(N)], "dropped", "(or read with --number)"),
+    # numbers as people write them
+    "money": ([f"$ {i}.50" for i in range(N)], "number", "numbers from 0.5 to 59.5, written as '$ …'"),
+    "percent": ([f"{i} %" for i in range(N)], "number", "numbers from 0 to 59, written as '… %'"),
+    "millions": ([f"{i + 1},{i:03},000" for i in range(N)], "number", "to 60059000, with separators"),
+    "continental": ([f"1.{i:03},5 EUR" for i in range(N)], "number", "numbers from 1000.5 to 1059.5"),
+    # orders and dates
+    "levels of a scale": (["high", "low", "Med"] * (N // 3), "ordered", "in order: 'low', 'Med', 'high'"),
+    "nearly constant": ([7] * 4 + [5] * 996, "dropped", "nearly constant: all but 4 rows"),
+    "nearly constant text": ([None] * 2 + ["a"] * 998, "dropped", "nearly constant: all but 2 rows"),
     "numbers with few words": ([*map(str, NOISE[:-2]), "n.a.", "n.a."], "dropped", "2 values such as 'n.a.' (row 59)"),
-    "dates": (DAYS, "dropped", "dates or times"),
-    "moments": ([datetime.datetime(2024, 1, 1, i % 24, i) for i in range(N)], "dropped", "dates or times"),
+    "dates": (DAYS, "date", "dates from 20"),
+    "moments": ([datetime.datetime(2024, 1, 1, i % 24, i) for i in range(N)], "date", "dates from 20"),
     "spans": ([datetime.timedelta(i) for i in range(N)], "dropped", "dates or times"),
-    "dates as text": ([day.isoformat() for day in DAYS], "dropped", "dates or times, such as '2024-01-01'"),
-    "dates as text with gaps": (with_gaps([f"{day:%d.%m.%Y}" for day in DAYS]), "dropped", "dates or times"),
-    "moments as text": ([f"{day:%m/%d/%y} 12:30:01.5 PM" for day in DAYS], "dropped", "dates or times"),
-    "ISO moments": ([f"{day}T12:30:00+01:00" for day in DAYS], "dropped", "dates or times"),
-    "spelled dates": ([f"{day:%b %d, %Y}" for day in DAYS], "dropped", "dates or times"),
-    "months": ([f"2024-{i % 12 + 1:02}" for i in range(N)], "dropped", "dates or times"),
+    "dates as text": ([day.isoformat() for day in DAYS], "date", "dates from 20"),
+    "dates as text with gaps": (with_gaps([f"{day:%d.%m.%Y}" for day in DAYS]), "date", "dates from 20"),
+    "moments as text": ([f"{day:%m/%d/%y} 12:30:01.5 PM" for day in DAYS], "date", "dates from 20"),
+    "ISO moments": ([f"{day}T12:30:00+01:00" for day in DAYS], "date", "dates from 20"),
+    "spelled dates": ([f"{day:%b %d, %Y}" for day in DAYS], "date", "dates from 20"),
+    "months": ([f"2024-{i % 12 + 1:02}" for i in range(N)], "date", "dates from 20"),
+    "dates that could be read in two ways": (["03/04/2020", "05/06/2021"] * 30, "dropped", "to be read in two ways"),
     "times": ([f"{i % 24}:{i:02}" for i in range(N)], "dropped", "dates or times"),
-    "dates as numbers": ([int(f"{day:%Y%m%d}") for day in DAYS], "dropped", "dates written as YYYYMMDD"),
+    "dates as numbers": ([int(f"{day:%Y%m%d}") for day in DAYS], "date", "dates from 20"),
     "lists": ([[i] for i in range(N)], "dropped", "neither numbers nor text but List"),
     "bytes": ([b"x"] * N, "dropped", "neither numbers nor text but Binary"),
 }
@@ -107,7 +118,7 @@ def test_kinds(values, kind, said):
     column = planned(values)
     assert (column.kind, column.name) == (kind, "x")
     assert said in column.reason
-    assert (column.levels is not None) == (kind in ("category", "yes/no"))
+    assert (column.levels is not None) == (kind in ("category", "yes/no", "ordered"))
 
 
 @pytest.mark.parametrize("text", ["25-34", "1.5-2.5", "v1.2.3", "10.0.0.1", "May", "1:0 win"])
@@ -134,18 +145,68 @@ def test_row_numbers_are_seen_where_rows_without_a_target_are_left_out():
     assert ["row number" in column.reason for column in plan_table(frame, "y").columns] == [True, True, False]
 
 
-@pytest.mark.parametrize("n_rows", [400, 4000])
-def test_levels_may_grow_with_the_rows(n_rows):
-    def kind(n_levels: int) -> str:
-        text = [f"level {i % n_levels}" for i in range(n_rows)]
-        return (
-            plan_table(pl.DataFrame({"x": text, "z": np.arange(n_rows) % 7, "y": np.arange(n_rows) % 11}), "y")
-            .columns[0]
-            .kind
-        )
+def test_many_levels_are_a_category_while_half_of_the_rows_are_in_levels_one_can_learn():
+    def kind(rows_per_level: int) -> str:
+        text = [f"level {i // rows_per_level}" for i in range(400)] + ["none"] * 20
+        n = len(text)
+        return planned(text, "x").kind if n else ""
 
-    most = min(n_rows // 10, 200)
-    assert (kind(most), kind(most + 1)) == ("category", "dropped")
+    assert (kind(5), kind(4)) == ("category", "dropped")
+
+
+WISHES = {
+    "an identifier kept": (SHUFFLED, "customer_id", {"keep": ["customer_id"]}, "number"),
+    "a number as a category": (np.arange(N) % 4 + 7, "code", {"category": ["code"]}, "category"),
+    "text with words as numbers": ([*map(str, range(N - 20)), *["n.a."] * 20], "x", {"number": ["x"]}, "number"),
+    "thousands as numbers": ([f"{i + 1},{i:03}" for i in range(N)], "x", {"number": ["x"]}, "number"),
+    "a column that knows the target": (NOISE**2 * 3 + 1, "x", {"keep": ["x"]}, "number"),
+}
+
+
+@pytest.mark.parametrize(("values", "name", "wishes", "kind"), WISHES.values(), ids=WISHES)
+def test_what_the_values_show_can_be_overruled(values, name, wishes, kind):
+    frame = pl.DataFrame({name: pl.Series(values, strict=False), "other": RNG.normal(size=N), "y": NOISE**2})
+    plain, wished = plan_table(frame, "y").columns[0], plan_table(frame, "y", **wishes).columns[0]
+    assert wished.kind == kind
+    assert plain.kind != kind
+
+
+def test_a_column_that_knows_the_target_is_dropped_and_marked_unless_it_is_the_only_one():
+    leak = np.where(NOISE > 0, 5.0, 3.0) + RNG.uniform(size=N)
+    frame = pl.DataFrame({"x": RNG.normal(size=N), "paid": NOISE * 2 - 1, "y": NOISE})
+    x, paid = plan_table(frame, "y").columns
+    assert (x.leaks, paid.leaks, paid.kind) == (False, True, "dropped")
+    assert "knows the target" in paid.reason
+    alone = plan_table(frame.drop("x"), "y")
+    assert [c.name for c in alone.kept] == ["paid"]
+    assert any("may know the target" in note for note in alone.notes)
+    wide = pl.DataFrame({"x": np.resize(NOISE, 600), "when": np.resize(leak, 600), "y": np.resize(NOISE > 0, 600)})
+    noisy = wide.with_columns(x=RNG.normal(size=600))
+    assert [c.leaks for c in plan_table(noisy, "y").columns] == [False, True]
+    gone = noisy.with_columns(when=pl.when(pl.col("y")).then(pl.lit(None)).otherwise(pl.col("x")))
+    assert [c.leaks for c in plan_table(gone, "y").columns] == [False, True]  # its gaps tell
+
+
+def test_parts_that_are_no_inputs():
+    frame = pl.DataFrame({"who": letters(9), "when": DAYS, "w": np.arange(N) % 3, "x": NOISE, "y": RNG.normal(size=N)})
+    plan = plan_table(frame, "y", group="who", weight="w")
+    assert [c.name for c in plan.kept] == ["when", "x"]
+    rows = plan.rows(plan.used_rows(frame))
+    assert plan.n_rows == N * 2 // 3
+    assert rows.weights.min() == 1
+    assert len(np.unique(rows.groups)) == 6
+    timed = plan_table(frame, "y", time="when")
+    assert np.all(np.diff(timed.rows(frame).time) > 0)
+    for wishes, said in (
+        ({"group": "who", "time": "when"}, "not by both"),
+        ({"weight": "y"}, "cannot be an input and the target"),
+        ({"group": "who", "number": ["who"]}, "cannot be an input and"),
+        ({"time": "who"}, "where numbers or dates"),
+        ({"weight": "x"}, "a number ≥ 0 was expected"),
+        ({"number": ["who "]}, "did you mean 'who'"),
+    ):
+        with pytest.raises(InputError, match=said):
+            plan_table(frame, "y", **wishes).rows(frame)
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e101])
@@ -285,7 +346,7 @@ def test_columns_are_judged_on_the_rows_used():
             "c": ["rare", *["a", "b"] * 30][:N],
             "x": [np.inf, *NOISE[1:]],
             "z": [None, *NOISE[1:]],
-            "y": [None, *NOISE[1:]],
+            "y": [None, *NOISE[:0:-1]],
         }
     )
     c, x, z = plan_table(frame, "y").columns

@@ -298,3 +298,9 @@ def test_what_is_no_data_frame(table, said):
     with pytest.raises(InputError, match=said) as error:
         as_frame(table)
     one_sentence(error)
+
+
+def test_a_hundred_thousand_columns_are_refused_at_the_header(tmp_path):
+    (tmp_path / "wide.csv").write_text(",".join(f"c{j}" for j in range(100_000)) + "\n" + "1," * 99_999 + "1\n")
+    with pytest.raises(InputError, match="100000 columns, more than the 30000"):
+        read_table(tmp_path / "wide.csv")

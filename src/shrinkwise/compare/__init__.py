@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 
 _WHERE = {
-    "Comparison": "comparison",
+    "Comparison": "result",
     "NetworkOptions": "options",
     "Options": "options",
     "TableModel": "model",

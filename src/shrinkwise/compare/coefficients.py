@@ -9,6 +9,7 @@ import numpy as np
 
 from shrinkwise.compare.model import TableModel
 from shrinkwise.compare.predictors import LinearPredictor
+from shrinkwise.compare.scorer import harmless
 
 INTERCEPT = "(intercept)"
 
@@ -50,11 +51,14 @@ def coefficients_csv(model: TableModel) -> str:
 
 
 def csv_text(header: list[str], rows: list[list]) -> str:
-    """Comma-separated text with one header line; numbers in full precision."""
+    """Comma-separated text with one header line; numbers in full precision.
+
+    Text that a spreadsheet would run as a formula ("=cmd()", "@x") has an apostrophe put before it.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    for row in (header, *rows):
+        writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
     return buffer.getvalue()
 
 

@@ -5,138 +5,54 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from math import ceil
-from statistics import median, mode
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from polars import DataFrame
 
-from shrinkwise.compare.candidates import Candidate, Curve, Fit, Tuned, candidates
+from shrinkwise.compare.candidates import Candidate, Curve, Problem, Tuned, candidates
+from shrinkwise.compare.clock import Clock, TimeUp, time_limit
+from shrinkwise.compare.exam import sit_exam
+from shrinkwise.compare.journal import Journal, fingerprint
+from shrinkwise.compare.linear_candidates import tune_lasso
 from shrinkwise.compare.model import TableModel
 from shrinkwise.compare.nested import (
     FoldResult,
-    HeldOut,
     Progress,
-    Split,
+    Splits,
+    Work,
     run_nested,
     split_table,
     training_problem,
     tune,
 )
 from shrinkwise.compare.options import Options
-from shrinkwise.compare.predictors import Usage, WeightedPredictor, usage
-from shrinkwise.compare.scores import guess, held_out_score
-from shrinkwise.selection import mean_and_se, paired_interval
+from shrinkwise.compare.predictors import WeightedPredictor
+from shrinkwise.compare.result import Comparison, Row, Scored
+from shrinkwise.compare.stable import stable_inputs
+from shrinkwise.selection import paired_interval
 from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One candidate with one choice of its setting, over all outer folds."""
+class Place:
+    """Where finished pieces are kept while the comparison runs, and whether those that are there are taken up."""
 
-    folds: list[HeldOut]
-
-    @property
-    def scores(self) -> np.ndarray:
-        """Held-out score per fold (K,)."""
-        return np.array([fold.score for fold in self.folds])
-
-    @property
-    def score(self) -> float:
-        """Mean held-out score over the folds."""
-        return mean_and_se(self.scores)[0]
-
-    @property
-    def se(self) -> float:
-        """Its standard error over the folds."""
-        return mean_and_se(self.scores)[1]
-
-    @property
-    def accuracy(self) -> float | None:
-        """Mean share of held-out rows classified right; None for regression."""
-        return None if self.folds[0].accuracy is None else float(np.mean([fold.accuracy for fold in self.folds]))
-
-    @property
-    def settings(self) -> dict:
-        """Over the folds the median of λ and keep, the most frequent of everything else."""
-        chosen = [fold.settings for fold in self.folds]
-        return {
-            name: (median if name in ("λ", "keep") else mode)(
-                [settings[name] for settings in chosen if name in settings]
-            )
-            for name in chosen[0]
-        }
-
-    @property
-    def usage(self) -> Usage | None:
-        """Median over the folds of inputs used, exact zeros and weights."""
-        used = [fold.usage for fold in self.folds]
-        if used[0] is None:
-            return None
-        return Usage(*(round(median(getattr(u, name) for u in used)) for name in ("inputs", "zeros", "weights")))
+    folder: Path
+    resume: bool = False
+    version: str = ""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One candidate's line of the comparison. one_se is None where nothing is tuned.
-
-    differences holds, per choice, the interval (mean, low, high) of the score minus the score of no regularization in
-    the same family, fold by fold; it is empty for a baseline and for the reference.
-    """
-
-    candidate: Candidate
-    best: Scored
-    one_se: Scored | None
-    differences: dict[str, tuple[float, float, float]]
-    seconds: float
-    note: str
-
-    def at(self, choice: str) -> Scored:
-        """The scores of a choice; a candidate without tuning has one score for both."""
-        return self.one_se if choice == "one_se" and self.one_se is not None else self.best
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The result of `compare_table`.
-
-    rows: one per candidate. chosen: the row of the kept one. model: the kept one refitted on all rows, with fit its
-    settings there. splits: the outer folds. path_of, curve: the coefficient path on all rows that the report shows
-    and the name of its candidate. guess_scores: the held-out score, per fold, of looking at no input. file_rows: for
-    each row used its number in the table, from 1.
-    """
-
-    plan: TablePlan
-    options: Options
-    rows: list[Row]
-    chosen: Row
-    model: TableModel
-    fit: Fit
-    splits: list[Split]
-    path_of: str
-    curve: Curve
-    guess_scores: np.ndarray
-    file_rows: np.ndarray
-
-    def row(self, name: str) -> Row:
-        """The row of the candidate called `name`."""
-        return next(row for row in self.rows if row.candidate.name == name)
-
-    def baseline(self, family: str) -> Row:
-        """The row without regularization in a family."""
-        return next(row for row in self.rows if row.candidate.family == family and not row.candidate.regularizer)
-
-    @property
-    def kept(self) -> Scored:
-        """The chosen candidate's held-out scores at the kept choice."""
-        return self.chosen.at(self.options.choice)
-
-    def interval(self, differences: np.ndarray) -> tuple[float, float, float]:
-        """The corrected 95 % interval of fold differences of this comparison."""
-        return _interval(differences, self.splits)
-
-
-def compare_table(frame, plan: TablePlan, options: Options, progress: Progress = lambda *_: None) -> Comparison:
+def compare_table(
+    frame,
+    plan: TablePlan,
+    options: Options,
+    progress: Progress = lambda *_: None,
+    *,
+    test: Any = None,
+    place: Place | None = None,
+) -> Comparison:
     """Score every candidate nested, keep the one with the lowest held-out score, refit it on every row.
 
     Parameters
@@ -147,6 +63,10 @@ def compare_table(frame, plan: TablePlan, options: Options, progress: Progress =
     options : Options
     progress : callable (done, total, what)
         Called after every piece of work.
+    test : data frame, optional
+        Rows that take no part in anything; the kept model is scored on them at the end.
+    place : Place, optional
+        Where finished pieces are kept, so that a run that is stopped can go on.
 
     Returns
     -------
@@ -155,35 +75,52 @@ def compare_table(frame, plan: TablePlan, options: Options, progress: Progress =
     Raises
     ------
     InputError
-        When the rows, or those of a class, are too few for the folds.
+        When the rows, or those of a class, are too few for the folds, or the budget for a single candidate.
     """
-    options = options.without_missing_extras()
+    clock, options = Clock(options.budget), options.without_missing_extras()
+    options.check(plan)
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
-    contestants, splits = candidates(options), split_table(frame, plan, options)
+    splits = split_table(frame, plan, options)
+    contestants = candidates(options, splits[0].problem.columns.has_groups)
+    _check_sparse(contestants, plan, options)
     total = len(contestants) * len(splits) + 1
+    journal = None
+    if place is not None:
+        journal = Journal(place.folder, fingerprint(frame, plan, options, place.version), resume=place.resume)
 
-    results = run_nested(contestants, splits, options, lambda done, _, what: progress(done, total, what))
-    rows = _rows(contestants, results, splits)
-    chosen = choose(rows, options.choice)
+    def told(done: int, _: int, what: str) -> None:
+        progress(done, total, what)
+
+    results = run_nested(contestants, splits, options, Work(told, clock, journal))
+    splits.forget()
+    rows, left_out = _rows(contestants, results, splits)
+    affordable = [row for row in rows if _refit_seconds(row, splits) <= clock.left] or rows
+    chosen = choose(affordable, options, len(plan.kept))
     encoder = Encoder(plan).fit(frame)
-    problem = training_problem(encoder.transform(frame), plan.target_values(frame), plan, options, len(splits))
+    X, y = encoder.transform(frame), plan.target_values(frame)
+    problem = training_problem(X, y, plan, options, len(splits), plan.rows(frame), encoder)
     tuned = tune(chosen.candidate, problem, options)
-    path_of, curve = _path(chosen.candidate, tuned, contestants, problem, options)
+    path_of, curve = _path(chosen.candidate, tuned, problem, options)
     fit = tuned.choices().get(options.choice, tuned.best)
+    model = TableModel(plan, encoder, cast(WeightedPredictor, fit.predictor))
+    stable = _stable(problem, curve, path_of, options, clock)
     progress(total, total, f"{chosen.candidate.name} on all rows")
     return Comparison(
         plan=plan,
         options=options,
         rows=rows,
         chosen=chosen,
-        model=TableModel(plan, encoder, cast(WeightedPredictor, fit.predictor)),
+        model=model,
         fit=fit,
         splits=splits,
         path_of=path_of,
         curve=curve,
-        guess_scores=_guess_scores(splits),
+        guess_scores=splits.guess_scores(),
         file_rows=file_rows,
+        left_out=left_out,
+        stable=stable,
+        exam=None if test is None else sit_exam(model, test),
     )
 
 
@@ -194,7 +131,7 @@ def check_folds(plan: TablePlan, options: Options) -> None:
             f"The number of folds must lie between 2 and half the number of rows, {plan.n_rows // 2}: got {options.folds}."
         )
     members = plan.smallest_class
-    if members is None:
+    if members is None or plan.splits_by:  # groups and times are checked when the rows are split
         return
     possible = [k for k in range(2, options.folds + 1) if k <= members and members - ceil(members / k) >= 2]
     if options.folds not in possible:
@@ -216,41 +153,72 @@ def _numbered_rows(plan: TablePlan, frame) -> tuple[DataFrame, np.ndarray]:
     return used.drop(index), used[index].to_numpy()
 
 
-def choose(rows: list[Row], choice: str) -> Row:
-    """The row with the lowest held-out score at `choice`, the reference aside; ties go to fewer inputs, then order."""
+def _check_sparse(contestants: list[Candidate], plan: TablePlan, options: Options) -> None:
+    if options.max_features is None or options.max_features >= len(plan.kept):
+        return
+    if not any(c.family == "linear" and c.regularizer not in ("", "L2") for c in contestants):
+        raise InputError(
+            f"A model of at most {options.max_features} inputs needs a method that leaves inputs out: lasso, elastic-net, "
+            "group-lasso or mcp."
+        )
 
-    def rank(row: Row) -> tuple[float, int]:
-        used = row.at(choice).usage
-        return row.at(choice).score, used.inputs if used else 0
 
-    return min((row for row in rows if row.candidate.family != "reference"), key=rank)
+def choose(rows: list[Row], options: Options, n_inputs: int) -> Row:
+    """The row with the lowest held-out score at the kept choice, the reference aside; ties go to fewer inputs, then order.
+
+    With `max_features` only linear models with so few inputs can be kept; with `within` it is the one with the fewest
+    inputs among those whose score is within that share of the lowest.
+    """
+    able = [row for row in rows if row.candidate.family != "reference"]
+    most = options.max_features
+    if most is not None and most < n_inputs:
+        sparse = [row for row in able if row.candidate.family == "linear" and _inputs(row, options) <= most]
+        able = sparse or [row for row in able if row.candidate.regularizer not in ("", "L2")] or able
+    if not able:
+        raise InputError("The budget was spent before any model was scored on all folds: allow more seconds.")
+    by_score = min(able, key=lambda row: (row.at(options.choice).score, _inputs(row, options)))
+    if options.within is None:
+        return by_score
+    limit = by_score.at(options.choice).score * (1 + options.within)
+    near = [row for row in able if row.at(options.choice).score <= limit]
+    return min(near, key=lambda row: (_inputs(row, options), row.at(options.choice).score))
 
 
-def _rows(contestants: list[Candidate], results: dict[str, list[FoldResult]], splits: list[Split]) -> list[Row]:
+def _inputs(row: Row, options: Options) -> int:
+    used = row.at(options.choice).usage
+    return used.inputs if used else 0
+
+
+def _rows(
+    contestants: list[Candidate], results: dict[str, list[FoldResult]], splits: Splits
+) -> tuple[list[Row], dict[str, str]]:
+    """A row for every candidate that was finished, and why the others have none."""
     rows: list[Row] = []
+    left_out: dict[str, str] = {}
     baselines: dict[str, Scored] = {}
     for candidate in contestants:
         found = results[candidate.name]
+        if not found:
+            left_out[candidate.name] = "not finished within the budget"
+            continue
         scored = {choice: Scored([r.choices[choice] for r in found]) for choice in found[0].choices}
-        base = baselines.setdefault(candidate.family, scored["best"])
-        compared = scored if candidate.regularizer else {}
+        base = baselines.setdefault(candidate.family, scored["best"]) if not candidate.regularizer else None
+        base = baselines.get(candidate.family, base)
+        compared = scored if candidate.regularizer and base is not None else {}
         rows.append(
             Row(
                 candidate=candidate,
                 best=scored["best"],
                 one_se=scored.get("one_se"),
-                differences={choice: _interval(s.scores - base.scores, splits) for choice, s in compared.items()},
+                differences={
+                    choice: paired_interval(s.scores - base.scores, *splits.mean_sizes)
+                    for choice, s in compared.items()
+                },
                 seconds=sum(result.seconds for result in found),
                 note=_note([next((c.note for c in result.choices.values() if c.note), "") for result in found]),
             )
         )
-    return rows
-
-
-def _interval(differences: np.ndarray, splits: list[Split]) -> tuple[float, float, float]:
-    n_test = float(np.mean([len(split.y_test) for split in splits]))
-    n_train = float(np.mean([len(split.problem.y) for split in splits]))
-    return paired_interval(differences, n_train, n_test)
+    return rows, left_out
 
 
 def _note(notes: list[str]) -> str:
@@ -261,25 +229,25 @@ def _note(notes: list[str]) -> str:
     return "; ".join(said)
 
 
-def _path(
-    chosen: Candidate, tuned: Tuned, contestants: list[Candidate], problem, options: Options
-) -> tuple[str, Curve]:
+def _refit_seconds(row: Row, splits: Splits) -> float:
+    """What fitting on all rows takes, from what a fold took; 0 where there is no telling."""
+    return 1.5 * row.seconds / len(splits)
+
+
+def _path(chosen: Candidate, tuned: Tuned, problem: Problem, options: Options) -> tuple[str, Curve]:
     """The chosen candidate's own path if it has exact zeros to show; otherwise the lasso's."""
-    if tuned.curve is not None and "L1" in chosen.regularizer:
+    if tuned.curve is not None and chosen.regularizer != "L2":
         return chosen.name, tuned.curve
-    lasso = next(candidate for candidate in contestants if candidate.name == "lasso")
+    lasso = Candidate("lasso", "linear", "L1", "mean loss + λ Σ |w|", tune_lasso)
     return lasso.name, cast(Curve, tune(lasso, problem, options).curve)
 
 
-def _guess_scores(splits: list[Split]) -> np.ndarray:
-    scores = []
-    for split in splits:
-        problem = split.problem
-        output = guess(problem.task, problem.y, len(split.y_test), problem.n_classes)
-        scores.append(held_out_score(problem.task, split.y_test, output))
-    return np.array(scores)
-
-
-def kept_usage(comparison: Comparison) -> Usage:
-    """What the model that was refitted on all rows uses."""
-    return usage(comparison.model.predictor, list(comparison.model.encoder.inputs))
+def _stable(problem: Problem, curve: Curve, path_of: str, options: Options, clock: Clock):
+    if not options.stability_pairs:
+        return None
+    lam = float(curve.lambdas[curve.index_1se]) if path_of == "lasso" else None
+    try:
+        with time_limit(clock.deadline(0.95)):
+            return stable_inputs(problem, lam, options)
+    except TimeUp:
+        return None

@@ -1,12 +1,10 @@
-"""The network family: one hidden layer, alone, with L2, with dropout. λ and keep are chosen by cross-validation inside.
+"""The network family: one hidden layer, alone, with L2, dropout, or L1 and dropout, chosen by cross-validation inside.
 
-One random start per training; every setting of a training fold starts from the same one, so that they differ by the
-regularizer alone. As in the linear family the encoder is fitted on the training fold as a whole.
+In the choice every setting of a training fold starts from the same random start, so that they differ by the regularizer
+alone; the chosen one is trained from several. As in the linear family the encoder is fitted on the training fold as a whole.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +12,8 @@ from shrinkwise.compare.candidates import Fit, Problem, Tuned
 from shrinkwise.compare.network_training import Setting, train_networks
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.compare.scores import held_out_score
-from shrinkwise.selection import folds, mean_and_se, one_standard_error
+from shrinkwise.compare.strength import choose_strength
+from shrinkwise.selection import mean_and_se
 
 
 def tune_plain(problem: Problem, options: Options) -> Tuned:
@@ -33,33 +32,43 @@ def tune_dropout(problem: Problem, options: Options) -> Tuned:
     return _tune(grids, problem, options)
 
 
-def _tune(grids: list[list[Setting]], problem: Problem, options: Options) -> Tuned:
-    """Take the grid with the lowest cross-validation curve, then its best and its one-standard-error setting.
+def tune_l1_dropout(problem: Problem, options: Options) -> Tuned:
+    """The network with L1 on its weights and dropout of the hidden units."""
+    network = _network(options)
+    grids = [[Setting(lam=lam, keep=keep, norm="L1") for lam in network.l1_lambdas] for keep in network.l1_keeps]
+    return _tune(grids, problem, options)
 
-    A grid runs from the strongest setting to the weakest, as `one_standard_error` expects.
+
+def _tune(grids: list[list[Setting]], problem: Problem, options: Options) -> Tuned:
+    """Take the grid with the lowest cross-validation curve, then its best and its careful setting.
+
+    A grid runs from the strongest setting to the weakest, as `choose_strength` expects.
     """
     curves = [_cross_validate(grid, problem, options) for grid in grids]
     grid, (mean, se) = min(zip(grids, curves, strict=True), key=lambda pair: pair[1][0].min())
-    best, one_se = one_standard_error(mean, se)
-    fits = {index: _fit(problem, grid[index], options) for index in {best, one_se}}
-    return Tuned(fits[best], fits[one_se])
+    best, careful = choose_strength(mean, se, None, options, squared=False)
+    fits = {index: _fit(problem, grid[index], options) for index in {best, careful}}
+    return Tuned(fits[best], fits[careful])
 
 
 def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
     """Mean held-out score per setting and its standard error; the networks of the folds are trained side by side."""
-    splits = folds(problem.y, options.inner_folds, task=problem.task, random_state=problem.seed)
-    parts = [replace(problem, X=problem.X[train], y=problem.y[train]) for train, _ in splits]
+    splits = problem.folds(options.inner_folds)
+    parts = [problem.take(train) for train, _ in splits]
     scores = np.empty((len(splits), len(grid)))
     for j, setting in enumerate(grid):
-        for i, (predictor, (_, test)) in enumerate(
-            zip(train_networks(parts, setting, _network(options)), splits, strict=True)
-        ):
-            scores[i, j] = held_out_score(problem.task, problem.y[test], predictor.output(problem.X[test]))
+        trained = train_networks(parts, setting, _network(options))
+        for i, (predictor, (_, test)) in enumerate(zip(trained, splits, strict=True)):
+            held = problem.take(test)
+            scores[i, j] = held_out_score(problem.task, held.y, predictor.output(held.X), held.rows.weights)
     return mean_and_se(scores)
 
 
 def _fit(problem: Problem, setting: Setting, options: Options) -> Fit:
-    return Fit(train_networks([problem], setting, _network(options))[0], setting.named())
+    """Networks from several random starts; the first is the fit, the others say how much the start matters."""
+    network = _network(options)
+    first, *others = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
+    return Fit(first, setting.named(), others=tuple(others))
 
 
 def _network(options: Options) -> NetworkOptions:

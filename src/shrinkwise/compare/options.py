@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from typing import Any
+
+from shrinkwise.tables import InputError, TablePlan
 
 NO_TORCH = 'Networks are left out because PyTorch is not installed: pip install "shrinkwise[torch]" adds them.'
-CHOICES = {"1se": "one_se", "best": "best"}
+CHOICES = {"1se": "one_se", "best": "best", "within": "one_se"}
+
+METHODS = {
+    "none": "no penalty",
+    "ridge": "ridge",
+    "lasso": "lasso",
+    "elastic-net": "elastic net",
+    "group-lasso": "group lasso",
+    "mcp": "MCP",
+    "network": "network",
+    "network-l2": "network + L2",
+    "network-dropout": "network + dropout",
+    "network-l1-dropout": "network + L1 + dropout",
+    "trees": "boosted trees",
+}
 
 
 @dataclass(frozen=True)
@@ -25,14 +42,21 @@ class NetworkOptions:
         Strengths tried for L2 on the weights (biases are not penalised).
     keeps : tuple of float, increasing
         Probabilities of keeping a unit tried for dropout, of the hidden units alone and of the inputs too.
+    l1_lambdas, l1_keeps : tuples of float
+        Strengths and probabilities tried for L1 on the weights with dropout of the hidden units.
+    seeds : int
+        Random starts. A score is the mean over networks from so many starts; the kept network is the first.
     """
 
     hidden: int = 32
     steps: int = 400
     learning_rate: float = 0.03
     batch_size: int = 256
-    lambdas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
-    keeps: tuple[float, ...] = (0.5, 0.7, 0.9)
+    lambdas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.001)
+    keeps: tuple[float, ...] = (0.5, 0.8)
+    l1_lambdas: tuple[float, ...] = (0.003, 0.001)
+    l1_keeps: tuple[float, ...] = (0.8,)
+    seeds: int = 3
 
 
 @dataclass(frozen=True)
@@ -47,14 +71,29 @@ class Options:
         Folds of the cross-validation, inside each training fold, that chooses λ, l1_ratio and keep.
     seed : int
         Seeds the folds, the networks' start and their dropout.
-    select : "1se" or "best"
-        Which choice the kept model makes: the strongest regularization within one standard error, or the best.
+    select : "1se", "best" or "within"
+        Which choice the kept model makes: the strongest regularization within one standard error, the best, or the
+        sparsest within the share `within` of the best score.
+    within : float, optional
+        Share, .01 for one per cent, for select="within".
+    max_features : int, optional
+        The most inputs that the kept model may use.
     n_lambdas : int
         Length of the grid of λ.
     l1_ratios : tuple of float
         Mixtures tried for the elastic net.
     network : NetworkOptions or None
         None leaves the networks out.
+    methods : tuple of str, optional
+        Candidates by the names of `METHODS`; each family's baseline comes with its members. None is all.
+    factors : dict, optional
+        Factors ≥ 0 of λ by input, for the linear models; 0 is not penalised.
+    bounds : dict, optional
+        (low, high) of the coefficient, in the units of the data, by input; candidates that cannot keep them are left out.
+    stability_pairs : int
+        Complementary pairs of half-samples on which the lasso is fitted to see which inputs come again; 0 for none.
+    budget : float, optional
+        Seconds for everything; candidates that do not finish in time are left out, which is said.
     n_jobs : int or None
         Processes; None takes one per core. The results do not depend on it.
     """
@@ -63,29 +102,100 @@ class Options:
     inner_folds: int = 5
     seed: int = 0
     select: str = "1se"
+    within: float | None = None
+    max_features: int | None = None
     n_lambdas: int = 50
     l1_ratios: tuple[float, ...] = (0.1, 0.5, 0.9)
     network: NetworkOptions | None = field(default_factory=NetworkOptions)
+    methods: tuple[str, ...] | None = None
+    factors: dict[str, float] = field(default_factory=dict)
+    bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
+    stability_pairs: int = 50
+    budget: float | None = None
     n_jobs: int | None = None
 
     def __post_init__(self):
         if self.select not in CHOICES:
-            raise ValueError(f'select must be "1se" or "best": got {self.select!r}')
+            raise ValueError(f'select must be "1se", "best" or "within": got {self.select!r}')
+        if (self.within is not None) != (self.select == "within"):
+            raise ValueError('within is the share of the best score for select="within": give both or neither')
+        for method in self.methods or ():
+            if method not in METHODS:
+                raise InputError(f"There is no method {method!r}; the methods are {', '.join(METHODS)}.")
 
     @property
     def choice(self) -> str:
         """The key of the kept choice: "one_se" or "best"."""
         return CHOICES[self.select]
 
-    def without_missing_extras(self) -> Options:
-        """These options, with the networks left out where PyTorch is not installed."""
-        return self if find_spec("torch") else replace(self, network=None)
+    @property
+    def careful(self) -> str:
+        """How the choice beside the best one is called: "1-SE", or "within 1%"."""
+        return "1-SE" if self.within is None else f"within {100 * self.within:.3g}%"
 
-    def described(self) -> list[str]:
-        """The plan in sentences, said before the work starts."""
-        models = "4 linear models" + (", 3 networks" if self.network else "")
+    def wants(self, method: str) -> bool:
+        """Whether a method of `METHODS` is among those asked for."""
+        return self.methods is None or method in self.methods
+
+    def without_missing_extras(self) -> Options:
+        """These options, with the networks left out where PyTorch is not installed or none is asked for."""
+        wanted = self.methods is None or any(method.startswith("network") for method in self.methods)
+        return self if wanted and find_spec("torch") else replace(self, network=None)
+
+    def described(self, methods: list[str]) -> list[str]:
+        """The plan in sentences, said before the work starts; `methods` are the names of the candidates."""
         sentences = [
-            f"Plan: {models} and boosted trees, each scored on {self.folds} held-out folds; λ, l1_ratio and keep are chosen "
-            f"inside each training fold by {self.inner_folds}-fold cross-validation; seed {self.seed}."
+            f"Plan: {', '.join(methods)}; each scored on {self.folds} held-out folds; λ, l1_ratio and keep are chosen inside "
+            f"each training fold by {self.inner_folds}-fold cross-validation; seed {self.seed}."
         ]
         return sentences if find_spec("torch") else [*sentences, NO_TORCH]
+
+    def check(self, plan: TablePlan) -> None:
+        """Refuse factors and bounds of columns that are no inputs."""
+        names = {column.name for column in plan.kept}
+        for what, given in (("penalty factor", self.factors), ("bound", self.bounds)):
+            for name in given:
+                if name not in names:
+                    raise InputError(f"There is a {what} for {name!r}, which is no input of {plan.name}.")
+        for name, factor in self.factors.items():
+            if not 0 <= factor < float("inf"):
+                raise InputError(f"The penalty factor of {name!r} is {factor:g}; a number ≥ 0 was expected.")
+        for name, (low, high) in self.bounds.items():
+            if not low <= 0 <= high:
+                raise InputError(
+                    f"The bounds of {name!r} are {low:g} and {high:g}; low ≤ 0 ≤ high was expected, so that an input can be "
+                    "left out."
+                )
+
+
+EFFORTS: dict[str, dict[str, Any]] = {
+    "quick": {
+        "inner_folds": 3,
+        "n_lambdas": 30,
+        "l1_ratios": (0.5,),
+        "network": None,
+        "stability_pairs": 10,
+    },
+    "normal": {},
+    "thorough": {
+        "folds": 10,
+        "n_lambdas": 100,
+        "l1_ratios": (0.1, 0.3, 0.5, 0.7, 0.9),
+        "network": NetworkOptions(
+            hidden=64,
+            steps=1000,
+            lambdas=(0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001),
+            keeps=(0.3, 0.5, 0.7, 0.8, 0.9),
+            l1_lambdas=(0.03, 0.01, 0.003, 0.001, 0.0003),
+            l1_keeps=(0.5, 0.8),
+            seeds=5,
+        ),
+    },
+}
+
+
+def options_for(effort: str = "normal", **given: Any) -> Options:
+    """The options of an effort, "quick", "normal" or "thorough", with those given instead of its own."""
+    if effort not in EFFORTS:
+        raise InputError(f"The effort is one of {', '.join(EFFORTS)}: got {effort!r}.")
+    return Options(**{**EFFORTS[effort], **given})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 
 from shrinkwise.compare.coefficients import coefficients
-from shrinkwise.compare.comparison import Comparison, Row, Scored
+from shrinkwise.compare.exhibits import exhibits
+from shrinkwise.compare.result import Comparison, Row, Scored
 from shrinkwise.compare.scores import REGRESSION, score_name
 from shrinkwise.compare.verdict import explanation, verdict
 from shrinkwise.tables import TablePlan
@@ -38,7 +41,8 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> di
         **plan_page(comparison.plan),
         "version": version,
         "seed": comparison.options.seed,
-        "select": comparison.options.select,
+        "select": "1se" if comparison.options.choice == "one_se" else "best",
+        "careful": comparison.options.careful,
         "command": command,
         "verdict": said,
         "plain": [*said, *explanation(comparison)],
@@ -50,8 +54,11 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> di
         "candidates": [_candidate(comparison, row) for row in comparison.rows],
         "path": _path(comparison),
         "network": _network(comparison),
+        **exhibits(comparison),
         "coefficients": coefficients(comparison.model),
         "formula": formula(comparison),
+        "exam": None if comparison.exam is None else asdict(comparison.exam),
+        "left_out": [{"name": name, "reason": reason} for name, reason in comparison.left_out.items()],
         "reproduce": [command, f"shrinkwise {version}, seed {comparison.options.seed}"],
     }
 
@@ -80,7 +87,7 @@ def formula(comparison: Comparison) -> str:
 
 
 def _explain_score(comparison: Comparison) -> str:
-    folds = comparison.options.folds
+    folds = len(comparison.splits)
     mean_of = f"mean over {folds} held-out folds ± its standard error; lower is better"
     if comparison.plan.task == REGRESSION:
         what = f"RMSE, the root-mean-square error in the units of {comparison.plan.target}"
@@ -122,7 +129,11 @@ def _scored(scored: Scored, difference) -> dict:
         "weights": used and used.weights,
         "difference": _interval(difference),
     }
-    return found if scored.accuracy is None else {**found, "accuracy": scored.accuracy}
+    if scored.seed_sd is not None:
+        found["seed_sd"] = scored.seed_sd
+    if scored.accuracy is None:
+        return found
+    return {**found, "accuracy": scored.accuracy, "balanced_accuracy": scored.balanced}
 
 
 def _interval(difference) -> dict | None:
@@ -147,7 +158,7 @@ def _path(comparison: Comparison) -> dict:
         "cv_label": "squared error" if plan.task == REGRESSION else "log loss",
         "index_best": curve.index_best,
         "index_1se": curve.index_1se,
-        "index_chosen": curve.index_1se if comparison.options.select == "1se" else curve.index_best,
+        "index_chosen": curve.index_1se if comparison.options.choice == "one_se" else curve.index_best,
         "coef_label": label,
     }
 
@@ -155,9 +166,9 @@ def _path(comparison: Comparison) -> dict:
 def _network(comparison: Comparison) -> dict | None:
     """One draw of dropout over the network of the dropout candidate, at the keep that was chosen for it."""
     network = comparison.options.network
-    if network is None:
+    row = next((row for row in comparison.rows if row.candidate.name == "network + dropout"), None)
+    if network is None or row is None:
         return None
-    row = comparison.row("network + dropout")
     settings = comparison.fit.settings if row is comparison.chosen else row.at(comparison.options.choice).settings
     keep, plan = settings["keep"], comparison.plan
     names, outputs = list(comparison.model.encoder.feature_names), plan.classes or [plan.target]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from shrinkwise.compare.coefficients import csv_text
-from shrinkwise.compare.comparison import Comparison
 from shrinkwise.compare.model import TableModel
+from shrinkwise.compare.result import Comparison
 
 
 def held_out_csv(comparison: Comparison) -> str:
@@ -16,13 +16,13 @@ def held_out_csv(comparison: Comparison) -> str:
     of each.
     """
     header, rows = ["row", "fold", "truth", *_columns(comparison.model)], []
-    for split, held_out in zip(comparison.splits, comparison.kept.folds, strict=True):
-        truth = split.y_test if comparison.plan.classes is None else np.array(comparison.plan.classes)[split.y_test]
+    splits = comparison.splits
+    for number, ((_, test), held_out) in enumerate(zip(splits.folds, comparison.kept.folds, strict=True)):
+        truth = splits.y[test] if comparison.plan.classes is None else np.array(comparison.plan.classes)[splits.y[test]]
         said = _values(comparison.model, held_out.output)
-        file_rows = comparison.file_rows[split.test]
+        file_rows = comparison.file_rows[test]
         rows += [
-            [int(row), split.number + 1, _plain(t), *values]
-            for row, t, values in zip(file_rows, truth, said, strict=True)
+            [int(row), number + 1, _plain(t), *values] for row, t, values in zip(file_rows, truth, said, strict=True)
         ]
     return csv_text(header, sorted(rows))
 

@@ -69,7 +69,7 @@ class NetworkPredictor:
 
     def output(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
-        hidden = X
+        hidden = X.toarray() if hasattr(X, "toarray") else X
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = np.maximum(hidden @ weight.T + bias, 0.0)
         scores = hidden @ self.weights[-1].T + self.biases[-1]

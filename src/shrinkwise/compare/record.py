@@ -6,16 +6,20 @@ import platform
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from shrinkwise.compare.comparison import Comparison
+from shrinkwise.compare.replaying import settings_record
+from shrinkwise.compare.result import Comparison
 from shrinkwise.compare.runfolder import FORMAT
 from shrinkwise.tables import data_hash
 
 _PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals", "skops")
 
 
-def run_record(comparison: Comparison, page: dict, file: Path) -> str:
-    """The text of run.toml."""
+def run_record(
+    comparison: Comparison, page: dict, file: Path | None = None, settings: dict[str, Any] | None = None
+) -> str:
+    """The text of run.toml; `settings` are those of the command, by which `shrinkwise replay` repeats it."""
     import tomli_w
 
     plan = comparison.plan
@@ -25,14 +29,17 @@ def run_record(comparison: Comparison, page: dict, file: Path) -> str:
             "command": page["command"],
             "seed": comparison.options.seed,
             "data": {
-                "file": str(file),
-                "sha256": data_hash(file),
+                **({"file": str(file), "sha256": data_hash(file)} if file else {}),
                 "target": plan.target,
                 "task": plan.task,
                 "rows_read": plan.n_rows_read,
                 "rows_used": plan.n_rows,
                 "dropped": [column.name for column in plan.columns if column.kind == "dropped"],
+                "parts": {
+                    column.kind: column.name for column in plan.columns if column.kind in ("group", "time", "weight")
+                },
             },
+            **(settings_record(settings) if settings else {}),
             "options": _stated(asdict(comparison.options)),
             "versions": versions("torch"),
             "results": _results(comparison, page),
@@ -53,6 +60,7 @@ def versions(*extras: str) -> dict[str, str]:
 
 def _results(comparison: Comparison, page: dict) -> dict:
     return {
+        "fold_sizes": list(comparison.splits.mean_sizes),
         "kept": comparison.chosen.candidate.name,
         "settings": comparison.fit.settings,
         "score": page["score"]["name"],

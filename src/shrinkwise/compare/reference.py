@@ -16,6 +16,7 @@ class _Trees:
     model: Any
 
     def output(self, X: np.ndarray) -> np.ndarray:
+        X = X.toarray() if hasattr(X, "toarray") else X
         return self.model.predict_proba(X) if hasattr(self.model, "predict_proba") else self.model.predict(X)
 
 
@@ -24,4 +25,5 @@ def tune_trees(problem: Problem, options: Options) -> Tuned:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     estimator = HistGradientBoostingClassifier if problem.has_classes else HistGradientBoostingRegressor
-    return Tuned(Fit(_Trees(estimator(random_state=problem.seed).fit(problem.X, problem.y))))
+    model = estimator(random_state=problem.seed).fit(problem.dense(), problem.y, sample_weight=problem.rows.weights)
+    return Tuned(Fit(_Trees(model)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import shutil
@@ -14,7 +15,7 @@ from shrinkwise.tables import InputError
 RUN_FILE = "run.toml"
 FORMAT = "shrinkwise run 1"
 
-Content = str | Callable[[Path], None]
+Content = str | Callable[[Path], object]
 
 
 def check_place(folder: Path) -> None:
@@ -30,6 +31,29 @@ def check_place(folder: Path) -> None:
         raise InputError(f"There is no folder {parent} to write {folder.name} into.")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(f"The folder {parent} cannot be written to.")
+    _sweep(folder.absolute())
+
+
+def _sweep(folder: Path) -> None:
+    """Clear away what a process that was killed while it wrote this run left beside it; a run moved aside comes back."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}-*-*"):
+        process, suffix = left.name.removeprefix(f".{folder.name}-").partition("-")[0], left.suffix
+        if suffix not in (".new", ".old") or not process.isdigit() or _lives(int(process)):
+            continue
+        if suffix == ".old" and not folder.exists():
+            left.rename(folder)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -54,7 +78,7 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
     """
     check_place(folder)
     folder = folder.absolute()
-    staged = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}.new")
+    staged = folder.with_name(f".{folder.name}-{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         staged.mkdir()
         for name, content in contents.items():
@@ -70,11 +94,11 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, content: Content) -> None:
     """Write one file, whole or not at all: beside its place, then renamed into it."""
     staged = path.with_name(f".{path.name}-{secrets.token_hex(4)}.new")
     try:
-        _write(staged, text)
+        _write(staged, content)
         staged.replace(path)
     except OSError as error:
         raise OSError(error.errno, f"{path} could not be written ({error.strerror}).") from error

@@ -12,14 +12,20 @@ def score_name(task: str) -> str:
     return "RMSE" if task == REGRESSION else "log loss"
 
 
-def held_out_score(task: str, truth: np.ndarray, output: np.ndarray) -> float:
-    """Root-mean-square error of predictions (n,), or log loss of class probabilities (n, K) with codes as truth.
+def row_losses(task: str, truth: np.ndarray, output: np.ndarray) -> np.ndarray:
+    """Squared error of predictions (n,), or −log of the probability given to the true class (n, K), for each row.
 
     A probability below 1e-15 counts as 1e-15, so that one sure mistake costs 34.5 and not infinity.
     """
     if task == REGRESSION:
-        return float(np.sqrt(np.mean((truth - output) ** 2)))
-    return float(-np.mean(np.log(np.maximum(output[np.arange(len(truth)), truth.astype(int)], 1e-15))))
+        return (truth - output) ** 2
+    return -np.log(np.maximum(output[np.arange(len(truth)), truth.astype(int)], 1e-15))
+
+
+def held_out_score(task: str, truth: np.ndarray, output: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Root-mean-square error of predictions (n,), or log loss of class probabilities (n, K) with codes as truth."""
+    mean = np.average(row_losses(task, truth, output), weights=weights)
+    return float(np.sqrt(mean)) if task == REGRESSION else float(mean)
 
 
 def accuracy(task: str, truth: np.ndarray, output: np.ndarray) -> float | None:
@@ -27,9 +33,20 @@ def accuracy(task: str, truth: np.ndarray, output: np.ndarray) -> float | None:
     return None if task == REGRESSION else float(np.mean(output.argmax(axis=1) == truth))
 
 
-def guess(task: str, truth: np.ndarray, n_rows: int, n_classes: int) -> np.ndarray:
+def balanced_accuracy(task: str, truth: np.ndarray, output: np.ndarray) -> float | None:
+    """Mean over the classes present of the share of their rows given to them; None for regression.
+
+    Chance is 1/K however unequal the classes are.
+    """
+    if task == REGRESSION:
+        return None
+    right = output.argmax(axis=1) == truth
+    return float(np.mean([right[truth == k].mean() for k in np.unique(truth)]))
+
+
+def guess(task: str, truth: np.ndarray, n_rows: int, n_classes: int, weights: np.ndarray | None = None) -> np.ndarray:
     """The output of a model that looks at no input: the mean, or the shares of the classes, of the training rows."""
     if task == REGRESSION:
-        return np.full(n_rows, truth.mean())
-    shares = np.bincount(truth.astype(int), minlength=n_classes) / len(truth)
-    return np.tile(shares, (n_rows, 1))
+        return np.full(n_rows, np.average(truth, weights=weights))
+    shares = np.bincount(truth.astype(int), weights=weights, minlength=n_classes)
+    return np.tile(shares / shares.sum(), (n_rows, 1))

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+import numpy as np
+
 from shrinkwise.compare.candidates import Candidate
-from shrinkwise.compare.comparison import Comparison, Row, kept_usage
 from shrinkwise.compare.options import NO_TORCH
+from shrinkwise.compare.result import Comparison, Row
 from shrinkwise.compare.scores import score_name
+from shrinkwise.selection import holm
 
 Interval = tuple[float, float, float]
 _NOUNS = {"linear": "linear models", "network": "networks"}
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """Up to three sentences, the finding first. A difference counts when its 95 % interval leaves out zero.
+    """The finding first, in a few sentences. A difference counts when its 95 % interval leaves out zero.
 
     The family of the kept model always has a sentence; the other one when regularization detectably helps or hurts it;
-    the trees when they are detectably better; and a guess when no model detectably beats it.
+    the trees when they are detectably better; a guess when no model detectably beats it; a column that was left out
+    because it knows the target; and the table of fresh rows when there is one.
     """
     own = _finding(comparison, comparison.chosen.candidate.family)
     others = [_finding(comparison, family) for family in _families(comparison) if family != own.family]
@@ -30,28 +34,32 @@ def verdict(comparison: Comparison) -> list[str]:
             f"No model detectably beats guessing without looking at any input: the kept one has a {_score(comparison)} of "
             f"{said(comparison.kept.score)}, a guess {said(comparison.guess_scores.mean())}.",
         )
-    trees = comparison.baseline("reference")
-    against_trees = comparison.interval(comparison.kept.scores - trees.best.scores)
-    if against_trees[1] > 0:
-        sentences.append(
-            f"Gradient-boosted trees, the outside reference, do better still: {said(trees.best.score)} against "
-            f"{said(comparison.kept.score)} ({_interval(against_trees)})."
-        )
-    return sentences
+    if (trees := comparison.baseline("reference")) is not None:
+        against_trees = comparison.interval(comparison.kept.scores - trees.best.scores)
+        if against_trees[1] > 0:
+            sentences.append(
+                f"Gradient-boosted trees, the outside reference, do better still: {said(trees.best.score)} against "
+                f"{said(comparison.kept.score)} ({_interval(against_trees)})."
+            )
+    return sentences + [sentence for sentence in (*_on_fresh_rows(comparison), _leaks(comparison)) if sentence]
 
 
 def explanation(comparison: Comparison) -> list[str]:
     """The plain-English page after the verdict: what was compared, what the other family did, how sure this is."""
     n_models = sum(row.candidate.family != "reference" for row in comparison.rows)
-    folds = comparison.options.folds
     sentences = [
-        f"{n_models} models were compared on {comparison.plan.n_rows} rows, each scored on rows it had not seen: the rows "
-        f"were dealt into {folds} parts, every part was held out once, and all that is fitted or chosen (the encoding of "
+        f"{n_models} models were compared on {comparison.plan.n_rows} rows, each scored on rows it had not seen: "
+        f"{_dealt(comparison)}, and all that is fitted or chosen (the encoding of "
         "the inputs, λ, keep) came from the other parts alone.",
         *_other_families(comparison),
         _about_trees(comparison),
         f"Intervals are 95 % and allow for the overlap of the training parts; the lowest of {n_models} scores was picked "
         "on the same held-out rows, so the kept model's own score is slightly flattering.",
+        _multiplicity(comparison),
+        _asked_for(comparison),
+        _stable(comparison),
+        _starts(comparison),
+        *(f"{name.capitalize()} is left out: {reason}." for name, reason in comparison.left_out.items()),
         *_separable(comparison),
         "A score says how well rows like these are predicted, not what would happen if somebody changed an input.",
     ]
@@ -64,6 +72,8 @@ def label(candidate: Candidate) -> str:
     """How a candidate is called in a sentence: "L1 (lasso)", "dropout in the network"."""
     if not candidate.regularizer:
         return "no penalty" if candidate.family == "linear" else "the network without regularization"
+    if candidate.name == candidate.regularizer:
+        return candidate.name
     if candidate.family == "network":
         return f"{candidate.regularizer} in the network"
     return f"{candidate.regularizer} ({candidate.name})"
@@ -92,7 +102,9 @@ def _finding(comparison: Comparison, family: str) -> _Finding:
     choice, score = comparison.options.choice, _score(comparison)
     base = comparison.baseline(family)
     rivals = [row for row in comparison.rows if row.candidate.family == family and row.differences]
-    best = min(rivals, key=lambda row: row.at(choice).score)
+    if base is None or not rivals:
+        return _Finding(family, False, _unregularized(comparison, family))
+    best = comparison.chosen if comparison.chosen in rivals else min(rivals, key=lambda row: row.at(choice).score)
     kept = comparison.chosen in (best, base)
     mean, low, high = best.differences[choice]
     name, value, without = label(best.candidate), said(best.at(choice).score), said(base.best.score)
@@ -107,7 +119,8 @@ def _finding(comparison: Comparison, family: str) -> _Finding:
         verb = "lowers" if high < 0 else "raises"
         sentence = f"{name} {verb} the held-out {score} from {without} ({label(base.candidate)}) to {value}{tail}"
     else:
-        what = "has the lowest held-out" if kept else "comes nearest, with a"
+        lowest = all(best.at(choice).score <= row.at(choice).score for row in rivals)
+        what = ("has the lowest held-out" if lowest else "is kept with a held-out") if kept else "comes nearest, with a"
         sentence = (
             f"Among the {_NOUNS[family]} regularization makes no detectable difference: {name} {what} {score}, {value}, "
             f"against {without} without{tail}"
@@ -119,8 +132,114 @@ def _kept(comparison: Comparison, row: Row) -> str:
     """That a row is the model kept, with the inputs it uses where those are not all."""
     if row is not comparison.chosen:
         return ""
-    used, n_inputs = kept_usage(comparison).inputs, len(comparison.plan.kept)
+    used, n_inputs = comparison.kept_usage.inputs, len(comparison.plan.kept)
     return "; it is the model kept" + (f" and uses {used} of {n_inputs} inputs" if used < n_inputs else "")
+
+
+def _unregularized(comparison: Comparison, family: str) -> str:
+    """The sentence of a family of which no regularized model was finished."""
+    base = comparison.baseline(family)
+    scored = "" if base is None else f": without, the held-out {_score(comparison)} is {said(base.best.score)}"
+    return f"Whether regularization helps {_NOUNS[family]} was not found out, for want of time{scored}."
+
+
+def _on_fresh_rows(comparison: Comparison) -> list[str]:
+    """What the kept model scores on the table it was given for that, beside what cross-validation led to expect."""
+    if (exam := comparison.exam) is None:
+        return []
+    expected, se = comparison.kept.score, comparison.kept.se
+    apart = (exam.score - expected) / max(np.hypot(se, (exam.high - exam.low) / 3.92), 1e-300)
+    how = "as expected from" if abs(apart) <= 1.96 else "worse than" if apart > 0 else "better than"
+    return [
+        f"On {exam.n_rows} fresh rows, which took no part in anything, the kept model has a {_score(comparison)} of "
+        f"{said(exam.score)} (95 % interval {said(exam.low)} to {said(exam.high)}), {how} the {said(expected)} ± {said(se)} "
+        "of the held-out folds."
+    ]
+
+
+def _leaks(comparison: Comparison) -> str:
+    """Which columns were left out because they alone tell the target."""
+    leaks = [repr(column.name) for column in comparison.plan.columns if column.leaks]
+    if not leaks:
+        return ""
+    many = len(leaks) > 1
+    return (
+        f"{', '.join(leaks)} {'were' if many else 'was'} left out: alone {'each tells' if many else 'it tells'} "
+        f"{comparison.plan.target!r} almost without error, as the answer itself would; keep {'them' if many else 'it'} with "
+        "--keep-column if known before the answer is."
+    )
+
+
+def _dealt(comparison: Comparison) -> str:
+    """How the rows were split."""
+    parts, kind = len(comparison.splits), comparison.plan.splits_by
+    if kind == "time":
+        return f"in the order of time, {parts} later parts were scored by models of the rows before"
+    together = "whole groups of rows" if kind == "group" else "the rows"
+    return f"{together} were dealt into {parts} parts, every part was held out once"
+
+
+def _multiplicity(comparison: Comparison) -> str:
+    """How many differences were looked at, and which are left when that is allowed for."""
+    choice = comparison.options.choice
+    rivals = [row for row in comparison.rows if row.differences]
+    if len(rivals) < 2:
+        return ""
+    bases = {row.candidate.family: comparison.baseline(row.candidate.family) for row in rivals}
+    differences = [row.at(choice).scores - bases[row.candidate.family].best.scores for row in rivals]  # type: ignore[union-attr]
+    adjusted = holm([comparison.p_value(difference) for difference in differences])
+    alone = sum(not low <= 0 <= high for _, low, high in (row.differences[choice] for row in rivals))
+    left = [label(row.candidate) for row, p in zip(rivals, adjusted, strict=True) if p < 0.05]
+    text = (
+        f"{len(rivals)} differences were looked at, each with an interval of its own, of which one in twenty leaves out zero "
+        f"by chance; {alone or 'none'} {'does' if alone == 1 else 'do'} here"
+    )
+    if not alone:
+        return f"{text}."
+    named = f"{', '.join(left)} {'remains' if len(left) == 1 else 'remain'}" if left else "none remains"
+    return f"{text}, and when their number is allowed for (Holm) {named}" + (
+        "." if left else ": a finding to confirm on other rows."
+    )
+
+
+def _asked_for(comparison: Comparison) -> str:
+    """What the choice was bound by."""
+    options, parts = comparison.options, []
+    if options.max_features is not None:
+        parts.append(f"at most {options.max_features} inputs")
+    if options.within is not None:
+        parts.append(f"the fewest inputs within {100 * options.within:.3g} % of the lowest {_score(comparison)}")
+    if options.factors:
+        parts.append("λ multiplied by the factors given, in the linear models")
+    if options.bounds:
+        parts.append("coefficients within the bounds given, which leaves networks, the group lasso and MCP out")
+    return f"As asked for: {'; '.join(parts)}." if parts else ""
+
+
+def _stable(comparison: Comparison) -> str:
+    """Which inputs half of the rows select again and again."""
+    if (stable := comparison.stable) is None:
+        return ""
+    names = [comparison.plan.kept[i].name for i in stable.stable]
+    listed = ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    found = f"selects {listed} in {stable.threshold:.0%} or more of them" if names else "selects no input reliably"
+    return (
+        f"On {2 * stable.pairs} random halves of the rows the lasso {found}; inputs that come and go share what they know "
+        "with others, or know nothing."
+    )
+
+
+def _starts(comparison: Comparison) -> str:
+    """How much the random start of a network matters."""
+    found = [(row, row.best.seed_sd) for row in comparison.rows if row.best.seed_sd is not None]
+    if not found:
+        return ""
+    n = comparison.options.network.seeds if comparison.options.network else 1
+    worst = max(sd for _, sd in found if sd is not None)
+    return (
+        f"The score of a network is the mean over {n} random starts, which differ by {said(worst)} (standard deviation) at "
+        "most."
+    )
 
 
 def _families(comparison: Comparison) -> list[str]:
@@ -143,7 +262,9 @@ def _other_families(comparison: Comparison) -> list[str]:
 
 
 def _about_trees(comparison: Comparison) -> str:
-    trees = comparison.baseline("reference").best
+    if (reference := comparison.baseline("reference")) is None:
+        return ""
+    trees = reference.best
     difference = comparison.interval(comparison.kept.scores - trees.scores)
     if difference[1] > 0:  # the verdict has said so
         return ""
@@ -155,8 +276,8 @@ def _about_trees(comparison: Comparison) -> str:
 
 
 def _separable(comparison: Comparison) -> list[str]:
-    note = comparison.baseline("linear").note
-    if "no finite optimum" not in note:
+    base = comparison.baseline("linear")
+    if base is None or "no finite optimum" not in base.note:
         return []
     return [
         "The inputs can separate the classes of the training rows without error, so a linear model without penalty has "

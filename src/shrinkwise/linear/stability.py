@@ -21,6 +21,7 @@ class Stability:
     Attributes
     ----------
     frequencies : (p,) share of the half-samples in which the input has a non-zero weight.
+    selected : (2 · pairs, p) bool, in which half-samples it has one; a pair's halves follow one another.
     threshold : share from which on an input is stable;  stable : the numbers of those inputs.
     lam : λ;  pairs : number of complementary pairs;  average_selected : inputs a half-sample selects on average.
     expected_false : bound on the expected number of stable inputs that chance alone selects as often as any; see
@@ -33,6 +34,7 @@ class Stability:
     average_selected: float
     threshold: float
     expected_false: float
+    selected: np.ndarray = field(repr=False, default_factory=lambda: np.zeros((0, 0), dtype=bool))
 
     @property
     def stable(self) -> np.ndarray:
@@ -112,7 +114,7 @@ def stability_of(
     free = penalty.with_lam(1.0).unpenalised(problem.weights_shape).reshape(-1, problem.p).any(0)
     average = float(used[:, ~free].sum(1).mean())
     bound = false_selection_bound(average, max(1, int((~free).sum())), threshold, pairs)
-    return Stability(used.mean(0), float(penalty.lam), pairs, average, threshold, bound)
+    return Stability(used.mean(0), float(penalty.lam), pairs, average, threshold, bound, used)
 
 
 def _used(problem: Problem, rows, penalty, tol, max_iter) -> np.ndarray:

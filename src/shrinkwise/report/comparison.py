@@ -63,14 +63,15 @@ def _caption(page: dict) -> str:
     return (
         f"Held-out {page['score']['name']} ± standard error ({better} is better), and the paired difference to no "
         "regularization in the same family with its 95 % interval, drawn to one scale within a family. A filled mark is "
-        "an interval that excludes zero."
+        "an interval that excludes zero. What would change this: fresh rows, or an interval so wide that it holds both a gain "
+        "and a loss that would matter to you."
     )
 
 
 def _candidate(page: dict, candidate: dict, heads: list[str], limit: float) -> Markup:
     choices = [("best", candidate["best"])]
     if candidate.get("one_se"):
-        choices.append(("1-SE", candidate["one_se"]))
+        choices.append((page.get("careful") or "1-SE", candidate["one_se"]))
     regularizer = candidate.get("regularizer") or ""
     if regularizer == "none" or regularizer.lower() in candidate["name"].lower():
         regularizer = ""

@@ -7,6 +7,7 @@ import numpy as np
 from shrinkwise.report.charts import cv_chart, histogram_chart, path_chart
 from shrinkwise.report.markup import Markup, element, join, name, numbers, table
 from shrinkwise.report.numbers import copyable, count, number
+from shrinkwise.report.plots import mind
 from shrinkwise.report.sections import section
 from shrinkwise.report.view import PathView
 
@@ -83,7 +84,8 @@ def _path_figure(view: PathView) -> Markup:
         else None,
         "Near the weakest λ some lines leave the frame; the table has them. " if cut else None,
         element("span", "Named at the right are the largest at the chosen λ. ", class_="ends-note"),
-        "Point at a line, or walk over the lines with the arrow keys, to name it.",
+        "Point at a line, or walk over the lines with the arrow keys, to name it. ",
+        mind("fit with another --seed; lines that change places near the chosen λ are not to be told apart."),
     )
     table_at = join(element("div", id="path-table"), element("noscript", "This table needs JavaScript."))
     return element(
@@ -104,7 +106,8 @@ def _cv_figure(view: PathView) -> Markup:
         f"Cross-validation: held-out {view.score} and its ±1 standard error band. ",
         "Where λ is weakest the curve leaves the frame. " if cut else None,
         "The dotted line lies one standard error above the best score; 1-SE is the strongest λ below it. These scores "
-        "chose λ and so flatter it a little; the nested scores of the comparison do not.",
+        "chose λ and so flatter it a little; the nested scores of the comparison do not. ",
+        mind("a flat curve: then the data do not say which λ, and the simpler model at its left costs nothing."),
     )
     rows = [
         [copyable(lam), copyable(view.mean[i]), copyable(view.se[i]), view.kept[i], int(view.zeros[i]), _mark(view, i)]
@@ -156,7 +159,8 @@ def _histogram_figure(view: PathView) -> Markup:
         element(
             "figcaption",
             "The others by size",
-            "; those beyond the ends are counted in the last bars." if view.beyond else ".",
+            "; those beyond the ends are counted in the last bars. " if view.beyond else ". ",
+            mind("many small weights and few zeros at the best λ speak for L2, a few large ones for L1."),
         ),
         numbers(
             "The histogram as a table", table(["from", "to", "weights"], rows, caption="Weights at this λ"), id="bins"

@@ -40,7 +40,8 @@ def _explanation(network: dict, silenced: list[list[bool]]) -> str:
     return (
         f"Each hidden unit is kept with probability {network['keep']:g}; in this draw {count(off)} of {count(total)} are "
         "silenced (hollow, without edges). Every training step makes another draw, so no unit can rely on another "
-        "always being there; prediction uses the full network."
+        "always being there; prediction uses the full network. What would change this: the picture shows one draw and proves "
+        "nothing; whether dropout pays is the comparison's to say."
     )
 
 

@@ -8,8 +8,11 @@ from importlib.resources import files
 from string import Template
 
 from shrinkwise.report import sections
+from shrinkwise.report.errors import errors
 from shrinkwise.report.explorer import explorer
-from shrinkwise.report.markup import element, join, script_json
+from shrinkwise.report.halves import halves
+from shrinkwise.report.markup import Markup, element, join, script_json
+from shrinkwise.report.stress import stress
 from shrinkwise.report.view import view_path
 
 
@@ -22,7 +25,8 @@ def render_page(page: dict) -> str:
         title, subtitle, version, seed, command, task, target, n_rows, n_inputs; plain, verdict, columns, notes; score;
         candidates; path, network (None where there is none); coefficients; formula; reproduce. Optional: `select`
         ("1se" or "best": which choice became the model, default "1se") and, in `path`, `cv_label` (the name of the
-        cross-validated loss, default the score's name). All text in it is the user's and is escaped.
+        cross-validated loss, default the score's name), stress, halves, errors,
+        checks and written (compare.exhibits). All text in it is the user's and is escaped.
 
     Returns
     -------
@@ -36,12 +40,20 @@ def render_page(page: dict) -> str:
         sections.opening(page),
         explorer(view) if view else None,
         sections.comparison(page),
+        halves(page),
+        stress(page),
+        errors(page),
         sections.network(page),
         sections.model(page),
         sections.data(page),
         sections.reproduce(page),
     )
     data = script_json(view.for_script()) if view else None
+    html = _filled(page, body, data)
+    return html.replace(sections.SIZE, f"{round(len(html.encode()) / 1000)} kB", 1)
+
+
+def _filled(page: dict, body: Markup, data: Markup | None) -> str:
     script = _asset("page.js")
     return Template(_asset("page.html")).substitute(
         policy=_policy(script),

@@ -12,6 +12,7 @@ from shrinkwise.report.numbers import copyable, count, interval, plus_minus
 _TASKS = {"regression": "regression", "binary": "two classes", "multiclass": "several classes"}
 _SHOWN = 30
 _MOST_ROWS = 500
+SIZE = "\ue000size\ue000"  # where the size of the whole file is written when it is known; of no use to a text
 
 
 def section(identity: str, title: str, *content: Child) -> Markup:
@@ -71,7 +72,24 @@ def model(page: dict) -> Markup | None:
         "The model that is kept",
         element("p", "It minimizes") if formula else None,
         element("pre", element("code", formula), class_="formula") if formula else None,
+        _to_deploy(page.get("written")),
         _coefficients(coefficients) if coefficients else None,
+    )
+
+
+def _to_deploy(written: dict | None) -> Markup | None:
+    """The formula to copy, and the files of the run that do the same."""
+    if not written:
+        return None
+    formula = element("pre", element("code", written["formula"]), class_="formula") if written["formula"] else None
+    return join(
+        element("h3", "To deploy it"),
+        join(formula, (element("p", note) for note in written["notes"])) if formula else None,
+        element(
+            "p",
+            "In the run folder: score.py gives the same numbers with nothing but Python (python score.py NEW.csv), "
+            "coefficients.csv has the weights, model.skops is for shrinkwise predict and shrinkwise explain.",
+        ),
     )
 
 
@@ -86,8 +104,19 @@ def data(page: dict) -> Markup:
         "The data, as they were read",
         element("p", f"{count(page['n_rows'])} rows; columns: {summary}." if columns else "No columns are described."),
         element("ul", (element("li", note) for note in page["notes"]), class_="notes") if page["notes"] else None,
+        _checks(page.get("checks") or []),
         _columns_table("Columns left out, and why", dropped) if dropped else None,
         numbers("All columns with their kinds", _columns_table("Columns", columns)) if columns else None,
+    )
+
+
+def _checks(checks: list[dict]) -> Markup | None:
+    """What ought to be asked of every result, with the answers."""
+    if not checks:
+        return None
+    rows = [[check["question"], check["answer"]] for check in checks]
+    return element(
+        "div", table(["question", "answer"], rows, caption="Leakage and other checks", class_="checks"), class_="scroll"
     )
 
 
@@ -99,7 +128,11 @@ def reproduce(page: dict) -> Markup:
         "How to reproduce this",
         element("p", "The same table, version and seed give the same numbers."),
         element("pre", element("code", lines or page["command"])),
-        element("footer", f"shrinkwise {page['version']} · seed {page['seed']} · {page['command']}"),
+        element(
+            "footer",
+            f"shrinkwise {page['version']} · seed {page['seed']} · this file is {SIZE} and asks the network for nothing · "
+            f"{page['command']}",
+        ),
     )
 
 
@@ -133,7 +166,7 @@ def _comparison_numbers(page: dict) -> Markup:
     head += ["difference", "low", "high", "inputs", "zeros", "weights", "seconds", "chosen"]
     rows = []
     for c in page["candidates"]:
-        for label, choice in (("best", c["best"]), ("1-SE", c.get("one_se"))):
+        for label, choice in (("best", c["best"]), (page.get("careful") or "1-SE", c.get("one_se"))):
             if not choice:
                 continue
             difference = choice.get("difference") or (label == "best" and c.get("difference")) or {}

@@ -54,15 +54,18 @@ def print_comparison(page: dict, console: Console) -> None:
     better = "lower" if score["lower_is_better"] else "higher"
     console.print()
     console.print(Text(f"Held-out {score['name']} ± standard error; {better} is better", style="bold"))
-    table = _table(roomy, score["name"])
+    table = _table(roomy, score["name"], has_classes(page))
     for family, members in families(page).items():
         table.add_row(Text(FAMILIES.get(family, family), style="italic dim"))
         for candidate in members:
             _add_candidate(table, page, candidate, roomy)
     console.print(table)
     console.print(Text("difference: paired, to no regularization in its family, with 95 % interval", style="dim"))
+    if has_classes(page):
+        console.print(Text("b.acc: balanced accuracy, the mean share of each class that is recognised", style="dim"))
     if any(c.get("one_se") for c in page["candidates"]):
-        console.print(Text("1-SE: the strongest λ within one standard error of the best", style="dim"))
+        said = "one standard error" if careful(page) == "1-SE" else careful(page).removeprefix("within ")
+        console.print(Text(f"{careful(page)}: the strongest λ within {said} of the best", style="dim"))
     for candidate in page["candidates"]:
         if candidate.get("note"):
             console.print(Text(f"{_line(candidate['name'])}: {_line(candidate['note'], None)}", style="dim"))
@@ -74,15 +77,28 @@ def print_verdict(page: dict, console: Console) -> None:
     console.print(Text(" ".join(_line(sentence, None) for sentence in page["verdict"]), style="bold"))
 
 
-def _table(roomy: bool, score: str) -> Table:
+def careful(page: dict) -> str:
+    """How the choice beside the best one is called."""
+    return page.get("careful") or "1-SE"
+
+
+def has_classes(page: dict) -> bool:
+    """Whether the candidates have accuracies."""
+    return any("balanced_accuracy" in candidate["best"] for candidate in page["candidates"])
+
+
+def _table(roomy: bool, score: str, classes: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if roomy else 0, 0, 0), show_edge=False, header_style="dim")
     table.add_column("candidate", overflow="fold", min_width=16)
     if roomy:
         table.add_column("strength", overflow="fold")
     table.add_column(_line(score, 14), justify="right", no_wrap=True)
     table.add_column("difference", justify="right", no_wrap=True)
+    if classes:
+        table.add_column("b.acc", justify="right", no_wrap=True)
     table.add_column("inputs", justify="right", no_wrap=True)
-    table.add_column("zeros", justify="right", no_wrap=True)
+    if roomy or not classes:
+        table.add_column("zeros", justify="right", no_wrap=True)
     table.add_column("s", justify="right", no_wrap=True)
     return table
 
@@ -92,7 +108,8 @@ def _add_candidate(table: Table, page: dict, candidate: dict, roomy: bool) -> No
     kept = kept_choice(page, candidate) if chosen else None
     name = Text.assemble("* " if chosen else "  ", (_line(candidate["name"]), "bold" if chosen else ""))
     seconds = number(candidate.get("seconds"), 2) if finite(candidate.get("seconds")) else ""
-    for label, choice in ((name, candidate["best"]), (Text("    1-SE"), candidate.get("one_se"))):
+    classes = has_classes(page)
+    for label, choice in ((name, candidate["best"]), (Text(f"    {careful(page)}"), candidate.get("one_se"))):
         if not choice:
             continue
         is_best = choice is candidate["best"]
@@ -102,8 +119,9 @@ def _add_candidate(table: Table, page: dict, candidate: dict, roomy: bool) -> No
         cells = [
             plus_minus(choice["score"], choice["se"]),
             _interval(difference),
+            *([_share(choice.get("balanced_accuracy"))] if classes else []),
             _whole(choice, "inputs"),
-            _whole(choice, "zeros"),
+            *([_whole(choice, "zeros")] if roomy or not classes else []),
         ]
         style = "bold" if choice is kept else None
         table.add_row(*first, *map(Text, cells), Text(seconds if is_best else ""), style=style)
@@ -123,6 +141,11 @@ def _interval(difference: dict | None) -> str:
 
 def _whole(choice: dict, key: str) -> str:
     return "" if choice.get(key) is None else count(choice[key])
+
+
+def _share(value: float | None) -> str:
+    """.873 or 1.00: three places of a share."""
+    return "" if value is None else f"{value:.2f}"[:4] if value >= 0.995 else f"{value:.3f}"[1:]
 
 
 def _by_kind(columns: list[dict]) -> Iterator[tuple[str, str, str]]:

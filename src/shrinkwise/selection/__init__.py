@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from shrinkwise.selection.intervals import mean_and_se, paired_interval
+from shrinkwise.selection.intervals import holm, mean_and_se, paired_interval, paired_p_value
 from shrinkwise.selection.rules import one_standard_error
-from shrinkwise.selection.splits import folds
-from shrinkwise.selection.stability import complementary_halves, false_selection_bound
+from shrinkwise.selection.splits import Rows, folds, time_folds
+from shrinkwise.selection.stability import complementary_halves, false_selection_bound, taking_turns
 
 __all__ = [
+    "Rows",
     "complementary_halves",
     "false_selection_bound",
     "folds",
+    "holm",
     "mean_and_se",
     "one_standard_error",
     "paired_interval",
+    "paired_p_value",
+    "taking_turns",
+    "time_folds",
 ]

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 
+Fold = tuple[np.ndarray, np.ndarray]
 
-def folds(y, n_splits: int, *, task: str, random_state=None) -> list[tuple[np.ndarray, np.ndarray]]:
+
+@dataclass(frozen=True)
+class Rows:
+    """What is known of rows besides inputs and target, each (n,) or None.
+
+    groups: codes; rows of one group are never on both sides of a split. time: numbers; rows are scored by models of
+    earlier rows. weights: > 0, how much a row counts in losses and scores.
+    """
+
+    groups: np.ndarray | None = None
+    time: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    def take(self, rows) -> Rows:
+        """The same for some of the rows."""
+        return Rows(*(None if v is None else v[rows] for v in (self.groups, self.time, self.weights)))
+
+
+def folds(y, n_splits: int, *, task: str, random_state=None, rows: Rows | None = None) -> list[Fold]:
     """K-fold splits of the rows of `y`, shuffled; stratified when the task has classes.
 
-    scikit-learn's `KFold` and `StratifiedKFold` do the folding. A class with fewer members than folds is missing from
-    some test folds; a class with a single member would be missing from a training fold, so it is refused.
+    scikit-learn's `KFold`, `StratifiedKFold` and their versions for groups do the folding. A class with fewer members than
+    folds is missing from some test folds; a class with a single member would be missing from a training fold, so it is
+    refused. Where rows have a time the folds are those of `time_folds`.
 
     Parameters
     ----------
@@ -22,17 +43,23 @@ def folds(y, n_splits: int, *, task: str, random_state=None) -> list[tuple[np.nd
     task : "regression" or a task with classes ("binary", "multiclass")
     random_state : int, RandomState or None
         The same integer gives the same folds.
+    rows : Rows, optional
+        Groups that stay together, or the time of each row.
 
     Returns
     -------
-    list of (train, test) arrays of row numbers; the test arrays partition 0 … n−1.
+    list of (train, test) arrays of row numbers; the test arrays partition 0 … n−1 (with time: all but the first part).
     """
-    y = np.asarray(y)
+    y, rows = np.asarray(y), rows or Rows()
     if not 2 <= n_splits <= len(y):
         raise ValueError(
             f"the number of folds must lie between 2 and the number of rows: got n_splits = {n_splits}, "
             f"n_samples = {len(y)}"
         )
+    if rows.time is not None:
+        return _learnable(time_folds(rows.time, n_splits), y, task)
+    if rows.groups is not None:
+        return _learnable(_grouped(y, n_splits, task, random_state, rows.groups), y, task)
     if task == "regression":
         from sklearn.model_selection import KFold
 
@@ -40,7 +67,55 @@ def folds(y, n_splits: int, *, task: str, random_state=None) -> list[tuple[np.nd
     return _stratified(y, n_splits, random_state)
 
 
-def _stratified(y: np.ndarray, n_splits: int, random_state) -> list[tuple[np.ndarray, np.ndarray]]:
+def time_folds(time, n_splits: int) -> list[Fold]:
+    """Splits in the order of time: n_splits + 1 parts of about equal size, each but the first scored by all before it.
+
+    Rows of one moment stay in one part, so there may be fewer splits where few moments are told apart.
+
+    Examples
+    --------
+    >>> [(train.tolist(), test.tolist()) for train, test in time_folds([3, 1, 2, 2, 5, 4], 2)]
+    [([1, 2, 3], [0, 5]), ([0, 1, 2, 3, 5], [4])]
+    """
+    time = np.asarray(time)
+    order = np.argsort(time, kind="stable")
+    ordered = time[order]
+    wanted = np.linspace(0, len(time), n_splits + 2)[1:-1].round().astype(int)
+    # A cut inside one moment moves to the moment's end.
+    cuts = np.unique(np.searchsorted(ordered, ordered[np.minimum(wanted, len(time)) - 1], side="right"))
+    cuts = cuts[(cuts > 0) & (cuts < len(time))]
+    ends = [*cuts[1:], len(time)]
+    return [(np.sort(order[:cut]), np.sort(order[cut:end])) for cut, end in zip(cuts, ends, strict=True)]
+
+
+def _grouped(y: np.ndarray, n_splits: int, task: str, random_state, groups: np.ndarray) -> list[Fold]:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    n_groups = len(np.unique(groups))
+    if n_groups < n_splits:
+        raise ValueError(f"there are {n_groups} groups, fewer than the {n_splits} folds: use fewer folds")
+    kind = GroupKFold if task == "regression" else StratifiedGroupKFold
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        splitter = kind(n_splits, shuffle=True, random_state=random_state)
+        return [fold for fold in splitter.split(y[:, None], y, groups) if len(fold[1])]
+
+
+def _learnable(splits: list[Fold], y: np.ndarray, task: str) -> list[Fold]:
+    """The splits whose training part has two members of every class or more, at least two of them."""
+    if task != "regression":
+        n_classes = len(np.unique(y))
+        counted = [np.unique(y[train], return_counts=True)[1] for train, _ in splits]
+        splits = [s for s, counts in zip(splits, counted, strict=True) if len(counts) == n_classes and counts.min() > 1]
+    splits = [(train, test) for train, test in splits if len(train) > 1]
+    if len(splits) < 2:
+        raise ValueError(
+            "fewer than 2 splits have two rows of every class to learn from: use other folds, or drop the rare class"
+        )
+    return splits
+
+
+def _stratified(y: np.ndarray, n_splits: int, random_state) -> list[Fold]:
     from sklearn.model_selection import StratifiedKFold
 
     labels, counts = np.unique(y, return_counts=True)

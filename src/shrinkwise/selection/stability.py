@@ -73,3 +73,39 @@ def false_selection_bound(average_selected: float, p: int, threshold: float, pai
         elif 2.0 * threshold - 1.0 - 0.5 / B > 0:
             factor = min(factor, 1.0 / (2.0 * (2.0 * threshold - 1.0 - 0.5 / B)))
     return float(factor * theta * average_selected)
+
+
+def taking_turns(selected: np.ndarray, least: float = 0.1, level: float = 0.05) -> list[tuple[int, int, float]]:
+    """Pairs of inputs of which a half-sample uses one or the other: their presences are negatively correlated.
+
+        φ_ij = cor(1{i used}, 1{j used}) ≤ −z/√m,    z = Φ⁻¹(1 − level/pairs)        over m half-samples
+
+    Two inputs that carry the same information stand in for one another under L1, so neither need look stable by itself.
+    For independent presences φ√m is about standard normal: any pair at all is called falsely with probability `level` at
+    most (Bonferroni over the pairs that are looked at).
+
+    Parameters
+    ----------
+    selected : (m, p) bool;  least : inputs used in less than this share of the half-samples, or in all but less than it, are
+        left out: they have no turn to take.
+
+    Returns
+    -------
+    list of (i, j, share of half-samples that use exactly one of the two), the strongest correlation first.
+
+    >>> taking_turns(np.array([[1, 0, 1], [0, 1, 1]] * 10, dtype=bool))
+    [(0, 1, 1.0)]
+    """
+    from scipy.special import ndtri
+
+    selected = np.asarray(selected, dtype=bool)
+    share = selected.mean(axis=0) if len(selected) else np.zeros(selected.shape[1])
+    able = np.flatnonzero((share >= least) & (share <= 1 - least))
+    if len(able) < 2:
+        return []
+    phi = np.corrcoef(selected[:, able].T)
+    first, second = np.triu_indices(len(able), 1)
+    limit = ndtri(1 - level / len(first)) / math.sqrt(len(selected))
+    found = sorted((p, a, b) for p, a, b in zip(phi[first, second], first, second, strict=True) if p <= -limit)
+    exactly_one = [float(np.mean(selected[:, able[a]] ^ selected[:, able[b]])) for _, a, b in found]
+    return [(int(able[a]), int(able[b]), one) for (_, a, b), one in zip(found, exactly_one, strict=True)]

@@ -13,13 +13,14 @@ from .errors import InputError
 if TYPE_CHECKING:
     from .encoding import Encoder
     from .kinds import ColumnPlan
-    from .plan import TablePlan, describe, plan_table
+    from .plan import TablePlan, Wishes, describe, plan_table
     from .reading import as_frame, data_hash, read_table
 
 _WHERE = {
     "ColumnPlan": "kinds",
     "Encoder": "encoding",
     "TablePlan": "plan",
+    "Wishes": "plan",
     "as_frame": "reading",
     "data_hash": "reading",
     "describe": "plan",
@@ -32,6 +33,7 @@ __all__ = [
     "Encoder",
     "InputError",
     "TablePlan",
+    "Wishes",
     "as_frame",
     "data_hash",
     "describe",

@@ -15,7 +15,7 @@ import polars as pl
 
 from .errors import InputError, counted, first_line
 from .kinds import typed
-from .names import name_unnamed, refuse_duplicates
+from .names import name_unnamed, refuse_duplicates, refuse_too_wide
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _SNIFFED = 1 << 18  # bytes at the beginning from which the delimiter is chosen
@@ -37,6 +37,7 @@ def parse_delimited(name: str, data: bytes) -> pl.DataFrame:
     text = _checked(name, data)
     delimiter = _sniffed(text.data)
     records = _scan(text.data, delimiter)
+    refuse_too_wide(name, int(records.fields[0]))  # before the work of reading them
     filled = _filled(text.data, records)
     _refuse_bad_quotes(text, records, delimiter)
     _refuse_ragged(text, records, filled, delimiter)

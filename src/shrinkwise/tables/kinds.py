@@ -1,8 +1,7 @@
-"""Column kinds, inferred from the values: number, category, yes/no, or dropped with a reason.
+"""A column's values as text and as numbers, and what they are not: measures, names, types a model cannot use.
 
 Text is compared after trimming the white space around it, and the usual markers for a missing value (`MISSING`) are
-missing in every column. Nothing that needs a guess becomes a number: thousands separators, units and codes with
-leading zeros stay text.
+missing in every column. Nothing that needs a guess becomes a number: codes with leading zeros stay text.
 """
 
 from __future__ import annotations
@@ -13,18 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from .errors import InputError, counted, figure, quoted
+from .errors import InputError, counted, quoted
 
+INPUT_KINDS = ("number", "category", "ordered", "yes/no", "date")
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
-
-# A text column is a category up to FREE_LEVELS levels; above, only while a level has 10 rows on average and the one-hot
-# block stays narrow (MAX_LEVELS). Fewer than 2 rows per level is an identifier or free text at any size.
-FREE_LEVELS, MAX_LEVELS = 30, 200
 
 # Squares and cross products of larger numbers leave the range of a float (1.8e308) within a few steps.
 LARGEST = 1e100
 
-_YES, _NO = {"yes", "true", "y", "t", "1", "on"}, {"no", "false", "n", "f", "0", "off"}
 _IDENTIFIER_WORDS = set("id ids idx index key no nr row rowid rownum serial unnamed uuid".split())
 
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
@@ -41,8 +36,11 @@ _WITH_SEPARATORS = r"^[^\w]*\d[\d.,' ]*[^\d]{0,4}$"
 class ColumnPlan:
     """What is done with one input column.
 
-    `levels` are the texts of a category in sorted order, or of a yes/no column with the level coded 1 last (one level
-    alone: it is either that or missing). `n_missing` counts the rows used.
+    kind is "number", "category", "ordered", "yes/no" or "date"; "dropped"; or the part a column plays that is no input:
+    "group", "time", "weight". `levels` are the texts of a category in sorted order, of an ordered one from least to most,
+    or of a yes/no column with the level coded 1 last (one level alone: it is either that or missing). `n_missing` counts
+    the rows used. `form` says how a date is written (dates.date_format), or is "written" for numbers with units or
+    separators. `leaks` marks a column that was dropped because it knows the target.
     """
 
     name: str
@@ -50,6 +48,13 @@ class ColumnPlan:
     reason: str
     levels: list[str] | None = None
     n_missing: int = 0
+    form: str = ""
+    leaks: bool = False
+
+    @property
+    def is_input(self) -> bool:
+        """Whether models see it."""
+        return self.kind in INPUT_KINDS
 
 
 def as_text(series: pl.Series) -> pl.Series:
@@ -94,28 +99,6 @@ def typed(series: pl.Series) -> pl.Series:
     text = as_text(series).alias(series.name)
     numbers = _plain_numbers(text)
     return text if numbers is None else numbers
-
-
-def judge(series: pl.Series, rows: np.ndarray | None = None) -> ColumnPlan:
-    """The kind of one input column, with the reason as said to the user.
-
-    `rows` are the numbers of its rows in the file (1 is the first below the header), for messages; default 1, 2, ….
-    Raises InputError for infinite values.
-    """
-    rows = np.arange(1, len(series) + 1) if rows is None else rows
-    series = typed(series)
-    if not_a_column := unusable_type(series):
-        return ColumnPlan(series.name, "dropped", not_a_column, n_missing=series.null_count())
-    n_missing = int(is_missing(series).sum())
-    if n_missing == len(series):
-        return ColumnPlan(series.name, "dropped", "all values are missing", n_missing=n_missing)
-    if series.dtype.is_numeric():
-        kind, reason, levels = _judge_numbers(series.name, as_numbers(series), rows)
-    else:
-        kind, reason, levels = _judge_text(as_text(series), rows)
-    if n_missing and kind != "dropped":
-        reason += f"; {n_missing} of {len(series)} missing"
-    return ColumnPlan(series.name, kind, reason, levels, n_missing)
 
 
 def is_missing(series: pl.Series) -> np.ndarray:
@@ -175,7 +158,7 @@ def almost_numbers(text: pl.Series, rows: np.ndarray) -> str:
     first = int(wrong.arg_true()[0])
     return (
         f"numbers except for {counted(int(wrong.sum()), 'value')} such as {quoted(text[first])} (row {rows[first]}), "
-        "to be left empty if numbers are meant"
+        "to be left empty (or read with --number) if numbers are meant"
     )
 
 
@@ -187,7 +170,8 @@ def disguised_numbers(text: pl.Series, rows: np.ndarray) -> str:
     wrong = values.filter(values.cast(pl.Float64, strict=False).is_null())
     if len(wrong) and values.str.contains(_WITH_SEPARATORS).all():
         return (
-            f"numbers with separators or units such as {quoted(wrong[0])}, to be written plainly if numbers are meant"
+            f"numbers with separators or units such as {quoted(wrong[0])}, to be written plainly (or read with --number) "
+            "if numbers are meant"
         )
     return almost_numbers(text, rows)
 
@@ -207,40 +191,3 @@ def _are_codes(text: pl.Series) -> bool:
 
 def _is_foreign(series: pl.Series) -> bool:
     return series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary, pl.Duration)
-
-
-def _judge_numbers(name: str, numbers: np.ndarray, rows: np.ndarray) -> tuple[str, str, list[str] | None]:
-    refuse_infinite(name, numbers, rows)
-    present = numbers[~np.isnan(numbers)]
-    low, high = present.min(), present.max()
-    if low == high:
-        if len(present) < len(rows):
-            return "number", f"always {figure(low)} or missing", None
-        return "dropped", f"constant: always {figure(low)}", None
-    if reason := not_a_measure(name, numbers, rows):
-        return "dropped", reason, None
-    if (low, high) == (0, 1) and np.isin(present, (0, 1)).all():
-        return "yes/no", "only 0 and 1", ["0", "1"]
-    return "number", f"numbers from {figure(low)} to {figure(high)}", None
-
-
-def _judge_text(text: pl.Series, rows: np.ndarray) -> tuple[str, str, list[str] | None]:
-    if text.n_unique() == 1:
-        return "dropped", f"constant: always {quoted(text[0])}", None
-    if reason := date_reason(text):
-        return "dropped", reason, None
-    levels = sorted(text.drop_nulls().unique().to_list())
-    if len(levels) == 1:
-        return "yes/no", f"only {quoted(levels[0])} or missing", levels
-    if len(levels) == 2:
-        levels.sort(key=lambda level: (level.lower() in _YES, level.lower() not in _NO, level))
-        return "yes/no", f"two values, {quoted(levels[0])} = 0 and {quoted(levels[1])} = 1", levels
-    n = len(text) - text.null_count()
-    if len(levels) > min(MAX_LEVELS, n / 2, max(FREE_LEVELS, n / 10)):
-        hint, shown = disguised_numbers(text, rows), f"{len(levels)} different texts in {counted(n, 'row')}"
-        if len(levels) > n / 2:
-            what = "an identifier or free text" if len(levels) == n else "free text"
-            return "dropped", f"{hint or what}: {shown}", None
-        return "dropped", f"too many levels{f' ({hint})' if hint else ''}: {shown}", None
-    hint = almost_numbers(text, rows)
-    return "category", f"text with {len(levels)} levels{f' ({hint})' if hint else ''}", levels

@@ -1,4 +1,4 @@
-"""Column names: every column has one of its own."""
+"""Column names: every column has one of its own, and there are not too many."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 from .errors import InputError, quoted
+
+# Each column is judged, encoded and scored by itself; beyond this many a table is mostly a matrix that lies on its side.
+MOST_COLUMNS = 30_000
+
+
+def refuse_too_wide(table: str, width: int) -> None:
+    """InputError for more than MOST_COLUMNS columns."""
+    if width > MOST_COLUMNS:
+        raise InputError(
+            f"{table} has {width} columns, more than the {MOST_COLUMNS} that are read: choose some, or turn the table round."
+        )
 
 
 def unnamed(position: int) -> str:

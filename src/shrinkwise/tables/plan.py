@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from shrinkwise.selection import Rows
+
 from .errors import InputError, counted, no_such_column, quoted
-from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing, judge
-from .names import unnamed
+from .features import column_values
+from .judging import judge
+from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing
+from .leakage import knows_target
+from .notes import plan_notes
+from .parts import group_codes, row_weights, rows_to_use, times
 from .reading import as_frame
 from .target import judge_target
 
 # Nested 5-fold scoring leaves 16 of 20 rows to learn from, 12 of them inside, and 4 to score on: fewer say nothing.
 MIN_ROWS = 20
-SMALL_CLASS = 10
 
 
 @dataclass
@@ -41,7 +46,25 @@ class TablePlan:
     @property
     def kept(self) -> list[ColumnPlan]:
         """The columns that are inputs."""
-        return [column for column in self.columns if column.kind != "dropped"]
+        return [column for column in self.columns if column.is_input]
+
+    @property
+    def weight(self) -> str | None:
+        """The name of the column of weights."""
+        return self._part("weight")
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether some input becomes several features."""
+        return any(column.kind in ("category", "ordered", "date") or column.n_missing for column in self.kept)
+
+    @property
+    def splits_by(self) -> str:
+        """The kind of the column that decides the splits: "group", "time" or ""."""
+        return next((kind for kind in ("group", "time") if self._part(kind)), "")
+
+    def _part(self, kind: str) -> str | None:
+        return next((column.name for column in self.columns if column.kind == kind), None)
 
     @property
     def smallest_class(self) -> int | None:
@@ -49,9 +72,20 @@ class TablePlan:
         return min(self.class_counts, default=None)
 
     def used_rows(self, frame: Any) -> pl.DataFrame:
-        """The rows whose target is there, in order."""
+        """The rows whose target is there (and whose weight is not 0), in order."""
         frame = as_frame(frame)
-        return frame.filter(pl.Series(~is_missing(self._target_column(frame))))
+        self._target_column(frame)
+        present = rows_to_use(frame, self.target, self.weight)
+        return frame if present.all() else frame.filter(pl.Series(present))
+
+    def rows(self, frame: Any) -> Rows:
+        """Groups, time and weights of `used_rows`."""
+        frame, found = as_frame(frame), {}
+        readers = {"group": ("groups", group_codes), "time": ("time", times), "weight": ("weights", row_weights)}
+        for part, (key, read) in readers.items():
+            if (column := self._part(part)) is not None:
+                found[key] = read(frame[column])
+        return Rows(**found)
 
     def target_values(self, frame: Any) -> np.ndarray:
         """The target of `used_rows`, float64 for a regression, else the index of each row's class in `classes`.
@@ -77,27 +111,83 @@ class TablePlan:
         return frame[self.target]
 
 
-def plan_table(
-    frame: Any, target: str, *, name: str = "table", drop: Collection[str] = (), task: str | None = None
-) -> TablePlan:
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says about columns and the task, beside what their values show.
+
+    Parameters
+    ----------
+    drop : columns to leave out
+    keep : columns to keep whatever speaks against them (an identifier, a constant, a column that knows the target)
+    number, category : columns to read as numbers, or as categories
+    group : column of things whose rows belong together (a patient, a shop): never on both sides of a split
+    time : column of dates or numbers; every score is of models of earlier rows
+    weight : column of numbers ≥ 0, how much a row counts
+    task : "regression" or "classes", to overrule what the target looks like (target.judge_target)
+
+    """
+
+    drop: Collection[str] = ()
+    keep: Collection[str] = ()
+    number: Collection[str] = ()
+    category: Collection[str] = ()
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    task: str | None = None
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The part each column plays that is no input, by its name."""
+        parts = {"group": self.group, "time": self.time, "weight": self.weight}
+        return {column: part for part, column in parts.items() if column is not None}
+
+    def of(self, column: str) -> str:
+        """The wish for a column as `judge` takes it."""
+        for wish, columns in (("number", self.number), ("category", self.category), ("keep", self.keep)):
+            if column in columns:
+                return wish
+        return ""
+
+    def refuse(self, names: Collection[str], target: str, table: str) -> None:
+        """InputError for columns that are not there and for wishes that contradict one another."""
+        lists = (self.drop, self.keep, self.number, self.category, self.roles)
+        for wanted in (target, *(column for columns in lists for column in columns)):
+            if wanted not in names:
+                raise no_such_column(table, wanted, list(names))
+        if target in self.drop:
+            raise InputError(f"The target {quoted(target)} cannot be dropped; choose another target or keep it.")
+        for column in (target, *self.roles):
+            if any(column in columns for columns in lists[1:4]) or (column == target and column in self.roles):
+                raise InputError(
+                    f"Column {quoted(column)} cannot be an input and the target, group, time or weight too."
+                )
+        if len(self.roles) < sum(part is not None for part in (self.group, self.time, self.weight)):
+            raise InputError("Group, time and weight must be different columns.")
+        if self.group and self.time:
+            raise InputError("Rows can be split by group or by time, not by both: choose one.")
+        if self.task not in (None, "regression", "classes"):
+            raise InputError(f"The task is 'regression' or 'classes', not {quoted(self.task)}.")
+
+
+def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -> TablePlan:
     """Decide what is done with every column of `frame` when `target` is to be predicted from the others.
 
     Parameters
     ----------
     frame : the table, as `read_table` gives it, or any data frame `as_frame` takes
     name : what messages call the table
-    drop : columns to leave out
-    task : "regression" or "classes", to overrule what the target looks like (target.judge_target)
+    wishes : what the user asks for, see `Wishes`
 
     Raises
     ------
     InputError : no such column, fewer than 20 rows with a target, a target nothing can be learned about, no input left
 
     """
-    frame = as_frame(frame)
-    _refuse_choices(frame, target, name, drop, task)
-    present = ~is_missing(frame[target])
-    used, rows = frame.filter(pl.Series(present)), np.flatnonzero(present) + 1
+    frame, wish = as_frame(frame), Wishes(**wishes)
+    wish.refuse(frame.columns, target, name)
+    present = rows_to_use(frame, target, wish.weight)
+    used, rows = (frame if present.all() else frame.filter(pl.Series(present))), np.flatnonzero(present) + 1
     if len(rows) < MIN_ROWS:
         missing = frame.height - len(rows)
         besides = f" ({counted(missing, 'row')} without a value in {quoted(target)})" if missing else ""
@@ -105,8 +195,8 @@ def plan_table(
             f"{name} has {counted(len(rows), 'row')} to learn from{besides}; at least {MIN_ROWS} are needed to compare "
             "models on rows they have not seen."
         )
-    question = judge_target(used[target], task, rows)
-    columns = [_column(series, rows, series.name in drop) for series in used if series.name != target]
+    question = judge_target(used[target], wish.task, rows)
+    columns = [_column(series, rows, wish) for series in used.get_columns() if series.name != target]
     plan = TablePlan(
         name,
         target,
@@ -118,12 +208,13 @@ def plan_table(
         [question.sentence],
         question.class_counts,
     )
+    _drop_what_knows(plan, used, wish.keep)
     if not plan.kept:
         shown = "; ".join(f"{quoted(column.name)}: {column.reason}" for column in columns[:5])
         raise InputError(
             f"{name} has no usable input column beside {quoted(target)} ({shown or 'it is the only one'})."
         )
-    plan.notes += _notes(plan, frame)
+    plan.notes += plan_notes(plan, used, frame.columns)
     return plan
 
 
@@ -132,38 +223,40 @@ def describe(plan: TablePlan) -> list[tuple[str, str, str]]:
     return [(column.name, column.kind, column.reason) for column in plan.columns]
 
 
-def _refuse_choices(frame: pl.DataFrame, target: str, name: str, drop: Collection[str], task: str | None) -> None:
-    for wanted in (target, *drop):
-        if wanted not in frame.columns:
-            raise no_such_column(name, wanted, frame.columns)
-    if target in drop:
-        raise InputError(f"The target {quoted(target)} cannot be dropped; choose another target or keep it.")
-    if task not in (None, "regression", "classes"):
-        raise InputError(f"The task is 'regression' or 'classes', not {quoted(task)}.")
+_PARTS = {
+    "group": "rows with one value stay on one side of every split",
+    "time": "every score is of models that learned from earlier rows",
+    "weight": "how much a row counts",
+}
 
 
-def _column(series: pl.Series, rows: np.ndarray, dropped: bool) -> ColumnPlan:
-    return ColumnPlan(series.name, "dropped", "left out as asked for") if dropped else judge(series, rows)
+def _column(series: pl.Series, rows: np.ndarray, wish: Wishes) -> ColumnPlan:
+    if part := wish.roles.get(series.name):
+        return ColumnPlan(series.name, part, _PARTS[part])
+    if series.name in wish.drop:
+        return ColumnPlan(series.name, "dropped", "left out as asked for")
+    return judge(series, rows, wish.of(series.name))
 
 
-def _notes(plan: TablePlan, frame: pl.DataFrame) -> list[str]:
-    notes = []
-    if missing := plan.n_rows_read - plan.n_rows:
-        notes.append(
-            f"{missing} of {counted(plan.n_rows_read, 'row')} {'has' if missing == 1 else 'have'} no value in "
-            f"{quoted(plan.target)} and {'is' if missing == 1 else 'are'} left out."
-        )
-    nameless = [column for position, column in enumerate(frame.columns) if column == unnamed(position)]
-    if nameless:
-        notes.append(
-            f"{counted(len(nameless), 'column')} without a name: called {', '.join(map(quoted, nameless[:5]))}."
-        )
-    if plan.classes is not None and (fewest := min(plan.class_counts)) < SMALL_CLASS:
-        rarest = plan.classes[plan.class_counts.index(fewest)]
-        notes.append(f"The class {quoted(rarest)} has only {fewest} rows, so scores of it are uncertain.")
-    if len(plan.kept) > plan.n_rows:
-        notes.append(
-            f"There are more inputs ({len(plan.kept)}) than rows ({plan.n_rows}): without a penalty the inputs can "
-            "reproduce the target exactly, whatever it is."
-        )
-    return notes
+def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str]) -> None:
+    """Drop the columns that alone tell the target of rows left out, unless nothing else is left; mark those kept."""
+    y = plan.target_values(used)
+    found = {}
+    for column in plan.kept:
+        values, gaps = column_values(column, used[column.name])
+        told = knows_target(values, y, plan.classes is not None)
+        if not told and gaps.any():
+            told = knows_target(gaps.astype(float), y, plan.classes is not None)
+        if told:
+            found[column.name] = told
+    only = len(found) == len(plan.kept)
+    for column in plan.kept:
+        if not (told := found.get(column.name)):
+            continue
+        suspicion = f"it alone tells {quoted(plan.target)} ({told})"
+        if only or column.name in keep:
+            column.reason += f"; {suspicion}"
+            plan.notes.append(f"{quoted(column.name)} may know the target: {suspicion}.")
+        else:
+            column.kind, column.leaks = "dropped", True
+            column.reason = f"knows the target: {suspicion}; --keep-column if that is known beforehand"

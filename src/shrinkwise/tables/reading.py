@@ -14,7 +14,7 @@ import polars as pl
 
 from .delimited import parse_delimited
 from .errors import InputError, first_line
-from .names import name_unnamed, refuse_duplicates
+from .names import name_unnamed, refuse_duplicates, refuse_too_wide
 
 _TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt")
 _PARQUET_ENDINGS = (".parquet", ".pq")
@@ -46,6 +46,7 @@ def read_table(path: str | Path) -> pl.DataFrame:
             )
     if frame.height == 0:
         raise InputError(f"{path.name} has a header but no row below it.")
+    refuse_too_wide(path.name, frame.width)
     return frame
 
 

@@ -1,0 +1,85 @@
+"""How long a comparison will take, from a taste of every kind of work in it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+from shrinkwise.compare.candidates import Problem, candidates
+from shrinkwise.compare.nested import n_cores, split_table, tune
+from shrinkwise.compare.options import NetworkOptions, Options
+from shrinkwise.tables import TablePlan
+
+_TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 6, 20
+
+# What one λ of a candidate costs, in those of the lasso; measured on the example tables, good to a factor of two.
+_DEARER = {"no penalty": 0.1, "ridge": 0.4, "lasso": 1.0, "elastic net": 1.0, "group lasso": 3.0, "MCP": 1.2}
+
+
+def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
+    """Seconds that the comparison will take, within a factor of two or so, on the processes it is given."""
+    splits = split_table(frame, plan, options)
+    problem = splits[0].problem
+    contestants = candidates(options, problem.columns.has_groups)
+    rows = np.random.default_rng(0).permutation(len(problem.y))[:_TASTED_ROWS]
+    few = problem.take(np.sort(rows)) if len(rows) < len(problem.y) else problem
+    scale = len(problem.y) / len(few.y)
+    names = {c.name for c in contestants}
+    paths = sum(
+        _DEARER.get(name, 0.0) * (len(options.l1_ratios) if name == "elastic net" else 1)
+        for name in names & set(_DEARER)
+    )
+    seconds = paths * _one_lambda(few, options) * options.n_lambdas * (options.inner_folds + 1) * scale
+    if "boosted trees" in names:
+        seconds += _trees(few, options) * scale
+    if options.network is not None:
+        seconds += _one_step(few, options.network) * _steps(names, options, options.network)
+    jobs = 1 if splits.large else options.n_jobs or n_cores()
+    return seconds * (len(splits) / jobs + 1)
+
+
+def _one_lambda(problem: Problem, options: Options) -> float:
+    from shrinkwise.compare.linear_candidates import tune_lasso
+
+    few = replace(options, n_lambdas=_TASTED_LAMBDAS, inner_folds=2)
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tune_lasso(problem, few)
+    return (time.perf_counter() - start) / (3 * _TASTED_LAMBDAS)
+
+
+def _trees(problem: Problem, options: Options) -> float:
+    from shrinkwise.compare.candidates import Candidate
+    from shrinkwise.compare.reference import tune_trees
+
+    start = time.perf_counter()
+    tune(Candidate("boosted trees", "reference", "", "", tune_trees), problem, options)
+    return time.perf_counter() - start
+
+
+def _one_step(problem: Problem, network: NetworkOptions) -> float:
+    """Seconds of a step of one network, the start of the training taken off."""
+    from shrinkwise.compare.network_training import Setting, train_networks
+
+    seconds = []
+    for steps in (1, 2, 2 + _TASTED_STEPS):  # the very first step loads code
+        start = time.perf_counter()
+        train_networks([problem] * 3, Setting(keep=0.5), replace(network, steps=steps))
+        seconds.append(time.perf_counter() - start)
+    return max(seconds[2] - seconds[1], 0.0) / (3 * _TASTED_STEPS)
+
+
+def _steps(names: set[str], options: Options, network: NetworkOptions) -> float:
+    """Steps of single networks on one outer fold."""
+    settings = {
+        "network + L2": len(network.lambdas),
+        "network + dropout": 2 * len(network.keeps),
+        "network + L1 + dropout": len(network.l1_lambdas) * len(network.l1_keeps),
+    }
+    tuned = [count for name, count in settings.items() if name in names]
+    trainings = options.inner_folds * sum(tuned) + network.seeds * (2 * len(tuned) + 1)
+    return trainings * network.steps

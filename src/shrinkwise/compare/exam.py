@@ -1,0 +1,45 @@
+"""The kept model on a table that took no part in anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shrinkwise.compare.model import TableModel
+from shrinkwise.compare.scores import REGRESSION, balanced_accuracy, held_out_score, row_losses
+from shrinkwise.tables import InputError, as_frame
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The score on fresh rows with its 95 % interval (from the spread of the losses over rows), and their number."""
+
+    score: float
+    low: float
+    high: float
+    n_rows: int
+    balanced: float | None = None
+
+
+def sit_exam(model: TableModel, frame) -> Exam:
+    """Score a model on every row of `frame` that has a target.
+
+    The interval is score ± 1.96 s/√n with s the standard deviation of the rows' losses; for a root-mean-square error r that
+    is s/(2r), by the delta method.
+    """
+    plan, frame = model.plan, as_frame(frame)
+    rows = plan.used_rows(frame)
+    if rows.height < 2:
+        raise InputError(
+            f"The test table has {rows.height} rows with a value in {plan.target!r}; at least 2 are needed."
+        )
+    truth, weights, output = plan.target_values(rows), plan.rows(rows).weights, model.output(rows)
+    score = held_out_score(plan.task, truth, output, weights)
+    losses = row_losses(plan.task, truth, output)
+    share = np.full(len(losses), 1 / len(losses)) if weights is None else weights / weights.sum()
+    error = float(np.sqrt(np.sum((share * (losses - share @ losses)) ** 2)))
+    if plan.task == REGRESSION:
+        error = error / (2 * score) if score > 0 else 0.0
+    low, high = score - 1.96 * error, score + 1.96 * error
+    return Exam(score, max(low, 0.0), high, rows.height, balanced_accuracy(plan.task, truth, output))

@@ -1,0 +1,152 @@
+"""`shrinkwise.fit`: the comparison of regularizers on one table, as the command line does it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shrinkwise.compare.model import TableModel
+    from shrinkwise.compare.options import Options
+    from shrinkwise.compare.result import Comparison
+    from shrinkwise.tables import TablePlan
+
+
+def fit(table: Any, target: str, *, effort: str = "normal", test: Any = None, **asked: Any) -> Result:
+    """Compare regularizers on a table, nested, and keep the model with the lowest held-out score.
+
+    Parameters
+    ----------
+    table : a data frame (pandas, polars, pyarrow, …) or the path of a file (CSV, Parquet, Arrow)
+    target : the column to predict
+    effort : "quick", "normal" or "thorough"
+    test : like table, optional; rows that take no part in anything, on which the kept model is scored at the end
+    asked : what `shrinkwise.tables.Wishes` says about columns (drop, keep, number, category, group, time, weight, task) and
+        `shrinkwise.compare.Options` about the comparison (folds, seed, methods, max_features, within, factors, bounds, …)
+
+    Returns
+    -------
+    Result : print it for the comparison and the verdict; `predict` scores new rows; `save` writes the run folder.
+
+    Raises
+    ------
+    InputError (a ValueError) : one sentence on what is wrong with the table or the wishes
+    """
+    return prepare(table, target, effort=effort, **asked).answer(test=test)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A table that was read and planned, and the options: everything there is before the work starts."""
+
+    frame: Any
+    plan: TablePlan
+    options: Options
+    file: Path | None = None
+
+    def answer(self, progress: Any = None, test: Any = None, place: Any = None, command: str = "") -> Result:
+        """Do the work."""
+        from shrinkwise import __version__
+        from shrinkwise.compare.comparison import compare_table
+        from shrinkwise.compare.page import comparison_page
+
+        test = None if test is None else _frame(test)
+        progress = progress or (lambda *_: None)
+        comparison = compare_table(self.frame, self.plan, self.options, progress, test=test, place=place)
+        return Result(comparison, comparison_page(comparison, command=command, version=__version__), self.file)
+
+
+def prepare(table: Any, target: str, *, effort: str = "normal", **asked: Any) -> Question:
+    """Read and plan the table; see `fit`."""
+    from shrinkwise.compare.comparison import check_folds
+    from shrinkwise.compare.options import Options, options_for
+    from shrinkwise.tables import plan_table
+    from shrinkwise.tables.plan import Wishes
+
+    wishes, given = {field.name for field in fields(Wishes)}, {field.name for field in fields(Options)}
+    for name in asked:
+        if name not in wishes | given:
+            near = get_close_matches(name, wishes | given, n=1)
+            raise TypeError(f"fit has no setting {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+    if asked.get("within") is not None:
+        asked["select"] = "within"
+    options = options_for(effort, **{k: v for k, v in asked.items() if k in given}).without_missing_extras()
+    file = Path(table) if isinstance(table, str | Path) else None
+    frame = _frame(table)
+    name = file.name if file else "table"
+    plan = plan_table(frame, target, name=name, **{k: v for k, v in asked.items() if k in wishes})
+    options.check(plan)
+    check_folds(plan, options)
+    return Question(frame, plan, options, file)
+
+
+def _frame(table: Any) -> Any:
+    from shrinkwise.tables import as_frame, read_table
+
+    return read_table(table) if isinstance(table, str | Path) else as_frame(table)
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """What `fit` found: the comparison, and its page, the plain data that the report, `--json` and `print` are made of."""
+
+    comparison: Comparison
+    page: dict
+    file: Path | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The finding in plain sentences."""
+        return " ".join(self.page["verdict"])
+
+    @property
+    def model(self) -> TableModel:
+        """The kept model."""
+        return self.comparison.model
+
+    def predict(self, table: Any) -> Any:
+        """Numbers (n,) for regression, class labels (n,) otherwise, for any data frame with the columns of the table."""
+        return self.model.predict(table)
+
+    def predict_proba(self, table: Any) -> Any:
+        """Class probabilities (n, K), columns in the order of `model.plan.classes`."""
+        return self.model.predict_proba(table)
+
+    def save(self, folder: str | Path, settings: dict[str, Any] | None = None) -> None:
+        """Write the run folder: report.html, model.skops, score.py, coefficients.csv, predictions.csv, run.toml.
+
+        settings: those of the command, for `shrinkwise replay`.
+        """
+        from shrinkwise.compare.coefficients import coefficients_csv
+        from shrinkwise.compare.model import MODEL_FILE
+        from shrinkwise.compare.predictions import held_out_csv
+        from shrinkwise.compare.record import run_record
+        from shrinkwise.compare.runfolder import RUN_FILE, write_run
+        from shrinkwise.compare.standalone import score_py
+        from shrinkwise.report import render_page
+
+        write_run(
+            Path(folder),
+            {
+                "report.html": render_page(self.page),
+                MODEL_FILE: self.model.save,
+                "score.py": score_py(self.model),
+                "coefficients.csv": coefficients_csv(self.model),
+                "predictions.csv": held_out_csv(self.comparison),
+                RUN_FILE: run_record(self.comparison, self.page, self.file, settings),
+            },
+        )
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        from shrinkwise.report.terminal import print_summary
+
+        console = Console(file=io.StringIO(), width=80)
+        print_summary(self.page, console)
+        return console.file.getvalue()  # type: ignore[attr-defined]
+
+    __repr__ = __str__

@@ -1,0 +1,118 @@
+"""Dates and moments: how they are written, and the numbers a model can use of them.
+
+A column of dates is one input with the features year, month, day, weekday and, where it holds times of day, hour. Month
+and weekday are 0/1 features, because June is not twice March. What could be read in two ways is not read.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import polars as pl
+
+_DAYS_FIRST, _MONTHS_FIRST = "%d-%m-%Y", "%m-%d-%Y"
+_DAYS = (
+    *("%Y-%m-%d", _DAYS_FIRST, _MONTHS_FIRST, "%d-%m-%y", "%m-%d-%y"),
+    *("%d %b %Y", "%d %B %Y", "%d %b %y", "%b %d %Y", "%B %d %Y"),
+)
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+COMPACT = "%Y%m%d"
+TYPED = "typed"  # the column's own type is a date or a moment
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+
+
+def date_format(text: pl.Series) -> str:
+    """The format that reads every value present as a date or moment; "" when none does or when two disagree.
+
+    Day and month are told apart by a value above 12 in one of the two places.
+    """
+    values = _plain(text.drop_nulls().unique())
+    readable: dict[str, pl.Series] = {}
+    for day, clock in product(_DAYS, _CLOCKS):
+        moments = _read(values, day + clock)
+        if not moments.null_count() and int(str(moments.dt.year().min())) >= 100:  # "%Y" reads 24 as the year 24
+            readable[day + clock] = moments
+    if not readable:
+        return ""
+    formats = list(readable)
+    same = all(readable[other].equals(readable[formats[0]]) for other in formats[1:])
+    return formats[0] if same else ""
+
+
+def read_dates(series: pl.Series, text: pl.Series, form: str) -> pl.Series:
+    """The moments of a column whose dates are written as `form` says (date_format, COMPACT or TYPED); null elsewhere.
+
+    `text` is the column as trimmed text.
+    """
+    if form == TYPED and series.dtype in (pl.Date, pl.Datetime):
+        moments = series.alias("")
+        if series.dtype == pl.Datetime and getattr(series.dtype, "time_zone", None):
+            moments = moments.dt.replace_time_zone(None)
+        return moments.cast(pl.Datetime("us"))
+    if form == COMPACT:
+        return text.str.to_date(COMPACT, strict=False).cast(pl.Datetime("us"))
+    plain = _plain(text)
+    if form != TYPED:
+        return _read(plain, form)
+    found = (_read(plain, "%Y-%m-%d" + clock) for clock in _CLOCKS)  # the type was lost on the way through a CSV
+    moments = next(found)
+    for other in found:
+        moments = moments.zip_with(moments.is_not_null(), other)
+    return moments
+
+
+def date_features(name: str, has_clock: bool) -> list[str]:
+    """The names of the features of one column of dates."""
+    return [
+        f"{name} year",
+        *(f"{name} month={month}" for month in MONTHS),
+        f"{name} day",
+        *(f"{name} weekday={day}" for day in WEEKDAYS),
+        *([f"{name} hour"] if has_clock else []),
+    ]
+
+
+def date_values(moments: pl.Series, has_clock: bool) -> np.ndarray:
+    """The features (n, number of `date_features`), NaN in every one where there is no date."""
+    year, month, day, weekday = (
+        part.cast(pl.Float64).to_numpy()
+        for part in (moments.dt.year(), moments.dt.month(), moments.dt.day(), moments.dt.weekday())
+    )
+    columns = [year, *(np.where(np.isnan(month), np.nan, month == k) for k in range(1, 13)), day]
+    columns += [np.where(np.isnan(weekday), np.nan, weekday == k) for k in range(1, 8)]
+    if has_clock:
+        columns.append((moments.dt.hour() + moments.dt.minute() / 60).cast(pl.Float64).to_numpy())
+    return np.column_stack(columns)
+
+
+def has_clock(form: str, moments: pl.Series) -> bool:
+    """Whether the times of day are written, and not all the same."""
+    return (":" in form or form == TYPED) and moments.dt.time().drop_nulls().n_unique() > 1
+
+
+def _plain(text: pl.Series) -> pl.Series:
+    """Dates with one separator, without time zone and parts of a second; a month alone is its first day."""
+    for pattern, replacement in (
+        (r"[T ,]+(\d{1,2}:\d{2})", " $1"),
+        (r"(:\d{2}([.,]\d+)?( ?[AaPp][Mm])?) ?(Z|UTC|[+-]\d{2}:?\d{2})$", "$1"),
+        (r"(:\d{2})[.,]\d+", "$1"),
+        (r"(\d) ?([AaPp][Mm])$", "$1 $2"),
+        (r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})", "$1-$2-$3"),
+        (r"^(\d{4})[-/](0[1-9]|1[0-2])$", "$1-$2-01"),
+        (r"^(\d{1,2})[- ]([A-Za-z]{3,9})\.?,?[- ](\d{2,4})", "$1 $2 $3"),
+        (r"^([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})", "$1 $2 $3"),
+    ):
+        text = text.str.replace(pattern, replacement)
+    return text
+
+
+def _read(values: pl.Series, form: str) -> pl.Series:
+    if ":" in form:
+        return values.str.to_datetime(form, strict=False, time_unit="us")
+    return values.str.to_date(form, strict=False).cast(pl.Datetime("us"))

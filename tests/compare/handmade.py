@@ -1,0 +1,46 @@
+"""A table with an input of every kind, and models on it whose weights are drawn, not fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from shrinkwise.compare.model import TableModel
+from shrinkwise.compare.predictors import LinearPredictor, NetworkPredictor
+from shrinkwise.tables import Encoder, plan_table
+
+CLASSES = {"regression": 0, "binary": 2, "multiclass": 3}
+
+
+def every_kind(task: str, n: int = 60) -> pl.DataFrame:
+    """Numbers, dates, yes/no, an order, a category with rare levels, all with gaps, under names that need quoting."""
+    rng = np.random.default_rng(5)
+    codes = rng.integers(0, max(CLASSES[task], 2), n)
+    plain = {
+        "a number": rng.normal(1e3, 3, n).round(4).astype(str),
+        "price, net": [f"$ {v:,.2f}" for v in rng.uniform(1e3, 3e6, n)],
+        "=cmd()": rng.choice(["Yes", "no"], n),
+        "size": rng.choice(["low", "med", "high"], n),
+        "colour": ['o\'k "q"', "ünï", *rng.choice(["red", "green", "blue"], n - 2)],  # two that are rare
+        "code": rng.choice(["1", "2", "3"], n),
+        "seen": [f"{d:02d}/{m:02d}/2024 {h:02d}:30" for d, m, h in rng.integers(1, [29, 13, 24], (n, 3))],
+        "flag": rng.choice(["0", "1"], n),
+    }
+    gaps = {k: [None if i % 9 == 4 and k != "flag" else v for i, v in enumerate(vs)] for k, vs in plain.items()}
+    target = rng.normal(size=n) if task == "regression" else np.array(["=low", "mid", "top"])[codes]
+    return pl.DataFrame({**gaps, "y": target.tolist()})
+
+
+def drawn_model(task: str, kind: str, frame: pl.DataFrame) -> TableModel:
+    """A linear model or a network with drawn weights on `frame`, whose plan and encoder are real."""
+    plan = plan_table(frame, "y", category=["code"])
+    encoder, rng = Encoder(plan).fit(frame), np.random.default_rng(6)
+    q, k = len(encoder.feature_names), CLASSES[task]
+    if kind == "linear":
+        shape = (q,) if k == 0 else (1 if k == 2 else k, q)
+        intercept = rng.normal(size=shape[:-1]) if k else 0.3
+        return TableModel(plan, encoder, LinearPredictor(rng.normal(size=shape), intercept))
+    weights = [rng.normal(size=(5, q)), rng.normal(size=(max(k, 1), 5))]
+    return TableModel(
+        plan, encoder, NetworkPredictor(weights, [rng.normal(size=5), rng.normal(size=max(k, 1))], bool(k))
+    )

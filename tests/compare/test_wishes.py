@@ -1,0 +1,123 @@
+"""What a user may ask of a comparison acts: sparsity, factors, bounds, groups, time, weights, fresh rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import shrinkwise as sw
+from shrinkwise.compare import compare_table
+from shrinkwise.compare.coefficients import coefficients
+from shrinkwise.compare.strength import choose_strength
+from shrinkwise.compare.verdict import explanation, verdict
+from shrinkwise.tables import InputError, plan_table
+
+
+@pytest.fixture
+def asked(small_table, linear):
+    """compare(methods, wishes for the plan, options) on a regression table."""
+
+    def compare(*methods, frame=None, test=None, plan=None, **options):
+        frame = small_table("regression") if frame is None else frame
+        wished = replace(linear, folds=2, methods=methods, **options)
+        return compare_table(frame, plan_table(frame, "y", **(plan or {})), wished, test=test)
+
+    return compare
+
+
+def test_strengths_with_too_many_inputs_are_passed_over(linear):
+    mean, se, used = [5.0, 3.0, 2.0, 1.0], [0.1, 0.1, 0.1, 2.5], [0, 1, 4, 9]
+    assert choose_strength(mean, se, used, linear, squared=False) == (3, 1)
+    assert choose_strength(mean, se, used, replace(linear, max_features=4), squared=False) == (2, 2)
+    assert choose_strength(mean, se, used, replace(linear, max_features=1), squared=False) == (1, 1)
+    within = replace(linear, select="within", within=1.0)
+    assert choose_strength(mean, se, used, within, squared=False) == (3, 2)
+    assert choose_strength(mean, se, used, within, squared=True) == (3, 1)  # 3 ≤ 1 · 2²
+
+
+def test_at_most_so_many_inputs(asked):
+    comparison = asked("ridge", "lasso", "group-lasso", max_features=2)
+    assert 1 <= comparison.kept_usage.inputs <= 2
+    assert "at most 2 inputs" in " ".join(explanation(comparison))
+    with pytest.raises(InputError, match="leaves inputs out"):
+        asked("ridge", max_features=2)
+
+
+def test_a_group_is_kept_or_dropped_whole(asked):
+    comparison = asked("group-lasso", select="best")
+    inputs = np.array(comparison.model.encoder.inputs)
+    for coefs in comparison.curve.coefs:
+        for index in np.unique(inputs):
+            assert len(set((coefs[inputs == index] != 0).tolist())) == 1
+
+
+def test_factors_and_bounds_act(asked):
+    def size(name, **options):
+        comparison = asked("lasso", "elastic-net", select="best", **options)
+        return next(abs(row["coefficient"]) for row in coefficients(comparison.model) if row["feature"] == name)
+
+    def along_the_path(**options):
+        return np.abs(asked("lasso", **options).curve.coefs[:, 0]).max()  # x0 is the first input
+
+    assert along_the_path() > 1.5
+    assert along_the_path(factors={"x0": 1e6}) == 0
+    assert size("x0") > 1.5
+    assert size("x0", bounds={"x0": (-np.inf, 0.5)}) == pytest.approx(0.5)
+    with pytest.raises(InputError, match="'z', which is no input"):
+        size("x0", factors={"z": 1.0})
+    with pytest.raises(InputError, match="low ≤ 0 ≤ high"):
+        size("x0", bounds={"x0": (1.0, 2.0)})
+
+
+def test_groups_stay_together_and_time_goes_forward(asked, small_table):
+    frame = small_table("regression").with_columns(who=pl.int_range(60) // 4, when=59 - pl.int_range(60))
+    together = asked("lasso", frame=frame, plan={"group": "who"})
+    for train, test in together.splits.folds:
+        assert not set(train // 4) & set(test // 4)
+    forward = asked("lasso", frame=frame.drop("who"), plan={"time": "when"})
+    for train, test in forward.splits.folds:
+        assert frame["when"].to_numpy()[train].max() < frame["when"].to_numpy()[test].min()
+    assert "in the order of time" in " ".join(explanation(forward))
+    assert "whole groups" in " ".join(explanation(together))
+
+
+def test_a_weight_of_two_is_the_row_twice_for_the_kept_model(asked, small_table):
+    frame = small_table("regression")
+    weighted = asked("ridge", frame=frame.with_columns(w=pl.lit(2.0)), plan={"weight": "w"})
+    plain = asked("ridge", frame=frame)
+    np.testing.assert_allclose(weighted.kept.scores, plain.kept.scores, rtol=1e-6)
+    uneven = frame.with_columns(w=pl.when(pl.col("x0") > 0).then(5.0).otherwise(1.0))
+    assert abs(asked("ridge", frame=uneven, plan={"weight": "w"}).kept.score - plain.kept.score) > 1e-6
+
+
+def test_fresh_rows_are_an_exam(asked, small_table):
+    comparison = asked("ridge", test=small_table("regression", n=400, seed=9))
+    exam = comparison.exam
+    assert exam.n_rows == 400
+    assert exam.low < exam.score < exam.high
+    assert "On 400 fresh rows" in " ".join(verdict(comparison))
+
+
+def test_a_wide_table_of_zeros_is_compared_sparse(linear):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(0.06, size=(80, 220))
+    y = np.where(counts[:, :40].sum(axis=1) + 0.3 * rng.normal(size=80) > 2.4, "many", "few")
+    frame = pl.DataFrame({f"w{j}": counts[:, j] for j in range(220)} | {"y": y})
+    options = replace(linear, folds=2, n_lambdas=4, methods=("ridge", "lasso", "trees"))
+    comparison = compare_table(frame, plan_table(frame, "y"), options)
+    assert comparison.model.encoder.sparse
+    assert comparison.model.predict_proba(frame).shape == (80, 2)
+
+
+def test_fit_takes_any_frame_and_says_what_it_found(small_table, tmp_path):
+    frame = small_table("binary")
+    result = sw.fit(frame.to_pandas(), target="y", effort="quick", methods=("lasso",), folds=2, n_jobs=1, n_lambdas=5)
+    assert result.verdict in " ".join(str(result).split())
+    assert len(result.predict(frame)) == frame.height
+    result.save(tmp_path / "run")
+    np.testing.assert_array_equal(sw.load(tmp_path / "run").predict_proba(frame), result.predict_proba(frame))
+    with pytest.raises(TypeError, match="did you mean 'max_features'"):
+        sw.fit(frame, "y", max_feature=3)
