@@ -5,16 +5,21 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*)
 
-.PHONY: demo test test-thorough lint bench bench-linear bench-dropout clean
+.PHONY: demo test test-thorough test-frameworks lint bench bench-linear bench-dropout clean
 
 demo: $(VENV)/.demo
 	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
 
+# One process a core, each on one thread: two that share their threads wait for each other.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 test-thorough: $(VENV)/.test
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -m "thorough or not thorough"
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "thorough or not thorough"
+
+# Training loops of others: 250 MB more, which make test does without.
+test-frameworks: $(VENV)/.frameworks
+	$(BIN)/python -m pytest -m "thorough or not thorough" tests/networks/test_frameworks.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -44,3 +49,7 @@ $(VENV)/.demo: $(BIN)/python $(SOURCES)
 $(VENV)/.test: $(BIN)/python $(SOURCES)
 	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,plot,dev]"
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.frameworks: $(VENV)/.test
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,plot,dev,frameworks]"
+	@touch $@

@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 
 import torch
-from common import interleave, save
+from common import clock_asked, interleave, save
 from torch import nn
 from torch.nn import functional as F
 
@@ -111,12 +111,13 @@ def forward_backward(network, x):
 
 def main() -> None:
     """Measure, print and save."""
+    clock = clock_asked()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rows = []
 
     def compare(what: str, contenders: dict, bars: dict, *, faster: bool = False, rounds: int = 11) -> None:
-        seconds = interleave(contenders, rounds)
+        seconds = interleave(contenders, rounds, clock)
         base, *others = seconds
         for name in others:
             # The ratio of neighbours in time, then its median: a noisy spell hits both.

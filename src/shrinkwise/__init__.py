@@ -19,7 +19,7 @@ _HOME = {
         *("PenalizedClassifier", "PenalizedClassifierCV", "PenalizedRegressor", "PenalizedRegressorCV"),
         *("adaptive_weights", "path", "stability_selection"),
     ],
-    "networks": ["attach", "rule"],
+    "networks": ["InputSelector", "NetworkPath", "attach", "rule"],
     "dropout": [
         *("AlphaDropout", "ChannelDropout", "ConcreteDropout", "DropConnect", "DropPath", "Dropout", "GaussianDropout"),
         *("LockedDropout", "UnitDropout"),
@@ -49,10 +49,10 @@ def __getattr__(name: str):
         value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
         globals()[name] = value
         return value
-    if name in _FOLDERS or name == "cli":
+    if name in _FOLDERS or name in ("cli", "optim"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"shrinkwise has no public name {name!r}; see dir(shrinkwise)")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_FOLDERS])
+    return sorted([*__all__, *_FOLDERS, "optim"])

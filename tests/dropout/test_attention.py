@@ -78,6 +78,30 @@ def test_blocks_in_single_precision(n_keys):
         torch.testing.assert_close(a, b.float(), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.usefixtures("block_bytes")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_keys", [1, 5, 13, 300])
+def test_causal_blocks_skip_later_keys_and_give_the_formula(n_keys, dtype):
+    q, k, v = inputs((2, 3), 11, n_keys, dtype)
+    q2, k2, v2 = (t.detach().double().requires_grad_() for t in (q, k, v))
+    got = attention(q, k, v, keep=0.7, seed=4, stream=2, causal=True)
+    expected = formula(q2, k2, v2, keep=0.7, seed=4, stream=2, mask=torch.ones(11, n_keys, dtype=torch.bool).tril())
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 1e-11, "atol": 1e-12}
+    torch.testing.assert_close(got.double(), expected, **tolerance)
+    upstream = torch.randn_like(got)
+    ours = torch.autograd.grad(got, (q, k, v), upstream)
+    for a, b in zip(ours, torch.autograd.grad(expected, (q2, k2, v2), upstream.double()), strict=True):
+        torch.testing.assert_close(a.double(), b, **tolerance)
+
+
+def test_a_causal_query_does_not_look_at_what_comes_later():
+    q, k, v = (t.detach().float() for t in inputs((), 64, 64))
+    before = attention(q, k, v, keep=0.7, seed=4, causal=True)
+    k[40:], v[40:] = 1e3, 1e6
+    after = attention(q, k, v, keep=0.7, seed=4, causal=True)
+    assert torch.equal(after[:40], before[:40])
+
+
 def test_no_keys_and_no_queries():
     q, k, v = inputs((2,), 3, 0, torch.float32)
     assert torch.equal(attention(q, k, v, keep=0.5), torch.zeros(2, 3, 5))
@@ -110,6 +134,9 @@ def test_derivatives_of_every_kind():
     f = lambda q, k, v: attention(q, k, v, keep=0.7, seed=1)  # noqa: E731
     assert torch.autograd.gradcheck(f, (q, k, v), check_forward_ad=True, check_batched_grad=True)
     assert torch.autograd.gradgradcheck(f, (q, k, v))
+    causal = lambda q, k, v: attention(q, k, v, keep=0.7, seed=1, causal=True)  # noqa: E731
+    assert torch.autograd.gradcheck(causal, (q, k, v), check_batched_grad=True)
+    assert torch.autograd.gradgradcheck(causal, (q, k, v))
     bias = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda b: attention(q, k, v, keep=0.7, seed=1, mask=b), bias)
 

@@ -25,6 +25,7 @@ def linear_chain():
 
 # Linear in their noise, so that the mean over draws is the evaluation's output.
 LAYERS = {
+    "dropout": lambda **o: sd.Dropout(keep=KEEP, **o),
     "channel": lambda **o: sd.ChannelDropout(keep=KEEP, channel_dim=-1, **o),
     "locked": lambda **o: sd.LockedDropout(keep=KEEP, time_dim=1, **o),
     "gaussian": lambda **o: sd.GaussianDropout(keep=KEEP, **o),
@@ -76,6 +77,23 @@ def test_an_own_seed_repeats_whatever_else_draws(make, x):
     assert all(torch.equal(second(x), y) for y in drawn)
     assert not torch.equal(*drawn)
     assert "draws" not in first.state_dict()
+
+
+@each_layer
+def test_streams_of_one_seed_are_apart_and_repeat(make, x):
+    torch.manual_seed(5)
+    drawn = []
+    for stream in (0, 1, 2**31 - 1, 1):
+        torch.manual_seed(5)  # the same weights in what is wrapped
+        layer = make(seed=3, stream=stream)
+        assert ("stream" in repr(layer)) == (stream > 0)
+        drawn.append(layer(x))
+    assert torch.equal(drawn[1], drawn[3])
+    assert not any(torch.equal(drawn[a], drawn[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+    with pytest.raises(ValueError, match="give seed= beside it"):
+        make(stream=1)
+    with pytest.raises(ValueError, match="stream as an integer from 0"):
+        make(seed=1, stream=2**31)
 
 
 @each_layer

@@ -148,6 +148,17 @@ def test_any_number_of_threads_and_any_cut_give_the_same_bits(operation):
         assert torch.equal(results[0], pieces)
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+def test_a_large_output_stored_past_the_caches_is_that_of_a_small_one(level, dtype):
+    n = 2**23 // torch.empty(0, dtype=dtype).element_size() + 77  # 8 MB and a part of a block
+    x = torch.linspace(-3, 3, n).to(dtype)
+    out, mask = torch.full((n + 9,), 7, dtype=dtype), torch.empty(n, dtype=torch.uint8)
+    call(kernel.SCALE, x, out, keep=0.7, level=level)
+    call(kernel.MASK, mask, mask, keep=0.7, level=level)
+    assert torch.equal(out[:n], bits.apply_mask(x, mask.bool(), 0.7))
+    assert (out[n:] == 7).all()
+
+
 def test_a_bias_of_any_length_is_repeated(level):
     for columns in (1, 2, 37, 128, 129, 1000):
         x, bias = torch.randn(13, columns), torch.randn(columns)
@@ -165,12 +176,14 @@ def test_the_kept_fraction_is_exact_to_a_few_standard_errors():
         assert abs(int(out.sum()) - n * keep) <= 5 * math.sqrt(n * keep * (1 - keep))
 
 
-def thin_softmax(scores, *, keep, first=0, threads=1):
+def thin_softmax(scores, *, keep, first=0, threads=1, step=None, visible=None):
     """The kernel's rows times their factors: what attention multiplies its values by."""
     rows, factors = scores.clone(), torch.empty(len(scores), 1)
     addresses = rows.data_ptr(), factors.data_ptr()
     pool_address = kernel.openmp() if threads > 1 else 0
-    if not kernel.softmax()(*scores.shape, first, *addresses, 3, 0, keep, threads, pool_address):
+    columns = scores.shape[1]
+    shape = (*scores.shape, columns if step is None else step, columns if visible is None else visible)
+    if not kernel.softmax()(*shape, first, *addresses, 3, 0, keep, threads, pool_address):
         pytest.skip("this processor has no AVX-512")
     return rows * factors
 
@@ -201,3 +214,24 @@ def test_scores_that_are_no_numbers_do_what_softmax_does():
     scores[0, 5:] = -torch.inf
     expected = torch.where(kept(80, 0, 0.7).view(2, 40), scores.softmax(-1) / 0.7, 0.0)
     torch.testing.assert_close(thin_softmax(scores, keep=0.7), expected)
+
+
+@pytest.mark.parametrize(("columns", "step", "visible"), [(40, 40, 40), (300, 517, 20), (17, 300, 1), (600, 601, 595)])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_rows_apart_in_the_draw_see_one_column_more_each(columns, step, visible, dtype):
+    n_rows, first = 9, 5
+    x = torch.randn(n_rows, columns, generator=torch.Generator().manual_seed(0)).to(dtype)
+    mask = kept(n_rows * step, first, 0.7).view(n_rows, step)[:, :columns]
+    mask = mask & (torch.arange(columns) < visible + torch.arange(n_rows)[:, None])
+    shape = n_rows, columns, step, visible
+    for threads in (1, 2):
+        got = x.clone()
+        pool_address = kernel.openmp() if threads > 1 else 0
+        kernel.rows()(TYPES[dtype], *shape, first, got.data_ptr(), 3, 0, 0.7, threads, pool_address)
+        assert torch.equal(got, bits.apply_mask(x, mask, 0.7))
+    if dtype == torch.float32:
+        seen = torch.where(torch.arange(columns) < visible + torch.arange(n_rows)[:, None], x, -torch.inf)
+        expected = torch.where(mask, seen.softmax(-1) / 0.7, 0.0)
+        got = thin_softmax(x, keep=0.7, first=first, step=step, visible=visible)
+        assert torch.equal(got != 0, mask)
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-9)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinkwise import kernels
-from shrinkwise.kernels import gram
+from shrinkwise.kernels import gram, library
 
 needs_library = pytest.mark.skipif(not kernels.status()["available"], reason=kernels.status()["reason"])
 
@@ -136,3 +136,16 @@ def test_the_reference_runs_where_the_library_is_hidden():
         check=True,
     )
     assert run.stdout.split() == ["False", "True"]
+
+
+@needs_library
+def test_a_library_that_does_not_load_is_said(monkeypatch):
+    monkeypatch.setitem(library._signatures, "sw_no_such_function", (None, ()))
+    library.find.cache_clear()
+    try:
+        with pytest.warns(RuntimeWarning, match="not used, all is slower"):
+            found, reason = library.find()
+    finally:
+        library.find.cache_clear()
+    assert found is None
+    assert "reinstall" in reason

@@ -130,7 +130,8 @@ def test_a_step_of_learning_rate_zero_does_not_count():
     optimizer.param_groups[0]["lr"] = 0.0
     before = model.weight.detach().clone()
     step(optimizer, loss)
-    assert "shrinkwise_z" not in optimizer.state[model.weight]
+    assert torch.equal(optimizer.state[model.weight]["shrinkwise_z"], before)
+    assert optimizer.state[model.weight]["shrinkwise_t"] == 0.0
     optimizer.param_groups[0]["lr"] = 0.02
     step(optimizer, loss, 3)
     seen = snapshot(model, optimizer)

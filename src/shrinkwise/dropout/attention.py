@@ -57,7 +57,8 @@ def attention(
 
     Returns a tensor (..., L, V).
 
-    Notes: half-precision inputs are computed in float32. Gradients of the second order, `torch.func`, `torch.compile` and
+    Notes: half-precision inputs are computed in float32. With `causal` a block of queries is multiplied only with the keys
+    up to its last one, and later weights cost nothing. Gradients of the second order, `torch.func`, `torch.compile` and
     devices other than the CPU take the formula as it stands above, with all weights in memory.
 
     >>> import torch
@@ -69,16 +70,14 @@ def attention(
     if not training or keep == 1.0:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, scale=scale)
     scale = q.shape[-1] ** -0.5 if scale is None else float(scale)
-    if causal:
-        mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=q.device).tril()
     learned = mask is not None and mask.requires_grad
     one_batch = q.shape[:-2] == k.shape[:-2] == v.shape[:-2]
     if one_batch and not learned and all(routes.runs_in_c(t) for t in (q, k, v)):
         seed = routes.draw_seed(generator) if seed is None else int(seed)
         wide = torch.float64 if q.dtype == torch.float64 else torch.float32
         draw = _Draw(keep, seed, int(stream))
-        return _Blocked.apply(q.to(wide), k.to(wide), v.to(wide), mask, scale, draw).to(q.dtype)
-    weights = _weights(q @ k.transpose(-2, -1) * scale, mask)
+        return _Blocked.apply(q.to(wide), k.to(wide), v.to(wide), mask, causal, scale, draw).to(q.dtype)
+    weights = _weights(q @ k.transpose(-2, -1) * scale, _triangle(q, k) if causal else mask)
     return routes.thinned(weights.contiguous(), keep, seed, stream, generator=generator) @ v
 
 
@@ -86,6 +85,56 @@ class _Draw(NamedTuple):
     keep: float
     seed: int
     stream: int
+
+
+class _Block(NamedTuple):
+    """Some queries of one batch entry, and the keys that one of them at least may look at."""
+
+    batch: int
+    scores: torch.Tensor
+    first: int  # index of the first weight
+    n_keys: int  # how far a row of weights is from the next
+    visible: int  # keys that the first query sees when causal, each one more than the last
+    mask: torch.Tensor | None
+    causal: bool
+
+    def softmax_(self) -> torch.Tensor:
+        """The scores as weights."""
+        if self.mask is not None:
+            return _weights(self.scores, self.mask)
+        if self.causal:
+            later = self.scores[:, self.visible :]
+            later.masked_fill_(torch.ones(later.shape, dtype=torch.bool).triu_(), -torch.inf)
+        return torch.softmax(self.scores, -1, out=self.scores)
+
+    def thin_exponentials_(self, factors: torch.Tensor, draw: _Draw) -> bool:
+        """Scores into thinned weights but for a factor a row, in one pass; False where no kernel does that."""
+        scores = self.scores
+        if self.mask is not None or scores.dtype != torch.float32 or not scores.numel():
+            return False
+        addresses = scores.data_ptr(), factors.data_ptr()
+        return bool(kernel.softmax()(*self._shape(), *addresses, draw.seed, draw.stream, draw.keep, *self._threads()))
+
+    def thin_(self, weights: torch.Tensor, draw: _Draw) -> None:
+        """Dropout of weights, or of their gradients, by the bits of this block."""
+        if not self.causal:
+            routes.run(kernel.SCALE, weights, weights, None, *draw, first=self.first)
+        elif weights.numel():
+            place = routes.CODES[weights.dtype], *self._shape(), weights.data_ptr()
+            kernel.rows()(*place, draw.seed, draw.stream, draw.keep, *self._threads())
+
+    def _shape(self) -> tuple[int, ...]:
+        n_queries, reach = self.scores.shape
+        return n_queries, reach, self.n_keys, self.visible if self.causal else reach, self.first
+
+    def _threads(self) -> tuple[int, int]:
+        threads = threads_for(self.scores.numel())
+        return threads, kernel.openmp() if threads > 1 else 0
+
+
+def _triangle(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    """The mask of causal attention."""
+    return torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=q.device).tril()
 
 
 def _weights(scores: torch.Tensor, mask) -> torch.Tensor:
@@ -99,87 +148,76 @@ def _weights(scores: torch.Tensor, mask) -> torch.Tensor:
 
 class _Blocked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, q, k, v, mask, scale, draw):
+    def forward(ctx, q, k, v, mask, causal, scale, draw):
         out = q.new_empty(*q.shape[:-1], v.shape[-1])
         values = _flat(v)
-        factors = q.new_empty(len(_buffer(q, k)), 1)
-        for batch, first, scores, allowed, (result,) in _blocks(q * scale, k, mask, out):
-            if allowed is None and _thin_exponentials_(scores, factors, draw, first):
-                torch.mm(scores, values[batch], out=result).mul_(factors[: len(scores)])
+        factors = q.new_empty(_rows(q, k), 1)
+        for block, (result,) in _blocks(q * scale, k, mask, causal, out):
+            weights, seen = block.scores, values[block.batch, : block.scores.shape[1]]
+            if block.thin_exponentials_(factors, draw):
+                torch.mm(weights, seen, out=result).mul_(factors[: len(weights)])
             else:
-                weights = _softmax_(scores, allowed)
-                _thin_(weights, draw, first)
-                torch.mm(weights, values[batch], out=result)
+                weights = block.softmax_()
+                block.thin_(weights, draw)
+                torch.mm(weights, seen, out=result)
         ctx.save_for_backward(q, k, v, out)
-        ctx.mask, ctx.scale, ctx.draw = mask, scale, draw
+        ctx.mask, ctx.causal, ctx.scale, ctx.draw = mask, causal, scale, draw
         return out
 
     @staticmethod
     def backward(ctx, grad):
         q, k, v, out = ctx.saved_tensors
         if torch.is_grad_enabled() or routes.is_batched(grad) or not routes.runs_in_c(grad):
-            return *_composed_backward(ctx, q, k, v, grad), None, None, None
+            return *_composed_backward(ctx, q, k, v, grad), None, None, None, None
         gradients = [t.new_zeros(t.shape) for t in (q, k, v)]
         for_q, for_k, for_v = map(_flat, gradients)
         keys, values = _flat(k), _flat(v)
         along = (grad * out).sum(-1, keepdim=True)  # Σ_j weight_ij · gradient_ij, by way of the output
-        buffer = _buffer(q, k)
-        blocks = _blocks(q * ctx.scale, k, ctx.mask, q, grad, along, for_q)
-        for batch, first, scores, allowed, (query, above, summed, result) in blocks:
-            weights = _softmax_(scores, allowed)
-            of_scores = torch.mm(above, values[batch].mT, out=buffer[: len(weights)])
-            _thin_(of_scores, ctx.draw, first)
+        buffer = q.new_empty(_rows(q, k) * k.shape[-2])
+        blocks = _blocks(q * ctx.scale, k, ctx.mask, ctx.causal, q, grad, along, for_q)
+        for block, (query, above, summed, result) in blocks:
+            weights = block.softmax_()
+            place = block.batch, slice(weights.shape[1])
+            of_scores = torch.mm(above, values[place].mT, out=buffer[: weights.numel()].view(weights.shape))
+            block.thin_(of_scores, ctx.draw)
             of_scores.sub_(summed).mul_(weights).mul_(ctx.scale)
-            torch.mm(of_scores, keys[batch], out=result)
-            for_k[batch].addmm_(of_scores.mT, query)
-            _thin_(weights, ctx.draw, first)
-            for_v[batch].addmm_(weights.mT, above)
-        return *gradients, None, None, None
+            torch.mm(of_scores, keys[place], out=result)
+            for_k[place].addmm_(of_scores.mT, query)
+            block.thin_(weights, ctx.draw)
+            for_v[place].addmm_(weights.mT, above)
+        return *gradients, None, None, None, None
 
 
 def _composed_backward(ctx, q, k, v, grad):
     """The gradient through the formula, which can be differentiated again."""
     with torch.enable_grad():
         inputs = [t if t.requires_grad else t.detach().requires_grad_() for t in (q, k, v)]
-        weights = _weights(inputs[0] @ inputs[1].mT * ctx.scale, ctx.mask)
+        scores = inputs[0] @ inputs[1].mT * ctx.scale
+        weights = _weights(scores, _triangle(q, k) if ctx.causal else ctx.mask)
         out = routes.thinned(weights, *ctx.draw) @ inputs[2]
         return torch.autograd.grad(out, inputs, grad, create_graph=True)
 
 
-def _blocks(scaled_q, k, mask, *others):
-    """For each block of queries: its batch entry, the index of its first weight, scores, mask, the same rows of the others.
+def _blocks(scaled_q, k, mask, causal, *others):
+    """Each block of queries, with the same rows of the others.
 
     The scores lie in one buffer, so they are those of the block until the next one is asked for.
     """
     lead, n_queries, n_keys = scaled_q.shape[:-2], scaled_q.shape[-2], k.shape[-2]
-    buffer = _buffer(scaled_q, k)
+    rows = _rows(scaled_q, k)
+    buffer = scaled_q.new_empty(
+        rows * n_keys
+    )  # new memory for each block would cost a page fault every thousand weights
     allowed = None if mask is None else mask.expand(*lead, n_queries, n_keys)
     entries = zip(product(*map(range, lead)), _flat(k), *map(_flat, (scaled_q, *others)), strict=True)
-    for batch, (place, keys, *rows) in enumerate(entries):
-        first = batch * n_queries * n_keys
-        for start, (query, *rest) in enumerate(zip(*(t.split(len(buffer)) for t in rows), strict=True)):
-            scores = torch.mm(query, keys.mT, out=buffer[: len(query)])
-            here = None if allowed is None else allowed[place].narrow(0, start * len(buffer), len(query))
-            yield batch, first + start * buffer.numel(), scores, here, rest
-
-
-def _softmax_(scores: torch.Tensor, allowed) -> torch.Tensor:
-    return torch.softmax(scores, -1, out=scores) if allowed is None else _weights(scores, allowed)
-
-
-def _thin_exponentials_(scores: torch.Tensor, factors: torch.Tensor, draw: _Draw, first: int) -> bool:
-    """Scores into thinned weights but for a factor a row, in one pass; False where no kernel does that."""
-    if scores.dtype != torch.float32 or not scores.numel():
-        return False
-    threads = threads_for(scores.numel())
-    pool = kernel.openmp() if threads > 1 else 0
-    keep, seed, stream = draw
-    addresses = scores.data_ptr(), factors.data_ptr()
-    return bool(kernel.softmax()(*scores.shape, first, *addresses, seed, stream, keep, threads, pool))
-
-
-def _thin_(weights: torch.Tensor, draw: _Draw, first: int) -> None:
-    routes.run(kernel.SCALE, weights, weights, None, *draw, first=first)
+    for batch, (place, keys, *parts) in enumerate(entries):
+        for number, (query, *rest) in enumerate(zip(*(t.split(rows) for t in parts), strict=True)):
+            start, length = number * rows, len(query)
+            reach = min(n_keys, start + length) if causal else n_keys
+            scores = torch.mm(query, keys[:reach].mT, out=buffer[: length * reach].view(length, reach))
+            here = None if allowed is None else allowed[place].narrow(0, start, length)
+            first = (batch * n_queries + start) * n_keys
+            yield _Block(batch, scores, first, n_keys, start + 1, here, causal), rest
 
 
 def _flat(t: torch.Tensor) -> torch.Tensor:
@@ -187,10 +225,9 @@ def _flat(t: torch.Tensor) -> torch.Tensor:
     return t.reshape(math.prod(t.shape[:-2]), *t.shape[-2:])
 
 
-def _buffer(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-    """Room for the weights of one block: new memory for each would cost a page fault every thousand weights."""
-    rows = _BLOCK_BYTES // max(1, k.shape[-2] * q.element_size())
-    return q.new_empty(max(1, min(q.shape[-2], rows)), k.shape[-2])
+def _rows(q: torch.Tensor, k: torch.Tensor) -> int:
+    """The number of queries in a block."""
+    return max(1, min(q.shape[-2], _BLOCK_BYTES // max(1, k.shape[-2] * q.element_size())))
 
 
 def _check_shapes(q, k, v, mask, causal) -> None:

@@ -61,7 +61,7 @@ class ChannelDropout(NoiseLayer):
     channel_dim : int, optional
         Which dimension counts the channels (see `channel_dropout`); needed for inputs of 2 and 3 dimensions, where
         torch's ``Dropout1d`` silently drops time steps of a (batch, time, channel) tensor.
-    seed, generator : as in `NoiseLayer`
+    seed, stream, generator : as in `NoiseLayer`
 
     Shapes: (N, C, H, W) or (N, C, D, H, W), any layout with `channel_dim`; the same out as in.
 
@@ -69,8 +69,8 @@ class ChannelDropout(NoiseLayer):
     ChannelDropout(keep=0.8, channel_dim=-1)
     """
 
-    def __init__(self, *positional, keep=None, channel_dim: int | None = None, seed=None, generator=None):
-        super().__init__(*positional, keep=keep, seed=seed, generator=generator)
+    def __init__(self, *positional, keep=None, channel_dim: int | None = None, seed=None, stream=0, generator=None):
+        super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
         self.channel_dim = channel_dim
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -106,7 +106,7 @@ class ConcreteDropout(NoiseLayer):
     lengthscale : float > 0
         Prior length-scale l of the weights: larger is smoother, shrinks more. 0.01 as in the authors' experiments.
     temperature : float > 0, of the relaxation
-    seed, generator : as in `NoiseLayer`
+    seed, stream, generator : as in `NoiseLayer`
 
     Attributes: `keep`, the present probability of keeping; `keep_logit`, its log-odds, the parameter that is trained.
 
@@ -119,7 +119,16 @@ class ConcreteDropout(NoiseLayer):
     keep_logit: nn.Parameter
 
     def __init__(
-        self, layer, *positional, keep=0.9, n_samples: int, lengthscale=1e-2, temperature=0.1, seed=None, generator=None
+        self,
+        layer,
+        *positional,
+        keep=0.9,
+        n_samples: int,
+        lengthscale=1e-2,
+        temperature=0.1,
+        seed=None,
+        stream=0,
+        generator=None,
     ):
         if not isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
             raise TypeError(f"ConcreteDropout expects an nn.Linear or a convolution, got {type(layer).__name__}")
@@ -128,7 +137,7 @@ class ConcreteDropout(NoiseLayer):
                 "expected n_samples, lengthscale and temperature above 0, "
                 f"got {n_samples}, {lengthscale} and {temperature}"
             )
-        super().__init__(*positional, keep=keep, seed=seed, generator=generator)
+        super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
         self.layer, self.n_samples, self.lengthscale, self.temperature = layer, n_samples, lengthscale, temperature
         self._is_linear = isinstance(layer, nn.Linear)
 

@@ -10,7 +10,7 @@ from .channel import ChannelDropout
 from .functional import check_keep
 from .gaussian import AlphaDropout
 from .layers import Dropout
-from .noise import NOISE_LAYERS
+from .noise import NoiseLayer
 
 _CHANNELS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 _TORCH = (nn.Dropout, *_CHANNELS, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -49,7 +49,7 @@ def convert(model: nn.Module, *, keep: float | None = None, to: str = "shrinkwis
         new = make(module, keep)
         if new is not None:
             swapped[module] = new.train(module.training)
-        elif isinstance(module, _TORCH if to == "shrinkwise" else NOISE_LAYERS):
+        elif isinstance(module, _TORCH if to == "shrinkwise" else NoiseLayer):
             left.append(f"{name or 'the model'} ({type(module).__name__})")
     if to == "shrinkwise":
         left += [

@@ -22,7 +22,7 @@ class DropConnect(NoiseLayer):
     names : str
         Pattern of the names of the parameters that are dropped, by default "*weight*": all weights, no biases.
         "weight_hh*" drops the recurrent weights of an LSTM only. Vectors (gains of normalisation layers) are left alone.
-    seed, generator : as in `NoiseLayer`
+    seed, stream, generator : as in `NoiseLayer`
 
     Shapes: those of `module`. One draw of the weights serves a whole batch, and all time steps of a sequence.
 
@@ -41,8 +41,10 @@ class DropConnect(NoiseLayer):
     one_draw_a_batch = True
     wraps = "module"
 
-    def __init__(self, module: nn.Module, *positional, keep=None, names: str = "*weight*", seed=None, generator=None):
-        super().__init__(*positional, keep=keep, seed=seed, generator=generator)
+    def __init__(
+        self, module: nn.Module, *positional, keep=None, names: str = "*weight*", seed=None, stream=0, generator=None
+    ):
+        super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
         self.module, self.names = module, names
         # A tied weight is listed, and dropped, once.
         self._dropped = [

@@ -85,7 +85,7 @@ class DropPath(NoiseLayer):
     keep : float in (0, 1]
     batch_dim : int
         Which dimension counts the samples.
-    seed, generator : as in `NoiseLayer`
+    seed, stream, generator : as in `NoiseLayer`
 
     Shapes: (N, ...); the same out as in.
 
@@ -96,8 +96,10 @@ class DropPath(NoiseLayer):
 
     wraps = "branch"
 
-    def __init__(self, branch: nn.Module, *positional, keep=None, batch_dim: int = 0, seed=None, generator=None):
-        super().__init__(*positional, keep=keep, seed=seed, generator=generator)
+    def __init__(
+        self, branch: nn.Module, *positional, keep=None, batch_dim: int = 0, seed=None, stream=0, generator=None
+    ):
+        super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
         self.branch, self.batch_dim = branch, batch_dim
 
     def forward(self, x: torch.Tensor, *others) -> torch.Tensor:

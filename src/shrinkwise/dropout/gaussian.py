@@ -89,7 +89,7 @@ class GaussianDropout(NoiseLayer):
     Parameters
     ----------
     keep : float in (0, 1], of the dropout with the same variance
-    seed, generator : as in `NoiseLayer`
+    seed, stream, generator : as in `NoiseLayer`
 
     Shapes: any, the same out as in.
     """
@@ -108,13 +108,13 @@ class AlphaDropout(NoiseLayer):
     keep : float in (0, 1]
     channel_dim : int, optional
         With it whole feature maps are dropped together.
-    seed, generator : as in `NoiseLayer`
+    seed, stream, generator : as in `NoiseLayer`
 
     Shapes: any, the same out as in.
     """
 
-    def __init__(self, *positional, keep=None, channel_dim: int | None = None, seed=None, generator=None):
-        super().__init__(*positional, keep=keep, seed=seed, generator=generator)
+    def __init__(self, *positional, keep=None, channel_dim: int | None = None, seed=None, stream=0, generator=None):
+        super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
         self.channel_dim = channel_dim
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

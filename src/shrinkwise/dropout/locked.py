@@ -47,7 +47,7 @@ class LockedDropout(NoiseLayer):
     keep : float in (0, 1]
     time_dim : int
         The dimension of time: 1 for (N, T, F), 0 for (T, N, F).
-    seed, generator : as in `NoiseLayer`
+    seed, stream, generator : as in `NoiseLayer`
 
     Shapes: (N, T, F), (T, N, F) or any with a time dimension; the same out as in.
 
@@ -55,8 +55,8 @@ class LockedDropout(NoiseLayer):
     LockedDropout(keep=0.8, time_dim=1)
     """
 
-    def __init__(self, *positional, keep=None, time_dim: int, seed=None, generator=None):
-        super().__init__(*positional, keep=keep, seed=seed, generator=generator)
+    def __init__(self, *positional, keep=None, time_dim: int, seed=None, stream=0, generator=None):
+        super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
         self.time_dim = time_dim
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,6 @@ from torch import nn
 
 from .bits import random_words
 from .functional import check_keep, dropout, keep_from_drop
-from .layers import Dropout
 
 _WORDS_A_BLOCK = 4
 
@@ -21,7 +20,9 @@ class NoiseLayer(nn.Module):
         Probability of keeping. A bare number is refused with a sentence.
     seed : int, optional
         Gives the layer its own masks, one after another, whatever else draws from torch's generator. The count of the
-        masks drawn is not part of the ``state_dict``.
+        masks drawn is not part of the ``state_dict``. Without a seed ``torch.manual_seed`` rules.
+    stream : int from 0 to 2³¹ − 1
+        Tells apart layers that share a seed, or the processes that train one model (DDP): ``stream=rank``.
     generator : torch.Generator, optional
         Where seeds are drawn from instead of torch's own generator; on the device of the input.
     """
@@ -30,7 +31,7 @@ class NoiseLayer(nn.Module):
     one_draw_a_batch = False  # True: all rows of a batch share the draw, so repeating rows gives no further samples
     wraps = ""  # what the constructor takes first, for the sentences
 
-    def __init__(self, *positional, keep=None, seed: int | None = None, generator: torch.Generator | None = None):
+    def __init__(self, *positional, keep=None, seed: int | None = None, stream: int = 0, generator=None):
         super().__init__()
         name, wrapped = type(self).__name__, self.wraps and f"{self.wraps}, "
         example = f"{name}({wrapped}keep=0.8) or {name}.from_drop({wrapped}0.2)"
@@ -41,7 +42,11 @@ class NoiseLayer(nn.Module):
             raise TypeError(f"expected generator as a torch.Generator, got {type(generator).__name__}")
         if seed is not None and generator is not None:
             raise ValueError(f"{name} takes seed= or generator=, not both: a generator's only use is to draw seeds")
-        self.seed, self.generator = seed, generator
+        if isinstance(stream, bool) or not isinstance(stream, int) or not 0 <= stream < 2**31:
+            raise ValueError(f"expected stream as an integer from 0 to 2**31 - 1, got {stream!r}")
+        if stream and seed is None:
+            raise ValueError("a stream tells apart layers that share a seed: give seed= beside it")
+        self.seed, self.stream, self.generator = seed, stream, generator
         if seed is not None:
             # A tensor and not a number: a compiled model then counts on without compiling again.
             self.register_buffer("draws", torch.zeros((), dtype=torch.int64), persistent=False)
@@ -64,13 +69,14 @@ class NoiseLayer(nn.Module):
             )
         if self.generator is not None:
             return {"generator": self.generator}
-        stream = self.draws.clone()
+        stream = self.draws + (self.stream << 32)  # 2³² masks a stream
         self.draws.add_(1)
         return {"seed": self.seed, "stream": stream}
 
     def extra_repr(self) -> str:
-        """The probability of keeping, and the seed when there is one."""
-        return f"keep={self.keep:g}" + ("" if self.seed is None else f", seed={self.seed}")
+        """The probability of keeping, and what was asked beyond it."""
+        asked = {"seed": self.seed, "stream": self.stream or None}
+        return ", ".join([f"keep={self.keep:g}", *(f"{name}={v}" for name, v in asked.items() if v is not None)])
 
 
 # Activations that act on each unit alone: a unit that is not read behind one of them need not be computed before it.
@@ -78,7 +84,6 @@ ELEMENTWISE = (
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Softsign),
     *(nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Tanhshrink, nn.Identity),
 )
-NOISE_LAYERS = (NoiseLayer, Dropout)
 
 
 def mask_of_shape(shape, *, keep: float, device, **draw) -> torch.Tensor:

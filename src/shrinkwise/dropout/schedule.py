@@ -9,7 +9,7 @@ from torch import nn
 
 from .concrete import ConcreteDropout
 from .functional import check_keep
-from .noise import NOISE_LAYERS
+from .noise import NoiseLayer
 
 # The share of its drop probability that a layer has at time t in [0, 1] of the schedule.
 _SHARES = {
@@ -62,7 +62,7 @@ class KeepSchedule:
         self._layers = {
             name: m
             for name, m in model.named_modules()
-            if isinstance(m, NOISE_LAYERS) and not isinstance(m, ConcreteDropout)
+            if isinstance(m, NoiseLayer) and not isinstance(m, ConcreteDropout)
         }
         if not self._layers:
             raise ValueError(

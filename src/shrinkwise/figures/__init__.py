@@ -1,6 +1,7 @@
 """Pictures drawn with matplotlib from plain arrays; imported only by `.plot()` methods."""
 
 from .coefficient_path import coefficient_path
+from .network_path import network_path
 from .thinned import thinned
 
-__all__ = ["coefficient_path", "thinned"]
+__all__ = ["coefficient_path", "network_path", "thinned"]

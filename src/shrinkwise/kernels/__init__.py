@@ -7,7 +7,7 @@ the library is built and the reference otherwise; `kernels.dropout` deals in add
 
 from __future__ import annotations
 
-from . import dropout
+from . import dropout, optimizer
 from .column_blocks import GroupColumns, column_blocks
 from .gram import PathRows, gram_certificates, gram_path
 from .gram_blocks import GroupQuadratic, diagonal_blocks, eigen, gram_blocks
@@ -39,6 +39,7 @@ __all__ = [
     "lend",
     "metric_prox",
     "model_cd",
+    "optimizer",
     "prox",
     "sparse_cd",
     "status",

@@ -17,9 +17,14 @@ declare(
 )
 declare("sw_dropout_small", None, _INT, _INT, _ADDRESS, _ADDRESS, _INT, _INT, ctypes.c_double)
 declare(
+    "sw_dropout_rows",
+    None,
+    *(_INT, _INT, _INT, _INT, _INT, _INT, _ADDRESS, _INT, _INT, ctypes.c_double, _INT, _ADDRESS),
+)
+declare(
     "sw_softmax_dropout",
     _INT,
-    *(_INT, _INT, _INT, _ADDRESS, _ADDRESS, _INT, _INT, ctypes.c_double, _INT, _ADDRESS),
+    *(_INT, _INT, _INT, _INT, _INT, _ADDRESS, _ADDRESS, _INT, _INT, ctypes.c_double, _INT, _ADDRESS),
 )
 
 SCALE, RESIDUAL, BIAS_RELU, RELU_BACK, MASK = (4 * operation for operation in range(5))
@@ -52,11 +57,22 @@ def small() -> Any:
 def softmax() -> Any:
     """The C function for rows of float32 attention scores, in place: thinned exponentials, and a factor a row.
 
-    Arguments: numbers of rows and of columns; index of the first element; addresses of the scores and of the factors (one
-    float32 a row); seed; stream; keep; `threads`; `openmp`. Factor · row is dropout(softmax(scores)). Returns 0, having
-    done nothing, on a processor without AVX-512.
+    Arguments: numbers of rows and of columns; how far the index grows from row to row; number of columns that the first row
+    sees, each row one more than the last; index of the first element; addresses of the scores and of the factors (one
+    float32 a row); seed; stream; keep; `threads`; `openmp`. Factor · row is dropout(softmax(scores)), 0 in what a row does
+    not see. Returns 0, having done nothing, on a processor without AVX-512.
     """
     return getattr(library(), "sw_softmax_dropout", None)
+
+
+@cache
+def rows() -> Any:
+    """The C function, or None, for SCALE of a contiguous matrix in place, its rows apart in the draw.
+
+    Arguments: type; numbers of rows and of columns; step, columns seen and first index as in `softmax`; address; seed;
+    stream; keep; `threads`; `openmp`.
+    """
+    return getattr(library(), "sw_dropout_rows", None)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -53,5 +54,7 @@ def find() -> tuple[ctypes.CDLL | None, str]:
             function = getattr(loaded, name)
             function.restype, function.argtypes = restype, argtypes
     except (OSError, AttributeError) as error:
-        return None, f"{built[0].name} does not load: {error}; reinstall shrinkwise to build it again"
+        reason = f"{built[0].name} does not load: {error}; reinstall shrinkwise to build it again"
+        warnings.warn(f"the compiled kernels are not used, all is slower: {reason}", RuntimeWarning, stacklevel=2)
+        return None, reason
     return loaded, str(built[0])

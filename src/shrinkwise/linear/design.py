@@ -7,6 +7,7 @@ ever formed; products with all of X̃ go through X itself and a correction by x�
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg.blas import dger
 
 from ..kernels import WeightedColumns
 
@@ -106,7 +107,9 @@ class Design:
         if self.root is None and self.X.dtype == np.float64:
             G = self.X.T @ self.X
             G /= self.n
-            G -= np.outer(self.means, self.means)
+            if not self.centre:
+                return G
+            dger(-1.0, self.means, self.means, a=G.T, overwrite_a=True)  # G −= x̄x̄', without a matrix beside G
             # Where the mean is large beside the spread the difference has lost digits: those columns are centred first.
             lost = np.flatnonzero(np.diagonal(G) < 1e-3 * self.means**2)
             if len(lost) <= self.p // 4:

@@ -15,7 +15,7 @@ class Problem:
 
     Parameters
     ----------
-    X : (n, p) float64 or float32, or scipy sparse CSR/CSC; neither copied nor densified.
+    X : (n, p) float64 or float32, or scipy sparse CSR/CSC, kept as it comes (CSR as CSC).
     y : (n,) targets, or (n, K) for several targets with the squared loss; for "logistic" 0/1, for "multinomial" 0..K−1.
     loss : one of `losses.LOSSES`, or a loss object.
     sample_weight : (n,) ≥ 0 or None; normalised to mean 1. Rows of weight 0 are left out.

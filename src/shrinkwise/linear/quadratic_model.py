@@ -101,7 +101,7 @@ class QuadraticModel:
         change = inner.solve(self, -g, flat, tol) - flat
         d = np.zeros(w.shape)
         d[self.cls, self.pos] = change
-        db = -self.T_inverse @ (gb + self.M.T @ change) if self.fit_intercept else np.zeros(self.K)
+        db = self.T_inverse @ -(gb + self.M.T @ change) if self.fit_intercept else np.zeros(self.K)
         return d, db
 
     def change_of_gradient(self, along, problem):

@@ -8,20 +8,25 @@ except ImportError as error:
 from .attach import attach, attached
 from .averaging import Average
 from .certificate import Certificate
+from .network_path import NetworkPath
 from .objective import penalty
 from .polish import Polish
 from .regularization import Regularization
 from .report import Report
 from .rules import Rule, rule
 from .schedules import ramp, warmup
+from .training import Training
 
 __all__ = [
     "Average",
     "Certificate",
+    "InputSelector",
+    "NetworkPath",
     "Polish",
     "Regularization",
     "Report",
     "Rule",
+    "Training",
     "attach",
     "attached",
     "penalty",
@@ -29,3 +34,11 @@ __all__ = [
     "rule",
     "warmup",
 ]
+
+
+def __getattr__(name: str):
+    if name == "InputSelector":  # scikit-learn takes its time to load, and nothing else here needs it at once
+        from .input_selector import InputSelector
+
+        return InputSelector
+    raise AttributeError(f"shrinkwise.networks has no public name {name!r}")

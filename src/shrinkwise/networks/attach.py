@@ -14,8 +14,10 @@ from .metric import MetricStepper
 from .normal_map import NormalMap
 from .normal_map_stepper import NormalMapStepper
 from .optimizers import arm, check_optimizer, stepper_of
+from .passes import local
 from .regularization import Regularization
 from .rules import Chosen, Selection, select
+from .shards import Part, SharedMap, is_shared
 from .stepper import Options, Stepper, Term
 
 _METHODS: dict[str, type[Stepper]] = {cls.method: cls for cls in (NormalMapStepper, MetricStepper, GradientStepper)}
@@ -40,7 +42,8 @@ def attach(
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
-        Any but LBFGS and SparseAdam. It keeps its class name, its state_dict grows by one tensor a penalised parameter (none
+        Any but LBFGS and SparseAdam; the penalty costs least with those of `shrinkwise.optim`, which take it into their own
+        pass. It keeps its class name, its state_dict grows by one tensor a penalised parameter (none
         for the other methods), and its copies and pickles keep the penalty.
     model : nn.Module
     penalty : Penalty, Rule or list of them
@@ -74,6 +77,13 @@ def attach(
     method, threshold and steps are saved with the optimizer, and loading brings them back, as it does for its learning rate.
     With the normal map a step whose gradients have NaN or infinite entries raises FloatingPointError before anything moves.
 
+    DDP, FSDP2 (``fully_shard``) and tensor parallelism: make the optimizer of the wrapped model and attach in every process;
+    the result is that of one process. Of the sums that this takes all travel in one all_reduce before a step and one after
+    it. What is asked for (`report`, `value`, `certificate` ...) is asked for in every process, with as many batches in each,
+    and is of the whole. Penalties that are sums over weights or groups can be sharded; others are refused. Checkpoints by
+    ``torch.distributed.checkpoint`` resume bit by bit. Lightning, transformers, skorch: ``PenaltyCallback`` in
+    `shrinkwise.networks.lightning`, ``.transformers``, ``.skorch``. Accelerate, Fabric: attach, then ``prepare``, ``setup``.
+
     References: Qiu, Jiang, Milzarek, arXiv 2305.05828.
 
     >>> import torch
@@ -84,7 +94,9 @@ def attach(
     options = Options(threshold, max_norm, schedule, start)
     _check(optimizer, model, method, options)
     selection = select(model, penalty)
-    stepper = _METHODS[method](_terms(optimizer, selection, options), options, selection.left)
+    # An optimizer of `shrinkwise.optim` takes the penalty into its own pass.
+    methods = {**_METHODS, **getattr(type(optimizer).step, "steppers", {})}
+    stepper = methods[method](_terms(optimizer, selection, options), options, selection.left)
     stepper.check(optimizer)
     for unused in selection.unused:
         warnings.warn(f"this rule matches nothing: {unused}", stacklevel=2)
@@ -145,13 +157,16 @@ def _terms(optimizer, selection: Selection, options: Options) -> list[Term]:
 
 def _normal_map(chosen: Chosen) -> NormalMap:
     # anchor="initial" means the weights at this moment.
-    penalty: Penalty = chosen.penalty.resolve(chosen.param.detach())
+    w = chosen.param.detach()
+    penalty: Penalty = chosen.penalty.resolve(w)
     try:
-        fits = penalty.prox(chosen.param.detach(), 1.0).shape == chosen.param.shape
+        found = SharedMap(penalty, Part(w)) if is_shared(w) else NormalMap(penalty, w.shape)
+        fits = found.prox(local(w), 1.0).shape == local(w).shape
         reason = "its weights have another shape"
     except (ValueError, RuntimeError) as error:
+        if is_shared(w) and isinstance(error, RuntimeError):
+            raise  # a process that does not answer
         fits, reason = False, str(error).splitlines()[0]
     if not fits:
-        shape = tuple(chosen.param.shape)
-        raise ValueError(f"{penalty!r} does not fit {chosen.name} of shape {shape}: {reason}")
-    return NormalMap(penalty, chosen.param.shape)
+        raise ValueError(f"{penalty!r} does not fit {chosen.name} of shape {tuple(w.shape)}: {reason}")
+    return found

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from .normal_map_stepper import LATENT, THRESHOLD, NormalMapStepper, full_precision
+from .passes import local
+from .shards import wrap
 
 
 class Average:
@@ -42,7 +44,9 @@ class Average:
         share = (1.0 - self.decay) / -math.expm1(self.updates * math.log(self.decay))
         for name, p in self._params.items():
             state = self._optimizer.state.get(p, {})
-            value = state[LATENT] if LATENT in state and id(p) in self._maps else p.detach().to(full_precision(p))
+            value = local(
+                state[LATENT] if LATENT in state and id(p) in self._maps else p.detach().to(full_precision(p))
+            )
             mean = self._means.get(name)
             if id(p) in self._maps and LATENT in state:
                 t, before = state[THRESHOLD], self._thresholds.get(name)
@@ -60,7 +64,7 @@ class Average:
             mean = self._means[name]
             if name in self._thresholds:
                 mean = self._maps[id(p)].prox(mean, self._thresholds[name])
-            found[name] = mean.to(p.dtype)
+            found[name] = wrap(mean.to(p.dtype), p)
         return found
 
     @property
@@ -89,7 +93,7 @@ class Average:
         return {
             "updates": self.updates,
             "decay": self.decay,
-            "means": dict(self._means),
+            "means": {name: wrap(mean, self._params[name]) for name, mean in self._means.items()},
             "thresholds": dict(self._thresholds),
         }
 
@@ -99,7 +103,7 @@ class Average:
         if unknown:
             raise ValueError(f"this average is of another model: {', '.join(unknown[:3])} is in one of the two only")
         self.updates, self.decay = state["updates"], state["decay"]
-        self._means = {name: mean.clone() for name, mean in state["means"].items()}
+        self._means = {name: local(mean).clone() for name, mean in state["means"].items()}
         self._thresholds = dict(state["thresholds"])
 
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .full_pass import at_rest, gradients, has_dropout, losses
+from .full_pass import at_rest, gradients, has_dropout, losses, slopes
 from .optimizers import weight_decay
+from .passes import local
 from .printing import table
+from .processes import summed
+from .shards import Part, is_shared, processes_of, reshard, whole
 from .stepper import Term
 
 # Measured on ReLU networks: an rms residual of .1 λ is good, of .3 λ usable; the largest entry is about λ whatever one does.
@@ -80,14 +83,14 @@ def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, dra
     with at_rest(model, noise=True):
         found = gradients(model, params, loss_fn, loader, draws)
     with at_rest(model, noise=True, batch_statistics=True):
-        invariant = _scale_invariant(params, next(losses(model, loss_fn, loader))[0])
+        invariant = _scale_invariant(model, params, next(losses(model, loss_fn, loader))[0])
     decays = {id(p): weight_decay(optimizer, group) for group in optimizer.param_groups for p in group["params"]}
     tensors = [
-        _certify_tensor(term, found.mean[k], found.error[k], decays.get(id(term.param), (0.0, 0.0))[0], invariant[k])
-        for k, term in enumerate(terms)
+        _certify_tensor(term, whole(g), whole(error), decays.get(id(term.param), (0.0, 0.0))[0], flat)
+        for term, g, error, flat in zip(terms, found.mean, found.error, invariant, strict=True)
     ]
     decayed = any(decays.get(id(term.param), (0.0, 0.0))[1] for term in terms)
-    value = sum(float(term.map.penalty.value(term.param.detach())) for term in terms)
+    value = sum(term.value() for term in terms)
     counted = [t for t in tensors if not t.scale_invariant]
     rms = math.sqrt(sum(t.parts * t.rms**2 for t in counted) / max(sum(t.parts for t in counted), 1))
     largest = max((t.largest for t in counted), default=0.0)
@@ -106,7 +109,7 @@ def lam_scale(normal_map) -> float:
 
 
 def _certify_tensor(term: Term, gradient, error, coupled: float, invariant: bool) -> TensorCertificate:
-    w, penalty = term.param.detach().to(gradient.dtype), term.map.penalty
+    w, penalty = term.whole().to(gradient.dtype), term.map.penalty
     scale = lam_scale(term.map)
     gradient = gradient + coupled * w  # coupled weight decay is part of the loss that is minimised
     residual = penalty.violation(w, gradient) / scale
@@ -152,30 +155,44 @@ def _status(rms: float, ratio: float, invariant: list[str], decayed: bool) -> st
     return text
 
 
-def _scale_invariant(params: list[nn.Parameter], loss: Callable[[], torch.Tensor]) -> list[bool]:
+def _scale_invariant(model: nn.Module, params: list[nn.Parameter], loss: Callable[[], torch.Tensor]) -> list[bool]:
     """Whether doubling a tensor leaves the loss alone although moving it elsewhere by as much does not, for each."""
+    processes = processes_of(model)
+
+    def mean_loss() -> float:
+        torch.manual_seed(0)  # the same dropout draw each time
+        reshard(model)
+        here = loss().double()
+        return float(summed(here, processes) / summed(torch.ones_like(here), processes))
+
     with torch.enable_grad():
         torch.manual_seed(0)
-        slopes = torch.autograd.grad(loss(), params, allow_unused=True)
-    return [g is not None and _is_scale_invariant(p, g, loss) for p, g in zip(params, slopes, strict=True)]
+        found = slopes(model, params, loss())
+    return [g is not None and _is_scale_invariant(p, whole(g), mean_loss) for p, g in zip(params, found, strict=True)]
 
 
-def _is_scale_invariant(param: nn.Parameter, gradient: torch.Tensor, loss: Callable[[], torch.Tensor]) -> bool:
-    w = param.detach().clone()
+@torch.no_grad()
+def _is_scale_invariant(param: nn.Parameter, gradient: torch.Tensor, mean_loss: Callable[[], float]) -> bool:
+    w = whole(param.detach()).clone()
     lengths = float(gradient.norm() * w.norm())
     if not lengths or abs(float((gradient * w).sum())) > _RIGHT_ANGLE * lengths:
         return False
 
     def at(weights: torch.Tensor) -> float:
-        param.data = weights
-        torch.manual_seed(0)  # the same dropout draw each time
-        return float(loss())
+        if is_shared(param):  # FSDP2 gathers from this very memory
+            local(param).copy_(Part(param).cut(weights))
+        else:
+            param.data = weights
+        return mean_loss()
 
     kept = param.data
-    with torch.no_grad():
-        aside = torch.randn_like(w)
-        try:
-            here, doubled, moved = at(w), at(2 * w), at(w + aside * (w.norm() / aside.norm()))
-        finally:
+    torch.manual_seed(0)  # the same direction in all processes
+    aside = torch.randn_like(w)
+    try:
+        here, doubled, moved = at(w), at(2 * w), at(w + aside * (w.norm() / aside.norm()))
+    finally:
+        if is_shared(param):
+            local(param).copy_(Part(param).cut(w))
+        else:
             param.data = kept
     return abs(doubled - here) <= _UNMOVED * abs(moved - here)

@@ -10,6 +10,9 @@ from functools import partial
 import torch
 from torch import nn
 
+from .processes import summed
+from .shards import processes_of
+
 
 @dataclass
 class Gradients:
@@ -27,14 +30,17 @@ def gradients(model: nn.Module, params: list[nn.Parameter], loss_fn, loader, dra
     spread = [torch.zeros_like(m) for m in mean]
     total_loss = 0.0
     for draw in range(1, draws + 1):
-        drawn, weight, loss_sum = [torch.zeros_like(m) for m in mean], 0, 0.0
+        drawn, weight, loss_sum = [torch.zeros_like(m) for m in mean], 0.0, 0.0
         for batch_loss, size in losses(model, loss_fn, loader):
             with torch.enable_grad():
                 loss = _differentiable(batch_loss())
-                for total, g in zip(drawn, torch.autograd.grad(loss, params, allow_unused=True), strict=True):
+                processes, samples, batch_sum = _together(model, size, loss.detach())
+                # The mean over processes of loss · share is the mean over the samples of all of them.
+                share = size * processes / samples
+                for total, g in zip(drawn, slopes(model, params, loss * share), strict=True):
                     if g is not None:
-                        total.add_(g.to(total.dtype), alpha=size)
-            weight, loss_sum = weight + size, loss_sum + size * float(loss.detach())
+                        total.add_(g.to(total.dtype), alpha=samples)
+            weight, loss_sum = weight + samples, loss_sum + batch_sum
         total_loss += loss_sum / _some(weight)
         for m, s, total in zip(mean, spread, drawn, strict=True):  # Welford's running mean and sum of squares
             delta = total / weight - m
@@ -47,10 +53,35 @@ def gradients(model: nn.Module, params: list[nn.Parameter], loss_fn, loader, dra
 @torch.no_grad()
 def mean_loss(model: nn.Module, loss_fn, loader) -> float:
     """The mean loss over all the data."""
-    total, weight = 0.0, 0
+    total, weight = 0.0, 0.0
     for batch_loss, size in losses(model, loss_fn, loader):
-        total, weight = total + size * float(batch_loss()), weight + size
+        _, samples, batch_sum = _together(model, size, batch_loss())
+        total, weight = total + batch_sum, weight + samples
     return total / _some(weight)
+
+
+def slopes(model: nn.Module, params: list[nn.Parameter], loss: torch.Tensor) -> list[torch.Tensor | None]:
+    """∇ loss; with DDP or FSDP2 averaged over the processes, which their hooks do in a backward pass."""
+    if not processes_of(model):
+        return list(torch.autograd.grad(loss, params, allow_unused=True))
+    kept = [(p, p.grad) for p in params]
+    others = [p for p in model.parameters() if p.requires_grad and not any(p is q for q in params)]
+    kept += [(p, p.grad) for p in others]
+    try:
+        for p, _ in kept:
+            p.grad = None
+        loss.backward()
+        return [p.grad for p in params]
+    finally:
+        for p, grad in kept:
+            p.grad = grad
+
+
+def _together(model: nn.Module, size: int, loss) -> tuple[float, float, float]:
+    """(processes, samples, sum of the losses of the samples) of a batch of which each process has a part."""
+    mine = torch.tensor([1.0, size, size * float(loss)], dtype=torch.float64, device=getattr(loss, "device", None))
+    processes, samples, batch_sum = summed(mine, processes_of(model)).tolist()
+    return processes, samples, batch_sum
 
 
 def losses(model: nn.Module, loss_fn, loader) -> Iterator[tuple[Callable[[], torch.Tensor], int]]:
@@ -101,7 +132,7 @@ def _differentiable(loss) -> torch.Tensor:
     return loss
 
 
-def _some(weight: int) -> int:
+def _some(weight: float) -> float:
     if not weight:
         raise ValueError("the loader gave no batch; a generator is empty the second time, give a list or a DataLoader")
     return weight

@@ -7,6 +7,8 @@ import torch
 from shrinkwise.penalties import Constraint, Penalty
 
 from .optimizers import gradient_scale
+from .passes import local
+from .shards import wrap
 from .stepper import Flight, Moving, Stepper
 
 
@@ -32,11 +34,11 @@ class GradientStepper(Stepper):
         """Lend the sum of both gradients."""
         scale, flights = float(gradient_scale(optimizer)), []
         for term, group, grad, _ in moving:
-            p = term.param
             with torch.enable_grad():
-                w = p.detach().requires_grad_()
-                (slope,) = torch.autograd.grad(term.map.penalty.value(w), w)
-            flights.append(Flight(term, group, grad, grad + scale * slope.to(grad.dtype)))
+                w = local(term.param).detach().requires_grad_()
+                (slope,) = torch.autograd.grad(term.map.penalty_here.value(w), w)
+            lent = local(grad) + scale * slope.to(grad.dtype)
+            flights.append(Flight(term, group, grad, wrap(lent, term.param)))
         self._flights = flights
         for flight in flights:
             flight.term.param.grad = flight.lent

@@ -23,10 +23,11 @@ from typing import NamedTuple
 import torch
 from torch import optim
 
-from shrinkwise.penalties import l1_l2_of_all, prox_into
+from shrinkwise.penalties import l1_l2_of_all
 
 from .normal_map import concavity
-from .passes import in_reach, metric_prox
+from .passes import in_reach, local, metric_prox
+from .shards import put_proxes
 from .stepper import Flight, Moving, Stepper
 
 
@@ -89,7 +90,8 @@ class MetricStepper(Stepper):
                     f"bound; {instead}, or SGD"
                 )
             try:
-                penalty.prox(p.detach(), torch.linspace(1.0, 2.0, p.numel()).to(p).reshape(p.shape))
+                here = local(p).detach()
+                term.map.penalty_here.prox(here, torch.linspace(1.0, 2.0, here.numel()).to(here).reshape(here.shape))
             except (TypeError, ValueError) as error:
                 raise ValueError(
                     f"{penalty!r} has no prox with a step of its own for every weight; {instead}"
@@ -98,7 +100,7 @@ class MetricStepper(Stepper):
     def lift(self, optimizer, moving: list[Moving]) -> None:
         """Nothing before the step, but one that is too long for a concave penalty is refused."""
         for term, group, _, _ in moving:
-            bend = concavity(term.map.penalty)
+            bend = concavity(term.map.penalty_here)
             # From 1/ρ on the prox jumps between zero and staying put, and rests where the penalty still pulls.
             if bend and not metric_of(optimizer, group, {}).rate * bend < 1.0:
                 raise ValueError(
@@ -111,17 +113,19 @@ class MetricStepper(Stepper):
         """The prox."""
         uniform, diagonal = [], []
         for flight in flights:
-            term, p = flight.term, flight.term.param
-            metric, penalty = metric_of(optimizer, flight.group, optimizer.state.get(p, {})), term.map.penalty
+            p, penalty = local(flight.term.param), flight.term.map.penalty_here
+            metric = metric_of(optimizer, flight.group, optimizer.state.get(flight.term.param, {}))
             if metric.v is None:
                 uniform.append((penalty, p.data, metric.rate, p))
                 continue
+            v = local(metric.v)
+            metric = metric._replace(v=v)
             slopes = l1_l2_of_all(penalty, p)
-            if slopes is not None and in_reach(p) and in_reach(metric.v) and p.dtype == metric.v.dtype:
-                diagonal.append((p, metric.v, metric.rate, metric.scale, metric.eps, *slopes))
+            if slopes is not None and in_reach(p) and in_reach(v) and p.dtype == v.dtype:
+                diagonal.append((p, v, metric.rate, metric.scale, metric.eps, *slopes))
             else:
                 p.copy_(penalty.prox(p.detach(), metric.steps()))
-        prox_into(uniform)
+        put_proxes(uniform)
         metric_prox(diagonal)
 
 

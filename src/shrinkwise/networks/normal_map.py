@@ -27,6 +27,8 @@ _NEAR_ZERO, _SMOOTH = 1e-100, 1e-50
 # A smooth penalty has no threshold. There t only scales z, here to w · 9/8 or so.
 _SMOOTH_OFFSET = 1 / 8
 _RATCHET_FACTOR, _RATCHET_SLACK = 3.0, 1.05
+# Lengths of steps are measured on all entries of a tensor, or on so many cache lines of it.
+_LINES, _LINE = 512, 16
 
 
 class Kinks(NamedTuple):
@@ -48,13 +50,14 @@ class NormalMap:
     def __init__(self, penalty: Penalty, shape):
         self._given = penalty
         self.has_fixed = _has_fixed(penalty)
-        self.unit = _released(penalty) if self.has_fixed else _of_lam_one(penalty)
+        self._f = _released(penalty) if self.has_fixed else _of_lam_one(penalty)
+        self.unit = self._f  # f on the tensor that z is
         self.is_constraint = isinstance(penalty, Constraint)
         # f + ½ρ|w|² is convex; where t exceeds 1/ρ the prox jumps, and the latent cannot settle.
         bend = concavity(self.unit)
         self.longest = 0.5 / bend if bend else math.inf
         self._weightless = self.unit.with_lam(0.0)
-        self.shape = tuple(shape)
+        self.shape = self.local_shape = tuple(shape)
         self.factor = 1.0
         self.lam: float | torch.Tensor = 1.0 if self.has_fixed else float(penalty.lam)
 
@@ -95,9 +98,14 @@ class NormalMap:
         if not isinstance(self.lam, torch.Tensor):
             lam = self.lam * self.factor
             as_given = lam == (1.0 if self.has_fixed else float(self._given.lam))
-            return self._given if as_given else self.unit.with_lam(lam)
-        each = self.unit.strengths(torch.zeros(self.shape, dtype=torch.float64)) * self.lam.double().cpu()
-        return copy.copy(self.unit).set_params(weights=each.numpy()).with_lam(self.factor)
+            return self._given if as_given else self._f.with_lam(lam)
+        each = self._f.strengths(torch.zeros(self.shape, dtype=torch.float64)) * self.lam.double().cpu()
+        return copy.copy(self._f).set_params(weights=each.numpy()).with_lam(self.factor)
+
+    @property
+    def penalty_here(self) -> Penalty:
+        """λ f on the tensor that is here: of a sharded one, the part."""
+        return self.penalty
 
     def prox(self, z: torch.Tensor, t: float) -> torch.Tensor:
         """w = prox_{t f}(z)."""
@@ -113,12 +121,25 @@ class NormalMap:
             return 1.0
         if not self.smooth:
             return min(self.mean_zeroing_step(w), self.longest)
-        slope = float(self._subgradient(w).abs().mean())
-        return _SMOOTH_OFFSET * float(w.abs().mean()) / slope if slope else 0.0
+        slope = float(self._mean(self._subgradient(w).abs()))
+        return _SMOOTH_OFFSET * float(self._mean(w.abs())) / slope if slope else 0.0
+
+    def sample(self, z: torch.Tensor) -> torch.Tensor:
+        """Entries of z in evenly spaced cache lines, in the order of its memory."""
+        flat = (z if z.is_contiguous() else z.as_strided((z.numel(),), (1,))).reshape(-1)
+        few = len(flat) < 2 * _LINES * _LINE
+        return flat if few else flat.as_strided((_LINES, _LINE), (len(flat) // _LINES, 1))
 
     def length(self, d: torch.Tensor) -> torch.Tensor:
         """Mean length of the entries d of a step, in the mean that the norms of `mean_zeroing_step` take."""
-        return d.abs().mean() if self.unit.separable else d.square().mean().sqrt()
+        return self._mean(d.abs()) if self.unit.separable else self._mean(d.square()).sqrt()
+
+    def agreed(self, *flags: bool) -> list[bool]:
+        """The flags; of a sharded tensor, whether each is up in some process."""
+        return list(flags)
+
+    def _mean(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean()
 
     def ratcheted(self, z: torch.Tensor, length: float, t: float) -> tuple[torch.Tensor, float]:
         """(z, t) after a step of this mean `length`: t raised where steps are long against it, with w = prox_{t f}(z) unmoved.
@@ -141,7 +162,7 @@ class NormalMap:
 
     @functools.cached_property
     def _zeroing_step_of_ones(self) -> float:
-        return self.mean_zeroing_step(torch.ones(self.shape, dtype=torch.float64))
+        return self.mean_zeroing_step(torch.ones(self.local_shape, dtype=torch.float64))
 
     def mean_zeroing_step(self, d: torch.Tensor) -> float:
         """Mean over entries or groups of the smallest t with prox_{t f}(d) = 0."""
@@ -157,12 +178,14 @@ class NormalMap:
     @functools.cached_property
     def _kinks(self) -> Kinks:
         # ∂f(0) has the length of ∇f just beside 0, measured per entry or group as `violation` measures.
-        beside = torch.full(self.shape, _NEAR_ZERO, dtype=torch.float64)
+        beside = torch.full(self.local_shape, _NEAR_ZERO, dtype=torch.float64)
         radii = self._weightless.violation(torch.zeros_like(beside), self._subgradient(beside)).reshape(-1)
         radii = torch.where(radii > _SMOOTH, radii, torch.zeros_like(radii))
-        n_kinked = int((radii > 0).sum())
-        same = bool((radii == radii[0]).all())
-        return Kinks(radii[:1].clone() if same else radii, n_kinked)
+        same = bool(radii.numel()) and bool((radii == radii[0]).all())
+        return Kinks(radii[:1].clone() if same else radii, self._n_kinked(radii))
+
+    def _n_kinked(self, radii: torch.Tensor) -> int:
+        return int((radii > 0).sum())
 
     def _subgradient(self, w: torch.Tensor) -> torch.Tensor:
         with torch.enable_grad():
@@ -208,3 +231,10 @@ def _released(penalty: Penalty) -> Penalty:
 
 def _inner(penalty: Penalty) -> Penalty:
     return penalty.penalty if isinstance(penalty, Fixed) else penalty
+
+
+def sampled_places(size: int) -> torch.Tensor:
+    """Where the entries lie that `NormalMap.sample` takes of `size`, in order."""
+    if size < 2 * _LINES * _LINE:
+        return torch.arange(size)
+    return (torch.arange(_LINES)[:, None] * (size // _LINES) + torch.arange(_LINE)).reshape(-1)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .rules import select
+from .shards import whole
 
 
 def penalty(model: nn.Module, rules) -> torch.Tensor:
@@ -25,4 +26,4 @@ def penalty(model: nn.Module, rules) -> torch.Tensor:
     chosen = select(model, rules).chosen
     if not chosen:
         raise ValueError(f"the rules choose no parameter of this {type(model).__name__}; print(model) shows its names")
-    return sum(c.penalty.value(c.param) for c in chosen)
+    return sum(c.penalty.value(whole(c.param)) for c in chosen)

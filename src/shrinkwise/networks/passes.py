@@ -55,8 +55,10 @@ def numbers(scalars: list[torch.Tensor]) -> list[float]:
 
 
 def local(x: torch.Tensor) -> torch.Tensor:
-    """The part of a distributed tensor that is here; any other tensor itself."""
-    return x.to_local() if hasattr(x, "to_local") else x
+    """The part of a distributed tensor that is here, on its memory; any other tensor itself."""
+    # Not to_local(): of a parameter it is another view, and `.data` has to be exchanged on the tensor itself.
+    here = getattr(x, "_local_tensor", x)
+    return here.wait() if hasattr(here, "wait") else here
 
 
 def in_reach(x: torch.Tensor) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -18,6 +19,9 @@ from torch import nn
 from .full_pass import at_rest, gradients, has_dropout, mean_loss
 from .normal_map_stepper import full_precision
 from .optimizers import weight_decay
+from .passes import local
+from .processes import in_rounds
+from .shards import Part, is_shared, reshard, whole, wrap
 from .stepper import Term
 
 # Steps at one length after which a longer one is tried, and by how much.
@@ -46,7 +50,10 @@ class Polish:
 
 
 class Objective:
-    """L + λf over the parameters of an optimizer; coupled weight decay is part of L."""
+    """L + λf over the parameters of an optimizer; coupled weight decay is part of L.
+
+    Points are lists of tensors, of sharded parameters the parts that are here; numbers are those of the whole.
+    """
 
     def __init__(self, model: nn.Module, optimizer, terms: list[Term], loss_fn, loader):
         self.model, self.loss_fn, self.loader = model, loss_fn, loader
@@ -54,18 +61,21 @@ class Objective:
         decays = {id(p): weight_decay(optimizer, g)[0] for g in optimizer.param_groups for p in g["params"]}
         self.params = [p for g in optimizer.param_groups for p in g["params"] if id(p) in own]
         self.decays = [decays[id(p)] for p in self.params]
-        penalties = {id(term.param): term.map.penalty for term in terms}
-        self.penalties = [penalties.get(id(p)) for p in self.params]
+        maps = {id(term.param): term.map for term in terms}
+        self.penalties = [maps[id(p)].penalty if id(p) in maps else None for p in self.params]
+        self.proxes = [maps[id(p)].penalty_here.prox if id(p) in maps else _stay for p in self.params]
+        self.parts = [Part(p) if is_shared(p) else None for p in self.params]
 
     def point(self) -> list[torch.Tensor]:
         """The parameters in full precision."""
-        return [p.detach().to(full_precision(p), copy=True) for p in self.params]
+        return [local(p).detach().to(full_precision(p), copy=True) for p in self.params]
 
     @torch.no_grad()
     def move_to(self, x: list[torch.Tensor]) -> None:
         """Set the parameters."""
         for p, values in zip(self.params, x, strict=True):
-            p.copy_(values)
+            local(p).copy_(values)
+        reshard(self.model)
 
     def loss(self, x: list[torch.Tensor]) -> float:
         """L at x."""
@@ -76,18 +86,34 @@ class Objective:
         """(L, ∇L) at x."""
         self.move_to(x)
         found = gradients(self.model, self.params, self.loss_fn, self.loader)
-        return found.loss + self._decayed(x), [g + d * v for g, d, v in zip(found.mean, self.decays, x, strict=True)]
+        slope = [local(g) + d * v for g, d, v in zip(found.mean, self.decays, x, strict=True)]
+        return found.loss + self._decayed(x), slope
 
     def penalty(self, x: list[torch.Tensor]) -> float:
         """λf at x."""
-        return sum(float(f.value(v)) for f, v in zip(self.penalties, x, strict=True) if f is not None)
+        together = zip(self.penalties, self.params, x, strict=True)
+        return sum(float(f.value(whole(wrap(v, p)))) for f, p, v in together if f is not None)
 
     def prox(self, x: list[torch.Tensor], step: float) -> list[torch.Tensor]:
         """prox_{step λf}(x)."""
-        return [v if f is None else f.prox(v, step) for f, v in zip(self.penalties, x, strict=True)]
+        return in_rounds([partial(prox, v, step) for prox, v in zip(self.proxes, x, strict=True)])
+
+    def dot(self, a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
+        """⟨a, b⟩."""
+        return self._sum([(u.double() * v.double()).sum() for u, v in zip(a, b, strict=True)])
+
+    def equal(self, a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+        """Whether two points are the same to the last bit."""
+        return self._sum([(u != v).sum().double() for u, v in zip(a, b, strict=True)]) == 0.0
 
     def _decayed(self, x) -> float:
-        return sum(0.5 * d * float(v.square().sum()) for d, v in zip(self.decays, x, strict=True) if d)
+        return self._sum([0.5 * d * v.double().square().sum() for d, v in zip(self.decays, x, strict=True)])
+
+    def _sum(self, each: list[torch.Tensor]) -> float:
+        asked = [
+            partial(part.total, s) if part else partial(_stay, s) for part, s in zip(self.parts, each, strict=True)
+        ]
+        return float(sum(in_rounds(asked)))
 
 
 @torch.no_grad()
@@ -121,10 +147,11 @@ def _fista(objective: Objective, start: list, steps: int) -> tuple[list, float, 
         if since >= _PATIENCE:
             length, since = length * _LONGER, 0
         value = new_loss + objective.penalty(new)
-        uphill = _dot([a - b for a, b in zip(y, new, strict=True)], [a - b for a, b in zip(new, x, strict=True)]) > 0
+        way, gain = [a - b for a, b in zip(y, new, strict=True)], [a - b for a, b in zip(new, x, strict=True)]
+        uphill = objective.dot(way, gain) > 0
         if value < after:
             best, after = new, value
-        if all(torch.equal(a, b) for a, b in zip(new, y, strict=True)):
+        if objective.equal(new, y):
             break
         following = 1.0 if uphill else 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * t * t))
         momentum = 0.0 if uphill else (t - 1.0) / following
@@ -142,25 +169,27 @@ def _descend(objective: Objective, y, loss: float, slope, length: float) -> tupl
         new_loss, way = objective.loss(new), [a - b for a, b in zip(new, y, strict=True)]
         # Losses that differ by rounding alone cannot tell a step too long.
         room = 8.0 * eps * abs(loss)
-        if new_loss <= loss + _dot(slope, way) + _dot(way, way) / (2.0 * length) + room or length < _SHORTEST:
+        bound = loss + objective.dot(slope, way) + objective.dot(way, way) / (2.0 * length)
+        if new_loss <= bound + room or length < _SHORTEST:
             return new, new_loss, length
         length *= 0.5
 
 
 def _first_length(objective: Objective, x, slope) -> float:
     """About 1/curvature of L along its gradient."""
-    size = math.sqrt(_dot(slope, slope))
+    size = math.sqrt(objective.dot(slope, slope))
     if not size:
         return 1.0
-    reach = 1e-3 * (math.sqrt(_dot(x, x)) or 1.0) / size
+    reach = 1e-3 * (math.sqrt(objective.dot(x, x)) or 1.0) / size
     _, there = objective.slope([v - reach * g for v, g in zip(x, slope, strict=True)])
-    bend = math.sqrt(_dot(*([[a - b for a, b in zip(there, slope, strict=True)]] * 2)))
+    turn = [a - b for a, b in zip(there, slope, strict=True)]
+    bend = math.sqrt(objective.dot(turn, turn))
     return reach * size / bend if bend else 1.0
 
 
-def _dot(a, b) -> float:
-    return float(sum((u.double() * v.double()).sum() for u, v in zip(a, b, strict=True)))
+def _stay(v: torch.Tensor, step: float = 0.0) -> torch.Tensor:
+    return v
 
 
 def _zeros(terms: list[Term]) -> int:
-    return sum(int((term.param == 0).sum()) for term in terms)
+    return sum(int((term.whole() == 0).sum()) for term in terms)

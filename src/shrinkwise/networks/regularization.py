@@ -10,6 +10,7 @@ from .normal_map_stepper import NormalMapStepper
 from .optimizers import arm, disarm, stepper_of
 from .polish import Polish, polish
 from .report import Report, describe
+from .shards import reshard
 from .stepper import Options, Term
 from .support import SupportStepper
 
@@ -32,6 +33,7 @@ class Regularization:
         """The penalised parameters, weights in place even if a step was interrupted."""
         self._stepper.undo()
         if self.model is not None:
+            reshard(self.model)
             own = {id(p) for p in self.model.parameters()}
             gone = [term.name for term in self._stepper.terms if id(term.param) not in own]
             if gone:
@@ -60,11 +62,11 @@ class Regularization:
 
     def value(self) -> float:
         """Σ_k λ_k f_k at the current weights."""
-        return sum(float(term.map.penalty.value(term.param.detach())) for term in self.terms)
+        return sum(term.value() for term in self.terms)
 
     def zeros(self) -> dict[str, int]:
         """Number of weights that are exactly 0.0, by name of the penalised parameter."""
-        return {term.name: int((term.param == 0).sum()) for term in self.terms}
+        return {term.name: int((term.whole() == 0).sum()) for term in self.terms}
 
     # --- what is changed -------------------------------------------------------------------------------
     def set_lam(self, lam, *, rule: int | None = None) -> None:

@@ -79,7 +79,7 @@ def describe(terms: list[Term], stepper: Stepper, optimizer) -> Report:
     """The report of an attached optimizer."""
     tensors = []
     for term in terms:
-        w, groups = term.param.detach(), term.map.penalty.groups
+        w, groups = term.whole(), term.map.penalty.groups
         norms = None if groups is None else groups.norms(w)
         tensors.append(
             TensorReport(
@@ -95,5 +95,5 @@ def describe(terms: list[Term], stepper: Stepper, optimizer) -> Report:
                 note=term.note,
             )
         )
-    value = sum(float(term.map.penalty.value(term.param.detach())) for term in terms)
+    value = sum(term.value() for term in terms)
     return Report(tensors, stepper.left, stepper.notes, value, stepper.method, stepper.steps)

@@ -185,6 +185,8 @@ def as_rules(penalty_or_rules) -> list[Rule]:
 
 def candidates(model: nn.Module) -> list[Candidate]:
     """Every parameter once, with all its names (compiled wrappers and parametrisations looked through) and its role."""
+    if isinstance(model, (nn.parallel.DistributedDataParallel, nn.DataParallel)):
+        model = model.module
     modules = dict(model.named_modules(remove_duplicate=False))
     found: dict[int, Candidate] = {}
     for full_name, param in model.named_parameters(remove_duplicate=False):

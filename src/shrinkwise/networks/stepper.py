@@ -16,6 +16,7 @@ import torch
 
 from .normal_map import NormalMap
 from .optimizers import gradient_scale, step_is_skipped
+from .shards import whole
 
 PREFIX = "shrinkwise_"
 METHOD, STEPS, GIVEN_THRESHOLD, LAM = (PREFIX + key for key in ("method", "steps", "threshold", "lam_"))
@@ -30,6 +31,14 @@ class Term:
     map: NormalMap
     rule: int
     note: str = ""
+
+    def whole(self) -> torch.Tensor:
+        """The weights; those of a sharded parameter from all processes, each of which has to ask."""
+        return whole(self.param.detach())
+
+    def value(self) -> float:
+        """λ f(w)."""
+        return float(self.map.penalty.value(self.whole()))
 
 
 @dataclass

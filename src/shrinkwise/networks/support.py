@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .passes import local
+from .shards import wrap
 from .stepper import Flight, Moving, Stepper
 
 
@@ -24,13 +26,13 @@ class SupportStepper(Stepper):
     def lift(self, optimizer, moving: list[Moving]) -> None:
         """No gradient at the zeros: it would stir momentum and second moments."""
         for term, group, grad, _ in moving:
-            p = term.param
-            zeros = p.detach() == 0
-            self._flights.append(Held(term, group, grad, grad.masked_fill(zeros, 0.0), zeros))
+            zeros = local(term.param).detach() == 0
+            lent = wrap(local(grad).masked_fill(zeros, 0.0), term.param)
+            self._flights.append(Held(term, group, grad, lent, zeros))
         for flight in self._flights:
             flight.term.param.grad = flight.lent
 
     def land(self, optimizer, flights: list[Held]) -> None:  # type: ignore[override]
         """The zeros again: momentum from before moves them."""
         for flight in flights:
-            flight.term.param.masked_fill_(flight.zeros, 0.0)
+            local(flight.term.param).masked_fill_(flight.zeros, 0.0)

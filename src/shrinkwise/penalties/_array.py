@@ -100,7 +100,8 @@ def vector_norm(x, axes):
     """Euclidean norm over `axes`; torch's has subgradient 0 at 0, so autograd of a zero group is 0 and not NaN."""
     xp = namespace(x)
     if xp is not np:
-        return xp.linalg.vector_norm(x, dim=axes)
+        # torch's norm of a distributed tensor is wrong without a word where an axis is sharded.
+        return xp.linalg.vector_norm(whole(x), dim=axes)
     # Squares in float64: 1e30 in float32 is an honest weight, its square is not. An infinite norm shrinks by nothing.
     with np.errstate(over="ignore"):
         return np.linalg.vector_norm(double(x), axis=axes).astype(x.dtype, copy=False)
@@ -128,8 +129,16 @@ def positive_part(x):
 
 
 def number_or_scalar(x):
-    """A NumPy scalar as float; a torch scalar stays a tensor, so that autograd can go through it."""
-    return float(x) if namespace(x) is np else x
+    """A NumPy scalar as float; a torch scalar stays a tensor, so that autograd can go through it.
+
+    Of a distributed tensor the whole: ``float()`` of it would be this process's own part of a sum.
+    """
+    return float(x) if namespace(x) is np else whole(x)
+
+
+def whole(x):
+    """A distributed tensor from all its parts; any other itself."""
+    return x.full_tensor() if hasattr(x, "full_tensor") else x
 
 
 def mask_like(mask, w):
@@ -142,5 +151,4 @@ def as_numpy(values) -> np.ndarray:
     """Any array, tensor or number as a float64 NumPy array; a distributed tensor as a whole."""
     if namespace(values) is np:
         return np.asarray(values, dtype=float)
-    values = values.full_tensor() if hasattr(values, "full_tensor") else values
-    return values.detach().double().cpu().numpy()
+    return whole(values).detach().double().cpu().numpy()

@@ -5,6 +5,7 @@
  *   BIAS_RELU  out = kept ? max(in + bias, 0) * (1/keep) : 0         bias: one number a column
  *   RELU_BACK  out = other <= 0 ? 0 : in * (1/keep)                  other: what BIAS_RELU gave; no bits needed
  *   MASK       out = kept, a byte of 0 or 1
+ *   PAST       SCALE for an output too large to stay in the caches: stored past them
  *
  * Element i of the arrays uses the bits of element first + i of the draw (philox.h), so ranges may be cut anywhere. in == out
  * is allowed. float16 and bfloat16 are computed in float and rounded once. A product and a sum are never contracted: the
@@ -16,13 +17,13 @@
 #pragma clang fp contract(off)
 #endif
 
+#include "lanes.h"
 #include "parallel.h"
 #include "philox.h"
 
-enum { SCALE = 0, RESIDUAL = 1, BIAS_RELU = 2, RELU_BACK = 3, MASK = 4 };
+enum { SCALE = 0, RESIDUAL = 1, BIAS_RELU = 2, RELU_BACK = 3, MASK = 4, PAST = 5 };
 enum { F32 = 0, F64 = 1, BF16 = 2, F16 = 3 };
-typedef uint16_t bf16;
-typedef uint16_t f16;
+enum { LARGE = 1 << 23 }; /* bytes: with the input, half of a common last-level cache */
 
 typedef struct {
     int op, dtype;
@@ -113,19 +114,26 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
         PUT_##T(out, y);                                                                                               \
     }
 
-/* Elements from..to, a block at a time: its bits by KEEP, its elements by BODY(op, in, other, out, words, n). */
+/* Elements from..to, a block at a time: its bits by KEEP, its elements by BODY(op, in, other, out, words). What does not fill
+ * a block goes through one. */
 #define RANGE_LOOP(OP, T, KEEP, BODY)                                                                                  \
     for (int64_t k = from; k < to; k += BLOCK) {                                                                       \
-        const int64_t n = to - k < BLOCK ? to - k : BLOCK;                                                             \
-        const T *other = OP == BIAS_RELU ? bias_at(job, k, sizeof(T), copy) : (const T *)job->other + k;               \
+        const T *other = OP == BIAS_RELU ? bias_at(job, k, sizeof(T), bias) : (const T *)job->other + k;               \
         if (OP != RELU_BACK) {                                                                                         \
             KEEP(&job->draw, bits.group, words);                                                                       \
             shift_in(&bits, words);                                                                                    \
         }                                                                                                              \
-        if (n == BLOCK)                                                                                                \
-            BODY(OP, (const T *)job->in + k, other, (T *)job->out + k, words, BLOCK, scale);                           \
-        else                                                                                                           \
-            BODY(OP, (const T *)job->in + k, other, (T *)job->out + k, words, n, scale);                               \
+        if (to - k >= BLOCK) {                                                                                         \
+            BODY(OP, (const T *)job->in + k, other, (T *)job->out + k, words, scale);                                  \
+        } else {                                                                                                       \
+            const size_t size = (size_t)(to - k) * sizeof(T);                                                          \
+            memset(rest, 0, sizeof rest);                                                                              \
+            memcpy(rest[0], (const T *)job->in + k, size);                                                             \
+            if (OP == RESIDUAL || OP == RELU_BACK)                                                                     \
+                other = memcpy(rest[1], other, size);                                                                  \
+            BODY(OP, rest[0], other, rest[0], words, scale);                                                           \
+            memcpy((T *)job->out + k, rest[0], size);                                                                  \
+        }                                                                                                              \
     }                                                                                                                  \
     break
 
@@ -134,11 +142,14 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
     {                                                                                                                  \
         const V scale = (V)job->scale;                                                                                 \
         bits_t bits = bits_from(job->first + from, &job->draw);                                                        \
-        uint64_t words[2] = {0, 0};                                                                                    \
-        char copy[BLOCK * sizeof(T)];                                                                                  \
+        uint64_t words[GROUPS] = {0};                                                                                    \
+        char bias[BLOCK * sizeof(T)];                                                                                  \
+        SW_ALIGNED T rest[2][BLOCK];                                                                                   \
         switch (job->op) {                                                                                             \
         case SCALE:                                                                                                    \
             RANGE_LOOP(SCALE, T, KEEP, BODY);                                                                          \
+        case PAST:                                                                                                     \
+            RANGE_LOOP(PAST, T, KEEP, BODY);                                                                           \
         case RESIDUAL:                                                                                                 \
             RANGE_LOOP(RESIDUAL, T, KEEP, BODY);                                                                       \
         case BIAS_RELU:                                                                                                \
@@ -146,13 +157,15 @@ SW_INLINE const void *bias_at(const job_t *job, int64_t k, int64_t size, char *c
         default:                                                                                                       \
             RANGE_LOOP(RELU_BACK, T, KEEP, BODY);                                                                      \
         }                                                                                                              \
+        if (job->op == PAST)                                                                                           \
+            sw_stream_end();                                                                                           \
     }
 
 #define DEFINE_PLAIN(T, V)                                                                                             \
     DEFINE_ONE(T, V)                                                                                                   \
-    SW_INLINE void plain_body_##T(int op, const T *in, const T *other, T *out, const uint64_t *words, int64_t n, V scale) \
+    SW_INLINE void plain_body_##T(int op, const T *in, const T *other, T *out, const uint64_t *words, V scale)         \
     {                                                                                                                  \
-        for (int64_t j = 0; j < n; j++)                                                                                \
+        for (int j = 0; j < BLOCK; j++)                                                                                \
             one_##T(op, in + j, other + j, out + j, words[j / SW_GROUP] >> (j % SW_GROUP) & 1, scale);                 \
     }                                                                                                                  \
     DEFINE_RANGE(plain_##T, , T, V, keep_plain, plain_body_##T)
@@ -171,14 +184,13 @@ DEFINE_PLAIN(bf16, float)
 DEFINE_PLAIN(f16, float)
 
 #ifdef SW_X86
-/* W elements at a time; what is left over goes one by one. POSITIVE(a, b): 0 where b <= 0, else a. */
+/* W elements at a time. POSITIVE(a, b): 0 where b <= 0, else a. */
 #define DEFINE_VECTOR(ISA, TARGET, KEEP, T, V, W, X, LOAD, STORE, ONE, MUL, ADD, POSITIVE, KEPT)                       \
-    TARGET SW_INLINE void body_##T##_##ISA(int op, const T *in, const T *other, T *out, const uint64_t *words, int64_t n, \
-                                           V scale)                                                                    \
+    TARGET SW_INLINE void body_##T##_##ISA(int op, const T *in, const T *other, T *out, const uint64_t *words, V scale) \
     {                                                                                                                  \
         const X scales = ONE(scale);                                                                                   \
-        int64_t j = 0;                                                                                                 \
-        for (; j + W <= n; j += W) {                                                                                   \
+        _Pragma("GCC unroll 64") for (int j = 0; j < BLOCK; j += W)                                                    \
+        {                                                                                                              \
             const uint64_t kept = words[j / SW_GROUP] >> (j % SW_GROUP);                                               \
             X y = LOAD(in + j);                                                                                        \
             if (op == BIAS_RELU) {                                                                                     \
@@ -189,102 +201,20 @@ DEFINE_PLAIN(f16, float)
             y = op == RELU_BACK ? POSITIVE(y, LOAD(other + j)) : KEPT(kept, y);                                        \
             if (op == RESIDUAL)                                                                                        \
                 y = ADD(LOAD(other + j), y);                                                                           \
-            STORE(out + j, y);                                                                                         \
+            STORE(out + j, y, op == PAST);                                                                             \
         }                                                                                                              \
-        for (; j < n; j++)                                                                                             \
-            one_##T(op, in + j, other + j, out + j, words[j / SW_GROUP] >> (j % SW_GROUP) & 1, scale);                 \
     }                                                                                                                  \
     DEFINE_RANGE(range_##T##_##ISA, TARGET, T, V, KEEP, body_##T##_##ISA)
 #define VECTOR(...) DEFINE_VECTOR(__VA_ARGS__)
 
-#define ONE_512 _mm512_set1_ps
-#define KEPT_512(w, v) _mm512_maskz_mov_ps((__mmask16)(w), v)
-#define POSITIVE_512(a, b) _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(b, _mm512_setzero_ps(), _CMP_NLE_UQ), a)
-#define KEPT_512D(w, v) _mm512_maskz_mov_pd((__mmask8)(w), v)
-#define POSITIVE_512D(a, b) _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(b, _mm512_setzero_pd(), _CMP_NLE_UQ), a)
-
-SW_AVX512 SW_INLINE __m512 load_bf16_512(const bf16 *p)
-{
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
-}
-
-SW_AVX512 SW_INLINE void store_bf16_512(bf16 *p, __m512 x)
-{
-    const __m512i u = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-    const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-    const __m512i bits = _mm512_mask_or_epi32(rounded, nan, u, _mm512_set1_epi32(0x400000));
-    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
-}
-
-SW_AVX512 SW_INLINE __m512 load_f16_512(const f16 *p)
-{
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
-}
-
-SW_AVX512 SW_INLINE void store_f16_512(f16 *p, __m512 x)
-{
-    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-
-#define FLOAT_512 ONE_512, _mm512_mul_ps, _mm512_add_ps, POSITIVE_512, KEPT_512
-#define DOUBLE_512 _mm512_set1_pd, _mm512_mul_pd, _mm512_add_pd, POSITIVE_512D, KEPT_512D
 #define ON_512 512, SW_AVX512, keep_avx512
-VECTOR(ON_512, float, float, 16, __m512, _mm512_loadu_ps, _mm512_storeu_ps, FLOAT_512)
-VECTOR(ON_512, double, double, 8, __m512d, _mm512_loadu_pd, _mm512_storeu_pd, DOUBLE_512)
-VECTOR(ON_512, bf16, float, 16, __m512, load_bf16_512, store_bf16_512, FLOAT_512)
+VECTOR(ON_512, float, float, 16, __m512, _mm512_loadu_ps, store_512, FLOAT_512)
+VECTOR(ON_512, double, double, 8, __m512d, _mm512_loadu_pd, store_512d, DOUBLE_512)
+VECTOR(ON_512, bf16, float, 32, pair_512, load_bf16_512, store_bf16_512, PAIR_512)
 VECTOR(ON_512, f16, float, 16, __m512, load_f16_512, store_f16_512, FLOAT_512)
-
-/* Bit j of w as a full lane j. */
-SW_AVX2 SW_INLINE __m256 lanes_256(uint64_t w)
-{
-    const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)w), bit), bit));
-}
-
-SW_AVX2 SW_INLINE __m256d lanes_256d(uint64_t w)
-{
-    const __m256i bit = _mm256_setr_epi64x(1, 2, 4, 8);
-    return _mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x((long long)w), bit), bit));
-}
-
-#define ONE_256 _mm256_set1_ps
-#define KEPT_256(w, v) _mm256_and_ps(lanes_256(w), v)
-#define POSITIVE_256(a, b) _mm256_and_ps(_mm256_cmp_ps(b, _mm256_setzero_ps(), _CMP_NLE_UQ), a)
-#define KEPT_256D(w, v) _mm256_and_pd(lanes_256d(w), v)
-#define POSITIVE_256D(a, b) _mm256_and_pd(_mm256_cmp_pd(b, _mm256_setzero_pd(), _CMP_NLE_UQ), a)
-
-SW_AVX2 SW_INLINE __m256 load_bf16_256(const bf16 *p)
-{
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
-}
-
-SW_AVX2 SW_INLINE void store_bf16_256(bf16 *p, __m256 x)
-{
-    const __m256i u = _mm256_castps_si256(x), odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
-    const __m256i rounded = _mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-    const __m256i quiet = _mm256_or_si256(u, _mm256_set1_epi32(0x400000));
-    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
-    const __m256i bits = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, nan), 16);
-    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(bits, bits), 0x08);
-    _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(packed));
-}
-
-SW_AVX2 SW_INLINE __m256 load_f16_256(const f16 *p)
-{
-    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
-}
-
-SW_AVX2 SW_INLINE void store_f16_256(f16 *p, __m256 x)
-{
-    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-
-#define FLOAT_256 ONE_256, _mm256_mul_ps, _mm256_add_ps, POSITIVE_256, KEPT_256
-#define DOUBLE_256 _mm256_set1_pd, _mm256_mul_pd, _mm256_add_pd, POSITIVE_256D, KEPT_256D
 #define ON_256 256, SW_AVX2, keep_avx2
-VECTOR(ON_256, float, float, 8, __m256, _mm256_loadu_ps, _mm256_storeu_ps, FLOAT_256)
-VECTOR(ON_256, double, double, 4, __m256d, _mm256_loadu_pd, _mm256_storeu_pd, DOUBLE_256)
+VECTOR(ON_256, float, float, 8, __m256, _mm256_loadu_ps, store_256, FLOAT_256)
+VECTOR(ON_256, double, double, 4, __m256d, _mm256_loadu_pd, store_256d, DOUBLE_256)
 VECTOR(ON_256, bf16, float, 8, __m256, load_bf16_256, store_bf16_256, FLOAT_256)
 VECTOR(ON_256, f16, float, 8, __m256, load_f16_256, store_f16_256, FLOAT_256)
 SW_AVX2 static void words_256(const sw_draw *d, uint64_t group, uint64_t *words) { keep_avx2(d, group, words); }
@@ -301,7 +231,7 @@ static void mask_range(const job_t *job, int64_t from, int64_t to)
     static keep_t *const wide[2] = KEEPS;
     bits_t bits = bits_from(job->first + from, &job->draw);
     keep_t *keep = job->draw.level >= 3 ? wide[job->draw.level - 3] : keep_plain;
-    uint64_t words[2];
+    uint64_t words[GROUPS];
     for (int64_t k = from; k < to; k += BLOCK) {
         keep(&job->draw, bits.group, words);
         shift_in(&bits, words);
@@ -325,6 +255,8 @@ static void work(const void *data, int64_t from, int64_t to)
         plain[job->dtype](job, from, to);
 }
 
+static int64_t size_of(int dtype) { return dtype == F64 ? 8 : dtype == F32 ? 4 : 2; }
+
 /* kind: operation * 4 + type. columns: length of the bias. level: instruction set, 0 for the best there is; one that this
  * processor lacks is lowered. pool: addresses of GOMP_parallel, omp_get_thread_num, omp_get_num_threads; used when
  * threads > 1. Returns the level that ran. */
@@ -333,9 +265,40 @@ SW_EXPORT int64_t sw_dropout(int64_t kind, int64_t n, int64_t first, const void 
                              void *const *pool)
 {
     const sw_draw draw = sw_make_draw((uint64_t)seed, (uint64_t)stream, keep, sw_level(level));
-    const job_t job = {(int)(kind / 4), (int)(kind % 4), n, first, columns, in, other, out, 1.0 / keep, draw};
+    job_t job = {(int)(kind / 4), (int)(kind % 4), n, first, columns, in, other, out, 1.0 / keep, draw};
+    if (job.op == SCALE && in != out && n * size_of(job.dtype) >= LARGE && (uintptr_t)out % 64 == 0)
+        job.op = PAST;
     sw_parallel(work, &job, n, BLOCK, threads, pool);
     return job.draw.level;
+}
+
+typedef struct {
+    job_t first;
+    int64_t columns, step, visible;
+} rows_t;
+
+static void scale_rows(const void *data, int64_t from, int64_t to)
+{
+    const rows_t *rows = data;
+    const size_t size = (size_t)size_of(rows->first.dtype);
+    job_t job = rows->first;
+    for (int64_t r = from; r < to; r++) {
+        const int64_t n = rows->visible + r < rows->columns ? rows->visible + r : rows->columns;
+        job.in = job.out = rows->first.out + (size_t)(r * rows->columns) * size;
+        job.first = rows->first.first + r * rows->step;
+        work(&job, 0, n);
+        memset(job.out + (size_t)n * size, 0, (size_t)(rows->columns - n) * size);
+    }
+}
+
+/* SCALE of a matrix in place, row by row: row r has the bits from first + r step on, and 0 behind its `visible` + r first
+ * columns (the lower triangle of causal attention). */
+SW_EXPORT void sw_dropout_rows(int64_t dtype, int64_t n_rows, int64_t columns, int64_t step, int64_t visible, int64_t first,
+                               void *x, int64_t seed, int64_t stream, double keep, int64_t threads, void *const *pool)
+{
+    const sw_draw draw = sw_make_draw((uint64_t)seed, (uint64_t)stream, keep, sw_level(0));
+    const rows_t rows = {{SCALE, (int)dtype, 0, first, 0, x, NULL, x, 1.0 / keep, draw}, columns, step, visible};
+    sw_parallel(scale_rows, &rows, n_rows, 1, threads, pool);
 }
 
 /* SCALE on one thread with the best instruction set: a caller that is an interpreter pays by the argument. */

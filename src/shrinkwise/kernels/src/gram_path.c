@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "common.h"
+#include "l1_line.h"
 
 typedef void (*potrf_fn)(char *, int *, double *, int *, int *);
 typedef void (*potrs_fn)(char *, int *, int *, double *, int *, double *, int *, int *);
@@ -219,17 +220,6 @@ SW_CLONES static void extrapolate(state *s)
     }
 }
 
-typedef struct {
-    double at;
-    int64_t index;
-} crossing;
-
-static int by_place(const void *x, const void *y)
-{
-    const double d = ((const crossing *)x)->at - ((const crossing *)y)->at;
-    return d < 0.0 ? -1 : d > 0.0;
-}
-
 /* Lists the support; H = K_SS + diag(b) in column-major lower form, q = the negative gradient there. -1 without memory. */
 static int64_t gather(state *s, int64_t n)
 {
@@ -318,8 +308,8 @@ static int64_t direction(state *s, int64_t n, double *curvature)
  * ends a direction without curvature. */
 static int64_t line_search(state *s, int64_t n, double curvature)
 {
-    double *d = s->step, slope = 0.0, t = 1.0;
-    int64_t n_crossings = 0, stop_at = -1;
+    double *d = s->step, slope = 0.0;
+    int64_t n_crossings = 0, stop;
     crossing *crossings = (crossing *)s->scratch;
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = s->support[i];
@@ -330,28 +320,13 @@ static int64_t line_search(state *s, int64_t n, double curvature)
             crossings[n_crossings++].index = i;
         }
     }
-    if (n_crossings == 0 && !(curvature > 0.0))
+    const double t = minimum_along(n_crossings, crossings, s->support, s->ca, d, slope, curvature, &stop);
+    if (!isfinite(t))
         return -1;
-    qsort(crossings, n_crossings, sizeof(crossing), by_place);
-    int64_t k = 0;
-    for (; k < n_crossings && stop_at < 0; k++) {
-        t = crossings[k].at;
-        if (curvature > 0.0 && slope + t * curvature >= 0.0) /* the minimum lies before this crossing */
-            break;
-        const int64_t i = crossings[k].index;
-        slope += 2.0 * s->ca[s->support[i]] * fabs(d[i]);
-        if (slope + t * curvature >= 0.0) /* or at it */
-            stop_at = s->support[i];
-    }
-    if (stop_at < 0) {
-        if (!(curvature > 0.0))
-            return -1;
-        t = -slope / curvature;
-    }
     const double **rows = (const double **)s->scratch;
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = s->support[i];
-        const double next = j == stop_at ? 0.0 : s->cw[j] + t * d[i];
+        const double next = i == stop ? 0.0 : s->cw[j] + t * d[i];
         d[i] = next - s->cw[j];
         s->cw[j] = next;
         rows[i] = s->K + j * s->ld;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "common.h"
+#include "l1_line.h"
 
 SW_INLINE double update(int64_t j, int64_t m, const float *row, const double *a, const double *b, double *w, const double *r,
                         float *change, double rest)
@@ -75,25 +76,11 @@ SW_INLINE void product(int64_t m, int64_t stride, const float *H, int64_t n, con
     }
 }
 
-typedef struct {
-    double at;
-    int64_t index;
-} crossing;
-
-static int by_place(const void *x, const void *y)
-{
-    const double d = ((const crossing *)x)->at - ((const crossing *)y)->at;
-    return d < 0.0 ? -1 : d > 0.0;
-}
-
-/* How far to go along x from w: the slope is -(1 - t) curvature, and 2 a |x| more after every coordinate that crosses zero.
- * Stops at a crossing exactly where the minimum is there: *stop is its index, else -1. */
+/* How far to go along x from w, the slope at w being -curvature, and the coordinate that ends there at zero, or -1. */
 static double line_search(int64_t n, const int64_t *support, const double *a, const double *w, const double *x, double curvature,
                           crossing *crossings, int64_t *stop)
 {
     int64_t count = 0;
-    double added = 0.0;
-    *stop = -1;
     for (int64_t k = 0; k < n; k++) {
         const int64_t j = support[k];
         if (a[j] > 0.0 && (w[j] > 0.0) != (w[j] + x[k] > 0.0)) {
@@ -101,16 +88,7 @@ static double line_search(int64_t n, const int64_t *support, const double *a, co
             crossings[count++].index = k;
         }
     }
-    qsort(crossings, count, sizeof(crossing), by_place);
-    for (int64_t c = 0; c < count && (1.0 - crossings[c].at) * curvature > added; c++) {
-        const int64_t k = crossings[c].index;
-        added += 2.0 * a[support[k]] * fabs(x[k]);
-        if ((1.0 - crossings[c].at) * curvature <= added) {
-            *stop = k;
-            return crossings[c].at;
-        }
-    }
-    return 1.0 - added / curvature;
+    return minimum_along(count, crossings, support, a, x, -curvature, curvature, stop);
 }
 
 /* Moves w by a few conjugate gradient steps on the support, scaled by the diagonal. work: 6 m. */

@@ -1,7 +1,8 @@
 /* Which elements a draw keeps, 64 of them in a word: Philox4x32-10, one 16-bit number an element, as dropout/bits.py specifies.
  *
  * Element i uses half i % 8 of block i / 8; it is kept when the number is above the threshold, a tie is settled by 32 further
- * bits from the tie stream. Every form below makes two words, bit j of words[g] being element 64 (group + g) + j. The 64-bit lanes of the vector forms hold a 32-bit word in their low half: the widening multiply ignores the high one.
+ * bits from the tie stream. Every form below makes GROUPS words, bit j of words[g] being element 64 (group + g) + j. The
+ * 64-bit lanes of the vector forms hold a 32-bit word in their low half: the widening multiply ignores the high one.
  */
 #ifndef SHRINKWISE_PHILOX_H
 #define SHRINKWISE_PHILOX_H
@@ -16,7 +17,7 @@
 #define SW_X86 1
 #include <cpuid.h>
 #include <immintrin.h>
-#define SW_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,f16c")))
+#define SW_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,bmi2,f16c")))
 #define SW_AVX2 __attribute__((target("avx2,f16c")))
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 #define SW_NEON 1
@@ -28,15 +29,30 @@
 #define PHILOX_W0 0x9E3779B9u
 #define PHILOX_W1 0xBB67AE85u
 #define TIE_STREAM 0x80000000u
-enum { PHILOX_ROUNDS = 10, SW_GROUP = 64, BLOCK = 2 * SW_GROUP }; /* a block of elements: what one call makes bits for */
+enum { PHILOX_ROUNDS = 10, SW_GROUP = 64, GROUPS = 4, BLOCK = GROUPS * SW_GROUP }; /* a block: what one call makes bits for */
+
+/* What the first two rounds of all blocks b with the high word `high` share. A round turns (c0, c1, c2, c3) into
+ * (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0)). It starts from (low word of b, high, stream): only c2
+ * and c3 depend on b after the first round, c0, c1 and c2 after the second. */
+typedef struct {
+    uint64_t c2_first, c0, c2, c3;
+} sw_shared;
 
 typedef struct {
     uint64_t keys[PHILOX_ROUNDS][2]; /* round keys, each in the low half */
     uint64_t stream[2];
+    sw_shared shared; /* of the first 2^32 blocks */
     uint32_t threshold;
     uint64_t rest; /* up to 2^32: every tie drops */
     int level;     /* the instruction set */
 } sw_draw;
+
+static inline sw_shared sw_share(const sw_draw *d, uint64_t high)
+{
+    const uint64_t product = PHILOX_M1 * d->stream[0], c0 = (product >> 32) ^ high ^ d->keys[0][0], next = PHILOX_M0 * c0;
+    const sw_shared s = {d->stream[1] ^ d->keys[0][1], (uint32_t)product ^ d->keys[1][0], next >> 32 ^ d->keys[1][1], (uint32_t)next};
+    return s;
+}
 
 static sw_draw sw_make_draw(uint64_t seed, uint64_t stream, double keep, int level)
 {
@@ -48,6 +64,7 @@ static sw_draw sw_make_draw(uint64_t seed, uint64_t stream, double keep, int lev
     }
     d.stream[0] = (uint32_t)stream;
     d.stream[1] = stream >> 32;
+    d.shared = sw_share(&d, 0);
     const uint64_t drop = (uint64_t)rint((1.0 - keep) * 0x1p48); /* half to even, as Python rounds */
     d.threshold = (uint32_t)(drop >> 32);
     d.rest = drop & 0xffffffffu;
@@ -87,42 +104,55 @@ static uint64_t settle(const sw_draw *d, uint64_t group, uint64_t kept, uint64_t
     return kept;
 }
 
-static void keep_scalar(const sw_draw *d, uint64_t group, uint64_t *words)
+static uint64_t keep_group(const sw_draw *d, uint64_t group)
 {
     uint32_t x[4];
-    for (int g = 0; g < 2; g++, group++) {
-        uint64_t kept = 0, ties = 0;
-        for (int b = 0; b < 8; b++) {
-            philox(d, group * 8 + (uint64_t)b, 0, x);
-            for (int j = 0; j < 8; j++) {
-                const uint32_t number = x[j / 2] >> 16 * (j % 2) & 0xffffu;
-                kept |= (uint64_t)(number >= d->threshold) << (8 * b + j);
-                ties |= (uint64_t)(number == d->threshold) << (8 * b + j);
-            }
+    uint64_t kept = 0, ties = 0;
+    for (int b = 0; b < 8; b++) {
+        philox(d, group * 8 + (uint64_t)b, 0, x);
+        for (int j = 0; j < 8; j++) {
+            const uint32_t number = x[j / 2] >> 16 * (j % 2) & 0xffffu;
+            kept |= (uint64_t)(number >= d->threshold) << (8 * b + j);
+            ties |= (uint64_t)(number == d->threshold) << (8 * b + j);
         }
-        words[g] = d->rest && ties ? settle(d, group, kept, ties) : kept;
     }
+    return d->rest && ties ? settle(d, group, kept, ties) : kept;
+}
+
+static void keep_scalar(const sw_draw *d, uint64_t group, uint64_t *words)
+{
+    for (int g = 0; g < GROUPS; g++)
+        words[g] = keep_group(d, group + (uint64_t)g);
 }
 
 #ifdef SW_X86
-/* Two groups: two independent chains keep the multipliers busy. */
+/* Four groups: independent chains keep the multipliers busy. */
 SW_AVX512 SW_INLINE void keep_avx512(const sw_draw *d, uint64_t group, uint64_t *words)
 {
+    const uint64_t high = group >> 29; /* of the number of a block, 8 group */
+    if (__builtin_expect(high != (group + GROUPS - 1) >> 29, 0)) {
+        keep_scalar(d, group, words);
+        return;
+    }
+    const sw_shared shared = __builtin_expect(high != 0, 0) ? sw_share(d, high) : d->shared;
     const __m512i m0 = _mm512_set1_epi64(PHILOX_M0), m1 = _mm512_set1_epi64(PHILOX_M1);
     const __m512i threshold = _mm512_set1_epi16((short)d->threshold);
-    __m512i c0[2], c1[2], c2[2], c3[2];
-    for (int h = 0; h < 2; h++) { /* blocks in the order that makes the two unpacked halves below consecutive */
-        c0[h] = _mm512_add_epi64(_mm512_set1_epi64((long long)((group + (uint64_t)h) * 8)),
-                                 _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7));
-        c1[h] = _mm512_srli_epi64(c0[h], 32);
-        c2[h] = _mm512_set1_epi64((long long)d->stream[0]);
-        c3[h] = _mm512_set1_epi64((long long)d->stream[1]);
+    __m512i c0[GROUPS], c1[GROUPS], c2[GROUPS], c3[GROUPS];
+    for (int h = 0; h < GROUPS; h++) { /* blocks in the order that makes the two unpacked halves below consecutive */
+        const __m512i block = _mm512_add_epi64(_mm512_set1_epi64((long long)((group + (uint64_t)h) * 8)),
+                                               _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7));
+        const __m512i p0 = _mm512_mul_epu32(block, m0);
+        const __m512i first = _mm512_xor_si512(_mm512_srli_epi64(p0, 32), _mm512_set1_epi64((long long)shared.c2_first));
+        c1[h] = _mm512_mul_epu32(first, m1);
+        c0[h] = _mm512_xor_si512(_mm512_srli_epi64(c1[h], 32), _mm512_set1_epi64((long long)shared.c0));
+        c2[h] = _mm512_xor_si512(p0, _mm512_set1_epi64((long long)shared.c2));
+        c3[h] = _mm512_set1_epi64((long long)shared.c3);
     }
 #pragma GCC unroll 10
-    for (int r = 0; r < PHILOX_ROUNDS; r++) {
+    for (int r = 2; r < PHILOX_ROUNDS; r++) {
         const __m512i k0 = _mm512_set1_epi64((long long)d->keys[r][0]), k1 = _mm512_set1_epi64((long long)d->keys[r][1]);
-#pragma GCC unroll 2
-        for (int h = 0; h < 2; h++) {
+#pragma GCC unroll 4
+        for (int h = 0; h < GROUPS; h++) {
             const __m512i p0 = _mm512_mul_epu32(c0[h], m0), p1 = _mm512_mul_epu32(c2[h], m1);
             if (r < PHILOX_ROUNDS - 1) {
                 c0[h] = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p1, 32), c1[h], k0, 0x96);
@@ -135,12 +165,13 @@ SW_AVX512 SW_INLINE void keep_avx512(const sw_draw *d, uint64_t group, uint64_t 
             c3[h] = p0;
         }
     }
-    for (int h = 0; h < 2; h++) {
-        const __m512i low = _mm512_unpacklo_epi64(c0[h], c2[h]), high = _mm512_unpackhi_epi64(c0[h], c2[h]);
-        words[h] = (uint64_t)_mm512_cmpge_epu16_mask(high, threshold) << 32 | _mm512_cmpge_epu16_mask(low, threshold);
+#pragma GCC unroll 4
+    for (int h = 0; h < GROUPS; h++) {
+        const __m512i low = _mm512_unpacklo_epi64(c0[h], c2[h]), high_half = _mm512_unpackhi_epi64(c0[h], c2[h]);
+        words[h] = (uint64_t)_mm512_cmpge_epu16_mask(high_half, threshold) << 32 | _mm512_cmpge_epu16_mask(low, threshold);
         if (d->rest) {
             const __mmask32 tied_low = _mm512_cmpeq_epu16_mask(low, threshold);
-            const __mmask32 tied_high = _mm512_cmpeq_epu16_mask(high, threshold);
+            const __mmask32 tied_high = _mm512_cmpeq_epu16_mask(high_half, threshold);
             if (__builtin_expect(!_kortestz_mask32_u8(tied_low, tied_high), 0))
                 words[h] = settle(d, group + (uint64_t)h, words[h], (uint64_t)tied_high << 32 | tied_low);
         }
@@ -153,7 +184,7 @@ SW_AVX2 SW_INLINE void keep_avx2(const sw_draw *d, uint64_t group, uint64_t *wor
     const __m256i threshold = _mm256_set1_epi16((short)d->threshold);
     const __m256i stream0 = _mm256_set1_epi64x((long long)d->stream[0]), stream1 = _mm256_set1_epi64x((long long)d->stream[1]);
     __m256i block = _mm256_add_epi64(_mm256_set1_epi64x((long long)(group * 8)), _mm256_setr_epi64x(0, 1, 2, 3));
-    for (int half = 0; half < 4; half++, block = _mm256_add_epi64(block, _mm256_set1_epi64x(4))) {
+    for (int half = 0; half < 2 * GROUPS; half++, block = _mm256_add_epi64(block, _mm256_set1_epi64x(4))) {
         __m256i c0 = block, c1 = _mm256_srli_epi64(block, 32), c2 = stream0, c3 = stream1;
 #pragma GCC unroll 10
         for (int r = 0; r < PHILOX_ROUNDS; r++) {
@@ -188,7 +219,7 @@ static void keep_neon(const sw_draw *d, uint64_t group, uint64_t *words)
     static const uint16_t weights[8] = {1, 2, 4, 8, 16, 32, 64, 128};
     static const uint32_t lanes[4] = {0, 1, 2, 3};
     const uint16x8_t threshold = vdupq_n_u16((uint16_t)d->threshold), weight = vld1q_u16(weights);
-    for (int half = 0; half < 4; half++) {
+    for (int half = 0; half < 2 * GROUPS; half++) {
         const uint64_t block = group * 8 + (uint64_t)half * 4; /* a multiple of 4: adding a lane carries nothing over */
         uint32x4_t c0 = vaddq_u32(vdupq_n_u32((uint32_t)block), vld1q_u32(lanes)), c1 = vdupq_n_u32((uint32_t)(block >> 32));
         uint32x4_t c2 = vdupq_n_u32((uint32_t)d->stream[0]), c3 = vdupq_n_u32((uint32_t)d->stream[1]);
@@ -269,24 +300,21 @@ typedef struct {
 
 SW_INLINE bits_t bits_from(int64_t index, const sw_draw *d)
 {
-    uint64_t words[2];
     bits_t b = {(uint64_t)(index / SW_GROUP), 0, (int)(index % SW_GROUP)};
-    if (b.shift) {
-        keep_scalar(d, b.group, words);
-        b.carried = words[0];
-        b.group++;
-    }
+    if (b.shift)
+        b.carried = keep_group(d, b.group++);
     return b;
 }
 
 SW_INLINE void shift_in(bits_t *b, uint64_t *words)
 {
-    b->group += 2;
-    if (b->shift) {
-        const uint64_t last = words[1];
-        words[1] = words[0] >> b->shift | words[1] << (SW_GROUP - b->shift);
-        words[0] = b->carried >> b->shift | words[0] << (SW_GROUP - b->shift);
-        b->carried = last;
+    b->group += GROUPS;
+    if (!b->shift)
+        return;
+    for (int g = 0; g < GROUPS; g++) {
+        const uint64_t next = words[g];
+        words[g] = b->carried >> b->shift | next << (SW_GROUP - b->shift);
+        b->carried = next;
     }
 }
 

@@ -2,8 +2,10 @@
  *
  *   s_j <- kept_j ? exp(s_j - max s) : 0        factor = 1 / (keep * sum_j exp(s_j - max s))
  *
- * so that factor * (s v) is dropout(softmax(s)) v: the division is left to the product, which is shorter. Element j of row r
- * has the bits of element first + r n + j of the draw. NaN and +inf make a row NaN, as softmax does.
+ * so that factor * (s v) is dropout(softmax(s)) v: the division is left to the product, which is shorter. Row r is about its
+ * first `visible` + r columns alone, what is behind becomes 0: the lower triangle of causal attention, or all columns when
+ * `visible` is their number. Element j of row r has the bits of element first + r step + j of the draw. NaN and +inf make a
+ * row NaN, as softmax does.
  *
  * exp by Cody and Waite's reduction, x = k ln 2 + r with |r| <= ln 2 / 2, and the Taylor polynomial of degree 7 (error below
  * one unit in the last place of float).
@@ -12,7 +14,7 @@
 #include "philox.h"
 
 typedef struct {
-    int64_t columns, first;
+    int64_t columns, step, visible, first;
     float *scores, *factors;
     double keep;
     sw_draw draw;
@@ -40,11 +42,10 @@ SW_AVX512 SW_INLINE __m512 exp_512(__m512 x)
     return _mm512_scalef_ps(y, k);
 }
 
-SW_AVX512 static void row_512(const softmax_t *job, float *s, float *factor, int64_t index)
+SW_AVX512 static void row_512(const softmax_t *job, int64_t n, float *s, float *factor, int64_t index)
 {
-    const int64_t n = job->columns;
     bits_t bits = bits_from(index, &job->draw);
-    uint64_t words[2];
+    uint64_t words[GROUPS];
     __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
     __mmask16 nan = 0;
     for (int64_t j = 0; j < n; j += 16) {
@@ -71,25 +72,30 @@ SW_AVX512 static void row_512(const softmax_t *job, float *s, float *factor, int
 static void rows(const void *data, int64_t from, int64_t to)
 {
     const softmax_t *job = data;
-    for (int64_t r = from; r < to; r++)
-        row_512(job, job->scores + r * job->columns, job->factors + r, job->first + r * job->columns);
+    for (int64_t r = from; r < to; r++) {
+        float *s = job->scores + r * job->columns;
+        const int64_t n = job->visible + r < job->columns ? job->visible + r : job->columns;
+        row_512(job, n, s, job->factors + r, job->first + r * job->step);
+        memset(s + n, 0, (size_t)(job->columns - n) * sizeof *s);
+    }
 }
 #endif
 
 /* scores: n_rows rows of n columns, in place; factors: one a row. threads, pool: as in sw_dropout. Returns 0, with nothing
  * done, on a processor without AVX-512: elsewhere the caller's own softmax is no slower. */
-SW_EXPORT int64_t sw_softmax_dropout(int64_t n_rows, int64_t columns, int64_t first, float *scores, float *factors,
-                                     int64_t seed, int64_t stream, double keep, int64_t threads, void *const *pool)
+SW_EXPORT int64_t sw_softmax_dropout(int64_t n_rows, int64_t columns, int64_t step, int64_t visible, int64_t first,
+                                     float *scores, float *factors, int64_t seed, int64_t stream, double keep,
+                                     int64_t threads, void *const *pool)
 {
 #ifdef SW_X86
     if (sw_level(0) == 4) {
         const sw_draw draw = sw_make_draw((uint64_t)seed, (uint64_t)stream, keep, 4);
-        const softmax_t job = {columns, first, scores, factors, keep, draw};
+        const softmax_t job = {columns, step, visible, first, scores, factors, keep, draw};
         sw_parallel(rows, &job, n_rows, 1, threads, pool);
         return 1;
     }
 #endif
-    (void)n_rows, (void)columns, (void)first, (void)scores, (void)factors;
+    (void)n_rows, (void)columns, (void)step, (void)visible, (void)first, (void)scores, (void)factors;
     (void)seed, (void)stream, (void)keep, (void)threads, (void)pool;
     return 0;
 }

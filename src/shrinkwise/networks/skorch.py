@@ -1,0 +1,47 @@
+"""A penalty in a skorch net: ``NeuralNetClassifier(..., callbacks=[PenaltyCallback(sw.L1(1e-4))])``."""
+
+from __future__ import annotations
+
+try:
+    from skorch.callbacks import Callback
+except ImportError as error:
+    raise ImportError('this callback needs skorch: pip install "shrinkwise[skorch]"') from error
+
+from .attach import attach, attached
+from .optimizers import stepper_of
+
+
+class PenaltyCallback(Callback):
+    """Calls ``attach(net.optimizer_, net.module_, penalty, ...)`` when training begins, once for each optimizer.
+
+    ``partial_fit`` goes on with the penalty, and so do pickled nets. State loaded before (``load_params``) is taken over bit
+    by bit.
+
+    Parameters
+    ----------
+    penalty : Penalty, Rule or list of them
+        In a grid search ``callbacks__<name>__penalty`` is one of the net's parameters.
+    method, schedule, start, threshold, max_norm : as for `attach`.
+
+    Attributes
+    ----------
+    regularization_ : Regularization
+        From the beginning of training on.
+    """
+
+    def __init__(self, penalty, method="normal_map", schedule=None, start="keep", threshold=None, max_norm=None):
+        self.penalty = penalty
+        self.method = method
+        self.schedule = schedule
+        self.start = start
+        self.threshold = threshold
+        self.max_norm = max_norm
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs) -> None:
+        """Attach to the net's optimizer, unless that is done."""
+        if stepper_of(net.optimizer_) is not None:
+            self.regularization_ = attached(net.optimizer_, net.module_)
+            return
+        names = ("method", "schedule", "start", "threshold", "max_norm")
+        options = {name: getattr(self, name) for name in names}
+        self.regularization_ = attach(net.optimizer_, net.module_, self.penalty, **options)
