@@ -8,10 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from compare.handmade import drawn_model, every_kind
 from shrinkwise.compare.exhibits import _wilson, exhibits
 from shrinkwise.compare.page import comparison_page
 from shrinkwise.compare.predictors import LinearPredictor
 from shrinkwise.compare.stress import NOISES, SHARES, Stress
+from shrinkwise.compare.written import written_out
 from shrinkwise.report import render_page
 from shrinkwise.tables import Encoder, plan_table
 
@@ -82,3 +84,21 @@ def test_wilsons_interval_is_the_published_one():
     """Brown, Cai and DasGupta, Interval estimation for a binomial proportion, 2001: 0 of 10 gives 0 to .2775."""
     np.testing.assert_allclose(_wilson(0, 10), (0.0, 0.2775), atol=1e-4)
     np.testing.assert_allclose(_wilson(5, 10), (0.2366, 0.7634), atol=1e-4)
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+def test_the_formula_is_the_model(task):
+    """The text, evaluated by Python with the features of a row, is the prediction."""
+    frame = every_kind(task)
+    model = drawn_model(task, "linear", frame)
+    model.predictor.coef[..., :-3] = 0  # few terms, as one would write
+    lines = written_out(model).split("\n")
+    raw = dict(zip(model.encoder.feature_names, model.encoder.raw(frame)[7], strict=True))
+    terms = [line.strip().split(" * ", 1) for line in lines[1:4]]
+    value = float(lines[0].split(" = ")[1]) + sum(float(c.replace(" ", "")) * raw[name] for c, name in terms)
+    output = model.output(frame)[7]
+    assert (output if task == "regression" else output[1]) == pytest.approx(
+        value if task == "regression" else 1 / (1 + np.exp(-value)), rel=1e-5
+    )
+    assert "probability that y is" in lines[-1] or task == "regression"
+    assert written_out(drawn_model("multiclass", "linear", every_kind("multiclass"))) == ""

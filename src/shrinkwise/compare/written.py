@@ -20,10 +20,10 @@ def written_out(model: TableModel) -> str:
     left = plan.target if plan.classes is None else "score"
     lines = [f"{left} = {rows[0]['coefficient']:.8g}"]
     lines += [
-        f"    {'−' if r['coefficient'] < 0 else '+'} {abs(r['coefficient']):.8g} × {r['feature']}" for r in rows[1:]
+        f"    {'-' if r['coefficient'] < 0 else '+'} {abs(r['coefficient']):.8g} * {r['feature']}" for r in rows[1:]
     ]
     if plan.classes is not None:
-        lines.append(f"probability that {plan.target} is {plan.classes[1]} = 1 / (1 + exp(−score))")
+        lines.append(f"probability that {plan.target} is {plan.classes[1]} = 1 / (1 + exp(-score))")
     return "\n".join(lines)
 
 
