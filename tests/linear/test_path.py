@@ -227,3 +227,12 @@ def test_saturated_and_collinear_columns_end_at_the_gap_that_was_asked(seed):
     w, lam = fitted.coefs[-1], fitted.lambdas[-1]
     g = (X - X.mean(0)).T @ ((X - X.mean(0)) @ w - (y - y.mean())) / n
     assert np.where(w != 0, np.abs(g + lam * np.sign(w)), np.abs(g) - lam).max() <= 1e-3 * np.abs(X.T @ y).max() / n
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_a_path_of_zeros_alone_predicts_its_intercept(loss):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)), np.arange(30) % 2
+    fitted = path(X, y, sw.L1(1.0), loss=loss, n_lambdas=1)
+    assert not fitted.coefs.any()
+    np.testing.assert_allclose(fitted.predict(X), np.full((1, 30), fitted.intercepts[0]))

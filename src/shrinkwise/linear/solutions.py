@@ -134,7 +134,7 @@ class Path:
         else:
             X = (X.tocsc() if hasattr(X, "tocsc") else X)[:, used]
         W = self.coefficients.on(used)
-        eta = (X @ W.reshape(-1, len(used)).T).T.reshape(*W.shape[:-1], X.shape[0])
+        eta = (X @ W.reshape(int(np.prod(W.shape[:-1])), len(used)).T).T.reshape(*W.shape[:-1], X.shape[0])
         eta = np.moveaxis(eta, -1, 1) + self.intercepts.reshape(len(self), 1, *self.intercepts.shape[1:])
         return eta if offset is None else eta + offset
 

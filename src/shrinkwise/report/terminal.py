@@ -16,6 +16,7 @@ from shrinkwise.report.numbers import count, finite, interval, number, plus_minu
 
 _MOST_COLUMNS = 12
 _ROOMY = 104
+_REASON = 240
 
 
 def print_summary(page: dict, console: Console) -> None:
@@ -33,7 +34,7 @@ def print_columns(page: dict, console: Console) -> None:
     )
     console.print(title)
     if len(columns) <= _MOST_COLUMNS:
-        lines = [(_line(c["name"]), c["kind"], _line(c.get("reason") or "")) for c in columns]
+        lines = [(_line(c["name"]), c["kind"], _line(c.get("reason") or "", _REASON)) for c in columns]
     else:
         lines = list(_by_kind(columns))
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
@@ -161,7 +162,7 @@ def _by_kind(columns: list[dict]) -> Iterator[tuple[str, str, str]]:
         yield (count(len(members)), kind, named)
     dropped = kinds.get("dropped", [])
     for column in dropped[:_MOST_COLUMNS]:
-        yield (_line(column["name"]), "dropped", _line(column.get("reason") or ""))
+        yield (_line(column["name"]), "dropped", _line(column.get("reason") or "", _REASON))
     if len(dropped) > _MOST_COLUMNS:
         yield (f"and {count(len(dropped) - _MOST_COLUMNS)} more", "dropped", "")
 

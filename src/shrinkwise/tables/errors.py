@@ -23,6 +23,7 @@ def counted(n: int, noun: str) -> str:
 
 def figure(number: float) -> str:
     """A number as one would write it: whole ones in full, others with six digits."""
+    number = number + 0.0  # no "-0"
     return f"{number:.0f}" if number == round(number, 0) and abs(number) < 1e15 else f"{number:.6g}"
 
 

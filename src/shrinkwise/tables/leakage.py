@@ -26,7 +26,7 @@ def knows_target(x: np.ndarray, y: np.ndarray, has_classes: bool, seed: int = 0)
     if not has_classes:
         total = np.square(y - y.mean()).sum()
         left = np.square(y - _others_mean(codes, y)).sum() if repeats >= 5 else _off_the_line(x, y)
-        return f"1 − R² is {left / total:.2g}" if total > 0 and left <= _LEFT * total else ""
+        return f"R² of {1 - left / total:.4f} on rows left out" if total > 0 and left <= _LEFT * total else ""
     y = y.astype(int)
     wrong = len(y) - np.bincount(y).max()
     if wrong < _FEWEST_TO_TELL:

@@ -259,4 +259,4 @@ def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str])
             plan.notes.append(f"{quoted(column.name)} may know the target: {suspicion}.")
         else:
             column.kind, column.leaks = "dropped", True
-            column.reason = f"knows the target: {suspicion}; --keep-column if that is known beforehand"
+            column.reason = f"knows the target: {suspicion}; --keep-column if it is known beforehand"
