@@ -211,6 +211,12 @@ def test_json_is_one_document_and_quiet_is_the_verdict(shrinkwise):
     assert (code, err, out.strip()) == (0, "", " ".join(document["verdict"]))
 
 
+def test_the_methods_in_the_help_are_those_there_are():
+    from shrinkwise.compare.options import METHODS
+
+    assert tuple(METHODS) == cli.METHODS
+
+
 def test_settings_of_a_boss(shrinkwise):
     table().write_csv("t.csv")
     Path("cost.csv").write_text("input,factor\na,1\nb,100\n")

@@ -202,18 +202,19 @@ def _rows(
             left_out[candidate.name] = "not finished within the budget"
             continue
         scored = {choice: Scored([r.choices[choice] for r in found]) for choice in found[0].choices}
-        base = baselines.setdefault(candidate.family, scored["best"]) if not candidate.regularizer else None
-        base = baselines.get(candidate.family, base)
-        compared = scored if candidate.regularizer and base is not None else {}
+        if not candidate.regularizer:
+            baselines[candidate.family] = scored["best"]
+        base = baselines.get(candidate.family)
+        differences = {}
+        if candidate.regularizer and base is not None:
+            for choice, at_choice in scored.items():
+                differences[choice] = paired_interval(at_choice.scores - base.scores, *splits.mean_sizes)
         rows.append(
             Row(
                 candidate=candidate,
                 best=scored["best"],
                 one_se=scored.get("one_se"),
-                differences={
-                    choice: paired_interval(s.scores - base.scores, *splits.mean_sizes)
-                    for choice, s in compared.items()
-                },
+                differences=differences,
                 seconds=sum(result.seconds for result in found),
                 note=_note([next((c.note for c in result.choices.values() if c.note), "") for result in found]),
             )
