@@ -55,10 +55,14 @@ def csv_text(header: list[str], rows: list[list]) -> str:
 
     Text that a spreadsheet would run as a formula ("=cmd()", "@x") has an apostrophe put before it.
     """
+    return csv_lines([header, *rows])
+
+
+def csv_lines(rows: list[list]) -> str:
+    """The same without a header."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    for row in (header, *rows):
-        writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
+    writer.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return buffer.getvalue()
 
 
