@@ -34,9 +34,9 @@ MARGIN = 1.05
 GRIDS = {
     "MCP": (3e-4, 3.6e-4, 4.5e-4),
     "L1": (2e-4, 3e-4, 4.5e-4),
-    "loss term": (1e-4, 2e-4, 4e-4),
-    "prox lr·λ": (0.1, 0.3),
-    "torchao PAT": (0.03, 0.1),
+    "loss term": (1e-4, 3e-4),
+    "prox lr·λ": (1e-4, 0.1, 0.3),
+    "torchao PAT": (0.1, 0.3),
 }
 AIMS = (("MCP", 55), ("L1", 25), ("MCP", 75))  # (arm, compression)
 
@@ -63,7 +63,7 @@ class Results:
         row = carry_out(run, self.data)
         self.rows.append(row)
         save("lenet", self.rows, ["torch", "numpy"])
-        show(row)
+        print(line(row), flush=True)
         return row
 
     def curve(self, arm: str) -> list[dict]:
@@ -75,18 +75,12 @@ class Results:
         return next((lam for lam in GRIDS[arm] if self.of(at(arm, lam))["compression"] >= MARGIN * aim), None)
 
 
-def show(row) -> None:
+def line(row) -> str:
     """One line of the table."""
-    cut = (
-        ""
-        if row["compression before any cut"] == row["compression"]
-        else (f"   {row['compression before any cut']:.1f}× without the cut")
-    )
-    print(
-        f"{row['arm']:12} λ {row['lam']:<8g} seed {row['seed']:<4} {row['compression']:6.1f}×  {row['scored on']:10} error "
-        f"{row['error']:.2f} %  (before the refit {row['error before the refit']:.2f} %)  {row['cpu seconds']} s{cut}",
-        flush=True,
-    )
+    exact, text = row["compression before any cut"], f"{row['arm']:12} λ {row['lam']:<8g} seed {row['seed']:<4}"
+    text += f"{row['compression']:6.1f}×  {row['scored on']:10} error {row['error']:.2f} %  "
+    text += f"(before the refit {row['error before the refit']:.2f} %)  {row['cpu seconds']} s  {row['inputs']}"
+    return text + ("" if exact == row["compression"] else f"  {exact:.1f}× without the cut")
 
 
 def summary(name: str, aim: float, rows: list[dict]) -> str:
@@ -104,22 +98,25 @@ def main() -> None:
     """Choose, score, draw the curve; each part goes on where it was."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=("final", "curve"), help="the five seeds, or the curve alone")
-    only = parser.parse_args().only
+    parser.add_argument("--arm", choices=tuple(GRIDS), action="append", help="these arms alone")
+    given = parser.parse_args()
+    arms = given.arm or list(GRIDS)
     torch.set_num_threads(1)
     results, lines = Results(), []
-    for arm, aim in AIMS if only != "curve" else ():
+    for arm, aim in AIMS if given.only != "curve" else ():
+        if arm not in arms:
+            continue
         lam = results.chosen(arm, aim)
         if lam is None:
             lines.append(f"{arm}: no λ of the grid reaches {aim}×")
         else:
             lines.append(summary(arm, aim, [results.of(at(arm, lam, seed, final=True)) for seed in FRESH_SEEDS]))
-    for arm in GRIDS if only != "final" else ():
+    for arm in arms if given.only != "final" else ():
         if arm == "torchao PAT" and importlib.util.find_spec("torchao") is None:
             print("torchao PAT: not installed")
             continue
-        for row in results.curve(arm):
-            show(row)
-    print(*lines, sep="\n")
+        results.curve(arm)
+    print(*map(line, results.rows), *lines, sep="\n")
 
 
 if __name__ == "__main__":

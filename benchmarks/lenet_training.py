@@ -1,8 +1,9 @@
 """LeNet-300-100 on MNIST with few non-zero weights: one training run of one arm, and what is measured of it.
 
 784-300-100-10, 266 200 weights and 410 biases (the biases are neither penalised nor counted), ReLU, dropout on hidden
-units. Pixels standardised by one mean and one deviation for all. Adam; the learning rate falls to zero along a cosine in the sparse epochs and once more, from a
-fraction of it, in the refit, in which only the weights that are not zero move and nothing is penalised.
+units. Pixels standardised by one mean and one deviation for all. Adam; the learning rate falls to zero along a cosine in
+the sparse epochs and once more, from a fraction of it, in the refit, in which only the weights that are not zero move and
+nothing is penalised.
 """
 
 from __future__ import annotations
