@@ -36,7 +36,7 @@ GRIDS = {
     "L1": (2e-4, 3e-4, 4.5e-4),
     "loss term": (1e-4, 3e-4),
     "prox lr·λ": (1e-4, 0.1, 0.3),
-    "torchao PAT": (0.1, 0.3),
+    "torchao PAT": (0.03, 0.1, 0.3),
 }
 AIMS = (("MCP", 55), ("L1", 25), ("MCP", 75))  # (arm, compression)
 
