@@ -58,4 +58,7 @@ def save(name: str, rows: list[dict], packages: list[str]) -> None:
         "versions": {package: metadata.version(package) for package in packages},
         "rows": rows,
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    # Written beside and put in place whole: a run that is stopped leaves no half of a file.
+    unfinished = RESULTS / f"{name}.json.tmp"
+    unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(RESULTS / f"{name}.json")

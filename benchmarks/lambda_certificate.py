@@ -33,6 +33,10 @@ PENALTIES = {
     "group lasso": sw.GroupLasso(LAM, GROUPS),
     "MCP": sw.MCP(LAM, gamma=4.0),
 }
+PAT = {
+    "L1": {"group_type": "ElemGrouper", "prox_type": "ProxLasso"},
+    "group lasso": {"group_type": "KElementGrouper", "k": 5, "prox_type": "ProxGroupLasso"},
+}
 MANDATORY = ("SGD", "SGD momentum .9", "Adam", "AdamW", "RMSprop", "NAdam")
 
 
@@ -107,8 +111,8 @@ class Problem:
         }
 
 
-def train(problem, optimizer, model, loss, batch, after=None) -> None:
-    """STEPS steps; the learning rate falls to zero along a cosine."""
+def train(problem, optimizer, model, loss, batch, after=None, step=None) -> None:
+    """STEPS steps; the learning rate falls to zero along a cosine. `step` may stand for that of a wrapper."""
     torch.manual_seed(1)
     order = torch.arange(N)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
@@ -122,7 +126,7 @@ def train(problem, optimizer, model, loss, batch, after=None) -> None:
             x, t = problem.x[rows], problem.t[rows]
         optimizer.zero_grad()
         loss(model(x), t).backward()
-        optimizer.step()
+        (step or optimizer.step)()
         if after:
             after()
         schedule.step()
@@ -174,6 +178,20 @@ def usual(problem, name, regularizer, batch) -> list[dict]:
     return rows
 
 
+def by_pat(problem, name, regularizer, batch) -> list[dict]:
+    """torchao's PAT with the same λ, where it is installed and has the penalty."""
+    if regularizer not in PAT or importlib.util.find_spec("torchao") is None:
+        return []
+    from torchao.prototype.pat.optim import PruneOptimizer
+
+    model, optimizer = fresh(name, batch)
+    optimizer.param_groups[0].update(PAT[regularizer])
+    wrapped = PruneOptimizer(optimizer, reg_lambda=LAM)
+    train(problem, optimizer, model, problem.loss, batch, step=wrapped.step)
+    cell = {"optimizer": name, "penalty": regularizer, "batch": batch or "full", "rule": "torchao PAT"}
+    return [{**cell, **problem.measure(regularizer, model.weight.detach().numpy()[0])}]
+
+
 def failed(row) -> bool:
     """Whether a full-batch cell of a convex penalty misses the bars."""
     if row["batch"] != "full" or row["penalty"] == "MCP" or "refused" in row or not row["rule"].endswith("polished"):
@@ -207,6 +225,7 @@ def main() -> None:
                 found += attached(problem, name, regularizer, batch, "metric")
                 if name in ("SGD momentum .9", "Adam"):
                     found += usual(problem, name, regularizer, batch)
+                    found += by_pat(problem, name, regularizer, batch)
                 for row in found:
                     show(row)
                 rows += found
@@ -215,7 +234,8 @@ def main() -> None:
         rows.append({"rule": "torchao PAT", "note": "not installed"})
     missed = [row for row in rows if "kkt" in row and failed(row)]
     print(f"{len(missed)} full-batch cells of convex penalties miss the bars; {time.perf_counter() - start:.0f} s")
-    save("lambda_certificate", rows, ["torch", "numpy", "scikit-learn"])
+    packages = ["torch", "numpy", "scikit-learn"]
+    save("lambda_certificate", rows, packages + ["torchao"] * (importlib.util.find_spec("torchao") is not None))
 
 
 if __name__ == "__main__":
