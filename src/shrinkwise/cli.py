@@ -186,7 +186,9 @@ def _print_plan(page: dict, question) -> None:
 
     console, options = Console(), question.options
     print_columns(page, console)
-    for sentence in options.described([each.name for each in candidates(options, question.plan.has_groups)]):
+    plan = question.plan
+    contestants = candidates(options, plan.has_groups, len(plan.classes or ()))
+    for sentence in options.described([each.name for each in contestants]):
         console.print(sentence, markup=False, highlight=False)
     seconds = estimated_seconds(question.plan.used_rows(question.frame), question.plan, options)
     took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"

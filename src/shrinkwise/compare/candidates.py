@@ -145,16 +145,18 @@ class Candidate:
     tune: Callable[[Problem, Options], Tuned]
 
 
-def candidates(options: Options, has_groups: bool = True) -> list[Candidate]:
+def candidates(options: Options, has_groups: bool = True, n_classes: int = 0) -> list[Candidate]:
     """Linear models, networks (when asked for) and the outside reference, each family led by its baseline.
 
     The group lasso is left out where every input is one column, because it is the lasso there; with bounds on coefficients
-    every model that cannot keep them is.
+    every model that cannot keep them is. With more than two classes the group lasso and MCP take many times as long as all
+    else, and are fitted where they are asked for by name.
     """
+    slow = (METHODS["group-lasso"], METHODS["mcp"])
     found = [each for each in _linear() if has_groups or each.name != METHODS["group-lasso"]]
-    if options.bounds:
-        found = [each for each in found if each.name not in (METHODS["group-lasso"], METHODS["mcp"])]
-    elif options.network is not None:
+    if options.bounds or (n_classes > 2 and options.methods is None):
+        found = [each for each in found if each.name not in slow]
+    if not options.bounds and options.network is not None:
         found += _networks()
     found = [each for each in [*found, _trees()] if _wanted(each, options)]
     if not any(each.family in ("linear", "network") and each.regularizer for each in found):

@@ -82,7 +82,7 @@ def compare_table(
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
-    contestants = candidates(options, splits[0].problem.columns.has_groups)
+    contestants = candidates(options, splits[0].problem.columns.has_groups, splits[0].problem.n_classes)
     _check_sparse(contestants, plan, options)
     total = len(contestants) * len(splits) + 1
     journal = None
