@@ -65,7 +65,7 @@ class Journal:
         buffer = io.BytesIO()
         text = json.dumps({"choices": said, "seconds": result.seconds})
         outputs = {f"output {name}": held.output for name, held in result.choices.items()}
-        np.savez(buffer, said=np.array(text), **outputs)
+        np.savez(buffer, said=np.array(text), **outputs)  # type: ignore[arg-type]
         self._put(_name(result.candidate, result.fold), buffer.getvalue())
 
     def close(self) -> None:

@@ -87,9 +87,9 @@ class _Target:
 
     @classmethod
     def of(cls, problem: Problem) -> _Target:
-        weights = problem.rows.weights
-        if weights is not None:
-            weights = torch.tensor(weights / weights.mean(), dtype=torch.float32)
+        given, weights = problem.rows.weights, None
+        if given is not None:
+            weights = torch.tensor(given / given.mean(), dtype=torch.float32)
         if problem.has_classes:
             return cls(torch.tensor(problem.y, dtype=torch.long), weights, problem.n_classes)
         centre, scale = problem.y.mean(), problem.y.std() or 1.0

@@ -57,7 +57,7 @@ def column_values(column: ColumnPlan, series: pl.Series) -> tuple[np.ndarray, np
     if column.kind == "date":
         values = read_dates(series, as_text(series), column.form).cast(pl.Int64).cast(pl.Float64).to_numpy()
     elif column.kind == "ordered":
-        codes = codes_of(as_text(series), rule["levels"]).astype(float)
+        codes = codes_of(as_text(series), list(rule["levels"])).astype(float)
         values = np.where(codes == len(rule["levels"]), np.nan, codes)
     else:
         values = measured(rule, series)[:, 0]
@@ -95,10 +95,10 @@ def remark(rule: dict[str, Any], series: pl.Series) -> str:
         other = text.filter(text.is_not_null() & ~text.is_in(rule["levels"] + rule.get("pooled", [])))
         if len(other):
             shown = ", ".join(map(quoted, sorted(set(other.to_list()))[:5]))
-            meaning = {"category": f"one of the rare ones, {POOL}" if rule["pool"] else "none of its levels"}
+            unseen = {"category": f"one of the rare ones, {POOL}" if rule["pool"] else "none of its levels"}
             parts.append(
                 f"{counted(len(other), 'row')} with a value it did not have before ({shown}), taken as "
-                f"{meaning.get(rule['kind'], 'missing')}"
+                f"{unseen.get(rule['kind'], 'missing')}"
             )
     presence = rule["kind"] == "yes/no" and len(rule["levels"]) == 1
     if n_missing and not rule["gaps"] and not presence:

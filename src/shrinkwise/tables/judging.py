@@ -70,7 +70,7 @@ def _wished(series: pl.Series, rows: np.ndarray, wish: str) -> ColumnPlan | None
     name, text = series.name, as_text(series)
     if wish == "category":
         levels = sorted(text.drop_nulls().unique().to_list())
-        if text.value_counts(name="rows")["rows"].max() < LEVEL_ROWS and len(levels) > FREE_LEVELS:
+        if int(text.value_counts(name="rows")["rows"].to_numpy().max()) < LEVEL_ROWS and len(levels) > FREE_LEVELS:
             raise InputError(
                 f"Column {quoted(name)} cannot be a category: none of its {len(levels)} different values has "
                 f"{LEVEL_ROWS} rows to learn from."
@@ -96,7 +96,7 @@ def _unlike_itself(series: pl.Series, n_missing: int, wish: str) -> ColumnPlan |
         numbers = as_numbers(series)
         top = int(np.count_nonzero(numbers == np.nanmedian(numbers)))
     else:
-        top = int(series.alias("").drop_nulls().value_counts(name="rows")["rows"].max() or 0)
+        top = int(series.alias("").drop_nulls().value_counts(name="rows")["rows"].to_numpy().max(initial=0))
     others = len(series) - max(top, n_missing)
     if others == 0 or others >= _FEW or others > (1 - _NEARLY_ALL) * len(series):
         return None
@@ -113,10 +113,8 @@ def _typed_dates(series: pl.Series) -> ColumnPlan:
 
 
 def _dates(name: str, moments: pl.Series, form: str) -> ColumnPlan:
-    first, last = moments.min(), moments.max()
-    return ColumnPlan(
-        name, "date", f"dates from {first:%Y-%m-%d} to {last:%Y-%m-%d}: year, month, day, weekday", form=form
-    )
+    first, last = (moment.strftime("%Y-%m-%d") for moment in (moments.min(), moments.max()))  # type: ignore[union-attr]
+    return ColumnPlan(name, "date", f"dates from {first} to {last}: year, month, day, weekday", form=form)
 
 
 def _judge_numbers(name: str, numbers: np.ndarray, rows: np.ndarray, keep: bool) -> ColumnPlan:
@@ -154,8 +152,8 @@ def _judge_text(name: str, text: pl.Series, rows: np.ndarray, keep: bool) -> Col
         return _yes_no(name, levels)
     if ordered := in_order(levels):
         return ColumnPlan(name, "ordered", f"levels in order: {', '.join(map(quoted, ordered))}", ordered)
-    learned = counts["rows"].sort(descending=True).head(MAX_LEVELS)
-    learned = int(learned.filter(learned >= LEVEL_ROWS).sum())
+    largest = counts["rows"].sort(descending=True).head(MAX_LEVELS)
+    learned = int(largest.filter(largest >= LEVEL_ROWS).sum())
     narrow = len(levels) <= min(FREE_LEVELS, n / 2)
     if not narrow and not (keep and learned) and learned <= n / 2:
         return ColumnPlan(name, "dropped", _no_category(text, len(levels), n, rows))

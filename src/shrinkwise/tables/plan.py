@@ -251,8 +251,9 @@ def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str])
             found[column.name] = told
     only = len(found) == len(plan.kept)
     for column in plan.kept:
-        if not (told := found.get(column.name)):
+        if column.name not in found:
             continue
+        told = found[column.name]
         suspicion = f"it alone tells {quoted(plan.target)} ({told})"
         if only or column.name in keep:
             column.reason += f"; {suspicion}"
