@@ -336,7 +336,7 @@ def test_doctor_says_what_is_active(shrinkwise, monkeypatch):
     found = json.loads(out)
     assert code == 0
     assert found["cores"] >= 1
-    assert set(found["extras"]) == {"torch", "matplotlib"}
+    assert set(found["extras"]) == {"torch", "matplotlib", "onnxruntime"}
     assert {"available", "simd", "reason"} <= set(found["kernels"])
     code, out, _ = shrinkwise("doctor")
     assert code == 0

@@ -286,7 +286,7 @@ def doctor(as_json: bool) -> None:
     click.echo(f"threads  {found['cores']} cores usable: as many processes compare candidates, one thread each")
     for name, extra in extras.items():
         missing = f'not installed: pip install "shrinkwise[{extra["extra"]}]" adds {extra["adds"]}'
-        click.echo(f"{name:<8} {extra['version'] or missing}")
+        click.echo(f"{name:<12}{extra['version'] or missing}")
     click.echo("packages " + ", ".join(f"{k} {v}" for k, v in found["versions"].items() if k not in extras))
 
 
@@ -296,8 +296,12 @@ def _examined() -> dict:
     from shrinkwise import kernels
     from shrinkwise.compare.record import versions
 
-    found = versions("torch", "matplotlib")
-    extras = {"torch": ("torch", "networks and dropout"), "matplotlib": ("plot", "figures")}
+    extras = {
+        "torch": ("torch", "networks and dropout"),
+        "matplotlib": ("plot", "figures"),
+        "onnxruntime": ("onnx", "model.onnx"),
+    }
+    found = versions(*extras)
     return {
         "versions": found,
         "kernels": kernels.status(),
