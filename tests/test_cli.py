@@ -346,6 +346,7 @@ def test_doctor_says_what_is_active(shrinkwise, monkeypatch):
         "threads",
         "torch",
         "matplotlib",
+        "onnxruntime",
         "packages",
     ]
 
