@@ -50,9 +50,8 @@ def optimizer(algorithm: int, is_double: bool, jobs: list[tuple]) -> list[bool]:
         one order of memory within a job. The caller keeps them alive.
     """
     table = np.array([(*job, 0) for job in jobs], dtype=JOB)
-    threads = pool.threads_for(int(table["size"].sum()))
-    calls = (ctypes.c_void_p * 3)(*(pool.openmp() or ())) if threads > 1 else None
-    library().sw_optimizer(algorithm, is_double, len(jobs), table.ctypes.data, threads, calls)  # type: ignore[union-attr]
+    team = pool.team(int(table["size"].sum()))
+    library().sw_optimizer(algorithm, is_double, len(jobs), table.ctypes.data, *team)  # type: ignore[union-attr]
     return (table["refused"] == 0).tolist()
 
 

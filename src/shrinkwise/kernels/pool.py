@@ -32,6 +32,12 @@ def threads_for(elements: int) -> int:
     return torch.get_num_threads()
 
 
+def team(elements: int):
+    """(threads, the pool as `parallel.h` takes it) of a call over this many elements."""
+    threads = threads_for(elements)
+    return threads, (ctypes.c_void_p * 3)(*(openmp() or ())) if threads > 1 else None
+
+
 @cache
 def openmp() -> tuple[int, int, int] | None:
     """Addresses of GOMP_parallel, omp_get_thread_num and omp_get_num_threads in the libgomp that torch has loaded."""

@@ -12,8 +12,7 @@ from .library import declare, library, register, run
 declare(
     "sw_prox",
     None,
-    *(ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int),
-    *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
+    *(ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p),
 )
 _KINDS = {"separable": 0, "rows": 1, "columns": 2}
 
@@ -35,10 +34,9 @@ def _compiled(kind, inputs, outputs, thresholds, shrinks):
         job.input, job.output, job.thresholds = x.ctypes.data, out.ctypes.data, threshold.ctypes.data
         job.shrink = shrink
         job.rows, job.columns = (1, x.size) if kind == "separable" else x.shape
-    threads = pool.threads_for(sum(x.size for x in inputs))
-    calls = pool.openmp() if threads > 1 else (None, None, None)
+    team = pool.team(sum(x.size for x in inputs))
     is_double = inputs[0].dtype == np.float64 if inputs else False
-    library().sw_prox(_KINDS[kind], is_double, len(inputs), ctypes.byref(jobs), threads, *calls)
+    library().sw_prox(_KINDS[kind], is_double, len(inputs), ctypes.byref(jobs), *team)
 
 
 register("prox", reference.prox, _compiled)

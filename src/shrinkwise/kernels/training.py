@@ -12,8 +12,7 @@ from .library import declare, library, register, run
 declare(
     "sw_training",
     None,
-    *(ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int),
-    *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
+    *(ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p),
 )
 _LEND, _METRIC = 0, 1
 
@@ -37,9 +36,8 @@ def _call(kind, jobs, dtype):
     for job, given in zip(listed, jobs, strict=True):
         for name, value in given.items():
             setattr(job, name, value.ctypes.data if isinstance(value, np.ndarray) else value)
-    threads = pool.threads_for(sum(job.size for job in listed))
-    calls = pool.openmp() if threads > 1 else (None, None, None)
-    library().sw_training(kind, dtype == np.float64, len(jobs), ctypes.byref(listed), threads, *calls)
+    team = pool.team(sum(job.size for job in listed))
+    library().sw_training(kind, dtype == np.float64, len(jobs), ctypes.byref(listed), *team)
     return listed
 
 

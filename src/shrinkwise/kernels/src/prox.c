@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common.h"
+#include "parallel.h"
 
 typedef struct {
     const void *in;
@@ -155,35 +156,25 @@ enum { LARGE = 1 << 21 };
 SW_DEFINE(float, f32)
 SW_DEFINE(double, f64)
 
-typedef void (*parallel_t)(void (*)(void *), void *, unsigned, unsigned);
-typedef int (*query_t)(void);
-
 typedef struct {
     int kind, is_double;
-    int64_t count;
+    int64_t count, parts;
     const sw_prox_job *jobs;
-    query_t thread_num, num_threads;
 } call_t;
 
-static void run(void *data)
+/* Some of the parts into which every job is cut. */
+static void run(const void *data, int64_t from, int64_t to)
 {
     const call_t *call = data;
-    const int64_t part = call->thread_num ? call->thread_num() : 0;
-    const int64_t parts = call->num_threads ? call->num_threads() : 1;
-    for (int64_t k = 0; k < call->count; k++)
-        (call->is_double ? work_f64 : work_f32)(call->kind, call->jobs + k, part, parts);
+    for (int64_t part = from; part < to; part++)
+        for (int64_t k = 0; k < call->count; k++)
+            (call->is_double ? work_f64 : work_f32)(call->kind, call->jobs + k, part, call->parts);
 }
 
-/* parallel, thread_num, num_threads: GOMP_parallel, omp_get_thread_num, omp_get_num_threads, or NULL for one thread. */
-SW_EXPORT void sw_prox(int kind, int is_double, int64_t count, const sw_prox_job *jobs, int threads, void *parallel,
-                       void *thread_num, void *num_threads)
+/* pool: see parallel.h. */
+SW_EXPORT void sw_prox(int kind, int is_double, int64_t count, const sw_prox_job *jobs, int threads, void *const *pool)
 {
-    call_t call = {kind, is_double, count, jobs, NULL, NULL};
-    if (threads > 1 && parallel) {
-        call.thread_num = (query_t)thread_num;
-        call.num_threads = (query_t)num_threads;
-        ((parallel_t)parallel)(run, &call, (unsigned)threads, 0);
-    } else {
-        run(&call);
-    }
+    const int64_t parts = threads > 1 && pool ? threads : 1;
+    const call_t call = {kind, is_double, count, parts, jobs};
+    sw_parallel(run, &call, parts, 1, parts, pool);
 }
