@@ -121,19 +121,3 @@ def test_fit_takes_any_frame_and_says_what_it_found(small_table, tmp_path):
     np.testing.assert_array_equal(sw.load(tmp_path / "run").predict_proba(frame), result.predict_proba(frame))
     with pytest.raises(TypeError, match="did you mean 'max_features'"):
         sw.fit(frame, "y", max_feature=3)
-
-
-def test_least_squares_of_many_rows_is_that_of_few(small_table, linear, monkeypatch):
-    frame = small_table("regression")
-    plan, options = plan_table(frame, "y"), replace(linear, folds=2, methods=("ridge",))
-    few = compare_table(frame, plan, options).row("no penalty").best
-    monkeypatch.setattr("shrinkwise.compare.linear_candidates.MANY_VALUES", 0)
-    many = compare_table(frame.drop("colour"), plan_table(frame.drop("colour"), "y"), options).row("no penalty").best
-    plain = (
-        compare_table(frame, plan, options).row("no penalty").best
-    )  # levels that add up to 1: not by these equations
-    np.testing.assert_array_equal(plain.scores, few.scores)
-    monkeypatch.undo()
-    exact = compare_table(frame.drop("colour"), plan_table(frame.drop("colour"), "y"), options).row("no penalty").best
-    np.testing.assert_allclose(many.scores, exact.scores, rtol=1e-10)
-    assert not np.array_equal(many.scores, exact.scores)  # another way was taken

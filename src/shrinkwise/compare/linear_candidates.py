@@ -21,7 +21,6 @@ from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
 # ridge gives it one: on standardised inputs it is far below any λ that cross-validation would choose.
 TINY_RIDGE = 1e-6
 STOPGAP = f"fitted with L2, λ = {TINY_RIDGE:g}"
-MANY_VALUES = 10_000_000  # values of X from which a copy of it is too many
 LARGEST_PROGRAM = 2_000_000  # values of X up to which the linear program that tells separable classes takes seconds
 NO_OPTIMUM = f"no finite optimum without a penalty: {STOPGAP}"
 NOT_REACHED = f"without a penalty the optimum was not reached: {STOPGAP}"
@@ -36,25 +35,9 @@ def tune_unpenalised(problem: Problem, options: Options) -> Tuned:
 
     if problem.has_classes:
         return Tuned(_unpenalised_classifier(problem))
-    if (fit := _large_least_squares(problem)) is not None:
-        return Tuned(fit)
     model = PenalizedRegressor(_bounded(L2(0.0), problem)).fit(problem.X, problem.y, problem.rows.weights)
     note = MINIMUM_NORM if problem.X.shape[1] >= problem.X.shape[0] else ""
     return Tuned(Fit(LinearPredictor(model.coef_, model.intercept_), note=note))
-
-
-def _large_least_squares(problem: Problem) -> Fit | None:
-    """Least squares by the normal equations, for many rows: the exact solver's decomposition takes two more copies of X.
-
-    None where X is small or sparse, where there are weights or bounds, and where the equations would lose half the digits.
-    """
-    X, y = problem.X, problem.y
-    if np.prod(X.shape) < MANY_VALUES or hasattr(X, "toarray") or problem.columns.low is not None:
-        return None
-    gram, centre = X.T @ X, y.mean()  # the columns have mean 0: they were standardised on these rows
-    if problem.rows.weights is not None or np.linalg.cond(gram) > 1e8:
-        return None
-    return Fit(LinearPredictor(np.linalg.solve(gram, X.T @ (y - centre)), float(centre)))
 
 
 def _unpenalised_classifier(problem: Problem) -> Fit:

@@ -77,13 +77,11 @@ class Splits(Sequence[Split]):
 
     def _encoded(self, number: int) -> Split:
         train, test = self.folds[number]
-        known = self.frame[train]
-        encoder = Encoder(self.plan).fit(known)
-        X = encoder.transform(known)
-        del known
+        encoder = Encoder(self.plan).fit(self.frame, train)
+        X = encoder.transform(self.frame, train)
         problem = training_problem(X, self.y[train], self.plan, self.options, number, self.rows.take(train), encoder)
         weights = None if self.rows.weights is None else self.rows.weights[test]
-        X_test = encoder.transform(self.frame[test])
+        X_test = encoder.transform(self.frame, test)
         return Split(number, problem, X_test, self.y[test], test, list(encoder.inputs), weights, Stress.of(encoder))
 
     @property

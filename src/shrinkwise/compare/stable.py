@@ -54,6 +54,7 @@ class StableInputs:
 def stable_inputs(problem: Problem, lam: float | None, options: Options) -> StableInputs:
     """Fit the lasso at λ (by default its careful choice on all rows) on complementary halves of the rows."""
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
     from shrinkwise.linear import stability_selection
 
@@ -62,7 +63,7 @@ def stable_inputs(problem: Problem, lam: float | None, options: Options) -> Stab
         lam = float(curve.lambdas[curve.index_1se]) if curve is not None else 0.0
     pairs = options.stability_pairs if np.prod(problem.X.shape) <= _LARGE else min(_FEW_PAIRS, options.stability_pairs)
     loss = "squared" if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(limits=1):  # as in nested.tune
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = stability_selection(
             problem.X,

@@ -19,6 +19,7 @@ from .problem import Problem
 from .progress import run_all
 from .solving import solve_all
 from .stability import stability_of
+from .triangle import FoldTriangles, Triangle
 
 _DOC = """
     The grid of λ comes from all rows; each fold's path is fitted on the other folds and scored on the fold.
@@ -113,6 +114,16 @@ def cross_validated_losses(rows: Rows, folds, task: Task, lambdas, n_jobs=None, 
     return np.array(run_all(calls, n_jobs, "folds", verbose)).T
 
 
+def triangle_losses(triangles: FoldTriangles, task: Task, lambdas) -> np.ndarray:
+    """`cross_validated_losses` of least squares of many rows, from the triangular factors of the folds alone."""
+    losses = []
+    for known, held in zip(triangles.known, triangles.held, strict=True):
+        fitted = solve_all(known.problem(task.fit_intercept), task.penalty, lambdas, task.tol, task.max_iter)
+        intercepts = known.intercepts(fitted.coefs) if task.fit_intercept else fitted.intercepts
+        losses.append(held.mean_squared_errors(fitted.coefs, intercepts))
+    return np.array(losses).T
+
+
 def fold_curve(losses) -> tuple[np.ndarray, np.ndarray]:
     """Mean over folds and its standard error (NaN with a single fold), both (L,)."""
     folds = losses.shape[1]
@@ -151,14 +162,20 @@ class _CrossValidated:
             raise ValueError(f'expected select="1se" or "best", got {self.select!r}')
         penalty = self._checked_penalty(rows.X.shape[1])
         problem = rows.problem(loss, self.fit_intercept)
-        if self.lambdas is None:
-            lambdas = lambda_grid(problem, penalty, self.n_lambdas, self.lambda_min_ratio)
-        else:
-            lambdas = checked_grid(self.lambdas)
         task = Task(penalty, problem.loss, self.fit_intercept, self.tol, self.max_iter)
         folds = list(self._splitter(cv, rows.y).split(rows.X, rows.y, groups))
-        self.cv_losses_ = cross_validated_losses(rows, folds, task, lambdas, self.n_jobs, self.verbose)
-        self.path_ = solve_all(problem, penalty, lambdas, self.tol, self.max_iter)
+        triangles = FoldTriangles(rows, folds) if Triangle.pays(problem) else None
+        whole = None if triangles is None else triangles.whole
+        if self.lambdas is None:
+            of = problem if whole is None else whole.problem(self.fit_intercept)
+            lambdas = lambda_grid(of, penalty, self.n_lambdas, self.lambda_min_ratio)
+        else:
+            lambdas = checked_grid(self.lambdas)
+        if triangles is None:
+            self.cv_losses_ = cross_validated_losses(rows, folds, task, lambdas, self.n_jobs, self.verbose)
+        else:
+            self.cv_losses_ = triangle_losses(triangles, task, lambdas)
+        self.path_ = solve_all(problem, penalty, lambdas, self.tol, self.max_iter, triangle=whole)
         self.lambdas_ = self.path_.lambdas
         self.cv_mean_, self.cv_se_ = fold_curve(self.cv_losses_)
         self.index_best_, self.index_1se_ = one_standard_error(self.cv_mean_, self.cv_se_)

@@ -37,8 +37,10 @@ class FoldGrams:
         """The Gram matrix of the rows `train`; None where they are fewer than half, and it costs less from them alone."""
         train = np.asarray(train)
         train = np.flatnonzero(train) if train.dtype == bool else train
-        held = np.setdiff1d(np.arange(self.n), train)
-        if 2 * len(held) > self.n or len(np.unique(train)) < len(train):
+        others = np.ones(self.n, dtype=bool)
+        others[train] = False
+        held = np.flatnonzero(others)
+        if 2 * len(held) > self.n or len(train) + len(held) > self.n:  # half the rows or more, or a row twice
             return None
         design = self.design
         block = design.X[held] - design.means

@@ -20,19 +20,26 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..penalties import GroupLasso
-from .ridge import Ridge
+from .ridge import Ridge, ridge_of
 
 _LIKELIHOODS = ("squared", "logistic", "multinomial", "poisson")
 
 
 def smoother(path) -> Ridge:
     """The ridge decomposition behind a path, for leave-one-out and GCV."""
-    path.data  # noqa: B018 (a sentence where the data are gone)
-    if path.ridge is None:
+    ridge = _ridge(path)
+    if ridge is None:
         raise ValueError(
             "leave-one-out and GCV are exact for linear smoothers, least squares with L2 at λ > 0: "
             f"got {path.penalty!r} with the {path.loss} loss; use cross-validation"
         )
+    return ridge
+
+
+def _ridge(path) -> Ridge | None:
+    """The decomposition of a path of linear smoothers, made now where the path was solved without; None for others."""
+    if path.ridge is None:
+        path.ridge = ridge_of(path.data, path.penalty, path.lambdas)
     return path.ridge
 
 
@@ -40,8 +47,8 @@ def smoother(path) -> Ridge:
 def degrees_of_freedom(path) -> np.ndarray:
     """df at every λ of a path, (L,); NaN, with a warning, where no formula is known."""
     problem, penalty = path.data, path.penalty
-    if path.ridge is not None:
-        return path.ridge.degrees_of_freedom(path.lambdas) * _targets(problem)
+    if (ridge := _ridge(path)) is not None:
+        return ridge.degrees_of_freedom(path.lambdas) * _targets(problem)
     if len(problem.weights_shape) == 2 and problem.loss.name == "squared":
         return _nan(path, "several targets and this penalty")
     if len(problem.weights_shape) == 2:

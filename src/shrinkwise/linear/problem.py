@@ -41,6 +41,7 @@ class Problem:
         self.y, self.s, self.offset = y, s / s.mean(), offset
         self.design = Design(X, self.s, fit_intercept)
         self.n, self.p = self.design.n, self.design.p
+        self.stands_for = self.n  # rows whose rounding is in X: more than n where these are their triangular factor
         self.fit_intercept = fit_intercept
         self.n_outputs = self._count_outputs()
         self.weights_shape = (self.p,) if self.n_outputs is None else (self.n_outputs, self.p)

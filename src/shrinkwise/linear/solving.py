@@ -16,22 +16,41 @@ from .problem import Problem
 from .ridge import ridge_of
 from .solutions import Path
 from .solvers import solver_for
+from .triangle import Triangle
+
+# Values of X from which what has no L1 is solved on the triangular factor: its decomposition would copy X twice.
+_MANY_VALUES = 10_000_000
 
 
 def solve_all(
-    problem: Problem, penalty: Penalty, lambdas, tol: float, max_iter: int, *, keep_last: bool = False, gram=None
+    problem: Problem,
+    penalty: Penalty,
+    lambdas,
+    tol: float,
+    max_iter: int,
+    *,
+    keep_last: bool = False,
+    gram=None,
+    triangle: Triangle | None = None,
 ) -> Path:
-    """The Path over decreasing `lambdas`; with `keep_last` only the last solution is kept. `gram` is X̃'X̃/n where known."""
+    """The Path over decreasing `lambdas`; with `keep_last` only the last solution is kept.
+
+    `gram` is X̃'X̃/n and `triangle` the factor of the rows, where they are known; from the factor alone all is solved.
+    """
     lambdas = np.asarray(lambdas, dtype=float)
-    ridge = ridge_of(problem, penalty, lambdas)
-    stacks = ridge.solutions(lambdas, tol) if ridge else _solutions(problem, penalty, lambdas, tol, max_iter, gram)
+    if triangle is None and _decomposes(problem, penalty):
+        triangle = Triangle.of(problem.X, problem.y, problem.s, problem.offset)
+    solved_on = problem if triangle is None else triangle.problem(problem.fit_intercept)
+    ridge = ridge_of(solved_on, penalty, lambdas)
+    stacks = ridge.solutions(lambdas, tol) if ridge else _solutions(solved_on, penalty, lambdas, tol, max_iter, gram)
     if keep_last:
         *_, last = stacks
         stacks, lambdas = iter([last[-1:]]), lambdas[-1:]
     coefs, rest = Coefficients(problem.weights_shape), []
     for stack in stacks:
         coefs.extend(stack.w)
-        rest.append((stack.b, stack.objective, stack.gap, stack.kkt, stack.solved, stack.n_iter))
+        b = triangle.intercepts(stack.w) if triangle is not None and problem.fit_intercept else stack.b
+        rest.append((b, stack.objective, stack.gap, stack.kkt, stack.solved, stack.n_iter))
     intercepts, objectives, gaps, kkt, solved, n_iter = (np.concatenate(parts) for parts in zip(*rest, strict=True))
     return Path(
         penalty=penalty,
@@ -48,8 +67,14 @@ def solve_all(
         tol=tol,
         max_iter=max_iter,
         problem=problem,
-        ridge=ridge,
+        ridge=ridge if triangle is None else None,
     )
+
+
+def _decomposes(problem: Problem, penalty: Penalty) -> bool:
+    """Whether many rows would be decomposed: least squares without L1."""
+    parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape) if Triangle.pays(problem, _MANY_VALUES) else None
+    return parts is not None and not parts[0].any()
 
 
 def _solutions(problem: Problem, penalty: Penalty, lambdas, tol, max_iter, gram) -> Iterator[Solutions]:

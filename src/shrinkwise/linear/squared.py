@@ -135,7 +135,7 @@ class SquaredSolver:
     def _solve_ridge(self, b):
         free = b == 0
         if free.all():
-            return lstsq(self._matrix(), self.y, cond=_EPS * max(self.n, self.p), check_finite=False)[0]
+            return lstsq(self._matrix(), self.y, cond=self._rank_tol, check_finite=False)[0]
         if not free.any() and np.ptp(b) == 0:
             d, V, Vc = self._spectrum
             return V @ (Vc / (d + b[0]))
@@ -143,7 +143,7 @@ class SquaredSolver:
         return lstsq(
             np.vstack([self._matrix(), np.diag(np.sqrt(self.n * b))]),
             np.concatenate([self.y, np.zeros(self.p)]),
-            cond=_EPS * max(self.n, self.p),
+            cond=self._rank_tol,
             check_finite=False,
         )[0]
 
@@ -152,6 +152,10 @@ class SquaredSolver:
     def G(self):
         """X̃'X̃/n."""
         return self.design.gram() if self.gram is None else self.gram
+
+    @property
+    def _rank_tol(self) -> float:
+        return _EPS * max(self.problem.stands_for, self.p)
 
     def _matrix(self):
         return self.design.centred_columns(np.arange(self.p))

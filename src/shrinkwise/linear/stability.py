@@ -12,6 +12,7 @@ from .inputs import check_settings, problem_of
 from .path import solve_one
 from .problem import Problem
 from .progress import run_all
+from .triangle import Triangle
 
 
 @dataclass
@@ -119,9 +120,16 @@ def stability_of(
 
 def _used(problem: Problem, rows, penalty, tol, max_iter) -> np.ndarray:
     """Which inputs the fit on some rows uses, (p,) of bool."""
+    mask = np.zeros(problem.p, dtype=bool)
+    mask[solve_one(_part(problem, rows), penalty, tol, max_iter).coefficients.used(0)] = True
+    return mask
+
+
+def _part(problem: Problem, rows) -> Problem:
+    """The problem of some rows; of many, the triangular factor that stands for them."""
+    if Triangle.pays(problem):
+        triangle = Triangle.of(problem.X, problem.y, problem.s, problem.offset, rows)
+        return triangle.problem(problem.fit_intercept)
     X = problem.X.tocsr()[rows] if problem.design.sparse else problem.X[rows]
     offset = None if problem.offset is None else problem.offset[rows]
-    part = Problem(X, problem.y[rows], problem.loss, problem.s[rows], problem.fit_intercept, offset)
-    mask = np.zeros(problem.p, dtype=bool)
-    mask[solve_one(part, penalty, tol, max_iter).coefficients.used(0)] = True
-    return mask
+    return Problem(X, problem.y[rows], problem.loss, problem.s[rows], problem.fit_intercept, offset)

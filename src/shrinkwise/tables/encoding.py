@@ -47,11 +47,16 @@ class Encoder:
     def __init__(self, plan: TablePlan):
         self.plan = plan
 
-    def fit(self, frame: Any) -> Encoder:
-        """Learn medians, levels, means and scales from the rows of `frame`."""
+    def fit(self, frame: Any, rows: np.ndarray | None = None) -> Encoder:
+        """Learn medians, levels, means and scales from the rows of `frame`, or those numbered `rows`.
+
+        A column's rows are picked when its turn comes, so that no second table is made.
+        """
         columns = self._inputs_of(frame)
+        n_rows = len(columns[0]) if rows is None else len(rows)
         self.rules, parts, filled = [], [], 0.0
-        for plan, series in zip(self.plan.kept, columns, strict=True):
+        for plan, whole in zip(self.plan.kept, columns, strict=True):
+            series = whole if rows is None else whole.gather(rows)
             rule = learned(plan, series)
             block = features(rule, series)
             self.rules.append(rule)
@@ -61,19 +66,21 @@ class Encoder:
         low, high, mean, scale = np.hstack(parts)
         self.varies = high - low > np.maximum(_ROUNDING * np.maximum(np.abs(low), np.abs(high)), _SMALLEST)
         named = [(index, name) for index, rule in enumerate(self.rules) for name in rule["features"]]
-        self.sparse = bool(len(named) >= _WIDE and filled < _SPARSE * len(named) * len(columns[0]))
+        self.sparse = bool(len(named) >= _WIDE and filled < _SPARSE * len(named) * n_rows)
         self.mean = np.zeros(int(self.varies.sum())) if self.sparse else mean[self.varies]
         self.scale = scale[self.varies]
         self.inputs = [index for (index, _), varies in zip(named, self.varies, strict=True) if varies]
         self.feature_names = [name for (_, name), varies in zip(named, self.varies, strict=True) if varies]
         return self
 
-    def transform(self, frame: Any):
+    def transform(self, frame: Any, rows: np.ndarray | None = None):
         """The standardised features of `frame`, (n, n_features); its columns may be in any order, others are ignored.
+
+        With `rows` those of the rows numbered so alone.
 
         Raises InputError for an input column that is absent and for a value that is no number in a column of numbers.
         """
-        raw = self.raw(frame)
+        raw = self.raw(frame, rows)
         if self.sparse:
             raw.data /= self.scale[raw.indices]
             return raw
@@ -81,11 +88,13 @@ class Encoder:
         raw /= self.scale
         return raw
 
-    def raw(self, frame: Any):
+    def raw(self, frame: Any, rows: np.ndarray | None = None):
         """The features in the units of the data, missing values filled in: what `in_data_units` coefficients multiply."""
         columns, start = self._inputs_of(frame), 0
-        design = _SparseDesign() if self.sparse else _DenseDesign(len(columns[0]), int(self.varies.sum()))
-        for rule, series in zip(self.rules, columns, strict=True):
+        n_rows = len(columns[0]) if rows is None else len(rows)
+        design = _SparseDesign() if self.sparse else _DenseDesign(n_rows, int(self.varies.sum()))
+        for rule, whole in zip(self.rules, columns, strict=True):
+            series = whole if rows is None else whole.gather(rows)
             stop = start + len(rule["features"])
             varies = self.varies[start:stop]
             block = features(rule, series)

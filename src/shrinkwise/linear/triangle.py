@@ -1,0 +1,124 @@
+"""Least squares of many rows by the triangular factor of the data: p + 2 rows that stand for all of them.
+
+    R'R = [1 X y]' S [1 X y],  R upper triangular, S = diag(s)       ‖√s (y − b − Xw)‖² = ‖R (b, w, −1)'‖²
+
+so that the loss, its gradient, the duality gap and every held-out squared error are those of the rows themselves. R comes
+from Householder reflections of one block of rows after the other, which squares no condition number and copies no more of X
+than a block; the factor of several blocks is the factor of their factors, so that all folds of a cross-validation cost one
+pass over X, whatever the penalty.
+
+Reference: Demmel, Grigori, Hoemmen, Langou, Communication-optimal parallel and sequential QR and LU factorizations, SIAM J.
+Sci. Comput. 2012.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from .problem import Problem
+
+# From so many rows a column, and so many values of X, a pass over the rows costs more than all that is solved.
+_TALL, _LARGE = 20, 100_000
+_BLOCK_ROWS = 4096
+
+
+class Triangle:
+    """R of n rows, and the sum of their weights.
+
+    Parameters
+    ----------
+    R : (k, p + 2), k ≤ p + 2, columns for the intercept, X and y.
+    n : number of rows.
+    weight : Σ s > 0.
+    """
+
+    def __init__(self, R, n: int, weight: float):
+        self.R, self.n, self.weight = R, n, float(weight)
+
+    @staticmethod
+    def pays(problem: Problem, least_values: int = 0) -> bool:
+        """Whether a problem is least squares of one target on a large dense X of many more rows than columns."""
+        squared = problem.loss.name == "squared" and np.ndim(problem.y) == 1 and not problem.design.sparse
+        return squared and problem.n >= _TALL * (problem.p + 2) and problem.n * problem.p >= max(least_values, _LARGE)
+
+    @classmethod
+    def of(cls, X, y, s=None, offset=None, rows=None) -> Triangle:
+        """Of the rows of dense X numbered `rows` (None: all), with weights s and y less the offset."""
+        if rows is not None and np.asarray(rows).dtype == bool:
+            rows = np.flatnonzero(rows)
+        n = len(y) if rows is None else len(rows)
+        step = max(_BLOCK_ROWS, 4 * (X.shape[1] + 2))
+        R = np.zeros((0, X.shape[1] + 2))
+        with threadpool_limits(limits=1, user_api="blas"):  # on blocks this small threads wait for each other
+            for start in range(0, n, step):
+                part = slice(start, min(start + step, n)) if rows is None else rows[start : start + step]
+                block = np.ones((len(y[part]), X.shape[1] + 2))
+                block[:, 1:-1] = X[part]
+                block[:, -1] = y[part] if offset is None else y[part] - offset[part]
+                if s is not None:
+                    block *= np.sqrt(s[part])[:, None]
+                R = np.linalg.qr(np.concatenate([R, block]), mode="r")
+        part = slice(None) if rows is None else rows
+        return cls(R, n, n if s is None else s[part].sum())
+
+    @classmethod
+    def joined(cls, parts: Sequence[Triangle]) -> Triangle:
+        """Of the rows of all parts."""
+        R = np.linalg.qr(np.concatenate([part.R for part in parts]), mode="r")
+        return cls(R, sum(part.n for part in parts), sum(part.weight for part in parts))
+
+    def problem(self, fit_intercept: bool) -> Problem:
+        """The same least squares without intercept on k rows; where one is fitted, X and y are less their means."""
+        data = self.R[1:, 1:] if fit_intercept else self.R[:, 1:]
+        data = data * np.sqrt(len(data) / self.weight)
+        found = Problem(np.ascontiguousarray(data[:, :-1]), data[:, -1].copy(), "squared", None, fit_intercept=False)
+        found.stands_for = self.n
+        return found
+
+    @cached_property
+    def means(self):
+        """x̄ (p,) and ȳ, the last entry: (p + 1,)."""
+        return self.R[0, 1:] / self.R[0, 0]
+
+    def intercepts(self, w):
+        """ȳ − x̄'w for w (p,) or (L, p)."""
+        return self.means[-1] - w @ self.means[:-1]
+
+    def mean_squared_errors(self, w, b) -> np.ndarray:
+        """Σ s (y − b − x'w)² / Σ s for w (L, p) and b (L,)."""
+        errors = np.outer(b, self.R[:, 0]) + w @ self.R[:, 1:-1].T - self.R[:, -1]
+        return np.sum(errors**2, axis=1) / self.weight
+
+
+class FoldTriangles:
+    """The factors of a cross-validation: of the rows each fold holds out, of those it learns from, and of all rows."""
+
+    def __init__(self, rows, folds):
+        def of(index):
+            return Triangle.of(rows.X, rows.y, rows.weight, rows.offset, index)
+
+        self.held = [of(test) for _, test in folds]
+        if _partition(folds, len(rows.y)):
+            self.whole = Triangle.joined(self.held)
+            others = ([part for part in self.held if part is not held] for held in self.held)
+            self.known = [Triangle.joined(parts) for parts in others]
+        else:
+            self.whole, self.known = of(None), [of(train) for train, _ in folds]
+
+
+def _partition(folds, n: int) -> bool:
+    """Whether every row is held out once, and learned from by all other folds."""
+    times = np.zeros(n, dtype=int)
+    for train, test in folds:
+        held = np.zeros(n, dtype=bool)
+        held[test] = True
+        known = np.zeros(n, dtype=bool)
+        known[train] = True
+        if (known == held).any() or len(np.atleast_1d(train)) + len(np.atleast_1d(test)) != n:
+            return False
+        times += held
+    return bool((times == 1).all())
