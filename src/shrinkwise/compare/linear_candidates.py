@@ -25,7 +25,7 @@ LARGEST_PROGRAM = 2_000_000  # values of X up to which the linear program that t
 NO_OPTIMUM = f"no finite optimum without a penalty: {STOPGAP}"
 NOT_REACHED = f"without a penalty the optimum was not reached: {STOPGAP}"
 # Between two local minima of MCP the steps can go on for ever: a λ that needs more is one that says it was not solved.
-MCP_STEPS = 100
+MCP_STEPS = 40
 MINIMUM_NORM = "no fewer inputs than rows: the least-squares solution of minimum norm"
 
 
