@@ -25,6 +25,10 @@ class Clock:
         """Seconds left."""
         return float("inf") if self.budget is None else self.budget - (time.monotonic() - self.start)
 
+    def left_until(self, share: float) -> float:
+        """Seconds until a share of the budget is spent."""
+        return float("inf") if self.budget is None else self.left - (1 - share) * self.budget
+
     def deadline(self, share: float) -> float | None:
         """The moment (of the machine's steady clock) at which a share of the budget is spent; None without one."""
         return None if self.budget is None else self.start + share * self.budget

@@ -250,7 +250,8 @@ def inner_solver(penalty: Penalty, shape) -> Inner | None:
 
 def flat_solver(penalty: Penalty, shape) -> Inner | None:
     """The family of a penalty for weights of shape (p,) or (K, p) written as one row of K·p; None: no family here."""
-    return _by_entries(*_read(penalty, shape), shape)
+    pieces, others = _read(penalty, shape)
+    return _by_entries(pieces, others, shape)
 
 
 def _read(penalty: Penalty, shape):

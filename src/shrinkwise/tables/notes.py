@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from .errors import counted, quoted
+from .kinds import as_text
 from .names import unnamed
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ def copies(frame: pl.DataFrame, columns: list[str]) -> np.ndarray:
     """For each row a number that it shares with the rows that are exact copies of it in `columns`."""
     renamed = pl.DataFrame([frame[name].alias(str(i)) for i, name in enumerate(columns)])
     return np.unique(renamed.hash_rows().to_numpy(), return_inverse=True)[1]
+
+
+def known_rows(frame: pl.DataFrame, others: pl.DataFrame, columns: list[str]) -> np.ndarray:
+    """Which rows of `frame` are exact copies, in `columns`, of rows of `others`: (n,) of bool, values compared as texts."""
+    here, there = (
+        pl.DataFrame([as_text(table[name]).alias(str(i)) for i, name in enumerate(columns)]).hash_rows().to_numpy()
+        for table in (frame, others)
+    )
+    return np.isin(here, there)
 
 
 def _missing(plan: TablePlan) -> str:
