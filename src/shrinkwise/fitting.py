@@ -60,7 +60,7 @@ class Question:
 
         test = None if test is None else _frame(test)
         progress = progress or (lambda *_: None)
-        clock = Clock(self.options.budget, self.asked_at)
+        clock = Clock.of(self.options.budget, self.asked_at)
         comparison = compare_table(self.frame, self.plan, self.options, progress, test=test, place=place, clock=clock)
         return Result(comparison, comparison_page(comparison, command=command, version=__version__), self.file)
 

@@ -8,6 +8,8 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+_CLOSING = 2.0  # seconds: the exhibits, the report and the other files of a run
+
 
 class TimeUp(BaseException):
     """The time of a piece of work is up. No library that catches Exception catches it."""
@@ -19,6 +21,11 @@ class Clock:
 
     budget: float | None = None
     start: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, budget: float | None, start: float) -> Clock:
+        """A clock that leaves of the budget what writing the report takes."""
+        return cls(None if budget is None else max(0.7 * budget, budget - _CLOSING), start)
 
     @property
     def left(self) -> float:

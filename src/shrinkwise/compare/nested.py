@@ -28,6 +28,7 @@ _WORTH = (
     *("no penalty", "ridge", "lasso", "boosted trees", "elastic net", "group lasso", "MCP"),
     *("network", "network + dropout", "network + L2", "network + L1 + dropout"),
 )
+_STARTING = 6.0  # seconds left under which other processes are not worth their start
 _FOR_COMPARING = 0.6  # the share of a budget; the rest is for the kept model, its path and the report
 
 
@@ -165,6 +166,8 @@ def training_problem(
 
 def score_fold(candidate: Candidate, split: Split, options: Options, deadline: float | None = None) -> FoldResult:
     """Tune the candidate on the training rows, then score each of its choices on the held-out rows."""
+    if deadline is not None and time.monotonic() >= deadline:
+        return FoldResult(candidate.name, split.number, {}, 0.0)
     _loaded(candidate.family)
     start = time.perf_counter()
     try:
@@ -267,7 +270,8 @@ def _in_order(contestants: list[Candidate], options: Options) -> list[Candidate]
 
 
 def _results(waiting: list, splits: Splits, options: Options, deadline: float | None) -> Iterator[FoldResult]:
-    jobs = 1 if splits.large else min(options.n_jobs or n_cores(), len(waiting))
+    hurried = deadline is not None and deadline - time.monotonic() < _STARTING
+    jobs = 1 if splits.large or hurried else min(options.n_jobs or n_cores(), len(waiting))
     if jobs <= 1:
         for candidate, number in waiting:
             yield score_fold(candidate, splits[number], options, deadline)
