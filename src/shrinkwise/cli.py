@@ -144,6 +144,7 @@ def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bo
     fresh = None if test is None else read_table(test)
     out = out or Path(f"{file.name.split('.')[0] or 'table'}-report")
     check_place(out)
+    _check_question(out, file, target)
     if speaks:
         _print_plan(plan_page(question.plan), question)
     place = Place(out.absolute().parent / f".{out.name}.unfinished", resume, __version__)
@@ -152,6 +153,23 @@ def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bo
     result.save(out, click.get_current_context().params)
     shutil.rmtree(place.folder, ignore_errors=True)
     _print_result(result.page, out, quiet=given["quiet"], as_json=given["as_json"])
+
+
+def _check_question(out: Path, file: Path, target: str) -> None:
+    """Refuse to put a run in the place of one that answers another question."""
+    from shrinkwise.compare.runfolder import is_run_folder
+    from shrinkwise.compare.two_runs import read_record
+    from shrinkwise.tables import InputError
+
+    if not is_run_folder(out):
+        return
+    there = read_record(out)["data"]
+    table = Path(there.get("file", file)).name
+    if (table, there["target"]) != (file.name, target):
+        raise InputError(
+            f"{out} holds a run on {table} that predicts {there['target']!r}: name another folder with --out, or remove that "
+            "one."
+        )
 
 
 def _asked(given: dict) -> dict:
