@@ -21,12 +21,12 @@ def path_chart(view: PathView) -> tuple[Markup, bool]:
     """The coefficient paths, and whether some of them leave the frame."""
     axis, cut = _weights_axis(view)
     labelled = _labelled(view)
-    lines = []
-    for i, row in enumerate(view.coefs):
-        sign = "up" if row[view.chosen] >= 0 else "down"
-        kind = f"line {sign}" if i in labelled else "line"
-        lines.append(element("path", d=_line(view.positions, row, axis), class_=kind, id=f"line-{i}"))
-    marks = join(_zero_line(axis), reversed(lines), element("path", id="lit", class_="lit"))
+    lines = [
+        element("path", d=_line(view.positions, row, axis), class_=_side(view, i) if i in labelled else None)
+        for i, row in enumerate(view.coefs)
+    ]
+    drawn = element("g", reversed(lines), id="lines", class_="lines")  # the largest last, on top of the others
+    marks = join(_zero_line(axis), drawn, element("path", id="lit", class_="lit"))
     tip = element("div", id="tip", class_="tip", hidden=True)
     chart = element(
         "div",
@@ -78,12 +78,10 @@ def histogram_chart(view: PathView) -> Markup:
     """Bars of the weights that are not zero at the chosen λ; the script moves them."""
     counts = view.histogram[view.chosen]
     top = max(4, int(counts.max()))
-    width = 1000 / len(counts)
     bars = (
         element(
             "rect",
-            x=_trim(i * width + 3),
-            width=_trim(width - 6),
+            x=i,
             y=_trim(1000 - 1000 * c / top),
             height=_trim(1000 * c / top),
             data_count=int(c),
@@ -92,10 +90,16 @@ def histogram_chart(view: PathView) -> Markup:
     )
     limit = number(float(view.edges[-1]), 2)
     ends = (f"≤ −{limit}", f"≥ {limit}") if view.beyond else (f"−{limit}", limit)
-    middle = element("path", d="M500 0V1000", class_="zero")
+    middle = element("path", d=f"M{len(counts) / 2 - 0.07} 0V1000", class_="zero")
     return element(
         "div",
-        element("svg", middle, element("g", bars, id="bars"), viewBox="0 0 1000 1000", preserveAspectRatio="none"),
+        element(
+            "svg",
+            middle,
+            element("g", bars, id="bars"),
+            viewBox=f"-0.07 0 {len(counts)} 1000",
+            preserveAspectRatio="none",
+        ),
         element("span", str(top), class_="tick y", style="top:0", id="bars-top"),
         element("span", "0", class_="tick y", style="top:100%"),
         element("span", ends[0], class_="tick x first", style="left:0"),
@@ -154,13 +158,17 @@ def _labelled(view: PathView) -> list[int]:
 
 
 def _line(positions: list[float], values: Iterable[float], axis: Axis) -> str:
-    """A path in thousandths of the frame: one polyline for each unbroken stretch of numbers, thinned."""
+    """A path in thousandths of the frame: one thinned polyline for each unbroken stretch that crosses the frame."""
+    points = [
+        (round(x * 10), min(4000, max(-3000, round(axis.percent(v) * 10)))) if math.isfinite(v) else None
+        for x, v in zip(positions, values, strict=True)
+    ]
     stretches: list[list[tuple[int, int]]] = [[]]
-    for x, v in zip(positions, values, strict=True):
-        if math.isfinite(v):
-            stretches[-1].append((round(x * 10), min(4000, max(-3000, round(axis.percent(v) * 10)))))
-        elif stretches[-1]:
+    for a, b in pairwise(points):
+        if a is None or b is None or max(a[1], b[1]) < 0 or min(a[1], b[1]) > 1000:
             stretches.append([])
+        else:
+            stretches[-1] += [b] if stretches[-1] else [a, b]
     return "".join(_polyline(_thinned(points)) for points in stretches if points)
 
 

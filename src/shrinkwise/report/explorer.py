@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from shrinkwise.report.charts import cv_chart, histogram_chart, path_chart
-from shrinkwise.report.markup import Markup, element, join, name, numbers, table
+from shrinkwise.report.markup import Markup, element, join, numbers, shortened, table
 from shrinkwise.report.numbers import copyable, count, number
 from shrinkwise.report.plots import mind
 from shrinkwise.report.sections import section
@@ -173,7 +173,7 @@ def _kept_list(view: PathView) -> Markup:
     lines = {feature: i for i, feature in enumerate(view.features)}
     listed = view.listed(view.chosen)
     items = (
-        element("li", name(word), data_line=lines.get(word), hidden=not shown)
+        element("li", shortened(word), data_line=lines.get(word), hidden=not shown)
         for word, shown in zip(view.names, listed, strict=True)
     )
     more = view.kept[view.chosen] - sum(listed)

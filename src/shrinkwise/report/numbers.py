@@ -78,11 +78,11 @@ def copyable(value: float | None) -> str:
     return f"{value:.4g}" if finite(value) else MISSING
 
 
-def rounded(value: float) -> float | int | None:
-    """`value` to 4 significant digits for JSON, None where it is no number; a value that is not zero stays so."""
+def rounded(value: float, digits: int = 4) -> float | int | None:
+    """`value` to so many significant digits for JSON, None where it is no number; a value that is not zero stays so."""
     if not math.isfinite(value):
         return None
-    short = float(f"{value:.4g}")
+    short = float(f"{value:.{digits}g}")
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
 
 

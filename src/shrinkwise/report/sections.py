@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from shrinkwise.report.comparison import comparison_table, kept_choice
-from shrinkwise.report.markup import Child, Markup, element, join, name, numbers, table
+from shrinkwise.report.markup import Child, Markup, element, join, name, numbers, shortened, table
 from shrinkwise.report.network import network_figure
 from shrinkwise.report.numbers import copyable, count, interval, plus_minus
 
@@ -198,7 +198,8 @@ def _coefficient_table(caption: str, coefficients: list[dict]) -> Markup:
     if not any(c.get("unit_note") for c in coefficients):
         head.pop()
     rows = (
-        [name(c["feature"]), copyable(c["coefficient"]), c.get("unit_note") or ""][: len(head)] for c in coefficients
+        [shortened(c["feature"]), copyable(c["coefficient"]), c.get("unit_note") or ""][: len(head)]
+        for c in coefficients
     )
     return table(head, rows, caption=caption, class_="coefficients")
 
@@ -210,6 +211,6 @@ def _size(value: float | None) -> float:
 def _columns_table(caption: str, columns: list[dict]) -> Markup:
     rest = len(columns) - _MOST_ROWS
     shown = columns[:_MOST_ROWS]
-    rows = [[name(c["name"]), c["kind"], c.get("reason") or ""] for c in shown]
+    rows = [[shortened(c["name"]), c["kind"], c.get("reason") or ""] for c in shown]
     more = f" (the first {count(_MOST_ROWS)}; {count(rest)} more)" if rest > 0 else ""
     return table(["column", "kind", "why"], rows, caption=caption + more, class_="columns")

@@ -10,10 +10,10 @@ from shrinkwise.report.axes import nice_limit, strength_positions
 from shrinkwise.report.markup import shortened
 from shrinkwise.report.numbers import number, plus_minus, rounded
 
-MOST_LINES = 60
+MOST_LINES = 30  # more cannot be followed by eye
 MOST_NAMES = 200
 _BINS = 24
-_UNIT = 10_000  # coefficients travel as multiples of 1/10,000: mostly whole numbers, a third shorter
+_UNIT = 1000  # coefficients travel as multiples of 1/1000: mostly whole numbers, a third shorter
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ class PathView:
         return [any(a <= i < b for a, b in zip(run[::2], run[1::2], strict=True)) for run in self.runs]
 
     def for_script(self) -> dict:
-        """What the page's script needs to move the slider, rounded to 4 significant digits."""
+        """What the page's script needs to move the slider, rounded."""
         length = range(len(self.lambdas))
         return {
             "lambda": [number(lam) for lam in self.lambdas],
             "values": [rounded(lam) for lam in self.lambdas],
-            "x": [round(x, 2) for x in self.positions],
+            "x": [round(x, 1) for x in self.positions],
             "best": self.best,
             "oneSe": self.one_se,
             "chosen": self.chosen,
@@ -80,9 +80,9 @@ class PathView:
             "scoreName": self.score,
             "runs": self.runs,
             "features": [shortened(f) for f in self.features],
-            "coefs": [[rounded(c * _UNIT) for c in row] for row in self.coefs.tolist()],
+            "coefs": [[rounded(c * _UNIT, 3) for c in row] for row in self.coefs.tolist()],
             "unit": _UNIT,
-            "histogram": self.histogram.tolist(),
+            "histogram": [_sparse(counts) for counts in self.histogram.tolist()],
         }
 
 
@@ -142,6 +142,11 @@ def _histogram(weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
     live = weights[np.isfinite(weights) & (weights != 0)]
     inside = np.clip(np.searchsorted(edges, live, side="right") - 1, 0, _BINS - 1)
     return np.bincount(inside, minlength=_BINS)
+
+
+def _sparse(counts: list[int]) -> str:
+    """Counts between commas, nothing for a zero: most bins are empty."""
+    return ",".join(str(count or "") for count in counts)
 
 
 def _runs(inputs_kept: list[list[str]], size: dict[str, float]) -> tuple[list[str], list[list[int]]]:
