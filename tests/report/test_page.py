@@ -223,6 +223,64 @@ def test_select_says_which_choice_became_the_model(page):
     assert "chosen lasso λ = 0.012 held-out log loss 0.452 ± 0.031" in key
 
 
+def test_the_refitted_models_own_settings_are_shown_where_they_are_known(page):
+    page["kept"] = {"strength": "λ = 0.11", "inputs": 6, "n_inputs": 60}
+    text = Reader(render_page(page)).text
+    assert "chosen lasso λ = 0.11 held-out log loss 0.471" in text
+    assert "inputs used 6 of 60" in text
+
+
+def marks(html: str) -> set[str]:
+    table = re.search(r"<caption>Cross-validation at every λ.*?</table>", html, re.S)[0]
+    return set(re.findall(r"<td>([^<]*(?:best|SE|chosen|within)[^<]*)", table))
+
+
+def test_only_the_path_of_the_kept_model_has_a_chosen_mark(page):
+    html = render_page(page)
+    assert marks(html) == {"best", "1-SE, chosen"}
+    assert 'class="dot chosen"' in html
+    page["candidates"][2]["chosen"], page["candidates"][4]["chosen"] = False, True
+    html = render_page(page)
+    assert marks(html) == {"best", "1-SE"}
+    assert 'class="dot chosen"' not in html
+    text = Reader(html).text
+    assert "The kept model is network with dropout; shown is the lasso’s path" in text
+    assert "chosen" not in text[text.index("How strong") : text.index("What was compared")]
+
+
+def test_the_careful_choice_is_called_what_was_asked_for(page):
+    page["careful"] = "within 1%"
+    html = render_page(page)
+    assert marks(html) == {"best", "within 1%, chosen"}
+    assert "1-SE" not in Reader(html).text
+    assert "score is within 1% of the best" in Reader(html).text
+    assert marks(render_page(page | {"select": "best"})) == {"best", "1-SE, chosen"}
+
+
+def test_coefficients_that_are_zero_are_one_line(page):
+    for i, coefficient in enumerate(page["coefficients"]):
+        coefficient["coefficient"] = 0.0 if i < 46 else -1080.25 * (i - 45)
+    page["coefficients"].insert(0, {"feature": "(intercept)", "coefficient": 1.0, "unit_note": ""})
+    html = render_page(page)
+    assert "Exactly zero: 46 of 60 inputs (<bdi>band_01</bdi>, <bdi>band_02</bdi>," in html
+    assert " and 34 more)." in html
+    table = re.search(
+        r'<table class="coefficients">.*?</table>|<table[^>]*class="coefficients".*?</table>', html, re.S
+    )[0]
+    rows = re.findall(r"<th>([^<]+)<td>([^<]+)", table)
+    assert rows[0] == ("band_60", "−15,124")
+    assert [feature for feature, _ in rows] == [f"band_{i}" for i in range(60, 46, -1)] + ["(intercept)"]
+
+
+def test_labels_at_the_left_of_a_chart_have_the_room_they_need(page):
+    def room(page: dict) -> float:
+        return float(re.search(r'class="explorer" style="--left:([\d.]+)rem"', render_page(page))[1])
+
+    narrow = room(page)
+    page["path"]["coefs"] = [[1e5 * c for c in row] for row in page["path"]["coefs"]]
+    assert room(page) >= narrow + 1.5
+
+
 def test_network_draws_ten_units_and_silences_those_of_the_draw(page):
     reader = Reader(render_page(page))
     circles = [a.get("class") for a in reader.tags("circle") if a.get("r") == "5.5"]

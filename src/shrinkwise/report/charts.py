@@ -8,12 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from shrinkwise.report.axes import Axis, axis_over, spread_apart, strength_ticks
+from shrinkwise.report.axes import Axis, axis_over, label_room, spread_apart, strength_ticks
 from shrinkwise.report.markup import Markup, element, join, shortened
 from shrinkwise.report.numbers import number
 from shrinkwise.report.view import PathView
 
 _LABELLED = 8
+_CROWDED_FROM = 75  # percent from the left: beyond it two labels have no room side by side
 _LABEL_GAP = 4.8  # percent of the chart's height (22 rem): one line of label text
 
 
@@ -51,15 +52,14 @@ def cv_chart(view: PathView) -> tuple[Markup, bool]:
     low, high = view.mean - view.se, view.mean + view.se
     axis, cut = _score_axis(view)
     band = _band(view.positions, low, high, axis)
-    threshold = f"M0 {axis.percent(high[view.best]) * 10:.0f}H1000" if math.isfinite(high[view.best]) else ""
+    one_error = view.careful == "1-SE" and math.isfinite(high[view.best])
+    threshold = f"M0 {axis.percent(high[view.best]) * 10:.0f}H1000" if one_error else ""
     marks = join(
         element("path", d=band, class_="band"),
         element("path", d=threshold, class_="threshold"),
         element("path", d=_line(view.positions, view.mean, axis), class_="mean"),
     )
-    dots = (
-        _dot(view, axis, i, kind) for i, kind in ((view.best, "best"), (view.one_se, "one-se"), (view.chosen, "chosen"))
-    )
+    dots = (_dot(view, axis, i, kind) for i, kind, _ in marks_of(view))
     chart = element(
         "div",
         _frame(view, axis, marks),
@@ -72,6 +72,18 @@ def cv_chart(view: PathView) -> tuple[Markup, bool]:
         aria_label=f"Held-out {view.score} at every λ with its standard error; the numbers are in the table below.",
     )
     return chart, cut
+
+
+def marks_of(view: PathView) -> list[tuple[int, str, str]]:
+    """(number of the λ, class, word) of the marks; the chosen one belongs to the path of the kept model alone."""
+    marks = [(view.best, "best", "best"), (view.one_se, "one-se", view.careful)]
+    return marks if view.model else [*marks, (view.chosen, "chosen", "chosen")]
+
+
+def left_room(view: PathView) -> str:
+    """The style that leaves room at the left for the labels of both vertical axes, and starts the slider there."""
+    axes = [_weights_axis(view)] + ([_score_axis(view)] if view.scored else [])
+    return label_room(label for axis, _ in axes for _, label in axis.ticks())
 
 
 def histogram_chart(view: PathView) -> Markup:
@@ -205,12 +217,21 @@ def _dot(view: PathView, axis: Axis, i: int, kind: str) -> Markup | None:
 
 
 def _marker_labels(view: PathView) -> list[Markup]:
-    words = {view.best: "best", view.one_se: "1-SE"} if view.best != view.one_se else {view.best: "best = 1-SE"}
-    sides = {view.best: "right", view.one_se: "right" if view.best == view.one_se else "left"}
+    """The names of the marked λ above the frame, on the side where there is room for them."""
+    best, careful = view.positions[view.best], view.positions[view.one_se]
+    if view.best == view.one_se:
+        return [_marker_label(f"best = {view.careful}", best, "left" if best > _CROWDED_FROM else "right")]
+    if careful > _CROWDED_FROM:
+        return [_marker_label(f"{view.careful}, best", best, "left")]
+    side = "right" if careful < 100 - _CROWDED_FROM and best - careful > 100 - _CROWDED_FROM else "left"
     return [
-        element("span", word, class_=f"stop-label {sides[i]}", style=f"left:{view.positions[i]:.2f}%")
-        for i, word in words.items()
+        _marker_label(view.careful, careful, side),
+        _marker_label("best", best, "left" if best > 90 else "right"),
     ]
+
+
+def _marker_label(word: str, at: float, side: str) -> Markup:
+    return element("span", word, class_=f"stop-label {side}", style=f"left:{at:.2f}%")
 
 
 def _line_labels(view: PathView, axis: Axis, labelled: list[int]) -> Markup:

@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Iterator
 
 from shrinkwise.report.markup import Markup, element, join
-from shrinkwise.report.numbers import count, finite, interval, number, plus_minus
+from shrinkwise.report.numbers import count, finite, interval, number, plus_minus, setting, spelled
+from shrinkwise.report.view import careful
 
 FAMILIES = {"linear": "Linear models", "network": "Networks", "reference": "Outside reference"}
 _HEADS = (
@@ -49,7 +50,7 @@ def comparison_table(page: dict) -> Markup:
         groups += [_candidate(page, candidate, _limit(members)) for candidate in members]
     return element(
         "table",
-        element("caption", _caption(page), class_="wide"),
+        element("caption", _caption(page)),
         element("thead", element("tr", cells)),
         groups,
         class_="comparison",
@@ -69,7 +70,7 @@ def _caption(page: dict) -> str:
 def _candidate(page: dict, candidate: dict, limit: float) -> Markup:
     choices = [("best", candidate["best"])]
     if candidate.get("one_se"):
-        choices.append((page.get("careful") or "1-SE", candidate["one_se"]))
+        choices.append((careful(page), candidate["one_se"]))
     regularizer = candidate.get("regularizer") or ""
     if regularizer == "none" or regularizer.lower() in candidate["name"].lower():
         regularizer = ""
@@ -92,7 +93,7 @@ def _candidate(page: dict, candidate: dict, limit: float) -> Markup:
         for i, (label, choice) in enumerate(choices)
     ]
     if candidate.get("note"):
-        rows.append(element("tr", element("td", candidate["note"], colspan=7), class_="note"))
+        rows.append(element("tr", element("td", spelled(candidate["note"]), colspan=7), class_="note"))
     return element("tbody", rows, class_="chosen" if candidate.get("chosen") else None)
 
 
@@ -101,7 +102,7 @@ def _cells(candidate: dict, label: str, choice: dict, limit: float) -> Iterator[
     difference = choice.get("difference") or (candidate.get("difference") if is_best else None)
     seconds = number(candidate.get("seconds"), 2) if is_best else ""
     contents = (
-        join(element("small", label) if label else None, choice.get("strength")),
+        join(element("small", label) if label else None, setting(choice.get("strength"))),
         plus_minus(choice["score"], choice["se"]),
         difference_cell(difference, limit),
         count(choice.get("inputs")),

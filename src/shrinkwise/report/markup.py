@@ -80,8 +80,12 @@ def table(head: Sequence[Child], rows: Iterable[Sequence[Any]], *, caption: str,
 
 def numbers(summary: str, *content: Child, **attributes: object) -> Markup:
     """A table one can open, and copy by the button that the page's script adds."""
-    scroll = element("div", content, class_="scroll", tabindex=0, role="region", aria_label=summary)
-    return element("details", element("summary", summary), scroll, class_="numbers", **attributes)
+    return element("details", element("summary", summary), scroll(summary, content), class_="numbers", **attributes)
+
+
+def scroll(label: str, *content: Child) -> Markup:
+    """What may be wider than the page, in a region of its own that the keyboard can reach and scroll."""
+    return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
 
 
 def _cell(position: int, cell: Child) -> Markup:

@@ -8,7 +8,7 @@ from shrinkwise.report.numbers import count
 _MOST_UNITS = 10
 _ROW = 19
 _LEFT, _RIGHT, _TOP, _WIDTH = 112, 342, 28, 420
-_NAME_LETTERS = 15
+_NAME_LETTERS = 14
 
 
 def network_figure(network: dict) -> Markup:

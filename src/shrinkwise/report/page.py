@@ -36,7 +36,7 @@ def render_page(page: dict) -> str:
         page's Content-Security-Policy admits (by its hash), moves the slider.
 
     """
-    view = view_path(page["path"], page["score"]["name"]) if page.get("path") else None
+    view = view_path(page) if page.get("path") else None
     body = join(
         sections.opening(page),
         explorer(view) if view else None,

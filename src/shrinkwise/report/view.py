@@ -21,10 +21,13 @@ class PathView:
     """One regularization path as the page shows it; index 0 is the strongest penalty.
 
     `coefs` (d, L) holds the d drawn weights, largest at the chosen λ first; `kept`, `zeros` and `histogram` count
-    over all weights and inputs of the model, drawn or not.
+    over all weights and inputs of the model, drawn or not. `careful` is the word for the λ that `one_se` points at;
+    `model` names the kept model where it is not the one whose path this is.
     """
 
     name: str
+    model: str | None
+    careful: str
     coef_label: str
     lambdas: list[float]
     positions: list[float]
@@ -45,6 +48,18 @@ class PathView:
     beyond: bool
     names: list[str]
     runs: list[list[int]]
+
+    @property
+    def standing(self) -> str:
+        """What the λ is at which the page stands: "chosen" where it is that of the kept model."""
+        if self.model is None:
+            return "chosen"
+        return {self.best: "best", self.one_se: self.careful}.get(self.chosen, "first")
+
+    @property
+    def scored(self) -> bool:
+        """Whether there is a cross-validation curve to draw."""
+        return bool(np.isfinite(self.mean - self.se).any())
 
     def kept_text(self, i: int) -> str:
         """'14 of 60'."""
@@ -86,8 +101,9 @@ class PathView:
         }
 
 
-def view_path(path: dict, score: str) -> PathView:
-    """The view of `page["path"]`; `score` names the held-out loss of its cross-validation curve."""
+def view_path(page: dict) -> PathView:
+    """The view of `page["path"]`."""
+    path = page["path"]
     coefs = np.array([[np.nan if c is None else c for c in row] for row in path["coefs"]], dtype=float).T
     best, one_se, chosen = path["index_best"], path["index_1se"], path["index_chosen"]
     drawn = _largest(coefs, chosen)
@@ -95,6 +111,8 @@ def view_path(path: dict, score: str) -> PathView:
     names, runs = _runs(path["inputs_kept"], dict(zip(path["features"], np.abs(coefs[:, chosen]), strict=True)))
     return PathView(
         name=path["name"],
+        model=_other_model(page),
+        careful=careful(page),
         coef_label=path.get("coef_label") or "coefficient",
         lambdas=[float(lam) for lam in path["lambdas"]],
         positions=strength_positions(path["lambdas"]),
@@ -103,7 +121,7 @@ def view_path(path: dict, score: str) -> PathView:
         chosen=chosen,
         mean=_floats(path["cv_mean"], coefs.shape[1]),
         se=_floats(path["cv_se"], coefs.shape[1]),
-        score=path.get("cv_label") or score,
+        score=path.get("cv_label") or page["score"]["name"],
         features=[path["features"][i] for i in drawn],
         coefs=coefs[drawn],
         n_weights=len(coefs),
@@ -116,6 +134,16 @@ def view_path(path: dict, score: str) -> PathView:
         names=names,
         runs=runs,
     )
+
+
+def careful(page: dict) -> str:
+    """How the choice beside the best one is called: "1-SE", or "within 1%" where that was asked for."""
+    return (page.get("careful") if page.get("select", "1se") == "1se" else None) or "1-SE"
+
+
+def _other_model(page: dict) -> str | None:
+    names = [c["name"] for c in page["candidates"] if c.get("chosen")]
+    return names[0] if names and names[0] != page["path"]["name"] else None
 
 
 def _floats(values: list[float | None] | None, length: int) -> np.ndarray:

@@ -20,7 +20,7 @@
   };
 
   // Drawn as cards, the comparison is a table to a screen reader only if its parts say so.
-  const roles = { TABLE: "table", CAPTION: "caption", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+  const roles = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
   for (const part of document.querySelectorAll(".comparison, .comparison *")) {
     const header = part.scope === "col" ? "columnheader" : "rowheader";
     const role = part.tagName === "TH" ? header : roles[part.tagName];
@@ -42,7 +42,8 @@
   let lit = null;
 
   const outOf = (count, all) => `${count.toLocaleString("en")} of ${all.toLocaleString("en")}`;
-  const written = (value) => (value === null ? "–" : String(value).replace("-", "−"));
+  const digits = { maximumSignificantDigits: 4 };
+  const written = (value) => (value === null ? "–" : value.toLocaleString("en", digits).replace("-", "−"));
   const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
   // --- what λ number `index` looks like
