@@ -272,6 +272,21 @@ def test_coefficients_that_are_zero_are_one_line(page):
     assert [feature for feature, _ in rows] == [f"band_{i}" for i in range(60, 46, -1)] + ["(intercept)"]
 
 
+@pytest.mark.parametrize(
+    ("best", "one_se", "labels"),
+    [
+        (41, 23, [("1-SE", "left"), ("best", "right")]),
+        (41, 41, [("best = 1-SE", "right")]),
+        (99, 23, [("1-SE", "left"), ("best", "left")]),
+        (99, 95, [("1-SE, best", "left")]),
+    ],
+)
+def test_marker_names_stay_inside_the_page_and_apart(page, best, one_se, labels):
+    page["path"] |= {"index_best": best, "index_1se": one_se, "index_chosen": one_se}
+    found = re.findall(r'class="stop-label (\w+)"[^>]*>([^<]*)<', render_page(page))
+    assert [(word, side) for side, word in found] == labels
+
+
 def test_labels_at_the_left_of_a_chart_have_the_room_they_need(page):
     def room(page: dict) -> float:
         return float(re.search(r'class="explorer" style="--left:([\d.]+)rem"', render_page(page))[1])

@@ -14,7 +14,7 @@ from shrinkwise.report.numbers import number
 from shrinkwise.report.view import PathView
 
 _LABELLED = 8
-_CROWDED_FROM = 75  # percent from the left: beyond it two labels have no room side by side
+_EDGE = 87  # percent from the left: a word on a phone does not fit beyond it
 _LABEL_GAP = 4.8  # percent of the chart's height (22 rem): one line of label text
 
 
@@ -219,15 +219,12 @@ def _dot(view: PathView, axis: Axis, i: int, kind: str) -> Markup | None:
 def _marker_labels(view: PathView) -> list[Markup]:
     """The names of the marked λ above the frame, on the side where there is room for them."""
     best, careful = view.positions[view.best], view.positions[view.one_se]
+    side = "left" if best > _EDGE else "right"
     if view.best == view.one_se:
-        return [_marker_label(f"best = {view.careful}", best, "left" if best > _CROWDED_FROM else "right")]
-    if careful > _CROWDED_FROM:
-        return [_marker_label(f"{view.careful}, best", best, "left")]
-    side = "right" if careful < 100 - _CROWDED_FROM and best - careful > 100 - _CROWDED_FROM else "left"
-    return [
-        _marker_label(view.careful, careful, side),
-        _marker_label("best", best, "left" if best > 90 else "right"),
-    ]
+        return [_marker_label(f"best = {view.careful}", best, side)]
+    if side == "left" and best - careful < 100 - _EDGE:
+        return [_marker_label(f"{view.careful}, best", best, side)]
+    return [_marker_label(view.careful, careful, "left"), _marker_label("best", best, side)]
 
 
 def _marker_label(word: str, at: float, side: str) -> Markup:

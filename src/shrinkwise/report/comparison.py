@@ -119,13 +119,14 @@ def _zeros(choice: dict) -> str:
 
 
 def difference_cell(difference: dict | None, limit: float) -> Markup | str:
-    """The interval drawn on a scale of ±`limit` (the style draws its zero), and in numbers; "–" where there is none."""
+    """The interval drawn on a scale of ±`limit` and in numbers; "–" where there is none."""
     if not difference or not all(finite(difference[k]) for k in ("mean", "low", "high")):
         return "–"
     low, mean, high = (_across(difference[k], limit) for k in ("low", "mean", "high"))
     sure = difference["low"] > 0 or difference["high"] < 0
     drawing = element(
         "svg",
+        element("path", d="M60 1V19"),
         element("path", d=f"M{low} 10H{high}{_ends(difference, low, high, limit)}"),
         element("circle", cx=mean, cy=10, r=4, class_="sure" if sure else "unsure"),
         viewBox="0 0 120 20",

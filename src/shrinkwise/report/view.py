@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,6 @@ from shrinkwise.report.numbers import number, plus_minus, rounded
 MOST_LINES = 30  # more cannot be followed by eye
 MOST_NAMES = 200
 _BINS = 24
-_UNIT = 1000  # coefficients travel as multiples of 1/1000: mostly whole numbers, a third shorter
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ class PathView:
         """What the λ is at which the page stands: "chosen" where it is that of the kept model."""
         if self.model is None:
             return "chosen"
-        return {self.best: "best", self.one_se: self.careful}.get(self.chosen, "first")
+        return {self.best: "best", self.one_se: self.careful if self.careful == "1-SE" else f"“{self.careful}”"}.get(
+            self.chosen, "first"
+        )
 
     @property
     def scored(self) -> bool:
@@ -79,7 +81,7 @@ class PathView:
 
     def for_script(self) -> dict:
         """What the page's script needs to move the slider, rounded."""
-        length = range(len(self.lambdas))
+        length, unit = range(len(self.lambdas)), _unit(self.coefs)
         return {
             "lambda": [number(lam) for lam in self.lambdas],
             "values": [rounded(lam) for lam in self.lambdas],
@@ -95,8 +97,8 @@ class PathView:
             "scoreName": self.score,
             "runs": self.runs,
             "features": [shortened(f) for f in self.features],
-            "coefs": [[rounded(c * _UNIT, 3) for c in row] for row in self.coefs.tolist()],
-            "unit": _UNIT,
+            "coefs": [[rounded(c * unit, 3) for c in row] for row in self.coefs.tolist()],
+            "unit": unit,
             "histogram": [_sparse(counts) for counts in self.histogram.tolist()],
         }
 
@@ -170,6 +172,12 @@ def _histogram(weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
     live = weights[np.isfinite(weights) & (weights != 0)]
     inside = np.clip(np.searchsorted(edges, live, side="right") - 1, 0, _BINS - 1)
     return np.bincount(inside, minlength=_BINS)
+
+
+def _unit(coefs: np.ndarray) -> float:
+    """What coefficients travel times: as most of them then have three digits before the point, they are short."""
+    size = np.abs(coefs[np.isfinite(coefs) & (coefs != 0)])
+    return 10.0 ** (2 - math.floor(math.log10(np.median(size)))) if size.size else 1.0
 
 
 def _sparse(counts: list[int]) -> str:
