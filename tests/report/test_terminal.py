@@ -116,3 +116,9 @@ def test_the_mark_stands_on_the_row_that_is_kept(page):
     assert [line.split()[1] for line in marked(page | {"select": "best"})] == ["lasso"]
     page["candidates"][2]["one_se"] = None
     assert [line.split()[1] for line in marked(page)] == ["lasso"]
+
+
+def test_candidates_that_have_no_row_are_named_with_the_reason(page):
+    why = "not finished within the budget"
+    page["left_out"] = [{"name": "MCP", "reason": why}, {"name": "network + L2", "reason": why}]
+    assert f"left out, {why}: MCP, network + L2\n" in printed(page, 120)

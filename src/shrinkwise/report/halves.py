@@ -23,7 +23,7 @@ def halves(page: dict) -> Markup | None:
         "Which inputs come again",
         element(
             "p",
-            f"The lasso was fitted again, at λ = {number(found['lam'])}, on {count(found['n_halves'])} random halves of the "
+            f"The {found.get('by', 'lasso')} was fitted again, at λ = {number(found['lam'])}, on {count(found['n_halves'])} random halves of the "
             f"rows. {_stable_words(len(stable), len(inputs), least)}",
         ),
         _turns(found),

@@ -74,6 +74,16 @@ def print_comparison(page: dict, console: Console) -> None:
         if candidate.get("note"):
             note = f"{_line(candidate['name'])}: {spelled(_line(candidate['note'], None))}"
             _say(console, Text(note, style="dim"))
+    for reason, names in _left_out(page).items():
+        _say(console, Text(f"left out, {_line(reason)}: {', '.join(names)}", style="dim"))
+
+
+def _left_out(page: dict) -> dict[str, list[str]]:
+    """The candidates that have no row, by the reason."""
+    found: dict[str, list[str]] = {}
+    for each in page.get("left_out") or []:
+        found.setdefault(each["reason"], []).append(_line(each["name"]))
+    return found
 
 
 def print_verdict(page: dict, console: Console) -> None:
