@@ -209,3 +209,16 @@ def test_networks_are_left_out_without_torch(monkeypatch, small_table, small):
     comparison = compare_table(frame, plan_table(frame, "y"), replace(small, folds=2))
     assert [row.candidate.family for row in comparison.rows] == ["linear"] * 6 + ["reference"]
     assert 'pip install "shrinkwise[torch]"' in " ".join(comparison.options.described([]))
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_a_large_table_is_scored_like_a_small_one(small_table, linear, monkeypatch, task):
+    frame = small_table(task, n=400)
+    options = replace(linear, methods=("none", "ridge", "lasso", "trees"))
+    few = compare_table(frame, plan_table(frame, "y"), options)
+    monkeypatch.setattr("shrinkwise.compare.nested._LARGE", 0)
+    monkeypatch.setattr("shrinkwise.compare.reference._MANY_VALUES", 0)
+    many = compare_table(frame, plan_table(frame, "y"), options)
+    for row, same in zip(few.rows, many.rows, strict=True):
+        rough = row.candidate.family == "reference" or row.one_se is not None  # stops, and inner folds, at other rows
+        np.testing.assert_allclose(same.best.scores, row.best.scores, rtol=0.35 if rough else 1e-4)

@@ -289,4 +289,5 @@ def _left_out(comparison: Comparison) -> str:
 def _enough(comparison: Comparison) -> str:
     rows, inputs = comparison.plan.n_rows, len(comparison.plan.kept)
     fewer = "fewer rows than inputs" if rows < inputs else f"{rows / inputs:,.1f} rows for each input"
-    return f"{rows:,} rows, {inputs:,} input{'s' * (inputs != 1)}: {fewer}. The intervals of the comparison say what that is good for."
+    counted = f"{rows:,} rows, {inputs:,} input{'s' * (inputs != 1)}"
+    return f"{counted}: {fewer}. The intervals of the comparison say what that is good for."

@@ -78,6 +78,8 @@ class Splits(Sequence[Split]):
 
     def _encoded(self, number: int) -> Split:
         train, test = self.folds[number]
+        if self.large:  # in random order, so that some rows of X are a view of any sort of rows
+            train = np.random.default_rng([self.options.seed, number]).permutation(train)
         encoder = Encoder(self.plan).fit(self.frame, train)
         X = encoder.transform(self.frame, train)
         problem = training_problem(X, self.y[train], self.plan, self.options, number, self.rows.take(train), encoder)

@@ -10,6 +10,9 @@ import numpy as np
 from shrinkwise.compare.candidates import Fit, Problem, Tuned
 from shrinkwise.compare.options import Options
 
+# From so many values of X on the rows on which the trees see when to stop are a view: scikit-learn would copy the others.
+_MANY_VALUES = 10_000_000
+
 
 @dataclass(frozen=True)
 class _Trees:
@@ -25,5 +28,14 @@ def tune_trees(problem: Problem, options: Options) -> Tuned:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     estimator = HistGradientBoostingClassifier if problem.has_classes else HistGradientBoostingRegressor
-    model = estimator(random_state=problem.seed).fit(problem.dense(), problem.y, sample_weight=problem.rows.weights)
+    model = estimator(random_state=problem.seed)
+    X, y, weights = problem.dense(), problem.y, problem.rows.weights
+    if X.size < _MANY_VALUES or len(np.unique(y[: len(y) // 10])) < problem.n_classes:
+        return Tuned(Fit(_Trees(model.fit(X, y, sample_weight=weights))))
+    held, known = (
+        slice(len(y) // 10),
+        slice(len(y) // 10, None),
+    )  # nested.Splits deals the rows of large tables at random
+    held_weights, weights = (None, None) if weights is None else (weights[held], weights[known])
+    model.fit(X[known], y[known], weights, X_val=X[held], y_val=y[held], sample_weight_val=held_weights)
     return Tuned(Fit(_Trees(model)))

@@ -23,8 +23,8 @@ def halves(page: dict) -> Markup | None:
         "Which inputs come again",
         element(
             "p",
-            f"The {found.get('by', 'lasso')} was fitted again, at λ = {number(found['lam'])}, on {count(found['n_halves'])} random halves of the "
-            f"rows. {_stable_words(len(stable), len(inputs), least)}",
+            f"The {found.get('by', 'lasso')} was fitted again, at λ = {number(found['lam'])}, on {count(found['n_halves'])} "
+            f"random halves of the rows. {_stable_words(len(stable), len(inputs), least)}",
         ),
         _turns(found),
         _figure(found),
