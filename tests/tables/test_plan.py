@@ -74,6 +74,12 @@ KINDS = {
     "text of its own in every row": (
         [f"customer {i}" for i in range(N)],
         "dropped",
+        "an identifier: 60 different texts in 60 rows, all like 'customer 0'",
+    ),
+    "codes of their own": ([f"{i * 7919 % 2**16:04x}f1" for i in range(N)], "dropped", "an identifier: 60 different"),
+    "names of their own": (
+        [f"{a}. {b}ly" for a in "ABCDEF" for b in ("on", "ti", "gone", "a", "mus", "bri", "cal", "dai", "ear", "fri")],
+        "dropped",
         "identifier or free text: 60 different",
     ),
     "free text": ([f"said {i // 2 * 2 if i < 40 else i}" for i in range(N)], "dropped", "free text: 40 different"),
@@ -95,7 +101,7 @@ KINDS = {
     "levels of a scale": (["high", "low", "Med"] * (N // 3), "ordered", "in order: 'low', 'Med', 'high'"),
     "nearly constant": ([7] * 4 + [5] * 996, "dropped", "nearly constant: all but 4 rows"),
     "nearly constant text": ([None] * 2 + ["a"] * 998, "dropped", "nearly constant: all but 2 rows"),
-    "numbers with few words": ([*map(str, NOISE[:-2]), "n.a.", "n.a."], "dropped", "2 values such as 'n.a.' (row 59)"),
+    "numbers with few words": ([*map(str, NOISE[:-2]), "lots", "lots"], "dropped", "2 values such as 'lots' (row 59)"),
     "dates": (DAYS, "date", "dates from 20"),
     "moments": ([datetime.datetime(2024, 1, 1, i % 24, i) for i in range(N)], "date", "dates from 20"),
     "spans": ([datetime.timedelta(i) for i in range(N)], "dropped", "dates or times"),
@@ -157,7 +163,7 @@ def test_many_levels_are_a_category_while_half_of_the_rows_are_in_levels_one_can
 WISHES = {
     "an identifier kept": (SHUFFLED, "customer_id", {"keep": ["customer_id"]}, "number"),
     "a number as a category": (np.arange(N) % 4 + 7, "code", {"category": ["code"]}, "category"),
-    "text with words as numbers": ([*map(str, range(N - 20)), *["n.a."] * 20], "x", {"number": ["x"]}, "number"),
+    "text with words as numbers": ([*map(str, range(N - 20)), *["lots"] * 20], "x", {"number": ["x"]}, "number"),
     "thousands as numbers": ([f"{i + 1},{i:03}" for i in range(N)], "x", {"number": ["x"]}, "number"),
     "a column that knows the target": (NOISE**2 * 3 + 1, "x", {"keep": ["x"]}, "number"),
 }
@@ -295,7 +301,16 @@ REFUSED = {
     "identifier": (table(id=SHUFFLED), {"target": "id"}, "'id' is an identifier"),
     "text of its own": (table(y=[f"name {i}" for i in range(N)]), {}, "60 different values in 60 rows"),
     "numbers spoiled by a word": (table(y=[*map(str, NOISE[1:]), "?!"]), {}, "1 value such as '?!' (row 60)"),
-    "numbers with units": (table(y=[f"{i} km" for i in range(N)]), {}, "separators or units such as '0 km'"),
+    "thousands or decimals": (
+        table(y=[f"{i + 1},{i:03}" for i in range(N)]),
+        {},
+        "such as '1,000', to be written plainly (or read with --task regression)",
+    ),
+    "numbers of several units": (
+        table(y=[f"{i} {'kg' if i % 3 else 'lb'}" for i in range(N)]),
+        {"task": "regression"},
+        "'0 lb', to be written plainly if numbers are meant; a regression needs numbers",
+    ),
     "too many classes asked for": (table(y=NOISE), {"task": "classes"}, "too many to be classes"),
     "dates": (table(y=DAYS), {}, "'y' holds dates"),
     "dates as text": (table(y=[str(day) for day in DAYS]), {}, "'y' holds dates"),

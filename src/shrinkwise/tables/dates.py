@@ -6,6 +6,7 @@ and weekday are 0/1 features, because June is not twice March. What could be rea
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import product
 
 import numpy as np
@@ -48,7 +49,8 @@ def date_format(text: pl.Series) -> str:
 def read_dates(series: pl.Series, text: pl.Series, form: str) -> pl.Series:
     """The moments of a column whose dates are written as `form` says (date_format, COMPACT or TYPED); null elsewhere.
 
-    `text` is the column as trimmed text.
+    `text` is the column as trimmed text. An ISO date is read whatever the form; in a column of dates that had their own type,
+    any form that `date_format` finds.
     """
     if form == TYPED and series.dtype in (pl.Date, pl.Datetime):
         moments = series.alias("")
@@ -56,15 +58,24 @@ def read_dates(series: pl.Series, text: pl.Series, form: str) -> pl.Series:
             moments = moments.dt.replace_time_zone(None)
         return moments.cast(pl.Datetime("us"))
     if form == COMPACT:
+        text = text.str.replace(r"^(\d{4})-(\d{2})-(\d{2})$", "$1$2$3")
         return text.str.to_date(COMPACT, strict=False).cast(pl.Datetime("us"))
     plain = _plain(text)
-    if form != TYPED:
-        return _read(plain, form)
-    found = (_read(plain, "%Y-%m-%d" + clock) for clock in _CLOCKS)  # the type was lost on the way through a CSV
-    moments = next(found)
-    for other in found:
-        moments = moments.zip_with(moments.is_not_null(), other)
+    moments = _read(plain, form if form != TYPED else _DAYS[0])
+    for iso in (_DAYS[0] + clock for clock in _CLOCKS):  # has one meaning, however the others are written
+        if (moments.is_null() & text.is_not_null()).any():
+            moments = moments.zip_with(moments.is_not_null(), _read(plain, iso))
+    if form == TYPED and (moments.is_null() & text.is_not_null()).any() and (other := date_format(text)):
+        return _read(plain, other)  # the type was lost on the way through a CSV
     return moments
+
+
+def written_like(form: str) -> str:
+    """An evening in December 2023 as `form` writes it, to show how a date is to be written."""
+    day = datetime(2023, 12, 31, 23, 30)
+    if form in (TYPED, COMPACT):
+        return f"{day:%Y-%m-%d}" if form == TYPED else f"{day:%Y%m%d}"
+    return day.strftime(form if form.startswith(_DAYS[0]) else form.replace("-", "/"))
 
 
 def date_features(name: str, has_clock: bool) -> list[str]:

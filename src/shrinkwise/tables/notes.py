@@ -29,6 +29,12 @@ def copies(frame: pl.DataFrame, columns: list[str]) -> np.ndarray:
     return np.unique(renamed.hash_rows().to_numpy(), return_inverse=True)[1]
 
 
+def first_of_copies(frame: pl.DataFrame) -> np.ndarray:
+    """The positions of the rows that are no exact copy of an earlier one."""
+    columns = [name for name, dtype in frame.schema.items() if not (dtype.is_nested() or dtype == pl.Object)]
+    return np.sort(np.unique(copies(frame, columns), return_index=True)[1])
+
+
 def _missing(plan: TablePlan) -> str:
     if not (missing := plan.n_rows_read - plan.n_rows):
         return ""

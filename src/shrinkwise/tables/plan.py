@@ -16,10 +16,11 @@ from .features import column_values
 from .judging import judge
 from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing
 from .leakage import knows_target
-from .notes import plan_notes
+from .notes import first_of_copies, plan_notes
 from .parts import group_codes, row_weights, rows_to_use, times
 from .reading import as_frame
-from .target import judge_target
+from .spelling import alike
+from .target import Reading, judge_target, target_reading
 
 # Nested 5-fold scoring leaves 16 of 20 rows to learn from, 12 of them inside, and 4 to score on: fewer say nothing.
 MIN_ROWS = 20
@@ -30,7 +31,8 @@ class TablePlan:
     """What was decided about a table: one ColumnPlan per input column in file order, the task, and `notes` that say it.
 
     `classes` are the texts of the target's values in order (None for a regression), `class_counts` their rows;
-    `n_rows` counts the rows used, `n_rows_read` all.
+    `n_rows` counts the rows used, `n_rows_read` all. `target_form` and `target_words` say how text is read as a target of
+    numbers (target.Reading).
     """
 
     name: str
@@ -42,6 +44,8 @@ class TablePlan:
     n_rows_read: int
     notes: list[str] = field(default_factory=list)
     class_counts: list[int] = field(default_factory=list)
+    target_form: str = ""
+    target_words: list[str] = field(default_factory=list)
 
     @property
     def kept(self) -> list[ColumnPlan]:
@@ -74,8 +78,7 @@ class TablePlan:
     def used_rows(self, frame: Any) -> pl.DataFrame:
         """The rows whose target is there (and whose weight is not 0), in order."""
         frame = as_frame(frame)
-        self._target_column(frame)
-        present = rows_to_use(frame, self.target, self.weight)
+        present = rows_to_use(self._target_column(frame), None if self.weight is None else frame[self.weight])
         return frame if present.all() else frame.filter(pl.Series(present))
 
     def rows(self, frame: Any) -> Rows:
@@ -93,7 +96,7 @@ class TablePlan:
         Raises InputError for a missing value, a value that is no number or a class that is not in `classes`.
         """
         series = self._target_column(as_frame(frame))
-        values = as_numbers(series) if self.classes is None else codes_of(as_text(series), self.classes)
+        values = as_numbers(series) if self.classes is None else self._codes(as_text(series))
         wrong = np.isnan(values) if self.classes is None else values == len(self.classes)
         if wrong.any():
             row = int(np.argmax(wrong))
@@ -108,7 +111,10 @@ class TablePlan:
     def _target_column(self, frame: pl.DataFrame) -> pl.Series:
         if self.target not in frame.columns:
             raise no_such_column("The table", self.target, frame.columns)
-        return frame[self.target]
+        return Reading(self.target_form, self.target_words).of(frame[self.target])
+
+    def _codes(self, text: pl.Series) -> np.ndarray:
+        return codes_of(alike(text, self.classes or []), self.classes or [])
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,9 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
     """
     frame, wish = as_frame(frame), Wishes(**wishes)
     wish.refuse(frame.columns, target, name)
-    present = rows_to_use(frame, target, wish.weight)
+    reading = target_reading(frame[target], wish.task)
+    frame = frame.with_columns(reading.of(frame[target]))
+    present = rows_to_use(frame[target], None if wish.weight is None else frame[wish.weight])
     used, rows = (frame if present.all() else frame.filter(pl.Series(present))), np.flatnonzero(present) + 1
     if len(rows) < MIN_ROWS:
         missing = frame.height - len(rows)
@@ -196,7 +204,8 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
             "models on rows they have not seen."
         )
     question = judge_target(used[target], wish.task, rows)
-    columns = [_column(series, rows, wish) for series in used.get_columns() if series.name != target]
+    originals = first_of_copies(used)
+    columns = [_column(series, rows, wish, originals) for series in used.get_columns() if series.name != target]
     plan = TablePlan(
         name,
         target,
@@ -205,8 +214,10 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
         columns,
         len(rows),
         frame.height,
-        [question.sentence],
+        [question.sentence, *([reading.sentence] if reading.sentence else [])],
         question.class_counts,
+        reading.form,
+        reading.words,
     )
     _drop_what_knows(plan, used, wish.keep)
     if not plan.kept:
@@ -230,12 +241,12 @@ _PARTS = {
 }
 
 
-def _column(series: pl.Series, rows: np.ndarray, wish: Wishes) -> ColumnPlan:
+def _column(series: pl.Series, rows: np.ndarray, wish: Wishes, originals: np.ndarray) -> ColumnPlan:
     if part := wish.roles.get(series.name):
         return ColumnPlan(series.name, part, _PARTS[part])
     if series.name in wish.drop:
         return ColumnPlan(series.name, "dropped", "left out as asked for")
-    return judge(series, rows, wish.of(series.name))
+    return judge(series, rows, wish.of(series.name), originals)
 
 
 def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str]) -> None:
