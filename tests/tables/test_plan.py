@@ -114,6 +114,7 @@ KINDS = {
     "dates that could be read in two ways": (["03/04/2020", "05/06/2021"] * 30, "dropped", "to be read in two ways"),
     "times": ([f"{i % 24}:{i:02}" for i in range(N)], "dropped", "dates or times"),
     "dates as numbers": ([int(f"{day:%Y%m%d}") for day in DAYS], "date", "dates from 20"),
+    "dates as numbers with gaps": (with_gaps([int(f"{day:%Y%m%d}") for day in DAYS]), "date", "9 of 60 missing"),
     "lists": ([[i] for i in range(N)], "dropped", "neither numbers nor text but List"),
     "bytes": ([b"x"] * N, "dropped", "neither numbers nor text but Binary"),
 }

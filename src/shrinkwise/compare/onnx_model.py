@@ -10,8 +10,7 @@ import numpy as np
 from shrinkwise.compare.model import TableModel
 from shrinkwise.compare.standalone import layers
 from shrinkwise.tables import InputError, as_frame
-from shrinkwise.tables.features import measured, spelled_alike
-from shrinkwise.tables.kinds import as_text
+from shrinkwise.tables.features import level_text, measured
 
 _TEXT_KINDS = ("category", "yes/no", "ordered")
 _OPSETS = (("", 17), ("ai.onnx.ml", 3))
@@ -55,8 +54,7 @@ def onnx_inputs(model: TableModel, frame: Any) -> dict[str, np.ndarray]:
     for column, rule in zip(model.plan.kept, model.encoder.rules, strict=True):
         series = frame[column.name]
         if column.kind in _TEXT_KINDS:
-            text = as_text(series)
-            text = text if column.kind == "category" else spelled_alike(text, rule["levels"])
+            text = level_text(rule, series)
             feeds[column.name] = np.array(text.fill_null("").to_list(), dtype=object)[:, None]
         else:
             feeds[column.name] = measured(rule, series)

@@ -18,8 +18,20 @@ _DAYS = (
     *("%d %b %Y", "%d %B %Y", "%d %b %y", "%b %d %Y", "%B %d %Y"),
 )
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+ISO, FORMS = tuple(_DAYS[0] + clock for clock in _CLOCKS), tuple(map("".join, product(_DAYS, _CLOCKS)))
 COMPACT = "%Y%m%d"
 TYPED = "typed"  # the column's own type is a date or a moment
+
+PLAIN = (  # what dates are brought to before they are read, pattern and replacement
+    (r"[T ,]+(\d{1,2}:\d{2})", " $1"),
+    (r"(:\d{2}([.,]\d+)?( ?[AaPp][Mm])?) ?(Z|UTC|[+-]\d{2}:?\d{2})$", "$1"),
+    (r"(:\d{2})[.,]\d+", "$1"),
+    (r"(\d) ?([AaPp][Mm])$", "$1 $2"),
+    (r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})", "$1-$2-$3"),
+    (r"^(\d{4})[-/](0[1-9]|1[0-2])$", "$1-$2-01"),
+    (r"^(\d{1,2})[- ]([A-Za-z]{3,9})\.?,?[- ](\d{2,4})", "$1 $2 $3"),
+    (r"^([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})", "$1 $2 $3"),
+)
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -35,10 +47,10 @@ def date_format(text: pl.Series) -> str:
     """
     values = _plain(text.drop_nulls().unique())
     readable: dict[str, pl.Series] = {}
-    for day, clock in product(_DAYS, _CLOCKS):
-        moments = _read(values, day + clock)
+    for form in FORMS:
+        moments = _read(values, form)
         if not moments.null_count() and int(str(moments.dt.year().min())) >= 100:  # "%Y" reads 24 as the year 24
-            readable[day + clock] = moments
+            readable[form] = moments
     if not readable:
         return ""
     formats = list(readable)
@@ -57,12 +69,9 @@ def read_dates(series: pl.Series, text: pl.Series, form: str) -> pl.Series:
         if series.dtype == pl.Datetime and getattr(series.dtype, "time_zone", None):
             moments = moments.dt.replace_time_zone(None)
         return moments.cast(pl.Datetime("us"))
-    if form == COMPACT:
-        text = text.str.replace(r"^(\d{4})-(\d{2})-(\d{2})$", "$1$2$3")
-        return text.str.to_date(COMPACT, strict=False).cast(pl.Datetime("us"))
     plain = _plain(text)
     moments = _read(plain, form if form != TYPED else _DAYS[0])
-    for iso in (_DAYS[0] + clock for clock in _CLOCKS):  # has one meaning, however the others are written
+    for iso in ISO:  # has one meaning, however the others are written
         if (moments.is_null() & text.is_not_null()).any():
             moments = moments.zip_with(moments.is_not_null(), _read(plain, iso))
     if form == TYPED and (moments.is_null() & text.is_not_null()).any() and (other := date_format(text)):
@@ -109,16 +118,7 @@ def has_clock(form: str, moments: pl.Series) -> bool:
 
 def _plain(text: pl.Series) -> pl.Series:
     """Dates with one separator, without time zone and parts of a second; a month alone is its first day."""
-    for pattern, replacement in (
-        (r"[T ,]+(\d{1,2}:\d{2})", " $1"),
-        (r"(:\d{2}([.,]\d+)?( ?[AaPp][Mm])?) ?(Z|UTC|[+-]\d{2}:?\d{2})$", "$1"),
-        (r"(:\d{2})[.,]\d+", "$1"),
-        (r"(\d) ?([AaPp][Mm])$", "$1 $2"),
-        (r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})", "$1-$2-$3"),
-        (r"^(\d{4})[-/](0[1-9]|1[0-2])$", "$1-$2-01"),
-        (r"^(\d{1,2})[- ]([A-Za-z]{3,9})\.?,?[- ](\d{2,4})", "$1 $2 $3"),
-        (r"^([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})", "$1 $2 $3"),
-    ):
+    for pattern, replacement in PLAIN:
         text = text.str.replace(pattern, replacement)
     return text
 

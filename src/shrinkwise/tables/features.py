@@ -113,9 +113,7 @@ def _new_levels(rule: dict[str, Any], series: pl.Series) -> str:
     if not len(other):
         return ""
     shown = ", ".join(map(quoted, sorted(set(other.to_list()))[:5]))
-    unseen = {"category": f"one of the rare ones, {POOL}" if rule["pool"] else "none of its levels"}
-    meaning = unseen.get(rule["kind"], "missing")
-    return f"{counted(len(other), 'row')} with a value it did not have before ({shown}), taken as {meaning}"
+    return f"{counted(len(other), 'row')} with a value it did not have before ({shown}), taken as {unseen_as(rule)}"
 
 
 def _no_numbers(rule: dict[str, Any], series: pl.Series) -> str:
@@ -132,8 +130,22 @@ def _no_numbers(rule: dict[str, Any], series: pl.Series) -> str:
 
 
 def _new_gaps(rule: dict[str, Any], series: pl.Series) -> str:
-    n_missing, presence = int(is_missing(series).sum()), rule["kind"] == "yes/no" and len(rule["levels"]) == 1
-    if not n_missing or rule["gaps"] or presence:
+    n_missing = int(is_missing(series).sum())
+    if not n_missing or not filled_as(rule):
+        return ""
+    return f"{counted(n_missing, 'row')} without a value, which it always had before, taken as {filled_as(rule)}"
+
+
+def unseen_as(rule: dict[str, Any]) -> str:
+    """What a level that was not learned is taken as, in words."""
+    if rule["kind"] != "category":
+        return "missing"
+    return f"one of the rare ones, {POOL}" if rule["pool"] else "none of its levels"
+
+
+def filled_as(rule: dict[str, Any]) -> str:
+    """What a missing value is taken as where none was missing before, in words; "" where some were, or missing is a value."""
+    if rule["gaps"] or (rule["kind"] == "yes/no" and len(rule["levels"]) == 1):
         return ""
     first = figure(rule["fill"][0]) if rule["fill"] else ""
     filled = {
@@ -142,8 +154,7 @@ def _new_gaps(rule: dict[str, Any], series: pl.Series) -> str:
         "date": "a date in the middle",
         "ordered": "its median level",
     }
-    meaning = filled.get(rule["kind"], f"{first}, its more frequent value")
-    return f"{counted(n_missing, 'row')} without a value, which it always had before, taken as {meaning}"
+    return filled.get(rule["kind"], f"{first}, its more frequent value")
 
 
 def _rule(column: ColumnPlan) -> dict[str, Any]:

@@ -146,15 +146,16 @@ def not_a_measure(name: str, numbers: np.ndarray, rows: np.ndarray, n_different:
     Identifiers count the rows of the file from 0 or 1, or are whole, named like an identifier and all different in the
     `n_different` rows that are no copies of others.
     """
-    if np.isnan(numbers).any() or np.any(numbers != np.round(numbers)):
+    present = numbers[~np.isnan(numbers)]
+    if np.any(present != np.round(present)):
         return ""
     if np.array_equal(numbers, rows) or np.array_equal(numbers, rows - 1):
         return "a row number: it counts the rows of the table"
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
-    if words & _IDENTIFIER_WORDS and len(np.unique(numbers)) == n_different:
+    if words & _IDENTIFIER_WORDS and len(present) == len(numbers) and len(np.unique(numbers)) == n_different:
         return "an identifier: a whole number of its own in every row, and named like one"
-    if 19000101 <= numbers.min() and numbers.max() <= 21001231:
-        days = pl.Series(np.unique(numbers).astype(int)).cast(pl.String).str.to_date("%Y%m%d", strict=False)
+    if 19000101 <= present.min() and present.max() <= 21001231:
+        days = pl.Series(np.unique(present).astype(int)).cast(pl.String).str.to_date("%Y%m%d", strict=False)
         return "" if days.null_count() else "dates written as YYYYMMDD"
     return ""
 
