@@ -197,6 +197,7 @@ def test_a_column_that_knows_the_target_is_dropped_and_marked_unless_it_is_the_o
 def test_parts_that_are_no_inputs():
     frame = pl.DataFrame({"who": letters(9), "when": DAYS, "w": np.arange(N) % 3, "x": NOISE, "y": RNG.normal(size=N)})
     plan = plan_table(frame, "y", group="who", weight="w")
+    frame = frame.with_columns(gappy=pl.Series(with_gaps([1.0] * N)))
     assert [c.name for c in plan.kept] == ["when", "x"]
     rows = plan.rows(plan.used_rows(frame))
     assert plan.n_rows == N * 2 // 3
@@ -210,6 +211,7 @@ def test_parts_that_are_no_inputs():
         ({"group": "who", "number": ["who"]}, "cannot be an input and"),
         ({"time": "who"}, "where numbers or dates"),
         ({"weight": "x"}, "a number ≥ 0 was expected"),
+        ({"weight": "gappy"}, "The weight 'gappy' is missing in row 1 where a number ≥ 0 was expected"),
         ({"number": ["who "]}, "did you mean 'who'"),
     ):
         with pytest.raises(InputError, match=said):

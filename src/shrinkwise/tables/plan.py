@@ -15,7 +15,7 @@ from .errors import InputError, counted, no_such_column, quoted
 from .features import column_values
 from .judging import judge
 from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing
-from .leakage import knows_target
+from .leakage import knows_target, same_order, tells_some
 from .notes import first_of_copies, plan_notes
 from .parts import group_codes, row_weights, rows_to_use, times
 from .reading import as_frame
@@ -24,6 +24,9 @@ from .target import Reading, judge_target, target_reading
 
 # Nested 5-fold scoring leaves 16 of 20 rows to learn from, 12 of them inside, and 4 to score on: fewer say nothing.
 MIN_ROWS = 20
+
+# Of more columns that each give some classes away none is named: such tables are made of rules.
+_MOST_HINTS = 3
 
 
 @dataclass
@@ -252,7 +255,7 @@ def _column(series: pl.Series, rows: np.ndarray, wish: Wishes, originals: np.nda
 def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str]) -> None:
     """Drop the columns that alone tell the target of rows left out, unless nothing else is left; mark those kept."""
     y = plan.target_values(used)
-    found = {}
+    found, hints = {}, {}
     for column in plan.kept:
         values, gaps = column_values(column, used[column.name])
         told = knows_target(values, y, plan.classes is not None)
@@ -260,15 +263,30 @@ def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str])
             told = knows_target(gaps.astype(float), y, plan.classes is not None)
         if told:
             found[column.name] = told
+        elif column.name not in keep and (hint := _hint(plan, column, values, y)):
+            hints[column.name] = hint
+    if len(hints) <= _MOST_HINTS:
+        plan.notes += [
+            f"{quoted(name)} may know the target: {hint}; ask whether it is known beforehand."
+            for name, hint in hints.items()
+        ]
     only = len(found) == len(plan.kept)
     for column in plan.kept:
         if column.name not in found:
             continue
-        told = found[column.name]
-        suspicion = f"it alone tells {quoted(plan.target)} ({told})"
+        suspicion = f"it alone tells {found[column.name]}"
         if only or column.name in keep:
             column.reason += f"; {suspicion}"
             plan.notes.append(f"{quoted(column.name)} may know the target: {suspicion}.")
         else:
             column.kind, column.leaks = "dropped", True
             column.reason = f"knows the target: {suspicion}; --keep-column if it is known beforehand"
+
+
+def _hint(plan: TablePlan, column: ColumnPlan, values: np.ndarray, y: np.ndarray) -> str:
+    """What a column that does not tell the target says of a large part of the rows, or of their order."""
+    if plan.classes is None:
+        return same_order(values, y) if column.kind in ("number", "ordered", "date") else ""
+    if column.kind != "number":  # levels have no edge; only whether there is one can be told
+        values = np.where(np.isnan(values), np.nan, np.arange(len(values)))
+    return tells_some(values, y.astype(int), plan.classes, column.name, len(plan.columns))
