@@ -15,6 +15,7 @@ import pytest
 
 from compare.handmade import CLASSES, drawn_model, every_kind
 from shrinkwise.compare.coefficients import csv_text
+from shrinkwise.compare.onnx_model import onnx_inputs
 from shrinkwise.compare.standalone import score_py
 from shrinkwise.tables import InputError, read_table
 from shrinkwise.tables.reading import read_with_note
@@ -172,6 +173,7 @@ def test_columns_without_weight_are_not_needed(tmp_path):
     np.testing.assert_allclose([float(row["probability of mid"]) for row in rows], expected[:, 1], rtol=1e-9)
     with pytest.raises(InputError, match="no column 'size'"):
         model.output(new.drop("size"))
+    assert (onnx_inputs(model, frame.drop("colour"))["colour"] == "").all()
 
 
 @pytest.mark.parametrize("codec", ["cp1252", "utf-16"])

@@ -304,6 +304,10 @@ def test_rare_levels_share_a_feature_and_new_ones_join_them():
     said = encoder.remarks(new)[0]
     assert "'Rome'), taken as one of the rare ones" in said
     assert "Trier" not in said
+    all_rare = pl.DataFrame({"town": [f"town {i % 20}" for i in range(45)], "y": RNG.normal(size=45)})
+    encoder = Encoder(plan_table(all_rare, "y")).fit(all_rare)
+    assert encoder.feature_names == []  # constant: every town is rare
+    assert "'Rome')" in encoder.remarks(pl.DataFrame({"town": ["Rome", "town 3"]}))[0]
 
 
 def test_dates_are_year_month_day_and_weekday_of_one_input():

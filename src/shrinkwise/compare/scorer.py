@@ -185,7 +185,8 @@ def _measured(rule: dict, values: list) -> list[list[float] | None]:
                 raise ValueError(f"Column {rule['column']!r} is infinite or beyond 1e100 in row {i + 1}.")
         return [None if number is None else [number] for number in numbers]
     if rule["kind"] == "date":
-        return [moment and _parts(moment, rule["clock"]) for moment in _moments(rule, [_text(v) for v in values])]
+        moments = _moments(rule, [_text(value) for value in values])
+        return [None if moment is None else _parts(moment, rule["clock"]) for moment in moments]
     texts, levels = [_level(rule, _text(value)) for value in values], rule["levels"]
     if len(levels) == 1:
         return [[float(text == levels[0])] for text in texts]
@@ -197,7 +198,7 @@ def _numbers(column: str, values: list) -> list[float | None]:
     numbers: list[float | None] = []
     for i, value in enumerate(values):
         text = str(float(value)) if isinstance(value, (bool, int)) else _text(value)
-        plain = "-" + text[1:] if text and text[0] in MINUS else text
+        plain = "-" + text[1:] if text and text[0] in MINUS else text or ""
         if text is not None and not NUMBER.fullmatch(plain):
             raise ValueError(f"Column {column!r} holds {text[:60]!r} in row {i + 1} where a number was expected.")
         numbers.append(None if text is None else float(plain))
@@ -255,7 +256,7 @@ def _moments(rule: dict, texts: list[str | None]) -> list[datetime | None]:
         return whole[0]
     if wrong:
         raise ValueError(
-            f"Column {rule['column']!r} holds {texts[wrong[0]][:60]!r} in row {wrong[0] + 1} where a date written like "
+            f"Column {rule['column']!r} holds {_quoted(texts[wrong[0]])} in row {wrong[0] + 1} where a date written like "
             f"{rule['like']} was expected."
         )
     return moments
@@ -297,8 +298,8 @@ def _new_gaps(rule: dict, values: list) -> str:
     return said if n_missing and rule["filled"] else ""
 
 
-def _quoted(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:59] + "…")
+def _quoted(text: str | None) -> str:
+    return repr(text if text is None or len(text) <= 60 else text[:59] + "…")
 
 
 def _counted(n: int, noun: str) -> str:

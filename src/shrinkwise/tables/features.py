@@ -106,10 +106,10 @@ def remark(rule: dict[str, Any], series: pl.Series) -> str:
 
 
 def _new_levels(rule: dict[str, Any], series: pl.Series) -> str:
-    if not rule["levels"]:
+    if not (known := rule["levels"] + rule.get("pooled", [])):
         return ""
     text = level_text(rule, series)
-    other = text.filter(text.is_not_null() & ~text.is_in(rule["levels"] + rule.get("pooled", [])))
+    other = text.filter(text.is_not_null() & ~text.is_in(known))
     if not len(other):
         return ""
     shown = ", ".join(map(quoted, sorted(set(other.to_list()))[:5]))
