@@ -380,7 +380,7 @@ def test_kill_nine_at_any_moment_leaves_a_whole_run_or_none_and_resume_ends_the_
     subprocess.run([*command, "--out", "whole"], check=True, capture_output=True)
     took, rng = time.monotonic() - start, np.random.default_rng(0)
     for k in range(8):
-        folder, whole = f"r{k}", {"coefficients.csv", "model.skops", "predictions.csv", "report.html", "run.toml"}
+        folder, whole = f"r{k}", set(os.listdir("whole"))
         killed = subprocess.Popen([*command, "--out", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(took * rng.uniform(0.3, 1.05))
         killed.kill()
@@ -392,3 +392,18 @@ def test_kill_nine_at_any_moment_leaves_a_whole_run_or_none_and_resume_ends_the_
         for name in ("coefficients.csv", "predictions.csv"):
             assert Path(folder, name).read_bytes() == Path("whole", name).read_bytes()
     assert {entry for entry in os.listdir() if entry.startswith(".")} == set()
+
+
+def test_a_run_that_answers_another_question_is_not_replaced(shrinkwise):
+    table().write_csv("t.csv")
+    table().write_csv("u.csv")
+    few = ["--effort", "quick", "--methods", "ridge", "--jobs", "1", "--quiet", "--out", "run"]
+    assert shrinkwise("fit", "t.csv", "--target", "y", *few)[0] == 0
+    before = Path("run/run.toml").read_text()
+    for asked in (("u.csv", "--target", "y"), ("t.csv", "--target", "a")):
+        code, out, err = shrinkwise("fit", *asked, *few)
+        assert (code, out) == (2, "")
+        assert err.startswith("run holds a run on t.csv that predicts 'y': name another folder")
+    assert Path("run/run.toml").read_text() == before
+    assert shrinkwise("fit", "t.csv", "--target", "y", "--seed", "1", *few)[0] == 0  # the same question: replaced
+    assert Path("run/run.toml").read_text() != before

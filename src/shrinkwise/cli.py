@@ -109,9 +109,11 @@ _FILE: dict = {"metavar": "FILE", "type": click.Path(path_type=Path)}
     type=click.Choice(["1se", "best"]),
     default="1se",
     show_default=True,
-    help="The model that is kept: the strongest regularization within one standard error of the best, or the best.",
+    help="The setting that is kept of the best candidate: the strongest within one standard error, or the best.",
 )
-@click.option("--within", metavar="P%", help="Keep the sparsest model within P percent of the best instead.")
+@click.option(
+    "--within", metavar="P%", help="Keep the model with the fewest inputs within P percent of the lowest score instead."
+)
 @click.option("--max-features", type=click.IntRange(min=1), metavar="N", help="Keep a model of at most N inputs.")
 @click.option(
     "--penalty-factor",
@@ -142,6 +144,7 @@ def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bo
     fresh = None if test is None else read_table(test)
     out = out or Path(f"{file.name.split('.')[0] or 'table'}-report")
     check_place(out)
+    _check_question(out, file, target)
     if speaks:
         _print_plan(plan_page(question.plan), question)
     place = Place(out.absolute().parent / f".{out.name}.unfinished", resume, __version__)
@@ -150,6 +153,23 @@ def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bo
     result.save(out, click.get_current_context().params)
     shutil.rmtree(place.folder, ignore_errors=True)
     _print_result(result.page, out, quiet=given["quiet"], as_json=given["as_json"])
+
+
+def _check_question(out: Path, file: Path, target: str) -> None:
+    """Refuse to put a run in the place of one that answers another question."""
+    from shrinkwise.compare.runfolder import is_run_folder
+    from shrinkwise.compare.two_runs import read_record
+    from shrinkwise.tables import InputError
+
+    if not is_run_folder(out):
+        return
+    there = read_record(out)["data"]
+    table = Path(there.get("file", file)).name
+    if (table, there["target"]) != (file.name, target):
+        raise InputError(
+            f"{out} holds a run on {table} that predicts {there['target']!r}: name another folder with --out, or remove that "
+            "one."
+        )
 
 
 def _asked(given: dict) -> dict:
@@ -187,15 +207,17 @@ def _print_plan(page: dict, question) -> None:
     console, options = Console(), question.options
     print_columns(page, console)
     plan = question.plan
-    contestants = candidates(options, plan.has_groups, len(plan.classes or ()))
-    for sentence in options.described([each.name for each in contestants]):
+    contestants = candidates(options, plan.has_groups)
+    for sentence in options.described([each.name for each in contestants], plan.splits_by):
         console.print(sentence, markup=False, highlight=False)
+    if options.budget:
+        console.print(f"What is not done within {options.budget:.0f} s is left out.", markup=False, highlight=False)
+        return
     seconds = estimated_seconds(question.plan.used_rows(question.frame), question.plan, options)
     took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
     jobs = options.n_jobs or n_cores()
-    limit = f"; the budget of {options.budget:.0f} s is kept" if options.budget else ""
     console.print(
-        f"This takes about {took} on {jobs} process{'es' if jobs > 1 else ''}{limit}.", markup=False, highlight=False
+        f"This takes about {took} on {jobs} process{'es' if jobs > 1 else ''}.", markup=False, highlight=False
     )
 
 

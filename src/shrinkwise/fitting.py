@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+import time
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polars import DataFrame
+
     from shrinkwise.compare.model import TableModel
     from shrinkwise.compare.options import Options
     from shrinkwise.compare.result import Comparison
@@ -46,28 +49,32 @@ class Question:
     plan: TablePlan
     options: Options
     file: Path | None = None
+    asked_at: float = field(default_factory=time.monotonic)
 
     def answer(self, progress: Any = None, test: Any = None, place: Any = None, command: str = "") -> Result:
         """Do the work."""
         from shrinkwise import __version__
+        from shrinkwise.compare.clock import Clock
         from shrinkwise.compare.comparison import compare_table
         from shrinkwise.compare.page import comparison_page
 
         test = None if test is None else _frame(test)
         progress = progress or (lambda *_: None)
-        comparison = compare_table(self.frame, self.plan, self.options, progress, test=test, place=place)
+        clock = Clock.of(self.options.budget, self.asked_at)
+        comparison = compare_table(self.frame, self.plan, self.options, progress, test=test, place=place, clock=clock)
         return Result(comparison, comparison_page(comparison, command=command, version=__version__), self.file)
 
 
 def prepare(table: Any, target: str, *, effort: str = "normal", **asked: Any) -> Question:
-    """Read and plan the table; see `fit`."""
+    """Read and plan the table; see `fit`. The time of a budget begins here."""
+    asked_at = time.monotonic()
     from shrinkwise.compare.comparison import check_folds
     from shrinkwise.compare.options import Options, options_for
     from shrinkwise.tables import as_frame, plan_table
     from shrinkwise.tables.plan import Wishes
     from shrinkwise.tables.reading import read_with_note
 
-    wishes, given = {field.name for field in fields(Wishes)}, {field.name for field in fields(Options)}
+    wishes, given = {each.name for each in fields(Wishes)}, {each.name for each in fields(Options)}
     for name in asked:
         if name not in wishes | given:
             near = get_close_matches(name, wishes | given, n=1)
@@ -84,7 +91,7 @@ def prepare(table: Any, target: str, *, effort: str = "normal", **asked: Any) ->
     plan.notes += [note] if note else []
     options.check(plan)
     check_folds(plan, options)
-    return Question(frame, plan, options, file)
+    return Question(frame, plan, options, file, asked_at)
 
 
 def _frame(table: Any) -> Any:
@@ -119,10 +126,39 @@ class Result:
         """Class probabilities (n, K), columns in the order of `model.plan.classes`."""
         return self.model.predict_proba(table)
 
-    def save(self, folder: str | Path, settings: dict[str, Any] | None = None) -> None:
+    @property
+    def table(self) -> DataFrame:
+        """The comparison as a polars frame: a row for every candidate and choice, scores lower is better."""
+        import polars as pl
+
+        rows = []
+        for candidate in self.page["candidates"]:
+            for choice in ("best", "one_se"):
+                if (found := candidate[choice]) is None:
+                    continue
+                difference = found["difference"] or {}
+                rows.append(
+                    {
+                        "candidate": candidate["name"],
+                        "choice": choice,
+                        "strength": found["strength"],
+                        "score": found["score"],
+                        "se": found["se"],
+                        "difference": difference.get("mean"),
+                        "low": difference.get("low"),
+                        "high": difference.get("high"),
+                        "balanced_accuracy": found.get("balanced_accuracy"),
+                        "inputs": found["inputs"],
+                        "kept": candidate["chosen"]
+                        and choice == (self.comparison.choice if candidate["one_se"] else "best"),
+                    }
+                )
+        return pl.DataFrame(rows)
+
+    def save(self, folder: str | Path, settings: dict[str, Any] | None = None) -> Path:
         """Write the run folder: report.html, model.skops, score.py, coefficients.csv, predictions.csv, run.toml.
 
-        settings: those of the command, for `shrinkwise replay`.
+        settings: those of the command, for `shrinkwise replay`. Returns the folder.
         """
         from shrinkwise.compare.coefficients import coefficients_csv
         from shrinkwise.compare.model import MODEL_FILE
@@ -143,6 +179,7 @@ class Result:
                 RUN_FILE: run_record(self.comparison, self.page, self.file, settings),
             },
         )
+        return Path(folder)
 
     def __str__(self) -> str:
         from rich.console import Console

@@ -108,16 +108,49 @@ def test_the_lowest_score_is_kept_and_ties_go_to_fewer_inputs(compared):
     _, comparison = compared
     row = comparison.row("lasso")
 
-    def like(score, inputs):
-        folds = [replace(f, score=score, usage=replace(f.usage, inputs=inputs)) for f in row.best.folds]
-        return replace(row, best=replace(row.best, folds=folds), one_se=None)
+    def scored(score, inputs):
+        return replace(
+            row.best, folds=[replace(f, score=score, usage=replace(f.usage, inputs=inputs)) for f in row.best.folds]
+        )
+
+    def like(score, inputs, careful=None):
+        return replace(row, best=scored(score, inputs), one_se=careful and scored(*careful))
 
     low, few, many = like(0.1, 5), like(0.2, 1), like(0.2, 4)
     options = comparison.options
-    assert choose([many, few, low], options, 5) is low
-    assert choose([many, few], replace(options, select="best"), 5) is few
-    assert choose([many, few, low], replace(options, max_features=4), 5) in (many, few)
-    assert choose([like(0.2, 2), few, like(0.199, 5)], replace(options, select="within", within=0.01), 5) is few
+    assert choose([many, few, low], options, 5) == (low, "one_se")
+    assert choose([many, few], replace(options, select="best"), 5) == (few, "best")
+    assert choose([many, few, low], replace(options, max_features=4), 5)[0] in (many, few)
+
+
+def test_a_candidate_is_not_held_back_by_its_careful_choice(compared):
+    _, comparison = compared
+    row = comparison.row("lasso")
+
+    def scored(score, inputs):
+        return replace(
+            row.best, folds=[replace(f, score=score, usage=replace(f.usage, inputs=inputs)) for f in row.best.folds]
+        )
+
+    lasso = replace(row, best=scored(0.1, 4), one_se=scored(0.3, 2))
+    plain = replace(row, best=scored(0.2, 5), one_se=None)
+    assert choose([plain, lasso], comparison.options, 5) == (lasso, "one_se")
+
+
+def test_within_a_share_of_the_lowest_score_the_fewest_inputs_are_kept(compared):
+    _, comparison = compared
+    row, options = comparison.row("lasso"), replace(comparison.options, select="within", within=0.01)
+
+    def scored(score, inputs):
+        return replace(
+            row.best, folds=[replace(f, score=score, usage=replace(f.usage, inputs=inputs)) for f in row.best.folds]
+        )
+
+    lowest = replace(row, best=scored(0.2, 5), one_se=scored(0.21, 1))  # its careful choice is not within 1 %
+    near = replace(row, best=scored(0.2005, 4), one_se=scored(0.2015, 3))
+    sparse = replace(row, best=scored(0.2018, 2), one_se=scored(0.3, 1))
+    assert choose([lowest, near, sparse], options, 5) == (sparse, "best")
+    assert choose([lowest, near], options, 5) == (near, "one_se")
 
 
 def test_the_kept_model_is_refitted_on_all_rows(compared):

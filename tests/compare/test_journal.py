@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shrinkwise.compare import compare_table
-from shrinkwise.compare.clock import TimeUp, time_limit
+from shrinkwise.compare.clock import Clock, TimeUp, time_limit
 from shrinkwise.compare.comparison import Place
 from shrinkwise.compare.nested import score_fold
 from shrinkwise.tables import InputError, plan_table
@@ -103,3 +103,28 @@ def test_what_is_not_done_within_the_budget_is_left_out_and_named(asked, monkeyp
     monkeypatch.setattr("shrinkwise.compare.nested.score_fold", lambda c, s, o, d: score_fold(c, s, o, 0.0))
     with pytest.raises(InputError, match="budget was spent"):
         compare_table(frame, plan, replace(options, budget=1000.0))
+
+
+def test_a_kept_model_that_cannot_be_refitted_in_time_gives_way_to_the_next(asked, monkeypatch):
+    from shrinkwise.compare import comparison as module
+
+    frame, plan, options = asked
+    best = compare_table(frame, plan, options).chosen.candidate.name
+    tune = module.tune
+
+    def slow(candidate, problem, options):
+        if candidate.name == best:
+            raise TimeUp
+        return tune(candidate, problem, options)
+
+    monkeypatch.setattr(module, "tune", slow)
+    comparison = compare_table(frame, plan, replace(options, budget=1000.0))
+    assert comparison.chosen.candidate.name != best
+    assert best in {row.candidate.name for row in comparison.rows}
+
+
+def test_the_clock_of_a_budget_leaves_time_for_the_report():
+    clock = Clock.of(100.0, time.monotonic() - 50)
+    assert 47 < clock.left < 49
+    assert Clock.of(None, 0.0).deadline(0.5) is None
+    assert Clock.of(2.0, time.monotonic()).left < 1.5

@@ -69,6 +69,9 @@ def test_trees_that_do_better_are_named(compared):
     sentences = verdict(with_scores(comparison, scores, guess=9.0))
     assert "do better still: 1.1 against 2.1 (difference 1, 95 % interval 1 to 1)" in sentences[1]
     scores["boosted trees"] = [0.5, 1.8, 3.2]
+    found = verdict(with_scores(comparison, scores, guess=9.0))
+    assert "score lower, though not detectably so: 1.83 against 2.1" in found[1]
+    scores["boosted trees"] = [0.5, 3.8, 3.2]
     found = with_scores(comparison, scores, guess=9.0)
     assert len(verdict(found)) == 1
     assert any("no detectable difference to the kept model" in sentence for sentence in explanation(found))
@@ -81,12 +84,29 @@ def test_the_other_family_is_named_when_regularization_shows_there(compared):
     scores = {"no penalty": [5.0, 5.1, 5.2], "ridge": [3.0, 3.1, 3.2], "network": [1.0, 2.0, 3.0]}
     scores["network + dropout"] = [2.4, 1.1, 1.3]
     first, second = verdict(with_scores(comparison, scores, guess=9.0))
-    assert first.startswith("L2 (ridge) lowers")
-    assert second.startswith(
+    assert first.startswith(
         "Among the networks regularization makes no detectable difference: dropout in the network has"
     )
-    assert "it is the model kept" in second
-    assert "it is the model kept" not in first
+    assert "the model kept" in first
+    assert second.startswith("L2 (ridge) lowers")
+    assert "the model kept" not in second
+
+
+def test_the_best_setting_is_called_the_lowest_and_the_careful_one_kept(compared):
+    _, comparison = compared
+    found = with_scores(comparison, {"no penalty": [5.0, 5.1, 5.2], "lasso": [2.0, 2.1, 2.2]}, guess=9.0)
+    row = found.chosen
+    lower = replace(row.best, folds=[replace(fold, score=fold.score - 0.5) for fold in row.best.folds])
+    chosen = replace(row, best=lower)
+    found = replace(found, chosen=chosen, rows=[chosen if each is row else each for each in found.rows])
+    [sentence] = verdict(found)
+    assert (
+        "at its best setting it has the lowest score of all, 1.6, and it is the model kept, at its 1-SE setting"
+        in sentence
+    )
+    assert any(
+        "the best one scores 1.6 against its 2.1, and --select best keeps" in each for each in explanation(found)
+    )
 
 
 def test_models_that_do_not_beat_a_guess_are_said_first(compared):

@@ -105,6 +105,50 @@ def test_a_weight_of_two_is_the_row_twice_for_the_kept_model(asked, small_table)
     assert abs(asked("ridge", frame=uneven, plan={"weight": "w"}).kept.score - plain.kept.score) > 1e-6
 
 
+def test_rows_that_were_learned_from_are_no_exam(asked, small_table):
+    frame = small_table("regression")
+    with pytest.raises(InputError, match="All 60 rows of the test table are exact copies"):
+        asked("ridge", test=frame)
+    fresh = pl.concat([small_table("regression", n=100, seed=9), frame.head(7)])
+    comparison = asked("ridge", test=fresh)
+    assert comparison.exam.n_known == 7
+    assert "7 of them are exact copies of rows it learned from" in verdict(comparison)[-1]
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1e5])
+def test_scores_and_settings_do_not_depend_on_the_unit_of_the_target(asked, small_table, unit):
+    frame = small_table("regression")
+    other = frame.with_columns(y=pl.col("y") * unit)
+    methods = ("none", "ridge", "lasso", "elastic-net", "group-lasso", "mcp")
+    plain, scaled = asked(*methods, frame=frame), asked(*methods, frame=other)
+    for row, same in zip(plain.rows, scaled.rows, strict=True):
+        np.testing.assert_allclose(same.best.scores, unit * row.best.scores, rtol=1e-4)
+        assert [fold.settings for fold in same.best.folds] == [
+            pytest.approx(fold.settings, rel=1e-6) for fold in row.best.folds
+        ]
+    np.testing.assert_allclose(scaled.curve.cv_mean, unit * plain.curve.cv_mean, rtol=1e-4)
+    np.testing.assert_allclose(scaled.stable.lam, plain.stable.lam, rtol=1e-6)
+    assert np.array_equal(scaled.stable.selected, plain.stable.selected)
+
+
+def test_the_curve_of_a_regression_is_in_the_unit_of_its_score(asked):
+    comparison = asked("lasso")
+    assert 0.5 < comparison.curve.cv_mean[comparison.curve.index_best] / comparison.row("lasso").best.score < 2
+
+
+def test_half_samples_do_not_take_an_input_for_its_many_levels(small):
+    rng = np.random.default_rng(0)
+    n = 300
+    frame = pl.DataFrame({"x": rng.normal(size=n), "z": rng.normal(size=n), "shop": rng.integers(0, 30, n).astype(str)})
+    frame = frame.with_columns(shop="s" + pl.col("shop"), y=pl.col("x") + pl.Series(rng.normal(size=n)))
+    options = replace(small, network=None, methods=("none", "lasso"), stability_pairs=15)
+    stable = compare_table(frame, plan_table(frame, "y"), options).stable
+    assert stable.by_group
+    x, _, shop = stable.frequencies
+    assert x == 1.0
+    assert shop < 0.5
+
+
 def test_fresh_rows_are_an_exam(asked, small_table):
     comparison = asked("ridge", test=small_table("regression", n=400, seed=9))
     exam = comparison.exam

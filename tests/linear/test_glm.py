@@ -300,3 +300,37 @@ def test_unpenalised_columns_at_zero_are_not_called_solved():
     problem = Problem(X, target("logistic", X), "logistic")
     w, b = problem.zero()
     assert certify(problem, sw.L2(0.0), w, problem.eta(w, b)).gap > 1e-3
+
+
+@pytest.mark.parametrize(
+    "penalty", [sw.MCP(1.0, gamma=12.0), sw.GroupLasso(1.0, np.arange(1200) // 3)], ids=["MCP", "groups"]
+)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_concave_penalties_and_groups_model_only_what_moves(penalty, n_classes, monkeypatch):
+    from shrinkwise.linear.quadratic_model import QuadraticModel
+
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(90, 1200))
+    y = np.digitize(X[:, 0] - X[:, 4] + 0.3 * rng.normal(size=90), [0.0] if n_classes == 2 else [-0.6, 0.6])
+    sizes, grow = [], QuadraticModel.grow
+
+    def seen(self, mask):
+        sizes.append(mask.sum())
+        return grow(self, mask)
+
+    monkeypatch.setattr(QuadraticModel, "grow", seen)
+    loss = "logistic" if n_classes == 2 else "multinomial"
+    found = path(X, y, penalty, loss=loss, n_lambdas=12, lambda_min_ratio=0.3)
+    # Several classes and a concave penalty: a step can end where none leads down, which the status says.
+    assert found.solved.sum() >= (12 if penalty.convex or n_classes == 2 else 9)
+    assert max(sizes) < 0.2 * n_classes * 1200
+    for w, lam, solved in zip(found.coefs, found.lambdas, found.solved, strict=True):
+        eta = X @ w.T + found.intercepts[found.lambdas == lam][0]
+        if n_classes == 2:
+            residual = 1 / (1 + np.exp(-eta)) - y
+        else:
+            odds = np.exp(eta - eta.max(1, keepdims=True))
+            residual = odds / odds.sum(1, keepdims=True) - np.eye(3)[y]
+        g = (X.T @ residual).T / 90
+        violation = np.max(penalty.with_lam(lam).violation(w, g)) / lam
+        assert violation <= 2e-4 if solved else violation > 1e-5

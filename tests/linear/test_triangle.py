@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.model_selection import GroupKFold, TimeSeriesSplit
 
 import shrinkwise as sw
-from shrinkwise.linear import PenalizedRegressor, PenalizedRegressorCV, path, stability_selection
+from shrinkwise.linear import PenalizedRegressor, PenalizedRegressorCV, path, solving, stability_selection, triangle
 from shrinkwise.linear import cross_validation as cv_module
-from shrinkwise.linear import solving, triangle
 from shrinkwise.linear.problem import Problem
 from shrinkwise.linear.triangle import Triangle
-from sklearn.model_selection import GroupKFold, TimeSeriesSplit
 
 GROUPS = [0, 0, 1, 1, 1, 2, 3, 3]
 PENALTIES = {

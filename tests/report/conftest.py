@@ -104,6 +104,38 @@ def wide_page(page: dict) -> dict:
     return page | {"path": soft_threshold_path(n_inputs=3000), "n_inputs": 3000}
 
 
+@pytest.fixture
+def full_page(page: dict) -> dict:
+    """All that `shrinkwise fit examples/sonar.csv` writes: 60 inputs, 50 λ, ten candidates, every exhibit."""
+    inputs = page["path"]["features"]
+    names = ["none", "ridge", "lasso", "elastic net", "MCP"] + ["net" + end for end in ("", "+L2", "+dropout", "+L1")]
+    mark = page["candidates"][3]
+    scores = [0.4271828 + i / 7 for i in range(5)]
+    curves = {
+        "levels": [0.0, 0.25, 0.5, 1.0, 2.0],
+        "candidates": [{"name": n, "regularizer": "L1", "chosen": n == "lasso", "scores": scores} for n in names],
+    }
+    bins = [{"predicted": i / 9.7, "share": i / 9.3, "low": i / 11.3, "high": i / 9.1, "rows": 21} for i in range(10)]
+    return page | {
+        "path": soft_threshold_path(length=50) | {"index_best": 20, "index_1se": 12, "index_chosen": 12},
+        "candidates": [mark | {"name": n, "chosen": n == "lasso"} for n in names] + page["candidates"][-1:],
+        "columns": [{"name": n, "kind": "number", "reason": "numbers from 0.0015 to 0.1371"} for n in inputs],
+        "stress": {"noise": curves, "missing": curves, "findings": [{"claim": "c", "said": "A finding. " * 40}]},
+        "halves": {
+            "lam": 0.25,
+            "n_halves": 100,
+            "threshold": 0.9,
+            "inputs": [{"name": n, "frequency": i / 60, "partners": []} for i, n in enumerate(inputs)][::-1],
+            "turns": [],
+            "n_turns": 0,
+        },
+        "errors": {"kind": "calibration", "of": "object = rock", "bins": bins, "outside": 2, "n_rows": 208},
+        "checks": [{"question": "Does a column know?", "answer": "None of them does. " * 10} for _ in range(5)],
+        "plain": ["A sentence of ordinary length about the comparison of candidates on this table." for _ in range(10)],
+        "written": {"formula": "score = 1\n    + 2 × band_01", "notes": ["A missing number is taken as its median."]},
+    }
+
+
 HOSTILE = (
     "<img src=x onerror=document.documentElement.dataset.ran=1>",
     "</script><script>document.documentElement.dataset.ran=2</script>",
@@ -116,8 +148,10 @@ HOSTILE = (
 @pytest.fixture
 def hostile_page(page: dict) -> dict:
     """The same page with names and sentences that try to be markup or script, everywhere a text can stand."""
-    names = page["path"]["features"]
-    rename = dict(zip(names, HOSTILE, strict=False))
+    path = page["path"]
+    size = dict(zip(path["features"], np.abs(path["coefs"][path["index_chosen"]]), strict=True))
+    largest = sorted(path["features"], key=size.__getitem__, reverse=True)  # those that are drawn
+    rename = dict(zip(largest, HOSTILE, strict=False))
 
     def renamed(value):
         if isinstance(value, str):

@@ -81,6 +81,24 @@ def test_points_stand_where_their_numbers_say(page):
     assert dots == "M37 963h0M963 269h0"  # 4 % air: x 0.04/1.08; y 1.04/1.08 and 0.29/1.08
 
 
+def test_only_the_lines_in_question_are_labelled_and_all_say_their_name(page):
+    kinds = {"lasso": "L1", "ridge": "L2", "MCP": "MCP", "net": "", "net + dropout": "dropout", "trees": ""}
+    curves = {
+        "levels": [0.0, 1.0],
+        "candidates": [
+            {"name": n, "regularizer": kind, "chosen": n == "net", "scores": [0.4, 0.5 + (n != "ridge") * (i + 1)]}
+            for i, (n, kind) in enumerate(kinds.items())
+        ],
+    }
+    page["candidates"][-1]["name"] = "trees"
+    html = render_page(page | {"stress": {"noise": curves, "missing": curves, "findings": []}})
+    ends = re.findall(r'class="ends" aria-hidden="true">(.*?)</div>', html[html.index('id="stress"') :], re.S)
+    assert [re.findall(r"<span[^>]*>([^<]*)<", end) for end in ends] == [
+        ["lasso", "ridge", "net", "net + dropout", "trees"]
+    ] * 2
+    assert html.count("<title>MCP</title>") == 2
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_in_the_exhibits_are_text(page, name):
     html = render_page(page | exhibits(name))

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from shrinkwise.report.axes import Axis, axis_over, nice_limit, spread_apart, strength_positions, strength_ticks
-from shrinkwise.report.numbers import copyable, interval, number, plus_minus, rounded
+from shrinkwise.report.numbers import copyable, counted, interval, number, plus_minus, rounded, setting, spelled
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,29 @@ def test_scores_and_intervals_are_cut_at_the_second_digit_of_their_error():
     assert interval(-0.001, -0.3, 0.3) == "0.00 [−0.30, +0.30]"
 
 
+def test_a_power_of_ten_is_shared_by_a_number_and_its_error():
+    assert plus_minus(6.593e8, 1.2e7) == "(6.59 ± 0.12) × 10⁸"
+    assert plus_minus(1.5e-7, 2e-8) == "(1.50 ± 0.20) × 10⁻⁷"
+    assert interval(-6e8, -7e8, -5e8) == "(−6.0 [−7.0, −5.0]) × 10⁸"
+    assert plus_minus(2_608_000, 34_000) == "2,608,000 ± 34,000"
+    assert plus_minus(5e-324, 5e-324) == "(4.9 ± 4.9) × 10⁻³²⁴"
+
+
+def test_printed_numbers_are_spelled_and_quoted_texts_left_alone():
+    assert spelled("λ = 1.2e+03, ρ = 1e-06") == "λ = 1,200, ρ = 1 × 10⁻⁶"
+    assert spelled("a loss of −2.78e−18") == "a loss of −2.78 × 10⁻¹⁸"
+    for text in ("the level '1e+05'", "x1e+05", "λ = 0.057", "1e5_rows"):
+        assert spelled(text) == text
+    assert setting("λ = 1.2e+03, 90% L1").split(" ") == ["λ\u00a0=\u00a01,200,", "90%\u00a0L1"]
+    assert (counted(1, "input"), counted(1200, "input")) == ("1 input", "1,200 inputs")
+
+
 def test_copied_numbers_are_read_by_a_spreadsheet():
     assert float(copyable(-12345.678)) == -12350
     assert copyable(-0.25) == "-0.25"
+    assert copyable(1.08e5) == "108000"
+    assert copyable(4.4e-5) == "0.000044"
+    assert float(copyable(1.5e300)) == 1.5e300
     assert copyable(math.inf) == "–"
 
 

@@ -14,6 +14,13 @@ import pytest
 from shrinkwise.report import render_page
 
 VOID = {"meta", "link", "input", "br", "hr"}
+ENDS = {
+    "td": {"td", "th"},
+    "th": {"td", "th"},
+    "tr": {"td", "th", "tr"},
+    "li": {"li"},
+}  # open elements that a start ends
+UNENDED = {"td", "th", "tr", "li"}  # what the end of a parent ends
 
 
 class Reader(HTMLParser):
@@ -31,10 +38,14 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
+        while self.open and self.open[-1] in ENDS.get(tag, ()):
+            self.open.pop()
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
+        while tag not in UNENDED and self.open[-1] in UNENDED:
+            self.open.pop()
         assert self.open.pop() == tag
 
     def handle_data(self, data):
@@ -51,9 +62,14 @@ class Reader(HTMLParser):
         return json.loads(self.raw["script"][0])
 
 
-def test_page_is_one_small_file_that_refers_to_nothing(page):
+def test_a_page_with_all_its_parts_stays_under_a_hundred_kilobytes(full_page):
+    html = render_page(full_page)
+    assert len(Reader(html).tags("section")) == 9
+    assert len(html.encode()) < 100_000
+
+
+def test_page_is_one_file_that_refers_to_nothing(page):
     html = render_page(page)
-    assert len(html.encode()) <= 150_000
     for reference in ("http://", "https://", "src=", "url(", "@import", "//cdn"):
         assert reference not in html
     reader = Reader(html)
@@ -90,7 +106,7 @@ def test_ids_are_unique_and_headings_in_order(page):
 def test_every_chart_has_its_numbers_to_copy(page):
     reader = Reader(render_page(page))
     figures = reader.tags("figure")
-    copies = [attrs for attrs in reader.tags("button") if attrs.get("class") == "copy"]
+    copies = [attrs for attrs in reader.tags("details") if attrs.get("class") == "numbers"]
     assert len(figures) == 4
     assert len(copies) >= len(figures) + 1  # and the comparison's
 
@@ -117,7 +133,12 @@ def test_long_names_are_cut(page):
     page["columns"][0]["name"] = "x" * 1_000_000
     page["path"]["features"][0] = "y" * 1_000_000
     page["network"]["layers"][0][0] = "z" * 1_000_000
-    assert len(render_page(page)) < 150_000
+    assert len(render_page(page)) < 100_000
+
+
+def counts(data: dict, i: int) -> list[int]:
+    """The histogram at λ number i: counts between commas, nothing for a zero."""
+    return [int(count or 0) for count in data["histogram"][i].split(",")]
 
 
 def test_slider_data_agree_with_the_path(page):
@@ -125,45 +146,46 @@ def test_slider_data_agree_with_the_path(page):
     coefs = np.array(path["coefs"])
     data = Reader(render_page(page)).data()
     drawn = [path["features"].index(name) for name in data["features"]]
-    np.testing.assert_allclose(np.array(data["coefs"]) / data["unit"], coefs[:, drawn].T, rtol=1e-3)
+    np.testing.assert_allclose(np.array(data["coefs"]) / data["unit"], coefs[:, drawn].T, rtol=5e-3)
     for i in (0, 1, 23, 41, 99):
         kept = [name for name, run in zip(path["features"], coefs[i], strict=True) if run != 0]
         assert data["kept"][i] == len(kept)
         assert data["zeros"][i] == (coefs[i] == 0).sum()
-        assert data["zeros"][i] + sum(data["histogram"][i]) == 60
+        assert data["zeros"][i] + sum(counts(data, i)) == 60
 
 
 def test_histogram_counts_the_nonzero_weights_of_each_bin(page):
     reader = Reader(render_page(page))
     data, i = reader.data(), page["path"]["index_chosen"]
     largest = max(abs(c) for c in page["path"]["coefs"][page["path"]["index_best"]])
-    edges = np.linspace(-2.5, 2.5, len(data["histogram"][0]) + 1)
+    edges = np.linspace(-2.5, 2.5, len(counts(data, i)) + 1)
     assert 2 < largest <= 2.5
     live = [w for w in page["path"]["coefs"][i] if w != 0]
     by_hand = [sum(a <= w < b for w in live) for a, b in pairwise(edges)]
-    assert data["histogram"][i] == by_hand
+    assert counts(data, i) == by_hand
 
 
-def test_wide_table_draws_sixty_lines_and_counts_all(wide_page):
+def test_wide_table_draws_thirty_lines_and_counts_all(wide_page):
     page = wide_page
     html = render_page(page)
     data = Reader(html).data()
     coefs = np.array(page["path"]["coefs"])
     at = page["path"]["index_chosen"]
-    assert len(html.encode()) <= 200_000
-    assert len(data["features"]) == 60
-    largest = np.argsort(-np.abs(coefs[at]))[:60]
+    assert len(html.encode()) <= 120_000
+    assert len(data["features"]) == 30
+    largest = np.argsort(-np.abs(coefs[at]))[:30]
     assert set(data["features"]) == {page["path"]["features"][j] for j in largest}
     assert (data["kept"][99], data["inputs"]) == (np.count_nonzero(coefs[99]), 3000)
     assert f"{np.count_nonzero(coefs[at]):,} of 3,000" in Reader(html).text
-    assert data["zeros"][at] + sum(data["histogram"][at]) == 3000
-    assert "60 largest of 3,000 weights" in Reader(html).text
+    assert data["zeros"][at] + sum(counts(data, at)) == 3000
+    assert "30 largest of 3,000 weights" in Reader(html).text
 
 
 def test_a_weight_that_is_not_zero_never_becomes_one(page):
-    page["path"]["coefs"][50][0] = 1e-290
+    largest = int(np.argmax(np.abs(page["path"]["coefs"][23])))
+    page["path"]["coefs"][50][largest] = 1e-290
     data = Reader(render_page(page)).data()
-    row = data["coefs"][data["features"].index(page["path"]["features"][0])]
+    row = data["coefs"][data["features"].index(page["path"]["features"][largest])]
     assert row[50] != 0
 
 
@@ -201,17 +223,90 @@ def test_select_says_which_choice_became_the_model(page):
     assert "chosen lasso λ = 0.012 held-out log loss 0.452 ± 0.031" in key
 
 
-def test_network_draws_sixteen_units_and_silences_those_of_the_draw(page):
+def test_the_refitted_models_own_settings_are_shown_where_they_are_known(page):
+    page["kept"] = {"strength": "λ = 0.11", "inputs": 6, "n_inputs": 60}
+    text = Reader(render_page(page)).text
+    assert "chosen lasso λ = 0.11 held-out log loss 0.471" in text
+    assert "inputs used 6 of 60" in text
+
+
+def marks(html: str) -> set[str]:
+    table = re.search(r"<caption>Cross-validation at every λ.*?</table>", html, re.S)[0]
+    return set(re.findall(r"<td>([^<]*(?:best|SE|chosen|within)[^<]*)", table))
+
+
+def test_only_the_path_of_the_kept_model_has_a_chosen_mark(page):
+    html = render_page(page)
+    assert marks(html) == {"best", "1-SE, chosen"}
+    assert 'class="dot chosen"' in html
+    page["candidates"][2]["chosen"], page["candidates"][4]["chosen"] = False, True
+    html = render_page(page)
+    assert marks(html) == {"best", "1-SE"}
+    assert 'class="dot chosen"' not in html
+    text = Reader(html).text
+    assert "The kept model is network with dropout; shown is the lasso’s path" in text
+    assert "chosen" not in text[text.index("How strong") : text.index("What was compared")]
+
+
+def test_the_careful_choice_is_called_what_was_asked_for(page):
+    page["careful"] = "within 1%"
+    html = render_page(page)
+    assert marks(html) == {"best", "within 1%, chosen"}
+    assert "1-SE" not in Reader(html).text
+    assert "score is within 1% of the best" in Reader(html).text
+    assert marks(render_page(page | {"select": "best"})) == {"best", "1-SE, chosen"}
+
+
+def test_coefficients_that_are_zero_are_one_line(page):
+    for i, coefficient in enumerate(page["coefficients"]):
+        coefficient["coefficient"] = 0.0 if i < 46 else -1080.25 * (i - 45)
+    page["coefficients"].insert(0, {"feature": "(intercept)", "coefficient": 1.0, "unit_note": ""})
+    html = render_page(page)
+    assert "Exactly zero: 46 of 60 inputs (<bdi>band_01</bdi>, <bdi>band_02</bdi>," in html
+    assert " and 34 more)." in html
+    table = re.search(
+        r'<table class="coefficients">.*?</table>|<table[^>]*class="coefficients".*?</table>', html, re.S
+    )[0]
+    rows = re.findall(r"<th>([^<]+)<td>([^<]+)", table)
+    assert rows[0] == ("band_60", "−15,124")
+    assert [feature for feature, _ in rows] == [f"band_{i}" for i in range(60, 46, -1)] + ["(intercept)"]
+
+
+@pytest.mark.parametrize(
+    ("best", "one_se", "labels"),
+    [
+        (41, 23, [("1-SE", "left"), ("best", "right")]),
+        (41, 41, [("best = 1-SE", "right")]),
+        (99, 23, [("1-SE", "left"), ("best", "left")]),
+        (99, 95, [("1-SE, best", "left")]),
+    ],
+)
+def test_marker_names_stay_inside_the_page_and_apart(page, best, one_se, labels):
+    page["path"] |= {"index_best": best, "index_1se": one_se, "index_chosen": one_se}
+    found = re.findall(r'class="stop-label (\w+)"[^>]*>([^<]*)<', render_page(page))
+    assert [(word, side) for side, word in found] == labels
+
+
+def test_labels_at_the_left_of_a_chart_have_the_room_they_need(page):
+    def room(page: dict) -> float:
+        return float(re.search(r'class="explorer" style="--left:([\d.]+)rem"', render_page(page))[1])
+
+    narrow = room(page)
+    page["path"]["coefs"] = [[1e5 * c for c in row] for row in page["path"]["coefs"]]
+    assert room(page) >= narrow + 1.5
+
+
+def test_network_draws_ten_units_and_silences_those_of_the_draw(page):
     reader = Reader(render_page(page))
-    circles = [a["class"] for a in reader.tags("circle") if a["class"].startswith("unit")]
+    circles = [a.get("class") for a in reader.tags("circle") if a.get("r") == "5.5"]
     silenced = page["network"]["silenced"][1]
-    assert circles.count("unit off") == sum(silenced[:16])
-    assert len(circles) == 2 * (16 + 16 + 2)
-    assert "… and 48 more" in reader.text
+    assert circles.count("off") == sum(silenced[:10])
+    assert len(circles) == 2 * (10 + 10 + 2)
+    assert "… and 54 more" in reader.text
     assert f"in this draw {sum(silenced)} of 64 are silenced" in reader.text
     full, draw = (a["d"].count("M") for a in reader.tags("path") if a.get("class") == "edges")
-    live = 16 - sum(silenced[:16])
-    assert (full, draw) == (16 * 16 + 16 * 2, 16 * live + live * 2)
+    live = 10 - sum(silenced[:10])
+    assert (full, draw) == (10 * 10 + 10 * 2, 10 * live + live * 2)
 
 
 MISSING = {
@@ -271,9 +366,7 @@ def luminance(colour: str) -> float:
 
 def test_contrast_meets_wcag_aa_in_light_and_dark(page):
     style = Reader(render_page(page)).raw["style"][0]
-    palettes = [
-        dict(re.findall(r"--(\w+): (#\w{6});", block)) for block in re.findall(r":root \{([^}]*#[^}]*)\}", style)
-    ]
+    palettes = [dict(re.findall(r"--(\w+):(#\w{6})", block)) for block in re.findall(r":root\{([^}]*#[^}]*)\}", style)]
     assert len(palettes) >= 2
     for palette in palettes[:2]:
         for ink, least in (("ink", 4.5), ("quiet", 4.5), ("accent", 4.5), ("up", 4.5), ("down", 4.5), ("line", 3.0)):

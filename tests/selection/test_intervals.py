@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from shrinkwise.selection import mean_and_se, paired_interval
+from shrinkwise.selection import independent_interval, mean_and_se, paired_interval
 
 
 def test_mean_and_se_agree_with_scipy():
@@ -70,3 +70,14 @@ def test_a_level_outside_zero_one_is_refused(level):
 def test_one_fold_is_refused():
     with pytest.raises(ValueError, match="at least 2 folds"):
         paired_interval([1.0], 8, 2)
+
+
+def test_the_interval_of_independent_scores_covers_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(2000):  # folds that do not overlap: n_test/n_train → 0
+        folds, rows = rng.normal(size=5), rng.normal(scale=2.0, size=40)
+        error = rows.std(ddof=1) / np.sqrt(40)
+        _, low, high = independent_interval(folds, 1.0, 0.0, rows.mean(), error, 40)
+        covered += low <= 0 <= high
+    assert 0.93 < covered / 2000 < 0.97

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from shrinkwise.tables import InputError, describe, plan_table
+from shrinkwise.tables.notes import known_rows
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -422,3 +423,9 @@ def test_one_column_is_enough_and_order_is_that_of_the_file():
     assert describe(plan)[1] == ("k", "dropped", "constant: always 1")
     assert ([c.name for c in plan.columns], [c.name for c in plan.kept]) == (["b", "k", "a"], ["b", "a"])
     assert plan.name == "houses"
+
+
+def test_rows_are_known_by_the_columns_there_are():
+    known = pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    assert known_rows(pl.DataFrame({"a": [2, 2, 3], "b": ["y", "x", "y"]}), known, ["a", "b"]).tolist() == [1, 0, 0]
+    assert known_rows(pl.DataFrame({"a": [2, 3]}), known, ["a", "b"]).tolist() == [True, False]

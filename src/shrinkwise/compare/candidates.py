@@ -145,22 +145,22 @@ class Candidate:
     tune: Callable[[Problem, Options], Tuned]
 
 
-def candidates(options: Options, has_groups: bool = True, n_classes: int = 0) -> list[Candidate]:
+def candidates(options: Options, has_groups: bool = True) -> list[Candidate]:
     """Linear models, networks (when asked for) and the outside reference, each family led by its baseline.
 
     The group lasso is left out where every input is one column, because it is the lasso there; with bounds on coefficients
-    every model that cannot keep them is. With more than two classes the group lasso and MCP take many times as long as all
-    else, and are fitted where they are asked for by name.
+    every model that cannot keep them is.
     """
-    slow = (METHODS["group-lasso"], METHODS["mcp"])
     found = [each for each in _linear() if has_groups or each.name != METHODS["group-lasso"]]
-    if options.bounds or (n_classes > 2 and options.methods is None):
-        found = [each for each in found if each.name not in slow]
+    if options.bounds:
+        found = [each for each in found if each.name not in (METHODS["group-lasso"], METHODS["mcp"])]
     if not options.bounds and options.network is not None:
         found += _networks()
     found = [each for each in [*found, _trees()] if _wanted(each, options)]
     if not any(each.family in ("linear", "network") and each.regularizer for each in found):
-        raise InputError(f"Nothing is left to compare: choose methods among {', '.join(METHODS)}.")
+        raise InputError(
+            f"Nothing is left to compare: at least one regularized method is needed, of {', '.join(METHODS)}."
+        )
     return found
 
 

@@ -8,6 +8,8 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+_CLOSING = 2.0  # seconds: the exhibits, the report and the other files of a run
+
 
 class TimeUp(BaseException):
     """The time of a piece of work is up. No library that catches Exception catches it."""
@@ -20,10 +22,19 @@ class Clock:
     budget: float | None = None
     start: float = field(default_factory=time.monotonic)
 
+    @classmethod
+    def of(cls, budget: float | None, start: float) -> Clock:
+        """A clock that leaves of the budget what writing the report takes."""
+        return cls(None if budget is None else max(0.7 * budget, budget - _CLOSING), start)
+
     @property
     def left(self) -> float:
         """Seconds left."""
         return float("inf") if self.budget is None else self.budget - (time.monotonic() - self.start)
+
+    def left_until(self, share: float) -> float:
+        """Seconds until a share of the budget is spent."""
+        return float("inf") if self.budget is None else self.left - (1 - share) * self.budget
 
     def deadline(self, share: float) -> float | None:
         """The moment (of the machine's steady clock) at which a share of the budget is spent; None without one."""

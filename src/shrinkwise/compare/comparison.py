@@ -34,6 +34,13 @@ from shrinkwise.compare.stable import stable_inputs
 from shrinkwise.selection import paired_interval
 from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 
+# The shares of a budget after which the kept model is fitted, and the path and the half-samples are done (or left out).
+# What is left is for writing the report.
+_FOR_REFITTING, _FOR_EXHIBITS = 0.8, 0.88
+
+
+NOT_FINISHED = "not finished within the budget"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -52,6 +59,7 @@ def compare_table(
     *,
     test: Any = None,
     place: Place | None = None,
+    clock: Clock | None = None,
 ) -> Comparison:
     """Score every candidate nested, keep the one with the lowest held-out score, refit it on every row.
 
@@ -67,6 +75,8 @@ def compare_table(
         Rows that take no part in anything; the kept model is scored on them at the end.
     place : Place, optional
         Where finished pieces are kept, so that a run that is stopped can go on.
+    clock : Clock, optional
+        Running since the budget's time began; by default it begins now.
 
     Returns
     -------
@@ -77,12 +87,12 @@ def compare_table(
     InputError
         When the rows, or those of a class, are too few for the folds, or the budget for a single candidate.
     """
-    clock, options = Clock(options.budget), options.without_missing_extras()
+    clock, options = clock or Clock(options.budget), options.without_missing_extras()
     options.check(plan)
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
-    contestants = candidates(options, splits[0].problem.columns.has_groups, splits[0].problem.n_classes)
+    contestants = candidates(options, splits[0].problem.columns.has_groups)
     _check_sparse(contestants, plan, options)
     total = len(contestants) * len(splits) + 1
     journal = None
@@ -95,14 +105,12 @@ def compare_table(
     results = run_nested(contestants, splits, options, Work(told, clock, journal))
     splits.forget()
     rows, left_out = _rows(contestants, results, splits)
-    affordable = [row for row in rows if _refit_seconds(row, splits) <= clock.left] or rows
-    chosen = choose(affordable, options, len(plan.kept))
     encoder = Encoder(plan).fit(frame)
     X, y = encoder.transform(frame), plan.target_values(frame)
     problem = training_problem(X, y, plan, options, len(splits), plan.rows(frame), encoder)
-    tuned = tune(chosen.candidate, problem, options)
-    path_of, curve = _path(chosen.candidate, tuned, problem, options)
-    fit = tuned.choices().get(options.choice, tuned.best)
+    chosen, choice, tuned = _refitted(rows, problem, splits, options, clock)
+    path_of, curve = _path(chosen.candidate, tuned, problem, options, clock)
+    fit = tuned.choices().get(choice, tuned.best)
     model = TableModel(plan, encoder, cast(WeightedPredictor, fit.predictor))
     stable = _stable(problem, curve, path_of, options, clock)
     progress(total, total, f"{chosen.candidate.name} on all rows")
@@ -111,6 +119,7 @@ def compare_table(
         options=options,
         rows=rows,
         chosen=chosen,
+        choice=choice,
         model=model,
         fit=fit,
         splits=splits,
@@ -120,7 +129,7 @@ def compare_table(
         file_rows=file_rows,
         left_out=left_out,
         stable=stable,
-        exam=None if test is None else sit_exam(model, test),
+        exam=None if test is None else sit_exam(model, test, frame),
     )
 
 
@@ -163,30 +172,49 @@ def _check_sparse(contestants: list[Candidate], plan: TablePlan, options: Option
         )
 
 
-def choose(rows: list[Row], options: Options, n_inputs: int) -> Row:
-    """The row with the lowest held-out score at the kept choice, the reference aside; ties go to fewer inputs, then order.
+def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
+    """The candidate with the lowest held-out score at its best setting, the reference aside, and the choice kept of it.
 
-    With `max_features` only linear models with so few inputs can be kept; with `within` it is the one with the fewest
-    inputs among those whose score is within that share of the lowest.
+    So a candidate is not held back by the careful choice, which gives up score for strength, in favour of one that makes
+    none. Ties go to fewer inputs, then order. With `max_features` only linear models with so few inputs can be kept; with
+    `within` it is the candidate and choice with the fewest inputs whose score is within that share of the lowest.
     """
     able = [row for row in rows if row.candidate.family != "reference"]
     most = options.max_features
     if most is not None and most < n_inputs:
-        sparse = [row for row in able if row.candidate.family == "linear" and _inputs(row, options) <= most]
+        linear = [row for row in able if row.candidate.family == "linear"]
+        sparse = [row for row in linear if max(_inputs(row, "best"), _inputs(row, "one_se")) <= most]
         able = sparse or [row for row in able if row.candidate.regularizer not in ("", "L2")] or able
     if not able:
         raise InputError("The budget was spent before any model was scored on all folds: allow more seconds.")
-    by_score = min(able, key=lambda row: (row.at(options.choice).score, _inputs(row, options)))
+    lowest = min(able, key=lambda row: (row.best.score, _inputs(row, "best")))
     if options.within is None:
-        return by_score
-    limit = by_score.at(options.choice).score * (1 + options.within)
-    near = [row for row in able if row.at(options.choice).score <= limit]
-    return min(near, key=lambda row: (_inputs(row, options), row.at(options.choice).score))
+        return lowest, options.choice
+    limit = lowest.best.score * (1 + options.within)
+    near = [(row, choice) for row in able for choice in ("one_se", "best") if row.at(choice).score <= limit]
+    return min(near, key=lambda pair: (_inputs(*pair), pair[0].at(pair[1]).score))
 
 
-def _inputs(row: Row, options: Options) -> int:
-    used = row.at(options.choice).usage
+def _inputs(row: Row, choice: str) -> int:
+    used = row.at(choice).usage
     return used.inputs if used else 0
+
+
+def _refitted(
+    rows: list[Row], problem: Problem, splits: Splits, options: Options, clock: Clock
+) -> tuple[Row, str, Tuned]:
+    """The chosen row and choice, tuned on all rows; with a budget the first of those chosen that is done in its share of it."""
+    left, n_inputs = list(rows), len(splits.plan.kept)
+    while True:
+        row, choice = choose(left, options, n_inputs)
+        alone = sum(each.candidate.family != "reference" for each in left) == 1
+        if alone or _refit_seconds(row, splits) <= clock.left_until(_FOR_REFITTING):
+            try:
+                with time_limit(None if alone else clock.deadline(_FOR_REFITTING)):
+                    return row, choice, tune(row.candidate, problem, options)
+            except TimeUp:
+                pass
+        left.remove(row)
 
 
 def _rows(
@@ -199,7 +227,7 @@ def _rows(
     for candidate in contestants:
         found = results[candidate.name]
         if not found:
-            left_out[candidate.name] = "not finished within the budget"
+            left_out[candidate.name] = NOT_FINISHED
             continue
         scored = {choice: Scored([r.choices[choice] for r in found]) for choice in found[0].choices}
         if not candidate.regularizer:
@@ -231,24 +259,30 @@ def _note(notes: list[str]) -> str:
 
 
 def _refit_seconds(row: Row, splits: Splits) -> float:
-    """What fitting on all rows takes, from what a fold took; 0 where there is no telling."""
-    return 1.5 * row.seconds / len(splits)
+    """What fitting on all rows takes, from what a fold took."""
+    return 1.3 * row.seconds / len(splits)
 
 
-def _path(chosen: Candidate, tuned: Tuned, problem: Problem, options: Options) -> tuple[str, Curve]:
-    """The chosen candidate's own path if it has exact zeros to show; otherwise the lasso's."""
+def _path(
+    chosen: Candidate, tuned: Tuned, problem: Problem, options: Options, clock: Clock
+) -> tuple[str, Curve | None]:
+    """The chosen candidate's own path if it has exact zeros to show; otherwise the lasso's, while there is time."""
     if tuned.curve is not None and chosen.regularizer != "L2":
         return chosen.name, tuned.curve
     lasso = Candidate("lasso", "linear", "L1", "mean loss + λ Σ |w|", tune_lasso)
-    return lasso.name, cast(Curve, tune(lasso, problem, options).curve)
+    try:
+        with time_limit(clock.deadline(_FOR_EXHIBITS)):
+            return lasso.name, tune(lasso, problem, options).curve
+    except TimeUp:
+        return lasso.name, None
 
 
-def _stable(problem: Problem, curve: Curve, path_of: str, options: Options, clock: Clock):
+def _stable(problem: Problem, curve: Curve | None, path_of: str, options: Options, clock: Clock):
     if not options.stability_pairs:
         return None
-    lam = float(curve.lambdas[curve.index_1se]) if path_of == "lasso" else None
+    lam = float(curve.lambdas[curve.index_1se]) if curve is not None and path_of == "lasso" else None
     try:
-        with time_limit(clock.deadline(0.95)):
+        with time_limit(clock.deadline(_FOR_EXHIBITS)):
             return stable_inputs(problem, lam, options)
     except TimeUp:
         return None

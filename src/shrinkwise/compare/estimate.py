@@ -23,7 +23,7 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     """Seconds that the comparison will take, within a factor of two or so, on the processes it is given."""
     splits = split_table(frame, plan, options)
     problem = splits[0].problem
-    contestants = candidates(options, problem.columns.has_groups, problem.n_classes)
+    contestants = candidates(options, problem.columns.has_groups)
     rows = np.random.default_rng(0).permutation(len(problem.y))[:_TASTED_ROWS]
     few = problem.take(np.sort(rows)) if len(rows) < len(problem.y) else problem
     scale = len(problem.y) / len(few.y)

@@ -8,22 +8,28 @@ import numpy as np
 
 from shrinkwise.compare.model import TableModel
 from shrinkwise.compare.scores import REGRESSION, balanced_accuracy, held_out_score, row_losses
-from shrinkwise.tables import InputError, as_frame
+from shrinkwise.tables import InputError, as_frame, known_rows
 
 
 @dataclass(frozen=True)
 class Exam:
-    """The score on fresh rows with its 95 % interval (from the spread of the losses over rows), and their number."""
+    """The score on fresh rows with its 95 % interval (from the spread of the losses over rows), and their number.
+
+    n_known counts those that are exact copies, inputs and target, of rows the model learned from.
+    """
 
     score: float
     low: float
     high: float
     n_rows: int
     balanced: float | None = None
+    n_known: int = 0
 
 
-def sit_exam(model: TableModel, frame) -> Exam:
-    """Score a model on every row of `frame` that has a target.
+def sit_exam(model: TableModel, frame, known) -> Exam:
+    """Score a model on every row of `frame` that has a target; `known` are the rows it learned from.
+
+    A frame of nothing but rows that are known is no exam, and refused.
 
     The interval is score ± 1.96 s/√n with s the standard deviation of the rows' losses; for a root-mean-square error r that
     is s/(2r), by the delta method.
@@ -34,6 +40,12 @@ def sit_exam(model: TableModel, frame) -> Exam:
         raise InputError(
             f"The test table has {rows.height} rows with a value in {plan.target!r}; at least 2 are needed."
         )
+    n_known = _copies(model, rows, known)
+    if n_known == rows.height:
+        raise InputError(
+            f"All {rows.height} rows of the test table are exact copies of rows the models learned from, which examines "
+            "nothing: give rows of its own."
+        )
     truth, weights, output = plan.target_values(rows), plan.rows(rows).weights, model.output(rows)
     score = held_out_score(plan.task, truth, output, weights)
     losses = row_losses(plan.task, truth, output)
@@ -42,4 +54,10 @@ def sit_exam(model: TableModel, frame) -> Exam:
     if plan.task == REGRESSION:
         error = error / (2 * score) if score > 0 else 0.0
     low, high = score - 1.96 * error, score + 1.96 * error
-    return Exam(score, max(low, 0.0), high, rows.height, balanced_accuracy(plan.task, truth, output))
+    return Exam(score, max(low, 0.0), high, rows.height, balanced_accuracy(plan.task, truth, output), n_known)
+
+
+def _copies(model: TableModel, rows, known) -> int:
+    """How many of `rows` have the inputs and the target of a row of `known`."""
+    columns = [*(column.name for column in model.plan.kept), model.plan.target]
+    return int(known_rows(rows, known, columns).sum())

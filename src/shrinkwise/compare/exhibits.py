@@ -32,7 +32,7 @@ def exhibits(comparison: Comparison) -> dict:
 
 def stress_page(comparison: Comparison) -> dict | None:
     """Mean held-out score of every candidate at each step, and whether the claim about L1 and dropout held here."""
-    if not all(fold.stress for row in comparison.rows for fold in row.at(comparison.options.choice).folds):
+    if not all(fold.stress for row in comparison.rows for fold in row.at(comparison.choice).folds):
         return None
     return {
         "noise": {"levels": list(NOISES), "candidates": _curves(comparison, "noise")},
@@ -55,7 +55,7 @@ def _curves(comparison: Comparison, kind: str) -> list[dict]:
 
 def _stress(comparison: Comparison, row: Row, kind: str) -> np.ndarray:
     """Scores (folds, steps)."""
-    return np.array([(fold.stress or {})[kind] for fold in row.at(comparison.options.choice).folds])
+    return np.array([(fold.stress or {})[kind] for fold in row.at(comparison.choice).folds])
 
 
 _CLAIMS = (
@@ -121,6 +121,7 @@ def halves_page(comparison: Comparison) -> dict | None:
     order = np.argsort(-halves.frequencies, kind="stable")
     return {
         "lam": halves.lam,
+        "by": "group lasso" if halves.by_group else "lasso",
         "n_halves": len(halves.selected),
         "threshold": halves.threshold,
         "inputs": [
@@ -204,6 +205,7 @@ def checks(comparison: Comparison) -> list[dict]:
         {"question": question, "answer": answer}
         for question, answer in (
             ("Does one column know the target by itself?", _leaks(comparison)),
+            ("Does one input carry the model alone?", _alone(comparison)),
             ("Are values missing?", _gaps(comparison)),
             ("Is the kept model better than guessing?", _beyond_guessing(comparison)),
             ("Do the folds agree?", _agreement(comparison)),
@@ -222,6 +224,20 @@ def _leaks(comparison: Comparison) -> str:
     return (
         f"None of the {len(comparison.plan.kept)} inputs tells the target of left-out rows almost without error. A column "
         "that is filled in after the fact can leak more quietly: ask when each value is known."
+    )
+
+
+def _alone(comparison: Comparison) -> str:
+    """An input that is all the kept model uses, of several: as a leak would be that is not quite without error."""
+    encoder, n_inputs = comparison.model.encoder, len(comparison.plan.kept)
+    weights = np.atleast_2d(comparison.model.predictor.feature_weights())
+    used = {encoder.inputs[j] for j in np.flatnonzero(weights.any(axis=0))}
+    if len(used) != 1 or n_inputs < 3:
+        return ""
+    name = comparison.plan.kept[used.pop()].name
+    return (
+        f"Yes: {name} is all that the kept model uses of {n_inputs} inputs. Ask whether it is known before the answer is, and "
+        "what is left without it (--drop)."
     )
 
 
@@ -260,7 +276,7 @@ def _exam(comparison: Comparison) -> str:
     if (exam := comparison.exam) is None:
         return ""
     return (
-        f"On {exam.n_rows} rows that took part in nothing the kept model has a {score_name(comparison.plan.task)} of "
+        f"On {exam.n_rows} rows that were given for it the kept model has a {score_name(comparison.plan.task)} of "
         f"{said(exam.score)} (95 % interval {said(exam.low)} to {said(exam.high)}); held out, it had "
         f"{said(comparison.kept.score)}."
     )

@@ -28,7 +28,8 @@ _WORTH = (
     *("no penalty", "ridge", "lasso", "boosted trees", "elastic net", "group lasso", "MCP"),
     *("network", "network + dropout", "network + L2", "network + L1 + dropout"),
 )
-_FOR_COMPARING = 0.7  # the share of a budget; the rest is for the kept model, its path and the report
+_STARTING = 6.0  # seconds left under which other processes are not worth their start
+_FOR_COMPARING = 0.6  # the share of a budget; the rest is for the kept model, its path and the report
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,9 @@ def training_problem(
 
 def score_fold(candidate: Candidate, split: Split, options: Options, deadline: float | None = None) -> FoldResult:
     """Tune the candidate on the training rows, then score each of its choices on the held-out rows."""
+    if deadline is not None and time.monotonic() >= deadline:
+        return FoldResult(candidate.name, split.number, {}, 0.0)
+    _loaded(candidate.family)
     start = time.perf_counter()
     try:
         with time_limit(deadline):
@@ -174,6 +178,18 @@ def score_fold(candidate: Candidate, split: Split, options: Options, deadline: f
     except TimeUp:
         return FoldResult(candidate.name, split.number, {}, time.perf_counter() - start)
     return FoldResult(candidate.name, split.number, held_out, seconds)
+
+
+def _loaded(family: str) -> None:
+    """Have the code of a family in memory, so that its loading is not counted as the first candidate's work."""
+    import scipy.stats  # noqa: F401
+
+    import shrinkwise.linear
+
+    if family == "reference":
+        import sklearn.ensemble  # noqa: F401
+    if family == "network":
+        import shrinkwise.compare.network_training  # noqa: F401
 
 
 def tune(candidate: Candidate, problem: Problem, options: Options) -> Tuned:
@@ -254,7 +270,8 @@ def _in_order(contestants: list[Candidate], options: Options) -> list[Candidate]
 
 
 def _results(waiting: list, splits: Splits, options: Options, deadline: float | None) -> Iterator[FoldResult]:
-    jobs = 1 if splits.large else min(options.n_jobs or n_cores(), len(waiting))
+    hurried = deadline is not None and deadline - time.monotonic() < _STARTING
+    jobs = 1 if splits.large or hurried else min(options.n_jobs or n_cores(), len(waiting))
     if jobs <= 1:
         for candidate, number in waiting:
             yield score_fold(candidate, splits[number], options, deadline)

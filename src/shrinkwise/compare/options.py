@@ -52,9 +52,9 @@ class NetworkOptions:
     steps: int = 400
     learning_rate: float = 0.03
     batch_size: int = 256
-    lambdas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.001)
-    keeps: tuple[float, ...] = (0.5, 0.8)
-    l1_lambdas: tuple[float, ...] = (0.003, 0.001)
+    lambdas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
+    keeps: tuple[float, ...] = (0.5, 0.8, 0.95)
+    l1_lambdas: tuple[float, ...] = (0.01, 0.003, 0.001, 0.0003, 0.0001)
     l1_keeps: tuple[float, ...] = (0.8,)
     seeds: int = 3
 
@@ -72,8 +72,8 @@ class Options:
     seed : int
         Seeds the folds, the networks' start and their dropout.
     select : "1se", "best" or "within"
-        Which choice the kept model makes: the strongest regularization within one standard error, the best, or the
-        sparsest within the share `within` of the best score.
+        Which choice the kept model makes: of the candidate with the lowest score the strongest regularization within one
+        standard error, or its best; or the model with the fewest inputs within the share `within` of the lowest score.
     within : float, optional
         Share, .01 for one per cent, for select="within".
     max_features : int, optional
@@ -142,10 +142,17 @@ class Options:
         wanted = self.methods is None or any(method.startswith("network") for method in self.methods)
         return self if wanted and find_spec("torch") else replace(self, network=None)
 
-    def described(self, methods: list[str]) -> list[str]:
-        """The plan in sentences, said before the work starts; `methods` are the names of the candidates."""
+    def described(self, methods: list[str], splits_by: str = "") -> list[str]:
+        """The plan in sentences, said before the work starts; `methods` are the names of the candidates.
+
+        splits_by is "group", "time" or "", what decides the splits (TablePlan.splits_by).
+        """
+        folds = {
+            "group": f"{self.folds} held-out folds of whole groups",
+            "time": f"{self.folds} later parts, by models of the rows before",
+        }.get(splits_by, f"{self.folds} held-out folds")
         sentences = [
-            f"Plan: {', '.join(methods)}; each scored on {self.folds} held-out folds; λ, l1_ratio and keep are chosen inside "
+            f"Plan: {', '.join(methods)}; each scored on {folds}; λ, l1_ratio and keep are chosen inside "
             f"each training fold by {self.inner_folds}-fold cross-validation; seed {self.seed}."
         ]
         return sentences if find_spec("torch") else [*sentences, NO_TORCH]
@@ -170,7 +177,6 @@ class Options:
 
 EFFORTS: dict[str, dict[str, Any]] = {
     "quick": {
-        "inner_folds": 3,
         "n_lambdas": 30,
         "l1_ratios": (0.5,),
         "network": None,
@@ -184,9 +190,9 @@ EFFORTS: dict[str, dict[str, Any]] = {
         "network": NetworkOptions(
             hidden=64,
             steps=1000,
-            lambdas=(0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001),
-            keeps=(0.3, 0.5, 0.7, 0.8, 0.9),
-            l1_lambdas=(0.03, 0.01, 0.003, 0.001, 0.0003),
+            lambdas=(0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00001),
+            keeps=(0.3, 0.5, 0.7, 0.8, 0.9, 0.95),
+            l1_lambdas=(0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003),
             l1_keeps=(0.5, 0.8),
             seeds=5,
         ),

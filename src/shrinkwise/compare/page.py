@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from shrinkwise.compare.candidates import Curve
 from shrinkwise.compare.coefficients import coefficients
 from shrinkwise.compare.exhibits import exhibits
 from shrinkwise.compare.result import Comparison, Row, Scored
@@ -41,7 +42,7 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> di
         **plan_page(comparison.plan),
         "version": version,
         "seed": comparison.options.seed,
-        "select": "1se" if comparison.options.choice == "one_se" else "best",
+        "select": "1se" if comparison.choice == "one_se" else "best",
         "careful": comparison.options.careful,
         "command": command,
         "verdict": said,
@@ -52,7 +53,12 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> di
             "explain": _explain_score(comparison),
         },
         "candidates": [_candidate(comparison, row) for row in comparison.rows],
-        "path": _path(comparison),
+        "kept": {
+            "strength": strength(comparison.fit.settings),
+            "inputs": comparison.kept_usage.inputs,
+            "n_inputs": len(comparison.plan.kept),
+        },
+        "path": None if comparison.curve is None else _path(comparison, comparison.curve),
         "network": _network(comparison),
         **exhibits(comparison),
         "coefficients": coefficients(comparison.model),
@@ -77,7 +83,7 @@ def formula(comparison: Comparison) -> str:
     if task != REGRESSION:
         loss = f"1/n Σᵢ −log p({comparison.plan.target}ᵢ)"
     elif chosen.family == "linear":
-        loss = f"1/(2n) Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)²"
+        loss = f"1/(2n) Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)², the target divided by its standard deviation"
     else:
         loss = f"1/n Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)², the target standardised"
     names = {"l1_ratio": "ρ = l1_ratio"}
@@ -97,14 +103,20 @@ def _explain_score(comparison: Comparison) -> str:
         guess = "always guessing the shares of the classes"
     return (
         f"{what}: {mean_of}. For scale: {guess} scores {comparison.guess_scores.mean():.3g}. λ, keep, inputs and zeros "
-        "are medians over the folds (“90% L1” is an l1_ratio of 0.9); the kept model is refitted on all rows, so its own "
-        "may differ a little."
+        "are medians over the folds (“90% L1” is an l1_ratio of 0.9); for the model that is kept they are chosen anew on all "
+        f"rows: {_refitted(comparison)}."
     )
+
+
+def _refitted(comparison: Comparison) -> str:
+    settings, used = strength(comparison.fit.settings), comparison.kept_usage.inputs
+    inputs = f"{used} of {len(comparison.plan.kept)} inputs"
+    return f"{settings}, {inputs}" if settings else inputs
 
 
 def _candidate(comparison: Comparison, row: Row) -> dict:
     chosen = row is comparison.chosen
-    difference = row.differences.get(comparison.options.choice)
+    difference = row.differences.get(comparison.choice)
     return {
         "name": row.candidate.name,
         "family": row.candidate.family,
@@ -140,8 +152,8 @@ def _interval(difference) -> dict | None:
     return None if difference is None else dict(zip(("mean", "low", "high"), difference, strict=True))
 
 
-def _path(comparison: Comparison) -> dict:
-    curve, encoder, plan = comparison.curve, comparison.model.encoder, comparison.plan
+def _path(comparison: Comparison, curve: Curve) -> dict:
+    encoder, plan = comparison.model.encoder, comparison.plan
     coefs, label = curve.coefs, "coefficient per standard deviation of the input"
     if coefs.ndim == 3:  # several classes: one line per input, its size over the classes
         coefs, label = np.linalg.norm(coefs, axis=1), "size of the coefficients over the classes (Euclidean norm)"
@@ -155,10 +167,10 @@ def _path(comparison: Comparison) -> dict:
         "n_inputs": len(plan.kept),
         "cv_mean": curve.cv_mean.tolist(),
         "cv_se": curve.cv_se.tolist(),
-        "cv_label": "squared error" if plan.task == REGRESSION else "log loss",
+        "cv_label": score_name(plan.task),
         "index_best": curve.index_best,
         "index_1se": curve.index_1se,
-        "index_chosen": curve.index_1se if comparison.options.choice == "one_se" else curve.index_best,
+        "index_chosen": curve.index_1se if comparison.choice == "one_se" else curve.index_best,
         "coef_label": label,
     }
 
@@ -169,7 +181,7 @@ def _network(comparison: Comparison) -> dict | None:
     row = next((row for row in comparison.rows if row.candidate.name == "network + dropout"), None)
     if network is None or row is None:
         return None
-    settings = comparison.fit.settings if row is comparison.chosen else row.at(comparison.options.choice).settings
+    settings = comparison.fit.settings if row is comparison.chosen else row.at(comparison.choice).settings
     keep, plan = settings["keep"], comparison.plan
     names, outputs = list(comparison.model.encoder.feature_names), plan.classes or [plan.target]
     drops_inputs = settings["of"] == "inputs too"

@@ -70,7 +70,7 @@ def _results(comparison: Comparison, page: dict) -> dict:
                 {
                     "best": row.best.score,
                     "one_se": None if row.one_se is None else row.one_se.score,
-                    "fold_scores": row.at(comparison.options.choice).scores.tolist(),
+                    "fold_scores": row.at(comparison.choice).scores.tolist(),
                 }
             )
             for row in comparison.rows

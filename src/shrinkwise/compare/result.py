@@ -14,7 +14,7 @@ from shrinkwise.compare.nested import HeldOut, Splits
 from shrinkwise.compare.options import Options
 from shrinkwise.compare.predictors import Usage, usage
 from shrinkwise.compare.stable import StableInputs
-from shrinkwise.selection import mean_and_se, paired_interval, paired_p_value
+from shrinkwise.selection import independent_interval, mean_and_se, paired_interval, paired_p_value
 from shrinkwise.tables import TablePlan
 
 
@@ -95,31 +95,36 @@ class Row:
         return self.one_se if choice == "one_se" and self.one_se is not None else self.best
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The result of `compare_table`.
 
-    rows: one per candidate that was finished. chosen: the row of the kept one. model: the kept one refitted on all rows,
-    with fit its settings there. splits: the outer folds. path_of, curve: the coefficient path on all rows that the report
-    shows and the name of its candidate. guess_scores: the held-out score, per fold, of looking at no input. file_rows: for
-    each row used its number in the table, from 1. left_out: candidates that have no row, with the reason. stable: how often
-    each input is selected on half-samples. exam: the kept model on a table of its own, when one was given.
+    rows: one per candidate that was finished. chosen: the row of the kept one, choice: its kept setting, "best" or "one_se".
+    model: the kept one refitted on all rows, with fit its settings there. splits: the outer folds. path_of, curve: the
+    name of a candidate and its coefficient path on all rows, which the report shows; the curve is None where there was no
+    time for one. guess_scores: the held-out score, per fold, of looking at no input. file_rows: for each row used its
+    number in the table, from 1. left_out: candidates that have no row, with the reason. stable: how often each input is
+    selected on half-samples. exam: the kept model on a table of its own, when one was given.
     """
 
     plan: TablePlan
     options: Options
     rows: list[Row]
     chosen: Row
+    choice: str
     model: TableModel
     fit: Fit
     splits: Splits
     path_of: str
-    curve: Curve
+    curve: Curve | None
     guess_scores: np.ndarray
     file_rows: np.ndarray
     left_out: dict[str, str] = field(default_factory=dict)
     stable: StableInputs | None = None
     exam: Exam | None = None
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self.rows)} candidates on {self.plan.n_rows} rows; kept: {self.chosen.candidate.name}>"
 
     def row(self, name: str) -> Row:
         """The row of the candidate called `name`."""
@@ -133,7 +138,7 @@ class Comparison:
     @property
     def kept(self) -> Scored:
         """The chosen candidate's held-out scores at the kept choice."""
-        return self.chosen.at(self.options.choice)
+        return self.chosen.at(self.choice)
 
     @property
     def kept_usage(self) -> Usage:
@@ -143,6 +148,13 @@ class Comparison:
     def interval(self, differences: np.ndarray) -> tuple[float, float, float]:
         """The corrected 95 % interval of fold differences of this comparison."""
         return paired_interval(differences, *self.splits.mean_sizes)
+
+    def exam_interval(self) -> tuple[float, float, float]:
+        """Of the score on fresh rows minus the held-out score of the kept model; see `independent_interval`."""
+        if self.exam is None:
+            raise ValueError("expected a comparison with a table of fresh rows: give one with test=")
+        error = (self.exam.high - self.exam.low) / 3.92
+        return independent_interval(self.kept.scores, *self.splits.mean_sizes, self.exam.score, error, self.exam.n_rows)
 
     def p_value(self, differences: np.ndarray) -> float:
         """The two-sided p-value that belongs to `interval`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shrinkwise.compare.candidates import Problem
-from shrinkwise.compare.linear_candidates import tune_lasso
+from shrinkwise.compare.linear_candidates import Scaled, tune_group_lasso, tune_lasso, whole_inputs
 from shrinkwise.compare.options import Options
 from shrinkwise.penalties import L1
 from shrinkwise.selection import taking_turns
@@ -19,7 +19,7 @@ _FEW_PAIRS = 10
 
 @dataclass(frozen=True)
 class StableInputs:
-    """Which inputs have a non-zero weight in the lasso on half-samples.
+    """Which inputs have a non-zero weight on half-samples: in the lasso, or in the group lasso of whole inputs (`by_group`).
 
     selected (half-samples, inputs): whether any feature of the input has one. threshold: the share from which on an input is
     called stable. lam: λ, the careful choice on all rows.
@@ -28,6 +28,7 @@ class StableInputs:
     selected: np.ndarray
     lam: float
     threshold: float = 0.9
+    by_group: bool = False
 
     @property
     def frequencies(self) -> np.ndarray:
@@ -52,14 +53,19 @@ class StableInputs:
 
 
 def stable_inputs(problem: Problem, lam: float | None, options: Options) -> StableInputs:
-    """Fit the lasso at λ (by default its careful choice on all rows) on complementary halves of the rows."""
+    """Fit the lasso at λ (by default its careful choice on all rows) on complementary halves of the rows.
+
+    Where an input is several columns it is the group lasso, at a λ of its own: of many columns the lasso would use one or
+    another by chance, and an input of many levels would look stable for their number.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     from shrinkwise.linear import stability_selection
 
-    if lam is None:
-        curve = tune_lasso(problem, options).curve
+    by_group = problem.columns.has_groups and problem.columns.low is None
+    if lam is None or by_group:
+        curve = (tune_group_lasso if by_group else tune_lasso)(problem, options).curve
         lam = float(curve.lambdas[curve.index_1se]) if curve is not None else 0.0
     pairs = options.stability_pairs if np.prod(problem.X.shape) <= _LARGE else min(_FEW_PAIRS, options.stability_pairs)
     loss = "squared" if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
@@ -67,8 +73,8 @@ def stable_inputs(problem: Problem, lam: float | None, options: Options) -> Stab
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = stability_selection(
             problem.X,
-            problem.y,
-            L1(lam, weights=problem.columns.factors),
+            Scaled.of(problem).problem.y,
+            whole_inputs(problem, lam) if by_group else L1(lam, weights=problem.columns.factors),
             loss=loss,
             sample_weight=problem.rows.weights,
             pairs=pairs,
@@ -78,4 +84,4 @@ def stable_inputs(problem: Problem, lam: float | None, options: Options) -> Stab
     selected = np.zeros((len(found.selected), int(inputs.max(initial=-1)) + 1), dtype=bool)
     for feature, index in enumerate(inputs):
         selected[:, index] |= found.selected[:, feature]
-    return StableInputs(selected, lam, found.threshold)
+    return StableInputs(selected, lam, found.threshold, by_group)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-import numpy as np
-
 from shrinkwise.compare.candidates import Candidate
 from shrinkwise.compare.options import NO_TORCH
 from shrinkwise.compare.result import Comparison, Row
@@ -20,28 +18,21 @@ _NOUNS = {"linear": "linear models", "network": "networks"}
 def verdict(comparison: Comparison) -> list[str]:
     """The finding first, in a few sentences. A difference counts when its 95 % interval leaves out zero.
 
-    The family of the kept model always has a sentence; the other one when regularization detectably helps or hurts it;
-    the trees when they are detectably better; a guess when no model detectably beats it; a column that was left out
-    because it knows the target; and the table of fresh rows when there is one.
+    A column that was left out because it knows the target comes before all else, then a guess that no model detectably
+    beats. The family of the kept model always has a sentence; the other one when regularization detectably helps or hurts
+    it; the trees when they score lower; and the table of fresh rows when there is one.
     """
     own = _finding(comparison, comparison.chosen.candidate.family)
     others = [_finding(comparison, family) for family in _families(comparison) if family != own.family]
-    found = sorted([own, *(o for o in others if o.detectable)], key=lambda finding: not finding.detectable)
-    sentences = [finding.sentence for finding in found]
+    sentences = [own.sentence, *(other.sentence for other in others if other.detectable)]
     if not any(_beats_a_guess(comparison, row) for row in comparison.rows):
         sentences.insert(
             0,
             f"No model detectably beats guessing without looking at any input: the kept one has a {_score(comparison)} of "
             f"{said(comparison.kept.score)}, a guess {said(comparison.guess_scores.mean())}.",
         )
-    if (trees := comparison.baseline("reference")) is not None:
-        against_trees = comparison.interval(comparison.kept.scores - trees.best.scores)
-        if against_trees[1] > 0:
-            sentences.append(
-                f"Gradient-boosted trees, the outside reference, do better still: {said(trees.best.score)} against "
-                f"{said(comparison.kept.score)} ({_interval(against_trees)})."
-            )
-    return sentences + [sentence for sentence in (*_on_fresh_rows(comparison), _leaks(comparison)) if sentence]
+    found = (_leaks(comparison), *sentences, _better_trees(comparison), *_on_fresh_rows(comparison))
+    return [sentence for sentence in found if sentence]
 
 
 def explanation(comparison: Comparison) -> list[str]:
@@ -50,8 +41,9 @@ def explanation(comparison: Comparison) -> list[str]:
     sentences = [
         f"{n_models} models were compared on {comparison.plan.n_rows} rows, each scored on rows it had not seen: "
         f"{_dealt(comparison)}, and all that is fitted or chosen (the encoding of "
-        "the inputs, λ, keep) came from the other parts alone.",
+        f"the inputs, λ, keep) came from {'those' if comparison.plan.splits_by == 'time' else 'the other parts'} alone.",
         *_other_families(comparison),
+        _at_best(comparison),
         _about_trees(comparison),
         f"Intervals are 95 % and allow for the overlap of the training parts; the lowest of {n_models} scores was picked "
         "on the same held-out rows, so the kept model's own score is slightly flattering.",
@@ -59,7 +51,7 @@ def explanation(comparison: Comparison) -> list[str]:
         _asked_for(comparison),
         _stable(comparison),
         _starts(comparison),
-        *(f"{name.capitalize()} is left out: {reason}." for name, reason in comparison.left_out.items()),
+        *(f"{name[0].upper()}{name[1:]} is left out: {reason}." for name, reason in comparison.left_out.items()),
         *_separable(comparison),
         "A score says how well rows like these are predicted, not what would happen if somebody changed an input.",
     ]
@@ -99,41 +91,59 @@ class _Finding:
 
 def _finding(comparison: Comparison, family: str) -> _Finding:
     """What regularization does to one family: its kept model, or else its regularized model with the lowest score."""
-    choice, score = comparison.options.choice, _score(comparison)
+    choice, score = comparison.choice, _score(comparison)
     base = comparison.baseline(family)
     rivals = [row for row in comparison.rows if row.candidate.family == family and row.differences]
     if base is None or not rivals:
         return _Finding(family, False, _unregularized(comparison, family))
-    best = comparison.chosen if comparison.chosen in rivals else min(rivals, key=lambda row: row.at(choice).score)
-    kept = comparison.chosen in (best, base)
+    best = comparison.chosen if comparison.chosen in rivals else min(rivals, key=lambda row: row.best.score)
+    if comparison.chosen is base:
+        return _without(comparison, family, base, best)
     mean, low, high = best.differences[choice]
     name, value, without = label(best.candidate), said(best.at(choice).score), said(base.best.score)
     tail = f" ({_interval((mean, low, high))}){_kept(comparison, best)}."
-    if comparison.chosen is base:
-        verb = "makes it worse" if low > 0 else "makes no detectable difference"
-        sentence = (
-            f"{label(base.candidate)} has the lowest held-out {score}, {without}, and is the model kept; regularization "
-            f"{verb}: {name}, the nearest, has {value}{tail}"
-        )
-    elif low > 0 or high < 0:
+    if low > 0 or high < 0:
         verb = "lowers" if high < 0 else "raises"
         sentence = f"{name} {verb} the held-out {score} from {without} ({label(base.candidate)}) to {value}{tail}"
     else:
-        lowest = all(best.at(choice).score <= row.at(choice).score for row in rivals)
-        what = ("has the lowest held-out" if lowest else "is kept with a held-out") if kept else "comes nearest, with a"
         sentence = (
-            f"Among the {_NOUNS[family]} regularization makes no detectable difference: {name} {what} {score}, {value}, "
-            f"against {without} without{tail}"
+            f"Among the {_NOUNS[family]} regularization makes no detectable difference: {name} has a held-out {score} of "
+            f"{value}, against {without} without{tail}"
         )
     return _Finding(family, low > 0 or high < 0, sentence[0].upper() + sentence[1:])
 
 
+def _without(comparison: Comparison, family: str, base: Row, nearest: Row) -> _Finding:
+    """The finding where the model without regularization is kept; `nearest` is the next best, at its best setting."""
+    interval, score = nearest.differences["best"], _score(comparison)
+    sure = interval[1] > 0
+    sentence = (
+        f"{label(base.candidate)} has the lowest held-out {score}, {said(base.best.score)}, and is the model kept; "
+        f"regularization makes {'it worse' if sure else 'no detectable difference'}: {label(nearest.candidate)}, the nearest, "
+        f"has {said(nearest.best.score)} at its best setting ({_interval(interval)})."
+    )
+    return _Finding(family, sure, sentence[0].upper() + sentence[1:])
+
+
 def _kept(comparison: Comparison, row: Row) -> str:
-    """That a row is the model kept, with the inputs it uses where those are not all."""
+    """That a row is the model kept and why, with the inputs it uses where those are not all."""
     if row is not comparison.chosen:
         return ""
     used, n_inputs = comparison.kept_usage.inputs, len(comparison.plan.kept)
-    return "; it is the model kept" + (f" and uses {used} of {n_inputs} inputs" if used < n_inputs else "")
+    uses = f" and uses {used} of {n_inputs} inputs" if used < n_inputs else ""
+    careful = comparison.choice == "one_se" and row.one_se is not None
+    if comparison.options.within is not None:
+        return f"; it is the model kept, the sparsest within {100 * comparison.options.within:.3g} % of the lowest score{uses}"
+    others = [each for each in comparison.rows if each.candidate.family != "reference"]
+    lowest = all(row.best.score <= other.best.score for other in others)
+    if not careful or not lowest:
+        return f"; it is the model kept{uses}"
+    return (
+        f"; at its best setting it has the lowest score of all, {said(row.best.score)}, and it is the model kept, at its "
+        f"{comparison.options.careful} setting{uses}"
+        if row.best.score < row.at(comparison.choice).score
+        else f"; it is the lowest score of all, and the model kept{uses}"
+    )
 
 
 def _unregularized(comparison: Comparison, family: str) -> str:
@@ -147,14 +157,28 @@ def _on_fresh_rows(comparison: Comparison) -> list[str]:
     """What the kept model scores on the table it was given for that, beside what cross-validation led to expect."""
     if (exam := comparison.exam) is None:
         return []
-    expected, se = comparison.kept.score, comparison.kept.se
-    apart = (exam.score - expected) / max(np.hypot(se, (exam.high - exam.low) / 3.92), 1e-300)
-    how = "as expected from" if abs(apart) <= 1.96 else "worse than" if apart > 0 else "better than"
+    _, low, high = comparison.exam_interval()
+    how = "as expected from" if low <= 0 <= high else "worse than" if low > 0 else "better than"
+    copies = (
+        f"; {exam.n_known} of them are exact copies of rows it learned from" if exam.n_known else ", which took no part"
+    )
     return [
-        f"On {exam.n_rows} fresh rows, which took no part in anything, the kept model has a {_score(comparison)} of "
-        f"{said(exam.score)} (95 % interval {said(exam.low)} to {said(exam.high)}), {how} the {said(expected)} ± {said(se)} "
-        "of the held-out folds."
+        f"On {exam.n_rows} fresh rows{copies}, the kept model has a {_score(comparison)} of {said(exam.score)} (95 % interval "
+        f"{said(exam.low)} to {said(exam.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of the "
+        "held-out folds."
     ]
+
+
+def _better_trees(comparison: Comparison) -> str:
+    """That the outside reference scores lower, and whether detectably."""
+    if (trees := comparison.baseline("reference")) is None or trees.best.score >= comparison.kept.score:
+        return ""
+    against = comparison.interval(comparison.kept.scores - trees.best.scores)
+    how = "do better still" if against[1] > 0 else "score lower, though not detectably so"
+    return (
+        f"Gradient-boosted trees, the outside reference, {how}: {said(trees.best.score)} against "
+        f"{said(comparison.kept.score)} ({_interval(against)})."
+    )
 
 
 def _leaks(comparison: Comparison) -> str:
@@ -179,9 +203,20 @@ def _dealt(comparison: Comparison) -> str:
     return f"{together} were dealt into {parts} parts, every part was held out once"
 
 
+def _at_best(comparison: Comparison) -> str:
+    """What the careful choice costs, and how to have the other."""
+    row, options = comparison.chosen, comparison.options
+    if options.select != "1se" or row.one_se is None or row.best.score >= row.one_se.score:
+        return ""
+    return (
+        f"The 1-SE setting is the strongest within one standard error of the best, for a simpler and steadier model; the best "
+        f"one scores {said(row.best.score)} against its {said(row.one_se.score)}, and --select best keeps that."
+    )
+
+
 def _multiplicity(comparison: Comparison) -> str:
     """How many differences were looked at, and which are left when that is allowed for."""
-    choice = comparison.options.choice
+    choice = comparison.choice
     rivals = [row for row in comparison.rows if row.differences]
     if len(rivals) < 2:
         return ""
@@ -221,10 +256,11 @@ def _stable(comparison: Comparison) -> str:
     if (stable := comparison.stable) is None:
         return ""
     names = [comparison.plan.kept[i].name for i in stable.stable]
+    by = "group lasso" if stable.by_group else "lasso"
     listed = ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     found = f"selects {listed} in {stable.threshold:.0%} or more of them" if names else "selects no input reliably"
     return (
-        f"On {2 * stable.pairs} random halves of the rows the lasso {found}; inputs that come and go share what they know "
+        f"On {2 * stable.pairs} random halves of the rows the {by} {found}; inputs that come and go share what they know "
         "with others, or know nothing."
     )
 
@@ -251,7 +287,7 @@ def _score(comparison: Comparison) -> str:
 
 
 def _beats_a_guess(comparison: Comparison, row: Row) -> bool:
-    scores = row.at(comparison.options.choice).scores
+    scores = row.at(comparison.choice).scores
     return comparison.interval(scores - comparison.guess_scores)[2] < 0
 
 
@@ -262,15 +298,13 @@ def _other_families(comparison: Comparison) -> list[str]:
 
 
 def _about_trees(comparison: Comparison) -> str:
-    if (reference := comparison.baseline("reference")) is None:
+    """The outside reference where it does not score lower, which the verdict would have said."""
+    if (reference := comparison.baseline("reference")) is None or _better_trees(comparison):
         return ""
-    trees = reference.best
-    difference = comparison.interval(comparison.kept.scores - trees.scores)
-    if difference[1] > 0:  # the verdict has said so
-        return ""
+    difference = comparison.interval(comparison.kept.scores - reference.best.scores)
     how = "detectably worse" if difference[2] < 0 else "with no detectable difference"
     return (
-        f"Gradient-boosted trees, the outside reference, score {said(trees.score)}, {how} to the kept model "
+        f"Gradient-boosted trees, the outside reference, score {said(reference.best.score)}, {how} to the kept model "
         f"({_interval(difference)})."
     )
 

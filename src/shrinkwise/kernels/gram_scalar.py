@@ -40,6 +40,13 @@ class Concave:
         """The same for some of the entries."""
         return Concave(*(x[columns] for x in (*self.arrays, self.ridge)))
 
+    def value(self, w):
+        """p(|w|) + ½ b w² of every entry."""
+        x, bend = np.abs(w), self.flat - self.knee
+        falling = np.clip(x, self.knee, self.flat) - self.knee  # where p' = slope (1 − t/bend), t from the knee on
+        risen = np.minimum(x, self.knee) + falling - 0.5 * falling**2 / np.where(bend > 0, bend, 1.0)
+        return self.slope * risen + 0.5 * self.ridge * w * w
+
     def codes(self, w):
         """Which piece each entry is on: the sign times 1 (constant slope), 2 (falling) or 3 (flat); 4 where not penalised."""
         x = np.abs(w)

@@ -242,25 +242,39 @@ Inner = L1L2Inner | GroupInner | ScalarInner | BoundedInner | RowsInner
 # --- reading a penalty ---------------------------------------------------------------------------------------
 def inner_solver(penalty: Penalty, shape) -> Inner | None:
     """The family of a penalty for weights of shape (p,), or (K, p) with whole columns as groups; None: no family here."""
-    zero = np.zeros(shape)
-    pieces, others = Pieces(), []
+    pieces, others = _read(penalty, shape)
+    if len(shape) != 1:
+        return _rows(pieces, others, shape)
+    return _by_entries(pieces, others, shape)
+
+
+def flat_solver(penalty: Penalty, shape) -> Inner | None:
+    """The family of a penalty for weights of shape (p,) or (K, p) written as one row of K·p; None: no family here."""
+    pieces, others = _read(penalty, shape)
+    return _by_entries(pieces, others, shape)
+
+
+def _read(penalty: Penalty, shape):
+    """(the piecewise quadratic terms together, the others)."""
+    zero, pieces, others = np.zeros(shape), Pieces(), []
     for term in _terms(penalty):
         part = term.pieces(zero)
         if part is None:
             others.append(term)
         else:
             pieces = pieces + part
-    if zero.ndim != 1:
-        return _rows(pieces, others, shape)
-    if not others:
-        plain = pieces.l1_l2(shape)
-        return _bounded(pieces, shape) if plain is None else L1L2Inner(*plain)
+    return pieces, others
+
+
+def _by_entries(pieces: Pieces, others, shape) -> Inner | None:
     plain = pieces.l1_l2(shape)
+    if not others:
+        return _bounded(pieces, shape) if plain is None else L1L2Inner(*(part.ravel() for part in plain))
     if plain is None or len(others) > 1:
         return None
     if type(others[0]) in (GroupLasso, SparseGroupLasso):
-        labels, strengths, l1 = _groups(others[0], zero)
-        return GroupInner.of(labels, strengths, plain[0] + l1, plain[1])
+        labels, strengths, l1 = _groups(others[0], np.zeros(shape))
+        return GroupInner.of(labels.ravel(), strengths, (plain[0] + l1).ravel(), plain[1].ravel())
     return _concave(others[0], *plain)
 
 
@@ -294,7 +308,7 @@ def _concave(term, l1, ridge) -> ScalarInner | None:
         return None
     a = np.broadcast_to(np.asarray(term.strengths(l1), dtype=float), l1.shape)
     knee, flat = (np.zeros(a.shape), float(term.gamma) * a) if type(term) is MCP else (a, float(term.a) * a)
-    return ScalarInner(Concave(*(np.array(x, dtype=float) for x in (factor * a, knee, flat, ridge))))
+    return ScalarInner(Concave(*(np.array(x, dtype=float).ravel() for x in (factor * a, knee, flat, ridge))))
 
 
 def _bounded(pieces: Pieces, shape) -> BoundedInner | None:
@@ -302,7 +316,7 @@ def _bounded(pieces: Pieces, shape) -> BoundedInner | None:
     if len(a) < len(pieces.kinks) or np.any(pieces.h):
         return None
     fields = (a[0] if a else 0.0, pieces.low, pieces.high, pieces.b)
-    return BoundedInner(Bounded(*(np.array(np.broadcast_to(x, shape), dtype=float) for x in fields)))
+    return BoundedInner(Bounded(*(np.array(np.broadcast_to(x, shape), dtype=float).ravel() for x in fields)))
 
 
 def _rows(pieces: Pieces, others, shape) -> RowsInner | None:

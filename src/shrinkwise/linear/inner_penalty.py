@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import kernels
 from .duality import l1_l2_term
-from .inner import inner_solver
+from .inner import flat_solver
 from .quadratic import solve_l1_l2, solve_prox
 
 
@@ -73,26 +73,60 @@ class SeparableL1L2:
         return w - shifts[best, np.arange(w.shape[1])]
 
 
+def _free_of_shifts(family) -> bool:
+    """Whether `Proximal.recentred` finds the least shift of all classes, along which the steps on entries would creep."""
+    return family is not None and (family.kind == "scalar" or (family.kind == "groups" and not family.l1.any()))
+
+
 class Proximal:
-    """Any penalty with a prox, on all columns at once."""
+    """Any penalty with a prox; on the weights that may move where it has an inner solver, else on all at once."""
 
     a = None
 
     def __init__(self, penalty, shape):
         self.penalty, self.shape, self.level = penalty, shape, np.inf
-        self.family = inner_solver(penalty, shape) if len(shape) == 1 else None
+        self.family = flat_solver(penalty, shape)
+        if len(shape) == 2 and not _free_of_shifts(self.family):
+            self.family = None
 
     def value(self, w, ids) -> float:
         """The penalty at w, (K, m), on the columns `ids`."""
         return float(self.penalty.value(w.reshape(self.shape)))
 
     def violation(self, w, g, ids):
-        """Per entry or per group, as the penalty gives it."""
-        return self.penalty.violation(w.reshape(self.shape), g.reshape(self.shape))
+        """Per entry (K, m), that of its unit; where there is no inner solver as the penalty gives it."""
+        if self.family is None:
+            return self.penalty.violation(w.reshape(self.shape), g.reshape(self.shape))
+        return self.family.violation(w.ravel(), g.ravel()).reshape(w.shape)
+
+    def moving(self, w, violation):
+        """The weights that are not zero or violate stationarity, with all of their unit, (K, m)."""
+        if self.family is None:
+            return np.ones(w.shape, dtype=bool)
+        blocks = self.family.blocks
+        there = np.zeros(blocks.max(initial=0) + 1, dtype=bool)
+        there[blocks[((w != 0) | (violation > 0)).ravel()]] = True
+        return there[blocks].reshape(w.shape)
 
     def solve(self, model, r, w, tol: float):
         """argmin ½(u − w)'H(u − w) − r'(u − w) + penalty(u) by the penalty's own solver, or proximal gradient."""
         H = model.hessian()
         if self.family is not None:
-            return self.family.solve(H, r + H @ w, np.arange(len(w)), w, tol, 10_000)[0]
+            entries = model.cls * self.shape[-1] + model.columns.ids[model.pos]
+            return self.family.solve(H, r + H @ w, entries, w, tol, 10_000)[0]
         return solve_prox(H, r + H @ w, self.penalty, w, self.shape, tol)[0]
+
+    def recentred(self, w, ids):
+        """w (K, p) less a vector that softmax does not see, the same for all classes, where the penalty is less for it.
+
+        Of a group that takes whole columns the mean over the classes is taken off; of single weights that of one class, so
+        that it becomes zero.
+        """
+        if self.family is None:
+            return w
+        if self.family.kind == "groups":
+            blocks = self.family.blocks.reshape(w.shape)
+            return np.where((blocks == blocks[0]).all(0), w - w.mean(0), w)
+        moved = w[None] - np.concatenate([np.zeros((1, w.shape[1])), w])[:, None]
+        costs = np.stack([self.family.rule.value(each.ravel()).reshape(w.shape).sum(0) for each in moved])
+        return np.take_along_axis(moved, costs.argmin(0)[None, None], axis=0)[0]

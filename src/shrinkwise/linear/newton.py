@@ -148,7 +148,8 @@ class NewtonSolver:
         b = point.b - point.w @ problem.design.means if problem.fit_intercept else point.b
         if problem.loss.name == "multinomial" and problem.fit_intercept:
             b = b - b.mean()  # softmax does not see what all classes share
-        solved = certificate.gap <= tol if penalty.convex else point.left > 0
+        small = tol * max(self.scale, tol)
+        solved = certificate.gap <= tol if penalty.convex else point.left > 0 and certificate.kkt <= small
         shape = problem.weights_shape
         return Solution(
             point.w.reshape(shape), b.reshape(shape[:-1]), certificate, bool(solved), max(max_iter - point.left, 1)

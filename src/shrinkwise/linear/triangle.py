@@ -61,14 +61,14 @@ class Triangle:
                 block[:, -1] = y[part] if offset is None else y[part] - offset[part]
                 if s is not None:
                     block *= np.sqrt(s[part])[:, None]
-                R = np.linalg.qr(np.concatenate([R, block]), mode="r")
+                R = np.asarray(np.linalg.qr(np.concatenate([R, block]), mode="r"))
         part = slice(None) if rows is None else rows
         return cls(R, n, n if s is None else s[part].sum())
 
     @classmethod
     def joined(cls, parts: Sequence[Triangle]) -> Triangle:
         """Of the rows of all parts."""
-        R = np.linalg.qr(np.concatenate([part.R for part in parts]), mode="r")
+        R = np.asarray(np.linalg.qr(np.concatenate([part.R for part in parts]), mode="r"))
         return cls(R, sum(part.n for part in parts), sum(part.weight for part in parts))
 
     def problem(self, fit_intercept: bool) -> Problem:

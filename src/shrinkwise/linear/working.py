@@ -138,7 +138,7 @@ class WorkingSolver:
             exact = exact or (self.model is not None and self.model.exact)
             self.model = QuadraticModel(columns, self._curvature(), self.problem.fit_intercept, exact)
         if inner.a is None:
-            needed = np.ones(w.shape, dtype=bool)
+            needed = inner.moving(w, violation)
         else:
             needed = (w != 0) | (violation > 0) | inner.free[:, columns.ids[: columns.front]]
         self.model.grow(needed)
@@ -184,8 +184,10 @@ class WorkingSolver:
         return None
 
     def _recentred(self, inner, w):
-        if len(w) == 1 or inner.a is None:
+        if len(w) == 1:
             return w
+        if inner.a is None:
+            return inner.recentred(w, self.columns.ids)
         whole = np.flatnonzero(self.model.has.all(0))
         if len(whole):
             w[:, whole] = inner.recentred(w[:, whole], self.columns.ids[whole])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shrinkwise.report.numbers import fixed, number
@@ -82,6 +82,12 @@ def spread_apart(wanted: Sequence[float], gap: float, top: float, bottom: float)
     for k, i in enumerate(order):
         result[i] = placed[k]
     return result
+
+
+def label_room(labels: Iterable[str]) -> str:
+    """The style that keeps room for the labels at the left of a plot: 0.5 rem is a little more than a digit needs."""
+    longest = max(map(len, labels), default=0)
+    return f"--left:{max(2.4, 0.8 + 0.5 * longest):.1f}rem"
 
 
 def _round_up(value: float, choices: tuple[float, ...]) -> float:

@@ -8,12 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from shrinkwise.report.axes import Axis, axis_over, spread_apart, strength_ticks
+from shrinkwise.report.axes import Axis, axis_over, label_room, spread_apart, strength_ticks
 from shrinkwise.report.markup import Markup, element, join, shortened
 from shrinkwise.report.numbers import number
 from shrinkwise.report.view import PathView
 
 _LABELLED = 8
+_EDGE = 87  # percent from the left: a word on a phone does not fit beyond it
 _LABEL_GAP = 4.8  # percent of the chart's height (22 rem): one line of label text
 
 
@@ -21,12 +22,12 @@ def path_chart(view: PathView) -> tuple[Markup, bool]:
     """The coefficient paths, and whether some of them leave the frame."""
     axis, cut = _weights_axis(view)
     labelled = _labelled(view)
-    lines = []
-    for i, row in enumerate(view.coefs):
-        sign = "up" if row[view.chosen] >= 0 else "down"
-        kind = f"line {sign}" if i in labelled else "line"
-        lines.append(element("path", d=_line(view.positions, row, axis), class_=kind, id=f"line-{i}"))
-    marks = join(_zero_line(axis), reversed(lines), element("path", id="lit", class_="lit"))
+    lines = [
+        element("path", d=_line(view.positions, row, axis), class_=_side(view, i) if i in labelled else None)
+        for i, row in enumerate(view.coefs)
+    ]
+    drawn = element("g", reversed(lines), id="lines", class_="lines")  # the largest last, on top of the others
+    marks = join(_zero_line(axis), drawn, element("path", id="lit", class_="lit"))
     tip = element("div", id="tip", class_="tip", hidden=True)
     chart = element(
         "div",
@@ -51,15 +52,14 @@ def cv_chart(view: PathView) -> tuple[Markup, bool]:
     low, high = view.mean - view.se, view.mean + view.se
     axis, cut = _score_axis(view)
     band = _band(view.positions, low, high, axis)
-    threshold = f"M0 {axis.percent(high[view.best]) * 10:.0f}H1000" if math.isfinite(high[view.best]) else ""
+    one_error = view.careful == "1-SE" and math.isfinite(high[view.best])
+    threshold = f"M0 {axis.percent(high[view.best]) * 10:.0f}H1000" if one_error else ""
     marks = join(
         element("path", d=band, class_="band"),
         element("path", d=threshold, class_="threshold"),
         element("path", d=_line(view.positions, view.mean, axis), class_="mean"),
     )
-    dots = (
-        _dot(view, axis, i, kind) for i, kind in ((view.best, "best"), (view.one_se, "one-se"), (view.chosen, "chosen"))
-    )
+    dots = (_dot(view, axis, i, kind) for i, kind, _ in marks_of(view))
     chart = element(
         "div",
         _frame(view, axis, marks),
@@ -74,16 +74,26 @@ def cv_chart(view: PathView) -> tuple[Markup, bool]:
     return chart, cut
 
 
+def marks_of(view: PathView) -> list[tuple[int, str, str]]:
+    """(number of the λ, class, word) of the marks; the chosen one belongs to the path of the kept model alone."""
+    marks = [(view.best, "best", "best"), (view.one_se, "one-se", view.careful)]
+    return marks if view.model else [*marks, (view.chosen, "chosen", "chosen")]
+
+
+def left_room(view: PathView) -> str:
+    """The style that leaves room at the left for the labels of both vertical axes, and starts the slider there."""
+    axes = [_weights_axis(view)] + ([_score_axis(view)] if view.scored else [])
+    return label_room(label for axis, _ in axes for _, label in axis.ticks())
+
+
 def histogram_chart(view: PathView) -> Markup:
     """Bars of the weights that are not zero at the chosen λ; the script moves them."""
     counts = view.histogram[view.chosen]
     top = max(4, int(counts.max()))
-    width = 1000 / len(counts)
     bars = (
         element(
             "rect",
-            x=_trim(i * width + 3),
-            width=_trim(width - 6),
+            x=i,
             y=_trim(1000 - 1000 * c / top),
             height=_trim(1000 * c / top),
             data_count=int(c),
@@ -92,10 +102,16 @@ def histogram_chart(view: PathView) -> Markup:
     )
     limit = number(float(view.edges[-1]), 2)
     ends = (f"≤ −{limit}", f"≥ {limit}") if view.beyond else (f"−{limit}", limit)
-    middle = element("path", d="M500 0V1000", class_="zero")
+    middle = element("path", d=f"M{len(counts) / 2 - 0.07} 0V1000", class_="zero")
     return element(
         "div",
-        element("svg", middle, element("g", bars, id="bars"), viewBox="0 0 1000 1000", preserveAspectRatio="none"),
+        element(
+            "svg",
+            middle,
+            element("g", bars, id="bars"),
+            viewBox=f"-0.07 0 {len(counts)} 1000",
+            preserveAspectRatio="none",
+        ),
         element("span", str(top), class_="tick y", style="top:0", id="bars-top"),
         element("span", "0", class_="tick y", style="top:100%"),
         element("span", ends[0], class_="tick x first", style="left:0"),
@@ -154,13 +170,17 @@ def _labelled(view: PathView) -> list[int]:
 
 
 def _line(positions: list[float], values: Iterable[float], axis: Axis) -> str:
-    """A path in thousandths of the frame: one polyline for each unbroken stretch of numbers, thinned."""
+    """A path in thousandths of the frame: one thinned polyline for each unbroken stretch that crosses the frame."""
+    points = [
+        (round(x * 10), min(4000, max(-3000, round(axis.percent(v) * 10)))) if math.isfinite(v) else None
+        for x, v in zip(positions, values, strict=True)
+    ]
     stretches: list[list[tuple[int, int]]] = [[]]
-    for x, v in zip(positions, values, strict=True):
-        if math.isfinite(v):
-            stretches[-1].append((round(x * 10), min(4000, max(-3000, round(axis.percent(v) * 10)))))
-        elif stretches[-1]:
+    for a, b in pairwise(points):
+        if a is None or b is None or max(a[1], b[1]) < 0 or min(a[1], b[1]) > 1000:
             stretches.append([])
+        else:
+            stretches[-1] += [b] if stretches[-1] else [a, b]
     return "".join(_polyline(_thinned(points)) for points in stretches if points)
 
 
@@ -197,12 +217,18 @@ def _dot(view: PathView, axis: Axis, i: int, kind: str) -> Markup | None:
 
 
 def _marker_labels(view: PathView) -> list[Markup]:
-    words = {view.best: "best", view.one_se: "1-SE"} if view.best != view.one_se else {view.best: "best = 1-SE"}
-    sides = {view.best: "right", view.one_se: "right" if view.best == view.one_se else "left"}
-    return [
-        element("span", word, class_=f"stop-label {sides[i]}", style=f"left:{view.positions[i]:.2f}%")
-        for i, word in words.items()
-    ]
+    """The names of the marked λ above the frame, on the side where there is room for them."""
+    best, careful = view.positions[view.best], view.positions[view.one_se]
+    side = "left" if best > _EDGE else "right"
+    if view.best == view.one_se:
+        return [_marker_label(f"best = {view.careful}", best, side)]
+    if side == "left" and best - careful < 100 - _EDGE:
+        return [_marker_label(f"{view.careful}, best", best, side)]
+    return [_marker_label(view.careful, careful, "left"), _marker_label("best", best, side)]
+
+
+def _marker_label(word: str, at: float, side: str) -> Markup:
+    return element("span", word, class_=f"stop-label {side}", style=f"left:{at:.2f}%")
 
 
 def _line_labels(view: PathView, axis: Axis, labelled: list[int]) -> Markup:

@@ -6,10 +6,11 @@ import statistics
 from collections.abc import Iterator
 
 from shrinkwise.report.markup import Markup, element, join
-from shrinkwise.report.numbers import count, finite, interval, number, plus_minus
+from shrinkwise.report.numbers import count, finite, interval, number, plus_minus, setting, spelled
+from shrinkwise.report.view import careful
 
 FAMILIES = {"linear": "Linear models", "network": "Networks", "reference": "Outside reference"}
-_COLUMNS = (
+_HEADS = (
     "candidate",
     "strength",
     "held-out {score}",
@@ -18,8 +19,6 @@ _COLUMNS = (
     "exact zeros",
     "seconds",
 )
-
-_CELLS = ("half", "half", "difference", "count", "count", "count")  # how wide each cell is on a card
 
 
 def kept_choice(page: dict, candidate: dict) -> dict:
@@ -36,25 +35,25 @@ def families(page: dict) -> dict[str, list[dict]]:
 
 
 def comparison_table(page: dict) -> Markup:
-    """One table; each candidate is a group of one or two rows so that it can become a card on a narrow page."""
+    """One table; each candidate is a group of one or two rows so that it can become a card on a narrow page.
+
+    Cards are no table to a screen reader unless every part says its role: the script writes the roles.
+    """
     score = page["score"]
-    heads = [column.format(score=score["name"]) for column in _COLUMNS]
+    heads = [head.format(score=score["name"]) for head in _HEADS]
     better = element("small", "← better · worse →" if score["lower_is_better"] else "← worse · better →")
-    cells = [
-        element("th", h, better if i == 3 else None, scope="col", role="columnheader") for i, h in enumerate(heads)
-    ]
+    cells = [element("th", h, better if i == 3 else None, scope="col") for i, h in enumerate(heads)]
     groups = []
     for family, members in families(page).items():
-        title = element("th", FAMILIES.get(family, family), colspan=7, scope="rowgroup", role="rowheader")
-        groups.append(_row_group(element("tr", title, role="row"), class_="family"))
-        groups += [_candidate(page, candidate, heads, _limit(members)) for candidate in members]
+        title = element("th", FAMILIES.get(family, family), colspan=7, scope="col")
+        groups.append(element("tbody", element("tr", title), class_="family"))
+        groups += [_candidate(page, candidate, _limit(members)) for candidate in members]
     return element(
         "table",
-        element("caption", _caption(page), class_="wide"),
-        element("thead", element("tr", cells, role="row"), role="rowgroup"),
+        element("caption", _caption(page)),
+        element("thead", element("tr", cells)),
         groups,
         class_="comparison",
-        role="table",
     )
 
 
@@ -68,54 +67,50 @@ def _caption(page: dict) -> str:
     )
 
 
-def _candidate(page: dict, candidate: dict, heads: list[str], limit: float) -> Markup:
+def _candidate(page: dict, candidate: dict, limit: float) -> Markup:
     choices = [("best", candidate["best"])]
     if candidate.get("one_se"):
-        choices.append((page.get("careful") or "1-SE", candidate["one_se"]))
+        choices.append((careful(page), candidate["one_se"]))
     regularizer = candidate.get("regularizer") or ""
     if regularizer == "none" or regularizer.lower() in candidate["name"].lower():
         regularizer = ""
     title = element(
         "th",
-        element("span", candidate["name"], class_="candidate"),
+        element("b", candidate["name"]),
         element("span", "chosen", class_="tag") if candidate.get("chosen") else None,
         element("small", regularizer) if regularizer else None,
         scope="rowgroup",
         rowspan=len(choices) if len(choices) > 1 else None,
-        role="rowheader",
     )
     kept = kept_choice(page, candidate) if candidate.get("chosen") else None
     rows = [
         element(
             "tr",
             title if i == 0 else None,
-            _cells(candidate, label if len(choices) > 1 else "", choice, heads, limit),
+            _cells(candidate, label if len(choices) > 1 else "", choice, limit),
             class_="kept" if choice is kept else None,
-            role="row",
         )
         for i, (label, choice) in enumerate(choices)
     ]
     if candidate.get("note"):
-        note = element("td", candidate["note"], colspan=7, role="cell")
-        rows.append(element("tr", note, class_="note", role="row"))
-    return _row_group(*rows, class_="chosen" if candidate.get("chosen") else None)
+        rows.append(element("tr", element("td", spelled(candidate["note"]), colspan=7), class_="note"))
+    return element("tbody", rows, class_="chosen" if candidate.get("chosen") else None)
 
 
-def _cells(candidate: dict, label: str, choice: dict, heads: list[str], limit: float) -> Iterator[Markup]:
+def _cells(candidate: dict, label: str, choice: dict, limit: float) -> Iterator[Markup]:
     is_best = choice is candidate["best"]
     difference = choice.get("difference") or (candidate.get("difference") if is_best else None)
     seconds = number(candidate.get("seconds"), 2) if is_best else ""
     contents = (
-        join(element("span", label, class_="which") if label else None, choice.get("strength")),
+        join(element("small", label) if label else None, setting(choice.get("strength"))),
         plus_minus(choice["score"], choice["se"]),
         difference_cell(difference, limit),
         count(choice.get("inputs")),
         _zeros(choice),
         seconds,
     )
-    for head, kind, content in zip(heads[1:], _CELLS, contents, strict=True):
-        empty = " empty" if content in ("", "–") else ""
-        yield element("td", content, data_label=head, class_=kind + empty, role="cell")
+    for content in contents:
+        yield element("td", content, class_="empty" if content in ("", "–") else None)
 
 
 def _zeros(choice: dict) -> str:
@@ -124,33 +119,31 @@ def _zeros(choice: dict) -> str:
 
 
 def difference_cell(difference: dict | None, limit: float) -> Markup | str:
-    """The interval drawn on a scale of ±`limit`, and in numbers; "–" where there is no difference to speak of."""
+    """The interval drawn on a scale of ±`limit` and in numbers; "–" where there is none."""
     if not difference or not all(finite(difference[k]) for k in ("mean", "low", "high")):
         return "–"
     low, mean, high = (_across(difference[k], limit) for k in ("low", "mean", "high"))
     sure = difference["low"] > 0 or difference["high"] < 0
     drawing = element(
         "svg",
-        element("path", d="M60 1V19", class_="none"),
-        element("path", d=f"M{low:.1f} 10H{high:.1f}", class_="reach"),
-        element("path", d=_ends(difference, low, high, limit), class_="reach"),
-        element("circle", cx=f"{mean:.1f}", cy="10", r="4", class_="sure" if sure else "unsure"),
+        element("path", d="M60 1V19"),
+        element("path", d=f"M{low} 10H{high}{_ends(difference, low, high, limit)}"),
+        element("circle", cx=mean, cy=10, r=4, class_="sure" if sure else "unsure"),
         viewBox="0 0 120 20",
-        class_="interval",
         aria_hidden="true",
     )
-    return join(drawing, element("span", interval(difference["mean"], difference["low"], difference["high"])))
+    return join(drawing, interval(difference["mean"], difference["low"], difference["high"]))
 
 
-def _ends(difference: dict, low: float, high: float, limit: float) -> str:
+def _ends(difference: dict, low: int, high: int, limit: float) -> str:
     """A short bar at each end of the interval, or an arrow head where it goes on beyond the scale."""
-    left = f"M{low + 4:.1f} 6L{low:.1f} 10L{low + 4:.1f} 14" if difference["low"] < -limit else f"M{low:.1f} 7V13"
-    right = f"M{high - 4:.1f} 6L{high:.1f} 10L{high - 4:.1f} 14" if difference["high"] > limit else f"M{high:.1f} 7V13"
+    left = f"M{low + 4} 6L{low} 10L{low + 4} 14" if difference["low"] < -limit else f"M{low} 7V13"
+    right = f"M{high - 4} 6L{high} 10L{high - 4} 14" if difference["high"] > limit else f"M{high} 7V13"
     return left + right
 
 
-def _across(value: float, limit: float) -> float:
-    return 60 + 58 * max(-1.0, min(1.0, value / limit))
+def _across(value: float, limit: float) -> int:
+    return 60 + round(58 * max(-1.0, min(1.0, value / limit)))
 
 
 def _limit(candidates: list[dict]) -> float:
@@ -159,7 +152,3 @@ def _limit(candidates: list[dict]) -> float:
     found += [choice.get("difference") for c in candidates for choice in (c["best"], c.get("one_se") or {})]
     reach = [max(abs(d["low"]), abs(d["high"])) for d in found if d and finite(d["low"]) and finite(d["high"])]
     return min(max(reach), 4 * statistics.median(reach)) or 1.0 if reach else 1.0
-
-
-def _row_group(*rows: Markup, class_: str | None) -> Markup:
-    return element("tbody", *rows, class_=class_, role="rowgroup")

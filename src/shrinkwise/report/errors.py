@@ -53,6 +53,7 @@ def _residuals(page: dict, found: dict) -> Markup:
             table(["row of the table", "truth", "prediction"], worst, caption="Look at these rows first"),
         ),
         class_="one",
+        style=frame.left_room,
     )
 
 
@@ -87,6 +88,7 @@ def _calibration(page: dict, found: dict) -> Markup:
         element("figcaption", caption),
         numbers("The calibration as a table", table(head, rows, caption=f"Calibration, probability of {found['of']}")),
         class_="one square",
+        style=frame.left_room,
     )
 
 

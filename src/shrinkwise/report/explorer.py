@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from shrinkwise.report.charts import cv_chart, histogram_chart, path_chart
-from shrinkwise.report.markup import Markup, element, join, name, numbers, table
+from shrinkwise.report.charts import cv_chart, histogram_chart, left_room, marks_of, path_chart
+from shrinkwise.report.markup import Markup, element, join, numbers, shortened, table
 from shrinkwise.report.numbers import copyable, count, number
 from shrinkwise.report.plots import mind
 from shrinkwise.report.sections import section
@@ -25,13 +23,23 @@ def explorer(view: PathView) -> Markup:
         "How strong, and what is left",
         element("p", _introduction(view), class_="prose"),
         alone,
-        element("div", _dial(view, several), charts, side, class_="explorer" if several else "explorer single"),
+        element(
+            "div",
+            _dial(view, several),
+            charts,
+            side,
+            class_="explorer" if several else "explorer single",
+            style=left_room(view),
+        ),
     )
 
 
 def _introduction(view: PathView) -> str:
     strengths = "one strength" if len(view.lambdas) == 1 else f"{count(len(view.lambdas))} strengths"
-    sentence = f"Shown is {view.name}, fitted on all rows at {strengths} λ of its penalty. "
+    shown = (
+        f"The kept model is {view.model}; shown is the {view.name}’s path" if view.model else f"Shown is {view.name}"
+    )
+    sentence = f"{shown}, fitted on all rows at {strengths} λ of its penalty. "
     if not view.zeros.any():
         return sentence + "This penalty shrinks the weights but sets none of them to exactly zero."
     last = len(view.lambdas) - 1
@@ -56,8 +64,8 @@ def _dial(view: PathView, several: bool) -> Markup:
         value=at,
         aria_valuetext=f"λ = {number(view.lambdas[at])}",
     )
-    jumps = [("best", "best λ"), ("1se", "1-SE λ")]
-    jumps += [("chosen", "chosen λ")] if at not in (view.best, view.one_se) else []
+    jumps = [("best", "best λ"), ("1se", f"{view.careful} λ")]
+    jumps += [("chosen", f"{view.standing} λ")] if at not in (view.best, view.one_se) else []
     buttons = (element("button", words, type="button", data_jump=where) for where, words in jumps)
     control = element(
         "div",
@@ -70,7 +78,7 @@ def _dial(view: PathView, several: bool) -> Markup:
     readings += [("exact zeros", "now-zeros", view.zeros_text(at))]
     readings += [(f"held-out {view.score}", "now-score", view.score_text(at))]
     items = (element("div", element("dt", term), element("dd", value, id=i)) for term, i, value in readings)
-    script = element("noscript", element("p", "Without JavaScript this section stands at the chosen λ."))
+    script = element("noscript", element("p", f"Without JavaScript this section stands at the {view.standing} λ."))
     return element("div", control if several else None, element("dl", items, class_="readings"), script, class_="dial")
 
 
@@ -83,9 +91,9 @@ def _path_figure(view: PathView) -> Markup:
         if hidden
         else None,
         "Near the weakest λ some lines leave the frame; the table has them. " if cut else None,
-        element("span", "Named at the right are the largest at the chosen λ. ", class_="ends-note"),
+        element("span", f"Named at the right are the largest at the {view.standing} λ. ", class_="ends-note"),
         "Point at a line, or walk over the lines with the arrow keys, to name it. ",
-        mind("fit with another --seed; lines that change places near the chosen λ are not to be told apart."),
+        mind(f"fit with another --seed; lines that change places near the {view.standing} λ are not to be told apart."),
     )
     table_at = join(element("div", id="path-table"), element("noscript", "This table needs JavaScript."))
     return element(
@@ -99,14 +107,14 @@ def _path_figure(view: PathView) -> Markup:
 
 
 def _cv_figure(view: PathView) -> Markup:
-    if not np.isfinite(view.mean - view.se).any():
+    if not view.scored:
         return element("p", "There is no cross-validation curve for this path.", class_="prose")
     chart, cut = cv_chart(view)
     words = join(
         f"Cross-validation: held-out {view.score} and its ±1 standard error band. ",
         "Where λ is weakest the curve leaves the frame. " if cut else None,
-        "The dotted line lies one standard error above the best score; 1-SE is the strongest λ below it. These scores "
-        "chose λ and so flatter it a little; the nested scores of the comparison do not. ",
+        _careful_words(view),
+        "These scores chose λ and so flatter it a little; the nested scores of the comparison do not. ",
         mind("a flat curve: then the data do not say which λ, and the simpler model at its left costs nothing."),
     )
     rows = [
@@ -118,25 +126,29 @@ def _cv_figure(view: PathView) -> Markup:
         "figure",
         chart,
         _WEAKER,
-        _legend(),
+        _legend(view),
         element("figcaption", words),
         numbers("The curve as a table", table(head, rows, caption="Cross-validation at every λ")),
     )
 
 
-def _legend() -> Markup:
-    kinds = (("best", "best"), ("one-se", "1-SE"), ("chosen", "chosen"))
+def _careful_words(view: PathView) -> str:
+    if view.careful == "1-SE":
+        return "The dotted line lies one standard error above the best score; 1-SE is the strongest λ below it. "
+    return f"“{view.careful}” is the strongest λ whose score is {view.careful} of the best. "
+
+
+def _legend(view: PathView) -> Markup:
     return element(
         "p",
-        (element("span", element("span", class_=f"dot {kind}"), words) for kind, words in kinds),
+        (element("span", element("span", class_=f"dot {kind}"), words) for _, kind, words in marks_of(view)),
         class_="legend",
         aria_hidden="true",
     )
 
 
 def _mark(view: PathView, i: int) -> str:
-    marks = ((view.best, "best"), (view.one_se, "1-SE"), (view.chosen, "chosen"))
-    return ", ".join(word for at, word in marks if at == i)
+    return ", ".join(word for at, _, word in marks_of(view) if at == i)
 
 
 def _histogram_figure(view: PathView) -> Markup:
@@ -173,7 +185,7 @@ def _kept_list(view: PathView) -> Markup:
     lines = {feature: i for i, feature in enumerate(view.features)}
     listed = view.listed(view.chosen)
     items = (
-        element("li", name(word), data_line=lines.get(word), hidden=not shown)
+        element("li", shortened(word), data_line=lines.get(word), hidden=not shown)
         for word, shown in zip(view.names, listed, strict=True)
     )
     more = view.kept[view.chosen] - sum(listed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shrinkwise.report.markup import Markup, element, join, name, numbers, table
+from shrinkwise.report.markup import Markup, element, join, name, numbers, shortened, table
 from shrinkwise.report.numbers import copyable, count, number
 from shrinkwise.report.plots import mind
 from shrinkwise.report.sections import section
@@ -60,9 +60,15 @@ def _turns(found: dict) -> Markup:
 
 def _figure(found: dict) -> Markup:
     shown = found["inputs"][:_BARS]
-    bars = element("ol", (_bar(each, found["threshold"]) for each in shown), class_="bars-list", role="list")
+    bars = element(
+        "ol",
+        (_bar(each, found["threshold"]) for each in shown),
+        class_="bars-list",
+        role="list",
+        style=f"--limit:{100 * found['threshold']:g}%",
+    )
     rows = [
-        [name(each["name"]), copyable(each["frequency"]), ", ".join(each["partners"])]
+        [shortened(each["name"]), copyable(each["frequency"]), ", ".join(each["partners"])]
         for each in found["inputs"][:_MOST_ROWS]
     ]
     caption = join(
@@ -78,24 +84,23 @@ def _figure(found: dict) -> Markup:
         "figure",
         bars,
         element("figcaption", caption),
-        numbers("All frequencies as a table", table(head, rows, caption="How often each input is selected")),
+        numbers(
+            "All frequencies as a table",
+            table(head, rows, caption="How often each input is selected", class_="columns"),
+        ),
     )
 
 
 def _bar(each: dict, least: float) -> Markup:
+    """Name, bar (drawn by the style alone, so that a row stays short) and share."""
     share = 100 * each["frequency"]
     partners = element("small", "↔ ", join(*_commas(each["partners"][:3]))) if each["partners"] else None
+    kind = "stable" if each["frequency"] >= least else None
     return element(
         "li",
-        element("span", name(each["name"]), partners, class_="bar-name"),
-        element(
-            "span",
-            element("span", class_="bar stable" if each["frequency"] >= least else "bar", style=f"width:{share:.1f}%"),
-            element("span", class_="bar-limit", style=f"left:{100 * least:.1f}%"),
-            class_="bar-room",
-            aria_hidden="true",
-        ),
-        element("span", f"{share:.0f} %", class_="bar-share"),
+        element("span", name(each["name"]), partners),
+        element("i", class_=kind, style=f"--share:{share:g}%"),
+        f"{share:.0f} %",
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 _VOID = {"input", "br", "hr"}
+_SHAPES = {"path", "circle", "rect"}  # of SVG, where an empty element may close itself
+_UNENDED = {"li", "tr", "th", "td"}  # HTML ends these where the next one begins, or their parent ends
 _LONGEST_NAME = 120
 _JSON_ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&"}
 
@@ -28,7 +30,10 @@ def element(tag: str, /, *children: Child, **attributes: object) -> Markup:
     written = "".join(_attribute(name, value) for name, value in attributes.items())
     if tag in _VOID:
         return Markup(f"<{tag}{written}>")
-    return Markup(f"<{tag}{written}>{''.join(_flat(children))}</{tag}>")
+    content = "".join(_flat(children))
+    if tag in _SHAPES and not content:
+        return Markup(f"<{tag}{written}/>")
+    return Markup(f"<{tag}{written}>{content}" + ("" if tag in _UNENDED else f"</{tag}>"))
 
 
 def join(*children: Child) -> Markup:
@@ -37,8 +42,11 @@ def join(*children: Child) -> Markup:
 
 
 def name(value: object) -> Markup:
-    """A name the user gave (a column, a level), set apart so that its letters cannot reorder or widen the page."""
-    return element("span", shortened(value), class_="name")
+    """A name the user gave (a column, a level), set apart so that its letters cannot reorder the sentence around it.
+
+    A cell or list item that holds nothing else sets its text apart already: there `shortened` is enough.
+    """
+    return element("bdi", shortened(value))
 
 
 def shortened(value: object) -> str:
@@ -53,31 +61,35 @@ def encodable(value: object) -> str:
 
 
 def script_json(value: object) -> Markup:
-    """JSON that is safe inside a <script> element: ASCII alone, and no <, > or & that could end the element."""
-    return Markup(json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).translate(_JSON_ESCAPES))
+    """JSON that is safe inside a <script> element: no <, > or & that could end the element."""
+    written = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(encodable(written).translate(_JSON_ESCAPES))
 
 
 def table(head: Sequence[Child], rows: Iterable[Sequence[Any]], *, caption: str, class_: str | None = None) -> Markup:
-    """A data table: the first cell of each row is its header."""
+    """A data table: the first cell of each row is its header (a first column of th alone needs no scope to be so)."""
     body = (element("tr", *(_cell(i, cell) for i, cell in enumerate(row))) for row in rows)
     return element(
         "table",
         element("caption", caption),
-        element("thead", element("tr", (element("th", cell, scope="col") for cell in head))),
+        element("thead", element("tr", (element("th", cell) for cell in head))),
         element("tbody", body),
         class_=class_,
     )
 
 
 def numbers(summary: str, *content: Child, **attributes: object) -> Markup:
-    """A table one can open, and copy by its button (which the page's script brings to life)."""
-    button = element("button", "Copy the table", type="button", class_="copy", hidden=True)
-    scroll = element("div", content, class_="scroll", tabindex=0, role="region", aria_label=summary)
-    return element("details", element("summary", summary), button, scroll, class_="numbers", **attributes)
+    """A table one can open, and copy by the button that the page's script adds."""
+    return element("details", element("summary", summary), scroll(summary, content), class_="numbers", **attributes)
+
+
+def scroll(label: str, *content: Child) -> Markup:
+    """What may be wider than the page, in a region of its own that the keyboard can reach and scroll."""
+    return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
 
 
 def _cell(position: int, cell: Child) -> Markup:
-    return element("th", cell, scope="row") if position == 0 else element("td", cell)
+    return element("td" if position else "th", cell)
 
 
 def _flat(children: Iterable[Child]) -> Iterator[str]:
@@ -87,7 +99,7 @@ def _flat(children: Iterable[Child]) -> Iterator[str]:
         if isinstance(child, Markup):
             yield child
         elif isinstance(child, (str, int)):
-            yield html.escape(encodable(child))
+            yield html.escape(encodable(child), quote=False)
         else:
             yield from _flat(child)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from shrinkwise.report.markup import Markup, element, numbers, shortened, table
 from shrinkwise.report.numbers import count
 
-_MOST_UNITS = 16
+_MOST_UNITS = 10
 _ROW = 19
 _LEFT, _RIGHT, _TOP, _WIDTH = 112, 342, 28, 420
-_NAME_LETTERS = 15
+_NAME_LETTERS = 14
 
 
 def network_figure(network: dict) -> Markup:
@@ -55,13 +55,14 @@ def _layer_name(i: int, n_layers: int) -> str:
 
 
 def _picture(title: str, layers: list[list[str | None]], silenced: list[list[bool]]) -> Markup:
-    """One drawing: at most 16 units of each layer, those of a silenced unit without their edges."""
+    """One drawing: at most ten units of each layer, those of a silenced unit without their edges."""
     tallest = max(min(len(layer), _MOST_UNITS) for layer in layers)
     height = (tallest + 1) * _ROW + 34
     columns = [_places(i, layer, len(layers), tallest) for i, layer in enumerate(layers)]
     parts = [_edges(columns, silenced)]
     for i, layer in enumerate(layers):
-        parts += [_unit(at, off) for at, off in zip(columns[i], silenced[i], strict=False)]
+        units = (_unit(at, off) for at, off in zip(columns[i], silenced[i], strict=False))
+        parts.append(element("g", units, class_="units"))
         parts += _words(i, layer, columns[i], len(layers))
     words = f"{title}: " + ", ".join(
         f"{_layer_name(i, len(layers))} {len(layer)}" + (f" ({sum(off)} silenced)" if any(off) else "")
@@ -95,7 +96,7 @@ def _edges(columns: list[list[tuple[float, float]]], silenced: list[list[bool]])
 
 
 def _unit(at: tuple[float, float], off: bool) -> Markup:
-    return element("circle", cx=f"{at[0]:.0f}", cy=f"{at[1]:.1f}", r="5.5", class_="unit off" if off else "unit")
+    return element("circle", cx=f"{at[0]:.0f}", cy=f"{at[1]:g}", r="5.5", class_="off" if off else None)
 
 
 def _words(i: int, layer: list[str | None], places: list[tuple[float, float]], n_layers: int) -> list[Markup]:
@@ -116,4 +117,4 @@ def _words(i: int, layer: list[str | None], places: list[tuple[float, float]], n
 def _unit_name(unit: str, x: float, y: float, side: str) -> Markup:
     short = unit if len(unit) <= _NAME_LETTERS else unit[: _NAME_LETTERS - 1] + "…"
     whole = element("title", shortened(unit)) if short != unit else None
-    return element("text", whole, short, x=f"{x:.0f}", y=f"{y + 3.5:.1f}", text_anchor=side)
+    return element("text", whole, short, x=f"{x:.0f}", y=f"{y + 3.5:g}", text_anchor=side)

@@ -1,12 +1,20 @@
-"""How numbers are written for people: few digits, a true minus sign, "–" where there is no number."""
+"""How numbers are written for people: few digits, a true minus sign, "–" where there is no number.
+
+One rule for all of them: plain digits with their thousands set apart where a table cell has room for them (from 0.0001
+up to ten millions), else a power of ten.
+"""
 
 from __future__ import annotations
 
 import math
+import re
+from decimal import Decimal
 from typing import TypeGuard
 
 MISSING = "–"
+_PLAIN = 1e7
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_PRINTED = re.compile(r"(?<![\w.'\"])[-−]?\d(?:\.(\d+))?e[-+−]\d+(?![\w.'\"])")
 
 
 def finite(value: float | None) -> TypeGuard[float]:
@@ -26,10 +34,9 @@ def number(value: float | None, digits: int = 3) -> str:
     if rounded == 0:
         return "0"
     exponent = math.floor(math.log10(abs(rounded)))
-    if -4 <= exponent < 7:
+    if -4 <= exponent and abs(rounded) < _PLAIN:
         return fixed(value, max(0, digits - 1 - exponent))
-    mantissa, power = f"{rounded:.{digits - 1}e}".split("e")
-    return f"{mantissa.replace('-', '−')} × 10{str(int(power)).translate(_SUPERSCRIPT)}"
+    return fixed(_shifted(rounded, exponent), digits - 1) + _times(exponent)
 
 
 def fixed(value: float, decimals: int, sign: str = "") -> str:
@@ -38,6 +45,26 @@ def fixed(value: float, decimals: int, sign: str = "") -> str:
     if not written.strip("+-0.,"):
         written = written.lstrip("+-")
     return written.replace("-", "−")
+
+
+def spelled(text: str) -> str:
+    """`text` with the numbers that a program printed (1.2e+03) written as `number` does; a quoted text is left alone.
+
+    >>> spelled("λ = 1.2e+03"), spelled("λ = 4.4e-05")
+    ('λ = 1,200', 'λ = 4.4 × 10⁻⁵')
+    """
+    return _PRINTED.sub(lambda found: number(float(found[0].replace("−", "-")), len(found[1] or "") + 1), text)
+
+
+def setting(text: str | None) -> str:
+    """A strength ("λ = 0.056, 10% L1") that breaks between its settings, never within one."""
+    words = spelled(text or "").replace(" ", "\u00a0")
+    return words.replace(",\u00a0", ", ").replace("\u00a0(", " (")
+
+
+def counted(value: int, noun: str) -> str:
+    """'1 input', '1,200 inputs'."""
+    return f"{count(value)} {noun}" + ("" if value == 1 else "s")
 
 
 def count(value: int | None) -> str:
@@ -53,10 +80,7 @@ def plus_minus(value: float | None, error: float | None) -> str:
     """
     if not finite(value) or not finite(error):
         return number(value, 4)
-    decimals = _decimals(error, value)
-    if decimals is None:
-        return f"{number(value, 4)} ± {number(error, 2)}"
-    return f"{fixed(value, decimals)} ± {fixed(error, decimals)}"
+    return _shared((value, error), error, "{} ± {}") or f"{number(value, 4)} ± {number(error, 2)}"
 
 
 def interval(mean: float | None, low: float | None, high: float | None) -> str:
@@ -67,28 +91,56 @@ def interval(mean: float | None, low: float | None, high: float | None) -> str:
     """
     if not (finite(mean) and finite(low) and finite(high)):
         return number(mean)
-    decimals = _decimals((high - low) / 2, max(abs(low), abs(high)))
-    if decimals is None:
-        return f"{number(mean)} [{number(low)}, {number(high)}]"
-    return f"{fixed(mean, decimals, '+')} [{fixed(low, decimals, '+')}, {fixed(high, decimals, '+')}]"
+    shown = _shared((mean, low, high), (high - low) / 2, "{} [{}, {}]", sign="+")
+    return shown or f"{number(mean)} [{number(low)}, {number(high)}]"
 
 
 def copyable(value: float | None) -> str:
-    """`value` to 4 significant digits as a spreadsheet reads it: an ASCII minus sign, no thousands separator."""
-    return f"{value:.4g}" if finite(value) else MISSING
+    """`value` to 4 significant digits as a spreadsheet reads it: an ASCII minus sign, no thousands separator.
+
+    >>> copyable(-108000.4), copyable(0.0000123)
+    ('-108000', '0.0000123')
+    """
+    if not finite(value):
+        return MISSING
+    short = f"{value:.4g}"
+    return f"{Decimal(short):f}" if 1e-9 <= abs(value) < 1e15 else short
 
 
-def rounded(value: float) -> float | int | None:
-    """`value` to 4 significant digits for JSON, None where it is no number; a value that is not zero stays so."""
+def rounded(value: float, digits: int = 4) -> float | int | None:
+    """`value` to so many significant digits for JSON, None where it is no number; a value that is not zero stays so."""
     if not math.isfinite(value):
         return None
-    short = float(f"{value:.4g}")
+    short = float(f"{value:.{digits}g}")
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
 
 
-def _decimals(error: float, value: float) -> int | None:
-    """Decimals that show two digits of `error`; None where plain decimals would be longer than a table cell."""
-    if error <= 0:
-        return 3 if abs(value) < 1e6 else None
-    decimals = max(0, 1 - math.floor(math.log10(error)))
-    return decimals if decimals <= 6 and abs(value) < 1e6 else None
+def _shared(values: tuple[float, ...], error: float, form: str, sign: str = "") -> str | None:
+    """The values cut where the second digit of their error stands, with one power of ten for all where they need one.
+
+    None where even so their decimals would be longer than a table cell.
+    """
+    largest = max(map(abs, values))
+    decimals = _decimals(error)
+    if decimals <= 6 and largest < _PLAIN:
+        return form.format(*(fixed(v, max(0, decimals), sign) for v in values))
+    power = math.floor(math.log10(largest)) if largest > 0 else 0
+    decimals += power
+    if power == 0 or not 0 <= decimals <= 6:
+        return None
+    written = form.format(*(fixed(_shifted(v, power), decimals, sign) for v in values))
+    return f"({written}){_times(power)}"
+
+
+def _decimals(error: float) -> int:
+    """Decimals that show two digits of `error`, three where it is none."""
+    return 1 - math.floor(math.log10(error)) if error > 0 else 3
+
+
+def _shifted(value: float, power: int) -> float:
+    """value / 10^power, where 10^power itself may be no float."""
+    return float(Decimal(value).scaleb(-power))
+
+
+def _times(power: int) -> str:
+    return f" × 10{str(power).translate(_SUPERSCRIPT)}" if power else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from importlib.resources import files
 from string import Template
 
@@ -35,7 +36,7 @@ def render_page(page: dict) -> str:
         page's Content-Security-Policy admits (by its hash), moves the slider.
 
     """
-    view = view_path(page["path"], page["score"]["name"]) if page.get("path") else None
+    view = view_path(page) if page.get("path") else None
     body = join(
         sections.opening(page),
         explorer(view) if view else None,
@@ -54,11 +55,11 @@ def render_page(page: dict) -> str:
 
 
 def _filled(page: dict, body: Markup, data: Markup | None) -> str:
-    script = _asset("page.js")
+    script = _compact_script(_asset("page.js"))
     return Template(_asset("page.html")).substitute(
         policy=_policy(script),
         title=element("title", f"{page['title']}: {page['subtitle']}"),
-        style=_asset("page.css"),
+        style=_compact_style(_asset("page.css")),
         body=body,
         data=element("script", data, type="application/json", id="path-data") if data else "",
         script=script,
@@ -72,6 +73,19 @@ def _policy(script: str) -> str:
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
+
+
+def _compact_style(css: str) -> str:
+    """The style sheet without comments and without the blanks that only its editor reads; no string in it holds any."""
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    css = re.sub(r"\s*([{};,])\s*", r"\1", css.strip())
+    return re.sub(r"(?<![\d.])0\.(?=\d)", ".", re.sub(r": +", ":", css)).replace(";}", "}")
+
+
+def _compact_script(script: str) -> str:
+    """The script without indentation and whole-line comments: no string in it goes over a line."""
+    lines = (line.strip() for line in script.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def _asset(name: str) -> str:

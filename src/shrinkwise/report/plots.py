@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shrinkwise.report.axes import Axis, spread_apart
+from shrinkwise.report.axes import Axis, label_room, spread_apart
 from shrinkwise.report.markup import Child, Markup, element, join, shortened
 
-_GAP = 6.5  # percent of the plot's height between two labels
+_GAP = 10.5  # percent of the plot's height between two labels: a long one takes two lines
+_CROWDED = 16  # percent of the plot's width, which two labels side by side need on a phone
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class Frame:
     def y(self, value: float) -> float:
         """Percent from the top."""
         return self.up.percent(value)
+
+    @property
+    def left_room(self) -> str:
+        """The style that leaves room for the labels at the left."""
+        return label_room(label for _, label in self.up.ticks())
 
     def point(self, x: float, y: float) -> str:
         """A place in thousandths of the frame; what lies far outside is cut a little outside."""
@@ -47,12 +54,23 @@ def plot(
         "div",
         drawing,
         (element("span", label, class_="tick y", style=f"top:{at:.1f}%") for at, label in rows),
-        (element("span", label, class_="tick x", style=f"left:{at:.1f}%") for at, label in columns if 0 <= at <= 100),
+        _across_ticks([(at, label) for at, label in columns if 0 <= at <= 100]),
         words,
         class_="plot small",
         role="img",
         aria_label=said,
     )
+
+
+def _across_ticks(ticks: Sequence[tuple[float, str]]) -> list[Markup]:
+    """The labels along the horizontal axis; those too near to the one before are left out on a narrow page."""
+    last, written = -math.inf, []
+    for at, label in ticks:
+        crowded = at - last < _CROWDED
+        last = last if crowded else at
+        kind = "tick x crowded" if crowded else "tick x"
+        written.append(element("span", label, class_=kind, style=f"left:{at:.1f}%"))
+    return written
 
 
 def end_labels(named: Sequence[tuple[str, float, str]]) -> Markup:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from shrinkwise.report.comparison import comparison_table, kept_choice
-from shrinkwise.report.markup import Child, Markup, element, join, name, numbers, table
+from shrinkwise.report.markup import Child, Markup, element, join, name, numbers, scroll, shortened, table
 from shrinkwise.report.network import network_figure
-from shrinkwise.report.numbers import copyable, count, interval, plus_minus
+from shrinkwise.report.numbers import copyable, count, counted, interval, number, plus_minus, setting, spelled
+from shrinkwise.report.view import careful
 
 _TASKS = {"regression": "regression", "binary": "two classes", "multiclass": "several classes"}
 _SHOWN = 30
 _MOST_ROWS = 500
+_MOST_ZEROS = 12
 SIZE = "\ue000size\ue000"  # where the size of the whole file is written when it is known; of no use to a text
 
 
@@ -23,7 +26,7 @@ def section(identity: str, title: str, *content: Child) -> Markup:
 
 def opening(page: dict) -> Markup:
     """The first page: what was asked, the verdict, what was compared, how sure it is."""
-    facts = (page["title"], f"{count(page['n_rows'])} rows", f"{count(page['n_inputs'])} inputs", _task(page))
+    facts = (page["title"], counted(page["n_rows"], "row"), counted(page["n_inputs"], "input"), _task(page))
     verdict = page["verdict"] or page["plain"][:1]
     rest = [sentence for sentence in page["plain"] if sentence not in verdict]
     return element(
@@ -32,8 +35,8 @@ def opening(page: dict) -> Markup:
         element("h1", page["subtitle"]),
         element(
             "div",
-            element("p", " ".join(verdict), class_="verdict"),
-            (element("p", sentence) for sentence in rest),
+            element("p", spelled(" ".join(verdict)), class_="verdict"),
+            (element("p", spelled(sentence)) for sentence in rest),
             class_="prose",
         ),
         _key_numbers(page),
@@ -47,9 +50,7 @@ def comparison(page: dict) -> Markup:
         "comparison",
         "What was compared",
         element("p", explain, class_="prose") if explain else None,
-        element(
-            "div", comparison_table(page), class_="scroll wide", tabindex=0, role="region", aria_label="Comparison"
-        ),
+        scroll("Comparison", comparison_table(page)),
         numbers("The comparison as a table of numbers", _comparison_numbers(page)),
     )
 
@@ -71,9 +72,9 @@ def model(page: dict) -> Markup | None:
         "model",
         "The model that is kept",
         element("p", "It minimizes") if formula else None,
-        element("pre", element("code", formula), class_="formula") if formula else None,
+        element("pre", element("code", spelled(formula)), class_="formula") if formula else None,
         _to_deploy(page.get("written")),
-        _coefficients(coefficients) if coefficients else None,
+        _coefficients(coefficients, {column["name"] for column in page["columns"]}) if coefficients else None,
     )
 
 
@@ -102,10 +103,12 @@ def data(page: dict) -> Markup:
     return section(
         "data",
         "The data, as they were read",
-        element("p", f"{count(page['n_rows'])} rows; columns: {summary}." if columns else "No columns are described."),
+        element(
+            "p", f"{counted(page['n_rows'], 'row')}; columns: {summary}." if columns else "No columns are described."
+        ),
         element("ul", (element("li", note) for note in page["notes"]), class_="notes") if page["notes"] else None,
         _checks(page.get("checks") or []),
-        _columns_table("Columns left out, and why", dropped) if dropped else None,
+        scroll("Columns left out", _columns_table("Columns left out, and why", dropped)) if dropped else None,
         numbers("All columns with their kinds", _columns_table("Columns", columns)) if columns else None,
     )
 
@@ -115,9 +118,8 @@ def _checks(checks: list[dict]) -> Markup | None:
     if not checks:
         return None
     rows = [[check["question"], check["answer"]] for check in checks]
-    return element(
-        "div", table(["question", "answer"], rows, caption="Leakage and other checks", class_="checks"), class_="scroll"
-    )
+    caption = "Leakage and other checks"
+    return scroll(caption, table(["question", "answer"], rows, caption=caption, class_="checks"))
 
 
 def reproduce(page: dict) -> Markup:
@@ -148,14 +150,17 @@ def _key_numbers(page: dict) -> Markup | None:
     choice = kept_choice(page, chosen)
     difference = choice.get("difference") or chosen.get("difference")
     elsewhere = ", at its best λ" if choice is not chosen["best"] and not choice.get("difference") else ""
+    kept = page.get("kept") or {}  # the refitted model's own; else the medians over the folds
+    strength = setting(kept.get("strength") or choice.get("strength")) or chosen.get("regularizer")
+    inputs, n_inputs = kept.get("inputs", choice.get("inputs")), kept.get("n_inputs", page["n_inputs"])
     pairs = [
-        ("chosen", join(chosen["name"], element("small", choice.get("strength") or chosen.get("regularizer")))),
+        ("chosen", join(chosen["name"], element("small", strength) if strength else None)),
         (f"held-out {page['score']['name']}", plus_minus(choice["score"], choice["se"])),
         (
             f"difference to no regularization{elsewhere}",
             difference and interval(*(difference[k] for k in ("mean", "low", "high"))),
         ),
-        ("inputs used", choice.get("inputs") is not None and f"{count(choice['inputs'])} of {count(page['n_inputs'])}"),
+        ("inputs used", inputs is not None and f"{count(inputs)} of {count(n_inputs)}"),
     ]
     items = (element("div", element("dt", term), element("dd", value)) for term, value in pairs if value)
     return element("dl", items, class_="key")
@@ -166,11 +171,11 @@ def _comparison_numbers(page: dict) -> Markup:
     head += ["difference", "low", "high", "inputs", "zeros", "weights", "seconds", "chosen"]
     rows = []
     for c in page["candidates"]:
-        for label, choice in (("best", c["best"]), (page.get("careful") or "1-SE", c.get("one_se"))):
+        for label, choice in (("best", c["best"]), (careful(page), c.get("one_se"))):
             if not choice:
                 continue
             difference = choice.get("difference") or (label == "best" and c.get("difference")) or {}
-            row = [c["name"], c["family"], c.get("regularizer"), label, choice.get("strength")]
+            row = [c["name"], c["family"], c.get("regularizer"), label, spelled(choice.get("strength") or "")]
             row += [copyable(choice["score"]), copyable(choice["se"])]
             row += [copyable(difference.get(k)) for k in ("mean", "low", "high")]
             row += [choice.get(k) if choice.get(k) is not None else "–" for k in ("inputs", "zeros", "weights")]
@@ -179,26 +184,52 @@ def _comparison_numbers(page: dict) -> Markup:
     return table(head, rows, caption=f"Held-out {page['score']['name']} of every candidate")
 
 
-def _coefficients(coefficients: list[dict]) -> Markup:
-    """The largest in sight, the rest to open; both end where a page stops being readable."""
-    by_size = sorted(coefficients, key=lambda c: -_size(c["coefficient"]))
+def _coefficients(coefficients: list[dict], columns: set[str]) -> Markup:
+    """The largest in sight, the rest to open, the zeros in one line; all end where a page stops being readable."""
+    by_size = sorted((c for c in coefficients if c["coefficient"] != 0), key=lambda c: -_size(c["coefficient"]))
     first, rest = by_size[:_SHOWN], by_size[_SHOWN:_MOST_ROWS]
     more = len(by_size) - len(first) - len(rest)
     beyond = f" The {count(more)} smallest are in coefficients.csv." if more else ""
     return join(
-        element("div", _coefficient_table("Coefficients in the units of the data", first), class_="scroll"),
-        numbers(f"The next {count(len(rest))} coefficients", _coefficient_table(f"The rest.{beyond}", rest))
+        scroll("Coefficients", _coefficient_table("Coefficients in the units of the data", first, number)),
+        _zeros(coefficients, columns),
+        numbers(
+            f"The next {counted(len(rest), 'coefficient')}", _coefficient_table(f"The rest.{beyond}", rest, copyable)
+        )
         if rest
         else None,
     )
 
 
-def _coefficient_table(caption: str, coefficients: list[dict]) -> Markup:
+def _zeros(coefficients: list[dict], columns: set[str]) -> Markup | None:
+    """How many inputs are exactly zero (for every class, where there are several), and the first of their names.
+
+    Where columns were encoded, a zero is one of a level: its column may still be needed.
+    """
+    used = {c["feature"] for c in coefficients if c["coefficient"] != 0}
+    zeros = list(dict.fromkeys(c["feature"] for c in coefficients if c["feature"] not in used))
+    if not zeros:
+        return None
+    names = [part for feature in zeros[:_MOST_ZEROS] for part in (", ", name(feature))][1:]
+    more = len(zeros) - _MOST_ZEROS
+    features = (used | set(zeros)) - {"(intercept)"}
+    of = counted(len(features), "input" if features <= columns else "coefficient")
+    return element(
+        "p",
+        f"Exactly zero: {count(len(zeros))} of {of} (",
+        names,
+        f" and {count(more)} more)." if more > 0 else ").",
+    )
+
+
+def _coefficient_table(caption: str, coefficients: list[dict], written: Callable[[float | None], str]) -> Markup:
+    """A table to read (`written` is `number`) or to copy (`copyable`)."""
     head: list[Child] = ["input", "coefficient", "unit"]
     if not any(c.get("unit_note") for c in coefficients):
         head.pop()
     rows = (
-        [name(c["feature"]), copyable(c["coefficient"]), c.get("unit_note") or ""][: len(head)] for c in coefficients
+        [shortened(c["feature"]), written(c["coefficient"]), c.get("unit_note") or ""][: len(head)]
+        for c in coefficients
     )
     return table(head, rows, caption=caption, class_="coefficients")
 
@@ -210,6 +241,6 @@ def _size(value: float | None) -> float:
 def _columns_table(caption: str, columns: list[dict]) -> Markup:
     rest = len(columns) - _MOST_ROWS
     shown = columns[:_MOST_ROWS]
-    rows = [[name(c["name"]), c["kind"], c.get("reason") or ""] for c in shown]
+    rows = [[shortened(c["name"]), c["kind"], c.get("reason") or ""] for c in shown]
     more = f" (the first {count(_MOST_ROWS)}; {count(rest)} more)" if rest > 0 else ""
     return table(["column", "kind", "why"], rows, caption=caption + more, class_="columns")

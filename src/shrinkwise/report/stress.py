@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shrinkwise.report.axes import axis_over
-from shrinkwise.report.markup import Markup, element, join, numbers, table
-from shrinkwise.report.numbers import copyable, finite, fixed
+from shrinkwise.report.markup import Markup, element, join, numbers, shortened, table
+from shrinkwise.report.numbers import copyable, finite, fixed, spelled
 from shrinkwise.report.plots import Frame, axis_name, end_labels, mind, plot
 from shrinkwise.report.sections import section
 
@@ -20,6 +20,7 @@ def stress(page: dict) -> Markup | None:
     if not found:
         return None
     score = page["score"]["name"]
+    trees = {c["name"] for c in page["candidates"] if c["family"] == "reference"}
     return section(
         "stress",
         "What if the inputs get worse?",
@@ -28,12 +29,14 @@ def stress(page: dict) -> Markup | None:
             "“L1 is robust to noise, dropout to missing information”: the claim is often made, and here it is put to the "
             "test. The held-out rows were spoiled, the models were not fitted again.",
         ),
-        element("ul", (element("li", finding["said"]) for finding in found["findings"]), class_="notes findings"),
-        element("div", (_figure(kind, found[kind], score) for kind in _AXES), class_="two"),
+        element(
+            "ul", (element("li", spelled(finding["said"])) for finding in found["findings"]), class_="notes findings"
+        ),
+        element("div", (_figure(kind, found[kind], score, trees) for kind in _AXES), class_="two"),
     )
 
 
-def _figure(kind: str, curves: dict, score: str) -> Markup:
+def _figure(kind: str, curves: dict, score: str, trees: set[str]) -> Markup:
     title, along = _AXES[kind]
     levels, candidates = curves["levels"], [c for c in curves["candidates"] if all(map(finite, c["scores"]))]
     ordered = sorted(c["scores"][-1] for c in candidates)
@@ -41,16 +44,21 @@ def _figure(kind: str, curves: dict, score: str) -> Markup:
     top = min(ordered[-1], 3 * ordered[(len(ordered) - 1) // 2]) if ordered else 1.0
     frame = Frame(axis_over(levels[0], levels[-1]), axis_over(min([*starts, top], default=0.0), top))
     lines = [
-        element("path", d=frame.line(levels, c["scores"]), class_=f"line {_kind(c)}")
+        element(
+            "path", element("title", shortened(c["name"])), d=frame.line(levels, c["scores"]), class_=f"line {_kind(c)}"
+        )
         for c in sorted(candidates, key=_rank)
     ]
-    words = end_labels([(c["name"], _leaves(frame, c["scores"][-1]), _kind(c)) for c in candidates])
+    words = end_labels([(c["name"], _leaves(frame, c["scores"][-1]), _kind(c)) for c in _named(candidates, trees)])
     ticks = [(frame.x(level), _level(kind, level)) for level in levels]
     cut = any(c["scores"][-1] > top for c in candidates)
     rows = [[c["name"], *map(copyable, c["scores"])] for c in curves["candidates"]]
     head = ["candidate", *(_level(kind, level) for level in levels)]
     caption = join(
         f"Held-out {score}, mean over the folds, with the same disturbance for every model. ",
+        "The lines without a name say theirs when pointed at. "
+        if len(_named(candidates, trees)) < len(candidates)
+        else None,
         "Some lines leave the frame; the table has them. " if cut else None,
         _noise_words() if kind == "noise" else _missing_words(),
     )
@@ -62,6 +70,7 @@ def _figure(kind: str, curves: dict, score: str) -> Markup:
         axis_name(along),
         element("figcaption", caption),
         numbers(f"{title}: the curves as a table", table(head, rows, caption=f"Held-out {score} by {along}")),
+        style=frame.left_room,
     )
 
 
@@ -81,11 +90,18 @@ def _missing_words() -> Markup:
     )
 
 
+def _named(candidates: list[dict], trees: set[str]) -> list[dict]:
+    """Those the question is about: the kept one, L1, dropout, the best at the end, and the trees."""
+    best = min(candidates, key=lambda c: c["scores"][-1], default=None)
+    asked = ("L1", "dropout")
+    return [c for c in candidates if c is best or c["chosen"] or c["regularizer"] in asked or c["name"] in trees]
+
+
 def _kind(candidate: dict) -> str:
     if candidate.get("chosen"):
         return "kept"
     regularizer = candidate.get("regularizer") or ""
-    return "up" if regularizer == "L1" else "down" if "dropout" in regularizer else ""
+    return "up" if regularizer == "L1" else "down" if regularizer == "dropout" else ""
 
 
 def _rank(candidate: dict) -> int:

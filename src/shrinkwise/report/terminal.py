@@ -1,22 +1,29 @@
-"""The summary on the terminal: the columns, the comparison, the verdict. Right at 80 columns, roomier when there are more."""
+"""The summary on the terminal: the columns, the comparison, the verdict. Right at 80 columns, roomier when there are more.
+
+Lines are laid out here and not by rich's tables: a setting must not break within, and no line ends in blanks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from rich import box
+from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from shrinkwise.report.comparison import FAMILIES, families, kept_choice
-from shrinkwise.report.markup import encodable, shortened
-from shrinkwise.report.numbers import count, finite, interval, number, plus_minus
+from shrinkwise.report.markup import encodable
+from shrinkwise.report.numbers import count, counted, finite, interval, number, plus_minus, spelled
+from shrinkwise.report.view import careful
 
 _MOST_COLUMNS = 12
 _ROOMY = 104
+_NAME = 36  # a column's name that is longer stands on a line of its own
 _REASON = 240
+_LABEL = 16  # the least room for a candidate's name
+_LONGEST = 2000  # letters of anything: a name may be a file by mistake
+_NEXT = "    "  # before what continues a label
 
 
 def print_summary(page: dict, console: Console) -> None:
@@ -29,58 +36,50 @@ def print_summary(page: dict, console: Console) -> None:
 def print_columns(page: dict, console: Console) -> None:
     """What each column was taken for and why; many columns are told by kind, the dropped ones always by name."""
     columns = page["columns"]
-    title = Text.assemble(
-        (_line(page["title"]), "bold"), f": {count(page['n_rows'])} rows, predict ", _line(page["target"])
-    )
-    console.print(title)
+    asked = f": {counted(page['n_rows'], 'row')}, predict {_line(page['target'])}"
+    _say(console, Text.assemble((_line(page["title"]), "bold"), asked))
     if len(columns) <= _MOST_COLUMNS:
-        lines = [(_line(c["name"]), c["kind"], _line(c.get("reason") or "", _REASON)) for c in columns]
+        lines = [(_line(c["name"]), c["kind"], _reason(c)) for c in columns]
     else:
         lines = list(_by_kind(columns))
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(overflow="fold", max_width=36)
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold", style="dim")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    console.print(Padding(table, (0, 0, 0, 2)))
+    names, kinds = ([cell_len(line[i]) for line in lines] for i in (0, 1))
+    name_width = max((n for n in names if n <= _NAME), default=0)
+    for name, kind, reason in lines:
+        start = Text.assemble("  ", _padded(name, name_width), "  ", (_padded(kind, max(kinds)), "cyan"), "  ")
+        if cell_len(name) > name_width:
+            _say(console, Text(name), start=Text("  "))
+            start = Text.assemble(" " * (name_width + 4), (_padded(kind, max(kinds)), "cyan"), "  ")
+        _say(console, Text(reason, style="dim"), start=start)
     for note in page["notes"]:
-        console.print(Padding(Text(_line(note, None), style="dim"), (0, 0, 0, 2)))
+        _say(console, Text(_line(note, None), style="dim"), start=Text("  "))
 
 
 def print_comparison(page: dict, console: Console) -> None:
-    """Every candidate at its best λ and, below it, at the 1-SE choice; the chosen one is marked and the kept row bold."""
-    roomy = console.width >= _ROOMY
+    """Every candidate at its best λ and, below it, at the 1-SE choice; the row of the choice that is kept is marked."""
     score = page["score"]
     better = "lower" if score["lower_is_better"] else "higher"
     console.print()
-    console.print(Text(f"Held-out {score['name']} ± standard error; {better} is better", style="bold"))
-    table = _table(roomy, score["name"], has_classes(page))
-    for family, members in families(page).items():
-        table.add_row(Text(FAMILIES.get(family, family), style="italic dim"))
-        for candidate in members:
-            _add_candidate(table, page, candidate, roomy)
-    console.print(table)
-    console.print(Text("difference: paired, to no regularization in its family, with 95 % interval", style="dim"))
+    _say(console, Text(f"Held-out {_line(score['name'])} ± standard error; {better} is better", style="bold"))
+    for line in _Table(page, console.width).lines():
+        line.rstrip()
+        console.print(line, soft_wrap=True)
+    _say(console, Text("difference: paired, to no regularization in its family, with 95 % interval", style="dim"))
     if has_classes(page):
-        console.print(Text("b.acc: balanced accuracy, the mean share of each class that is recognised", style="dim"))
+        said = "b.acc: balanced accuracy, the mean share of each class that is recognised"
+        _say(console, Text(said, style="dim"))
     if any(c.get("one_se") for c in page["candidates"]):
-        said = "one standard error" if careful(page) == "1-SE" else careful(page).removeprefix("within ")
-        console.print(Text(f"{careful(page)}: the strongest λ within {said} of the best", style="dim"))
+        within = "one standard error" if careful(page) == "1-SE" else careful(page).removeprefix("within ")
+        _say(console, Text(f"{careful(page)}: the strongest λ within {within} of the best", style="dim"))
     for candidate in page["candidates"]:
         if candidate.get("note"):
-            console.print(Text(f"{_line(candidate['name'])}: {_line(candidate['note'], None)}", style="dim"))
+            note = f"{_line(candidate['name'])}: {spelled(_line(candidate['note'], None))}"
+            _say(console, Text(note, style="dim"))
 
 
 def print_verdict(page: dict, console: Console) -> None:
     """The verdict, set apart."""
     console.print()
-    console.print(Text(" ".join(_line(sentence, None) for sentence in page["verdict"]), style="bold"))
-
-
-def careful(page: dict) -> str:
-    """How the choice beside the best one is called."""
-    return page.get("careful") or "1-SE"
+    _say(console, Text(spelled(" ".join(_line(sentence, None) for sentence in page["verdict"])), style="bold"))
 
 
 def has_classes(page: dict) -> bool:
@@ -88,52 +87,120 @@ def has_classes(page: dict) -> bool:
     return any("balanced_accuracy" in candidate["best"] for candidate in page["candidates"])
 
 
-def _table(roomy: bool, score: str, classes: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if roomy else 0, 0, 0), show_edge=False, header_style="dim")
-    table.add_column("candidate", overflow="fold", min_width=16)
-    if roomy:
-        table.add_column("strength", overflow="fold")
-    table.add_column(_line(score, 14), justify="right", no_wrap=True)
-    table.add_column("difference", justify="right", no_wrap=True)
-    if classes:
-        table.add_column("b.acc", justify="right", no_wrap=True)
-    table.add_column("inputs", justify="right", no_wrap=True)
-    if roomy or not classes:
-        table.add_column("zeros", justify="right", no_wrap=True)
-    table.add_column("s", justify="right", no_wrap=True)
-    return table
+@dataclass(frozen=True)
+class _Row:
+    """One choice of a candidate: `label` is its name, or the word for the choice below the name."""
+
+    label: str
+    strength: str
+    cells: list[str]
+    kept: bool
 
 
-def _add_candidate(table: Table, page: dict, candidate: dict, roomy: bool) -> None:
-    chosen = bool(candidate.get("chosen"))
-    kept = kept_choice(page, candidate) if chosen else None
-    name = Text.assemble("* " if chosen else "  ", (_line(candidate["name"]), "bold" if chosen else ""))
-    seconds = number(candidate.get("seconds"), 2) if finite(candidate.get("seconds")) else ""
-    classes = has_classes(page)
-    for label, choice in ((name, candidate["best"]), (Text(f"    {careful(page)}"), candidate.get("one_se"))):
-        if not choice:
-            continue
-        is_best = choice is candidate["best"]
+class _Table:
+    """The comparison as lines of a terminal that is `width` wide."""
+
+    def __init__(self, page: dict, width: int):
+        self.page = page
+        self.roomy = width >= _ROOMY
+        self.gap = "  " if self.roomy else " "
+        self.head = self._head()
+        self.groups = {
+            _line(FAMILIES.get(family, family)): [row for c in members for row in self._rows(c)]
+            for family, members in families(page).items()
+        }
+        rows = [row for members in self.groups.values() for row in members]
+        self.widths = [max(map(cell_len, cells)) for cells in zip(self.head, *(r.cells for r in rows), strict=True)]
+        self.strength = 2 + max(8, *(cell_len(r.strength) for r in rows), 0) if self.roomy else 0
+        needed = max((_label_length(r.label, "" if self.roomy else r.strength) for r in rows), default=0)
+        left = width - self.strength - sum(self.widths) - len(self.gap) * len(self.widths)
+        self.room = max(_LABEL, min(needed, left))
+
+    def lines(self) -> Iterator[Text]:
+        """Heads, a rule, then the rows by family."""
+        first = _padded("candidate", self.room) + (f"  {_padded('strength', self.strength - 2)}" if self.roomy else "")
+        head = first + self._numbers(self.head)
+        yield Text(head, style="dim")
+        yield Text("─" * cell_len(head), style="dim")
+        for family, rows in self.groups.items():
+            yield Text(family, style="italic dim")
+            for row in rows:
+                yield from self._row_lines(row)
+
+    def _row_lines(self, row: _Row) -> Iterator[Text]:
+        label, *more = _label_lines(row.label, "" if self.roomy else row.strength, self.room)
+        if row.kept:
+            label = Text.assemble("*", label[1:])
+        label.pad_right(self.room - label.cell_len)
+        strength = (f"  {_padded(row.strength, self.strength - 2)}" if self.roomy else "", "dim")
+        yield Text.assemble(label, strength, self._numbers(row.cells), style="bold" if row.kept else "")
+        yield from more
+
+    def _numbers(self, cells: list[str]) -> str:
+        aligned = (" " * (width - cell_len(cell)) + cell for width, cell in zip(self.widths, cells, strict=True))
+        return self.gap + self.gap.join(aligned)
+
+    def _head(self) -> list[str]:
+        classes, zeros = has_classes(self.page), self.roomy or not has_classes(self.page)
+        score = _line(self.page["score"]["name"], 14)
+        return [score, "difference", *["b.acc"] * classes, "inputs", *["zeros"] * zeros, "s"]
+
+    def _rows(self, candidate: dict) -> Iterator[_Row]:
+        kept = kept_choice(self.page, candidate) if candidate.get("chosen") else None
+        best, one_se = candidate["best"], candidate.get("one_se")
+        yield self._row("  " + _line(candidate["name"]), candidate, best, best is kept)
+        if one_se:
+            yield self._row(_NEXT + careful(self.page), candidate, one_se, one_se is kept)
+
+    def _row(self, label: str, candidate: dict, choice: dict, kept: bool) -> _Row:
+        is_best, classes = choice is candidate["best"], has_classes(self.page)
         difference = choice.get("difference") or (candidate.get("difference") if is_best else None)
-        strength = _line(choice.get("strength") or "")
-        first = [label, Text(strength)] if roomy else [_with_strength(label, strength)]
         cells = [
             plus_minus(choice["score"], choice["se"]),
             _interval(difference),
-            *([_share(choice.get("balanced_accuracy"))] if classes else []),
+            *[_share(choice.get("balanced_accuracy"))] * classes,
             _whole(choice, "inputs"),
-            *([_whole(choice, "zeros")] if roomy or not classes else []),
+            *[_whole(choice, "zeros")] * (self.roomy or not classes),
+            number(candidate["seconds"], 2) if is_best and finite(candidate.get("seconds")) else "",
         ]
-        style = "bold" if choice is kept else None
-        table.add_row(*first, *map(Text, cells), Text(seconds if is_best else ""), style=style)
+        return _Row(label, spelled(_line(choice.get("strength") or "")), cells, kept)
 
 
-def _with_strength(label: Text, strength: str) -> Text:
-    """On a narrow terminal the strength stands beside its label where both fit, else on a line of its own."""
-    if not strength:
-        return label
-    apart = "  " if label.cell_len + len(strength) + 2 <= 27 else "\n    "
-    return Text.assemble(label, (apart + strength, "dim"))
+def _label_length(label: str, strength: str) -> int:
+    """The room a label asks for: on one line with a short setting, else the longer of the two."""
+    beside = cell_len(label) + 2 + cell_len(strength)
+    return beside if strength and beside <= 27 else max(cell_len(label), cell_len(_NEXT + strength))
+
+
+def _label_lines(label: str, strength: str, room: int) -> list[Text]:
+    """Label and strength on one line where they fit, else below each other; a setting never breaks within."""
+    if strength and cell_len(label) + 2 + cell_len(strength) <= room:
+        return [Text.assemble(label, "  ", (strength, "dim"))]
+    names = _packed(label.strip().split(" "), " ", label[: len(label) - len(label.lstrip())], room)
+    settings = _packed(strength.replace(" (", "\n(").replace(", ", ",\n").split("\n"), " ", _NEXT, room)
+    return [*map(Text, names), *(Text(line, style="dim") for line in settings if strength)]
+
+
+def _packed(parts: list[str], between: str, start: str, room: int) -> list[str]:
+    """The parts on as few lines as hold them, the first after `start`, the others indented."""
+    lines = [start + parts[0]]
+    for part in parts[1:]:
+        longer = lines[-1] + between + part
+        lines = [*lines[:-1], longer] if cell_len(longer) <= room else [*lines, _NEXT + part]
+    return lines
+
+
+def _say(console: Console, text: Text, start: Text | None = None) -> None:
+    """A paragraph wrapped to the console, hanging below the end of `start`."""
+    start = start or Text()
+    for i, line in enumerate(text.wrap(console, max(20, console.width - start.cell_len), overflow="fold") or [Text()]):
+        whole = Text.assemble(start if i == 0 else " " * start.cell_len, line)
+        whole.rstrip()
+        console.print(whole, soft_wrap=True)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - cell_len(text))
 
 
 def _interval(difference: dict | None) -> str:
@@ -162,14 +229,19 @@ def _by_kind(columns: list[dict]) -> Iterator[tuple[str, str, str]]:
         yield (count(len(members)), kind, named)
     dropped = kinds.get("dropped", [])
     for column in dropped[:_MOST_COLUMNS]:
-        yield (_line(column["name"]), "dropped", _line(column.get("reason") or "", _REASON))
+        yield (_line(column["name"]), "dropped", _reason(column))
     if len(dropped) > _MOST_COLUMNS:
         yield (f"and {count(len(dropped) - _MOST_COLUMNS)} more", "dropped", "")
 
 
+def _reason(column: dict) -> str:
+    """Why the column is what it is; never cut where it says what to do about it."""
+    reason = column.get("reason") or ""
+    return _line(reason, None if column["kind"] == "dropped" or "--" in reason else _REASON)
+
+
 def _line(value: object, most: int | None = 60) -> str:
     """Text of the user's as one line that cannot steer the terminal: control characters become "�"."""
-    written = "".join(
-        c if c.isprintable() else " " if c.isspace() else "�" for c in encodable(shortened(value) if most else value)
-    )
+    written = encodable(str(value)[:_LONGEST])
+    written = "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in written)
     return written if most is None or len(written) <= most else written[: most - 1] + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,9 @@ from shrinkwise.report.axes import nice_limit, strength_positions
 from shrinkwise.report.markup import shortened
 from shrinkwise.report.numbers import number, plus_minus, rounded
 
-MOST_LINES = 60
+MOST_LINES = 30  # more cannot be followed by eye
 MOST_NAMES = 200
 _BINS = 24
-_UNIT = 10_000  # coefficients travel as multiples of 1/10,000: mostly whole numbers, a third shorter
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,13 @@ class PathView:
     """One regularization path as the page shows it; index 0 is the strongest penalty.
 
     `coefs` (d, L) holds the d drawn weights, largest at the chosen λ first; `kept`, `zeros` and `histogram` count
-    over all weights and inputs of the model, drawn or not.
+    over all weights and inputs of the model, drawn or not. `careful` is the word for the λ that `one_se` points at;
+    `model` names the kept model where it is not the one whose path this is.
     """
 
     name: str
+    model: str | None
+    careful: str
     coef_label: str
     lambdas: list[float]
     positions: list[float]
@@ -46,6 +49,20 @@ class PathView:
     names: list[str]
     runs: list[list[int]]
 
+    @property
+    def standing(self) -> str:
+        """What the λ is at which the page stands: "chosen" where it is that of the kept model."""
+        if self.model is None:
+            return "chosen"
+        return {self.best: "best", self.one_se: self.careful if self.careful == "1-SE" else f"“{self.careful}”"}.get(
+            self.chosen, "first"
+        )
+
+    @property
+    def scored(self) -> bool:
+        """Whether there is a cross-validation curve to draw."""
+        return bool(np.isfinite(self.mean - self.se).any())
+
     def kept_text(self, i: int) -> str:
         """'14 of 60'."""
         return f"{self.kept[i]:,} of {self.n_inputs:,}"
@@ -63,12 +80,12 @@ class PathView:
         return [any(a <= i < b for a, b in zip(run[::2], run[1::2], strict=True)) for run in self.runs]
 
     def for_script(self) -> dict:
-        """What the page's script needs to move the slider, rounded to 4 significant digits."""
-        length = range(len(self.lambdas))
+        """What the page's script needs to move the slider, rounded."""
+        length, unit = range(len(self.lambdas)), _unit(self.coefs)
         return {
             "lambda": [number(lam) for lam in self.lambdas],
             "values": [rounded(lam) for lam in self.lambdas],
-            "x": [round(x, 2) for x in self.positions],
+            "x": [round(x, 1) for x in self.positions],
             "best": self.best,
             "oneSe": self.one_se,
             "chosen": self.chosen,
@@ -80,14 +97,15 @@ class PathView:
             "scoreName": self.score,
             "runs": self.runs,
             "features": [shortened(f) for f in self.features],
-            "coefs": [[rounded(c * _UNIT) for c in row] for row in self.coefs.tolist()],
-            "unit": _UNIT,
-            "histogram": self.histogram.tolist(),
+            "coefs": [[rounded(c * unit, 3) for c in row] for row in self.coefs.tolist()],
+            "unit": unit,
+            "histogram": [_sparse(counts) for counts in self.histogram.tolist()],
         }
 
 
-def view_path(path: dict, score: str) -> PathView:
-    """The view of `page["path"]`; `score` names the held-out loss of its cross-validation curve."""
+def view_path(page: dict) -> PathView:
+    """The view of `page["path"]`."""
+    path = page["path"]
     coefs = np.array([[np.nan if c is None else c for c in row] for row in path["coefs"]], dtype=float).T
     best, one_se, chosen = path["index_best"], path["index_1se"], path["index_chosen"]
     drawn = _largest(coefs, chosen)
@@ -95,6 +113,8 @@ def view_path(path: dict, score: str) -> PathView:
     names, runs = _runs(path["inputs_kept"], dict(zip(path["features"], np.abs(coefs[:, chosen]), strict=True)))
     return PathView(
         name=path["name"],
+        model=_other_model(page),
+        careful=careful(page),
         coef_label=path.get("coef_label") or "coefficient",
         lambdas=[float(lam) for lam in path["lambdas"]],
         positions=strength_positions(path["lambdas"]),
@@ -103,7 +123,7 @@ def view_path(path: dict, score: str) -> PathView:
         chosen=chosen,
         mean=_floats(path["cv_mean"], coefs.shape[1]),
         se=_floats(path["cv_se"], coefs.shape[1]),
-        score=path.get("cv_label") or score,
+        score=path.get("cv_label") or page["score"]["name"],
         features=[path["features"][i] for i in drawn],
         coefs=coefs[drawn],
         n_weights=len(coefs),
@@ -116,6 +136,16 @@ def view_path(path: dict, score: str) -> PathView:
         names=names,
         runs=runs,
     )
+
+
+def careful(page: dict) -> str:
+    """How the choice beside the best one is called: "1-SE", or "within 1%" where that was asked for."""
+    return (page.get("careful") if page.get("select", "1se") == "1se" else None) or "1-SE"
+
+
+def _other_model(page: dict) -> str | None:
+    names = [c["name"] for c in page["candidates"] if c.get("chosen")]
+    return names[0] if names and names[0] != page["path"]["name"] else None
 
 
 def _floats(values: list[float | None] | None, length: int) -> np.ndarray:
@@ -142,6 +172,17 @@ def _histogram(weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
     live = weights[np.isfinite(weights) & (weights != 0)]
     inside = np.clip(np.searchsorted(edges, live, side="right") - 1, 0, _BINS - 1)
     return np.bincount(inside, minlength=_BINS)
+
+
+def _unit(coefs: np.ndarray) -> float:
+    """What coefficients travel times: as most of them then have three digits before the point, they are short."""
+    size = np.abs(coefs[np.isfinite(coefs) & (coefs != 0)])
+    return 10.0 ** (2 - math.floor(math.log10(np.median(size)))) if size.size else 1.0
+
+
+def _sparse(counts: list[int]) -> str:
+    """Counts between commas, nothing for a zero: most bins are empty."""
+    return ",".join(str(count or "") for count in counts)
 
 
 def _runs(inputs_kept: list[list[str]], size: dict[str, float]) -> tuple[list[str], list[list[int]]]:

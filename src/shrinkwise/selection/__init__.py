@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shrinkwise.selection.intervals import holm, mean_and_se, paired_interval, paired_p_value
+from shrinkwise.selection.intervals import holm, independent_interval, mean_and_se, paired_interval, paired_p_value
 from shrinkwise.selection.rules import one_standard_error
 from shrinkwise.selection.splits import Rows, folds, time_folds
 from shrinkwise.selection.stability import complementary_halves, false_selection_bound, taking_turns
@@ -13,6 +13,7 @@ __all__ = [
     "false_selection_bound",
     "folds",
     "holm",
+    "independent_interval",
     "mean_and_se",
     "one_standard_error",
     "paired_interval",

@@ -93,6 +93,41 @@ def paired_p_value(fold_differences, n_train: float, n_test: float) -> float:
     return float(2 * stdtr(n_folds - 1, -abs(mean) / error))
 
 
+def independent_interval(
+    fold_scores, n_train: float, n_test: float, score: float, error: float, n: int, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Confidence interval of `score`, measured on n rows that took no part, minus the mean of the scores of K folds.
+
+        (score − x̄) ± t_{ν, (1+level)/2} · √( a + error² )        a = (1/K + n_test/n_train) s²
+
+    with s² the sample variance of the fold scores, corrected as in `paired_interval`, error the standard error of `score`
+    and ν = (a + error²)² / (a²/(K − 1) + error⁴/(n − 1)) degrees of freedom (Welch, Satterthwaite).
+
+    Returns
+    -------
+    (mean, low, high)
+
+    References
+    ----------
+    Welch, The generalization of Student's problem when several different population variances are involved, Biometrika 34,
+    1947, doi:10.1093/biomet/34.1-2.28.
+
+    Examples
+    --------
+    With fold scores 1 and 3 at n_test/n_train = 1, a = 3; an exact score leaves one degree of freedom: 1 ± √3.
+
+    >>> [round(v, 6) for v in independent_interval([1.0, 3.0], 10, 10, 3.0, 0.0, 10, level=0.5)]
+    [1.0, -0.732051, 2.732051]
+    """
+    from scipy.special import stdtrit
+
+    mean, fold_error, n_folds = _corrected(fold_scores, n_train, n_test)
+    a, b = fold_error**2, error**2
+    freedom = (a + b) ** 2 / (a**2 / (n_folds - 1) + b**2 / max(n - 1, 1)) if a + b > 0 else 1.0
+    half = float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(a + b))
+    return score - mean, score - mean - half, score - mean + half
+
+
 def holm(p_values) -> np.ndarray:
     """p-values adjusted for their number by Holm's step-down rule, which holds whatever their dependence.
 

@@ -13,6 +13,7 @@ from .errors import InputError
 if TYPE_CHECKING:
     from .encoding import Encoder
     from .kinds import ColumnPlan
+    from .notes import known_rows
     from .plan import TablePlan, Wishes, describe, plan_table
     from .reading import as_frame, data_hash, read_table
 
@@ -24,6 +25,7 @@ _WHERE = {
     "as_frame": "reading",
     "data_hash": "reading",
     "describe": "plan",
+    "known_rows": "notes",
     "plan_table": "plan",
     "read_table": "reading",
 }
@@ -37,6 +39,7 @@ __all__ = [
     "as_frame",
     "data_hash",
     "describe",
+    "known_rows",
     "plan_table",
     "read_table",
 ]

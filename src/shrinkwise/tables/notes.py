@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from .errors import counted, quoted
+from .kinds import as_text
 from .names import unnamed
 
 if TYPE_CHECKING:
@@ -33,6 +34,19 @@ def first_of_copies(frame: pl.DataFrame) -> np.ndarray:
     """The positions of the rows that are no exact copy of an earlier one."""
     columns = [name for name, dtype in frame.schema.items() if not (dtype.is_nested() or dtype == pl.Object)]
     return np.sort(np.unique(copies(frame, columns), return_index=True)[1])
+
+
+def known_rows(frame: pl.DataFrame, others: pl.DataFrame, columns: list[str]) -> np.ndarray:
+    """Which rows of `frame` are exact copies, in `columns`, of rows of `others`: (n,) of bool, values compared as texts.
+
+    Columns that `frame` does not have are not compared.
+    """
+    columns = [name for name in columns if name in frame.columns]
+    here, there = (
+        pl.DataFrame([as_text(table[name]).alias(str(i)) for i, name in enumerate(columns)]).hash_rows().to_numpy()
+        for table in (frame, others)
+    )
+    return np.isin(here, there)
 
 
 def _missing(plan: TablePlan) -> str:

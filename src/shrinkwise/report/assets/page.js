@@ -5,11 +5,13 @@
   const byId = (id) => document.getElementById(id);
 
   const copyTables = () => {
-    for (const button of document.querySelectorAll("button.copy")) {
-      button.hidden = false;
+    for (const scroll of document.querySelectorAll(".numbers > .scroll")) {
+      const button = document.createElement("button");
+      button.className = "copy";
+      button.textContent = "Copy the table";
+      scroll.before(button);
       button.addEventListener("click", () => {
-        const table = button.parentElement.querySelector("table");
-        getSelection().selectAllChildren(table);
+        getSelection().selectAllChildren(scroll.querySelector("table"));
         document.execCommand("copy");
         button.textContent = "Copied";
         setTimeout(() => (button.textContent = "Copy the table"), 1500);
@@ -17,12 +19,21 @@
     }
   };
 
+  // Drawn as cards, the comparison is a table to a screen reader only if its parts say so.
+  const roles = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+  for (const part of document.querySelectorAll(".comparison, .comparison *")) {
+    const header = part.scope === "col" ? "columnheader" : "rowheader";
+    const role = part.tagName === "TH" ? header : roles[part.tagName];
+    if (role) part.setAttribute("role", role);
+  }
+
   copyTables();
   const source = byId("path-data");
   if (!source) return;
 
   const data = JSON.parse(source.textContent);
-  data.coefs = data.coefs.map((row) => row.map((c) => (c === null ? null : Number((c / data.unit).toPrecision(4)))));
+  data.coefs = data.coefs.map((row) => row.map((c) => (c === null ? null : Number((c / data.unit).toPrecision(3)))));
+  data.histogram = data.histogram.map((counts) => counts.split(",").map(Number));
   const last = data.lambda.length - 1;
   const slider = byId("lambda");
   const paths = byId("paths");
@@ -31,7 +42,8 @@
   let lit = null;
 
   const outOf = (count, all) => `${count.toLocaleString("en")} of ${all.toLocaleString("en")}`;
-  const written = (value) => (value === null ? "–" : String(value).replace("-", "−"));
+  const digits = { maximumSignificantDigits: 4 };
+  const written = (value) => (value === null ? "–" : value.toLocaleString("en", digits).replace("-", "−"));
   const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
   // --- what λ number `index` looks like
@@ -103,7 +115,7 @@
     for (const named of document.querySelectorAll(".named")) named.classList.remove("named");
     const tip = byId("tip");
     tip.hidden = line === null;
-    byId("lit").setAttribute("d", line === null ? "" : byId(`line-${line}`).getAttribute("d"));
+    byId("lit").setAttribute("d", line === null ? "" : byId("lines").children[data.coefs.length - 1 - line].getAttribute("d"));
     if (line === null) return;
     for (const word of document.querySelectorAll(`[data-line="${line}"]`)) word.classList.add("named");
     tip.textContent = `${data.features[line]}  ${written(data.coefs[line][index])}  at λ = ${data.lambda[index]}`;
