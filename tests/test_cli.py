@@ -76,7 +76,7 @@ BAD_TABLES = {
     "duplicate columns": (CSV.replace("a,b,y", "a,a,y"), "more than one column named 'a'"),
     "no such column": (CSV.replace("y\n", "yield\n", 1), "did you mean"),
     "infinite values": (CSV + "inf,1,2\n", "infinite"),
-    "not UTF-8": (CSV.encode() + b"\xff,1,2\n", "not UTF-8"),
+    "not UTF-8": (CSV.encode() + b"\x81,1,2\n", "not UTF-8"),
     "no input left": ("y,z\n" + "".join(f"{i * 1.5},same\n" for i in range(30)), "no usable input"),
     "a binary file": (b"\x00\x01\x02PK" * 50, "NUL byte"),
     "ragged": (CSV + "1,2\n", "ragged"),
@@ -251,6 +251,22 @@ def test_predict_takes_unseen_categories_missing_values_and_other_column_order(f
     code, out, _ = fitted("predict", "t-report", "new.csv", "--out", "scores.csv")
     assert (code, out) == (0, "")
     assert Path("scores.csv").read_text().splitlines() == lines
+
+
+def test_predict_reads_a_file_of_windows_and_says_so(fitted):
+    Path("new.csv").write_bytes("colour,b,a\nrosé,0.5,1\n".encode("cp1252"))
+    code, _, err = fitted("predict", "t-report", "new.csv")
+    assert code == 0
+    assert err.splitlines()[0] == "new.csv was read as Windows-1252, because it is not UTF-8."
+    assert "'rosé'" in err.splitlines()[1]
+
+
+def test_fit_says_that_a_file_was_read_as_another_encoding(shrinkwise):
+    lines = [f"{i % 7},{'rosé' if i % 3 else 'grün'},{i * i % 31}" for i in range(30)]
+    Path("t.csv").write_bytes("\n".join(["a,b,y", *lines]).encode("cp1252"))
+    code, out, _ = shrinkwise("fit", "t.csv", "--target", "y", "--json", "--methods", "ridge", *QUICK)
+    assert code == 0
+    assert "t.csv was read as Windows-1252, because it is not UTF-8." in json.loads(out)["notes"]
 
 
 def test_predict_says_which_column_is_missing(fitted):

@@ -13,6 +13,7 @@ import pytest
 
 from compare.handmade import CLASSES, drawn_model, every_kind
 from shrinkwise import cli
+from shrinkwise.commands import _print_explanation
 from shrinkwise.compare.explanation import explain_row
 from shrinkwise.compare.predictors import class_probabilities
 
@@ -116,6 +117,32 @@ def test_mistakes_are_one_sentence(args, sentence, shrinkwise):
     code, out, err = shrinkwise(*args)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert sentence in err
+
+
+@pytest.mark.parametrize("command", [["explain", "first", "1"], ["onnx", "first"]])
+def test_a_table_that_is_gone_is_looked_for_with_file(command, shrinkwise):
+    Path("t.csv").rename("moved.csv")
+    code, out, err = shrinkwise(*command)
+    assert (code, out) == (2, "")
+    assert err == f"The table of that run is not at {Path('t.csv').absolute()} any more: name it with --file.\n"
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_explain_says_how_probable_the_class_is(task):
+    frame = every_kind(task)
+    model = drawn_model(task, "linear", frame)
+    found = explain_row(model, frame, 2)
+    chances = model.output(frame)[2]
+    assert found.probability == pytest.approx(chances.max())
+    assert model.plan.classes[int(chances.argmax())] == found.prediction
+    assert explain_row(drawn_model("regression", "linear", every_kind("regression")), frame, 2).probability is None
+
+
+def test_explain_prints_the_probability(capsys):
+    frame = every_kind("binary")
+    found = explain_row(drawn_model("binary", "linear", frame), frame, 2)
+    _print_explanation(found, 3, 15)
+    assert f"prediction {found.prediction} (probability {found.probability:.3g})." in capsys.readouterr().out
 
 
 def test_runs_on_the_same_folds_are_paired_and_others_are_not(shrinkwise):

@@ -274,12 +274,12 @@ def predict(run_dir: Path, file: Path, out: Path | None) -> None:
     """
     from shrinkwise.compare.model import load
     from shrinkwise.compare.predictions import predictions_csv
-    from shrinkwise.tables import read_table
+    from shrinkwise.tables.reading import read_with_note
 
     model = load(run_dir)
-    frame = read_table(file)
+    frame, note = read_with_note(file)
     text = predictions_csv(model, frame)
-    for remark in model.encoder.remarks(frame):
+    for remark in [*([note] if note else []), *model.remarks(frame)]:
         click.echo(remark, err=True)
     if out is None:
         click.echo(text, nl=False)

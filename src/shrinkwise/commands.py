@@ -38,6 +38,7 @@ def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool)
     if as_json:
         parts = [{"input": name, "value": value, "contribution": part} for name, value, part in found.contributions]
         said = {"row": row, "prediction": found.prediction, "of": found.of, "usual": found.usual, "here": found.here}
+        said |= {} if found.probability is None else {"probability": found.probability}
         click.echo(
             json.dumps({**said, "exact": found.exact, "rest": found.rest, "contributions": parts}, ensure_ascii=False)
         )
@@ -54,6 +55,8 @@ def _table_of(run_dir: Path) -> Path:
     if "file" not in record:
         raise InputError("That run was fitted on a data frame, not on a file: name a table with --file.")
     file = Path(record["file"])
+    if not file.exists():
+        raise InputError(f"The table of that run is not at {file.absolute()} any more: name it with --file.")
     if data_hash(file) != record["sha256"]:
         raise InputError(f"{file} is not the table of that run any more: name another with --file.")
     return file
@@ -65,7 +68,8 @@ def _print_explanation(found, row: int, top: int) -> None:
     from rich.text import Text
 
     console = Console()
-    head = f"Row {row}: prediction {found.prediction}."
+    sure = "" if found.probability is None else f" (probability {found.probability:.3g})"
+    head = f"Row {row}: prediction {found.prediction}{sure}."
     usual = f"With every input at {found.reference} the {found.of} is {found.usual:.6g}; here it is {found.here:.6g}."
     grid = Table(box=None, pad_edge=False)
     for name, side in (("input", "left"), ("value", "left"), ("contribution", "right")):

@@ -70,21 +70,25 @@ def prepare(table: Any, target: str, *, effort: str = "normal", **asked: Any) ->
     asked_at = time.monotonic()
     from shrinkwise.compare.comparison import check_folds
     from shrinkwise.compare.options import Options, options_for
-    from shrinkwise.tables import plan_table
+    from shrinkwise.tables import as_frame, plan_table
     from shrinkwise.tables.plan import Wishes
+    from shrinkwise.tables.reading import read_with_note
 
     wishes, given = {each.name for each in fields(Wishes)}, {each.name for each in fields(Options)}
     for name in asked:
         if name not in wishes | given:
             near = get_close_matches(name, wishes | given, n=1)
             raise TypeError(f"fit has no setting {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+    names = ("methods", "drop", "keep", "number", "category")
+    asked |= {name: (asked[name],) for name in names if isinstance(asked.get(name), str)}
     if asked.get("within") is not None:
         asked["select"] = "within"
     options = options_for(effort, **{k: v for k, v in asked.items() if k in given}).without_missing_extras()
     file = Path(table) if isinstance(table, str | Path) else None
-    frame = _frame(table)
+    frame, note = read_with_note(file) if file else (as_frame(table), "")
     name = file.name if file else "table"
     plan = plan_table(frame, target, name=name, **{k: v for k, v in asked.items() if k in wishes})
+    plan.notes += [note] if note else []
     options.check(plan)
     check_folds(plan, options)
     return Question(frame, plan, options, file, asked_at)

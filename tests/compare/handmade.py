@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -31,9 +33,9 @@ def every_kind(task: str, n: int = 60) -> pl.DataFrame:
     return pl.DataFrame({**gaps, "y": target.tolist()})
 
 
-def drawn_model(task: str, kind: str, frame: pl.DataFrame) -> TableModel:
+def drawn_model(task: str, kind: str, frame: pl.DataFrame, category: Sequence[str] = ("code",)) -> TableModel:
     """A linear model or a network with drawn weights on `frame`, whose plan and encoder are real."""
-    plan = plan_table(frame, "y", category=["code"])
+    plan = plan_table(frame, "y", category=category)
     encoder, rng = Encoder(plan).fit(frame), np.random.default_rng(6)
     q, k = len(encoder.feature_names), CLASSES[task]
     if kind == "linear":

@@ -13,6 +13,7 @@ from shrinkwise.compare import compare_table
 from shrinkwise.compare.coefficients import coefficients
 from shrinkwise.compare.strength import choose_strength
 from shrinkwise.compare.verdict import explanation, verdict
+from shrinkwise.fitting import prepare
 from shrinkwise.tables import InputError, plan_table
 
 
@@ -26,6 +27,17 @@ def asked(small_table, linear):
         return compare_table(frame, plan_table(frame, "y", **(plan or {})), wished, test=test)
 
     return compare
+
+
+def test_one_name_is_taken_where_several_may_be(small_table):
+    question = prepare(
+        small_table("regression"), "y", methods="lasso", drop="x0", number="x1", keep="x2", category="colour"
+    )
+    assert question.options.methods == ("lasso",)
+    kinds = {column.name: column for column in question.plan.columns}
+    assert kinds["x0"].reason == "left out as asked for"
+    for name, said in (("x1", "as asked for"), ("x2", "kept as asked for"), ("colour", "a category as asked for")):
+        assert said in kinds[name].reason
 
 
 def test_strengths_with_too_many_inputs_are_passed_over(linear):

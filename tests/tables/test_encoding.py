@@ -304,6 +304,10 @@ def test_rare_levels_share_a_feature_and_new_ones_join_them():
     said = encoder.remarks(new)[0]
     assert "'Rome'), taken as one of the rare ones" in said
     assert "Trier" not in said
+    all_rare = pl.DataFrame({"town": [f"town {i % 20}" for i in range(45)], "y": RNG.normal(size=45)})
+    encoder = Encoder(plan_table(all_rare, "y")).fit(all_rare)
+    assert encoder.feature_names == []  # constant: every town is rare
+    assert "'Rome')" in encoder.remarks(pl.DataFrame({"town": ["Rome", "town 3"]}))[0]
 
 
 def test_dates_are_year_month_day_and_weekday_of_one_input():
@@ -325,6 +329,28 @@ def test_dates_are_year_month_day_and_weekday_of_one_input():
         } == {"d"}
         expected = encoder.transform(written) if expected is None else expected
         np.testing.assert_array_equal(encoder.transform(written), expected)
+
+
+def test_iso_dates_are_read_whatever_the_column_and_others_as_it_is_written():
+    days = [datetime.date(2023, 12, 1) + datetime.timedelta(days=3 * i) for i in range(40)]
+    table = pl.DataFrame({"d": days, "y": RNG.normal(size=40)})
+    new = table.slice(5, 9)
+    forms = ("%d/%m/%Y", "%m.%d.%y", "%d %b %Y", "%Y%m%d", "%Y-%m-%d")
+    for form in forms:
+        written = table.with_columns(d=pl.col("d").dt.strftime(form))
+        written = written.with_columns(pl.col("d").cast(pl.Int64)) if form == "%Y%m%d" else written
+        encoder = Encoder(plan_table(written, "y")).fit(written)
+        expected = encoder.transform(written.slice(5, 9))
+        for other in (new, new.with_columns(d=pl.col("d").dt.strftime("%Y-%m-%d")), new.cast({"d": pl.Datetime})):
+            np.testing.assert_array_equal(encoder.transform(other), expected)
+        like = {"%Y%m%d": "20231231", "%d %b %Y": "31 Dec 2023", "%d/%m/%Y": "31/12/2023"}.get(form, "")
+        with pytest.raises(InputError, match=rf"'yesterday' in row 1 where a date written like {like}.* was expected"):
+            encoder.transform(new.with_columns(d=pl.lit("yesterday")))
+    typed = Encoder(plan_table(table, "y")).fit(table)
+    for form in forms:
+        if form != "%Y%m%d":
+            written = new.with_columns(d=pl.col("d").dt.strftime(form))
+            np.testing.assert_array_equal(typed.transform(written), typed.transform(new))
 
 
 def test_an_ordered_category_is_its_steps():

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from shrinkwise.tables import InputError, describe, plan_table
+from shrinkwise.tables.notes import known_rows
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -74,6 +75,12 @@ KINDS = {
     "text of its own in every row": (
         [f"customer {i}" for i in range(N)],
         "dropped",
+        "an identifier: 60 different texts in 60 rows, all like 'customer 0'",
+    ),
+    "codes of their own": ([f"{i * 7919 % 2**16:04x}f1" for i in range(N)], "dropped", "an identifier: 60 different"),
+    "names of their own": (
+        [f"{a}. {b}ly" for a in "ABCDEF" for b in ("on", "ti", "gone", "a", "mus", "bri", "cal", "dai", "ear", "fri")],
+        "dropped",
         "identifier or free text: 60 different",
     ),
     "free text": ([f"said {i // 2 * 2 if i < 40 else i}" for i in range(N)], "dropped", "free text: 40 different"),
@@ -95,7 +102,7 @@ KINDS = {
     "levels of a scale": (["high", "low", "Med"] * (N // 3), "ordered", "in order: 'low', 'Med', 'high'"),
     "nearly constant": ([7] * 4 + [5] * 996, "dropped", "nearly constant: all but 4 rows"),
     "nearly constant text": ([None] * 2 + ["a"] * 998, "dropped", "nearly constant: all but 2 rows"),
-    "numbers with few words": ([*map(str, NOISE[:-2]), "n.a.", "n.a."], "dropped", "2 values such as 'n.a.' (row 59)"),
+    "numbers with few words": ([*map(str, NOISE[:-2]), "lots", "lots"], "dropped", "2 values such as 'lots' (row 59)"),
     "dates": (DAYS, "date", "dates from 20"),
     "moments": ([datetime.datetime(2024, 1, 1, i % 24, i) for i in range(N)], "date", "dates from 20"),
     "spans": ([datetime.timedelta(i) for i in range(N)], "dropped", "dates or times"),
@@ -108,6 +115,7 @@ KINDS = {
     "dates that could be read in two ways": (["03/04/2020", "05/06/2021"] * 30, "dropped", "to be read in two ways"),
     "times": ([f"{i % 24}:{i:02}" for i in range(N)], "dropped", "dates or times"),
     "dates as numbers": ([int(f"{day:%Y%m%d}") for day in DAYS], "date", "dates from 20"),
+    "dates as numbers with gaps": (with_gaps([int(f"{day:%Y%m%d}") for day in DAYS]), "date", "9 of 60 missing"),
     "lists": ([[i] for i in range(N)], "dropped", "neither numbers nor text but List"),
     "bytes": ([b"x"] * N, "dropped", "neither numbers nor text but Binary"),
 }
@@ -157,7 +165,7 @@ def test_many_levels_are_a_category_while_half_of_the_rows_are_in_levels_one_can
 WISHES = {
     "an identifier kept": (SHUFFLED, "customer_id", {"keep": ["customer_id"]}, "number"),
     "a number as a category": (np.arange(N) % 4 + 7, "code", {"category": ["code"]}, "category"),
-    "text with words as numbers": ([*map(str, range(N - 20)), *["n.a."] * 20], "x", {"number": ["x"]}, "number"),
+    "text with words as numbers": ([*map(str, range(N - 20)), *["lots"] * 20], "x", {"number": ["x"]}, "number"),
     "thousands as numbers": ([f"{i + 1},{i:03}" for i in range(N)], "x", {"number": ["x"]}, "number"),
     "a column that knows the target": (NOISE**2 * 3 + 1, "x", {"keep": ["x"]}, "number"),
 }
@@ -190,6 +198,7 @@ def test_a_column_that_knows_the_target_is_dropped_and_marked_unless_it_is_the_o
 def test_parts_that_are_no_inputs():
     frame = pl.DataFrame({"who": letters(9), "when": DAYS, "w": np.arange(N) % 3, "x": NOISE, "y": RNG.normal(size=N)})
     plan = plan_table(frame, "y", group="who", weight="w")
+    frame = frame.with_columns(gappy=pl.Series(with_gaps([1.0] * N)))
     assert [c.name for c in plan.kept] == ["when", "x"]
     rows = plan.rows(plan.used_rows(frame))
     assert plan.n_rows == N * 2 // 3
@@ -203,6 +212,7 @@ def test_parts_that_are_no_inputs():
         ({"group": "who", "number": ["who"]}, "cannot be an input and"),
         ({"time": "who"}, "where numbers or dates"),
         ({"weight": "x"}, "a number ≥ 0 was expected"),
+        ({"weight": "gappy"}, "The weight 'gappy' is missing in row 1 where a number ≥ 0 was expected"),
         ({"number": ["who "]}, "did you mean 'who'"),
     ):
         with pytest.raises(InputError, match=said):
@@ -295,7 +305,16 @@ REFUSED = {
     "identifier": (table(id=SHUFFLED), {"target": "id"}, "'id' is an identifier"),
     "text of its own": (table(y=[f"name {i}" for i in range(N)]), {}, "60 different values in 60 rows"),
     "numbers spoiled by a word": (table(y=[*map(str, NOISE[1:]), "?!"]), {}, "1 value such as '?!' (row 60)"),
-    "numbers with units": (table(y=[f"{i} km" for i in range(N)]), {}, "separators or units such as '0 km'"),
+    "thousands or decimals": (
+        table(y=[f"{i + 1},{i:03}" for i in range(N)]),
+        {},
+        "such as '1,000', to be written plainly (or read with --task regression)",
+    ),
+    "numbers of several units": (
+        table(y=[f"{i} {'kg' if i % 3 else 'lb'}" for i in range(N)]),
+        {"task": "regression"},
+        "'0 lb', to be written plainly if numbers are meant; a regression needs numbers",
+    ),
     "too many classes asked for": (table(y=NOISE), {"task": "classes"}, "too many to be classes"),
     "dates": (table(y=DAYS), {}, "'y' holds dates"),
     "dates as text": (table(y=[str(day) for day in DAYS]), {}, "'y' holds dates"),
@@ -404,3 +423,9 @@ def test_one_column_is_enough_and_order_is_that_of_the_file():
     assert describe(plan)[1] == ("k", "dropped", "constant: always 1")
     assert ([c.name for c in plan.columns], [c.name for c in plan.kept]) == (["b", "k", "a"], ["b", "a"])
     assert plan.name == "houses"
+
+
+def test_rows_are_known_by_the_columns_there_are():
+    known = pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    assert known_rows(pl.DataFrame({"a": [2, 2, 3], "b": ["y", "x", "y"]}), known, ["a", "b"]).tolist() == [1, 0, 0]
+    assert known_rows(pl.DataFrame({"a": [2, 3]}), known, ["a", "b"]).tolist() == [True, False]

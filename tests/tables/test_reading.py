@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from shrinkwise.tables import InputError, as_frame, data_hash, read_table
 from shrinkwise.tables.delimited import parse_delimited
 from shrinkwise.tables.kinds import MISSING
+from shrinkwise.tables.reading import read_with_note
 
 LONG = b"a,b\n" + b"1,2\n" * 1500
 
@@ -48,8 +50,10 @@ BAD_CONTENT = {
     "only a header, line end missing": (b"a,b", "no row"),
     "blank lines around a short row": (b"a,b\n\n\n1,2\n\n1\n", "line 6 has 1 field"),
     "header and blank lines": (b"a,b\n\r\n\n", "no row"),
-    "not UTF-8": ("a,b\n1,2\n3,café\n".encode("latin-1"), "line 3 holds the byte 0xE9 (byte 14 "),
-    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "byte 0xFF"),
+    "UTF-8 with a damaged byte": ("a,b\n1,é\n3,caf".encode() + b"\xe9\n", "line 3 holds the byte 0xE9 (byte 15 "),
+    "neither UTF-8 nor Windows-1252": (b"a,b\n1,2\n3,\x81\n", "line 3 holds the byte 0x81"),
+    "bytes that are no text": (b"a,b\n1,\xe9\x07\n", "line 2 holds the byte 0xE9"),
+    "UTF-16 cut short": ("a,b\n1,2\n".encode("utf-16")[:-1], "byte 0xFF"),
     "not UTF-8 after a byte-order mark": (b"\xef\xbb\xbfa,b\n\xff,2\n", "line 2 holds the byte 0xFF (byte 8 "),
     "blank lines before the header": (b"\n\r\n\na,b\n\n1\n", "line 6 has 1 field"),
     "NUL": (b"a,b\n1,2\n1,\0\n", "line 3 holds a NUL byte"),
@@ -262,6 +266,17 @@ def test_columns_without_a_name_get_one(tmp_path):
     assert as_frame(pl.DataFrame({"": [1], "a": [2]})).columns == ["unnamed column 1", "a"]
 
 
+@pytest.mark.parametrize(
+    ("codec", "said"), [("cp1252", "Windows-1252, because it is not"), ("utf-16", "UTF-16, because")]
+)
+def test_files_of_windows_are_read_and_it_is_said(tmp_path, codec, said):
+    text = "Straße;Miete\r\nKö\xa0weg;€ 5\r\n"
+    frame, note = read_with_note(written(tmp_path, text.encode(codec)))
+    assert frame.equals(read_table(written(tmp_path, text.encode())))
+    assert note.startswith(f"table.csv was read as {said}")
+    assert read_with_note(written(tmp_path, text.encode()))[1] == ""
+
+
 def test_hash_is_that_of_the_bytes(tmp_path):
     assert data_hash(written(tmp_path, LONG)) == hashlib.sha256(LONG).hexdigest()
 
@@ -281,6 +296,34 @@ def test_data_frames_of_others():
     assert frame.columns == ["1", "text", "flag", "n", "c"]
     assert frame["n"].to_list() == [1, None]
     assert as_frame(frame) is frame
+
+
+PANDAS_WITHOUT_PYARROW = """
+import importlib.util, sys
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name.split(".")[0] == "pyarrow" else found(name, *rest)
+sys.modules["pyarrow"] = None
+import numpy as np, pandas as pd
+from shrinkwise.tables import as_frame, InputError
+frame = pd.DataFrame({
+    1: [1.5, np.nan], "text": pd.array(["x", None], dtype="str"), "object": ["y", None],
+    "flag": pd.array([True, None], dtype="boolean"),
+    "n": pd.array([1, None], dtype="Int64"), "b": [True, False], "c": pd.Categorical([3, None]),
+    "day": pd.to_datetime(["2024-01-31", None]),
+}, index=[7, 3])
+sys.stdout.write(as_frame(frame).write_json())
+try: as_frame(pd.DataFrame({"a": [1, "x"]}))
+except InputError as error: sys.stderr.write(str(error))
+"""
+
+
+def test_pandas_frames_need_no_pyarrow():
+    done = subprocess.run([sys.executable, "-c", PANDAS_WITHOUT_PYARROW], capture_output=True, text=True)
+    assert json.loads(done.stdout) == [
+        {"1": 1.5, "text": "x", "object": "y", "flag": True, "n": 1, "b": True, "c": "3", "day": "2024-01-31 00:00:00"},
+        {"1": None, "text": None, "object": None, "flag": None, "n": None, "b": False, "c": None, "day": None},
+    ]
+    assert done.stderr.startswith("The data frame cannot be read")
 
 
 @pytest.mark.parametrize(

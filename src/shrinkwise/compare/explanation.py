@@ -16,7 +16,8 @@ class Explanation:
     """The contributions to one prediction, largest first: (input, its value as text, contribution).
 
     of: what is explained ("price", "log-odds of y = yes"). usual: its value for the reference row, whose features all are at
-    `reference`. here: its value for this row. exact: whether usual and the contributions add up to here.
+    `reference`. here: its value for this row. exact: whether usual and the contributions add up to here. probability: of the
+    class predicted, None for a regression.
     """
 
     of: str
@@ -26,6 +27,7 @@ class Explanation:
     exact: bool
     reference: str
     prediction: str
+    probability: float | None = None
 
     @property
     def rest(self) -> float:
@@ -43,19 +45,21 @@ def explain_row(model: TableModel, frame, row: int) -> Explanation:
     probability of the class predicted.
     """
     frame, plan = as_frame(frame), model.plan
-    x = _dense(model.encoder.transform(frame)[row : row + 1])[0]  # of all rows: they tell how numbers are written
+    x = _dense(model.encoder.transform(frame, needed=model.used)[row : row + 1])[0]
     function, of = _explained(model, x)
     inputs, exact = np.array(model.encoder.inputs), isinstance(model.predictor, LinearPredictor)
     without = np.array([np.where(inputs == i, 0.0, x) for i in range(len(plan.kept))])
     here, usual = float(function(x[None])[0]), float(function(np.zeros((1, len(x))))[0])
     parts = here - function(without)
     order = np.argsort(-np.abs(parts), kind="stable")
-    values = [_value(frame[column.name][row]) for column in plan.kept]
+    values = [_value(frame[column.name][row]) if column.name in frame.columns else "not given" for column in plan.kept]
     reference = "0" if getattr(model.encoder, "sparse", False) else "its mean"
     shown = [(plan.kept[i].name, values[i], float(parts[i])) for i in order.tolist()]
-    said = model.decide(model.predictor.output(x[None]))[0]
-    prediction = f"{said:.6g}" if plan.classes is None else str(said)
-    return Explanation(of, usual, here, shown, exact, reference, prediction)
+    output = model.predictor.output(x[None])
+    said = model.decide(output)[0]
+    if plan.classes is None:
+        return Explanation(of, usual, here, shown, exact, reference, f"{said:.6g}")
+    return Explanation(of, usual, here, shown, exact, reference, str(said), float(output[0].max()))
 
 
 def _explained(model: TableModel, x: np.ndarray):

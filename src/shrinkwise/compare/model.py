@@ -17,7 +17,7 @@ MODEL_FILE = "model.skops"
 class TableModel:
     """Plan, encoder and predictor of one fitted table.
 
-    predict and predict_proba take any data frame with the columns of the plan; unseen categories and missing values
+    predict and predict_proba take any data frame with the columns that have a weight; unseen categories and missing values
     are encoded as the encoder says.
     """
 
@@ -37,7 +37,17 @@ class TableModel:
 
     def output(self, frame) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
-        return self.predictor.output(self.encoder.transform(as_frame(frame)))
+        return self.predictor.output(self.encoder.transform(as_frame(frame), needed=self.used))
+
+    @property
+    def used(self) -> set[int]:
+        """Which columns of `plan.kept` have a feature with a weight that is not zero: no prediction needs another."""
+        weights = np.atleast_2d(self.predictor.feature_weights())
+        return {self.encoder.inputs[j] for j in np.flatnonzero(weights.any(axis=0))}
+
+    def remarks(self, frame) -> list[str]:
+        """What a prediction does with values of a sort that was not there before, in sentences."""
+        return self.encoder.remarks(frame, self.used)
 
     def decide(self, output: np.ndarray) -> np.ndarray:
         """The most probable class of each row of probabilities; predictions of a regression as they are."""

@@ -6,12 +6,12 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from shrinkwise.compare.model import TableModel
 from shrinkwise.compare.standalone import layers
 from shrinkwise.tables import InputError, as_frame
-from shrinkwise.tables.features import measured, spelled_alike
-from shrinkwise.tables.kinds import as_text
+from shrinkwise.tables.features import level_text, measured
 
 _TEXT_KINDS = ("category", "yes/no", "ordered")
 _OPSETS = (("", 17), ("ai.onnx.ml", 3))
@@ -50,13 +50,13 @@ def checked_onnx(model: TableModel, frame: Any) -> tuple[bytes, float]:
 
 
 def onnx_inputs(model: TableModel, frame: Any) -> dict[str, np.ndarray]:
-    """The rows of a data frame as the inputs of the graph."""
+    """The rows of a data frame as the inputs of the graph; a column that is not there, for it has no weight, is missing."""
     frame, feeds = as_frame(frame), {}
+    nothing = pl.Series([None] * frame.height, dtype=pl.String)
     for column, rule in zip(model.plan.kept, model.encoder.rules, strict=True):
-        series = frame[column.name]
+        series = frame[column.name] if column.name in frame.columns else nothing
         if column.kind in _TEXT_KINDS:
-            text = as_text(series)
-            text = text if column.kind == "category" else spelled_alike(text, rule["levels"])
+            text = level_text(rule, series)
             feeds[column.name] = np.array(text.fill_null("").to_list(), dtype=object)[:, None]
         else:
             feeds[column.name] = measured(rule, series)

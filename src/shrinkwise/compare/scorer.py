@@ -3,7 +3,8 @@
     python score.py NEW.csv > scores.csv
 
 or, from Python, `score(rows)` with rows as dicts from column names to values (texts, numbers, None). What is missing and
-what was never seen is handled as in the run that made this file; what cannot be read is refused in one sentence.
+what was never seen is handled as in the run that made this file, and said on stderr (`remarks(rows)`); what cannot be read
+is refused in one sentence. Columns that the model gives no weight are not looked at.
 """
 
 # ruff: noqa: B905 (zip's strict= is younger than some Pythons this file may meet)
@@ -11,6 +12,7 @@ what was never seen is handled as in the run that made this file; what cannot be
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 import sys
@@ -21,34 +23,26 @@ MODEL: dict = {}
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
 LARGEST = 1e100
 DELIMITERS = ",;\t|"
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-DECIMAL_COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})?")
-AROUND = re.compile(r"^[^\d+\-.,]*([+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?)[^\d]*$")
-POINT_DECIMAL = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?")
-COMMA_DECIMAL = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d*)?")
-SURE_OF_POINT = re.compile(r"^[+-]?\d{1,3}(,\d{3}){2,}|,\d{3}\.\d")
-SURE_OF_COMMA = re.compile(r"^[+-]?\d{1,3}(\.\d{3}){2,}|\.\d{3},\d")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+DECIMAL_COMMA = re.compile("[+\u2212\u2013-]?" r"(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
+THOUSANDS = re.compile("[+\u2212\u2013-]?" r"[1-9]\d{0,2}(,\d{3})?")
+MINUS = "-\u2212\u2013"
+MARKS = "+()\u00b1\u2010-\u2015\u2212\ufe63\uff0d\\-"  # every dash, and what else may be a sign
+BEFORE, AFTER = rf"[^\d{MARKS}.,]*", rf"(?:[^\W\d_]-[^\W\d_]|[^\d{MARKS}])*"
+DIGITS, SIGN = r"[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?", f"[+\\{MINUS}]?"
+SIGNED = re.compile(rf"({SIGN})\s?({BEFORE})({SIGN})\s?({DIGITS}){AFTER}")
+IN_PARENTHESES = re.compile(rf"{BEFORE}\(\s?{BEFORE}({DIGITS}){AFTER}\){AFTER}")
+CURRENCY = re.compile(r"([$€£¥₹]|USD|EUR|GBP|CHF|JPY)?")
+POINT_DECIMAL = re.compile(r"((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+COMMA_DECIMAL = re.compile(r"((\d{1,3}(\.\d{3})+|\d+)(,\d*)?|,\d+)([eE][+-]?\d+)?")
+CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 SAME_WORDS = (("false", "true"), ("0", "1"))
-CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-PLAIN_DATES = (
-    (r"[T ,]+(\d{1,2}:\d{2})", r" \1"),
-    (r"(:\d{2}([.,]\d+)?( ?[AaPp][Mm])?) ?(Z|UTC|[+-]\d{2}:?\d{2})$", r"\1"),
-    (r"(:\d{2})[.,]\d+", r"\1"),
-    (r"(\d) ?([AaPp][Mm])$", r"\1 \2"),
-    (r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})", r"\1-\2-\3"),
-    (r"^(\d{4})[-/](0[1-9]|1[0-2])$", r"\1-\2-01"),
-    (r"^(\d{1,2})[- ]([A-Za-z]{3,9})\.?,?[- ](\d{2,4})", r"\1 \2 \3"),
-    (r"^([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})", r"\1 \2 \3"),
-)
 
 
 def score(rows: list[dict]) -> list[dict]:
     """One dict per row: "prediction" (a number, or the most probable class) and, for classes, "probabilities" by class."""
     rows = list(rows)
-    columns = [
-        _features(rule, [_value(row, rule["column"], i) for i, row in enumerate(rows)]) for rule in MODEL["rules"]
-    ]
+    columns = [_features(rule, _values(rule, rows)) for rule in MODEL["rules"]]
     result: list[dict] = []
     for i in range(len(rows)):
         raw = [value for column in columns for value in column[i]]
@@ -63,13 +57,27 @@ def score(rows: list[dict]) -> list[dict]:
     return result
 
 
+def remarks(rows: list[dict]) -> list[str]:
+    """What `score` does with values of a sort that was not there when the model was made, in sentences."""
+    found = []
+    for rule in MODEL["rules"]:
+        values = _values(rule, list(rows))
+        parts = [
+            part for part in (_new_levels(rule, values), _no_numbers(rule, values), _new_gaps(rule, values)) if part
+        ]
+        if parts:
+            found.append(f"Column {_quoted(rule['column'])}: {'; '.join(parts)}.")
+    return found
+
+
 def read_rows(path: str) -> list[dict]:
-    """The rows of a delimited text file in UTF-8 with a header; blank lines are skipped."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        mark = max(DELIMITERS, key=lambda delimiter: len(next(csv.reader([first], delimiter=delimiter), [])))
-        file.seek(0)
-        header, *lines = [line for line in csv.reader(file, delimiter=mark) if line] or [[]]
+    """The rows of a delimited text file with a header; blank lines are skipped."""
+    with open(path, "rb") as file:
+        text = _decoded(path, file.read())
+    first = io.StringIO(text, newline="").readline()
+    mark = max(DELIMITERS, key=lambda delimiter: len(next(csv.reader([first], delimiter=delimiter), [])))
+    lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if line]
+    header, *lines = lines or [[]]
     names = [(name.strip() and name) or f"unnamed column {i + 1}" for i, name in enumerate(header)]
     for number, line in enumerate(lines, start=2):
         if len(line) != len(names):
@@ -78,6 +86,23 @@ def read_rows(path: str) -> list[dict]:
     if mark == ";":
         _read_decimal_commas(rows)
     return rows
+
+
+def _decoded(path: str, data: bytes) -> str:
+    """UTF-8; UTF-16 with its mark; else Windows-1252 where every byte is a character of it and nothing looks like UTF-8."""
+    codecs = [("utf-8-sig", ""), ("cp1252", "Windows-1252, because it is not UTF-8")]
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        codecs = [("utf-16", "UTF-16, because its first bytes say so")]
+    elif CONTROLS.search(data) or not data.decode("utf-8", "ignore").isascii():
+        codecs = codecs[:1]
+    for codec, said in codecs:
+        try:
+            text = data.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        sys.stderr.write(said and f"{path.split('/')[-1]} was read as {said}.\n")
+        return text
+    raise ValueError(f"{path} is not UTF-8 text; save it as UTF-8.")
 
 
 def _read_decimal_commas(rows: list[dict]) -> None:
@@ -93,10 +118,17 @@ def _read_decimal_commas(rows: list[dict]) -> None:
                 row[name] = row[name].replace(",", ".")
 
 
-def _value(row: dict, column: str, i: int):
-    if column not in row:
-        raise ValueError(f"Row {i + 1} has no column {column!r}; the model needs it (its value may be empty).")
-    return row[column]
+def _values(rule: dict, rows: list[dict]) -> list:
+    """The values of one input, None for the words that stand for a missing value."""
+    column, everywhere = rule["column"], rule["kind"] in ("number", "date")
+    values = []
+    for i, row in enumerate(rows):
+        if column not in row:
+            raise ValueError(f"Row {i + 1} has no column {column!r}; the model needs it (its value may be empty).")
+        text = _text(row[column])
+        gone = text is None or text in rule["words"] or (everywhere and text.lower() in MODEL["words"])
+        values.append(None if gone else row[column])
+    return values
 
 
 def _text(value) -> str | None:
@@ -122,11 +154,18 @@ def _features(rule: dict, values: list) -> list[list[float]]:
 
 
 def _one_hot(rule: dict, text: str | None) -> tuple[list[float], bool]:
-    text = _known(text, rule["levels"])
+    text = _level(rule, text)
     features = [float(text == level) for level in rule["levels"]]
     if rule["pool"]:
         features.append(float(text is not None and text not in rule["levels"]))
     return features, text is None
+
+
+def _level(rule: dict, text: str | None) -> str | None:
+    """A text as the model spells it."""
+    levels = rule["levels"] + rule.get("pooled", [])
+    text = _known(text, levels)
+    return _spelled(text, levels, () if rule["kind"] == "category" else SAME_WORDS)
 
 
 def _known(text: str | None, levels: list[str]) -> str | None:
@@ -140,15 +179,15 @@ def _known(text: str | None, levels: list[str]) -> str | None:
 def _measured(rule: dict, values: list) -> list[list[float] | None]:
     """Numbers, dates, yes/no and ordered levels; None where missing."""
     if rule["kind"] == "number":
-        numbers = _written(values) if rule["form"] == "written" else _numbers(rule["column"], values)
+        numbers = [_written(rule["form"], v) for v in values] if rule["form"] else _numbers(rule["column"], values)
         for i, number in enumerate(numbers):
             if number is not None and abs(number) > LARGEST:
                 raise ValueError(f"Column {rule['column']!r} is infinite or beyond 1e100 in row {i + 1}.")
         return [None if number is None else [number] for number in numbers]
     if rule["kind"] == "date":
-        return [_date(rule, value, i) for i, value in enumerate(values)]
-    texts = [_spelled(_known(_text(value), rule["levels"]), rule["levels"]) for value in values]
-    levels = rule["levels"]
+        moments = _moments(rule, [_text(value) for value in values])
+        return [None if moment is None else _parts(moment, rule["clock"]) for moment in moments]
+    texts, levels = [_level(rule, _text(value)) for value in values], rule["levels"]
     if len(levels) == 1:
         return [[float(text == levels[0])] for text in texts]
     places = [levels.index(text) if text in levels else None for text in texts]
@@ -159,67 +198,112 @@ def _numbers(column: str, values: list) -> list[float | None]:
     numbers: list[float | None] = []
     for i, value in enumerate(values):
         text = str(float(value)) if isinstance(value, (bool, int)) else _text(value)
-        if text is not None and not NUMBER.fullmatch(text):
+        plain = "-" + text[1:] if text and text[0] in MINUS else text or ""
+        if text is not None and not NUMBER.fullmatch(plain):
             raise ValueError(f"Column {column!r} holds {text[:60]!r} in row {i + 1} where a number was expected.")
-        numbers.append(None if text is None else float(text))
+        numbers.append(None if text is None else float(plain))
     return numbers
 
 
-def _written(values: list) -> list[float | None]:
-    """Numbers with units and separators; which sign is decimal is told from all of them together."""
-    found = [AROUND.match(_text(value) or "") for value in values]
-    digits = [match[1] for match in found if match]
-    comma = _decimal_comma(digits)
-    plain = [match and match[1].replace("." if comma else ",", "").replace(",", ".") for match in found]
-    return [float(text) if text and NUMBER.fullmatch(text) else None for text in plain]
+def _written(form: str, value) -> float | None:
+    """A number with units, separators, a long minus or in parentheses; None where it is none.
+
+    What has a meaning with a decimal point and with a decimal comma has that of the form.
+    """
+    text = _text(value) or ""
+    if enclosed := IN_PARENTHESES.fullmatch(text):
+        sign, digits = "-", enclosed[1]
+    elif signed := SIGNED.fullmatch(text):
+        first, before, second, digits = signed.groups()
+        hyphen = second and before[-1:].isalpha() and not CURRENCY.fullmatch(before.strip())
+        sign = "?" if hyphen else first + second
+    else:
+        return None
+    point, comma = POINT_DECIMAL.fullmatch(digits), COMMA_DECIMAL.fullmatch(digits)
+    if sign not in ("", "+", *MINUS) or not (point or comma):
+        return None
+    as_comma = comma and (form == "written," or not point)
+    plain = digits.replace(".", "").replace(",", ".") if as_comma else digits.replace(",", "")
+    return float(plain) if sign in ("", "+") else -float(plain)
 
 
-def _decimal_comma(digits: list[str]) -> bool:
-    points = all(POINT_DECIMAL.fullmatch(text) for text in digits)
-    commas = all(COMMA_DECIMAL.fullmatch(text) for text in digits)
-    if points and commas:
-        return not any(map(SURE_OF_POINT.search, digits)) and any(map(SURE_OF_COMMA.search, digits))
-    return commas
-
-
-def _spelled(text: str | None, levels: list[str]) -> str | None:
-    """Another spelling of a level brought to its own: yes and YES, 0/1 and false/true."""
+def _spelled(text: str | None, levels: list[str], same_words) -> str | None:
+    """Another spelling of a level brought to its own: yes and YES, where there are `same_words` 0/1 and false/true too."""
     own = {level.lower(): level for level in levels}
-    if text is None or len(own) < len(levels):
+    if text is None or len(own) < len(levels) or text in levels:
         return text
-    for pair, same in (SAME_WORDS, SAME_WORDS[::-1]):
+    for pair, same in zip(same_words, same_words[::-1]):
         if set(own) == set(pair):
             own = {**own, **{word: own[level] for word, level in zip(same, pair)}}
             break
     return own.get(text.lower(), text)
 
 
-def _date(rule: dict, value, i: int) -> list[float] | None:
-    text = _text(value)
-    if text is None:
-        return None
-    moment = _moment(text, rule["form"])
-    if moment is None:
-        raise ValueError(
-            f"Column {rule['column']!r} holds {text[:60]!r} in row {i + 1} where a date written as before was expected."
-        )
+def _parts(moment: datetime, clock: bool) -> list[float]:
     months = [float(moment.month == k) for k in range(1, 13)]
     days = [float(moment.isoweekday() == k) for k in range(1, 8)]
-    clock = [moment.hour + moment.minute / 60] if rule["clock"] else []
-    return [float(moment.year), *months, float(moment.day), *days, *clock]
+    whole = [float(moment.year), *months, float(moment.day), *days]
+    return [*whole, moment.hour + moment.minute / 60] if clock else whole
 
 
-def _moment(text: str, form: str) -> datetime | None:
-    forms = ["%Y-%m-%d" + clock for clock in CLOCKS] if form == "typed" else [form]
-    if form != "%Y%m%d":
-        for pattern, replacement in PLAIN_DATES:
-            text = re.sub(pattern, replacement, text, count=1)
+def _moments(rule: dict, texts: list[str | None]) -> list[datetime | None]:
+    """Dates as the model knows them or in ISO form; those of a column that had a type of its own in any clear form."""
+    moments = [_moment(text, rule["forms"]) for text in texts]
+    wrong = [i for i, moment in enumerate(moments) if moment is None and texts[i] is not None]
+    readings = [[_moment(text, [form]) for text in texts] for form in (rule["others"] if wrong else ())]
+    whole = [each for each in readings if each.count(None) == texts.count(None)]
+    if whole and all(each == whole[0] for each in whole):
+        return whole[0]
+    if wrong:
+        raise ValueError(
+            f"Column {rule['column']!r} holds {_quoted(texts[wrong[0]])} in row {wrong[0] + 1} where a date written like "
+            f"{rule['like']} was expected."
+        )
+    return moments
+
+
+def _moment(text: str | None, forms: list[str]) -> datetime | None:
+    plain = text or ""
+    for pattern, replacement in MODEL["dates"]:
+        plain = re.sub(pattern, replacement, plain, count=1)
     for each in forms:
         try:
-            return datetime.strptime(text, each)
+            return datetime.strptime(plain, each)
         except ValueError:
             continue
     return None
+
+
+def _new_levels(rule: dict, values: list) -> str:
+    known = rule["levels"] + rule.get("pooled", [])
+    texts = [_level(rule, _text(value)) for value in values] if known else []
+    others = [text for text in texts if text is not None and text not in known]
+    shown = ", ".join(map(_quoted, sorted(set(others))[:5]))
+    said = f"{_counted(len(others), 'row')} with a value it did not have before ({shown}), taken as {rule['unseen']}"
+    return said if others else ""
+
+
+def _no_numbers(rule: dict, values: list) -> str:
+    texts = [_text(value) for value in values] if rule["kind"] == "number" and rule["form"] else []
+    wrong = [i for i, text in enumerate(texts) if text is not None and _written(rule["form"], text) is None]
+    if not wrong:
+        return ""
+    what = f"{_counted(len(wrong), 'value')} that {'is' if len(wrong) == 1 else 'are'} no number"
+    return f"{what}, such as {_quoted(texts[wrong[0]])} (row {wrong[0] + 1}), taken as missing"
+
+
+def _new_gaps(rule: dict, values: list) -> str:
+    n_missing = sum(_text(value) is None for value in values)
+    said = f"{_counted(n_missing, 'row')} without a value, which it always had before, taken as {rule['filled']}"
+    return said if n_missing and rule["filled"] else ""
+
+
+def _quoted(text: str | None) -> str:
+    return repr(text if text is None or len(text) <= 60 else text[:59] + "…")
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _outputs(features: list[float]) -> list[float]:
@@ -248,15 +332,17 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python score.py NEW.csv > scores.csv\n")
         return 2
     try:
-        scored = score(read_rows(arguments[0]))
+        rows = read_rows(arguments[0])
+        scored, said = score(rows), remarks(rows)
     except (OSError, ValueError, csv.Error) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    sys.stderr.write("".join(f"{sentence}\n" for sentence in said))
     out, classes = csv.writer(sys.stdout, lineterminator="\n"), MODEL["classes"] or []
     out.writerow(["row", "prediction", *(f"probability of {name}" for name in classes)])
     for i, row in enumerate(scored, start=1):
-        said = row["prediction"] if MODEL["classes"] is None else harmless(row["prediction"])
-        out.writerow([i, said, *row.get("probabilities", {}).values()])
+        shown = row["prediction"] if MODEL["classes"] is None else harmless(row["prediction"])
+        out.writerow([i, shown, *row.get("probabilities", {}).values()])
     return 0
 
 

@@ -9,6 +9,10 @@ import numpy as np
 
 from shrinkwise.compare.model import TableModel
 from shrinkwise.compare.predictors import LinearPredictor, NetworkPredictor
+from shrinkwise.tables import ColumnPlan
+from shrinkwise.tables.dates import FORMS, ISO, PLAIN, TYPED, written_like
+from shrinkwise.tables.features import filled_as, unseen_as
+from shrinkwise.tables.words import WORDS
 
 _PLACE = "MODEL: dict = {}\n"
 
@@ -20,22 +24,35 @@ def score_py(model: TableModel) -> str:
 
 
 def as_numbers(model: TableModel) -> dict[str, Any]:
-    """A model as texts, numbers and lists: the rules of its inputs, the standardisation, its linear layers."""
+    """A model as texts, numbers and lists: the rules of the inputs it uses, the standardisation, its linear layers."""
     encoder, plan = model.encoder, model.plan
-    kept = ("kind", "form", "levels", "fill", "gaps", "pool", "clock")
-    rules = [
-        {"column": column.name, **{name: rule[name] for name in kept if name in rule}}
-        for column, rule in zip(plan.kept, encoder.rules, strict=True)
-    ]
+    ends = np.cumsum([len(rule["features"]) for rule in encoder.rules])
+    varies = np.split(encoder.varies, ends[:-1])
+    used = [j for j, number in enumerate(encoder.inputs) if number in model.used]
+    (weights, biases), *others = layers(model)
     return {
         "target": plan.target,
         "classes": plan.classes,
-        "rules": rules,
-        "varies": [int(v) for v in encoder.varies],
-        "mean": encoder.mean.tolist(),
-        "scale": encoder.scale.tolist(),
-        "layers": layers(model),
+        "words": list(WORDS),
+        "dates": [(pattern, replacement.replace("$", "\\")) for pattern, replacement in PLAIN],
+        "rules": [_rule(plan.kept[i], encoder.rules[i]) for i in sorted(model.used)],
+        "varies": [int(v) for i in sorted(model.used) for v in varies[i]],
+        "mean": encoder.mean[used].tolist(),
+        "scale": encoder.scale[used].tolist(),
+        "layers": [([[row[j] for j in used] for row in weights], biases), *others],
     }
+
+
+def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
+    """What score.py has to know of an input."""
+    kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock")
+    stated = {"column": column.name, **{name: rule[name] for name in kept if name in rule}}
+    stated |= {"unseen": unseen_as(rule), "filled": filled_as(rule)}
+    if column.kind == "date":
+        known = [] if column.form == TYPED else [column.form]
+        others = list(FORMS) if column.form == TYPED else []
+        stated |= {"forms": [*known, *ISO], "others": others, "like": written_like(column.form)}
+    return stated
 
 
 def layers(model: TableModel) -> list[tuple[list[list[float]], list[float]]]:

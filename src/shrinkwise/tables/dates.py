@@ -6,6 +6,7 @@ and weekday are 0/1 features, because June is not twice March. What could be rea
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import product
 
 import numpy as np
@@ -17,8 +18,20 @@ _DAYS = (
     *("%d %b %Y", "%d %B %Y", "%d %b %y", "%b %d %Y", "%B %d %Y"),
 )
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+ISO, FORMS = tuple(_DAYS[0] + clock for clock in _CLOCKS), tuple(map("".join, product(_DAYS, _CLOCKS)))
 COMPACT = "%Y%m%d"
 TYPED = "typed"  # the column's own type is a date or a moment
+
+PLAIN = (  # what dates are brought to before they are read, pattern and replacement
+    (r"[T ,]+(\d{1,2}:\d{2})", " $1"),
+    (r"(:\d{2}([.,]\d+)?( ?[AaPp][Mm])?) ?(Z|UTC|[+-]\d{2}:?\d{2})$", "$1"),
+    (r"(:\d{2})[.,]\d+", "$1"),
+    (r"(\d) ?([AaPp][Mm])$", "$1 $2"),
+    (r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})", "$1-$2-$3"),
+    (r"^(\d{4})[-/](0[1-9]|1[0-2])$", "$1-$2-01"),
+    (r"^(\d{1,2})[- ]([A-Za-z]{3,9})\.?,?[- ](\d{2,4})", "$1 $2 $3"),
+    (r"^([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})", "$1 $2 $3"),
+)
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -34,10 +47,10 @@ def date_format(text: pl.Series) -> str:
     """
     values = _plain(text.drop_nulls().unique())
     readable: dict[str, pl.Series] = {}
-    for day, clock in product(_DAYS, _CLOCKS):
-        moments = _read(values, day + clock)
+    for form in FORMS:
+        moments = _read(values, form)
         if not moments.null_count() and int(str(moments.dt.year().min())) >= 100:  # "%Y" reads 24 as the year 24
-            readable[day + clock] = moments
+            readable[form] = moments
     if not readable:
         return ""
     formats = list(readable)
@@ -48,23 +61,30 @@ def date_format(text: pl.Series) -> str:
 def read_dates(series: pl.Series, text: pl.Series, form: str) -> pl.Series:
     """The moments of a column whose dates are written as `form` says (date_format, COMPACT or TYPED); null elsewhere.
 
-    `text` is the column as trimmed text.
+    `text` is the column as trimmed text. An ISO date is read whatever the form; in a column of dates that had their own type,
+    any form that `date_format` finds.
     """
     if form == TYPED and series.dtype in (pl.Date, pl.Datetime):
         moments = series.alias("")
         if series.dtype == pl.Datetime and getattr(series.dtype, "time_zone", None):
             moments = moments.dt.replace_time_zone(None)
         return moments.cast(pl.Datetime("us"))
-    if form == COMPACT:
-        return text.str.to_date(COMPACT, strict=False).cast(pl.Datetime("us"))
     plain = _plain(text)
-    if form != TYPED:
-        return _read(plain, form)
-    found = (_read(plain, "%Y-%m-%d" + clock) for clock in _CLOCKS)  # the type was lost on the way through a CSV
-    moments = next(found)
-    for other in found:
-        moments = moments.zip_with(moments.is_not_null(), other)
+    moments = _read(plain, form if form != TYPED else _DAYS[0])
+    for iso in ISO:  # has one meaning, however the others are written
+        if (moments.is_null() & text.is_not_null()).any():
+            moments = moments.zip_with(moments.is_not_null(), _read(plain, iso))
+    if form == TYPED and (moments.is_null() & text.is_not_null()).any() and (other := date_format(text)):
+        return _read(plain, other)  # the type was lost on the way through a CSV
     return moments
+
+
+def written_like(form: str) -> str:
+    """An evening in December 2023 as `form` writes it, to show how a date is to be written."""
+    day = datetime(2023, 12, 31, 23, 30)
+    if form in (TYPED, COMPACT):
+        return f"{day:%Y-%m-%d}" if form == TYPED else f"{day:%Y%m%d}"
+    return day.strftime(form if form.startswith(_DAYS[0]) else form.replace("-", "/"))
 
 
 def date_features(name: str, has_clock: bool) -> list[str]:
@@ -98,16 +118,7 @@ def has_clock(form: str, moments: pl.Series) -> bool:
 
 def _plain(text: pl.Series) -> pl.Series:
     """Dates with one separator, without time zone and parts of a second; a month alone is its first day."""
-    for pattern, replacement in (
-        (r"[T ,]+(\d{1,2}:\d{2})", " $1"),
-        (r"(:\d{2}([.,]\d+)?( ?[AaPp][Mm])?) ?(Z|UTC|[+-]\d{2}:?\d{2})$", "$1"),
-        (r"(:\d{2})[.,]\d+", "$1"),
-        (r"(\d) ?([AaPp][Mm])$", "$1 $2"),
-        (r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})", "$1-$2-$3"),
-        (r"^(\d{4})[-/](0[1-9]|1[0-2])$", "$1-$2-01"),
-        (r"^(\d{1,2})[- ]([A-Za-z]{3,9})\.?,?[- ](\d{2,4})", "$1 $2 $3"),
-        (r"^([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})", "$1 $2 $3"),
-    ):
+    for pattern, replacement in PLAIN:
         text = text.str.replace(pattern, replacement)
     return text
 

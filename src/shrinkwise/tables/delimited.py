@@ -16,14 +16,15 @@ import polars as pl
 from .errors import InputError, counted, first_line
 from .kinds import typed
 from .names import name_unnamed, refuse_duplicates, refuse_too_wide
+from .words import found_words
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _SNIFFED = 1 << 18  # bytes at the beginning from which the delimiter is chosen
 _BLOCK = 1 << 24  # bytes scanned at once, so that the scan's arrays stay small beside the file
 _QUOTE, _LINE_END, _RETURN = b'"\n\r'
 
-_DECIMAL_COMMA = r"^[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?$"
-_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})?$"
+_DECIMAL_COMMA = "^[+\u2212\u2013-]?" r"(\d+,?\d*|,\d+)([eE][+-]?\d+)?$"
+_THOUSANDS = "^[+\u2212\u2013-]?" r"[1-9]\d{0,2}(,\d{3})?$"
 
 
 def parse_delimited(name: str, data: bytes) -> pl.DataFrame:
@@ -185,7 +186,7 @@ def _typed(frame: pl.DataFrame, *, decimal_comma: bool) -> pl.DataFrame:
     columns = [typed(column) for column in frame]
     if decimal_comma and not any(column.dtype == pl.Float64 for column in columns):
         with_commas = {column.name: column.alias("") for column in columns if _has_commas(column)}
-        if not all(column.drop_nulls().str.contains(_THOUSANDS).all() for column in with_commas.values()):
+        if not all(_numbers_of(column).str.contains(_THOUSANDS).all() for column in with_commas.values()):
             points = {name: column.str.replace(",", ".", literal=True) for name, column in with_commas.items()}
             columns = [typed(points.get(column.name, column)).alias(column.name) for column in columns]
     return pl.DataFrame(columns)
@@ -195,5 +196,10 @@ def _has_commas(column: pl.Series) -> bool:
     """Whether the values present are numbers once their comma is a point, and some have one."""
     if column.dtype != pl.String:
         return False
-    values = column.alias("").drop_nulls()
+    values = _numbers_of(column.alias(""))
     return values.str.contains(_DECIMAL_COMMA).all() and values.str.contains(",", literal=True).any()
+
+
+def _numbers_of(text: pl.Series) -> pl.Series:
+    """The values present without the words that stand for missing ones where all others are numbers."""
+    return text.filter(text.is_not_null() & ~text.is_in(found_words(text)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -52,8 +53,9 @@ class Encoder:
 
         A column's rows are picked when its turn comes, so that no second table is made.
         """
-        columns = self._inputs_of(frame)
-        n_rows = len(columns[0]) if rows is None else len(rows)
+        frame = as_frame(frame)
+        columns = cast(list[pl.Series], self._inputs_of(frame))
+        n_rows = frame.height if rows is None else len(rows)
         self.rules, parts, filled = [], [], 0.0
         for plan, whole in zip(self.plan.kept, columns, strict=True):
             series = whole if rows is None else whole.gather(rows)
@@ -73,14 +75,15 @@ class Encoder:
         self.feature_names = [name for (_, name), varies in zip(named, self.varies, strict=True) if varies]
         return self
 
-    def transform(self, frame: Any, rows: np.ndarray | None = None):
+    def transform(self, frame: Any, rows: np.ndarray | None = None, needed: Collection[int] | None = None):
         """The standardised features of `frame`, (n, n_features); its columns may be in any order, others are ignored.
 
-        With `rows` those of the rows numbered so alone.
+        With `rows` those of the rows numbered so alone. With `needed`, indices into `plan.kept`, no other column is looked at
+        or has to be there: its features are 0.
 
         Raises InputError for an input column that is absent and for a value that is no number in a column of numbers.
         """
-        raw = self.raw(frame, rows)
+        raw = self.raw(frame, rows, needed)
         if self.sparse:
             raw.data /= self.scale[raw.indices]
             return raw
@@ -88,18 +91,24 @@ class Encoder:
         raw /= self.scale
         return raw
 
-    def raw(self, frame: Any, rows: np.ndarray | None = None):
-        """The features in the units of the data, missing values filled in: what `in_data_units` coefficients multiply."""
-        columns, start = self._inputs_of(frame), 0
-        n_rows = len(columns[0]) if rows is None else len(rows)
+    def raw(self, frame: Any, rows: np.ndarray | None = None, needed: Collection[int] | None = None):
+        """The features in the units of the data, missing values filled in: what `in_data_units` coefficients multiply.
+
+        Those of columns that are not `needed` are at their mean.
+        """
+        frame, start, place = as_frame(frame), 0, 0
+        n_rows = frame.height if rows is None else len(rows)
         design = _SparseDesign() if self.sparse else _DenseDesign(n_rows, int(self.varies.sum()))
-        for rule, whole in zip(self.rules, columns, strict=True):
-            series = whole if rows is None else whole.gather(rows)
+        for rule, whole in zip(self.rules, self._inputs_of(frame, needed), strict=True):
             stop = start + len(rule["features"])
             varies = self.varies[start:stop]
-            block = features(rule, series)
-            design.add(block if varies.all() else block[:, varies])
-            start = stop
+            width = int(varies.sum())
+            if whole is None:
+                design.add(np.broadcast_to(self.mean[place : place + width], (n_rows, width)))
+            else:
+                block = features(rule, whole if rows is None else whole.gather(rows))
+                design.add(block if varies.all() else block[:, varies])
+            start, place = stop, place + width
         return design.matrix()
 
     def in_data_units(self, coef: np.ndarray, intercept: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
@@ -107,18 +116,20 @@ class Encoder:
         coef = np.asarray(coef) / self.scale
         return coef, np.asarray(intercept) - coef @ self.mean
 
-    def remarks(self, frame: Any) -> list[str]:
+    def remarks(self, frame: Any, needed: Collection[int] | None = None) -> list[str]:
         """What `transform` does with values of `frame` of a sort that `fit` did not see, in sentences."""
-        found = (remark(rule, series) for rule, series in zip(self.rules, self._inputs_of(frame), strict=True))
+        columns = zip(self.rules, self._inputs_of(as_frame(frame), needed), strict=True)
+        found = (remark(rule, series) for rule, series in columns if series is not None)
         return [sentence for sentence in found if sentence]
 
-    def _inputs_of(self, frame: Any) -> list[pl.Series]:
-        frame = as_frame(frame)
+    def _inputs_of(self, frame: pl.DataFrame, needed: Collection[int] | None = None) -> list[pl.Series | None]:
+        """The columns of the plan, None for those that are not needed."""
         columns = dict(zip(frame.columns, frame.get_columns(), strict=True))
-        for column in self.plan.kept:
-            if column.name not in columns:
+        wanted = [needed is None or index in needed for index in range(len(self.plan.kept))]
+        for column, is_needed in zip(self.plan.kept, wanted, strict=True):
+            if is_needed and column.name not in columns:
                 raise no_such_column("The table", column.name, frame.columns)
-        return [columns[column.name] for column in self.plan.kept]
+        return [columns[c.name] if is_needed else None for c, is_needed in zip(self.plan.kept, wanted, strict=True)]
 
 
 class _DenseDesign:

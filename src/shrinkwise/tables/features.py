@@ -1,7 +1,8 @@
 """One input column as features: what is learned from it, and how a rule turns values into numbers.
 
-A rule is a plain dict: kind, form, levels, fill (what stands in for a missing value, one number per feature without
-gaps), gaps (whether there were any), pool (whether rare levels share a feature), features (their names).
+A rule is a plain dict: kind, form, levels, words (that are missing), fill (what stands in for a missing value, one number
+per feature without gaps), gaps (whether there were any), pool (whether rare levels share a feature), features (their
+names).
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from .dates import date_features, date_values, has_clock, read_dates
+from .dates import date_features, date_values, has_clock, read_dates, written_like
 from .errors import InputError, counted, figure, quoted
 from .judging import LEVEL_ROWS, MAX_LEVELS
 from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing, refuse_infinite
-from .measures import read_written
+from .measures import WRITTEN, WRITTEN_COMMA, read_written
+from .spelling import alike, spelled_alike
+from .words import present
 
-_BOOLEAN_WORDS = (("false", "true"), ("0", "1"))
 POOL = "(rare)"
 
 
 def learned(column: ColumnPlan, series: pl.Series) -> dict[str, Any]:
     """What is learned about one column from the rows of `series`."""
-    rule: dict[str, Any] = {"kind": column.kind, "form": column.form, "levels": column.levels or [], "pool": False}
+    rule = _rule(column) | {"pool": False}
     _LEARNERS.get(column.kind, _learn_measure)(rule, column.name, series)
     if rule["gaps"]:
         rule["features"].append(f"{column.name} is missing")
@@ -35,7 +37,7 @@ def features(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
     block = np.empty((len(series), len(rule["features"])), order="F")
     width = len(rule["features"]) - bool(rule["gaps"])
     if rule["kind"] == "category":
-        codes, missing = level_codes(rule, as_text(series))
+        codes, missing = level_codes(rule, level_text(rule, series))
         for level in range(width):
             block[:, level] = codes == level
     else:
@@ -49,15 +51,15 @@ def features(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
 
 def column_values(column: ColumnPlan, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """One number per row (n,) that tells the column's values apart, NaN where missing, and where it is missing."""
+    rule = _rule(column)
     if column.kind == "category":
-        text = as_text(series)
+        text = level_text(rule, series)
         gaps = text.is_null().to_numpy()
         return np.where(gaps, np.nan, text.rank("dense").fill_null(0).to_numpy().astype(float)), gaps
-    rule = {"kind": column.kind, "form": column.form, "levels": column.levels or []}
     if column.kind == "date":
-        values = read_dates(series, as_text(series), column.form).cast(pl.Int64).cast(pl.Float64).to_numpy()
+        values = _moments(rule, series).cast(pl.Int64).cast(pl.Float64).to_numpy()
     elif column.kind == "ordered":
-        codes = codes_of(as_text(series), list(rule["levels"])).astype(float)
+        codes = codes_of(level_text(rule, series), rule["levels"]).astype(float)
         values = np.where(codes == len(rule["levels"]), np.nan, codes)
     else:
         values = measured(rule, series)[:, 0]
@@ -68,16 +70,25 @@ def measured(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
     """A column that is no category as float64 (n, features without the gaps'), NaN where missing."""
     kind, levels = rule["kind"], rule["levels"]
     if kind == "number":
-        return (_written(series) if rule["form"] == "written" else _numbers(series))[:, None]
+        read = _written if rule["form"] in (WRITTEN, WRITTEN_COMMA) else _numbers
+        return read(rule, present(rule, series))[:, None]
     if kind == "date":
         return date_values(_moments(rule, series), rule["clock"])
-    text = spelled_alike(as_text(series), levels)
+    text = level_text(rule, series)
     if kind == "ordered":
         codes = codes_of(text, levels)
         return np.where(codes[:, None] == len(levels), np.nan, codes[:, None] >= np.arange(1, len(levels)))
     if len(levels) == 1:  # present or missing: missing is its other value
         return text.eq(levels[0]).fill_null(False).to_numpy().astype(float)[:, None]
     return np.array([0.0, 1.0, np.nan])[codes_of(text, levels)][:, None]
+
+
+def level_text(rule: dict[str, Any], series: pl.Series) -> pl.Series:
+    """A column with levels as text, its levels spelled as the rule spells them, missing as null."""
+    text = as_text(present(rule, series))
+    if rule["kind"] == "category":
+        return alike(text, rule["levels"] + rule.get("pooled", []))
+    return spelled_alike(text, rule["levels"])
 
 
 def level_codes(rule: dict[str, Any], text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -89,33 +100,70 @@ def level_codes(rule: dict[str, Any], text: pl.Series) -> tuple[np.ndarray, np.n
 
 def remark(rule: dict[str, Any], series: pl.Series) -> str:
     """What `features` does with values of a sort that was not there when the rule was learned."""
-    parts, n_missing = [], int(is_missing(series).sum())
-    if rule["levels"]:
-        text = as_text(series) if rule["kind"] == "category" else spelled_alike(as_text(series), rule["levels"])
-        other = text.filter(text.is_not_null() & ~text.is_in(rule["levels"] + rule.get("pooled", [])))
-        if len(other):
-            shown = ", ".join(map(quoted, sorted(set(other.to_list()))[:5]))
-            unseen = {"category": f"one of the rare ones, {POOL}" if rule["pool"] else "none of its levels"}
-            parts.append(
-                f"{counted(len(other), 'row')} with a value it did not have before ({shown}), taken as "
-                f"{unseen.get(rule['kind'], 'missing')}"
-            )
-    presence = rule["kind"] == "yes/no" and len(rule["levels"]) == 1
-    if n_missing and not rule["gaps"] and not presence:
-        first = figure(rule["fill"][0]) if rule["fill"] else ""
-        filled = {
-            "number": f"its median {first}",
-            "category": "none of its levels",
-            "date": "a date in the middle",
-            "ordered": "its median level",
-        }
-        meaning = filled.get(rule["kind"], f"{first}, its more frequent value")
-        parts.append(f"{counted(n_missing, 'row')} without a value, which it always had before, taken as {meaning}")
+    series = present(rule, series)
+    parts = [part for part in (_new_levels(rule, series), _no_numbers(rule, series), _new_gaps(rule, series)) if part]
     return f"Column {quoted(series.name)}: {'; '.join(parts)}." if parts else ""
 
 
-def _learn_category(rule: dict[str, Any], name: str, series: pl.Series) -> None:
+def _new_levels(rule: dict[str, Any], series: pl.Series) -> str:
+    if not (known := rule["levels"] + rule.get("pooled", [])):
+        return ""
+    text = level_text(rule, series)
+    other = text.filter(text.is_not_null() & ~text.is_in(known))
+    if not len(other):
+        return ""
+    shown = ", ".join(map(quoted, sorted(set(other.to_list()))[:5]))
+    return f"{counted(len(other), 'row')} with a value it did not have before ({shown}), taken as {unseen_as(rule)}"
+
+
+def _no_numbers(rule: dict[str, Any], series: pl.Series) -> str:
+    """Values that `_written` could not read."""
+    if rule["form"] not in (WRITTEN, WRITTEN_COMMA) or series.dtype.is_numeric():
+        return ""
     text = as_text(series)
+    wrong = np.isnan(read_written(text, rule["form"])) & text.is_not_null().to_numpy()
+    if not wrong.any():
+        return ""
+    row, n = int(np.argmax(wrong)), int(wrong.sum())
+    what = f"{counted(n, 'value')} that {'is' if n == 1 else 'are'} no number"
+    return f"{what}, such as {quoted(text[row])} (row {row + 1}), taken as missing"
+
+
+def _new_gaps(rule: dict[str, Any], series: pl.Series) -> str:
+    n_missing = int(is_missing(series).sum())
+    if not n_missing or not filled_as(rule):
+        return ""
+    return f"{counted(n_missing, 'row')} without a value, which it always had before, taken as {filled_as(rule)}"
+
+
+def unseen_as(rule: dict[str, Any]) -> str:
+    """What a level that was not learned is taken as, in words."""
+    if rule["kind"] != "category":
+        return "missing"
+    return f"one of the rare ones, {POOL}" if rule["pool"] else "none of its levels"
+
+
+def filled_as(rule: dict[str, Any]) -> str:
+    """What a missing value is taken as where none was missing before, in words; "" where some were, or missing is a value."""
+    if rule["gaps"] or (rule["kind"] == "yes/no" and len(rule["levels"]) == 1):
+        return ""
+    first = figure(rule["fill"][0]) if rule["fill"] else ""
+    filled = {
+        "number": f"its median {first}",
+        "category": "none of its levels",
+        "date": "a date in the middle",
+        "ordered": "its median level",
+    }
+    return filled.get(rule["kind"], f"{first}, its more frequent value")
+
+
+def _rule(column: ColumnPlan) -> dict[str, Any]:
+    """What the plan says of a column."""
+    return {"kind": column.kind, "form": column.form, "levels": column.levels or [], "words": column.words or []}
+
+
+def _learn_category(rule: dict[str, Any], name: str, series: pl.Series) -> None:
+    text = level_text(rule, series)
     counts = text.drop_nulls().value_counts(name="rows")
     counts.columns = ["level", "rows"]
     frequent = counts.filter(pl.col("rows") >= LEVEL_ROWS).sort("rows", "level", descending=[True, False])
@@ -157,22 +205,7 @@ def _learn_measure(rule: dict[str, Any], name: str, series: pl.Series) -> None:
 _LEARNERS = {"category": _learn_category, "date": _learn_date}
 
 
-def spelled_alike(text: pl.Series, levels: list[str]) -> pl.Series:
-    """A yes/no or ordered column with other spellings of its levels brought to theirs: yes and YES, 0/1 and false/true."""
-    own = {level.lower(): level for level in levels}
-    if len(own) < len(levels):  # they differ by case alone
-        return text
-    for pair, same in (_BOOLEAN_WORDS, _BOOLEAN_WORDS[::-1]):
-        if set(own) == set(pair):
-            return _spelled(text, own | dict(zip(same, map(own.__getitem__, pair), strict=True)))
-    return _spelled(text, own)
-
-
-def _spelled(text: pl.Series, own: dict[str, str]) -> pl.Series:
-    return text.str.to_lowercase().replace_strict(own, default=text, return_dtype=pl.String)
-
-
-def _numbers(series: pl.Series) -> np.ndarray:
+def _numbers(_: dict[str, Any], series: pl.Series) -> np.ndarray:
     numbers = as_numbers(series)
     wrong = np.isnan(numbers)
     if not series.dtype.is_numeric() and (wrong := wrong & ~is_missing(series)).any():
@@ -181,19 +214,20 @@ def _numbers(series: pl.Series) -> np.ndarray:
     return numbers
 
 
-def _written(series: pl.Series) -> np.ndarray:
+def _written(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
     """Numbers with units or separators; what is not one is missing, as it was when the column was judged."""
-    numbers = as_numbers(series) if series.dtype.is_numeric() else read_written(as_text(series))
+    numbers = as_numbers(series) if series.dtype.is_numeric() else read_written(as_text(series), rule["form"])
     refuse_infinite(series.name, numbers, np.arange(1, len(numbers) + 1))
     return numbers
 
 
 def _moments(rule: dict[str, Any], series: pl.Series) -> pl.Series:
+    series = present(rule, series)
     text = as_text(series)
     moments = read_dates(series, text, rule["form"])
     wrong = (moments.is_null() & text.is_not_null()).to_numpy()
     if wrong.any():
-        raise _not_read(series, wrong, "a date written as before")
+        raise _not_read(series, wrong, f"a date written like {written_like(rule['form'])}")
     return moments
 
 

@@ -20,6 +20,10 @@ MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "n
 # Squares and cross products of larger numbers leave the range of a float (1.8e308) within a few steps.
 LARGEST = 1e100
 
+_NEARLY_ALL = 0.95  # of the texts of an identifier are different: some are drawn twice
+
+ADVICE = " (or read with --number)"
+
 _IDENTIFIER_WORDS = set("id ids idx index key no nr row rowid rownum serial unnamed uuid".split())
 
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
@@ -50,6 +54,7 @@ class ColumnPlan:
     n_missing: int = 0
     form: str = ""
     leaks: bool = False
+    words: list[str] | None = None
 
     @property
     def is_input(self) -> bool:
@@ -78,7 +83,18 @@ def as_text(series: pl.Series) -> pl.Series:
 def as_numbers(series: pl.Series) -> np.ndarray:
     """The values as float64; NaN where missing and where the value is not a number."""
     is_number = series.dtype.is_numeric() or series.dtype == pl.Boolean
-    return (series if is_number else as_text(series)).cast(pl.Float64, strict=False).to_numpy()
+    return (series.cast(pl.Float64, strict=False) if is_number else floats(as_text(series))).to_numpy()
+
+
+def floats(text: pl.Series) -> pl.Series:
+    """Text as floats, null where it is no number; a minus may be "−" or "–"."""
+    return short_minus(text).cast(pl.Float64, strict=False)
+
+
+def short_minus(text: pl.Series) -> pl.Series:
+    """Text with the "−" or "–" that begins a number as "-"."""
+    begins = text.str.starts_with("\u2212") | text.str.starts_with("\u2013")  # tells most columns apart in no time
+    return text.str.replace("^[\u2212\u2013]([0-9.,])", "-$1") if begins.any() else text
 
 
 def codes_of(text: pl.Series, levels: list[str]) -> np.ndarray:
@@ -96,9 +112,9 @@ def typed(series: pl.Series) -> pl.Series:
     numbers = _plain_numbers(series)
     if numbers is not None and np.isnan(numbers.to_numpy()).sum() == numbers.null_count():
         return numbers  # most columns: nothing to trim, no missing marker
-    text = as_text(series).alias(series.name)
-    numbers = _plain_numbers(text)
-    return text if numbers is None else numbers
+    text = as_text(series)
+    numbers = _plain_numbers(short_minus(text))
+    return (text if numbers is None else numbers).alias(series.name)
 
 
 def is_missing(series: pl.Series) -> np.ndarray:
@@ -125,22 +141,35 @@ def refuse_infinite(name: str, numbers: np.ndarray, rows: np.ndarray) -> None:
         )
 
 
-def not_a_measure(name: str, numbers: np.ndarray, rows: np.ndarray) -> str:
+def not_a_measure(name: str, numbers: np.ndarray, rows: np.ndarray, n_different: int) -> str:
     """Why numbers are an identifier of their rows or dates; empty when they may measure something.
 
-    Identifiers count the rows of the file from 0 or 1, or are whole, all different and named like an identifier.
+    Identifiers count the rows of the file from 0 or 1, or are whole, named like an identifier and all different in the
+    `n_different` rows that are no copies of others.
     """
-    if np.isnan(numbers).any() or np.any(numbers != np.round(numbers)):
+    present = numbers[~np.isnan(numbers)]
+    if np.any(present != np.round(present)):
         return ""
     if np.array_equal(numbers, rows) or np.array_equal(numbers, rows - 1):
         return "a row number: it counts the rows of the table"
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
-    if words & _IDENTIFIER_WORDS and len(np.unique(numbers)) == len(numbers):
+    if words & _IDENTIFIER_WORDS and len(present) == len(numbers) and len(np.unique(numbers)) == n_different:
         return "an identifier: a whole number of its own in every row, and named like one"
-    if 19000101 <= numbers.min() and numbers.max() <= 21001231:
-        days = pl.Series(np.unique(numbers).astype(int)).cast(pl.String).str.to_date("%Y%m%d", strict=False)
+    if 19000101 <= present.min() and present.max() <= 21001231:
+        days = pl.Series(np.unique(present).astype(int)).cast(pl.String).str.to_date("%Y%m%d", strict=False)
         return "" if days.null_count() else "dates written as YYYYMMDD"
     return ""
+
+
+def names_rows(text: pl.Series) -> bool:
+    """Whether nearly every text is one of its own, and all have one pattern ("C-00123") or are codes of one length."""
+    values = text.drop_nulls()
+    if values.n_unique() < _NEARLY_ALL * len(values):
+        return False
+    if values.str.len_chars().n_unique() == 1 and values.str.contains(r"^\S*\d\S*$").all():
+        return True
+    pattern = values.str.replace_all(r"[0-9]+", "0").str.replace_all(r"[^\W\d_]+", "a").unique()
+    return len(pattern) == 1 and "0" in str(pattern[0])
 
 
 def date_reason(text: pl.Series) -> str:
@@ -149,31 +178,29 @@ def date_reason(text: pl.Series) -> str:
     return f"dates or times, such as {quoted(values.min())}" if values.str.contains(_DATE_OR_TIME).all() else ""
 
 
-def almost_numbers(text: pl.Series, rows: np.ndarray) -> str:
+def almost_numbers(text: pl.Series, rows: np.ndarray, advice: str = ADVICE) -> str:
     """Which few values keep a text column from being read as numbers; empty when there are more than one in ten."""
     present = text.is_not_null()
-    wrong = present & text.cast(pl.Float64, strict=False).is_null()
+    wrong = present & floats(text).is_null()
     if not 0 < int(wrong.sum()) <= 0.1 * int(present.sum()):
         return ""
     first = int(wrong.arg_true()[0])
     return (
         f"numbers except for {counted(int(wrong.sum()), 'value')} such as {quoted(text[first])} (row {rows[first]}), "
-        "to be left empty (or read with --number) if numbers are meant"
+        f"to be left empty{advice} if numbers are meant"
     )
 
 
-def disguised_numbers(text: pl.Series, rows: np.ndarray) -> str:
+def disguised_numbers(text: pl.Series, rows: np.ndarray, advice: str = ADVICE) -> str:
     """What keeps text from being read as numbers: few values, leading zeros, separators or units; else empty."""
     if _are_codes(text):
         return "codes with leading zeros"
     values = text.drop_nulls()
-    wrong = values.filter(values.cast(pl.Float64, strict=False).is_null())
+    wrong = values.filter(floats(values).is_null())
     if len(wrong) and values.str.contains(_WITH_SEPARATORS).all():
-        return (
-            f"numbers with separators or units such as {quoted(wrong[0])}, to be written plainly (or read with --number) "
-            "if numbers are meant"
-        )
-    return almost_numbers(text, rows)
+        such = f"numbers with separators or units such as {quoted(wrong[0])}"
+        return f"{such}, to be written plainly{advice} if numbers are meant"
+    return almost_numbers(text, rows, advice)
 
 
 def _plain_numbers(text: pl.Series) -> pl.Series | None:

@@ -1,4 +1,4 @@
-"""Columns that know the answer: alone they tell the target of rows that were left out.
+"""Columns that know the answer: alone they tell the target of rows that were left out, or of a large part of the rows.
 
 Such a column is mostly the target again under another name, or something that is known only afterwards.
 """
@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from .errors import figure, quoted
+
 _MOST_ROWS = 20_000
 # Of the squared error, or of the wrong guesses, that ignoring the column leaves, no more than this share is left.
 _LEFT = 0.01
 _FEWEST_TO_TELL = 10  # rows outside the largest class
+
+# A part of the rows is suspicious when it has at least this many of them and this share, and nearly all are of one class
+# that is not the usual one, which chance would bring about in one of a thousand tables.
+_PART_ROWS, _PART_SHARE, _PART_PURE, _USUAL, _CHANCE = 20, 0.1, 0.99, 0.7, 1e-3
+_SAME_ORDER = 0.98  # rank correlation
 
 
 def knows_target(x: np.ndarray, y: np.ndarray, has_classes: bool, seed: int = 0) -> str:
@@ -26,13 +33,69 @@ def knows_target(x: np.ndarray, y: np.ndarray, has_classes: bool, seed: int = 0)
     if not has_classes:
         total = np.square(y - y.mean()).sum()
         left = np.square(y - _others_mean(codes, y)).sum() if repeats >= 5 else _off_the_line(x, y)
-        return f"R² of {1 - left / total:.4f} on rows left out" if total > 0 and left <= _LEFT * total else ""
+        told = total > 0 and left <= _LEFT * total
+        return f"the target (R² of {1 - left / total:.4f} on rows left out)" if told else ""
     y = y.astype(int)
     wrong = len(y) - np.bincount(y).max()
     if wrong < _FEWEST_TO_TELL:
         return ""
     left = int((_others_class(codes, y) != y).sum() if repeats >= 5 else _unlike_neighbours(codes, y))
-    return f"it alone tells the class of all but {left} of {len(y)} rows" if left <= _LEFT * wrong else ""
+    if left > _LEFT * wrong:
+        return ""
+    return f"the class of all but {left} of {len(y)} rows" if left else f"the class of all {len(y)} rows"
+
+
+def tells_some(x: np.ndarray, y: np.ndarray, classes: list[str], name: str, n_columns: int) -> str:
+    """Which rows a column's values x (n,) give away, in words; "" for none.
+
+    Looked at are the rows where it is missing or present, above or below a value that a tenth of the rows have: a refund
+    above 0. Ranges of values with no such edge are not, because a good input has them too. NaN is missing; `n_columns` are
+    looked at altogether.
+    """
+    gaps, edge = np.isnan(x), _frequent(x)
+    parts = {f"without {name}": gaps, f"with {name}": ~gaps} if gaps.any() else {}
+    if edge is not None:
+        parts |= {f"with {name} above {figure(edge)}": x > edge, f"with {name} below {figure(edge)}": x < edge}
+    usual = np.bincount(y, minlength=len(classes)) / len(y)
+    for said, part in parts.items():
+        n = int(part.sum())
+        counts = np.bincount(y[part], minlength=len(classes))
+        top = int(counts.argmax())
+        pure = n >= max(_PART_ROWS, _PART_SHARE * len(y)) and counts[top] >= _PART_PURE * n and usual[top] < _USUAL
+        if pure and 4 * n_columns * usual[top] ** n < _CHANCE:
+            which = f"of the {n} rows {said}, all" if counts[top] == n else f"{counts[top]} of the {n} rows {said}"
+            return f"{which} are {quoted(classes[top])}"
+    return ""
+
+
+def same_order(x: np.ndarray, y: np.ndarray, seed: int = 0) -> str:
+    """Whether a column puts the rows in the order of a numeric target, in words; "" where it does not."""
+    rows = np.flatnonzero(~np.isnan(x))
+    rows = np.random.default_rng(seed).permutation(rows)[:_MOST_ROWS]
+    if len(rows) < max(_PART_ROWS, len(x) / 2):
+        return ""
+    ranks = np.stack([_ranks(x[rows]), _ranks(y[rows])])
+    if not ranks.std(axis=1).all():
+        return ""
+    alike = float(np.corrcoef(ranks)[0, 1])
+    if abs(alike) < _SAME_ORDER:
+        return ""
+    return f"it puts the rows in nearly the {'same' if alike > 0 else 'opposite'} order (rank correlation {alike:.3f})"
+
+
+def _frequent(x: np.ndarray, seed: int = 0) -> float | None:
+    """The most frequent number, when at least a tenth of the rows have it."""
+    some = np.random.default_rng(seed).permutation(len(x))[:_MOST_ROWS]
+    values, counts = np.unique(x[some][~np.isnan(x[some])], return_counts=True)
+    if not len(values) or counts.max() < _PART_SHARE * len(some):
+        return None
+    return float(values[counts.argmax()])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, ties shared evenly."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
 def _others_mean(codes: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,73 +1,124 @@
-"""Numbers that are written for people: with a unit, a currency, thousands separators."""
+"""Numbers that are written for people: with a unit, a currency, thousands separators, a long minus, in parentheses.
+
+A minus (-, − or –) stands before the digits or before what is in front of them; parentheses around the number are the
+accountants' minus. A value with a dash, plus or parenthesis anywhere else, or a hyphen behind a word ("lot-17"), is no
+number: that may be a sign too.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-_AROUND = r"^([^\d+\-.,]*)([+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?)([^\d]*)$"
-_BEFORE = r"^([$€£¥₹]|USD|EUR|GBP|CHF|JPY)? ?$"  # "level 3" and "lot 17" are names with a number
-_AFTER = r"^ ?([^\d\s,;]{1,5})?$"
-_POINT_DECIMAL = r"^[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?$"
-_COMMA_DECIMAL = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d*)?$"
-_SURE_OF_POINT = r"^[+-]?\d{1,3}(,\d{3}){2,}|,\d{3}\.\d"
-_SURE_OF_COMMA = r"^[+-]?\d{1,3}(\.\d{3}){2,}|\.\d{3},\d"
+WRITTEN, WRITTEN_COMMA = "written", "written,"  # how ColumnPlan.form calls such numbers, by their decimal sign
+
+_MINUS = "\\-\u2212\u2013"
+_MARKS = "+()\u00b1\u2010-\u2015\u2212\ufe63\uff0d\\-"  # every dash, and what else may be a sign
+_BEFORE = rf"[^\d{_MARKS}.,]*"
+_DIGITS = r"[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?"
+_AFTER = rf"(?:[^\W\d_]-[^\W\d_]|[^\d{_MARKS}])*"  # a hyphen between letters is none of them: "5 N-m"
+_SIGNED = rf"^([+{_MINUS}]?)\s?({_BEFORE})([+{_MINUS}]?)\s?({_DIGITS})({_AFTER})$"
+_IN_PARENTHESES = rf"^({_BEFORE})\(\s?({_BEFORE})({_DIGITS})({_AFTER})\)({_AFTER})$"
+
+_CREDIBLE_BEFORE = r"^([$€£¥₹]|USD|EUR|GBP|CHF|JPY)?$"  # "level 3" and "lot 17" are names with a number
+_CREDIBLE_AFTER = r"^([^\d\s,;]{1,5})?$"
+_POINT_DECIMAL = r"^((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+_COMMA_DECIMAL = r"^((\d{1,3}(\.\d{3})+|\d+)(,\d*)?|,\d+)([eE][+-]?\d+)?$"
+_SURE_OF_POINT = r"^\d{1,3}(,\d{3}){2,}|,\d{3}\.\d"
+_SURE_OF_COMMA = r"^\d{1,3}(\.\d{3}){2,}|\.\d{3},\d"
 
 
-def written_numbers(text: pl.Series) -> str:
-    """How numbers are written that can be read in one way only, in words; "" when the text is not such numbers.
+def written_numbers(text: pl.Series, *, sure: bool = True) -> tuple[str, str] | None:
+    """(form, how they are written in words) of numbers that can be read in one way only; None for any other text.
 
-    Every value has the same sign around it ("$ ", " %", " kg"), and its commas and points have one meaning: thousands
-    parted by commas are believed when some value has two of them or a decimal point behind one.
+    Every value has the same around it ("$ ", " %", " kg"), and its commas and points have one meaning: thousands parted
+    by commas are believed when some value has two of them or a decimal point behind one, or when the values have
+    something around them and no value allows the other meaning; not `sure`, the likelier meaning is taken. Parentheses are
+    a minus where some value has none.
     """
     parts = _parts(text.drop_nulls().unique())
-    if parts is None or parts["before"].n_unique() > 1 or parts["after"].n_unique() > 1:
-        return ""
-    digits = parts["digits"]
-    credible = parts["before"].str.contains(_BEFORE).all() and parts["after"].str.contains(_AFTER).all()
-    if not (credible and _meaning(digits, sure=True)):
-        return ""
-    around = f"{parts['before'][0]}…{parts['after'][0]}"
-    separators = digits.str.contains(r"[,]|\..*\.").any()
-    said = [f"written as {around!r}"] if around != "…" else []
-    return ", ".join(said + (["with separators"] if separators else []))
-
-
-def read_written(text: pl.Series) -> np.ndarray:
-    """The numbers in text (n,), whatever stands around them; NaN where there is none. A lone "1,234" is 1234."""
-    parts = text.str.extract_groups(_AROUND).struct.unnest()
-    digits = parts.to_series(1)
-    decimal = "," if _meaning(digits.drop_nulls(), sure=False) == "," else "."
-    thousands = "." if decimal == "," else ","
-    plain = digits.str.replace_all(thousands, "", literal=True).str.replace(decimal, ".", literal=True)
-    return plain.cast(pl.Float64, strict=False).to_numpy()
-
-
-def _parts(values: pl.Series) -> pl.DataFrame | None:
-    """What stands before, in and after the digits of every value; None when some value has no number."""
-    parts = values.str.extract_groups(_AROUND).struct.unnest()
-    parts.columns = ["before", "digits", "after"]
-    if not len(parts) or parts["digits"].null_count():
+    if not len(parts) or parts["digits"].null_count() or parts["enclosed"].all():
         return None
-    return parts.with_columns(pl.col("before", "after").fill_null(""))
+    before, after = (parts[side].str.strip_chars() for side in ("before", "after"))
+    if before.n_unique() > 1 or after.n_unique() > 1:
+        return None
+    around = f"{parts['before'][0]}…{parts['after'][0]}" if before[0] or after[0] else ""
+    enclosed, digits = parts["enclosed"].any(), parts["digits"]
+    decimal = _sure_decimal(digits, bool(around or enclosed))
+    if not (decimal or sure) and not np.isnan(read_written(digits, form := written_form(digits))).any():
+        decimal = "," if form == WRITTEN_COMMA else "."
+    credible = before.str.contains(_CREDIBLE_BEFORE).all() and after.str.contains(_CREDIBLE_AFTER).all()
+    if not (credible and decimal):
+        return None
+    said = [f"written as {around!r}"] if around else []
+    said += ["with separators"] if digits.str.contains(r"[,]|\..*\.").any() else []
+    said += ["negative in parentheses"] if enclosed else []
+    said += ["with a minus of their own"] if not said and parts["negative"].any() else []
+    return (WRITTEN_COMMA if decimal == "," else WRITTEN, ", ".join(said)) if said else None
 
 
-def _meaning(digits: pl.Series, *, sure: bool) -> str:
-    """The decimal sign of the numbers, "." or ","; "" when they are not numbers, or (sure) when either could be meant."""
+def written_form(text: pl.Series) -> str:
+    """WRITTEN, or WRITTEN_COMMA where more values can only be read with a decimal comma than only with a point."""
+    digits = _parts(text.drop_nulls().unique())["digits"].drop_nulls()
+    points, commas = digits.str.contains(_POINT_DECIMAL), digits.str.contains(_COMMA_DECIMAL)
+    return WRITTEN_COMMA if (commas & ~points).sum() > (points & ~commas).sum() else WRITTEN
+
+
+def read_written(text: pl.Series, form: str) -> np.ndarray:
+    """The numbers in text (n,), whatever stands around them; NaN where there is none.
+
+    Each is read by itself: `form` decides only about those that have a meaning with either decimal sign, as "1,234" has.
+    """
+    parts = _parts(text)
+    digits = parts["digits"]
+    points, commas = digits.str.contains(_POINT_DECIMAL), digits.str.contains(_COMMA_DECIMAL)
+    with_comma = commas & ~points if form == WRITTEN else commas
+    plain = _plain(digits, ".", ",").zip_with(with_comma.fill_null(False), _plain(digits, ",", "."))
+    plain = plain.set(~(points | commas).fill_null(False), None)
+    return plain.cast(pl.Float64, strict=False).to_numpy() * np.where(parts["negative"].to_numpy(), -1.0, 1.0)
+
+
+def _plain(digits: pl.Series, thousands: str, decimal: str) -> pl.Series:
+    return digits.str.replace_all(thousands, "", literal=True).str.replace(decimal, ".", literal=True)
+
+
+def _parts(values: pl.Series) -> pl.DataFrame:
+    """What stands before, in and after the digits of every value, whether it is negative and in parentheses.
+
+    Null digits where it is no number: where there are none, or signs that are not understood.
+    """
+    signed = values.str.extract_groups(_SIGNED).struct.unnest()
+    signed.columns = ["first", "before", "second", "digits", "after"]
+    accounts = values.str.extract_groups(_IN_PARENTHESES).struct.unnest()
+    accounts.columns = ["outside", "inside", "digits", "unit", "behind"]
+    enclosed = accounts["digits"].is_not_null()
+    sign = signed["first"] + signed["second"]
+    hyphen = (signed["second"] != "") & signed["before"].str.contains(r"[^\W\d_]$")
+    currency = signed["before"].str.strip_chars().str.contains(_CREDIBLE_BEFORE)
+    understood = ((sign.str.len_chars() < 2) & (~hyphen | currency)).fill_null(False)
+    return pl.DataFrame(
+        {
+            "before": (accounts["outside"] + accounts["inside"]).zip_with(enclosed, signed["before"]).fill_null(""),
+            "digits": accounts["digits"].zip_with(enclosed, signed["digits"].set(~understood, None)),
+            "after": (accounts["unit"] + accounts["behind"]).zip_with(enclosed, signed["after"]).fill_null(""),
+            "enclosed": enclosed,
+            "negative": enclosed | sign.str.contains(f"[{_MINUS}]").fill_null(False),
+        }
+    )
+
+
+def _sure_decimal(digits: pl.Series, marked: bool) -> str:
+    """The decimal sign of the numbers, "." or ","; "" when they are not numbers, or when either could be meant.
+
+    Numbers that are `marked` by what stands around them need no further evidence where only one reading fits them all.
+    """
     points = digits.str.contains(_POINT_DECIMAL).all()
     commas = digits.str.contains(_COMMA_DECIMAL).all()
-    if points and commas:
-        if not digits.str.contains(r"[,.]").any():
-            return "."
-        has_comma = digits.str.contains(",", literal=True).any()
-        if digits.str.contains(_SURE_OF_POINT).any():
-            return "."
-        if digits.str.contains(_SURE_OF_COMMA).any():
-            return ","
-        return "" if sure and has_comma else "."
-    if points:
-        with_comma = digits.str.contains(",", literal=True).any()
-        return "" if sure and with_comma and not digits.str.contains(_SURE_OF_POINT).any() else "."
-    if commas:
-        return "" if sure and not digits.str.contains(_SURE_OF_COMMA).any() else ","
-    return ""
+    has_comma = digits.str.contains(",", literal=True).any()
+    if points and (not has_comma or digits.str.contains(_SURE_OF_POINT).any()):
+        return "."
+    if commas and digits.str.contains(_SURE_OF_COMMA).any():
+        return ","
+    if points == commas or not marked:
+        return ""
+    return "." if points else ","

@@ -30,8 +30,18 @@ def copies(frame: pl.DataFrame, columns: list[str]) -> np.ndarray:
     return np.unique(renamed.hash_rows().to_numpy(), return_inverse=True)[1]
 
 
+def first_of_copies(frame: pl.DataFrame) -> np.ndarray:
+    """The positions of the rows that are no exact copy of an earlier one."""
+    columns = [name for name, dtype in frame.schema.items() if not (dtype.is_nested() or dtype == pl.Object)]
+    return np.sort(np.unique(copies(frame, columns), return_index=True)[1])
+
+
 def known_rows(frame: pl.DataFrame, others: pl.DataFrame, columns: list[str]) -> np.ndarray:
-    """Which rows of `frame` are exact copies, in `columns`, of rows of `others`: (n,) of bool, values compared as texts."""
+    """Which rows of `frame` are exact copies, in `columns`, of rows of `others`: (n,) of bool, values compared as texts.
+
+    Columns that `frame` does not have are not compared.
+    """
+    columns = [name for name in columns if name in frame.columns]
     here, there = (
         pl.DataFrame([as_text(table[name]).alias(str(i)) for i, name in enumerate(columns)]).hash_rows().to_numpy()
         for table in (frame, others)

@@ -10,10 +10,10 @@ from .errors import InputError, counted, quoted
 from .kinds import as_numbers, as_text, is_missing, typed
 
 
-def rows_to_use(frame: pl.DataFrame, target: str, weight: str | None) -> np.ndarray:
+def rows_to_use(target: pl.Series, weight: pl.Series | None) -> np.ndarray:
     """Which rows have a target, and a weight above 0 where there are weights."""
-    present = ~is_missing(frame[target])
-    return present if weight is None else present & (row_weights(frame[weight]) > 0)
+    present = ~is_missing(target)
+    return present if weight is None else present & (row_weights(weight) > 0)
 
 
 def row_weights(series: pl.Series) -> np.ndarray:
@@ -21,9 +21,11 @@ def row_weights(series: pl.Series) -> np.ndarray:
     weights = as_numbers(series)
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
+        row = int(np.argmax(wrong))
+        came = "missing" if is_missing(series)[row] else quoted(series[row])
         raise InputError(
-            f"The weight {quoted(series.name)} is {quoted(series[int(np.argmax(wrong))])} in row {np.argmax(wrong) + 1} where "
-            f"a number ≥ 0 was expected ({counted(int(wrong.sum()), 'such row')})."
+            f"The weight {quoted(series.name)} is {came} in row {row + 1} where a number ≥ 0 was expected "
+            f"({counted(int(wrong.sum()), 'such row')})."
         )
     return weights
 

@@ -15,14 +15,18 @@ from .errors import InputError, counted, no_such_column, quoted
 from .features import column_values
 from .judging import judge
 from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing
-from .leakage import knows_target
-from .notes import plan_notes
+from .leakage import knows_target, same_order, tells_some
+from .notes import first_of_copies, plan_notes
 from .parts import group_codes, row_weights, rows_to_use, times
 from .reading import as_frame
-from .target import judge_target
+from .spelling import alike
+from .target import Reading, judge_target, target_reading
 
 # Nested 5-fold scoring leaves 16 of 20 rows to learn from, 12 of them inside, and 4 to score on: fewer say nothing.
 MIN_ROWS = 20
+
+# Of more columns that each give some classes away none is named: such tables are made of rules.
+_MOST_HINTS = 3
 
 
 @dataclass
@@ -30,7 +34,8 @@ class TablePlan:
     """What was decided about a table: one ColumnPlan per input column in file order, the task, and `notes` that say it.
 
     `classes` are the texts of the target's values in order (None for a regression), `class_counts` their rows;
-    `n_rows` counts the rows used, `n_rows_read` all.
+    `n_rows` counts the rows used, `n_rows_read` all. `target_form` and `target_words` say how text is read as a target of
+    numbers (target.Reading).
     """
 
     name: str
@@ -42,6 +47,8 @@ class TablePlan:
     n_rows_read: int
     notes: list[str] = field(default_factory=list)
     class_counts: list[int] = field(default_factory=list)
+    target_form: str = ""
+    target_words: list[str] = field(default_factory=list)
 
     @property
     def kept(self) -> list[ColumnPlan]:
@@ -74,8 +81,7 @@ class TablePlan:
     def used_rows(self, frame: Any) -> pl.DataFrame:
         """The rows whose target is there (and whose weight is not 0), in order."""
         frame = as_frame(frame)
-        self._target_column(frame)
-        present = rows_to_use(frame, self.target, self.weight)
+        present = rows_to_use(self._target_column(frame), None if self.weight is None else frame[self.weight])
         return frame if present.all() else frame.filter(pl.Series(present))
 
     def rows(self, frame: Any) -> Rows:
@@ -93,7 +99,7 @@ class TablePlan:
         Raises InputError for a missing value, a value that is no number or a class that is not in `classes`.
         """
         series = self._target_column(as_frame(frame))
-        values = as_numbers(series) if self.classes is None else codes_of(as_text(series), self.classes)
+        values = as_numbers(series) if self.classes is None else self._codes(as_text(series))
         wrong = np.isnan(values) if self.classes is None else values == len(self.classes)
         if wrong.any():
             row = int(np.argmax(wrong))
@@ -108,7 +114,10 @@ class TablePlan:
     def _target_column(self, frame: pl.DataFrame) -> pl.Series:
         if self.target not in frame.columns:
             raise no_such_column("The table", self.target, frame.columns)
-        return frame[self.target]
+        return Reading(self.target_form, self.target_words).of(frame[self.target])
+
+    def _codes(self, text: pl.Series) -> np.ndarray:
+        return codes_of(alike(text, self.classes or []), self.classes or [])
 
 
 @dataclass(frozen=True)
@@ -186,7 +195,9 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
     """
     frame, wish = as_frame(frame), Wishes(**wishes)
     wish.refuse(frame.columns, target, name)
-    present = rows_to_use(frame, target, wish.weight)
+    reading = target_reading(frame[target], wish.task)
+    frame = frame.with_columns(reading.of(frame[target]))
+    present = rows_to_use(frame[target], None if wish.weight is None else frame[wish.weight])
     used, rows = (frame if present.all() else frame.filter(pl.Series(present))), np.flatnonzero(present) + 1
     if len(rows) < MIN_ROWS:
         missing = frame.height - len(rows)
@@ -196,7 +207,8 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
             "models on rows they have not seen."
         )
     question = judge_target(used[target], wish.task, rows)
-    columns = [_column(series, rows, wish) for series in used.get_columns() if series.name != target]
+    originals = first_of_copies(used)
+    columns = [_column(series, rows, wish, originals) for series in used.get_columns() if series.name != target]
     plan = TablePlan(
         name,
         target,
@@ -205,8 +217,10 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
         columns,
         len(rows),
         frame.height,
-        [question.sentence],
+        [question.sentence, *([reading.sentence] if reading.sentence else [])],
         question.class_counts,
+        reading.form,
+        reading.words,
     )
     _drop_what_knows(plan, used, wish.keep)
     if not plan.kept:
@@ -230,18 +244,18 @@ _PARTS = {
 }
 
 
-def _column(series: pl.Series, rows: np.ndarray, wish: Wishes) -> ColumnPlan:
+def _column(series: pl.Series, rows: np.ndarray, wish: Wishes, originals: np.ndarray) -> ColumnPlan:
     if part := wish.roles.get(series.name):
         return ColumnPlan(series.name, part, _PARTS[part])
     if series.name in wish.drop:
         return ColumnPlan(series.name, "dropped", "left out as asked for")
-    return judge(series, rows, wish.of(series.name))
+    return judge(series, rows, wish.of(series.name), originals)
 
 
 def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str]) -> None:
     """Drop the columns that alone tell the target of rows left out, unless nothing else is left; mark those kept."""
     y = plan.target_values(used)
-    found = {}
+    found, hints = {}, {}
     for column in plan.kept:
         values, gaps = column_values(column, used[column.name])
         told = knows_target(values, y, plan.classes is not None)
@@ -249,15 +263,30 @@ def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str])
             told = knows_target(gaps.astype(float), y, plan.classes is not None)
         if told:
             found[column.name] = told
+        elif column.name not in keep and (hint := _hint(plan, column, values, y)):
+            hints[column.name] = hint
+    if len(hints) <= _MOST_HINTS:
+        plan.notes += [
+            f"{quoted(name)} may know the target: {hint}; ask whether it is known beforehand."
+            for name, hint in hints.items()
+        ]
     only = len(found) == len(plan.kept)
     for column in plan.kept:
         if column.name not in found:
             continue
-        told = found[column.name]
-        suspicion = f"it alone tells {quoted(plan.target)} ({told})"
+        suspicion = f"it alone tells {found[column.name]}"
         if only or column.name in keep:
             column.reason += f"; {suspicion}"
             plan.notes.append(f"{quoted(column.name)} may know the target: {suspicion}.")
         else:
             column.kind, column.leaks = "dropped", True
             column.reason = f"knows the target: {suspicion}; --keep-column if it is known beforehand"
+
+
+def _hint(plan: TablePlan, column: ColumnPlan, values: np.ndarray, y: np.ndarray) -> str:
+    """What a column that does not tell the target says of a large part of the rows, or of their order."""
+    if plan.classes is None:
+        return same_order(values, y) if column.kind in ("number", "ordered", "date") else ""
+    if column.kind != "number":  # levels have no edge; only whether there is one can be told
+        values = np.where(np.isnan(values), np.nan, np.arange(len(values)))
+    return tells_some(values, y.astype(int), plan.classes, column.name, len(plan.columns))

@@ -6,12 +6,14 @@ import gzip
 import hashlib
 import io
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import polars as pl
 
+from .decoding import as_utf8
 from .delimited import parse_delimited
 from .errors import InputError, first_line
 from .names import name_unnamed, refuse_duplicates, refuse_too_wide
@@ -29,14 +31,20 @@ def read_table(path: str | Path) -> pl.DataFrame:
 
     Raises InputError for everything that is not a table with named columns and at least one row.
     """
-    path = Path(path)
+    return read_with_note(path)[0]
+
+
+def read_with_note(path: str | Path) -> tuple[pl.DataFrame, str]:
+    """The same, and a sentence on an encoding that is not UTF-8 ("" where it is)."""
+    path, note = Path(path), ""
     ending = path.suffix.lower()
     inner = Path(path.stem).suffix.lower() if ending == ".gz" else ending
     with _opened(path) as file:
         if not file.peek(1):
             raise InputError(f"{path.name} is empty.")
         if inner in _TEXT_ENDINGS:
-            frame = parse_delimited(path.name, _unpacked(path.name, file.read()))
+            data, note = as_utf8(path.name, _unpacked(path.name, file.read()))
+            frame = parse_delimited(path.name, data)
         elif ending in _PARQUET_ENDINGS + _ARROW_ENDINGS:
             frame = _columnar(path, file)
         else:
@@ -47,7 +55,7 @@ def read_table(path: str | Path) -> pl.DataFrame:
     if frame.height == 0:
         raise InputError(f"{path.name} has a header but no row below it.")
     refuse_too_wide(path.name, frame.width)
-    return frame
+    return frame, note
 
 
 def as_frame(table: Any) -> pl.DataFrame:
@@ -108,11 +116,33 @@ def _from_other(table: Any) -> pl.DataFrame:
         refuse_duplicates("The data frame", [str(name) for name in getattr(table, "columns", [])])
     try:
         eager = nw.from_native(table, eager_only=True)
-        categories = [name for name, dtype in eager.schema.items() if dtype in (nw.Categorical, nw.Enum)]
-        texts = [nw.col(name).cast(nw.String) for name in categories]  # else categories of numbers become numbers
-        frame = eager.with_columns(*texts).to_polars()
-        frame = frame.with_columns(*(frame[name].cast(pl.Categorical) for name in categories))
+        pandas = eager.implementation.is_pandas() and find_spec("pyarrow") is None
+        frame = _from_pandas(table) if pandas else _from_narwhals(eager)
     except Exception as error:  # every kind of frame raises its own
         raise InputError(f"The data frame cannot be read: {first_line(error)}.") from error
     frame.columns = [str(name) for name in frame.columns]
     return frame
+
+
+def _from_narwhals(eager: nw.DataFrame) -> pl.DataFrame:
+    categories = [name for name, dtype in eager.schema.items() if dtype in (nw.Categorical, nw.Enum)]
+    texts = [nw.col(name).cast(nw.String) for name in categories]  # else categories of numbers become numbers
+    frame = eager.with_columns(*texts).to_polars()
+    return frame.with_columns(*(frame[name].cast(pl.Categorical) for name in categories))
+
+
+def _from_pandas(table: Any) -> pl.DataFrame:
+    """A pandas frame column by column, for where the pyarrow that polars and narwhals ask for is not installed."""
+    return pl.DataFrame([_pandas_column(str(name), column) for name, column in table.items()])
+
+
+def _pandas_column(name: str, column: Any) -> pl.Series:
+    dtype = column.dtype
+    if getattr(dtype, "kind", "O") in "iufbM" and type(dtype).__module__.startswith("numpy"):
+        return pl.Series(name, column.to_numpy(), nan_to_null=True)
+    is_category = hasattr(dtype, "categories")
+    values = [
+        None if missing else str(value) if is_category else value
+        for value, missing in zip(column.tolist(), column.isna().tolist(), strict=True)
+    ]
+    return pl.Series(name, values).cast(pl.Categorical) if is_category else pl.Series(name, values)

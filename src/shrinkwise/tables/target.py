@@ -18,9 +18,54 @@ from .kinds import (
     typed,
     unusable_type,
 )
+from .measures import read_written, written_numbers
+from .spelling import one_spelling
+from .words import found_words, said, without, words_beside_numbers
 
+_ADVICE = " (or read with --task regression)"
 MAX_CLASSES = 100
 MAX_CODES = 10  # distinct whole numbers that may be class codes
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a target's text is read as numbers: `form` as in a ColumnPlan ("" for plain ones), the words that are no target.
+
+    `sentence` says it, where there is anything to say.
+    """
+
+    form: str = ""
+    words: list[str] = field(default_factory=list)
+    sentence: str = ""
+
+    def of(self, series: pl.Series) -> pl.Series:
+        """The target as numbers where it is read as such, otherwise as it is."""
+        if series.dtype.is_numeric() or not (self.form or self.words):
+            return series
+        text = without(as_text(series), self.words)
+        read = pl.Series(read_written(text, self.form), nan_to_null=True) if self.form else typed(text)
+        wrong = read.is_null() & text.is_not_null()
+        if wrong.any():
+            row = int(wrong.arg_true()[0])
+            raise InputError(
+                f"The target {quoted(series.name)} is {quoted(text[row])} in row {row + 1} where a number was expected."
+            )
+        return read.alias(series.name)
+
+
+def target_reading(series: pl.Series, task: str | None) -> Reading:
+    """How the target is to be read: as an input would be, and for a regression also as --number would read an input."""
+    if (series := typed(series)).dtype != pl.String or task == "classes":
+        return Reading()
+    text = as_text(series)
+    words = found_words(text) if task == "regression" else words_beside_numbers(series)
+    rest = without(text, words)
+    form, how = "", ""
+    if not typed(rest).dtype.is_numeric():
+        form, how = written_numbers(rest, sure=task != "regression") or ("", "")
+        words = words if form else []
+    parts = [part for part in (how, said(text, words)) if part]
+    return Reading(form, words, f"The target {quoted(series.name)}: {'; '.join(parts)}." if parts else "")
 
 
 @dataclass
@@ -53,7 +98,7 @@ def judge_target(series: pl.Series, task: str | None, rows: np.ndarray) -> Targe
     if numeric:
         return _judge_numbers(series, task, rows)
     if task == "regression":
-        why = disguised_numbers(text, rows) or f"text such as {quoted(text[0])}"
+        why = disguised_numbers(text, rows, "") or f"text such as {quoted(text[0])}"
         raise InputError(f"The target {name} holds {why}; a regression needs numbers.")
     return _classes(series, f"it is {'yes or no' if series.dtype == pl.Boolean else 'text'}", rows)
 
@@ -63,7 +108,7 @@ def _judge_numbers(series: pl.Series, task: str | None, rows: np.ndarray) -> Tar
     refuse_infinite(series.name, numbers, rows)
     distinct = np.unique(numbers)
     spread = f"{len(distinct)} different values from {figure(distinct[0])} to {figure(distinct[-1])}"
-    if task is None and (reason := not_a_measure(series.name, numbers, rows)):
+    if task is None and (reason := not_a_measure(series.name, numbers, rows, len(numbers))):
         raise InputError(f"The target {name} is {reason}; choose the task regression if it is meant as an amount.")
     if task == "classes":
         return _classes(series, "this task was asked for", rows)
@@ -80,12 +125,12 @@ def _judge_numbers(series: pl.Series, task: str | None, rows: np.ndarray) -> Tar
 
 
 def _classes(series: pl.Series, why: str, rows: np.ndarray) -> Target:
-    name, text = quoted(series.name), as_text(series)
+    name, (text, joined) = quoted(series.name), one_spelling(as_text(series))
     counts = text.value_counts()
     number_of = dict(zip(*(column.to_list() for column in counts), strict=True))
     classes = sorted(number_of, key=float if series.dtype.is_numeric() else None)
     if len(classes) > len(text) / 2 or len(classes) > MAX_CLASSES:
-        hint = "" if series.dtype.is_numeric() else disguised_numbers(text, rows)
+        hint = "" if series.dtype.is_numeric() else disguised_numbers(text, rows, _ADVICE)
         raise InputError(
             f"The target {name} has {len(classes)} different values in {len(text)} rows"
             f"{f' ({hint})' if hint else ''}: too many to be classes (at most {MAX_CLASSES}, with 2 rows or more each)."
@@ -101,5 +146,6 @@ def _classes(series: pl.Series, why: str, rows: np.ndarray) -> Target:
         ", …" if len(classes) > 6 else ""
     )
     task = "binary" if len(classes) == 2 else "multiclass"
-    sentence = f"{len(classes)} classes of {name}, because {why}; rows of each: {shown}."
+    spelled = f" ({joined})" if joined else ""
+    sentence = f"{len(classes)} classes of {name}, because {why}{spelled}; rows of each: {shown}."
     return Target(task, sentence, classes, [number_of[each] for each in classes])
