@@ -140,7 +140,7 @@ def view_path(page: dict) -> PathView:
 
 def careful(page: dict) -> str:
     """How the choice beside the best one is called: "1-SE", or "within 1%" where that was asked for."""
-    return (page.get("careful") if page.get("select", "1se") == "1se" else None) or "1-SE"
+    return page.get("careful") or "1-SE"
 
 
 def _other_model(page: dict) -> str | None:

@@ -19,6 +19,7 @@ _SMALLEST = 1e-100
 
 # From this many features on, and when so few of their values are not 0, they are kept as a sparse matrix.
 _WIDE, _SPARSE = 200, 0.1
+_MANY_VALUES = 10_000_000
 
 
 class Encoder:
@@ -133,10 +134,10 @@ class Encoder:
 
 
 class _DenseDesign:
-    """Columns put side by side into one array (n, q) in Fortran order."""
+    """Columns put side by side into one array (n, q) in Fortran order; a large one by rows, as it is read block by block."""
 
     def __init__(self, n: int, q: int):
-        self.array, self.filled = np.empty((n, q), order="F"), 0
+        self.array, self.filled = np.empty((n, q), order="F" if n * q < _MANY_VALUES else "C"), 0
 
     def add(self, block: np.ndarray) -> None:
         stop = self.filled + block.shape[1]
