@@ -104,3 +104,8 @@ def test_batches_cover_all_rows_before_any_comes_again():
         assert rows[0] | rows[1] == rows[2] | rows[3] == set(range(20))
     assert rows_of([10, 10], NetworkOptions(steps=2, batch_size=10)) == [[set(range(10))] * 2] * 2
     assert [len(r) for batch in rows_of([9, 7], NetworkOptions(steps=3)) for r in batch] == [7] * 6
+
+
+def test_large_tables_are_passed_over_as_often_as_small_ones():
+    network = NetworkOptions(steps=400, passes=20, batch_size=256)
+    assert [network.steps_on(n) for n in (100, 5_120, 12_800, 10**6)] == [400, 400, 1000, 4000]

@@ -36,7 +36,7 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     if "boosted trees" in names:
         seconds += _trees(few, options) * scale
     if options.network is not None:
-        seconds += _one_step(few, options.network) * _steps(names, options, options.network)
+        seconds += _one_step(few, options.network) * _steps(names, options, options.network, len(problem.y))
     jobs = 1 if splits.large else options.n_jobs or n_cores()
     return seconds * (len(splits) / jobs + 1)
 
@@ -70,12 +70,12 @@ def _one_step(problem: Problem, network: NetworkOptions) -> float:
     seconds = []
     for steps in (1, 2, 2 + _TASTED_STEPS):  # the very first step loads code
         start = time.perf_counter()
-        train_networks([problem] * 3, Setting(keep=0.5), replace(network, steps=steps))
+        train_networks([problem] * 3, Setting(keep=0.5), replace(network, steps=steps, passes=0))
         seconds.append(time.perf_counter() - start)
     return max(seconds[2] - seconds[1], 0.0) / (3 * _TASTED_STEPS)
 
 
-def _steps(names: set[str], options: Options, network: NetworkOptions) -> float:
+def _steps(names: set[str], options: Options, network: NetworkOptions, n_rows: int) -> float:
     """Steps of single networks on one outer fold."""
     settings = {
         "network + L2": len(network.lambdas),
@@ -84,4 +84,4 @@ def _steps(names: set[str], options: Options, network: NetworkOptions) -> float:
     }
     tuned = [count for name, count in settings.items() if name in names]
     trainings = options.inner_folds * sum(tuned) + network.seeds * (2 * len(tuned) + 1)
-    return trainings * network.steps
+    return trainings * network.steps_on(n_rows)

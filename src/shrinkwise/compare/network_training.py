@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -64,6 +64,7 @@ def train_networks(
     targets = [_Target.of(problem) for problem in problems]
     numbers = {id(problem): torch.tensor(problem.dense(), dtype=torch.float32) for problem in problems}
     X = [numbers[id(problem)] for problem in problems]
+    network = replace(network, steps=network.steps_on(min(map(len, X))))
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(problems[0].seed)
         model = _network(starts or [0] * len(problems), X[0].shape[1], targets[0].n_outputs, setting, network)

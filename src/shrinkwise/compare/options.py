@@ -34,8 +34,9 @@ class NetworkOptions:
     ----------
     hidden : int
         Units of the hidden layer.
-    steps : int
-        Steps of Adam, each on `batch_size` rows (all rows where there are fewer).
+    steps, passes : int
+        Steps of Adam, each on `batch_size` rows (all rows where there are fewer): as many as make `passes` passes over the
+        rows, but no fewer than `steps` and no more than ten times as many.
     learning_rate : float
         Its value at the first step; it falls to 0 along half a cosine.
     lambdas : tuple of float, decreasing
@@ -50,6 +51,7 @@ class NetworkOptions:
 
     hidden: int = 32
     steps: int = 400
+    passes: int = 20
     learning_rate: float = 0.03
     batch_size: int = 256
     lambdas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
@@ -57,6 +59,10 @@ class NetworkOptions:
     l1_lambdas: tuple[float, ...] = (0.01, 0.003, 0.001, 0.0003, 0.0001)
     l1_keeps: tuple[float, ...] = (0.8,)
     seeds: int = 3
+
+    def steps_on(self, n_rows: int) -> int:
+        """Steps of a training on so many rows."""
+        return min(max(self.steps, self.passes * n_rows // self.batch_size), 10 * self.steps)
 
 
 @dataclass(frozen=True)
