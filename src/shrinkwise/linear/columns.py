@@ -6,13 +6,20 @@ import numpy as np
 
 # Working columns are kept dense up to this many entries (400 MB); beyond it a sparse X stays sparse.
 _DENSE = 50_000_000
+# A dense X of so many entries, and so many rows a column, is read where it lies, so many entries at a time.
+_MANY, _TALL, _BLOCK = 10_000_000, 20, 500_000
 
 
 def working_columns(design):
-    """An empty set of working columns of `design`: dense rows, or sparse where a dense copy could grow too large."""
+    """An empty set of working columns of `design`: dense rows, or none of its own where a copy could grow too large."""
     if design.sparse and design.n * design.p > _DENSE:
         return SparseColumns(design)
-    return DenseColumns(design)
+    return TallColumns(design) if is_tall(design) else DenseColumns(design)
+
+
+def is_tall(design) -> bool:
+    """Whether X is dense with so many rows that a copy of its columns is too many."""
+    return not design.sparse and design.n * design.p >= _MANY and design.n >= _TALL * design.p
 
 
 class _Columns:
@@ -172,3 +179,54 @@ class SparseColumns(_Columns):
         """(X − x̄)' weights."""
         X, means = self._part(places)
         return X.T @ weights - np.multiply.outer(means, weights.sum(0))
+
+
+class TallColumns(_Columns):
+    """The same for a dense X of many rows: no copy of a column is kept, blocks of rows are centred as they are read."""
+
+    def _append(self, new):
+        """Nothing to copy."""
+
+    def _swap(self, i, k):
+        """Nor to move."""
+
+    def _blocks(self, places):
+        """(rows, X − x̄ on the rows and the columns at `places`), one block of rows after the other."""
+        ids = self.ids[places]
+        step = max(256, _BLOCK // max(1, len(ids)))
+        means = self.design.means[ids]
+        for start in range(0, self.n, step):
+            rows = slice(start, min(start + step, self.n))
+            yield rows, self.design.X[rows, run(ids)] - means
+
+    def times(self, d):
+        """(X − x̄) d."""
+        out = np.empty((self.n, len(d)))
+        for rows, block in self._blocks(slice(d.shape[1])):
+            out[rows] = block @ d.T
+        return out
+
+    def transposed(self, v, m, first=0):
+        """(X − x̄)'v."""
+        out = np.zeros((v.shape[1], m - first))
+        for rows, block in self._blocks(slice(first, m)):
+            out += v[rows].T @ block
+        return out
+
+    def gram(self, left, rights, weights, dtype):
+        """(X − x̄)' diag(s) (X − x̄)."""
+        places = np.unique(np.concatenate([left, *rights]))
+        here, there = np.searchsorted(places, left), [np.searchsorted(places, right) for right in rights]
+        blocks = [np.zeros((len(left), len(right))) for right in rights]
+        for rows, X in self._blocks(places):
+            part = X[:, run(here)]
+            for block, right, s in zip(blocks, there, weights, strict=True):
+                block += (part * s[rows, None]).T @ X[:, run(right)]
+        return [block.astype(dtype) for block in blocks]
+
+    def sums(self, places, weights):
+        """(X − x̄)' weights."""
+        out = np.zeros((len(places), weights.shape[1]))
+        for rows, block in self._blocks(places):
+            out += block.T @ weights[rows]
+        return out

@@ -21,11 +21,12 @@ class Problem:
     sample_weight : (n,) ≥ 0 or None; normalised to mean 1. Rows of weight 0 are left out.
     fit_intercept : whether b is fitted (never penalised) or 0.
     offset : (n,), or (n, K), a known part o of the linear predictor, or None.
+    keep_zeros : whether rows of weight 0 stay, for a smooth loss on a dense X of which a copy without them is too large.
 
     w has shape (p,), or (K, p) for several classes or targets; b is a scalar array or (K,).
     """
 
-    def __init__(self, X, y, loss, sample_weight=None, fit_intercept: bool = True, offset=None):
+    def __init__(self, X, y, loss, sample_weight=None, fit_intercept: bool = True, offset=None, *, keep_zeros=False):
         if isinstance(loss, str) and loss not in LOSSES:
             raise ValueError(f"expected loss in {sorted(LOSSES)}, got {loss!r}")
         self.loss = LOSSES[loss] if isinstance(loss, str) else loss
@@ -33,7 +34,7 @@ class Problem:
         if not (np.isfinite(s).all() and (s >= 0).all() and s.sum() > 0):
             raise ValueError("expected sample weights finite, ≥ 0 and not all zero")
         offset = None if offset is None else np.asarray(offset, dtype=float)
-        if (s == 0).any():
+        if (s == 0).any() and not keep_zeros:
             present = np.flatnonzero(s)
             X, y, s = X[present], y[present], s[present]
             offset = None if offset is None else offset[present]

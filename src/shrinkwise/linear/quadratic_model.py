@@ -108,7 +108,8 @@ class QuadraticModel:
         """What the model says that ∇f(η) changes by when η changes by `along`, in its shape."""
         per_row = along.reshape(problem.n, -1)
         change = np.stack([(self.S[k] * per_row.T).sum(0) for k in range(self.K)], axis=1)
-        return (change.T * (problem.n / problem.s)).T.reshape(along.shape)
+        back = np.divide(problem.n, problem.s, out=np.zeros(problem.n), where=problem.s > 0)
+        return (change.T * back).T.reshape(along.shape)
 
     def hessian(self):
         """H in double precision, (m, m)."""
