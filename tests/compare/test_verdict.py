@@ -87,7 +87,7 @@ def test_the_other_family_is_named_when_regularization_shows_there(compared):
     assert first.startswith(
         "Among the networks regularization makes no detectable difference: dropout in the network has"
     )
-    assert "the model kept" in first
+    assert "is the model kept" in first
     assert second.startswith("L2 (ridge) lowers")
     assert "the model kept" not in second
 
@@ -101,7 +101,7 @@ def test_the_best_setting_is_called_the_lowest_and_the_careful_one_kept(compared
     found = replace(found, chosen=chosen, rows=[chosen if each is row else each for each in found.rows])
     [sentence] = verdict(found)
     assert (
-        "at its best setting it has the lowest score of all, 1.6, and it is the model kept, at its 1-SE setting"
+        "at its best setting it scores lowest of the candidates, 1.6, and it is the model kept, at its 1-SE setting"
         in sentence
     )
     assert any(

@@ -13,10 +13,15 @@ from shrinkwise.compare.nested import n_cores, split_table, tune
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.tables import TablePlan
 
-_TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 6, 20
+_TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 15, 40
 
-# What one λ of a candidate costs, in those of the lasso; measured on the example tables, good to a factor of two.
-_DEARER = {"no penalty": 0.1, "ridge": 0.4, "lasso": 1.0, "elastic net": 1.0, "group lasso": 3.0, "MCP": 1.2}
+# What one λ of a candidate costs, in those of the lasso, and how that grows with the rows; measured on ten tables
+# (benchmarks/evidence_tables.py), good to a factor of two.
+_DEARER = {"no penalty": 0.3, "ridge": 1.0, "lasso": 1.0, "elastic net": 1.1, "group lasso": 8.0, "MCP": 5.0}
+_GROWTH = 0.8
+# A half-sample's λ is reached over a few stronger ones; the kept model and the path shown are fitted on all rows.
+_PATH_TO_ONE, _REFIT = 5, 0.4
+_STARTING, _CLOSING = 3.0, 2.0  # seconds: the processes, the report
 
 
 def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
@@ -26,19 +31,22 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     contestants = candidates(options, problem.columns.has_groups)
     rows = np.random.default_rng(0).permutation(len(problem.y))[:_TASTED_ROWS]
     few = problem.take(np.sort(rows)) if len(rows) < len(problem.y) else problem
-    scale = len(problem.y) / len(few.y)
+    scale = (len(problem.y) / len(few.y)) ** _GROWTH
     names = {c.name for c in contestants}
     paths = sum(
         _DEARER.get(name, 0.0) * (len(options.l1_ratios) if name == "elastic net" else 1)
         for name in names & set(_DEARER)
     )
-    seconds = paths * _one_lambda(few, options) * options.n_lambdas * (options.inner_folds + 1) * scale
+    one_lambda = _one_lambda(few, options) * scale
+    seconds = paths * one_lambda * options.n_lambdas * (options.inner_folds + 1)
     if "boosted trees" in names:
         seconds += _trees(few, options) * scale
     if options.network is not None:
         seconds += _one_step(few, options.network) * _steps(names, options, options.network, len(problem.y))
     jobs = 1 if splits.large else options.n_jobs or n_cores()
-    return seconds * (len(splits) / jobs + 1)
+    by_group = _DEARER["group lasso"] if problem.columns.has_groups else 1.0
+    halves = 2 * options.stability_pairs * _PATH_TO_ONE * one_lambda / 2 * by_group
+    return seconds * (len(splits) / jobs + _REFIT) + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 
 
 def _one_lambda(problem: Problem, options: Options) -> float:

@@ -139,10 +139,10 @@ def _kept(comparison: Comparison, row: Row) -> str:
     if not careful or not lowest:
         return f"; it is the model kept{uses}"
     return (
-        f"; at its best setting it has the lowest score of all, {said(row.best.score)}, and it is the model kept, at its "
+        f"; at its best setting it scores lowest of the candidates, {said(row.best.score)}, and it is the model kept, at its "
         f"{comparison.options.careful} setting{uses}"
         if row.best.score < row.at(comparison.choice).score
-        else f"; it is the lowest score of all, and the model kept{uses}"
+        else f"; it scores lowest of the candidates and is the model kept{uses}"
     )
 
 
