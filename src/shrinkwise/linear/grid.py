@@ -52,7 +52,9 @@ def null_fit(problem: Problem, penalty: Penalty):
     w, b = problem.zero()
     columns = np.flatnonzero(free.reshape(-1, problem.p).any(0))
     if len(columns):
-        part = Problem(problem.X[:, columns], problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
+        X = problem.X if len(columns) == problem.p else problem.X[:, columns]
+        kept = bool((problem.s == 0).any())  # by a problem that has kept them
+        part = Problem(X, problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset, keep_zeros=kept)
         parts = _one_by_one(part) if several_targets(part) else [part]
         fits = [solver_for(one).solve(L2(0.0), 1e-14, 1000) for one in parts]
         w[..., columns] = np.reshape([fit.w for fit in fits], (*w.shape[:-1], len(columns)))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .columns import working_columns
+from .columns import is_tall, working_columns
 from .duality import Solution, Solutions, certify
 from .inner_penalty import inner_penalty
 from .working import WorkingSolver
@@ -61,11 +61,12 @@ class NewtonSolver:
     def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
         """The Solutions over a decreasing grid: as `solve` one by one, with fewer passes over X."""
         penalties, size = [penalty.with_lam(lam) for lam in lambdas], 1
+        most = 2 if is_tall(self.problem.design) else _CHUNK  # each keeps vectors of the length of a column
         while penalties:
             found, missed = self._solve_chunk(penalties[:size], tol, max_iter)
             yield from map(Solutions.of, found)
             penalties = penalties[size:]
-            size = max(1, size // 2) if missed else min(2 * size, _CHUNK)
+            size = max(1, size // 2) if missed else min(2 * size, most)
 
     def _solve_chunk(self, penalties, tol: float, max_iter: int):
         """(Solutions, how many of them needed a second look)."""
