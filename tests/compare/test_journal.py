@@ -12,6 +12,7 @@ from shrinkwise.compare import compare_table
 from shrinkwise.compare.clock import Clock, TimeUp, time_limit
 from shrinkwise.compare.comparison import Place
 from shrinkwise.compare.nested import score_fold
+from shrinkwise.compare.verdict import verdict
 from shrinkwise.tables import InputError, plan_table
 
 
@@ -120,7 +121,21 @@ def test_a_kept_model_that_cannot_be_refitted_in_time_gives_way_to_the_next(aske
     monkeypatch.setattr(module, "tune", slow)
     comparison = compare_table(frame, plan, replace(options, budget=1000.0))
     assert comparison.chosen.candidate.name != best
-    assert best in {row.candidate.name for row in comparison.rows}
+    assert comparison.passed_over == [best]
+    assert f"no time to fit {best} on all rows" in " ".join(verdict(comparison))
+
+
+def test_with_no_time_for_any_the_quickest_is_fitted_and_nothing_false_is_said(asked, monkeypatch):
+    from shrinkwise.compare import comparison as module
+
+    frame, plan, options = asked
+    monkeypatch.setattr(module, "_refit_seconds", lambda *_: 1e9)
+    comparison = compare_table(frame, plan, replace(options, budget=1000.0))
+    assert comparison.chosen.seconds == min(row.seconds for row in comparison.rows)
+    said = " ".join(verdict(comparison))
+    assert "There was no time to fit" in said
+    lowest = min(row.best.score for row in comparison.rows)
+    assert ("lowest" in said) == (comparison.chosen.best.score == lowest)
 
 
 def test_the_clock_of_a_budget_leaves_time_for_the_report():

@@ -50,6 +50,11 @@ def test_strengths_with_too_many_inputs_are_passed_over(linear):
     assert choose_strength(mean, se, used, within, squared=True) == (3, 1)  # 3 ≤ 1 · 2²
 
 
+def test_inputs_that_are_never_left_out_are_not_more_than_asked_for(asked):
+    with pytest.raises(InputError, match="At most 1 inputs were asked for, but 2 have the penalty factor 0"):
+        asked("lasso", max_features=1, factors={"x0": 0.0, "x1": 0.0})
+
+
 def test_at_most_so_many_inputs(asked):
     comparison = asked("ridge", "lasso", "group-lasso", max_features=2)
     assert 1 <= comparison.kept_usage.inputs <= 2
@@ -105,10 +110,17 @@ def test_a_weight_of_two_is_the_row_twice_for_the_kept_model(asked, small_table)
     assert abs(asked("ridge", frame=uneven, plan={"weight": "w"}).kept.score - plain.kept.score) > 1e-6
 
 
-def test_rows_that_were_learned_from_are_no_exam(asked, small_table):
+def test_rows_that_were_learned_from_are_no_exam(asked, small_table, small):
     frame = small_table("regression")
     with pytest.raises(InputError, match="All 60 rows of the test table are exact copies"):
         asked("ridge", test=frame)
+    for wrong, sentence in (
+        (frame.drop("x0"), "no column 'x0'"),
+        (frame.drop("y"), "no column"),
+        (frame.head(1), "at least 2"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            compare_table(frame, plan_table(frame, "y"), small, lambda *_: pytest.fail("work was done"), test=wrong)
     fresh = pl.concat([small_table("regression", n=100, seed=9), frame.head(7)])
     comparison = asked("ridge", test=fresh)
     assert comparison.exam.n_known == 7

@@ -128,6 +128,43 @@ def test_half_samples_select_the_same(rows, monkeypatch):
     np.testing.assert_array_equal(tall.selected, plain.selected)
 
 
+def test_constant_columns_and_targets_are_zeros_and_not_rounding(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30_000, 4))
+    X[:, 1] = 1 / 3
+    y = X[:, 0] + rng.normal(size=30_000)
+    always(monkeypatch)
+    for penalty in (sw.L2(1.0, weights=[1, 0, 1, 1]), sw.L1(1.0, weights=[1, 0, 1, 1])):
+        model = PenalizedRegressorCV(penalty, n_lambdas=6).fit(X, y)
+        assert np.abs(model.path_.coefs).max() < 2
+        assert model.cv_losses_.max() < 3
+    constant = PenalizedRegressorCV(sw.L1(1.0), n_lambdas=6).fit(X, np.full(30_000, 0.1))
+    assert not constant.coef_.any()
+    assert constant.intercept_ == pytest.approx(0.1, rel=1e-12)
+
+
+def test_folds_of_one_row_and_without_weight(rows, monkeypatch):
+    X, y, s = rows
+    always(monkeypatch)
+    folds = [(np.array([3]), np.arange(10, 400))]
+    model = PenalizedRegressorCV(sw.L1(1.0), n_lambdas=3, cv=folds, select="best").fit(X, y)
+    np.testing.assert_allclose(model.cv_losses_[:, 0], np.mean((y[10:] - y[3]) ** 2))
+    with pytest.raises(ValueError, match="not all zero"):
+        Triangle.of(X, y, s, None, np.flatnonzero(s == 0))
+
+
+def test_the_threads_of_the_process_stay_what_they_were(rows, monkeypatch):
+    from joblib import parallel_backend
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    X, y, _ = rows
+    always(monkeypatch)
+    with threadpool_limits(limits=2), parallel_backend("threading", n_jobs=2):
+        before = [pool["num_threads"] for pool in threadpool_info()]
+        stability_selection(X, y, sw.L1(0.1), pairs=20, n_jobs=2)
+        assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
 def test_no_copy_of_the_rows_is_made(rows, monkeypatch):
     X, y, _ = rows
     always(monkeypatch)

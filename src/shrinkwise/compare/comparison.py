@@ -13,7 +13,7 @@ from polars import DataFrame
 
 from shrinkwise.compare.candidates import Candidate, Curve, Problem, Tuned, candidates
 from shrinkwise.compare.clock import Clock, TimeUp, time_limit
-from shrinkwise.compare.exam import sit_exam
+from shrinkwise.compare.exam import check_exam, sit_exam
 from shrinkwise.compare.journal import Journal, fingerprint
 from shrinkwise.compare.linear_candidates import tune_lasso
 from shrinkwise.compare.model import TableModel
@@ -89,6 +89,8 @@ def compare_table(
     """
     clock, options = clock or Clock(options.budget), options.without_missing_extras()
     options.check(plan)
+    if test is not None:
+        check_exam(plan, test, frame)
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
@@ -108,18 +110,19 @@ def compare_table(
     encoder = Encoder(plan).fit(frame)
     X, y = encoder.transform(frame), plan.target_values(frame)
     problem = training_problem(X, y, plan, options, len(splits), plan.rows(frame), encoder)
-    chosen, choice, tuned = _refitted(rows, problem, splits, options, clock)
-    path_of, curve = _path(chosen.candidate, tuned, problem, options, clock)
-    fit = tuned.choices().get(choice, tuned.best)
+    kept = _refitted(rows, problem, splits, options, clock)
+    path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
+    fit = kept.tuned.choices().get(kept.choice, kept.tuned.best)
     model = TableModel(plan, encoder, cast(WeightedPredictor, fit.predictor))
     stable = _stable(problem, curve, path_of, options, clock)
-    progress(total, total, f"{chosen.candidate.name} on all rows")
+    progress(total, total, f"{kept.row.candidate.name} on all rows")
     return Comparison(
         plan=plan,
         options=options,
         rows=rows,
-        chosen=chosen,
-        choice=choice,
+        chosen=kept.row,
+        choice=kept.choice,
+        passed_over=kept.passed_over,
         model=model,
         fit=fit,
         splits=splits,
@@ -179,14 +182,25 @@ def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
     none. Ties go to fewer inputs, then order. With `max_features` only linear models with so few inputs can be kept; with
     `within` it is the candidate and choice with the fewest inputs whose score is within that share of the lowest.
     """
+    return _pick(_admissible(rows, options, n_inputs), options)
+
+
+def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
+    """The rows that may be kept; where none has as few inputs as was asked for, those with the fewest."""
     able = [row for row in rows if row.candidate.family != "reference"]
     most = options.max_features
     if most is not None and most < n_inputs:
-        linear = [row for row in able if row.candidate.family == "linear"]
-        sparse = [row for row in linear if max(_inputs(row, "best"), _inputs(row, "one_se")) <= most]
-        able = sparse or [row for row in able if row.candidate.regularizer not in ("", "L2")] or able
+        able = [row for row in able if row.candidate.family == "linear" and row.candidate.regularizer not in ("", "L2")]
+        fewest = min((_most_inputs(row) for row in able), default=0)
+        able = [row for row in able if _most_inputs(row) <= max(most, fewest)]
     if not able:
-        raise InputError("The budget was spent before any model was scored on all folds: allow more seconds.")
+        raise InputError(
+            "The budget was spent before any model that may be kept was scored on all folds: allow more seconds."
+        )
+    return able
+
+
+def _pick(able: list[Row], options: Options) -> tuple[Row, str]:
     lowest = min(able, key=lambda row: (row.best.score, _inputs(row, "best")))
     if options.within is None:
         return lowest, options.choice
@@ -195,26 +209,43 @@ def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
     return min(near, key=lambda pair: (_inputs(*pair), pair[0].at(pair[1]).score))
 
 
+def _most_inputs(row: Row) -> int:
+    return max(_inputs(row, "best"), _inputs(row, "one_se"))
+
+
 def _inputs(row: Row, choice: str) -> int:
     used = row.at(choice).usage
     return used.inputs if used else 0
 
 
-def _refitted(
-    rows: list[Row], problem: Problem, splits: Splits, options: Options, clock: Clock
-) -> tuple[Row, str, Tuned]:
-    """The chosen row and choice, tuned on all rows; with a budget the first of those chosen that is done in its share of it."""
-    left, n_inputs = list(rows), len(splits.plan.kept)
-    while True:
-        row, choice = choose(left, options, n_inputs)
-        alone = sum(each.candidate.family != "reference" for each in left) == 1
-        if alone or _refit_seconds(row, splits) <= clock.left_until(_FOR_REFITTING):
+@dataclass(frozen=True)
+class _Refit:
+    """The row and the choice that are kept, tuned on all rows; passed_over: better ones, for which there was no time."""
+
+    row: Row
+    choice: str
+    tuned: Tuned
+    passed_over: list[str]
+
+
+def _refitted(rows: list[Row], problem: Problem, splits: Splits, options: Options, clock: Clock) -> _Refit:
+    """With a budget the first of those chosen that is done in its share of it; failing all, the quickest, in its own time."""
+    able = _admissible(rows, options, len(splits.plan.kept))
+    left = list(able)
+    passed_over: list[str] = []
+    while left:
+        row, choice = _pick(left, options)
+        if _refit_seconds(row, splits) <= clock.left_until(_FOR_REFITTING):
             try:
-                with time_limit(None if alone else clock.deadline(_FOR_REFITTING)):
-                    return row, choice, tune(row.candidate, problem, options)
+                with time_limit(clock.deadline(_FOR_REFITTING)):
+                    return _Refit(row, choice, tune(row.candidate, problem, options), passed_over)
             except TimeUp:
                 pass
         left.remove(row)
+        passed_over.append(row.candidate.name)
+    row, choice = _pick([min(able, key=lambda row: row.seconds)], options)
+    better = [name for name in passed_over if name != row.candidate.name]
+    return _Refit(row, choice, tune(row.candidate, problem, options), better)
 
 
 def _rows(

@@ -8,7 +8,7 @@ import numpy as np
 
 from shrinkwise.compare.model import TableModel
 from shrinkwise.compare.scores import REGRESSION, balanced_accuracy, held_out_score, row_losses
-from shrinkwise.tables import InputError, as_frame, known_rows
+from shrinkwise.tables import InputError, TablePlan, as_frame, known_rows
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,13 @@ class Exam:
 def sit_exam(model: TableModel, frame, known) -> Exam:
     """Score a model on every row of `frame` that has a target; `known` are the rows it learned from.
 
-    A frame of nothing but rows that are known is no exam, and refused.
 
     The interval is score ± 1.96 s/√n with s the standard deviation of the rows' losses; for a root-mean-square error r that
     is s/(2r), by the delta method.
     """
     plan, frame = model.plan, as_frame(frame)
     rows = plan.used_rows(frame)
-    if rows.height < 2:
-        raise InputError(
-            f"The test table has {rows.height} rows with a value in {plan.target!r}; at least 2 are needed."
-        )
-    n_known = _copies(model, rows, known)
-    if n_known == rows.height:
-        raise InputError(
-            f"All {rows.height} rows of the test table are exact copies of rows the models learned from, which examines "
-            "nothing: give rows of its own."
-        )
+    n_known = _copies(plan, rows, known)
     truth, weights, output = plan.target_values(rows), plan.rows(rows).weights, model.output(rows)
     score = held_out_score(plan.task, truth, output, weights)
     losses = row_losses(plan.task, truth, output)
@@ -57,7 +47,29 @@ def sit_exam(model: TableModel, frame, known) -> Exam:
     return Exam(score, max(low, 0.0), high, rows.height, balanced_accuracy(plan.task, truth, output), n_known)
 
 
-def _copies(model: TableModel, rows, known) -> int:
+def check_exam(plan: TablePlan, frame, known) -> None:
+    """Refuse a test table that cannot examine a model of `plan`, before any is fitted.
+
+    Its columns, its target, two rows or more, and not all of them exact copies of rows that are learned from.
+    """
+    frame = as_frame(frame)
+    for column in plan.kept:
+        if column.name not in frame.columns:
+            raise InputError(f"The test table has no column {column.name!r}, an input of {plan.name}.")
+    rows = plan.used_rows(frame)
+    if rows.height < 2:
+        raise InputError(
+            f"The test table has {rows.height} rows with a value in {plan.target!r}; at least 2 are needed."
+        )
+    plan.target_values(rows)
+    if _copies(plan, rows, plan.used_rows(known)) == rows.height:
+        raise InputError(
+            f"All {rows.height} rows of the test table are exact copies of rows the models learn from, which examines "
+            "nothing: give rows of its own."
+        )
+
+
+def _copies(plan: TablePlan, rows, known) -> int:
     """How many of `rows` have the inputs and the target of a row of `known`."""
-    columns = [*(column.name for column in model.plan.kept), model.plan.target]
+    columns = [*(column.name for column in plan.kept), plan.target]
     return int(known_rows(rows, known, columns).sum())

@@ -173,6 +173,12 @@ class Options:
         for name, factor in self.factors.items():
             if not 0 <= factor < float("inf"):
                 raise InputError(f"The penalty factor of {name!r} is {factor:g}; a number ≥ 0 was expected.")
+        free = [name for name, factor in self.factors.items() if factor == 0]
+        if self.max_features is not None and len(free) > self.max_features:
+            raise InputError(
+                f"At most {self.max_features} inputs were asked for, but {len(free)} have the penalty factor 0 and are never "
+                "left out."
+            )
         for name, (low, high) in self.bounds.items():
             if not low <= 0 <= high:
                 raise InputError(

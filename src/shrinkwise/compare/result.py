@@ -103,7 +103,8 @@ class Comparison:
     model: the kept one refitted on all rows, with fit its settings there. splits: the outer folds. path_of, curve: the
     name of a candidate and its coefficient path on all rows, which the report shows; the curve is None where there was no
     time for one. guess_scores: the held-out score, per fold, of looking at no input. file_rows: for each row used its
-    number in the table, from 1. left_out: candidates that have no row, with the reason. stable: how often each input is
+    number in the table, from 1. left_out: candidates that have no row, with the reason. passed_over: candidates that
+    would have been kept, had there been time to fit them on all rows. stable: how often each input is
     selected on half-samples. exam: the kept model on a table of its own, when one was given.
     """
 
@@ -120,6 +121,7 @@ class Comparison:
     guess_scores: np.ndarray
     file_rows: np.ndarray
     left_out: dict[str, str] = field(default_factory=dict)
+    passed_over: list[str] = field(default_factory=list)
     stable: StableInputs | None = None
     exam: Exam | None = None
 

@@ -31,7 +31,13 @@ def verdict(comparison: Comparison) -> list[str]:
             f"No model detectably beats guessing without looking at any input: the kept one has a {_score(comparison)} of "
             f"{said(comparison.kept.score)}, a guess {said(comparison.guess_scores.mean())}.",
         )
-    found = (_leaks(comparison), *sentences, _better_trees(comparison), *_on_fresh_rows(comparison))
+    found = (
+        _leaks(comparison),
+        *sentences,
+        _hurried(comparison),
+        _better_trees(comparison),
+        *_on_fresh_rows(comparison),
+    )
     return [sentence for sentence in found if sentence]
 
 
@@ -115,14 +121,16 @@ def _finding(comparison: Comparison, family: str) -> _Finding:
 
 def _without(comparison: Comparison, family: str, base: Row, nearest: Row) -> _Finding:
     """The finding where the model without regularization is kept; `nearest` is the next best, at its best setting."""
-    interval, score = nearest.differences["best"], _score(comparison)
-    sure = interval[1] > 0
+    interval, score, value = nearest.differences["best"], _score(comparison), said(base.best.score)
+    effect = "it worse" if interval[1] > 0 else "it better" if interval[2] < 0 else "no detectable difference"
+    others = [each for each in comparison.rows if each.candidate.family != "reference"]
+    lowest = all(base.best.score <= other.best.score for other in others)
+    has = f"has the lowest held-out {score}, {value}," if lowest else f"has a held-out {score} of {value}"
     sentence = (
-        f"{label(base.candidate)} has the lowest held-out {score}, {said(base.best.score)}, and is the model kept; "
-        f"regularization makes {'it worse' if sure else 'no detectable difference'}: {label(nearest.candidate)}, the nearest, "
-        f"has {said(nearest.best.score)} at its best setting ({_interval(interval)})."
+        f"{label(base.candidate)} {has} and is the model kept; regularization makes {effect}: {label(nearest.candidate)}, the "
+        f"nearest, has {said(nearest.best.score)} at its best setting ({_interval(interval)})."
     )
-    return _Finding(family, sure, sentence[0].upper() + sentence[1:])
+    return _Finding(family, interval[1] > 0 or interval[2] < 0, sentence[0].upper() + sentence[1:])
 
 
 def _kept(comparison: Comparison, row: Row) -> str:
@@ -167,6 +175,14 @@ def _on_fresh_rows(comparison: Comparison) -> list[str]:
         f"{said(exam.low)} to {said(exam.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of the "
         "held-out folds."
     ]
+
+
+def _hurried(comparison: Comparison) -> str:
+    """That better candidates were passed over for want of time."""
+    if not comparison.passed_over:
+        return ""
+    names = ", ".join(comparison.passed_over)
+    return f"There was no time to fit {names} on all rows, which would have been kept: allow more seconds."
 
 
 def _better_trees(comparison: Comparison) -> str:
@@ -241,7 +257,8 @@ def _asked_for(comparison: Comparison) -> str:
     """What the choice was bound by."""
     options, parts = comparison.options, []
     if options.max_features is not None:
-        parts.append(f"at most {options.max_features} inputs")
+        more = comparison.kept_usage.inputs > options.max_features
+        parts.append(f"at most {options.max_features} inputs{' (of which no model was found)' * more}")
     if options.within is not None:
         parts.append(f"the fewest inputs within {100 * options.within:.3g} % of the lowest {_score(comparison)}")
     if options.factors:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_AT_ONCE = 2_000_000  # values of X
+
 
 @dataclass
 class Certificate:
@@ -105,8 +107,10 @@ def _unit_moves(data, free):
     """
     columns = np.flatnonzero(free.reshape(-1, data.p).any(0))
     moves = np.zeros(data.p)
-    size = np.sqrt((data.design.centred_columns(columns) ** 2).mean(0))
-    moves[columns] = 1.0 / np.where(size > 0, size, np.inf)
+    step = max(1, _AT_ONCE // data.n)  # few columns at a time: of many rows a copy of all would be as large as X
+    for part in (columns[start : start + step] for start in range(0, len(columns), step)):
+        size = np.sqrt((data.design.centred_columns(part) ** 2).mean(0))
+        moves[part] = 1.0 / np.where(size > 0, size, np.inf)
     return moves
 
 

@@ -16,7 +16,7 @@ from .problem import Problem
 from .ridge import ridge_of
 from .solutions import Path
 from .solvers import solver_for
-from .triangle import Triangle
+from .triangle import Triangle, one_thread
 
 # Values of X from which what has no L1 is solved on the triangular factor: its decomposition would copy X twice.
 _MANY_VALUES = 10_000_000
@@ -39,7 +39,8 @@ def solve_all(
     """
     lambdas = np.asarray(lambdas, dtype=float)
     if triangle is None and _decomposes(problem, penalty):
-        triangle = Triangle.of(problem.X, problem.y, problem.s, problem.offset)
+        with one_thread():
+            triangle = Triangle.of(problem.X, problem.y, problem.s, problem.offset)
     solved_on = problem if triangle is None else triangle.problem(problem.fit_intercept)
     ridge = ridge_of(solved_on, penalty, lambdas)
     stacks = ridge.solutions(lambdas, tol) if ridge else _solutions(solved_on, penalty, lambdas, tol, max_iter, gram)

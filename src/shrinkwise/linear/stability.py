@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +13,7 @@ from .inputs import check_settings, problem_of
 from .path import solve_one
 from .problem import Problem
 from .progress import run_all
-from .triangle import Triangle
+from .triangle import Triangle, one_thread
 
 
 @dataclass
@@ -111,7 +112,8 @@ def stability_of(
     strata = problem.y if problem.loss.name in ("logistic", "multinomial") else None
     halves = [half for pair in complementary_halves(problem.n, pairs, random_state, strata) for half in pair]
     calls = (delayed(_used)(problem, half, penalty, tol, max_iter) for half in halves)
-    used = np.array(run_all(calls, n_jobs, "half-samples", verbose))
+    with one_thread() if Triangle.pays(problem) else nullcontext():
+        used = np.array(run_all(calls, n_jobs, "half-samples", verbose))
     free = penalty.with_lam(1.0).unpenalised(problem.weights_shape).reshape(-1, problem.p).any(0)
     average = float(used[:, ~free].sum(1).mean())
     bound = false_selection_bound(average, max(1, int((~free).sum())), threshold, pairs)

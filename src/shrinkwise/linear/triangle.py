@@ -26,6 +26,14 @@ _TALL, _LARGE = 20, 100_000
 _BLOCK_ROWS = 4096
 
 
+def one_thread():
+    """A block in which BLAS has one thread: on blocks of rows this small threads wait for each other.
+
+    It sets what the whole process has, so it is entered where the work is dealt out and not where it is done.
+    """
+    return threadpool_limits(limits=1, user_api="blas")
+
+
 class Triangle:
     """R of n rows, and the sum of their weights.
 
@@ -53,17 +61,19 @@ class Triangle:
         n = len(y) if rows is None else len(rows)
         step = max(_BLOCK_ROWS, 4 * (X.shape[1] + 2))
         R = np.zeros((0, X.shape[1] + 2))
-        with threadpool_limits(limits=1, user_api="blas"):  # on blocks this small threads wait for each other
-            for start in range(0, n, step):
-                part = slice(start, min(start + step, n)) if rows is None else rows[start : start + step]
-                block = np.ones((len(y[part]), X.shape[1] + 2))
-                block[:, 1:-1] = X[part]
-                block[:, -1] = y[part] if offset is None else y[part] - offset[part]
-                if s is not None:
-                    block *= np.sqrt(s[part])[:, None]
-                R = np.asarray(np.linalg.qr(np.concatenate([R, block]), mode="r"))
+        for start in range(0, n, step):
+            part = slice(start, min(start + step, n)) if rows is None else rows[start : start + step]
+            block = np.ones((len(y[part]), X.shape[1] + 2))
+            block[:, 1:-1] = X[part]
+            block[:, -1] = y[part] if offset is None else y[part] - offset[part]
+            if s is not None:
+                block *= np.sqrt(s[part])[:, None]
+            R = np.asarray(np.linalg.qr(np.concatenate([R, block]), mode="r"))
         part = slice(None) if rows is None else rows
-        return cls(R, n, n if s is None else s[part].sum())
+        weight = n if s is None else s[part].sum()
+        if not weight > 0:
+            raise ValueError("expected sample weights finite, ≥ 0 and not all zero")
+        return cls(R, n, weight)
 
     @classmethod
     def joined(cls, parts: Sequence[Triangle]) -> Triangle:
@@ -72,8 +82,15 @@ class Triangle:
         return cls(R, sum(part.n for part in parts), sum(part.weight for part in parts))
 
     def problem(self, fit_intercept: bool) -> Problem:
-        """The same least squares without intercept on k rows; where one is fitted, X and y are less their means."""
-        data = self.R[1:, 1:] if fit_intercept else self.R[:, 1:]
+        """The same least squares without intercept on k rows; where one is fitted, X and y are less their means.
+
+        What is left of a column that is constant is rounding, and taken for the 0 it stands for.
+        """
+        data = self.R[:, 1:]
+        if fit_intercept:
+            whole, data = np.linalg.norm(data, axis=0), self.R[1:, 1:] if len(self.R) > 1 else np.zeros_like(data)
+            rounding = np.finfo(float).eps * max(100.0, 0.05 * self.n)
+            data = np.where(np.linalg.norm(data, axis=0) > rounding * whole, data, 0.0)
         data = data * np.sqrt(len(data) / self.weight)
         found = Problem(np.ascontiguousarray(data[:, :-1]), data[:, -1].copy(), "squared", None, fit_intercept=False)
         found.stands_for = self.n
@@ -101,13 +118,14 @@ class FoldTriangles:
         def of(index):
             return Triangle.of(rows.X, rows.y, rows.weight, rows.offset, index)
 
-        self.held = [of(test) for _, test in folds]
-        if _partition(folds, len(rows.y)):
-            self.whole = Triangle.joined(self.held)
-            others = ([part for part in self.held if part is not held] for held in self.held)
-            self.known = [Triangle.joined(parts) for parts in others]
-        else:
-            self.whole, self.known = of(None), [of(train) for train, _ in folds]
+        with one_thread():
+            self.held = [of(test) for _, test in folds]
+            if _partition(folds, len(rows.y)):
+                self.whole = Triangle.joined(self.held)
+                others = ([part for part in self.held if part is not held] for held in self.held)
+                self.known = [Triangle.joined(parts) for parts in others]
+            else:
+                self.whole, self.known = of(None), [of(train) for train, _ in folds]
 
 
 def _partition(folds, n: int) -> bool:

@@ -124,6 +124,9 @@ def _plain(text: pl.Series) -> pl.Series:
 
 
 def _read(values: pl.Series, form: str) -> pl.Series:
+    """The moments; null for what is not written so, and for the year 13, as which "%Y" reads two digits."""
     if ":" in form:
-        return values.str.to_datetime(form, strict=False, time_unit="us")
-    return values.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+        moments = values.str.to_datetime(form, strict=False, time_unit="us")
+    else:
+        moments = values.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+    return moments.set(moments.dt.year() < 100, None)
