@@ -81,7 +81,7 @@ def _print_explanation(found, row: int, top: int) -> None:
     console.print(grid)
     others = sum(part for *_, part in found.contributions) - sum(part for *_, part in shown)
     unused = sum(not part for *_, part in found.contributions)
-    tail = [f"{unused} inputs contribute nothing."] if unused else []
+    tail = [f"{unused} {'input contributes' if unused == 1 else 'inputs contribute'} nothing."] if unused else []
     if len(found.contributions) - unused > len(shown):
         tail.insert(0, f"The others together: {others:+.6g}.")
     tail.append(

@@ -50,6 +50,25 @@ def test_strengths_with_too_many_inputs_are_passed_over(linear):
     assert choose_strength(mean, se, used, within, squared=True) == (3, 1)  # 3 ≤ 1 · 2²
 
 
+def test_rows_that_cannot_be_split_for_choosing_a_strength_are_refused_before_the_work(small):
+    rng = np.random.default_rng(0)
+    y = np.where(np.arange(90) >= 55, "late", np.where(rng.random(90) < 0.5, "a", "b"))
+    frame = pl.DataFrame({"x": rng.normal(size=90), "t": np.arange(90.0) * 1.5, "y": y})
+    options = replace(small, network=None, methods=("lasso",), folds=4)
+    with pytest.raises(InputError, match="cannot be split"):
+        compare_table(frame, plan_table(frame, "y", time="t"), options, lambda *_: pytest.fail("work was done"))
+
+
+def test_a_model_of_one_input_is_asked_about(asked):
+    dear = dict.fromkeys(("x1", "x2", "x3", "colour"), 1e3)
+    comparison = asked("lasso", factors=dear)
+    assert comparison.only_input == "x0"
+    assert any("'x0' alone: ask whether that is known before" in sentence for sentence in verdict(comparison))
+    asked_for = asked("lasso", factors=dear, max_features=1)
+    assert not any("alone: ask" in sentence for sentence in verdict(asked_for))
+    assert "of the models of at most 1 input, which uses 1 of 5 inputs" in verdict(asked_for)[0]
+
+
 def test_inputs_that_are_never_left_out_are_not_more_than_asked_for(asked):
     with pytest.raises(InputError, match="At most 1 inputs were asked for, but 2 have the penalty factor 0"):
         asked("lasso", max_features=1, factors={"x0": 0.0, "x1": 0.0})
@@ -124,7 +143,7 @@ def test_rows_that_were_learned_from_are_no_exam(asked, small_table, small):
     fresh = pl.concat([small_table("regression", n=100, seed=9), frame.head(7)])
     comparison = asked("ridge", test=fresh)
     assert comparison.exam.n_known == 7
-    assert "7 of them are exact copies of rows it learned from" in verdict(comparison)[-1]
+    assert "of which 7 are exact copies of rows it learned from" in verdict(comparison)[-1]
 
 
 @pytest.mark.parametrize("unit", [1e-4, 1e5])

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from shrinkwise.tables import plan_table
+from shrinkwise.tables.leakage import knows_target
 
 N = 300
 RNG = np.random.default_rng(11)
@@ -94,3 +95,25 @@ def test_what_alone_tells_the_target_is_said_once():
     )
     twice = frame.with_columns(y=pl.col("n") * 2, m=NOISE[:, 1])
     assert "it alone tells the target (R² of 1.0000 on rows left out)" in plan_table(twice, "y").columns[0].reason
+
+
+def test_one_wild_value_does_not_make_a_leak():
+    """What is guessed and what is counted are the same rows: one total in the last row is no knowledge of the others."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(20, 200, 120)
+    y = 300 * x * np.exp(0.2 * rng.normal(size=120))
+    assert knows_target(x, y, False) == ""
+    with_total = (np.append(x, np.nan), np.append(y, 1e7))
+    assert knows_target(*with_total, False) == ""
+    assert knows_target(np.append(x, 5000.0), np.append(y, 1e7), False) == ""
+
+
+def test_skewed_amounts_with_noise_are_no_leak():
+    found = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x = np.exp(1.8 * rng.normal(size=300))
+        found += bool(knows_target(x, x * np.exp(0.3 * rng.normal(size=300)), False))
+    assert found <= 1
+    x = np.exp(1.0 * np.random.default_rng(0).normal(size=300))
+    assert knows_target(x, 3 * x, False) != ""  # the same again in another unit

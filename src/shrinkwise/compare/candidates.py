@@ -78,7 +78,10 @@ class Problem:
 
     def folds(self, n_splits: int) -> list[Fold]:
         """Splits of the rows for tuning, of the same kind as those for scoring."""
-        return folds(self.y, n_splits, task=self.task, random_state=self.seed, rows=self.rows)
+        try:
+            return folds(self.y, n_splits, task=self.task, random_state=self.seed, rows=self.rows)
+        except ValueError as error:
+            raise InputError(f"The rows that are learned from cannot be split for choosing λ: {error}.") from error
 
     def take(self, rows) -> Problem:
         """The same for some of the rows."""

@@ -96,6 +96,7 @@ def compare_table(
     splits = split_table(frame, plan, options)
     contestants = candidates(options, splits[0].problem.columns.has_groups)
     _check_sparse(contestants, plan, options)
+    splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1
     journal = None
     if place is not None:

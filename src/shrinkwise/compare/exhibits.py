@@ -229,15 +229,11 @@ def _leaks(comparison: Comparison) -> str:
 
 def _alone(comparison: Comparison) -> str:
     """An input that is all the kept model uses, of several: as a leak would be that is not quite without error."""
-    encoder, n_inputs = comparison.model.encoder, len(comparison.plan.kept)
-    weights = np.atleast_2d(comparison.model.predictor.feature_weights())
-    used = {encoder.inputs[j] for j in np.flatnonzero(weights.any(axis=0))}
-    if len(used) != 1 or n_inputs < 3:
+    if not (name := comparison.only_input):
         return ""
-    name = comparison.plan.kept[used.pop()].name
     return (
-        f"Yes: {name} is all that the kept model uses of {n_inputs} inputs. Ask whether it is known before the answer is, and "
-        "what is left without it (--drop)."
+        f"Yes: {name} is all that the kept model uses of {len(comparison.plan.kept)} inputs. Ask whether it is known before "
+        "the answer is, and what is left without it (--drop)."
     )
 
 
@@ -276,7 +272,8 @@ def _exam(comparison: Comparison) -> str:
     if (exam := comparison.exam) is None:
         return ""
     return (
-        f"On {exam.n_rows} rows that were given for it the kept model has a {score_name(comparison.plan.task)} of "
+        f"On {exam.n_rows} rows that were given for it the kept model has {'an' if comparison.plan.classes is None else 'a'} "
+        f"{score_name(comparison.plan.task)} of "
         f"{said(exam.score)} (95 % interval {said(exam.low)} to {said(exam.high)}); held out, it had "
         f"{said(comparison.kept.score)}."
     )

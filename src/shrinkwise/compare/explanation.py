@@ -51,6 +51,9 @@ def explain_row(model: TableModel, frame, row: int) -> Explanation:
     without = np.array([np.where(inputs == i, 0.0, x) for i in range(len(plan.kept))])
     here, usual = float(function(x[None])[0]), float(function(np.zeros((1, len(x))))[0])
     parts = here - function(without)
+    weights = np.atleast_2d(model.predictor.feature_weights())
+    used = {int(inputs[j]) for j in np.flatnonzero(weights.any(axis=0))}
+    parts[[i for i in range(len(parts)) if i not in used]] = 0.0  # and not the rounding of a sum
     order = np.argsort(-np.abs(parts), kind="stable")
     values = [_value(frame[column.name][row]) if column.name in frame.columns else "not given" for column in plan.kept]
     reference = "0" if getattr(model.encoder, "sparse", False) else "its mean"

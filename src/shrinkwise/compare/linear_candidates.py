@@ -174,7 +174,10 @@ def _tuned(found: _CrossValidated, settings: dict, options: Options) -> Tuned:
         coef, intercept = coefs[index], path.intercepts[index]
         if hasattr(model, "classes_") and len(model.classes_) == 2:
             coef, intercept = coef[None], np.atleast_1d(intercept)
-        note = "" if path.solved[index] else f"at the chosen λ {path.status[index]}"
+        why = path.status[index].split(":")[
+            0
+        ]  # how far it was from solved differs by fold, and is more than a reader needs
+        note = "" if path.solved[index] else f"at the chosen λ {why}"
         return Fit(scaled.predictor(coef, intercept), {"λ": float(path.lambdas[index]), **settings}, note)
 
     best, careful = choose_strength(

@@ -83,12 +83,13 @@ def formula(comparison: Comparison) -> str:
     if task != REGRESSION:
         loss = f"1/n Σᵢ −log p({comparison.plan.target}ᵢ)"
     elif chosen.family == "linear":
-        loss = f"1/(2n) Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)², the target divided by its standard deviation"
+        loss = f"1/(2n) Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)² / s²"
     else:
-        loss = f"1/n Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)², the target standardised"
+        loss = f"1/n Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)² / s²"
     names = {"l1_ratio": "ρ = l1_ratio"}
     settings = ", ".join(f"{names.get(k, k)} = {v:.3g}" for k, v in comparison.fit.settings.items() if k != "of")
     objective = chosen.formula.replace("mean loss", loss)
+    settings = ", ".join(filter(None, [settings, "s the target's standard deviation" if task == REGRESSION else ""]))
     return objective + (f"     with {settings}" if settings else "")
 
 

@@ -62,6 +62,7 @@ def _results(comparison: Comparison, page: dict) -> dict:
     return {
         "fold_sizes": list(comparison.splits.mean_sizes),
         "kept": comparison.chosen.candidate.name,
+        "choice": comparison.choice if comparison.options.within is None else f"within {comparison.options.within:g}",
         "settings": comparison.fit.settings,
         "score": page["score"]["name"],
         "verdict": page["verdict"],
@@ -71,6 +72,7 @@ def _results(comparison: Comparison, page: dict) -> dict:
                     "best": row.best.score,
                     "one_se": None if row.one_se is None else row.one_se.score,
                     "fold_scores": row.at(comparison.choice).scores.tolist(),
+                    "best_fold_scores": row.best.scores.tolist(),
                 }
             )
             for row in comparison.rows

@@ -147,6 +147,14 @@ class Comparison:
         """What the model that was refitted on all rows uses."""
         return usage(self.model.predictor, list(self.model.encoder.inputs))
 
+    @property
+    def only_input(self) -> str:
+        """The one input that the kept model uses, of three or more; "" where it uses others too."""
+        encoder, inputs = self.model.encoder, self.plan.kept
+        weights = np.atleast_2d(self.model.predictor.feature_weights())
+        used = {encoder.inputs[j] for j in np.flatnonzero(weights.any(axis=0))}
+        return inputs[used.pop()].name if len(used) == 1 and len(inputs) >= 3 else ""
+
     def interval(self, differences: np.ndarray) -> tuple[float, float, float]:
         """The corrected 95 % interval of fold differences of this comparison."""
         return paired_interval(differences, *self.splits.mean_sizes)

@@ -6,10 +6,13 @@ import csv
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from shrinkwise.compare.runfolder import FORMAT, RUN_FILE
 from shrinkwise.selection import paired_interval
 from shrinkwise.tables import InputError
+
+_CALLED = {"best": "the best setting", "one_se": "the 1-SE setting"}
 
 
 @dataclass(frozen=True)
@@ -54,16 +57,23 @@ def compare_runs(first: Path, second: Path) -> TwoRuns:
             raise InputError(f"The runs cannot be compared: the {what} of one is {a!r} and of the other {b!r}.")
     why = _not_paired(one, two, first, second)
     sizes = None if why else tuple(one["results"]["fold_sizes"])
+    same = one["results"].get("choice") == two["results"].get("choice")
+    key = "fold_scores" if same else "best_fold_scores"
     names = list(dict.fromkeys([*one["results"]["candidates"], *two["results"]["candidates"]]))
     rows = [
-        _row(name, one["results"]["candidates"].get(name), two["results"]["candidates"].get(name), sizes)
+        _row(*(run["results"]["candidates"].get(name) for run in (one, two)), name=name, key=key, sizes=sizes)
         for name in names
     ]
     return TwoRuns(
         one["results"]["score"],
         (one["results"]["kept"], two["results"]["kept"]),
         rows,
-        [why or "Both runs held out the same rows of the same table, so scores are compared fold by fold."],
+        [
+            why or "Both runs held out the same rows of the same table, so scores are compared fold by fold.",
+            f"Compared are the scores at {_CALLED.get(one['results'].get('choice'), 'the careful setting')}."
+            if same
+            else "The runs keep different settings of a candidate, so its best setting is compared.",
+        ],
     )
 
 
@@ -93,8 +103,10 @@ def _folds(run: Path) -> dict[str, str]:
         raise InputError(f"{run} has no predictions.csv that says which rows were held out together.") from None
 
 
-def _row(name: str, one: dict | None, two: dict | None, sizes: tuple[float, float] | None) -> dict:
-    scores = [each["fold_scores"] if each else None for each in (one, two)]
+def _row(
+    one: dict | None, two: dict | None, *, name: str, key: str, sizes: tuple[float, float] | None
+) -> dict[str, Any]:
+    scores = [each.get(key, each["fold_scores"]) if each else None for each in (one, two)]
     means = [sum(each) / len(each) if each else None for each in scores]
     difference = None
     if sizes and scores[0] and scores[1] and len(scores[0]) == len(scores[1]):

@@ -28,12 +28,13 @@ def verdict(comparison: Comparison) -> list[str]:
     if not any(_beats_a_guess(comparison, row) for row in comparison.rows):
         sentences.insert(
             0,
-            f"No model detectably beats guessing without looking at any input: the kept one has a {_score(comparison)} of "
+            f"No model detectably beats guessing without looking at any input: the kept one has {_a_score(comparison)} of "
             f"{said(comparison.kept.score)}, a guess {said(comparison.guess_scores.mean())}.",
         )
     found = (
         _leaks(comparison),
         *sentences,
+        _alone(comparison),
         _hurried(comparison),
         _better_trees(comparison),
         *_on_fresh_rows(comparison),
@@ -138,17 +139,22 @@ def _kept(comparison: Comparison, row: Row) -> str:
     if row is not comparison.chosen:
         return ""
     used, n_inputs = comparison.kept_usage.inputs, len(comparison.plan.kept)
-    uses = f" and uses {used} of {n_inputs} inputs" if used < n_inputs else ""
+    uses = f", which uses {used} of {n_inputs} inputs" if used < n_inputs else ""
+    options = comparison.options
+    among = f" of the models of at most {_inputs(options.max_features)}" if options.max_features else ""
     careful = comparison.choice == "one_se" and row.one_se is not None
-    if comparison.options.within is not None:
-        return f"; it is the model kept, the sparsest within {100 * comparison.options.within:.3g} % of the lowest score{uses}"
+    if options.within is not None:
+        share = f"{100 * options.within:.3g} % of the lowest score{among}"
+        return f"; it is the model kept, the sparsest within {share}{uses}"
+    if among:
+        return f"; it is the model kept, as the one that scores lowest{among}{uses}"
     others = [each for each in comparison.rows if each.candidate.family != "reference"]
     lowest = all(row.best.score <= other.best.score for other in others)
     if not careful or not lowest:
         return f"; it is the model kept{uses}"
     return (
         f"; at its best setting it scores lowest of the candidates, {said(row.best.score)}, and it is the model kept, at its "
-        f"{comparison.options.careful} setting{uses}"
+        f"{options.careful} setting{uses}"
         if row.best.score < row.at(comparison.choice).score
         else f"; it scores lowest of the candidates and is the model kept{uses}"
     )
@@ -167,14 +173,22 @@ def _on_fresh_rows(comparison: Comparison) -> list[str]:
         return []
     _, low, high = comparison.exam_interval()
     how = "as expected from" if low <= 0 <= high else "worse than" if low > 0 else "better than"
-    copies = (
-        f"; {exam.n_known} of them are exact copies of rows it learned from" if exam.n_known else ", which took no part"
+    rows = (
+        f"On {exam.n_rows} rows of the test table, of which {exam.n_known} are exact copies of rows it learned from,"
+        if exam.n_known
+        else f"On {exam.n_rows} fresh rows, which took no part,"
     )
     return [
-        f"On {exam.n_rows} fresh rows{copies}, the kept model has a {_score(comparison)} of {said(exam.score)} (95 % interval "
+        f"{rows} the kept model has {_a_score(comparison)} of {said(exam.score)} (95 % interval "
         f"{said(exam.low)} to {said(exam.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of the "
         "held-out folds."
     ]
+
+
+def _alone(comparison: Comparison) -> str:
+    """That one input is all the kept model uses of several, as a leak would be."""
+    name = "" if comparison.options.max_features == 1 else comparison.only_input
+    return f"It uses {name!r} alone: ask whether that is known before the answer is." if name else ""
 
 
 def _hurried(comparison: Comparison) -> str:
@@ -258,7 +272,9 @@ def _asked_for(comparison: Comparison) -> str:
     options, parts = comparison.options, []
     if options.max_features is not None:
         more = comparison.kept_usage.inputs > options.max_features
-        parts.append(f"at most {options.max_features} inputs{' (of which no model was found)' * more}")
+        parts.append(
+            f"at most {options.max_features} input{'s' * (options.max_features > 1)}{' (of which no model was found)' * more}"
+        )
     if options.within is not None:
         parts.append(f"the fewest inputs within {100 * options.within:.3g} % of the lowest {_score(comparison)}")
     if options.factors:
@@ -299,6 +315,15 @@ def _families(comparison: Comparison) -> list[str]:
     return [family for family in _NOUNS if any(row.candidate.family == family for row in comparison.rows)]
 
 
+def _inputs(n: int) -> str:
+    return f"{n} input{'s' * (n > 1)}"
+
+
+def _a_score(comparison: Comparison) -> str:
+    name = _score(comparison)
+    return f"an {name}" if name == "RMSE" else f"a {name}"
+
+
 def _score(comparison: Comparison) -> str:
     return score_name(comparison.plan.task)
 
@@ -319,9 +344,9 @@ def _about_trees(comparison: Comparison) -> str:
     if (reference := comparison.baseline("reference")) is None or _better_trees(comparison):
         return ""
     difference = comparison.interval(comparison.kept.scores - reference.best.scores)
-    how = "detectably worse" if difference[2] < 0 else "with no detectable difference"
+    how = "detectably worse than" if difference[2] < 0 else "with no detectable difference to"
     return (
-        f"Gradient-boosted trees, the outside reference, score {said(reference.best.score)}, {how} to the kept model "
+        f"Gradient-boosted trees, the outside reference, score {said(reference.best.score)}, {how} the kept model "
         f"({_interval(difference)})."
     )
 

@@ -69,7 +69,8 @@ def print_comparison(page: dict, console: Console) -> None:
         _say(console, Text(said, style="dim"))
     if any(c.get("one_se") for c in page["candidates"]):
         within = "one standard error" if careful(page) == "1-SE" else careful(page).removeprefix("within ")
-        _say(console, Text(f"{careful(page)}: the strongest λ within {within} of the best", style="dim"))
+        inside = "" if careful(page) == "1-SE" else ", inside each training fold"
+        _say(console, Text(f"{careful(page)}: the strongest λ within {within} of the best{inside}", style="dim"))
     for candidate in page["candidates"]:
         if candidate.get("note"):
             note = f"{_line(candidate['name'])}: {spelled(_line(candidate['note'], None))}"

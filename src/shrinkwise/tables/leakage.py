@@ -31,8 +31,9 @@ def knows_target(x: np.ndarray, y: np.ndarray, has_classes: bool, seed: int = 0)
     codes = np.unique(np.where(np.isnan(x), np.inf, x), return_inverse=True)[1]
     repeats = np.bincount(codes).mean()
     if not has_classes:
-        total = np.square(y - y.mean()).sum()
-        left = np.square(y - _others_mean(codes, y)).sum() if repeats >= 5 else _off_the_line(x, y)
+        left, total = _off_the_line(x, y)
+        if repeats >= 5:
+            left, total = np.square(y - _others_mean(codes, y)).sum(), np.square(y - y.mean()).sum()
         told = total > 0 and left <= _LEFT * total
         return f"the target (R² of {1 - left / total:.4f} on rows left out)" if told else ""
     y = y.astype(int)
@@ -105,18 +106,23 @@ def _others_mean(codes: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(alone, y.mean(), (total[codes] - y) / np.maximum(count[codes] - 1, 1))
 
 
-def _off_the_line(x: np.ndarray, y: np.ndarray) -> float:
-    """Squared distance of each y to the line through the two rows nearest in x, one on either side; at the ends nothing.
+def _off_the_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Squared distance of each y to the line through the two rows nearest in x, one on either side, and to the mean.
 
-    Rows without x are guessed by their mean.
+    Rows without x are guessed by the mean of the others of them. Both sums are over the same rows: those at the two ends,
+    and one alone without x, have nobody to be guessed from.
     """
     gaps = np.isnan(x)
-    lost = np.square(y[gaps] - y[gaps].mean()).sum() if gaps.any() else 0.0
+    n_gaps = int(gaps.sum())
+    rest = y[gaps] if n_gaps > 1 else y[:0]
+    off = (rest - rest.mean()) * n_gaps / (n_gaps - 1) if n_gaps > 1 else rest
     order = np.argsort(x[~gaps], kind="stable")
     x, y = x[~gaps][order], y[~gaps][order]
     apart = x[2:] - x[:-2]
     share = np.divide(x[1:-1] - x[:-2], apart, out=np.full(len(apart), 0.5), where=apart > 0)
-    return float(lost + np.square(y[1:-1] - (1 - share) * y[:-2] - share * y[2:]).sum())
+    off = np.concatenate([off, y[1:-1] - (1 - share) * y[:-2] - share * y[2:]])
+    there = np.concatenate([rest, y[1:-1]])
+    return float(off @ off), float(np.square(there - there.mean()).sum()) if len(there) else 0.0
 
 
 def _others_class(codes: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ WORDS = (
     *("na", "n.a.", "n.a", "n. a.", "n/a", "n.d.", "nan", "null", "nil", "none", "missing", "unknown", "undefined"),
     *("not available", "not applicable", "not known", "no data", "tbd", "tba"),
     *("k.a.", "k. a.", "keine angabe", "unbekannt"),
-    *("#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!"),
+    *("#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!", "#nv", "#wert!", "#bezug!", "#zahl!", "#n/a n/a"),
 )
 
 
