@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from shrinkwise.compare import compare_table
-from shrinkwise.compare.verdict import explanation, said, verdict
+from shrinkwise.compare.verdict import explanation, verdict
+from shrinkwise.compare.words import said
 from shrinkwise.selection import paired_interval
 from shrinkwise.tables import plan_table
 

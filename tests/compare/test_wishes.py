@@ -60,8 +60,8 @@ def test_rows_that_cannot_be_split_for_choosing_a_strength_are_refused_before_th
 
 
 def test_a_model_of_one_input_is_asked_about(asked):
-    dear = dict.fromkeys(("x1", "x2", "x3", "colour"), 1e3)
-    comparison = asked("lasso", factors=dear)
+    dear = dict.fromkeys(("x1", "x2", "x3", "colour"), 1e6)
+    comparison = asked("lasso", factors=dear, max_features=4)
     assert comparison.only_input == "x0"
     assert any("'x0' alone: ask whether that is known before" in sentence for sentence in verdict(comparison))
     asked_for = asked("lasso", factors=dear, max_features=1)

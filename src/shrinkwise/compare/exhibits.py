@@ -7,7 +7,7 @@ import numpy as np
 from shrinkwise.compare.result import Comparison, Row
 from shrinkwise.compare.scores import score_name
 from shrinkwise.compare.stress import NOISES, SHARES
-from shrinkwise.compare.verdict import label, said
+from shrinkwise.compare.words import label, said
 from shrinkwise.compare.written import written_notes, written_out
 
 _BINS = 10

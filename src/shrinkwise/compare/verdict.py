@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from shrinkwise.compare.candidates import Candidate
 from shrinkwise.compare.options import NO_TORCH
 from shrinkwise.compare.result import Comparison, Row
-from shrinkwise.compare.scores import score_name
+from shrinkwise.compare.words import a_score, in_interval, label, n_inputs_said, said, score_said
 from shrinkwise.selection import holm
 
-Interval = tuple[float, float, float]
 _NOUNS = {"linear": "linear models", "network": "networks"}
 
 
@@ -28,7 +26,7 @@ def verdict(comparison: Comparison) -> list[str]:
     if not any(_beats_a_guess(comparison, row) for row in comparison.rows):
         sentences.insert(
             0,
-            f"No model detectably beats guessing without looking at any input: the kept one has {_a_score(comparison)} of "
+            f"No model detectably beats guessing without looking at any input: the kept one has {a_score(comparison)} of "
             f"{said(comparison.kept.score)}, a guess {said(comparison.guess_scores.mean())}.",
         )
     found = (
@@ -67,28 +65,6 @@ def explanation(comparison: Comparison) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def label(candidate: Candidate) -> str:
-    """How a candidate is called in a sentence: "L1 (lasso)", "dropout in the network"."""
-    if not candidate.regularizer:
-        return "no penalty" if candidate.family == "linear" else "the network without regularization"
-    if candidate.name == candidate.regularizer:
-        return candidate.name
-    if candidate.family == "network":
-        return f"{candidate.regularizer} in the network"
-    return f"{candidate.regularizer} ({candidate.name})"
-
-
-def said(value: float) -> str:
-    """A number for a sentence: three significant digits, a true minus sign."""
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return text.replace("-", "−")
-
-
-def _interval(interval: Interval) -> str:
-    mean, low, high = map(said, interval)
-    return f"difference {mean}, 95 % interval {low} to {high}"
-
-
 @dataclass(frozen=True)
 class _Finding:
     family: str
@@ -98,7 +74,7 @@ class _Finding:
 
 def _finding(comparison: Comparison, family: str) -> _Finding:
     """What regularization does to one family: its kept model, or else its regularized model with the lowest score."""
-    choice, score = comparison.choice, _score(comparison)
+    choice, score = comparison.choice, score_said(comparison)
     base = comparison.baseline(family)
     rivals = [row for row in comparison.rows if row.candidate.family == family and row.differences]
     if base is None or not rivals:
@@ -108,7 +84,7 @@ def _finding(comparison: Comparison, family: str) -> _Finding:
         return _without(comparison, family, base, best)
     mean, low, high = best.differences[choice]
     name, value, without = label(best.candidate), said(best.at(choice).score), said(base.best.score)
-    tail = f" ({_interval((mean, low, high))}){_kept(comparison, best)}."
+    tail = f" ({in_interval((mean, low, high))}){_kept(comparison, best)}."
     if low > 0 or high < 0:
         verb = "lowers" if high < 0 else "raises"
         sentence = f"{name} {verb} the held-out {score} from {without} ({label(base.candidate)}) to {value}{tail}"
@@ -122,14 +98,14 @@ def _finding(comparison: Comparison, family: str) -> _Finding:
 
 def _without(comparison: Comparison, family: str, base: Row, nearest: Row) -> _Finding:
     """The finding where the model without regularization is kept; `nearest` is the next best, at its best setting."""
-    interval, score, value = nearest.differences["best"], _score(comparison), said(base.best.score)
+    interval, score, value = nearest.differences["best"], score_said(comparison), said(base.best.score)
     effect = "it worse" if interval[1] > 0 else "it better" if interval[2] < 0 else "no detectable difference"
     others = [each for each in comparison.rows if each.candidate.family != "reference"]
     lowest = all(base.best.score <= other.best.score for other in others)
     has = f"has the lowest held-out {score}, {value}," if lowest else f"has a held-out {score} of {value}"
     sentence = (
         f"{label(base.candidate)} {has} and is the model kept; regularization makes {effect}: {label(nearest.candidate)}, the "
-        f"nearest, has {said(nearest.best.score)} at its best setting ({_interval(interval)})."
+        f"nearest, has {said(nearest.best.score)} at its best setting ({in_interval(interval)})."
     )
     return _Finding(family, interval[1] > 0 or interval[2] < 0, sentence[0].upper() + sentence[1:])
 
@@ -141,7 +117,7 @@ def _kept(comparison: Comparison, row: Row) -> str:
     used, n_inputs = comparison.kept_usage.inputs, len(comparison.plan.kept)
     uses = f", which uses {used} of {n_inputs} inputs" if used < n_inputs else ""
     options = comparison.options
-    among = f" of the models of at most {_inputs(options.max_features)}" if options.max_features else ""
+    among = f" of the models of at most {n_inputs_said(options.max_features)}" if options.max_features else ""
     careful = comparison.choice == "one_se" and row.one_se is not None
     if options.within is not None:
         share = f"{100 * options.within:.3g} % of the lowest score{among}"
@@ -163,7 +139,7 @@ def _kept(comparison: Comparison, row: Row) -> str:
 def _unregularized(comparison: Comparison, family: str) -> str:
     """The sentence of a family of which no regularized model was finished."""
     base = comparison.baseline(family)
-    scored = "" if base is None else f": without, the held-out {_score(comparison)} is {said(base.best.score)}"
+    scored = "" if base is None else f": without, the held-out {score_said(comparison)} is {said(base.best.score)}"
     return f"Whether regularization helps {_NOUNS[family]} was not found out, for want of time{scored}."
 
 
@@ -179,7 +155,7 @@ def _on_fresh_rows(comparison: Comparison) -> list[str]:
         else f"On {exam.n_rows} fresh rows, which took no part,"
     )
     return [
-        f"{rows} the kept model has {_a_score(comparison)} of {said(exam.score)} (95 % interval "
+        f"{rows} the kept model has {a_score(comparison)} of {said(exam.score)} (95 % interval "
         f"{said(exam.low)} to {said(exam.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of the "
         "held-out folds."
     ]
@@ -207,7 +183,7 @@ def _better_trees(comparison: Comparison) -> str:
     how = "do better still" if against[1] > 0 else "score lower, though not detectably so"
     return (
         f"Gradient-boosted trees, the outside reference, {how}: {said(trees.best.score)} against "
-        f"{said(comparison.kept.score)} ({_interval(against)})."
+        f"{said(comparison.kept.score)} ({in_interval(against)})."
     )
 
 
@@ -276,7 +252,7 @@ def _asked_for(comparison: Comparison) -> str:
             f"at most {options.max_features} input{'s' * (options.max_features > 1)}{' (of which no model was found)' * more}"
         )
     if options.within is not None:
-        parts.append(f"the fewest inputs within {100 * options.within:.3g} % of the lowest {_score(comparison)}")
+        parts.append(f"the fewest inputs within {100 * options.within:.3g} % of the lowest {score_said(comparison)}")
     if options.factors:
         parts.append("λ multiplied by the factors given, in the linear models")
     if options.bounds:
@@ -315,19 +291,6 @@ def _families(comparison: Comparison) -> list[str]:
     return [family for family in _NOUNS if any(row.candidate.family == family for row in comparison.rows)]
 
 
-def _inputs(n: int) -> str:
-    return f"{n} input{'s' * (n > 1)}"
-
-
-def _a_score(comparison: Comparison) -> str:
-    name = _score(comparison)
-    return f"an {name}" if name == "RMSE" else f"a {name}"
-
-
-def _score(comparison: Comparison) -> str:
-    return score_name(comparison.plan.task)
-
-
 def _beats_a_guess(comparison: Comparison, row: Row) -> bool:
     scores = row.at(comparison.choice).scores
     return comparison.interval(scores - comparison.guess_scores)[2] < 0
@@ -347,7 +310,7 @@ def _about_trees(comparison: Comparison) -> str:
     how = "detectably worse than" if difference[2] < 0 else "with no detectable difference to"
     return (
         f"Gradient-boosted trees, the outside reference, score {said(reference.best.score)}, {how} the kept model "
-        f"({_interval(difference)})."
+        f"({in_interval(difference)})."
     )
 
 
