@@ -41,9 +41,12 @@ def fit(table: Any, target: str, *, effort: str = "normal", test: Any = None, **
     return prepare(table, target, effort=effort, **asked).answer(test=test)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Question:
-    """A table that was read and planned, and the options: everything there is before the work starts."""
+    """A table that was read and planned, and the options: everything there is before the work starts.
+
+    It is answered once: the answer lets go of the table as soon as it is encoded, and a large one is not in memory twice.
+    """
 
     frame: Any
     plan: TablePlan
@@ -61,8 +64,15 @@ class Question:
         test = None if test is None else _frame(test)
         progress = progress or (lambda *_: None)
         clock = Clock.of(self.options.budget, self.asked_at)
-        comparison = compare_table(self.frame, self.plan, self.options, progress, test=test, place=place, clock=clock)
+        comparison = compare_table(
+            self._let_go(), self.plan, self.options, progress, test=test, place=place, clock=clock
+        )
         return Result(comparison, comparison_page(comparison, command=command, version=__version__), self.file)
+
+    def _let_go(self) -> Any:
+        """The table, which from now on only the caller holds."""
+        frame, self.frame = self.frame, None
+        return frame
 
 
 def prepare(table: Any, target: str, *, effort: str = "normal", **asked: Any) -> Question:

@@ -89,8 +89,7 @@ def compare_table(
     """
     clock, options = clock or Clock(options.budget), options.without_missing_extras()
     options.check(plan)
-    if test is not None:
-        check_exam(plan, test, frame)
+    n_known = 0 if test is None else check_exam(plan, test, frame)
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
@@ -106,11 +105,12 @@ def compare_table(
         progress(done, total, what)
 
     results = run_nested(contestants, splits, options, Work(told, clock, journal))
-    splits.forget()
+    splits.close()
     rows, left_out = _rows(contestants, results, splits)
     encoder = Encoder(plan).fit(frame)
-    X, y = encoder.transform(frame), plan.target_values(frame)
-    problem = training_problem(X, y, plan, options, len(splits), plan.rows(frame), encoder)
+    X, y, parts = encoder.transform(frame), plan.target_values(frame), plan.rows(frame)
+    del frame
+    problem = training_problem(X, y, plan, options, len(splits), parts, encoder)
     kept = _refitted(rows, problem, splits, options, clock)
     path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
     fit = kept.tuned.choices().get(kept.choice, kept.tuned.best)
@@ -133,7 +133,7 @@ def compare_table(
         file_rows=file_rows,
         left_out=left_out,
         stable=stable,
-        exam=None if test is None else sit_exam(model, test, frame),
+        exam=None if test is None else sit_exam(model, test, n_known),
     )
 
 

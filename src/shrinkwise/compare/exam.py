@@ -26,16 +26,14 @@ class Exam:
     n_known: int = 0
 
 
-def sit_exam(model: TableModel, frame, known) -> Exam:
-    """Score a model on every row of `frame` that has a target; `known` are the rows it learned from.
-
+def sit_exam(model: TableModel, frame, n_known: int) -> Exam:
+    """Score a model on every row of `frame` that has a target, of which it has learned from n_known.
 
     The interval is score ± 1.96 s/√n with s the standard deviation of the rows' losses; for a root-mean-square error r that
     is s/(2r), by the delta method.
     """
     plan, frame = model.plan, as_frame(frame)
     rows = plan.used_rows(frame)
-    n_known = _copies(plan, rows, known)
     truth, weights, output = plan.target_values(rows), plan.rows(rows).weights, model.output(rows)
     score = held_out_score(plan.task, truth, output, weights)
     losses = row_losses(plan.task, truth, output)
@@ -47,10 +45,11 @@ def sit_exam(model: TableModel, frame, known) -> Exam:
     return Exam(score, max(low, 0.0), high, rows.height, balanced_accuracy(plan.task, truth, output), n_known)
 
 
-def check_exam(plan: TablePlan, frame, known) -> None:
-    """Refuse a test table that cannot examine a model of `plan`, before any is fitted.
+def check_exam(plan: TablePlan, frame, known) -> int:
+    """Refuse, before any model is fitted, a test table that cannot examine one of `plan`.
 
-    Its columns, its target, two rows or more, and not all of them exact copies of rows that are learned from.
+    It needs the columns, the target, and two rows or more, not all of which are exact copies of rows that are learned from
+    (`known`). Returns how many are.
     """
     frame = as_frame(frame)
     for column in plan.kept:
@@ -62,14 +61,11 @@ def check_exam(plan: TablePlan, frame, known) -> None:
             f"The test table has {rows.height} rows with a value in {plan.target!r}; at least 2 are needed."
         )
     plan.target_values(rows)
-    if _copies(plan, rows, plan.used_rows(known)) == rows.height:
+    columns = [*(column.name for column in plan.kept), plan.target]
+    n_known = int(known_rows(rows, plan.used_rows(known), columns).sum())
+    if n_known == rows.height:
         raise InputError(
             f"All {rows.height} rows of the test table are exact copies of rows the models learn from, which examines "
             "nothing: give rows of its own."
         )
-
-
-def _copies(plan: TablePlan, rows, known) -> int:
-    """How many of `rows` have the inputs and the target of a row of `known`."""
-    columns = [*(column.name for column in plan.kept), plan.target]
-    return int(known_rows(rows, known, columns).sum())
+    return n_known

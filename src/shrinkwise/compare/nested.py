@@ -76,6 +76,12 @@ class Splits(Sequence[Split]):
         if self.large:
             self.kept.clear()
 
+    def close(self) -> None:
+        """Let go of a large table: from now on the folds are known, and what they held out, but none can be encoded."""
+        self.forget()
+        if self.large:
+            self.frame = None
+
     def _encoded(self, number: int) -> Split:
         train, test = self.folds[number]
         if self.large:  # in random order, so that some rows of X are a view of any sort of rows
