@@ -132,9 +132,16 @@ def test_a_candidate_is_not_held_back_by_its_careful_choice(compared):
             row.best, folds=[replace(f, score=score, usage=replace(f.usage, inputs=inputs)) for f in row.best.folds]
         )
 
-    lasso = replace(row, best=scored(0.1, 4), one_se=scored(0.3, 2))
+    def spread(scored, by):
+        return replace(
+            scored, folds=[replace(f, score=f.score + by * k) for f, k in zip(scored.folds, (-1, 0, 1), strict=True)]
+        )
+
+    lasso = replace(row, best=spread(scored(0.1, 4), 0.3), one_se=scored(0.25, 2))  # one standard error: 0.17
     plain = replace(row, best=scored(0.2, 5), one_se=None)
     assert choose([plain, lasso], comparison.options, 5) == (lasso, "one_se")
+    sure = replace(row, best=spread(scored(0.1, 4), 0.2), one_se=scored(0.25, 2))  # 0.12: held-out rows do not agree
+    assert choose([plain, sure], comparison.options, 5) == (sure, "best")
 
 
 def test_within_a_share_of_the_lowest_score_the_fewest_inputs_are_kept(compared):

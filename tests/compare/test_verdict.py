@@ -95,19 +95,21 @@ def test_the_other_family_is_named_when_regularization_shows_there(compared):
 
 def test_the_best_setting_is_called_the_lowest_and_the_careful_one_kept(compared):
     _, comparison = compared
-    found = with_scores(comparison, {"no penalty": [5.0, 5.1, 5.2], "lasso": [2.0, 2.1, 2.2]}, guess=9.0)
+    found = with_scores(comparison, {"no penalty": [5.0, 5.1, 5.2], "lasso": [1.0, 2.1, 3.2]}, guess=20.0)
     row = found.chosen
-    lower = replace(row.best, folds=[replace(fold, score=fold.score - 0.5) for fold in row.best.folds])
-    chosen = replace(row, best=lower)
-    found = replace(found, chosen=chosen, rows=[chosen if each is row else each for each in found.rows])
-    [sentence] = verdict(found)
-    assert (
-        "at its best setting it scores lowest of the candidates, 1.6, and it is the model kept, at its 1-SE setting"
-        in sentence
-    )
-    assert any(
-        "the best one scores 1.6 against its 2.1, and --select best keeps" in each for each in explanation(found)
-    )
+
+    def with_best(lower: float):
+        folds = [replace(fold, score=fold.score - lower) for fold in row.best.folds]
+        chosen = replace(row, best=replace(row.best, folds=folds))
+        rows = [chosen if each is row else each for each in found.rows]
+        return replace(found, chosen=chosen, rows=rows, choice="one_se" if chosen.careful_holds else "best")
+
+    said = " ".join(verdict(with_best(0.5)))  # a standard error is 0.64
+    assert "at its best setting it scores lowest of the candidates, 1.6, and it is the model kept, at its 1-SE" in said
+    why = explanation(with_best(0.5))
+    assert any("the best one scores 1.6 against its 2.1, and --select best keeps" in sentence for sentence in why)
+    assert "it scores lowest of the candidates and is the model kept" in " ".join(verdict(with_best(0.7)))
+    assert any("2.1 on the held-out rows, more than one standard error above" in s for s in explanation(with_best(0.7)))
 
 
 def test_models_that_do_not_beat_a_guess_are_said_first(compared):

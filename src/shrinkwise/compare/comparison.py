@@ -180,7 +180,8 @@ def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
     """The candidate with the lowest held-out score at its best setting, the reference aside, and the choice kept of it.
 
     So a candidate is not held back by the careful choice, which gives up score for strength, in favour of one that makes
-    none. Ties go to fewer inputs, then order. With `max_features` only linear models with so few inputs can be kept; with
+    none; where the held-out rows do not find the careful choice within one standard error of the best, the best is kept. Ties
+    go to fewer inputs, then order. With `max_features` only linear models with so few inputs can be kept; with
     `within` it is the candidate and choice with the fewest inputs whose score is within that share of the lowest.
     """
     return _pick(_admissible(rows, options, n_inputs), options)
@@ -204,7 +205,7 @@ def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
 def _pick(able: list[Row], options: Options) -> tuple[Row, str]:
     lowest = min(able, key=lambda row: (row.best.score, _inputs(row, "best")))
     if options.within is None:
-        return lowest, options.choice
+        return lowest, options.choice if lowest.careful_holds else "best"
     limit = lowest.best.score * (1 + options.within)
     near = [(row, choice) for row in able for choice in ("one_se", "best") if row.at(choice).score <= limit]
     return min(near, key=lambda pair: (_inputs(*pair), pair[0].at(pair[1]).score))

@@ -90,6 +90,11 @@ class Row:
     seconds: float
     note: str
 
+    @property
+    def careful_holds(self) -> bool:
+        """Whether the careful choice is within one standard error of the best on the held-out rows too, or there is none."""
+        return self.one_se is None or not self.one_se.score > self.best.score + self.best.se
+
     def at(self, choice: str) -> Scored:
         """The scores of a choice; a candidate without tuning has one score for both."""
         return self.one_se if choice == "one_se" and self.one_se is not None else self.best

@@ -126,14 +126,14 @@ def _kept(comparison: Comparison, row: Row) -> str:
         return f"; it is the model kept, as the one that scores lowest{among}{uses}"
     others = [each for each in comparison.rows if each.candidate.family != "reference"]
     lowest = all(row.best.score <= other.best.score for other in others)
-    if not careful or not lowest:
+    if not lowest:
         return f"; it is the model kept{uses}"
-    return (
-        f"; at its best setting it scores lowest of the candidates, {said(row.best.score)}, and it is the model kept, at its "
-        f"{options.careful} setting{uses}"
-        if row.best.score < row.at(comparison.choice).score
-        else f"; it scores lowest of the candidates and is the model kept{uses}"
-    )
+    if careful and row.best.score < row.at(comparison.choice).score:
+        return (
+            f"; at its best setting it scores lowest of the candidates, {said(row.best.score)}, and it is the model kept, at "
+            f"its {options.careful} setting{uses}"
+        )
+    return f"; it scores lowest of the candidates and is the model kept{uses}"
 
 
 def _unregularized(comparison: Comparison, family: str) -> str:
@@ -214,6 +214,11 @@ def _at_best(comparison: Comparison) -> str:
     row, options = comparison.chosen, comparison.options
     if options.select != "1se" or row.one_se is None or row.best.score >= row.one_se.score:
         return ""
+    if not row.careful_holds:
+        return (
+            f"The 1-SE setting of the kept candidate scores {said(row.one_se.score)} on the held-out rows, more than one "
+            f"standard error above its best, {said(row.best.score)} ± {said(row.best.se)}: the best is kept."
+        )
     return (
         f"The 1-SE setting is the strongest within one standard error of the best, for a simpler and steadier model; the best "
         f"one scores {said(row.best.score)} against its {said(row.one_se.score)}, and --select best keeps that."
