@@ -62,7 +62,7 @@ def test_a_missing_row_is_what_the_encoder_makes_of_one(encoder):
 def test_exhibits_of_a_comparison(compared):
     frame, comparison = compared
     found = exhibits(comparison)
-    choice = comparison.options.choice
+    choice = comparison.choice
     for kind in ("noise", "missing"):
         for row, drawn in zip(comparison.rows, found["stress"][kind]["candidates"], strict=True):
             assert drawn["scores"][0] == pytest.approx(row.at(choice).score)
