@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
 import pytest
 
-from shrinkwise.compare import compare_table
+from shrinkwise.compare import Options, compare_table
 from shrinkwise.compare.candidates import Candidate, Fit, Tuned
 from shrinkwise.compare.comparison import _note, check_folds, choose
 from shrinkwise.compare.linear_candidates import tune_lasso
-from shrinkwise.compare.nested import score_fold, split_table
+from shrinkwise.compare.nested import score_fold, split_table, training_problem
 from shrinkwise.compare.predictors import LinearPredictor, usage
+from shrinkwise.compare.reference import tune_trees
 from shrinkwise.compare.scores import held_out_score
 from shrinkwise.selection import paired_interval
 from shrinkwise.tables import Encoder, InputError, plan_table
@@ -104,14 +106,18 @@ def test_the_reference_has_no_difference_and_is_never_kept(compared):
     assert choose([*comparison.rows[:-1], best_trees], comparison.options, 5) is not best_trees
 
 
+def rescored(row, score, inputs):
+    """The best choice of a row with another score and number of inputs on every fold."""
+    return replace(
+        row.best, folds=[replace(f, score=score, usage=replace(f.usage, inputs=inputs)) for f in row.best.folds]
+    )
+
+
 def test_the_lowest_score_is_kept_and_ties_go_to_fewer_inputs(compared):
     _, comparison = compared
     row = comparison.row("lasso")
 
-    def scored(score, inputs):
-        return replace(
-            row.best, folds=[replace(f, score=score, usage=replace(f.usage, inputs=inputs)) for f in row.best.folds]
-        )
+    scored = partial(rescored, row)
 
     def like(score, inputs, careful=None):
         return replace(row, best=scored(score, inputs), one_se=careful and scored(*careful))
@@ -127,10 +133,7 @@ def test_a_candidate_is_not_held_back_by_its_careful_choice(compared):
     _, comparison = compared
     row = comparison.row("lasso")
 
-    def scored(score, inputs):
-        return replace(
-            row.best, folds=[replace(f, score=score, usage=replace(f.usage, inputs=inputs)) for f in row.best.folds]
-        )
+    scored = partial(rescored, row)
 
     def spread(scored, by):
         return replace(
@@ -148,10 +151,7 @@ def test_within_a_share_of_the_lowest_score_the_fewest_inputs_are_kept(compared)
     _, comparison = compared
     row, options = comparison.row("lasso"), replace(comparison.options, select="within", within=0.01)
 
-    def scored(score, inputs):
-        return replace(
-            row.best, folds=[replace(f, score=score, usage=replace(f.usage, inputs=inputs)) for f in row.best.folds]
-        )
+    scored = partial(rescored, row)
 
     lowest = replace(row, best=scored(0.2, 5), one_se=scored(0.21, 1))  # its careful choice is not within 1 %
     near = replace(row, best=scored(0.2005, 4), one_se=scored(0.2015, 3))
@@ -229,3 +229,17 @@ def test_a_large_table_is_scored_like_a_small_one(small_table, linear, monkeypat
     for row, same in zip(few.rows, many.rows, strict=True):
         rough = row.candidate.family == "reference" or row.one_se is not None  # stops, and inner folds, at other rows
         np.testing.assert_allclose(same.best.scores, row.best.scores, rtol=0.35 if rough else 1e-4)
+
+
+def test_trees_take_a_run_of_rows_for_a_sample_only_where_rows_are_shuffled(monkeypatch):
+    """Wide tables of few inputs are not dealt at random: sorted by the target, a first tenth says nothing of the others."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 3))
+    y = np.sort(X[:, 0] + 0.1 * rng.normal(size=2000))
+    X = X[np.argsort(X[:, 0])]
+    sorted_rows = training_problem(X, y, plan_table(pl.DataFrame({"x": X[:, 0], "y": y}), "y"), Options(), 0)
+    plain = tune_trees(sorted_rows, Options()).best.predictor.output(X)
+    monkeypatch.setattr("shrinkwise.compare.reference._MANY_VALUES", 0)
+    np.testing.assert_array_equal(tune_trees(sorted_rows, Options()).best.predictor.output(X), plain)
+    shuffled = replace(sorted_rows, shuffled=True)
+    assert not np.array_equal(tune_trees(shuffled, Options()).best.predictor.output(X), plain)

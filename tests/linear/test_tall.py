@@ -22,8 +22,7 @@ PENALTIES = {
 
 @pytest.fixture
 def always(monkeypatch):
-    for module, name in ((columns_module, "_MANY"), (cv_module, "_MANY_VALUES")):
-        monkeypatch.setattr(module, name, 0)
+    monkeypatch.setattr(columns_module, "_MANY", 0)
     monkeypatch.setattr(columns_module, "_BLOCK", 1)
     return monkeypatch
 
@@ -82,7 +81,7 @@ def test_rows_that_a_fold_has_twice_count_twice(rows, always):
     y = (score > 0).astype(int)
     folds = [(np.concatenate([np.arange(400), np.arange(100)]), np.arange(400, 600))]
     tall = PenalizedClassifierCV(sw.L2(1.0), n_lambdas=4, cv=folds, select="best").fit(X, y)
-    always.setattr(cv_module, "_MANY_VALUES", 10**9)
+    always.setattr(columns_module, "_MANY", 10**9)
     copied = PenalizedClassifierCV(sw.L2(1.0), n_lambdas=4, cv=folds, select="best").fit(X, y)
     np.testing.assert_allclose(tall.cv_losses_, copied.cv_losses_, rtol=1e-6)
 

@@ -55,7 +55,8 @@ class Features:
 class Problem:
     """Training rows, encoded: X (n, q) standardised, dense or sparse, y (n,) numbers or class codes 0 … K−1.
 
-    rows holds their groups, time and weights; features what is known of the columns.
+    rows holds their groups, time and weights; features what is known of the columns. shuffled says that the rows come in
+    random order, so that any run of them is a sample.
     """
 
     X: Any
@@ -65,6 +66,7 @@ class Problem:
     seed: int
     rows: Rows = field(default_factory=Rows)
     features: Features | None = None
+    shuffled: bool = False
 
     @property
     def has_classes(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -84,11 +84,12 @@ class Splits(Sequence[Split]):
 
     def _encoded(self, number: int) -> Split:
         train, test = self.folds[number]
-        if self.large:  # in random order, so that some rows of X are a view of any sort of rows
+        if self.large:  # in random order, so that a sample of the rows of X is a view
             train = np.random.default_rng([self.options.seed, number]).permutation(train)
         encoder = Encoder(self.plan).fit(self.frame, train)
         X = encoder.transform(self.frame, train)
         problem = training_problem(X, self.y[train], self.plan, self.options, number, self.rows.take(train), encoder)
+        problem = replace(problem, shuffled=self.large)
         weights = None if self.rows.weights is None else self.rows.weights[test]
         X_test = encoder.transform(self.frame, test)
         return Split(number, problem, X_test, self.y[test], test, list(encoder.inputs), weights, Stress.of(encoder))

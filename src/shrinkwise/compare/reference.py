@@ -30,12 +30,11 @@ def tune_trees(problem: Problem, options: Options) -> Tuned:
     estimator = HistGradientBoostingClassifier if problem.has_classes else HistGradientBoostingRegressor
     model = estimator(random_state=problem.seed)
     X, y, weights = problem.dense(), problem.y, problem.rows.weights
-    if X.size < _MANY_VALUES or len(np.unique(y[: len(y) // 10])) < problem.n_classes:
+    tenth = len(y) // 10
+    few = X.size < _MANY_VALUES or len(np.unique(y[:tenth])) < problem.n_classes
+    if few or not problem.shuffled:
         return Tuned(Fit(_Trees(model.fit(X, y, sample_weight=weights))))
-    held, known = (
-        slice(len(y) // 10),
-        slice(len(y) // 10, None),
-    )  # nested.Splits deals the rows of large tables at random
+    held, known = slice(tenth), slice(tenth, None)
     held_weights, weights = (None, None) if weights is None else (weights[held], weights[known])
     model.fit(X[known], y[known], weights, X_val=X[held], y_val=y[held], sample_weight_val=held_weights)
     return Tuned(Fit(_Trees(model)))

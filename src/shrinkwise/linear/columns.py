@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .design import is_sparse
+
 # Working columns are kept dense up to this many entries (400 MB); beyond it a sparse X stays sparse.
 _DENSE = 50_000_000
 # A dense X of so many entries, and so many rows a column, is read where it lies, so many entries at a time.
@@ -14,12 +16,12 @@ def working_columns(design):
     """An empty set of working columns of `design`: dense rows, or none of its own where a copy could grow too large."""
     if design.sparse and design.n * design.p > _DENSE:
         return SparseColumns(design)
-    return TallColumns(design) if is_tall(design) else DenseColumns(design)
+    return TallColumns(design) if is_tall(design.X) else DenseColumns(design)
 
 
-def is_tall(design) -> bool:
-    """Whether X is dense with so many rows that a copy of its columns is too many."""
-    return not design.sparse and design.n * design.p >= _MANY and design.n >= _TALL * design.p
+def is_tall(X) -> bool:
+    """Whether X is dense with so many rows that a copy of it, or of its columns, is too many."""
+    return not is_sparse(X) and X.size >= _MANY and X.shape[0] >= _TALL * X.shape[1]
 
 
 class _Columns:

@@ -11,7 +11,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
 from ..penalties import Penalty
 from ..selection import one_standard_error
-from .design import is_sparse
+from .columns import is_tall
 from .estimators import LinearClassifier, PenalizedRegressor
 from .fold_gram import FoldGrams
 from .grid import lambda_grid
@@ -21,9 +21,6 @@ from .progress import run_all
 from .solving import solve_all
 from .stability import stability_of
 from .triangle import FoldTriangles, Triangle
-
-# A dense X of so many values, and so many rows a column, is not copied for a fold.
-_MANY_VALUES, _TALL = 10_000_000, 20
 
 _DOC = """
     The grid of λ comes from all rows; each fold's path is fitted on the other folds and scored on the fold.
@@ -102,7 +99,7 @@ def fold_path(rows: Rows, train, task: Task, lambdas):
 def _training_part(rows: Rows, train, task: Task) -> Problem:
     """The Problem of some rows; a large X is shared, and the others have weight 0."""
     X = rows.X
-    if task.loss.name == "squared" or is_sparse(X) or X.size < _MANY_VALUES or len(X) < _TALL * X.shape[1]:
+    if task.loss.name == "squared" or not is_tall(X):
         return rows.take(train).problem(task.loss, task.fit_intercept)
     train = np.flatnonzero(train) if np.asarray(train).dtype == bool else train
     weight = np.bincount(train, minlength=len(X)) * (1.0 if rows.weight is None else rows.weight)

@@ -61,7 +61,7 @@ class NewtonSolver:
     def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
         """The Solutions over a decreasing grid: as `solve` one by one, with fewer passes over X."""
         penalties, size = [penalty.with_lam(lam) for lam in lambdas], 1
-        most = 2 if is_tall(self.problem.design) else _CHUNK  # each keeps vectors of the length of a column
+        most = 2 if is_tall(self.problem.X) else _CHUNK  # each keeps vectors of the length of a column
         while penalties:
             found, missed = self._solve_chunk(penalties[:size], tol, max_iter)
             yield from map(Solutions.of, found)
