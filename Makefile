@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*)
+SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*.h src/shrinkwise/kernels/src/*/*)
 
 .PHONY: demo test test-thorough test-frameworks lint bench bench-linear bench-dropout clean
 

@@ -17,7 +17,7 @@ class BuildKernels(build_ext):
 
 
 source = Path("src/shrinkwise/kernels/src")
-sources = sorted(str(path) for path in source.glob("*.c"))
+sources = sorted(str(path) for path in source.rglob("*.c"))
 exported = [
     name for path in sources for name in re.findall(r"\bSW_EXPORT\b[^(;]*?\b(sw_\w+)\(", Path(path).read_text())
 ]
@@ -32,7 +32,7 @@ setup(
         Extension(
             "shrinkwise.kernels._shrinkwise",
             sources=sources,
-            depends=[str(path) for path in source.glob("*.h")],
+            depends=[str(path) for path in source.rglob("*.h")],
             extra_compile_args=flags,
             export_symbols=exported,
             optional=True,

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from shrinkwise.dropout import ConcreteDropout, DropConnect, DropPath, UnitDropout
-from shrinkwise.dropout.concrete import concrete_dropout
+from shrinkwise.dropout.layers.concrete import concrete_dropout
 
 
 class Attention(nn.Module):

@@ -21,10 +21,10 @@ import numpy as np
 import polars as pl
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from shrinkwise.compare.nested import training_problem
+from shrinkwise.compare.candidates.trees import tune_trees
 from shrinkwise.compare.options import Options
-from shrinkwise.compare.reference import tune_trees
-from shrinkwise.compare.scores import held_out_score
+from shrinkwise.compare.scoring.metrics import held_out_score
+from shrinkwise.compare.scoring.nested import training_problem
 from shrinkwise.fitting import prepare
 from shrinkwise.tables import Encoder, InputError, read_table
 

@@ -21,7 +21,7 @@ from linear_data import Problem, grid, regression, sparse_regression
 from linear_peers import SOLVERS
 from threadpoolctl import threadpool_limits
 
-from shrinkwise.linear.growing import GrowingGram
+from shrinkwise.linear.problem.gram_storage import GrowingGram
 
 SERIES = {
     "rows n (p = 500)": [(n, 500) for n in (1000, 2000, 4000, 8000, 16000, 32000)],

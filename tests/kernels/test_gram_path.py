@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinkwise import kernels
-from shrinkwise.kernels import gram, library
+from shrinkwise.kernels import library
+from shrinkwise.kernels.linear import gram
 
 needs_library = pytest.mark.skipif(not kernels.status()["available"], reason=kernels.status()["reason"])
 
