@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, library, register, run
+from shrinkwise.kernels.library import F64, I64, declare, layout, library, register, run
 
 
 class _Matrix(ctypes.Structure):
@@ -22,6 +22,7 @@ class _Matrix(ctypes.Structure):
     )
 
 
+layout("sw_matrix_layout", _Matrix)
 _POINTER = ctypes.POINTER(_Matrix)
 _COUNTED = (_POINTER, ctypes.c_int64, I64)
 declare("sw_sparse_cd", ctypes.c_int64, *_COUNTED, *[F64] * 6, I64, ctypes.c_double, ctypes.c_int64)

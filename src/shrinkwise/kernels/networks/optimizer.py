@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 
 from shrinkwise.kernels import pool
-from shrinkwise.kernels.library import DISPATCH, declare, library
+from shrinkwise.kernels.library import DISPATCH, declare, layout, library
 
 declare(
     "sw_optimizer",
@@ -31,6 +31,8 @@ JOB = np.dtype(
         ("refused", np.int64),
     ]
 )
+
+layout("sw_optimizer_layout", JOB)
 
 
 def compiled() -> bool:

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 
 from shrinkwise.kernels import pool, reference
-from shrinkwise.kernels.library import declare, library, register, run
+from shrinkwise.kernels.library import declare, layout, library, register, run
 
 declare(
     "sw_prox",
@@ -26,6 +26,9 @@ class _Job(ctypes.Structure):
         ("thresholds", ctypes.c_void_p),
         ("shrink", ctypes.c_double),
     )
+
+
+layout("sw_prox_layout", _Job)
 
 
 def _compiled(kind, inputs, outputs, thresholds, shrinks):

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 
 from shrinkwise.kernels import pool
-from shrinkwise.kernels.library import declare, library, register, run
+from shrinkwise.kernels.library import declare, layout, library, register, run
 
 declare(
     "sw_training",
@@ -29,6 +29,9 @@ class _Job(ctypes.Structure):
         ),
         ("infinite", ctypes.c_int64),
     )
+
+
+layout("sw_training_layout", _Job)
 
 
 def _call(kind, jobs, dtype):

@@ -598,6 +598,9 @@ SW_EXPORT void sw_gram_certificates(int64_t n, int64_t p, const double *W, const
 }
 
 /* 4: AVX-512, 3: AVX2, 1: the baseline of this build. */
+/* The version of the package that this library was built for. */
+SW_EXPORT const char *sw_version(void) { return SW_VERSION; }
+
 SW_EXPORT int64_t sw_simd_level(void)
 {
 #if defined(__x86_64__) && defined(__GNUC__)

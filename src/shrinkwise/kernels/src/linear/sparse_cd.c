@@ -28,6 +28,19 @@ typedef struct {
     int64_t single;            /* values of 32 bits */
 } sw_matrix;
 
+/* Size and offsets of the fields: the loader holds the declaration in Python to them. */
+SW_EXPORT void sw_matrix_layout(int64_t *out)
+{
+    const size_t layout[] = {
+        sizeof(sw_matrix),
+        offsetof(sw_matrix, n), offsetof(sw_matrix, values), offsetof(sw_matrix, rows),
+        offsetof(sw_matrix, starts), offsetof(sw_matrix, s), offsetof(sw_matrix, total),
+        offsetof(sw_matrix, wide), offsetof(sw_matrix, single),
+    };
+    for (size_t i = 0; i < sizeof layout / sizeof *layout; i++)
+        out[i] = (int64_t)layout[i];
+}
+
 /* Every function below is compiled once for each kind of storage and of value. */
 enum { ROWS32, ROWS64, DENSE };
 #define SW_DISPATCH(function, ...)                                                                                       \

@@ -39,6 +39,28 @@ typedef struct {
     int64_t refused;          /* set to 1 where a gradient is not finite */
 } sw_optimizer_job;
 
+/* Size and offsets of the fields: the loader holds the declaration in Python to them. */
+SW_EXPORT void sw_optimizer_layout(int64_t *out)
+{
+    const size_t layout[] = {
+        sizeof(sw_optimizer_job),
+        offsetof(sw_optimizer_job, x), offsetof(sw_optimizer_job, w), offsetof(sw_optimizer_job, m),
+        offsetof(sw_optimizer_job, v), offsetof(sw_optimizer_job, g), offsetof(sw_optimizer_job,
+        size), offsetof(sw_optimizer_job, mode), offsetof(sw_optimizer_job, gain),
+        offsetof(sw_optimizer_job, coupled), offsetof(sw_optimizer_job, slope),
+        offsetof(sw_optimizer_job, decoupled), offsetof(sw_optimizer_job, keep),
+        offsetof(sw_optimizer_job, take), offsetof(sw_optimizer_job, keep2),
+        offsetof(sw_optimizer_job, take2), offsetof(sw_optimizer_job, direct),
+        offsetof(sw_optimizer_job, through), offsetof(sw_optimizer_job, rate),
+        offsetof(sw_optimizer_job, scale), offsetof(sw_optimizer_job, eps),
+        offsetof(sw_optimizer_job, threshold), offsetof(sw_optimizer_job, shrink),
+        offsetof(sw_optimizer_job, pace), offsetof(sw_optimizer_job, a), offsetof(sw_optimizer_job,
+        b), offsetof(sw_optimizer_job, refused),
+    };
+    for (size_t i = 0; i < sizeof layout / sizeof *layout; i++)
+        out[i] = (int64_t)layout[i];
+}
+
 #define SW_DEFINE(T, BITS, EXPONENT, SQRT, NAME)                                                                       \
     SW_INLINE T soft_##NAME(T x, T threshold)                                                                          \
     {                                                                                                                  \

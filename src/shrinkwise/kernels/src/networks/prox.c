@@ -23,6 +23,19 @@ typedef struct {
     double shrink;            /* separable only */
 } sw_prox_job;
 
+/* Size and offsets of the fields: the loader holds the declaration in Python to them. */
+SW_EXPORT void sw_prox_layout(int64_t *out)
+{
+    const size_t layout[] = {
+        sizeof(sw_prox_job),
+        offsetof(sw_prox_job, in), offsetof(sw_prox_job, out), offsetof(sw_prox_job, rows),
+        offsetof(sw_prox_job, columns), offsetof(sw_prox_job, thresholds), offsetof(sw_prox_job,
+        shrink),
+    };
+    for (size_t i = 0; i < sizeof layout / sizeof *layout; i++)
+        out[i] = (int64_t)layout[i];
+}
+
 enum { SW_SEPARABLE = 0, SW_ROWS = 1, SW_COLUMNS = 2 };
 
 static double shrink_factor(double squares, double threshold)

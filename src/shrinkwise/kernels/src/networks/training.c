@@ -24,6 +24,21 @@ typedef struct {
     int64_t infinite;              /* lend: set to 1 where g is not finite */
 } sw_step_job;
 
+/* Size and offsets of the fields: the loader holds the declaration in Python to them. */
+SW_EXPORT void sw_training_layout(int64_t *out)
+{
+    const size_t layout[] = {
+        sizeof(sw_step_job),
+        offsetof(sw_step_job, z), offsetof(sw_step_job, w), offsetof(sw_step_job, g),
+        offsetof(sw_step_job, size), offsetof(sw_step_job, slope), offsetof(sw_step_job, shift),
+        offsetof(sw_step_job, threshold), offsetof(sw_step_job, shrink), offsetof(sw_step_job,
+        rate), offsetof(sw_step_job, scale), offsetof(sw_step_job, eps), offsetof(sw_step_job, a),
+        offsetof(sw_step_job, b), offsetof(sw_step_job, infinite),
+    };
+    for (size_t i = 0; i < sizeof layout / sizeof *layout; i++)
+        out[i] = (int64_t)layout[i];
+}
+
 enum { SW_LEND = 0, SW_METRIC = 1 };
 /* Entries from which a result will not be found in a cache by who reads it next. */
 enum { LARGE = 1 << 21 };
