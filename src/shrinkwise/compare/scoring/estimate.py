@@ -17,7 +17,7 @@ from .nested import n_cores, split_table, tune
 _TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 15, 40
 
 # What one λ of a candidate costs, in those of the lasso, and how that grows with the rows; measured on ten tables
-# (benchmarks/evidence_tables.py), good to a factor of two.
+# (benchmarks/tables/evidence_tables.py), good to a factor of two.
 _DEARER = {"no penalty": 0.3, "ridge": 1.0, "lasso": 1.0, "elastic net": 1.1, "group lasso": 8.0, "MCP": 5.0}
 _GROWTH = 0.8
 # A half-sample's λ is reached over a few stronger ones; the kept model and the path shown are fitted on all rows.

@@ -10,7 +10,7 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
-from common import clock_asked, interleave, medians, save
+from benchmarks.common import clock_asked, interleave, medians, save
 from torch import nn
 
 from shrinkwise.dropout import Dropout, attention, routes

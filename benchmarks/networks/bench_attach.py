@@ -12,7 +12,7 @@ import statistics
 import time
 
 import torch
-from common import interleave, medians, save
+from benchmarks.common import interleave, medians, save
 from torch import nn
 
 import shrinkwise as sw

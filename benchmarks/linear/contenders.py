@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from linear_data import Problem
-from linear_oracle import BOUNDS, lower_bounds, precision
+from benchmarks.linear.data import Problem
+from benchmarks.linear.oracle import BOUNDS, lower_bounds, precision
 from scipy import sparse
 
 HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ class Task:
         return sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, width))
 
     def measure(self, coefs) -> float:
-        """Largest measure of `linear_oracle.precision` over the λ."""
+        """Largest measure of `oracle.precision` over the λ."""
         return float(precision(self.problem, coefs, self.known).max())
 
 
@@ -76,9 +76,9 @@ class Contender:
     def command(self) -> list[str] | None:
         """How it is started: peers by the interpreter of $SHRINKWISE_PEERS, glmnet by Rscript, ours by this one."""
         if self.name == "glmnet":
-            return [shutil.which("Rscript"), str(HERE / "linear_glmnet.R")] if shutil.which("Rscript") else None
+            return [shutil.which("Rscript"), str(HERE / "glmnet.R")] if shutil.which("Rscript") else None
         python = os.environ.get("SHRINKWISE_PEERS", sys.executable) if self.name in PEERS else sys.executable
-        return [python, str(HERE / "linear_worker.py"), self.name]
+        return [python, "-m", "benchmarks.linear.worker", self.name]
 
     def ready(self) -> bool:
         """Start if need be; False, with `reason` set, when the library cannot be loaded."""
@@ -94,6 +94,7 @@ class Contender:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
+            cwd=HERE.parents[1],
             env=os.environ | dict.fromkeys(THREADS, "1"),
         )
         answer = self._answer(120.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import linear_data as data
-from linear_data import Problem, grid
+from benchmarks.linear import data
+from benchmarks.linear.data import Problem, grid
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Row:
     make: Callable[[int], Problem]
     bar: float
     yardstick: bool = False  # also passes within 25 % of the time of X'X alone
-    target: float = 1e-6  # precision every solver is driven to (linear_oracle)
+    target: float = 1e-6  # precision every solver is driven to (oracle)
 
 
 def l1(n, p, l1_ratio=1.0):

@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import RESULTS, save
-from linear_data import Problem, grid, regression, sparse_regression
-from linear_peers import SOLVERS
+from benchmarks.common import RESULTS, save
+from benchmarks.linear.data import Problem, grid, regression, sparse_regression
+from benchmarks.linear.peers import SOLVERS
 from threadpoolctl import threadpool_limits
 
 from shrinkwise.linear.problem.gram_storage import GrowingGram
@@ -127,7 +127,7 @@ def memory() -> list[dict]:
     for name, size in MEMORY.items():
         with tempfile.TemporaryDirectory() as folder:
             lasso(size).save(Path(folder))
-            command = [sys.executable, __file__, "--peak", folder]
+            command = [sys.executable, "-m", "benchmarks.linear.growth", "--peak", folder]
             run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             rows.append({"memory": name, "failed": run.stderr.strip().splitlines()[-1]})

@@ -5,7 +5,7 @@ the candidate kept; its nested score and its score on the fresh rows, and whethe
 difference, `independent_interval`, holds zero); scikit-learn's LogisticRegression (C = 1) or Ridge (α = 1) on the same
 encoded inputs, and gradient-boosted trees, on the same fresh rows. One table at a time; each goes into results/tables.json.
 
-    SHRINKWISE_DATA=../shared/data python benchmarks/evidence_tables.py [--effort normal] [--budget SECONDS] [TABLE …]
+    SHRINKWISE_DATA=../shared/data python -m benchmarks.tables.evidence_tables [--effort normal] [--budget SECONDS] [TABLE …]
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from shrinkwise.fitting import prepare
 from shrinkwise.tables import Encoder, InputError, read_table
 
 DATA = Path(os.environ.get("SHRINKWISE_DATA", "../shared/data"))
-RESULTS = Path(__file__).parent / "results" / "tables.json"
+RESULTS = Path(__file__).parents[1] / "results" / "tables.json"
 TABLES = ("sonar", "anneal", "car", "credit_g", "segment", "kr_vs_kp", "spam", "golub", "california", "adult")
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import save
+from benchmarks.common import save
 
 from shrinkwise.dropout.functional import dropout
 
@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", default=list(PUBLISHED))
     args = parser.parse_args()
     torch.set_num_threads(1)
-    folder = Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    folder = Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[3] / "shared" / "data"))
     for name in args.tables:
         row = run(name, folder, args.epochs)
         for what in ("MC dropout RMSE", "MC dropout log-likelihood", "weight scaling RMSE", "no dropout RMSE"):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import save
+from benchmarks.common import save
 from sklearn.datasets import load_digits
 from torch import nn
 

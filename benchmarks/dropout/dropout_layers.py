@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 
 import torch
-from common import clock_asked, interleave, save
+from benchmarks.common import clock_asked, interleave, save
 from torch import nn
 from torch.nn import functional as F
 

@@ -11,9 +11,9 @@ import statistics
 import subprocess
 import time
 
-from common import save
-from linear_contenders import PEERS, THREADS, Contender
-from linear_table import OURS, sentence
+from benchmarks.common import save
+from benchmarks.linear.contenders import PEERS, THREADS, Contender
+from benchmarks.linear.table import OURS, sentence
 
 DATA = """
 import numpy as np

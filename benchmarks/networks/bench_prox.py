@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from common import interleave, medians, save
+from benchmarks.common import interleave, medians, save
 
 from shrinkwise import kernels
 

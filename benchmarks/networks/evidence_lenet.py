@@ -25,8 +25,8 @@ import json
 import statistics
 
 import torch
-from common import RESULTS, save
-from lenet_training import Mnist, Run, carry_out
+from benchmarks.common import RESULTS, save
+from benchmarks.networks.lenet_training import Mnist, Run, carry_out
 
 CHOICE_SEED = 100
 FRESH_SEEDS = (5, 6, 7, 8, 9)

@@ -1,4 +1,4 @@
-# R's glmnet in its own process: the protocol of linear_worker.py.
+# R's glmnet in its own process: the protocol of worker.py.
 # Its gaussian elastic net divides y by its standard deviation first; the data come with one already.
 answer <- function(...) { cat(..., "\n", sep = ""); flush(stdout()) }
 if (!suppressWarnings(suppressPackageStartupMessages(require(glmnet, quietly = TRUE)))) {

@@ -14,9 +14,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from linear_data import Problem
-from linear_peers import SOLVERS, version
-from linear_table import NOT_OFFERED
+from benchmarks.linear.data import Problem
+from benchmarks.linear.peers import SOLVERS, version
+from benchmarks.linear.table import NOT_OFFERED
 from scipy import sparse
 
 

@@ -3,7 +3,7 @@
 The lasso at the best λ of cross-validation, at the 1-SE λ, and the stable set of `shrinkwise fit` (inputs that the 1-SE
 lasso selects in 90 % of 100 half-samples): how many true and how many false inputs each keeps.
 
-    python benchmarks/evidence_selection.py [--repeats 20]
+    python -m benchmarks.tables.evidence_selection [--repeats 20]
 """
 
 from __future__ import annotations

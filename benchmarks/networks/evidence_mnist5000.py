@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import save
+from benchmarks.common import save
 from sklearn.datasets import load_digits
 from torch import nn
 
@@ -97,7 +97,7 @@ def chosen_decay(sizes, data, held_out, **keeps) -> float:
 def main() -> None:
     """Run and save."""
     torch.set_num_threads(1)
-    folder = Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    folder = Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[3] / "shared" / "data"))
     mnist = np.load(folder / "mnist.npz")
     order = np.random.default_rng(0).permutation(60000)
     images = torch.tensor(mnist["X_train"][order[:15000]].reshape(-1, 784) / 255.0, dtype=torch.float32)

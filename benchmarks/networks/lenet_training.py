@@ -73,7 +73,7 @@ class Mnist:
     """The training images in one fixed order, of which the last 10 000 may be held out, and the test images."""
 
     def __init__(self, folder: Path | None = None):
-        folder = folder or Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+        folder = folder or Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[3] / "shared" / "data"))
         data = np.load(folder / "mnist.npz")
         order = np.random.default_rng(0).permutation(len(data["y_train"]))
         self.train = self._images(data["X_train"][order], data["y_train"][order])

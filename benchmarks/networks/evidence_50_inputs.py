@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import RESULTS, save
+from benchmarks.common import RESULTS, save
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
@@ -38,7 +38,7 @@ from torch import nn
 import shrinkwise as sw
 from shrinkwise.networks import Training
 
-FOLDER = Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+FOLDER = Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[3] / "shared" / "data"))
 ADAM = partial(torch.optim.Adam, lr=3e-3, fused=True)
 LEARNERS = ("trees", "networks", "discriminant")
 # LassoNet's published accuracy (Lemhadri et al., JMLR 2021) with a network as the learner; and what is aimed at.

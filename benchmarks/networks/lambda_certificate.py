@@ -17,7 +17,7 @@ import time
 
 import numpy as np
 import torch
-from common import save
+from benchmarks.common import save
 from torch import nn
 
 import shrinkwise as sw

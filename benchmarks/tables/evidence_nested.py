@@ -4,7 +4,7 @@ A random quarter of the rows takes no part; the kept model's nested score is com
 each table: the share of splits in which the 95 % interval of the difference (`independent_interval`) holds zero, and the
 mean difference with its standard error, which would show a bias.
 
-    SHRINKWISE_DATA=../shared/data python benchmarks/evidence_nested.py [--splits 40] [TABLE …]
+    SHRINKWISE_DATA=../shared/data python -m benchmarks.tables.evidence_nested [--splits 40] [TABLE …]
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from evidence_tables import loaded
+from benchmarks.tables.evidence_tables import loaded
 from joblib import Parallel, delayed
 
 import shrinkwise as sw
 
-RESULTS = Path(__file__).parent / "results" / "nested.json"
+RESULTS = Path(__file__).parents[1] / "results" / "nested.json"
 TABLES = ("credit_g", "sonar", "anneal", "spam")
 
 

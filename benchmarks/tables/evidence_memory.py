@@ -1,6 +1,6 @@
 """Peak memory and seconds of `shrinkwise fit` on a table of a million rows and 50 columns of numbers.
 
-python benchmarks/evidence_memory.py [--rows 1000000] [--format parquet|csv] [--methods ridge,lasso]
+python -m benchmarks.tables.evidence_memory [--rows 1000000] [--format parquet|csv] [--methods ridge,lasso]
 """
 
 from __future__ import annotations

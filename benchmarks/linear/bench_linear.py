@@ -2,7 +2,7 @@
 
 Every solver runs in a process of its own ($SHRINKWISE_PEERS names the interpreter that has the peers; Rscript runs glmnet)
 and is timed there around the solve alone, after a small solve of the same kind. Each is driven to the same measured
-precision (linear_oracle: relative duality gap ≤ 1e-6 at every λ): of a peer's tolerances the loosest that reaches it is
+precision (oracle: relative duality gap ≤ 1e-6 at every λ): of a peer's tolerances the loosest that reaches it is
 taken. A peer that reaches it at none is compared at its own best gap, with this library driven to that same gap. The ratio
 of a row is the smallest over the peers. The choice of tolerances is kept in results/linear_tolerances.json.
 """
@@ -16,12 +16,20 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench_cold_start import cold_start_row
-from common import RESULTS, save
-from linear_contenders import CLOCKS, CROSS_VALIDATING, PEERS, Contender, SolverFailed, Task, choose_tolerance
-from linear_oracle import mcp_objective
-from linear_rows import ROWS, Row
-from linear_table import OURS, markdown, sentence
+from benchmarks.common import RESULTS, save
+from benchmarks.linear.bench_cold_start import cold_start_row
+from benchmarks.linear.contenders import (
+    CLOCKS,
+    CROSS_VALIDATING,
+    PEERS,
+    Contender,
+    SolverFailed,
+    Task,
+    choose_tolerance,
+)
+from benchmarks.linear.oracle import mcp_objective
+from benchmarks.linear.rows import ROWS, Row
+from benchmarks.linear.table import OURS, markdown, sentence
 
 TOLERANCES = RESULTS / "linear_tolerances.json"
 
