@@ -6,6 +6,7 @@ except ImportError as error:
     raise ImportError('networks need PyTorch: pip install "shrinkwise[torch]"') from error
 
 from .attach import attach, attached
+from .audit import audit
 from .averaging import Average
 from .certificate import Certificate
 from .network_path import NetworkPath
@@ -29,6 +30,7 @@ __all__ = [
     "Training",
     "attach",
     "attached",
+    "audit",
     "penalty",
     "ramp",
     "rule",

@@ -1,0 +1,63 @@
+"""Dropout that is configured and never acts: a layer that forward does not call, a probability that it does not pass on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from torch import nn
+
+from shrinkwise.networks.audit.subject.finding import Finding, listed
+from shrinkwise.networks.audit.subject.subject import Subject
+
+from .layers import drop_of, is_dropout
+
+_ATTRIBUTE = re.compile(r"(.*_)?(dropout|dropout_p|dropout_rate|dropout_prob|drop_rate|drop_prob|drop_p|p_drop)")
+
+
+def detect(subject: Subject) -> Iterator[Finding]:
+    """One warning for all of them. Needs a batch."""
+    if subject.passes is None:
+        return
+    unused = [*_layers(subject), *_numbers(subject)]
+    if unused:
+        yield Finding(
+            "dropout-never-called",
+            "warning",
+            listed(unused),
+            f"{len(unused)} dropout probabilities are configured, but nothing is dropped there in training mode.",
+            "call the layer in forward, or pass the probability on (dropout_p=self.p if self.training else 0.0)",
+            "https://github.com/NX-AI/tirex/issues/19; https://github.com/dimitymiller/cac-openset/issues/1",
+        )
+
+
+def _layers(subject: Subject) -> Iterator[str]:
+    assert subject.passes is not None
+    tape = subject.passes.train
+    at_work = {call.module for call in tape.active()}
+    for name, module in subject.modules.items():
+        if is_dropout(module) and drop_of(module) > 0 and not tape.entered[name]:
+            parent = _at_work_parent(subject, name)
+            # A layer may only keep the probability that its parent gives to a function.
+            if parent not in at_work and (tape.entered[parent] or parent == ""):
+                yield f"{name} (p={drop_of(module):g})"
+
+
+def _at_work_parent(subject: Subject, name: str) -> str:
+    parent = name.rpartition(".")[0]
+    while parent and isinstance(subject.modules[parent], (nn.ModuleList, nn.ModuleDict)):
+        parent = parent.rpartition(".")[0]
+    return parent
+
+
+def _numbers(subject: Subject) -> Iterator[str]:
+    assert subject.passes is not None
+    tape = subject.passes.train
+    for name, module in subject.modules.items():
+        if is_dropout(module) or isinstance(module, nn.RNNBase) or name in tape.noisy:
+            continue
+        if not tape.entered[name] and name:
+            continue
+        for key, value in vars(module).items():
+            if isinstance(value, float) and 0 < value < 1 and _ATTRIBUTE.fullmatch(key):
+                yield f"{name + '.' if name else ''}{key} = {value:g}"

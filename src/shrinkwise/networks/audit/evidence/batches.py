@@ -1,0 +1,98 @@
+"""How a batch is given to a model, and which number of its outputs is differentiated."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+
+from .calls import flat
+
+
+class Batch:
+    """Inputs and targets, from a tensor, a pair (inputs, target) or a mapping of the arguments of `forward`."""
+
+    def __init__(self, batch, loss: Callable | None):
+        self.loss = loss
+        self.target = None
+        self.has_target = False
+        if isinstance(batch, (tuple, list)):
+            if len(batch) not in (1, 2):
+                raise ValueError(
+                    f"expected batch as a tensor, a pair (inputs, target) or a dict of the arguments of forward, got a "
+                    f"{type(batch).__name__} of {len(batch)}; put several inputs into a tuple: ((x1, x2), target)"
+                )
+            self.has_target = len(batch) == 2
+            batch, self.target = batch if self.has_target else (batch[0], None)
+        self.inputs = batch
+
+    def tensors(self) -> list[torch.Tensor]:
+        """All tensors of the inputs."""
+        return [leaf for leaf in flat(self.inputs) if isinstance(leaf, torch.Tensor)]
+
+    def run(self, model: nn.Module):
+        """The model's output."""
+        if isinstance(self.inputs, Mapping):
+            return model(**self.inputs)
+        if isinstance(self.inputs, (tuple, list)):
+            return model(*self.inputs)
+        return model(self.inputs)
+
+    def check(self, model: nn.Module) -> None:
+        """One sentence for inputs that `forward` does not take."""
+        try:
+            signature = inspect.signature(model.forward)
+        except (TypeError, ValueError):
+            return
+        try:
+            if isinstance(self.inputs, Mapping):
+                signature.bind(**self.inputs)
+            else:
+                signature.bind(*(self.inputs if isinstance(self.inputs, (tuple, list)) else [self.inputs]))
+        except TypeError as error:
+            raise ValueError(
+                f"the batch does not fit forward{signature}: {error}; pass a dict of its arguments, or (inputs, target)"
+            ) from None
+
+    def objective(self, output) -> torch.Tensor | None:
+        """A scalar to differentiate: the loss given, the loss among the outputs, or a fixed weighting of the outputs."""
+        if self.loss is not None:
+            return self.of_loss(output)
+        tensors = [t for t in flat(output) if isinstance(t, torch.Tensor) and t.requires_grad]
+        scalars = [t for t in tensors if t.dim() == 0]
+        if scalars:
+            return scalars[0]
+        generator = torch.Generator().manual_seed(0)
+        parts = [(t * torch.randn(t.shape, generator=generator).to(t)).mean() for t in tensors if t.is_floating_point()]
+        return torch.stack([part.float() for part in parts]).sum() if parts else None
+
+    def of_loss(self, output) -> torch.Tensor:
+        """The loss that was given, at this output."""
+        value = self.loss(output, self.target) if self.has_target else self.loss(output)  # type: ignore[misc]
+        if not isinstance(value, torch.Tensor) or value.numel() != 1:
+            kind = (
+                f"a tensor of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
+            )
+            raise ValueError(f"expected loss(output, target) as a scalar tensor with gradients, got {kind}")
+        return value
+
+    def regression(self) -> bool:
+        """Whether the target is of real numbers."""
+        return isinstance(self.target, torch.Tensor) and self.target.is_floating_point()
+
+
+def detached(value):
+    """The same nest of tuples, lists and dicts with its tensors cut from their history."""
+    if isinstance(value, torch.Tensor):
+        return value.detach()
+    if isinstance(value, tuple):
+        items = [detached(item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, list):
+        return [detached(item) for item in value]
+    if isinstance(value, dict):
+        items = {key: detached(item) for key, item in value.items()}
+        return items if type(value) is dict else type(value)(**items)
+    return value
