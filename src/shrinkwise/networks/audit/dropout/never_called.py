@@ -19,7 +19,7 @@ def detect(subject: Subject) -> Iterator[Finding]:
     """One warning for all of them. Needs a batch."""
     if subject.passes is None:
         return
-    unused = [*_layers(subject), *_numbers(subject)]
+    unused = [*_layers(subject), *_numbers(subject), *_switched_off(subject)]
     if unused:
         yield Finding(
             "dropout-never-called",
@@ -61,3 +61,11 @@ def _numbers(subject: Subject) -> Iterator[str]:
         for key, value in vars(module).items():
             if isinstance(value, float) and 0 < value < 1 and _ATTRIBUTE.fullmatch(key):
                 yield f"{name + '.' if name else ''}{key} = {value:g}"
+
+
+def _switched_off(subject: Subject) -> Iterator[str]:
+    """Calls with p > 0 that a False in the code keeps off in training mode."""
+    assert subject.passes is not None
+    for call in subject.passes.train.noises():
+        if call.noise is not None and call.noise.p and not call.noise.on and call.noise.mode:
+            yield f"{call.module or 'model'} ({call.noise.site}, p={call.noise.p:g})"

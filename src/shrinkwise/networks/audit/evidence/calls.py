@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -72,7 +73,7 @@ class Recorder(TorchFunctionMode):
         self.tape, self.backward = Tape(), False
         self._names = {id(m): name for name, m in model.named_modules()}
         self._parameters = {id(p) for p in model.parameters()}
-        self._stack: list[str] = [""]
+        self._stack, self._modules = [""], [model]
         self._made = WeakTensorKeyDictionary()
         for tensor in inputs:
             self._add(Call(len(self.tape.calls), "input", "", (), shape=tuple(tensor.shape)), tensor)
@@ -90,12 +91,39 @@ class Recorder(TorchFunctionMode):
         self._exit.close()
         return super().__exit__(*exception)
 
+    @contextmanager
+    def recomputing(self) -> Iterator[None]:
+        """Within backward: calls of modules that run again. The whole of backward cannot be entered, it leaves the mode."""
+        self.backward, depth = True, 0
+
+        def before(module, args):
+            nonlocal depth
+            if depth == 0:
+                super(Recorder, self).__enter__()
+            depth += 1
+            self._before(module, args)
+
+        def after(module, args, output):
+            nonlocal depth
+            self._after(module, args, output)
+            depth -= 1
+            if depth == 0:
+                super(Recorder, self).__exit__(None, None, None)
+
+        first = hooks.register_module_forward_pre_hook(before)
+        last = hooks.register_module_forward_hook(after, always_call=True)
+        try:
+            yield
+        finally:
+            first.remove()
+            last.remove()
+
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
         noise = noise_of(name, func, args, kwargs)
         if noise is not None:
-            noise.site = self._site()
+            noise.site, noise.mode = self._site(), self._modules[-1].training
             noise.look_at(args[0] if args else kwargs.get("input"))
         out = func(*args, **kwargs)
         tensors = [t for t in flat(out) if isinstance(t, torch.Tensor)]
@@ -128,6 +156,7 @@ class Recorder(TorchFunctionMode):
     def _before(self, module: nn.Module, args) -> None:
         name = self._names.get(id(module), f"<{type(module).__name__}>")
         self._stack.append(name)
+        self._modules.append(module)
         self.tape.entered[name] += 1
         tensors = [t for t in flat(args) if isinstance(t, torch.Tensor)]
         if not next(module.children(), None) and len(tensors) == 1:
@@ -147,6 +176,7 @@ class Recorder(TorchFunctionMode):
                 self._made[tensor] = index
         if len(self._stack) > 1:
             self._stack.pop()
+            self._modules.pop()
 
     def ends_with(self, output) -> None:
         """Note which calls made the model's outputs."""

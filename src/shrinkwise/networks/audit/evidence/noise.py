@@ -44,6 +44,7 @@ class Noise:
     p: float | None  # probability of dropping; None for a mask of the model's own
     on: bool
     site: str = ""  # file and line
+    mode: bool = True  # of the module that calls it
     state: int = 0  # of the random generator at the call
     mean_square: float = 0.0  # of its input
     variance: float = 0.0

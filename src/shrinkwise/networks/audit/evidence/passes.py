@@ -62,8 +62,8 @@ def _differentiate(model: nn.Module, output, passes: Passes, recorder: Recorder)
     passes.strangers = _strangers(objective, {id(p) for p in params}, {id(t) for t in passes.batch.tensors()})
     if not params:
         return
-    passes.differentiated = recorder.backward = True
-    with recorder:  # a checkpointed part runs again
+    passes.differentiated = True
+    with recorder.recomputing():
         found = _gradients(objective, params)
     passes.gradients = {id(p): g for p, g in zip(params, found, strict=True)}
 
