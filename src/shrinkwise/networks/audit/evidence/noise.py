@@ -14,23 +14,10 @@ _UNIFORM = {"rand", "rand_like", "uniform_", "random_"}
 _BERNOULLI = {"bernoulli", "bernoulli_"}
 _COMPARED = {"lt", "le", "gt", "ge", "floor", "floor_", "round", "ceil"}
 _PASSED_ON = {
-    *(
-        "add",
-        "add_",
-        "sub",
-        "rsub",
-        "view",
-        "reshape",
-        "unsqueeze",
-        "to",
-        "type",
-        "type_as",
-        "float",
-        "half",
-        "bfloat16",
-    ),
-    *("expand", "expand_as", "bool", "bitwise_not", "logical_not", "clone", "permute", "transpose"),
+    *("add", "add_", "sub", "rsub", "view", "reshape", "unsqueeze", "type", "float", "half", "bfloat16"),
+    *("expand", "bool", "bitwise_not", "logical_not", "clone", "permute", "transpose"),
 }
+_SHAPED_LIKE = {"expand_as", "type_as", "view_as", "to"}
 _PRODUCTS = {"mul", "mul_", "multiply", "masked_fill", "masked_fill_"}
 _RATIOS = {"div", "div_", "true_divide", "mul", "mul_"}
 _RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
@@ -100,6 +87,8 @@ def kind_of(name: str, parents: list[str], tensors: int) -> str:
         return "masked"
     if name in _RATIOS and masks and tensors == 1:
         return "scaled mask"
+    if name in _SHAPED_LIKE and parents:
+        return parents[0] if parents[0] in ("uniform", "mask", "scaled mask") else ""
     if name in _PASSED_ON and len(parents) == 1 and tensors == 1 and parents[0] in ("uniform", "mask", "scaled mask"):
         return parents[0]
     return ""
