@@ -409,3 +409,39 @@ def layers_of_shrinkwise():
         nn.Linear(8, 16), sw.DropPath(branch, keep=0.8), sw.GaussianDropout(keep=0.9), nn.Linear(16, 3)
     )
     return model, (torch.randn(16, 8), torch.randint(0, 3, (16,))), F.cross_entropy
+
+
+@clean
+def drop_path_only_where_there_is_a_residual():
+    """As timm's EfficientNet: every block has a drop path, and one without a shortcut does not call it."""
+
+    class Inverted(nn.Module):
+        def __init__(self, width, out):
+            super().__init__()
+            self.conv, self.drop_path, self.has_skip = nn.Conv2d(width, out, 1), StochasticDepth(0.1), width == out
+
+        def forward(self, x):
+            return x + self.drop_path(self.conv(x)) if self.has_skip else self.conv(x)
+
+    model = nn.Sequential(
+        Inverted(3, 8), nn.SiLU(), Inverted(8, 8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)
+    )
+    return model, images(), F.cross_entropy
+
+
+@clean
+def speech_features_that_ask_for_a_gradient():
+    """As transformers' wav2vec2: the inputs require gradients so that a checkpointed front end gets some."""
+
+    class Speech(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = nn.Conv1d(1, 8, 4, 4), nn.Linear(8, 3)
+
+        def forward(self, x):
+            x = x[:, None]
+            if self.training:
+                x.requires_grad = True
+            return self.head(F.gelu(self.conv(x)).mean(-1))
+
+    return Speech(), (torch.randn(4, 32), torch.randint(0, 3, (4,))), F.cross_entropy

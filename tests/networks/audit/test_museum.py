@@ -1,4 +1,4 @@
-"""Every exhibit is found under its code, and its repaired twin is not."""
+"""Every exhibit of the museum is found under its code."""
 
 import pytest
 import torch

@@ -35,12 +35,26 @@ def _layers(subject: Subject) -> Iterator[str]:
     assert subject.passes is not None
     tape = subject.passes.train
     at_work = {call.module for call in tape.active()}
+    # Where another module of the same class calls its own, forward decides: a block without a residual needs no drop path.
+    called = {
+        _place(subject, name) for name, module in subject.modules.items() if tape.entered[name] and is_dropout(module)
+    }
     for name, module in subject.modules.items():
-        if is_dropout(module) and drop_of(module) > 0 and not tape.entered[name]:
+        if (
+            is_dropout(module)
+            and drop_of(module) > 0
+            and not tape.entered[name]
+            and _place(subject, name) not in called
+        ):
             parent = _at_work_parent(subject, name)
             # A layer may only keep the probability that its parent gives to a function.
             if parent not in at_work and (tape.entered[parent] or parent == ""):
                 yield f"{name} (p={drop_of(module):g})"
+
+
+def _place(subject: Subject, name: str) -> tuple[type, str]:
+    parent, _, attribute = name.rpartition(".")
+    return type(subject.modules[parent]), attribute
 
 
 def _at_work_parent(subject: Subject, name: str) -> str:

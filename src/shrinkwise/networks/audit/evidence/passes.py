@@ -59,25 +59,19 @@ def _differentiate(model: nn.Module, output, passes: Passes, recorder: Recorder)
     if objective is None or not objective.requires_grad:
         return
     params = [p for p in model.parameters() if p.requires_grad]
-    passes.strangers = _strangers(objective, {id(p) for p in params}, {id(t) for t in passes.batch.tensors()})
-    if not params:
+    leaves, reentrant = _graph(objective)
+    known = {id(p) for p in params}
+    passes.strangers = [tuple(p.shape) for p in leaves if isinstance(p, nn.Parameter) and id(p) not in known]
+    # Reentrant checkpoints need backward(). Hooks that wait for a gradient, such as an optimizer's, must not run.
+    if not params or (reentrant and any(getattr(p, "_post_accumulate_grad_hooks", None) for p in params)):
         return
     passes.differentiated = True
     with recorder.recomputing():
-        found = _gradients(objective, params)
+        if reentrant:
+            found = _by_backward(objective, params)
+        else:
+            found = list(torch.autograd.grad(objective, params, allow_unused=True))
     passes.gradients = {id(p): g for p, g in zip(params, found, strict=True)}
-
-
-def _gradients(objective: torch.Tensor, params: list[nn.Parameter]) -> list[torch.Tensor | None]:
-    try:
-        return list(torch.autograd.grad(objective, params, allow_unused=True))
-    except RuntimeError as error:
-        if "checkpoint" not in str(error).lower():
-            raise
-        # Reentrant checkpoints need backward(). Hooks that wait for a gradient, such as an optimizer's, must not run.
-        if any(getattr(p, "_post_accumulate_grad_hooks", None) for p in params):
-            return [None] * len(params)
-        return _by_backward(objective, params)
 
 
 def _by_backward(objective: torch.Tensor, params: list[nn.Parameter]) -> list[torch.Tensor | None]:
@@ -92,19 +86,20 @@ def _by_backward(objective: torch.Tensor, params: list[nn.Parameter]) -> list[to
             p.grad = grad
 
 
-def _strangers(objective: torch.Tensor, known: set[int], given: set[int]) -> list[tuple[int, ...]]:
-    """Shapes of the leaves of the graph that are neither parameters of the model nor inputs."""
-    found, seen, stack = [], set(), [objective.grad_fn]
+def _graph(objective: torch.Tensor) -> tuple[list[torch.Tensor], bool]:
+    """The leaves of the graph that gradients are for, and whether a part of it is a reentrant checkpoint."""
+    leaves, reentrant, seen, stack = [], False, set(), [objective.grad_fn]
     while stack:
         node = stack.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
         leaf = getattr(node, "variable", None)
-        if leaf is not None and id(leaf) not in known | given:
-            found.append(tuple(leaf.shape))
+        if leaf is not None:
+            leaves.append(leaf)
+        reentrant = reentrant or node.name().startswith("CheckpointFunction")
         stack.extend(parent for parent, _ in node.next_functions)
-    return found
+    return leaves, reentrant
 
 
 def _own_term(model: nn.Module, output, batch: Batch) -> OwnTerm | None:
