@@ -29,7 +29,8 @@ class _Reads(TorchFunctionMode):
 
     def __init__(self, owners: dict[int, int]):
         super().__init__()
-        self.owners, self.read = owners, set()
+        self.owners = owners
+        self.read: set[int] = set()
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         name = getattr(func, "__name__", "")

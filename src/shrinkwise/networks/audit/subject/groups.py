@@ -28,7 +28,8 @@ def groups(model: nn.Module, weight_decay: float, *, embeddings: bool = False) -
     if isinstance(weight_decay, bool) or not isinstance(weight_decay, (int, float)) or not weight_decay >= 0:
         raise ValueError(f"expected weight_decay as a number ≥ 0, got {weight_decay!r}")
     kept = ("weight", "embedding") if embeddings else ("weight",)
-    decayed, left = [], []
+    decayed: list[nn.Parameter] = []
+    left: list[nn.Parameter] = []
     for candidate in candidates(model):
         if candidate.param.requires_grad:
             (decayed if kind(candidate) in kept else left).append(candidate.param)
