@@ -276,8 +276,8 @@ def test_the_encoder_is_stored_without_pickle():
     stored = skops.io.dumps(encoder)
     ours = [
         "shrinkwise.tables.encoding.Encoder",
-        "shrinkwise.tables.kinds.ColumnPlan",
-        "shrinkwise.tables.plan.TablePlan",
+        "shrinkwise.tables.columns.kinds.ColumnPlan",
+        "shrinkwise.tables.plan.plan.TablePlan",
     ]
     assert skops.io.get_untrusted_types(data=stored) == ours
     again = skops.io.loads(stored, trusted=ours)

@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+import sys
 from types import ModuleType
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import shrinkwise
 import shrinkwise as sw
 from shrinkwise.cli import run
 from shrinkwise.networks.audit import Audit, Finding
@@ -28,14 +30,16 @@ def the(audit, code):
 
 
 def test_the_function_and_its_package_do_not_hide_each_other():
-    import shrinkwise.networks.audit
+    import shrinkwise.networks.audit as imported
     from shrinkwise.networks import audit
 
-    assert shrinkwise.networks.audit is audit is sw.audit
-    assert not isinstance(sw.audit, ModuleType)
+    package = sys.modules["shrinkwise.networks.audit"]
+    for each in (sw.audit, shrinkwise.networks.audit, imported, audit, package):
+        assert each(nn.Linear(2, 2)).findings == []
+        assert len(each.groups(nn.Linear(2, 2), 0.1)) == 2
+        assert all(callable(getattr(each, name)) for name in ("groups", "record", "assert_regularized"))
+    assert isinstance(package, ModuleType)
     assert list(inspect.signature(sw.audit).parameters)[:5] == ["model", "optimizer", "batch", "steps", "loss"]
-    assert sw.audit(nn.Linear(2, 2)).findings == []
-    assert all(callable(getattr(sw.audit, name)) for name in ("groups", "record", "assert_regularized"))
 
 
 def test_every_detector_is_a_file_of_the_list():

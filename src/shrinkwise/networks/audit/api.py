@@ -6,10 +6,9 @@ from torch import nn, optim
 
 from .evidence.batches import Batch
 from .evidence.passes import run_passes
-from .evidence.record import Record, record
+from .evidence.record import Record
 from .registry import DETECTORS
-from .subject.finding import SEVERITIES, Audit, Finding
-from .subject.groups import groups
+from .subject.finding import SEVERITIES, Audit
 from .subject.subject import Subject
 
 
@@ -133,10 +132,3 @@ def _not_checked(subject: Subject) -> tuple[str, ...]:
     if subject.record is None:
         missing.append("clipping and the modes of the training loop (pass record=, from audit.record)")
     return tuple(missing)
-
-
-audit.groups = groups  # type: ignore[attr-defined]
-audit.record = record  # type: ignore[attr-defined]
-audit.assert_regularized = assert_regularized  # type: ignore[attr-defined]
-audit.Audit = Audit  # type: ignore[attr-defined]
-audit.Finding = Finding  # type: ignore[attr-defined]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from torch import optim
 
+from shrinkwise.networks.attaching.rules import Candidate
 from shrinkwise.networks.audit.subject.subject import Subject
-from shrinkwise.networks.optimizers import weight_decay
-from shrinkwise.networks.rules import Candidate
+from shrinkwise.networks.optimizers.quirks import weight_decay
 
 _ADAPTIVE = (optim.Adam, optim.NAdam, optim.RAdam, optim.Adamax, optim.Adagrad, optim.Adadelta, optim.RMSprop)
 _USUAL_RUN = 10_000  # steps, where nothing is said

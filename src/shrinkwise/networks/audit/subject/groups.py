@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from shrinkwise.networks.rules import Candidate, candidates
+from shrinkwise.networks.attaching.rules import Candidate, candidates
 
 
 def groups(model: nn.Module, weight_decay: float, *, embeddings: bool = False) -> list[dict]:

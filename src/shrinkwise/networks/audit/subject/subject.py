@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from torch import nn, optim
 
+from shrinkwise.networks.attaching.rules import Candidate, candidates
 from shrinkwise.networks.audit.evidence.passes import Passes
 from shrinkwise.networks.audit.evidence.record import Record
-from shrinkwise.networks.rules import Candidate, candidates
 
 
 @dataclass
