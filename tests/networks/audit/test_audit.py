@@ -288,6 +288,24 @@ def test_two_passes_of_a_checkpoint_with_the_same_masks_are_fine():
         assert audit.at_least("warning") == []
 
 
+def test_a_pair_that_forward_needs_whole_is_its_inputs():
+    model = nn.Bilinear(8, 8, 1)
+    a, b = torch.randn(ROWS), torch.randn(ROWS)
+    assert sw.audit(model, batch=(a, b)).findings == sw.audit(model, batch={"input1": a, "input2": b}).findings
+    assert sw.audit(model, batch=((a, b), torch.randn(16, 1)), loss=F.mse_loss).findings == []
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_dropout_that_train_does_not_wake(frozen):
+    class Sleepy(nn.Sequential):
+        def train(self, mode=True):
+            return super().train(False)
+
+    model = nn.Sequential(Sleepy(nn.Linear(8, 8), nn.Dropout(0.1)), nn.Linear(8, 2))
+    model[0].requires_grad_(not frozen)
+    assert ("dropout-stays-in-eval" in sw.audit(model, batch=torch.randn(ROWS)).codes) is not frozen
+
+
 # --- the result ------------------------------------------------------------------------------------------
 
 
@@ -320,7 +338,7 @@ def test_bad_arguments_get_a_sentence():
         sw.audit(model, steps=0)
     with pytest.raises(ValueError, match="the batch does not fit forward"):
         sw.audit(model, batch={"x": torch.randn(ROWS)})
-    with pytest.raises(ValueError, match="put several inputs into a tuple"):
+    with pytest.raises(ValueError, match="where several inputs are a tuple"):
         sw.audit(model, batch=(1, 2, 3))
     with pytest.raises(ValueError, match="as a scalar tensor with gradients, got a tensor of shape"):
         sw.audit(model, batch=(torch.randn(ROWS), 0), loss=lambda output, y: output)

@@ -23,8 +23,9 @@ def audit(model: nn.Module, optimizer=None, batch=None, *, steps=None, loss=None
         With it the decay of every parameter is checked.
     batch : tensor, (inputs, target) or dict, optional
         One batch, as small as the model takes it. Inputs are a tensor, a tuple of them or a dict of the arguments of
-        `forward`; a bare dict is the inputs too. With it dropout is checked: it takes one forward and backward pass in
-        training mode and one forward pass in evaluation, and one or two more where these show something random.
+        `forward`; a bare dict is the inputs too, and so is a pair of which `forward` needs both. With it dropout is
+        checked: it takes one forward and backward pass in training mode and one forward pass in evaluation, and one or
+        two more where these show something random.
     steps : int, optional
         Number of optimizer steps planned; without it 10,000 are assumed where a decay is called slow or fast.
     loss : callable, optional

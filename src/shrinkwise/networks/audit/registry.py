@@ -14,7 +14,7 @@ from .dropout import (
     rescaling,
     zero,
 )
-from .modes import training, validation
+from .modes import asleep, training, validation
 from .parameters import frozen, tied, twice, unoptimized, unregistered, zeroed
 from .penalties import average, clipping, l1_in_loss, on_scale_invariant, without_gradient
 from .penalties import twice as regularized_twice
@@ -26,5 +26,5 @@ DETECTORS = (
     *(l1_in_loss, without_gradient, regularized_twice, on_scale_invariant, clipping, average),
     *(in_evaluation, off_after_eval, never_called, zero, recurrent, keep_for_drop, monte_carlo, recomputed, rescaling),
     *(before_norm, on_output, in_a_row, one_hot, axis),
-    *(validation, training),
+    *(validation, training, asleep),
 )

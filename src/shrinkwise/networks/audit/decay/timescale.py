@@ -17,12 +17,12 @@ def detect(subject: Subject) -> Iterator[Finding]:
     """One finding for all weights whose decay is slower than the planned run. Needs `steps`."""
     if subject.steps is None:
         return
-    found = [d for d in decayed(subject) if d.rate and 1.0 / d.rate > subject.steps]
-    if not found:
+    rates = [(d.rate, d) for d in decayed(subject) if d.rate and 1.0 / d.rate > subject.steps]
+    if not rates:
         return
-    fastest = max(found, key=lambda d: d.rate or 0.0)
-    assert fastest.rate is not None
-    timescale = 1.0 / fastest.rate
+    found = [d for _, d in rates]
+    rate, fastest = max(rates, key=lambda pair: pair[0])
+    timescale = 1.0 / rate
     slow = timescale > _TOO_SLOW * subject.steps
     wanted = fastest.decay * timescale / subject.steps
     yield Finding(

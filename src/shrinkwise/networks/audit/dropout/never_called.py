@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from shrinkwise.networks.audit.evidence.calls import Tape
 from shrinkwise.networks.audit.subject.finding import Finding, listed
 from shrinkwise.networks.audit.subject.subject import Subject
 
@@ -19,7 +20,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
     """One warning for all of them. Needs a batch."""
     if subject.passes is None:
         return
-    unused = [*_layers(subject), *_numbers(subject), *_switched_off(subject)]
+    tape = subject.passes.train
+    unused = [*_layers(subject, tape), *_numbers(subject, tape), *_switched_off(tape)]
     if unused:
         yield Finding(
             "dropout-never-called",
@@ -31,9 +33,7 @@ def detect(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _layers(subject: Subject) -> Iterator[str]:
-    assert subject.passes is not None
-    tape = subject.passes.train
+def _layers(subject: Subject, tape: Tape) -> Iterator[str]:
     at_work = {call.module for call in tape.active()}
     # Where another module of the same class calls its own, forward decides: a block without a residual needs no drop path.
     called = {
@@ -64,9 +64,7 @@ def _at_work_parent(subject: Subject, name: str) -> str:
     return parent
 
 
-def _numbers(subject: Subject) -> Iterator[str]:
-    assert subject.passes is not None
-    tape = subject.passes.train
+def _numbers(subject: Subject, tape: Tape) -> Iterator[str]:
     for name, module in subject.modules.items():
         if is_dropout(module) or isinstance(module, nn.RNNBase) or name in tape.noisy:
             continue
@@ -77,9 +75,8 @@ def _numbers(subject: Subject) -> Iterator[str]:
                 yield f"{name + '.' if name else ''}{key} = {value:g}"
 
 
-def _switched_off(subject: Subject) -> Iterator[str]:
+def _switched_off(tape: Tape) -> Iterator[str]:
     """Calls with p > 0 that a False in the code keeps off in training mode."""
-    assert subject.passes is not None
-    for call in subject.passes.train.noises():
+    for call in tape.noises():
         if call.noise is not None and call.noise.p and not call.noise.on and call.noise.mode:
             yield f"{call.module or 'model'} ({call.noise.site}, p={call.noise.p:g})"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from shrinkwise.networks.audit.evidence.calls import Call, Tape
+from shrinkwise.networks.audit.evidence.passes import Passes
 from shrinkwise.networks.audit.evidence.untouched import untouched
 from shrinkwise.networks.audit.subject.finding import Finding, listed
 from shrinkwise.networks.audit.subject.subject import Subject
@@ -18,13 +19,15 @@ _KNOWN = ("torch.", "shrinkwise.")  # right by construction, or as AlphaDropout 
 
 def detect(subject: Subject) -> Iterator[Finding]:
     """One error for modules, one for products with a mask of whole samples. Needs a batch."""
-    if subject.passes is None:
+    passes = subject.passes
+    if passes is None:
         return
-    found = [f"{name}: {ratio:.2g}" for name, ratio in _modules(subject)]
+    with untouched(subject.model), torch.no_grad():
+        found = [f"{name}: {ratio:.2g}" for name, ratio in _modules(subject, passes.train)]
     named = {name.split(":")[0] for name in found}
     found += [
         f"{call.module or 'model'} ({call.noise.site})"
-        for call in _products(subject)
+        for call in _products(passes)
         if call.noise and call.module not in named
     ]
     if found:
@@ -39,10 +42,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _modules(subject: Subject) -> Iterator[tuple[str, float]]:
+def _modules(subject: Subject, tape: Tape) -> Iterator[tuple[str, float]]:
     """Layers without parameters that are random in training: their output for ones, against evaluation."""
-    assert subject.passes is not None
-    tape = subject.passes.train
     for name, (shape, dtype, device) in tape.inputs.items():
         module = subject.modules.get(name)
         if module is None or type(module).__module__.startswith(_KNOWN) or name not in tape.noisy:
@@ -50,9 +51,10 @@ def _modules(subject: Subject) -> Iterator[tuple[str, float]]:
         if any(True for _ in module.parameters()) or len(shape) < 2 or not dtype.is_floating_point:
             continue
         ones = torch.ones((_ROWS, *(min(size, 4) for size in shape[1:])), dtype=dtype, device=device)
-        with untouched(module), torch.no_grad():
-            torch.manual_seed(0)
+        try:
             noisy, calm = module.train()(ones), module.eval()(ones)
+        except Exception:  # a module of the user's that takes only the shapes of its place cannot be tried alone
+            continue
         ratio = _mean_ratio(noisy, calm)
         if ratio is not None:
             yield name, ratio
@@ -80,11 +82,10 @@ def _neighbours_agree(rows: torch.Tensor) -> bool:
     return float((kept[:, 1:] == kept[:, :-1]).double().mean()) > share**2 + (1 - share) ** 2 + 0.1
 
 
-def _products(subject: Subject) -> Iterator[Call]:
+def _products(passes: Passes) -> Iterator[Call]:
     """Branches times a 0/1 mask of whole samples with no division next to it."""
-    assert subject.passes is not None
-    tape, rows = subject.passes.train, {t.shape[0] for t in subject.passes.batch.tensors() if t.dim()}
-    scaled_in_eval = {call.module for call in subject.passes.evaluation.calls if call.scalar}
+    tape, rows = passes.train, {t.shape[0] for t in passes.batch.tensors() if t.dim()}
+    scaled_in_eval = {call.module for call in passes.evaluation.calls if call.scalar}
     for call in tape.calls:
         if call.kind != "masked" or not call.shape or call.module in scaled_in_eval:
             continue

@@ -18,15 +18,10 @@ class Batch:
         self.loss = loss
         self.target = None
         self.has_target = False
-        if isinstance(batch, (tuple, list)):
-            if len(batch) not in (1, 2):
-                raise ValueError(
-                    f"expected batch as a tensor, a pair (inputs, target) or a dict of the arguments of forward, got a "
-                    f"{type(batch).__name__} of {len(batch)}; put several inputs into a tuple: ((x1, x2), target)"
-                )
-            self.has_target = len(batch) == 2
-            batch, self.target = batch if self.has_target else (batch[0], None)
-        self.inputs = batch
+        self.inputs = self.given = batch
+        if isinstance(batch, (tuple, list)) and len(batch) == 2:
+            self.has_target = True
+            self.inputs, self.target = batch
 
     def tensors(self) -> list[torch.Tensor]:
         """All tensors of the inputs."""
@@ -40,21 +35,22 @@ class Batch:
             return model(*self.inputs)
         return model(self.inputs)
 
-    def check(self, model: nn.Module) -> None:
-        """One sentence for inputs that `forward` does not take."""
+    def fit(self, model: nn.Module) -> None:
+        """Take a pair for the inputs of a `forward` that needs both; one sentence for what `forward` does not take."""
         try:
             signature = inspect.signature(model.forward)
         except (TypeError, ValueError):
             return
-        try:
-            if isinstance(self.inputs, Mapping):
-                signature.bind(**self.inputs)
-            else:
-                signature.bind(*(self.inputs if isinstance(self.inputs, (tuple, list)) else [self.inputs]))
-        except TypeError as error:
-            raise ValueError(
-                f"the batch does not fit forward{signature}: {error}; pass a dict of its arguments, or (inputs, target)"
-            ) from None
+        error = _misfit(signature, self.inputs)
+        if error is None:
+            return
+        if self.has_target and _misfit(signature, self.given) is None:
+            self.inputs, self.target, self.has_target = self.given, None, False
+            return
+        raise ValueError(
+            f"the batch does not fit forward{signature}: {error}; pass a dict of its arguments, or (inputs, target) where "
+            "several inputs are a tuple: ((x1, x2), target)"
+        )
 
     def objective(self, output) -> torch.Tensor | None:
         """A scalar to differentiate: the loss given, the loss among the outputs, or a fixed weighting of the outputs."""
@@ -81,6 +77,18 @@ class Batch:
     def regression(self) -> bool:
         """Whether the target is of real numbers."""
         return isinstance(self.target, torch.Tensor) and self.target.is_floating_point()
+
+
+def _misfit(signature: inspect.Signature, inputs) -> str | None:
+    """Why a forward of this signature does not take the inputs; None if it does."""
+    try:
+        if isinstance(inputs, Mapping):
+            signature.bind(**inputs)
+        else:
+            signature.bind(*(inputs if isinstance(inputs, (tuple, list)) else [inputs]))
+    except TypeError as error:
+        return str(error)
+    return None
 
 
 def detached(value):

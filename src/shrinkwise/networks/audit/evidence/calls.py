@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -194,7 +194,7 @@ def flat(value) -> list:
     """The leaves of tuples, lists, dicts and data classes, one after another."""
     if isinstance(value, (tuple, list)):
         return [leaf for item in value for leaf in flat(item)]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return [leaf for item in value.values() for leaf in flat(item)]
     if hasattr(value, "__dataclass_fields__"):
         return [leaf for item in vars(value).values() for leaf in flat(item)]

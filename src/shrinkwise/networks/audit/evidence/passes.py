@@ -31,12 +31,13 @@ class Passes:
     eval_draws: bool = False  # whether evaluation drew random numbers
     again: Tape | None = None  # training mode after an evaluation that changed an attribute of a module
     own_term: OwnTerm | None = None  # what the loss takes from the weights alone
+    asleep: list[str] = field(default_factory=list)  # modules that train() leaves in evaluation
     spread: bool | None = None  # whether two passes in the modes as given differ, where dropout alone is in training
 
 
 def run_passes(model: nn.Module, batch: Batch) -> Passes:
     """All passes, after which model, gradients and random states are as before."""
-    batch.check(model)
+    batch.fit(model)
     with untouched(model):
         monte_carlo = _differ(model, batch) if _dropout_alone_in_training(model) else None
     with untouched(model), torch.enable_grad():
@@ -45,7 +46,8 @@ def run_passes(model: nn.Module, batch: Batch) -> Passes:
         with recorder:
             output = batch.run(model)
             recorder.ends_with(output)
-        passes = Passes(batch, recorder.tape, Tape(), spread=monte_carlo)
+        asleep = [name for name, module in model.named_modules() if not module.training]
+        passes = Passes(batch, recorder.tape, Tape(), asleep=asleep, spread=monte_carlo)
         _differentiate(model, output, passes, recorder)
         if batch.loss is not None:
             passes.own_term = _own_term(model, output, batch)

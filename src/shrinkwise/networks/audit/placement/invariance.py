@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from shrinkwise.networks.attaching.rules import Candidate
 from shrinkwise.networks.audit.evidence.calls import Call, Tape
+from shrinkwise.networks.audit.evidence.passes import Passes
 from shrinkwise.networks.audit.subject.subject import Subject
 
 NORMS = frozenset({"batch_norm", "group_norm", "layer_norm", "instance_norm", "rms_norm", "local_response_norm"})
@@ -46,7 +48,7 @@ def scale_invariant(subject: Subject) -> set[int]:
         key
         for key, calls in users.items()
         if all(c.name in _PRODUCTS and c.index in normalised and followed.get(c.index, 0) == 1 for c in calls)
-        and _orthogonal(subject, key)
+        and _orthogonal(subject.passes, subject.by_id.get(key), key)
     }
 
 
@@ -63,14 +65,13 @@ def _consumers(tape: Tape) -> dict[int, int]:
     return counts
 
 
-def _orthogonal(subject: Subject, key: int) -> bool:
+def _orthogonal(passes: Passes, candidate: Candidate | None, key: int) -> bool:
     """Whether the gradient has no part along the weights, as it must."""
-    assert subject.passes is not None
-    gradient, candidate = subject.passes.gradients.get(key), subject.by_id.get(key)
+    gradient = passes.gradients.get(key)
     if candidate is None or candidate.param.dim() < 2:
         return False
     if gradient is None:
-        return not subject.passes.differentiated
+        return not passes.differentiated
     w = candidate.param.detach()
     product = torch.sum(w * gradient).abs()
     return bool(product <= _COSINE * w.norm() * gradient.norm())
