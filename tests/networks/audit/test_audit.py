@@ -149,6 +149,13 @@ def test_frozen_parameters_in_a_decayed_group_are_a_note():
     assert the(sw.audit(model, optimizer, torch.randn(ROWS)), "frozen-in-decayed-group").severity == "note"
 
 
+def test_a_tied_weight_is_a_note_with_its_names():
+    model = nn.ModuleDict({"embedding": nn.Embedding(10, 8), "head": nn.Linear(8, 10, bias=False)})
+    model["head"].weight = model["embedding"].weight
+    found = the(sw.audit(model, torch.optim.AdamW(model.parameters())), "decay-on-tied-weight")
+    assert (found.where, found.severity) == ("embedding.weight = head.weight", "note")
+
+
 # --- penalties -------------------------------------------------------------------------------------------
 
 
@@ -239,6 +246,12 @@ def test_dropout_on_features_is_a_note_and_on_predictions_a_warning():
     model, x = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.1)), torch.randn(ROWS)
     assert the(sw.audit(model, batch=x), "dropout-on-output").severity == "note"
     assert the(sw.audit(model, batch=(x, x)), "dropout-on-output").severity == "warning"
+
+
+def test_dropout_that_is_set_to_nothing_is_a_note():
+    model = nn.Sequential(nn.Dropout(0.0), nn.Linear(8, 2), nn.Dropout(0.1), sw.Dropout(keep=1.0))
+    found = the(sw.audit(model), "dropout-p-zero")
+    assert (found.where, found.severity) == ("0, 3", "note")
 
 
 def test_dropout_on_one_hot_inputs():
