@@ -132,7 +132,7 @@ class BasicBlock(nn.Module):
         self.bn1, self.conv1 = nn.BatchNorm2d(width), nn.Conv2d(width, out, 3, stride, 1, bias=False)
         self.bn2, self.conv2 = nn.BatchNorm2d(out), nn.Conv2d(out, out, 3, 1, 1, bias=False)
         self.short = nn.Conv2d(width, out, 1, stride, bias=False) if stride > 1 or width != out else nn.Identity()
-        self.dropout, self.drop_path = nn.Dropout(dropout), StochasticDepth(drop_path)
+        self.dropout, self.drop_path = nn.Dropout(dropout), DropPath(drop_path)
 
     def forward(self, x):
         y = F.relu(self.bn1(x))
@@ -140,7 +140,7 @@ class BasicBlock(nn.Module):
         return self.short(x) + self.drop_path(self.conv2(y))
 
 
-class StochasticDepth(nn.Module):
+class DropPath(nn.Module):
     """As timm's DropPath."""
 
     def __init__(self, drop_prob):
@@ -198,7 +198,7 @@ class ConvNeXtBlock(nn.Module):
         super().__init__()
         self.dw, self.norm = nn.Conv2d(width, width, 7, 1, 3, groups=width), nn.LayerNorm(width)
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        self.gamma, self.drop_path = nn.Parameter(1e-6 * torch.ones(width)), StochasticDepth(0.1)
+        self.gamma, self.drop_path = nn.Parameter(1e-6 * torch.ones(width)), DropPath(0.1)
 
     def forward(self, x):
         y = self.norm(self.dw(x).permute(0, 2, 3, 1))
@@ -418,7 +418,7 @@ def drop_path_only_where_there_is_a_residual():
     class Inverted(nn.Module):
         def __init__(self, width, out):
             super().__init__()
-            self.conv, self.drop_path, self.has_skip = nn.Conv2d(width, out, 1), StochasticDepth(0.1), width == out
+            self.conv, self.drop_path, self.has_skip = nn.Conv2d(width, out, 1), DropPath(0.1), width == out
 
         def forward(self, x):
             return x + self.drop_path(self.conv(x)) if self.has_skip else self.conv(x)
