@@ -46,16 +46,20 @@ def main() -> None:
     optimizer = torch.optim.AdamW(sw.audit.groups(model, 0.1), lr=3e-4)
     size = sum(p.numel() for p in model.parameters())
     rows = []
-    for samples in (1, 2):
+
+    def with_l1(logits, target):
+        return loss(logits, target) + 1e-6 * sum(p.abs().sum() for p in model.parameters())
+
+    for samples, objective in ((1, loss), (2, loss), (1, with_l1)):
         x, y = (torch.randint(0, VOCABULARY, (samples, LENGTH)) for _ in range(2))
 
-        def one_pass(x=x, y=y):
-            torch.autograd.grad(loss(model(x), y), list(model.parameters()))
+        def one_pass(x=x, y=y, objective=objective):
+            torch.autograd.grad(objective(model(x), y), list(model.parameters()))
 
         seconds = {"forward + backward": [], "audit": []}
         contenders = {
             "forward + backward": one_pass,
-            "audit": lambda x=x, y=y: sw.audit(model, optimizer, (x, y), steps=100_000, loss=loss),
+            "audit": lambda x=x, y=y, f=objective: sw.audit(model, optimizer, (x, y), steps=100_000, loss=f),
         }
         one_pass()
         for _ in range(3):
@@ -65,8 +69,12 @@ def main() -> None:
                 seconds[name].append(time.perf_counter() - start)
         found = medians(seconds)
         extra = found["audit"] - found["forward + backward"]
-        print(f"{size / 1e6:.0f} M parameters, {samples * LENGTH} tokens: {found}, beyond the pass {extra:.2f} s")
-        rows.append({"parameters": size, "tokens": samples * LENGTH, **found, "beyond": extra})
+        print(
+            f"{size / 1e6:.0f} M parameters, {samples * LENGTH} tokens, {objective.__name__}: {found}, beyond the pass {extra:.2f} s"
+        )
+        rows.append(
+            {"parameters": size, "tokens": samples * LENGTH, "loss": objective.__name__, **found, "beyond": extra}
+        )
     save("audit", rows, ["torch"])
 
 

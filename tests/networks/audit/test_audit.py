@@ -179,6 +179,18 @@ def test_the_strength_of_penalties_in_the_loss_is_read_off_their_gradients():
     assert "λ=0.0003, which is weight_decay=0.0006" in found.message
 
 
+def test_penalties_in_low_precision_are_read_to_its_rounding():
+    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2)).bfloat16()
+    batch = torch.randn(16, 64, dtype=torch.bfloat16), torch.randint(0, 2, (16,))
+    for power, code in ((1, "l1-in-loss"), (2, "regularized-twice")):
+
+        def loss(output, y, power=power):
+            return F.cross_entropy(output.float(), y) + 1e-3 * sum(p.abs().pow(power).sum() for p in model.parameters())
+
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-3)
+        assert "0.weight" in the(sw.audit(model, optimizer, batch, loss=loss), code).where
+
+
 def test_a_loss_of_the_outputs_alone_is_no_penalty():
     model = nn.Linear(8, 1, bias=False)
     assert not {"l1-in-loss", "regularized-twice", "penalty-without-gradient"} & regression(model, lambda: 0.0).codes

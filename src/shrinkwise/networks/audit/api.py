@@ -36,8 +36,9 @@ def audit(model: nn.Module, optimizer=None, batch=None, *, steps=None, loss=None
     Returns an `Audit`. "error" means that no script wants this, "warning" that few do, "note" that it is worth knowing.
 
     Notes: afterwards parameters, gradients, buffers, attributes, modes and random states (torch, numpy, random) are those
-    of before, bit for bit. Trainable parameters are not copied, so a forward pass that overwrites them is not undone.
-    Tensor hooks on parameters run. A compiled or DDP model is looked at without its wrapper.
+    of before, bit for bit. Buffers and frozen parameters are copied for that; trainable ones are not, so a forward pass
+    that overwrites them is not undone. Tensor hooks on parameters run. A compiled or DDP model is looked at without its
+    wrapper.
 
     >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout(0.9))

@@ -11,7 +11,8 @@ from torch.overrides import TorchFunctionMode
 
 from .calls import flat
 
-_EXACT = 1e-4  # relative: the gradient of a sum of squares or absolute values is exact to a few eps of float32
+_EXACT = 1e-4  # relative: the gradient of a sum of squares or absolute values is exact to a few eps
+_MANY = 1 << 16  # entries of a tensor that are looked at
 
 
 @dataclass
@@ -57,24 +58,30 @@ def term_of_the_weights(model: nn.Module, loss: Callable[[], torch.Tensor]) -> O
         found = list(torch.autograd.grad(value, trained, allow_unused=True))
     term = OwnTerm({}, {}, [], [])
     for p, g in zip(trained, found, strict=True):
-        if g is not None and bool((g != 0).any()):
-            _sort_in(term, p.detach(), g, id(p))
+        if g is not None and bool(g.any()):
+            _sort_in(term, _some(p.detach()), _some(g), id(p))
         elif g is None and id(p) in reads.read:
             term.dead.append(id(p))
     return term if term.l1 or term.l2 or term.other or term.dead else None
 
 
+def _some(x: torch.Tensor) -> torch.Tensor:
+    """Entries from everywhere in a large tensor; an odd step does not stay in the same columns."""
+    return x.reshape(-1)[:: max(x.numel() // _MANY, 1) | 1]
+
+
 def _sort_in(term: OwnTerm, w: torch.Tensor, g: torch.Tensor, key: int) -> None:
+    """File a parameter by the formula that its gradient g fits, at entries w and g of it."""
     if w.numel() == 1:  # one number fits every formula
         term.other.append(key)
         return
-    scale = g.abs().max()
+    slack = g.abs().max() * max(_EXACT, 4 * torch.finfo(w.dtype).eps)
     lam = g.abs().sum() / (w != 0).sum().clamp_min(1)
-    if bool(((g - lam * w.sign()).abs() <= _EXACT * scale).all()):
+    if bool(((g - lam * w.sign()).abs() <= slack).all()):
         term.l1[key] = float(lam)
         return
     double = (g * w).sum() / w.square().sum().clamp_min(torch.finfo(w.dtype).tiny)
-    if bool(((g - double * w).abs() <= _EXACT * scale).all()):
+    if bool(((g - double * w).abs() <= slack).all()):
         term.l2[key] = float(double) / 2
         return
     term.other.append(key)
