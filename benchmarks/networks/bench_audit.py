@@ -69,9 +69,8 @@ def main() -> None:
                 seconds[name].append(time.perf_counter() - start)
         found = medians(seconds)
         extra = found["audit"] - found["forward + backward"]
-        print(
-            f"{size / 1e6:.0f} M parameters, {samples * LENGTH} tokens, {objective.__name__}: {found}, beyond the pass {extra:.2f} s"
-        )
+        case = f"{size / 1e6:.0f} M parameters, {samples * LENGTH} tokens, {objective.__name__}"
+        print(f"{case}: {found}, beyond the pass {extra:.2f} s")
         rows.append(
             {"parameters": size, "tokens": samples * LENGTH, "loss": objective.__name__, **found, "beyond": extra}
         )
