@@ -14,6 +14,7 @@ from .attaching.regularization import Regularization
 from .attaching.report import Report
 from .attaching.rules import Rule, rule
 from .attaching.schedules import ramp, warmup
+from .audit import audit
 from .path.network_path import NetworkPath
 from .path.training import Training
 
@@ -29,6 +30,7 @@ __all__ = [
     "Training",
     "attach",
     "attached",
+    "audit",
     "penalty",
     "ramp",
     "rule",
