@@ -8,6 +8,7 @@ except ImportError as error:
 from .attach import attach, attached
 from .averaging import Average
 from .certificate import Certificate
+from .compact import Proof, Removable, compact, removable
 from .network_path import NetworkPath
 from .objective import penalty
 from .polish import Polish
@@ -23,14 +24,18 @@ __all__ = [
     "InputSelector",
     "NetworkPath",
     "Polish",
+    "Proof",
     "Regularization",
+    "Removable",
     "Report",
     "Rule",
     "Training",
     "attach",
     "attached",
+    "compact",
     "penalty",
     "ramp",
+    "removable",
     "rule",
     "warmup",
 ]
