@@ -47,6 +47,10 @@ def compact(model: nn.Module, example) -> tuple[nn.Module, Proof]:
 
     Notes
     -----
+    Convert a network in half precision to float32 first: its rounding alone exceeds the tolerance. Sizes that a module's own
+    code takes from attributes (``num_heads``, ``inner_dim``) are set to what is left; where the code has them as numbers,
+    the channels stay. Heads of ``nn.MultiheadAttention`` go in self-attention only.
+
     Only exact zeros are used: train with an exact penalty (`attach`) and channels become zero. Equality is that of
     evaluation mode; batch statistics in training see fewer channels only where those were constant or unread.
 
@@ -83,7 +87,8 @@ def compact(model: nn.Module, example) -> tuple[nn.Module, Proof]:
             more = _literal_sizes(flow, error)
             if extra or not more:
                 raise ValueError(
-                    f"the smaller {type(model).__name__} does not give the outputs of the original, so it is not returned: {error}"
+                    f"the smaller {type(model).__name__} does not give the outputs of the original and is not "
+                    f"returned: {error}"
                 ) from error
             extra = more
     selected = inputs_used(flow)

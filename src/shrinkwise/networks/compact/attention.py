@@ -32,15 +32,18 @@ class CompactAttention(nn.MultiheadAttention):
         self.out_proj.in_features = cut.out_proj.weight.shape[1]
         self.training = cut.training
 
-    def _project(self, query, key, value):
-        if self.in_proj_weight is not None:
-            weights = self.in_proj_weight.chunk(3)
+    def _project(self, query, key, value, same: bool):
+        """q, k and v as (batch, heads, length, head_dim); one product where they are made of the `same` tensor."""
+        if same and self.in_proj_weight is not None:
+            parts = F.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
         else:
-            weights = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
-        biases = (None, None, None) if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
-        for x, weight, bias in zip((query, key, value), weights, biases, strict=True):
-            # (batch, length, channels) → (batch, heads, length, head_dim)
-            yield F.linear(x, weight, bias).unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
+            biases = (None, None, None) if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+            if self.in_proj_weight is not None:
+                weights = self.in_proj_weight.chunk(3)
+            else:
+                weights = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
+            parts = tuple(map(F.linear, (query, key, value), weights, biases))
+        return (part.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2) for part in parts)
 
     def forward(
         self,
@@ -54,7 +57,7 @@ class CompactAttention(nn.MultiheadAttention):
         is_causal=False,
     ):
         """As `nn.MultiheadAttention.forward`: (output, attention weights or None)."""
-        batched = query.dim() == 3
+        batched, same = query.dim() == 3, query is key and key is value
         if not batched:
             query, key, value = (x.unsqueeze(0) for x in (query, key, value))
             key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
@@ -62,7 +65,7 @@ class CompactAttention(nn.MultiheadAttention):
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         if is_causal and attn_mask is None:
             raise ValueError("expected attn_mask where is_causal is True, as nn.MultiheadAttention does")
-        q, k, v = self._project(query, key, value)
+        q, k, v = self._project(query, key, value, same)
         mask = self._mask(key_padding_mask, attn_mask, q)
         rate = self.dropout if self.training else 0.0
         if need_weights:

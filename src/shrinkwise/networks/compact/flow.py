@@ -184,7 +184,7 @@ def run(model: nn.Module, graph: Trace, rule_of: Callable) -> Flow:
         elif node.op == "placeholder":
             flow.shadows[node] = _placeholder(flow, node, graph.inputs)
         elif node.op != "output":
-            flow.shadows[node] = rule_of(node)(flow, node)
+            flow.shadows[node] = _applied(flow, node, rule_of(node))
     for node in graph.outputs:
         flow.pin(node, "output", "it is an output of the model")
     for source in set(flow.sources.values()):
@@ -192,6 +192,14 @@ def run(model: nn.Module, graph: Trace, rule_of: Callable) -> Flow:
             for labels in source.labelings():
                 flow.classes.tie(source.whole, labels)
     return flow
+
+
+def _applied(flow: Flow, node, rule: Callable):
+    """The shadow that the rule finds; an operator called in a way that the rule does not cover is one without a rule."""
+    try:
+        return rule(flow, node)
+    except (RuntimeError, TypeError, IndexError, KeyError, AttributeError) as error:
+        return unfollowed(flow, node, f"the rule of {node.target} does not cover this call ({type(error).__name__})")
 
 
 def _placeholder(flow: Flow, node, inputs: list[str]) -> Shadow | None:

@@ -49,7 +49,7 @@ class Proof:
         lines = [
             _line("parameters", *self.parameters, "{:,}"),
             _line("multiply-adds", *self.macs, "{:,}"),
-            _line("milliseconds a pass", *(1000 * s for s in self.seconds), "{:.3g}"),
+            _line("milliseconds a pass", 1000 * self.seconds[0], 1000 * self.seconds[1], "{:.3g}"),
             f"outputs: max |Δy| = {self.max_abs_diff:.2g}, relative {self.relative_diff:.2g} ({self.dtype}; the example and "
             f"{DRAWS} random inputs)",
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import torch
 from torch import nn
@@ -13,6 +14,9 @@ from .attention import CompactAttention
 from .flow import Flow, Source
 from .liveness import Removal
 from .rules.linear_maps import kernel_sums
+
+# Names of attributes that count channels or heads; a length or a window of the same size is left alone.
+_WIDTHS = re.compile("head|dim|inner|embed|channel|hidden|width|feature|group")
 
 
 def operate(model: nn.Module, flow: Flow, removal: Removal) -> nn.Module:
@@ -107,8 +111,11 @@ def _refresh(small: nn.Module, path: str, counts: dict[tuple[str, str], int]) ->
     module = small.get_submodule(path)
     if type(module) is nn.MultiheadAttention:
         if module.embed_dim != module.out_proj.weight.shape[1]:
-            parent, _, leaf = path.rpartition(".")
-            setattr(small.get_submodule(parent), leaf, CompactAttention(module))
+            fewer = CompactAttention(module)
+            for alias, other in list(small.named_modules(remove_duplicate=False)):
+                if other is module:
+                    parent, _, leaf = alias.rpartition(".")
+                    setattr(small.get_submodule(parent), leaf, fewer)
         return
     weight = getattr(module, "weight", None)
     if not isinstance(weight, torch.Tensor):
@@ -148,5 +155,5 @@ def _resize_attributes(small: nn.Module, flow: Flow, removal: Removal) -> None:
         if type(module).__module__.startswith("torch.nn."):
             continue
         for name, value in list(vars(module).items()):
-            if value == before and type(value) is int and not name.startswith("_"):
+            if value == before and type(value) is int and _WIDTHS.search(name):
                 setattr(module, name, *after)

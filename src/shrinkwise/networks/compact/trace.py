@@ -76,7 +76,7 @@ def owner_path(node) -> str:
     return path.split("@")[0]
 
 
-def shapes(node) -> list[torch.Size] | torch.Size | None:
+def shapes(node):
     """Shape of a node's value; a list of them for several values; None where it has none."""
     value = node.meta.get("val")
     if isinstance(value, torch.Tensor):

@@ -36,7 +36,7 @@ def matmul(flow, node):
             for i in whole:
                 labels[i] = flow.classes.collapse(labels[i], dim)
     base = 0 if labels[0].numel() >= labels[1].numel() else 1
-    for x, one in zip((a, b), labels, strict=True):
+    for _x, one in zip((a, b), labels, strict=True):
         if one.numel() == 1:
             flow.classes.pin(one, place(node), why)
     if labels[base].numel() > 1 and labels[1 - base].numel() > 1:

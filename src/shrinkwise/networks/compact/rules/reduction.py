@@ -42,7 +42,7 @@ def pool(flow, node):
     steady = all(x.known.shape[d] == 1 and x.value.shape[d] == 1 for d in range(channel + 1, len(x.shape)))
     known = (x.known & (x.value == 0)) if padded else x.known
     result = Shadow(shape, labels, known, torch.where(known, x.value, 0.0))
-    if not steady or "divisor_override" in arguments and arguments["divisor_override"]:
+    if not steady or arguments.get("divisor_override"):
         result = result.unknown()
     return [result, *[None] * (len(found) - 1)] if isinstance(found, list) else result
 
