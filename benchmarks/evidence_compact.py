@@ -3,7 +3,7 @@
 Models have random weights and random statistics in their normalizations. Half of the removable groups, chosen at random,
 are set to zero, the model is compacted, and both are compared. One process a model, so that one failure is one line.
 
-    python benchmarks/evidence_compact.py --out results.json [--family torchvision|timm] [--only NAME ...]
+    python benchmarks/evidence_compact.py --out results.json [--family torchvision|timm|papers] [--only NAME ...]
 
 torchvision's wheels may be built for another kind of torch than the one installed; its own operators are then missing, and
 their schemas are declared here, which is all that its classification models need.
@@ -19,6 +19,8 @@ import time
 import warnings
 
 import torch
+from compact_models import MODELS
+from compact_models import example as papers_example
 from torch import nn
 
 SIZES = (32, 64, 75, 96, 128, 224, 256)
@@ -41,6 +43,8 @@ def torchvision_models():
 
 def names(family: str) -> list[str]:
     """The models of a family."""
+    if family == "papers":
+        return list(MODELS)
     if family == "torchvision":
         module = torchvision_models()
         return module.list_models(module=module)
@@ -59,7 +63,9 @@ def names(family: str) -> list[str]:
 def build(family: str, name: str) -> nn.Module:
     """The model with random weights and statistics."""
     torch.manual_seed(0)
-    if family == "torchvision":
+    if family == "papers":
+        model = MODELS[name][0]()
+    elif family == "torchvision":
         options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
         model = torchvision_models().get_model(name, weights=None, **options)
     else:
@@ -101,7 +107,7 @@ def one(family: str, name: str, share: float) -> dict:
 
     start = time.perf_counter()
     model = build(family, name)
-    example = smallest_example(model)
+    example = papers_example(name) if family == "papers" else smallest_example(model)
     groups = sw.networks.removable(model, example)
     chosen = torch.nonzero(torch.rand(len(groups)) < share).reshape(-1).tolist()
     groups.zero_(model, chosen)
@@ -133,7 +139,7 @@ def one(family: str, name: str, share: float) -> dict:
 def main() -> None:
     """All models of a family, each in its own process."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--family", default="torchvision", choices=["torchvision", "timm"])
+    parser.add_argument("--family", default="torchvision", choices=["torchvision", "timm", "papers"])
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--one")
     parser.add_argument("--share", type=float, default=0.5)
@@ -162,7 +168,8 @@ def main() -> None:
             print(
                 f"{name:24} {row['resolution']:3} px, {row['zeroed']:5} of {row['groups']:5} groups, parameters × {share:.2f}, "
                 f"relative difference {row['relative_diff']:.1e} and {row['relative_diff_again']:.1e} (spread "
-                f"{row['spread']:.1e}), {row['took']:.0f} s",
+                f"{row['spread']:.1e}), multiply-adds × {row['macs'][1] / row['macs'][0]:.2f}, time × "
+                f"{row['seconds'][1] / row['seconds'][0]:.2f}, {row['took']:.0f} s",
                 flush=True,
             )
         if options.out:
