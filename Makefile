@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*)
+SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*.h src/shrinkwise/kernels/src/*/*)
 
 .PHONY: demo test test-thorough test-frameworks lint bench bench-linear bench-dropout clean
 
@@ -25,14 +25,14 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: $(VENV)/.test
-	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+	for script in benchmarks/*/bench_*.py; do $(BIN)/python -m $$(echo $${script%.py} | tr / .) || exit 1; done
 
 # The peers may live elsewhere: SHRINKWISE_PEERS=path/to/python. ARGS="--quick --only lasso" and the like.
 bench-linear: $(VENV)/.test
-	$(BIN)/python benchmarks/bench_linear.py $(ARGS)
+	$(BIN)/python -m benchmarks.linear.bench_linear $(ARGS)
 
 bench-dropout: $(VENV)/.test
-	$(BIN)/python benchmarks/bench_dropout.py
+	$(BIN)/python -m benchmarks.dropout.bench_dropout
 
 clean:
 	rm -rf $(VENV) build dist *-report src/*.egg-info src/shrinkwise/kernels/_shrinkwise*

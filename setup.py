@@ -17,10 +17,12 @@ class BuildKernels(build_ext):
 
 
 source = Path("src/shrinkwise/kernels/src")
-sources = sorted(str(path) for path in source.glob("*.c"))
+sources = sorted(str(path) for path in source.rglob("*.c"))
 exported = [
     name for path in sources for name in re.findall(r"\bSW_EXPORT\b[^(;]*?\b(sw_\w+)\(", Path(path).read_text())
 ]
+# The version stands once, in the package; the library carries it, so that a stale one is not loaded.
+version = re.search(r'__version__ = "(.+?)"', Path("src/shrinkwise/__init__.py").read_text())[1]
 flags = (
     ["/O2"]
     if sys.platform == "win32"
@@ -32,7 +34,8 @@ setup(
         Extension(
             "shrinkwise.kernels._shrinkwise",
             sources=sources,
-            depends=[str(path) for path in source.glob("*.h")],
+            depends=[str(path) for path in source.rglob("*.h")],
+            define_macros=[("SW_VERSION", f'"{version}"')],
             extra_compile_args=flags,
             export_symbols=exported,
             optional=True,

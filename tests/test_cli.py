@@ -294,7 +294,7 @@ def test_a_full_disk_is_one_sentence_and_the_old_run_stands(fitted, monkeypatch)
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("shrinkwise.compare.model.TableModel.save", full)
+    monkeypatch.setattr("shrinkwise.models.table_model.TableModel.save", full)
     code, _, err = fitted("fit", "t.csv", "--target", "y", "--quiet", "--seed", "3", *QUICK)
     assert (code, err.count("\n")) == (1, 1)
     assert "No space left on device" in err
@@ -309,7 +309,7 @@ def test_ctrl_c_is_one_line_and_leaves_what_is_finished(shrinkwise, monkeypatch)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("shrinkwise.compare.model.TableModel.save", interrupted)
+        patched.setattr("shrinkwise.models.table_model.TableModel.save", interrupted)
         code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *QUICK)
     assert (code, err.strip().count("\n")) == (130, 0)
     assert "--resume goes on" in err

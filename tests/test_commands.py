@@ -14,8 +14,8 @@ import pytest
 from compare.handmade import CLASSES, drawn_model, every_kind
 from shrinkwise import cli
 from shrinkwise.commands import _print_explanation
-from shrinkwise.compare.explanation import explain_row
-from shrinkwise.compare.predictors import class_probabilities
+from shrinkwise.models.explain_row import explain_row
+from shrinkwise.models.predictors import class_probabilities
 
 QUICK = ["--target", "y", "--quiet", "--no-networks", "--jobs", "1", "--folds", "3"]
 

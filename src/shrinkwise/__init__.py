@@ -24,7 +24,7 @@ _HOME = {
         *("AlphaDropout", "ChannelDropout", "ConcreteDropout", "DropConnect", "DropPath", "Dropout", "GaussianDropout"),
         *("LockedDropout", "UnitDropout"),
     ],
-    "compare": ["load"],
+    "models": ["load"],
     "fitting": ["fit"],
 }
 _FOLDERS = [
@@ -36,7 +36,9 @@ _FOLDERS = [
     "networks",
     "dropout",
     "tables",
+    "models",
     "compare",
+    "runs",
     "report",
 ]
 _WHERE = {name: folder for folder, names in _HOME.items() for name in names}

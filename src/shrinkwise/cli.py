@@ -15,8 +15,8 @@ from pathlib import Path
 
 import click
 
-from shrinkwise import __version__
-from shrinkwise.commands import compare, explain, onnx, replay
+from . import __version__
+from .commands import compare, explain, onnx, replay
 
 
 def main(args: list[str] | None = None) -> None:
@@ -52,7 +52,7 @@ def run(args: list[str] | None = None) -> int:
 
 
 def _is_mistake(error: ValueError) -> bool:
-    from shrinkwise.tables import InputError
+    from .tables import InputError
 
     return isinstance(error, InputError)
 
@@ -134,10 +134,11 @@ _FILE: dict = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bool, **given) -> None:
     """Compare regularizers on the table FILE (CSV, Parquet, Arrow), say which one helps, and write a run folder."""
     from shrinkwise.compare.comparison import Place
-    from shrinkwise.compare.page import plan_page
-    from shrinkwise.compare.runfolder import check_place
-    from shrinkwise.fitting import prepare
-    from shrinkwise.tables import read_table
+    from shrinkwise.compare.story.page import plan_page
+    from shrinkwise.runs.folder import check_place
+
+    from .fitting import prepare
+    from .tables import read_table
 
     speaks = not (given["quiet"] or given["as_json"])
     question = prepare(file, target, **_asked(given))
@@ -157,9 +158,10 @@ def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bo
 
 def _check_question(out: Path, file: Path, target: str) -> None:
     """Refuse to put a run in the place of one that answers another question."""
-    from shrinkwise.compare.runfolder import is_run_folder
-    from shrinkwise.compare.two_runs import read_record
-    from shrinkwise.tables import InputError
+    from shrinkwise.runs.folder import is_run_folder
+    from shrinkwise.runs.two_runs import read_record
+
+    from .tables import InputError
 
     if not is_run_folder(out):
         return
@@ -174,7 +176,7 @@ def _check_question(out: Path, file: Path, target: str) -> None:
 
 def _asked(given: dict) -> dict:
     """The settings as `shrinkwise.fit` takes them; what was not given keeps its default."""
-    from shrinkwise.tables.settings import bounds_of, factors_of, share
+    from shrinkwise.tables.plan.settings import bounds_of, factors_of, share
 
     asked = {k: given[k] for k in ("drop", "keep", "number", "category", "group", "time", "weight", "task", "effort")}
     asked |= {k: given[k] for k in ("folds", "seed", "select", "max_features", "budget") if given[k] is not None}
@@ -199,10 +201,11 @@ def _command() -> str:
 def _print_plan(page: dict, question) -> None:
     from rich.console import Console
 
-    from shrinkwise.compare.candidates import candidates
-    from shrinkwise.compare.estimate import estimated_seconds
-    from shrinkwise.compare.nested import n_cores
-    from shrinkwise.report import print_columns
+    from shrinkwise.compare.candidates.base import candidates
+    from shrinkwise.compare.scoring.estimate import estimated_seconds
+    from shrinkwise.compare.scoring.nested import n_cores
+
+    from .report import print_columns
 
     console, options = Console(), question.options
     print_columns(page, console)
@@ -252,7 +255,7 @@ def _print_result(page: dict, out: Path, *, quiet: bool, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from shrinkwise.report import print_comparison, print_verdict
+    from .report import print_comparison, print_verdict
 
     console = Console()
     print_comparison(page, console)
@@ -272,9 +275,9 @@ def predict(run_dir: Path, file: Path, out: Path | None) -> None:
 
     Unseen categories and missing values are handled as the model's encoder learned to; what that did is said on stderr.
     """
-    from shrinkwise.compare.model import load
-    from shrinkwise.compare.predictions import predictions_csv
-    from shrinkwise.tables.reading import read_with_note
+    from shrinkwise.models.predictions import predictions_csv
+    from shrinkwise.models.table_model import load
+    from shrinkwise.tables.reading.read import read_with_note
 
     model = load(run_dir)
     frame, note = read_with_note(file)
@@ -284,7 +287,7 @@ def predict(run_dir: Path, file: Path, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
     else:
-        from shrinkwise.compare.runfolder import write_file
+        from shrinkwise.runs.folder import write_file
 
         write_file(out, text)
 
@@ -315,8 +318,9 @@ def doctor(as_json: bool) -> None:
 def _examined() -> dict:
     from joblib import cpu_count
 
-    from shrinkwise import kernels
-    from shrinkwise.compare.record import versions
+    from shrinkwise.runs.record import versions
+
+    from . import kernels
 
     extras = {
         "torch": ("torch", "networks and dropout"),

@@ -25,9 +25,10 @@ def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool)
     For a linear model the contributions add up to the prediction. A network is no sum: there it is said how the prediction
     changes when one input alone is put at its mean.
     """
-    from shrinkwise.compare.explanation import explain_row
-    from shrinkwise.compare.model import load
-    from shrinkwise.tables import InputError, read_table
+    from shrinkwise.models.explain_row import explain_row
+    from shrinkwise.models.table_model import load
+
+    from .tables import InputError, read_table
 
     model = load(run_dir)
     file = file or _table_of(run_dir)
@@ -48,8 +49,9 @@ def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool)
 
 def _table_of(run_dir: Path) -> Path:
     """The table that a run was fitted on, while it is the same."""
-    from shrinkwise.compare.two_runs import read_record
-    from shrinkwise.tables import InputError, data_hash
+    from shrinkwise.runs.two_runs import read_record
+
+    from .tables import InputError, data_hash
 
     record = read_record(run_dir)["data"]
     if "file" not in record:
@@ -99,7 +101,7 @@ def _print_explanation(found, row: int, top: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def compare(first: Path, second: Path, as_json: bool) -> None:
     """Put the candidates of two run folders side by side; paired by fold where both held out the same rows."""
-    from shrinkwise.compare.two_runs import compare_runs
+    from shrinkwise.runs.two_runs import compare_runs
 
     found = compare_runs(first, second)
     if as_json:
@@ -144,9 +146,10 @@ def replay(context: click.Context, record: Path, file: Path | None, out: Path | 
 
     A table that was changed since is refused. Exit code 0 when the numbers agree, 3 when they do not.
     """
-    from shrinkwise.cli import fit
-    from shrinkwise.compare.replaying import differences, other_versions, settings_of
-    from shrinkwise.compare.two_runs import read_record
+    from shrinkwise.runs.replay import differences, other_versions, settings_of
+    from shrinkwise.runs.two_runs import read_record
+
+    from .cli import fit
 
     old = read_record(record)
     home = record if record.is_dir() else record.parent
@@ -194,10 +197,11 @@ def _option(parameter: click.Parameter, value) -> list[str]:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="[RUN_DIR/model.onnx]")
 def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
     """Write the model in RUN_DIR as model.onnx, after checking it row by row against Python with onnxruntime."""
-    from shrinkwise.compare.model import load
-    from shrinkwise.compare.onnx_model import checked_onnx
-    from shrinkwise.compare.runfolder import write_file
-    from shrinkwise.tables import read_table
+    from shrinkwise.models.onnx import checked_onnx
+    from shrinkwise.models.table_model import load
+    from shrinkwise.runs.folder import write_file
+
+    from .tables import read_table
 
     model = load(run_dir)
     frame = read_table(file or _table_of(run_dir))

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from polars import DataFrame
 
-    from shrinkwise.compare.model import TableModel
     from shrinkwise.compare.options import Options
     from shrinkwise.compare.result import Comparison
-    from shrinkwise.tables import TablePlan
+    from shrinkwise.models.table_model import TableModel
+
+    from .tables import TablePlan
 
 
 def fit(table: Any, target: str, *, effort: str = "normal", test: Any = None, **asked: Any) -> Result:
@@ -56,10 +57,11 @@ class Question:
 
     def answer(self, progress: Any = None, test: Any = None, place: Any = None, command: str = "") -> Result:
         """Do the work."""
-        from shrinkwise import __version__
-        from shrinkwise.compare.clock import Clock
         from shrinkwise.compare.comparison import compare_table
-        from shrinkwise.compare.page import comparison_page
+        from shrinkwise.compare.scoring.clock import Clock
+        from shrinkwise.compare.story.page import comparison_page
+
+        from . import __version__
 
         test = None if test is None else _frame(test)
         progress = progress or (lambda *_: None)
@@ -80,9 +82,10 @@ def prepare(table: Any, target: str, *, effort: str = "normal", **asked: Any) ->
     asked_at = time.monotonic()
     from shrinkwise.compare.comparison import check_folds
     from shrinkwise.compare.options import Options, options_for
-    from shrinkwise.tables import as_frame, plan_table
-    from shrinkwise.tables.plan import Wishes
-    from shrinkwise.tables.reading import read_with_note
+    from shrinkwise.tables.plan.plan import Wishes
+    from shrinkwise.tables.reading.read import read_with_note
+
+    from .tables import as_frame, plan_table
 
     wishes, given = {each.name for each in fields(Wishes)}, {each.name for each in fields(Options)}
     for name in asked:
@@ -105,7 +108,7 @@ def prepare(table: Any, target: str, *, effort: str = "normal", **asked: Any) ->
 
 
 def _frame(table: Any) -> Any:
-    from shrinkwise.tables import as_frame, read_table
+    from .tables import as_frame, read_table
 
     return read_table(table) if isinstance(table, str | Path) else as_frame(table)
 
@@ -170,13 +173,14 @@ class Result:
 
         settings: those of the command, for `shrinkwise replay`. Returns the folder.
         """
-        from shrinkwise.compare.coefficients import coefficients_csv
-        from shrinkwise.compare.model import MODEL_FILE
-        from shrinkwise.compare.predictions import held_out_csv
-        from shrinkwise.compare.record import run_record
-        from shrinkwise.compare.runfolder import RUN_FILE, write_run
-        from shrinkwise.compare.standalone import score_py
-        from shrinkwise.report import render_page
+        from shrinkwise.models.coefficients import coefficients_csv
+        from shrinkwise.models.predictions import held_out_csv
+        from shrinkwise.models.score_py import score_py
+        from shrinkwise.models.table_model import MODEL_FILE
+        from shrinkwise.runs.folder import RUN_FILE, write_run
+        from shrinkwise.runs.record import run_record
+
+        from .report import render_page
 
         write_run(
             Path(folder),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from shrinkwise.compare.model import TableModel
-from shrinkwise.compare.predictors import LinearPredictor, NetworkPredictor
+from shrinkwise.models.predictors import LinearPredictor, NetworkPredictor
+from shrinkwise.models.table_model import TableModel
 from shrinkwise.tables import Encoder, plan_table
 
 CLASSES = {"regression": 0, "binary": 2, "multiclass": 3}

@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 
 from shrinkwise.compare import Options, compare_table
-from shrinkwise.compare.candidates import Candidate, Fit, Tuned
+from shrinkwise.compare.candidates.base import Candidate, Fit, Tuned
+from shrinkwise.compare.candidates.linear import tune_lasso
+from shrinkwise.compare.candidates.trees import tune_trees
 from shrinkwise.compare.comparison import _note, check_folds, choose
-from shrinkwise.compare.linear_candidates import tune_lasso
-from shrinkwise.compare.nested import score_fold, split_table, training_problem
-from shrinkwise.compare.predictors import LinearPredictor, usage
-from shrinkwise.compare.reference import tune_trees
-from shrinkwise.compare.scores import held_out_score
+from shrinkwise.compare.scoring.metrics import held_out_score
+from shrinkwise.compare.scoring.nested import score_fold, split_table, training_problem
+from shrinkwise.models.predictors import LinearPredictor, usage
 from shrinkwise.selection import paired_interval
 from shrinkwise.tables import Encoder, InputError, plan_table
 
@@ -223,8 +223,8 @@ def test_a_large_table_is_scored_like_a_small_one(small_table, linear, monkeypat
     frame = small_table(task, n=400)
     options = replace(linear, methods=("none", "ridge", "lasso", "trees"))
     few = compare_table(frame, plan_table(frame, "y"), options)
-    monkeypatch.setattr("shrinkwise.compare.nested._LARGE", 0)
-    monkeypatch.setattr("shrinkwise.compare.reference._MANY_VALUES", 0)
+    monkeypatch.setattr("shrinkwise.compare.scoring.nested._LARGE", 0)
+    monkeypatch.setattr("shrinkwise.compare.candidates.trees._MANY_VALUES", 0)
     many = compare_table(frame, plan_table(frame, "y"), options)
     for row, same in zip(few.rows, many.rows, strict=True):
         rough = row.candidate.family == "reference" or row.one_se is not None  # stops, and inner folds, at other rows
@@ -239,7 +239,7 @@ def test_trees_take_a_run_of_rows_for_a_sample_only_where_rows_are_shuffled(monk
     X = X[np.argsort(X[:, 0])]
     sorted_rows = training_problem(X, y, plan_table(pl.DataFrame({"x": X[:, 0], "y": y}), "y"), Options(), 0)
     plain = tune_trees(sorted_rows, Options()).best.predictor.output(X)
-    monkeypatch.setattr("shrinkwise.compare.reference._MANY_VALUES", 0)
+    monkeypatch.setattr("shrinkwise.compare.candidates.trees._MANY_VALUES", 0)
     np.testing.assert_array_equal(tune_trees(sorted_rows, Options()).best.predictor.output(X), plain)
     shuffled = replace(sorted_rows, shuffled=True)
     assert not np.array_equal(tune_trees(shuffled, Options()).best.predictor.output(X), plain)

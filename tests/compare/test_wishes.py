@@ -10,10 +10,10 @@ import pytest
 
 import shrinkwise as sw
 from shrinkwise.compare import compare_table
-from shrinkwise.compare.coefficients import coefficients
-from shrinkwise.compare.strength import choose_strength
-from shrinkwise.compare.verdict import explanation, verdict
+from shrinkwise.compare.candidates.choice import choose_strength
+from shrinkwise.compare.story.verdict import explanation, verdict
 from shrinkwise.fitting import prepare
+from shrinkwise.models.coefficients import coefficients
 from shrinkwise.tables import InputError, plan_table
 
 

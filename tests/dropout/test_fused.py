@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from shrinkwise.dropout.functional import bias_relu_dropout, dropout, dropout_residual
-from shrinkwise.kernels import dropout as kernel
+from shrinkwise.kernels.networks import dropout as kernel
 
 TYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 OPTIONS = {"keep": 0.7, "seed": 5}

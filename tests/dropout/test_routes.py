@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from shrinkwise.dropout import Dropout, bits, keep_mask, routes
 from shrinkwise.dropout.functional import bias_relu_dropout, dropout, dropout_residual
-from shrinkwise.kernels import dropout as kernel
+from shrinkwise.kernels.networks import dropout as kernel
 
 torch_warns = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 compiled_kernel = pytest.mark.skipif(kernel.compiled() is None, reason="no kernel is built")

@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch")
 
 from shrinkwise import kernels  # noqa: E402
 from shrinkwise.dropout import bits  # noqa: E402
-from shrinkwise.kernels import dropout as kernel  # noqa: E402
 from shrinkwise.kernels import pool  # noqa: E402
+from shrinkwise.kernels.networks import dropout as kernel  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not kernels.status()["available"], reason=kernels.status()["reason"])
 

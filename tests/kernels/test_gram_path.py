@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinkwise import kernels
-from shrinkwise.kernels import gram, library
+from shrinkwise.kernels import library
+from shrinkwise.kernels.linear import gram
 
 needs_library = pytest.mark.skipif(not kernels.status()["available"], reason=kernels.status()["reason"])
 
@@ -138,9 +139,26 @@ def test_the_reference_runs_where_the_library_is_hidden():
     assert run.stdout.split() == ["False", "True"]
 
 
+def _function_missing(patched):
+    patched.setitem(library._signatures, "sw_no_such_function", (None, ()))
+
+
+def _of_another_version(patched):
+    patched.setattr(library, "__version__", "0.0.1")
+
+
+def _field_moved(patched):
+    patched.setitem(library._layouts, "sw_prox_layout", [*library._layouts["sw_prox_layout"][:-1], 12])
+
+
+def _field_missing(patched):
+    patched.setitem(library._layouts, "sw_prox_layout", library._layouts["sw_prox_layout"][:-1])
+
+
 @needs_library
-def test_a_library_that_does_not_load_is_said(monkeypatch):
-    monkeypatch.setitem(library._signatures, "sw_no_such_function", (None, ()))
+@pytest.mark.parametrize("broken", [_function_missing, _of_another_version, _field_moved, _field_missing])
+def test_a_library_that_does_not_fit_is_not_used_and_that_is_said(monkeypatch, broken):
+    broken(monkeypatch)
     library.find.cache_clear()
     try:
         with pytest.warns(RuntimeWarning, match="not used, all is slower"):

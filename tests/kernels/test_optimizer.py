@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from shrinkwise import kernels
-from shrinkwise.kernels import optimizer as kernel
 from shrinkwise.kernels import pool
+from shrinkwise.kernels.networks import optimizer as kernel
 
 pytestmark = pytest.mark.skipif(not kernels.status()["available"], reason=kernels.status()["reason"])
 

@@ -7,7 +7,7 @@ import pytest
 
 from shrinkwise import kernels
 from shrinkwise.kernels import pool
-from shrinkwise.kernels.training import lend_reference, metric_prox_reference
+from shrinkwise.kernels.networks.training import lend_reference, metric_prox_reference
 
 SIZES = [0, 1, 15, 16, 1000, 4097]
 LARGE = 2**21 + 37  # past this a result is streamed

@@ -11,17 +11,16 @@ from scipy import sparse
 import shrinkwise as sw
 from shrinkwise.linear import path
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def bench(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import linear_data
-    import linear_oracle
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.linear import data, oracle
 
-    yield linear_data, linear_oracle
-    for name in ("linear_data", "linear_oracle"):
+    yield data, oracle
+    for name in [each for each in sys.modules if each.split(".")[0] == "benchmarks"]:
         sys.modules.pop(name)
 
 

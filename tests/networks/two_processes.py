@@ -15,8 +15,8 @@ from torch.distributed import checkpoint
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
 import shrinkwise as sw
-from shrinkwise.networks import processes
-from shrinkwise.networks.shards import reshard
+from shrinkwise.networks.distributed import processes
+from shrinkwise.networks.distributed.shards import reshard
 
 COLUMNS, ROWS = sw.Groups.columns(), sw.Groups.rows()
 WEIGHTS = torch.linspace(0.5, 2.0, 35, dtype=torch.float64).reshape(5, 7).numpy()

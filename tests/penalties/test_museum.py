@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import shrinkwise as sw
-from shrinkwise.linear.path import lambda_max
-from shrinkwise.linear.problem import Problem
+from shrinkwise.linear.paths.api import lambda_max
+from shrinkwise.linear.problem.problem import Problem
 
 torch = pytest.importorskip("torch")
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from shrinkwise.tables import plan_table
-from shrinkwise.tables.leakage import knows_target
+from shrinkwise.tables.plan.leakage import knows_target
 
 N = 300
 RNG = np.random.default_rng(11)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from shrinkwise.tables import Encoder, InputError, plan_table
-from shrinkwise.tables.measures import WRITTEN, WRITTEN_COMMA, read_written, written_numbers
+from shrinkwise.tables.columns.measures import WRITTEN, WRITTEN_COMMA, read_written, written_numbers
 
 N = 60
 RNG = np.random.default_rng(3)

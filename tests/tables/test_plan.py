@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from shrinkwise.tables import InputError, describe, plan_table
-from shrinkwise.tables.notes import known_rows
+from shrinkwise.tables.plan.notes import known_rows
 
 N = 60
 RNG = np.random.default_rng(0)

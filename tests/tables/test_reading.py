@@ -22,9 +22,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from shrinkwise.tables import InputError, as_frame, data_hash, read_table
-from shrinkwise.tables.delimited import parse_delimited
-from shrinkwise.tables.kinds import MISSING
-from shrinkwise.tables.reading import read_with_note
+from shrinkwise.tables.columns.kinds import MISSING
+from shrinkwise.tables.reading.delimited import parse_delimited
+from shrinkwise.tables.reading.read import read_with_note
 
 LONG = b"a,b\n" + b"1,2\n" * 1500
 
@@ -141,7 +141,7 @@ def test_damaged_gz(tmp_path):
 
 
 def test_a_gz_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("shrinkwise.tables.reading._LARGEST_UNPACKED", len(LONG))
+    monkeypatch.setattr("shrinkwise.tables.reading.read._LARGEST_UNPACKED", len(LONG))
     assert read_table(written(tmp_path, gzip.compress(LONG), "t.csv.gz")).height == 1500
     path = written(tmp_path, gzip.compress(LONG + b"1,2\n" * 5_000_000), "t.csv.gz")
     tracemalloc.start()
@@ -214,7 +214,7 @@ def test_a_scan_in_blocks_counts_like_a_scan_at_once(monkeypatch):
     data = b'a,b\n"x,\n""",2\n' * 1 + b'"",3\n4,"5,\n"\n\n6,7'
     whole = parse_delimited("t", data)
     for block in range(1, 9):
-        monkeypatch.setattr("shrinkwise.tables.delimited._BLOCK", block)
+        monkeypatch.setattr("shrinkwise.tables.reading.delimited._BLOCK", block)
         assert parse_delimited("t", data).equals(whole)
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from shrinkwise.tables import Encoder, InputError, plan_table
-from shrinkwise.tables.delimited import parse_delimited
+from shrinkwise.tables.reading.delimited import parse_delimited
 
 N = 60
 RNG = np.random.default_rng(4)

@@ -11,13 +11,11 @@ _WHERE = {
     "Comparison": "result",
     "NetworkOptions": "options",
     "Options": "options",
-    "TableModel": "model",
     "compare_table": "comparison",
-    "comparison_page": "page",
-    "load": "model",
+    "comparison_page": "story.page",
 }
 
-__all__ = ["Comparison", "NetworkOptions", "Options", "TableModel", "compare_table", "comparison_page", "load"]
+__all__ = ["Comparison", "NetworkOptions", "Options", "compare_table", "comparison_page"]
 
 
 def __getattr__(name: str):

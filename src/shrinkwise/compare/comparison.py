@@ -11,13 +11,12 @@ from typing import Any, cast
 import numpy as np
 from polars import DataFrame
 
-from shrinkwise.compare.candidates import Candidate, Curve, Problem, Tuned, candidates
-from shrinkwise.compare.clock import Clock, TimeUp, time_limit
-from shrinkwise.compare.exam import check_exam, sit_exam
-from shrinkwise.compare.journal import Journal, fingerprint
-from shrinkwise.compare.linear_candidates import tune_lasso
-from shrinkwise.compare.model import TableModel
-from shrinkwise.compare.nested import (
+from shrinkwise.compare.candidates.base import Candidate, Curve, Problem, Tuned, candidates
+from shrinkwise.compare.candidates.linear import tune_lasso
+from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
+from shrinkwise.compare.scoring.fresh_rows import check_exam, sit_exam
+from shrinkwise.compare.scoring.journal import Journal, fingerprint
+from shrinkwise.compare.scoring.nested import (
     FoldResult,
     Progress,
     Splits,
@@ -27,12 +26,14 @@ from shrinkwise.compare.nested import (
     training_problem,
     tune,
 )
-from shrinkwise.compare.options import Options
-from shrinkwise.compare.predictors import WeightedPredictor
-from shrinkwise.compare.result import Comparison, Row, Scored
-from shrinkwise.compare.stable import stable_inputs
+from shrinkwise.compare.scoring.stability import stable_inputs
+from shrinkwise.models.predictors import WeightedPredictor
+from shrinkwise.models.table_model import TableModel
 from shrinkwise.selection import paired_interval
 from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
+
+from .options import Options
+from .result import Comparison, Row, Scored
 
 # The shares of a budget after which the kept model is fitted, and the path and the half-samples are done (or left out).
 # What is left is for writing the report.

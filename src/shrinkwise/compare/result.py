@@ -7,15 +7,16 @@ from statistics import median, mode
 
 import numpy as np
 
-from shrinkwise.compare.candidates import Candidate, Curve, Fit
-from shrinkwise.compare.exam import Exam
-from shrinkwise.compare.model import TableModel
-from shrinkwise.compare.nested import HeldOut, Splits
-from shrinkwise.compare.options import Options
-from shrinkwise.compare.predictors import Usage, usage
-from shrinkwise.compare.stable import StableInputs
+from shrinkwise.compare.candidates.base import Candidate, Curve, Fit
+from shrinkwise.compare.scoring.fresh_rows import Exam
+from shrinkwise.compare.scoring.nested import HeldOut, Splits
+from shrinkwise.compare.scoring.stability import StableInputs
+from shrinkwise.models.predictors import Usage, usage
+from shrinkwise.models.table_model import TableModel
 from shrinkwise.selection import independent_interval, mean_and_se, paired_interval, paired_p_value
 from shrinkwise.tables import TablePlan
+
+from .options import Options
 
 
 @dataclass(frozen=True)

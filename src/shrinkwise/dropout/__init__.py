@@ -6,22 +6,22 @@ except ImportError as error:
     raise ImportError('dropout needs PyTorch: pip install "shrinkwise[torch]"') from error
 
 from . import functional
-from .adaptive import dropout_penalty
 from .attention import attention
-from .channel import ChannelDropout
-from .concrete import ConcreteDropout
-from .convert import convert
-from .drop_connect import DropConnect
-from .drop_path import DropPath
-from .ensemble import Subnetworks, ensemble, enumerate_subnetworks, exact_ensemble
 from .functional import keep_mask
-from .gaussian import AlphaDropout, GaussianDropout
-from .layers import Dropout
-from .locked import LockedDropout
-from .monte_carlo import MCPrediction, mc_predict
-from .schedule import KeepSchedule
-from .thinned import count_subnetworks, plot_thinned, subnetworks, thinned
-from .unit import UnitDropout
+from .layers.channel import ChannelDropout
+from .layers.concrete import ConcreteDropout
+from .layers.drop_connect import DropConnect
+from .layers.drop_path import DropPath
+from .layers.dropout import Dropout
+from .layers.gaussian import AlphaDropout, GaussianDropout
+from .layers.locked import LockedDropout
+from .layers.schedule import KeepSchedule
+from .layers.unit import UnitDropout
+from .subnetworks.adaptive import dropout_penalty
+from .subnetworks.convert import convert
+from .subnetworks.ensemble import Subnetworks, ensemble, enumerate_subnetworks, exact_ensemble
+from .subnetworks.monte_carlo import MCPrediction, mc_predict
+from .subnetworks.thinned import count_subnetworks, plot_thinned, subnetworks, thinned
 
 __all__ = [
     "AlphaDropout",

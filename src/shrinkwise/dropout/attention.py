@@ -13,8 +13,9 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from ..kernels import dropout as kernel
-from ..kernels.pool import threads_for
+from shrinkwise.kernels.networks import dropout as kernel
+from shrinkwise.kernels.pool import threads_for
+
 from . import routes
 from .functional import check_call
 

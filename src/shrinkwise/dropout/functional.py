@@ -14,12 +14,12 @@ from .routes import thinned, thinned_
 
 # The functions of the other layers, each beside its layer: name -> module.
 _BESIDE = {
-    "alpha_dropout": "gaussian",
-    "channel_dropout": "channel",
-    "concrete_dropout": "concrete",
-    "drop_path": "drop_path",
-    "gaussian_dropout": "gaussian",
-    "locked_dropout": "locked",
+    "alpha_dropout": "layers.gaussian",
+    "channel_dropout": "layers.channel",
+    "concrete_dropout": "layers.concrete",
+    "drop_path": "layers.drop_path",
+    "gaussian_dropout": "layers.gaussian",
+    "locked_dropout": "layers.locked",
 }
 
 __all__ = ["apply_mask", "bias_relu_dropout", "dropout", "dropout_residual", "keep_mask", *_BESIDE]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import torch
 
-from ..kernels import dropout as kernel
+from shrinkwise.kernels.networks import dropout as kernel
+
 from . import bits, routes
 
 

@@ -16,8 +16,9 @@ import threading
 import torch
 from torch.autograd import forward_ad
 
-from ..kernels import dropout as kernel
-from ..kernels.pool import SMALL, threads_for
+from shrinkwise.kernels.networks import dropout as kernel
+from shrinkwise.kernels.pool import SMALL, threads_for
+
 from . import bits, triton_kernel
 
 CODES = {

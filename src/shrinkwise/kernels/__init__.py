@@ -7,17 +7,17 @@ the library is built and the reference otherwise; `kernels.dropout` deals in add
 
 from __future__ import annotations
 
-from . import dropout, optimizer
-from .column_blocks import GroupColumns, column_blocks
-from .gram import PathRows, gram_certificates, gram_path
-from .gram_blocks import GroupQuadratic, diagonal_blocks, eigen, gram_blocks
-from .gram_rows import gram_rows
-from .gram_scalar import Bounded, Concave, gram_scalar
 from .library import DISPATCH, find
-from .model import model_cd
-from .proximal import prox
-from .sparse_cd import WeightedColumns, sparse_cd
-from .training import lend, metric_prox
+from .linear.column_blocks import GroupColumns, column_blocks
+from .linear.gram import PathRows, gram_certificates, gram_path
+from .linear.gram_blocks import GroupQuadratic, diagonal_blocks, eigen, gram_blocks
+from .linear.gram_rows import gram_rows
+from .linear.gram_scalar import Bounded, Concave, gram_scalar
+from .linear.model_cd import model_cd
+from .linear.sparse_cd import WeightedColumns, sparse_cd
+from .networks import dropout, optimizer
+from .networks.proximal import prox
+from .networks.training import lend, metric_prox
 
 __all__ = [
     "DISPATCH",

@@ -11,17 +11,30 @@ from pathlib import Path
 
 import numpy as np
 
+from shrinkwise import __version__
+
 F64 = np.ctypeslib.ndpointer(np.float64, flags="C_CONTIGUOUS")
 I64 = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
 
 # name -> (reference, compiled); no reference where the formula belongs to the only caller, who then asks `library` first
 DISPATCH: dict[str, tuple[Callable | None, Callable]] = {}
-_signatures: dict[str, tuple] = {"sw_simd_level": (ctypes.c_int64, ())}
+_signatures: dict[str, tuple] = {"sw_simd_level": (ctypes.c_int64, ()), "sw_version": (ctypes.c_char_p, ())}
+_layouts: dict[str, list[int]] = {}
 
 
 def declare(name: str, restype, *argtypes) -> None:
     """State the C signature of an exported function; it is applied when the library is loaded."""
     _signatures[name] = (restype, argtypes)
+
+
+def layout(name: str, record) -> None:
+    """State that the exported function `name` reports the layout of `record`, a ctypes.Structure or a NumPy dtype."""
+    if isinstance(record, np.dtype):
+        offsets = [record.fields[field][1] for field in record.names]  # type: ignore[index, union-attr]
+        _layouts[name] = [record.itemsize, *offsets]
+    else:
+        _layouts[name] = [ctypes.sizeof(record), *(getattr(record, field).offset for field, _ in record._fields_)]
+    declare(name, None, ctypes.c_void_p)
 
 
 def register(name: str, reference: Callable, compiled: Callable) -> None:
@@ -39,6 +52,18 @@ def library() -> ctypes.CDLL | None:
     return find()[0]
 
 
+def _check(loaded: ctypes.CDLL) -> None:
+    """Refuse a library of another version of the package, or one that lays its records out otherwise."""
+    built_for = loaded.sw_version().decode()
+    if built_for != __version__:
+        raise OSError(f"it was built for shrinkwise {built_for}, and this is {__version__}")
+    for name, expected in _layouts.items():
+        reported = np.full(256, -1, dtype=np.int64)  # more than any record has fields
+        getattr(loaded, name)(reported.ctypes.data)
+        if reported[: len(expected)].tolist() != expected or reported[len(expected)] != -1:
+            raise OSError(f"{name} reports another layout of its record than the Python declaration has")
+
+
 @cache
 def find() -> tuple[ctypes.CDLL | None, str]:
     """(library, its path), or (None, the reason)."""
@@ -53,6 +78,7 @@ def find() -> tuple[ctypes.CDLL | None, str]:
         for name, (restype, argtypes) in _signatures.items():
             function = getattr(loaded, name)
             function.restype, function.argtypes = restype, argtypes
+        _check(loaded)
     except (OSError, AttributeError) as error:
         reason = f"{built[0].name} does not load: {error}; reinstall shrinkwise to build it again"
         warnings.warn(f"the compiled kernels are not used, all is slower: {reason}", RuntimeWarning, stacklevel=2)

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from .factors import adaptive_weights
-from .path import Path, path
+from .estimators.factors import adaptive_weights
+from .paths.api import Path, path
 
 _HOME = {
-    "estimators": ["PenalizedClassifier", "PenalizedRegressor"],
-    "cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
-    "drop_ins": ["ElasticNet", "Lasso", "Ridge"],
-    "drop_ins_cv": ["ElasticNetCV", "LassoCV", "RidgeCV"],
-    "sparse_logistic": ["SparseLogisticRegression", "SparseLogisticRegressionCV"],
-    "separable": ["is_separable"],
-    "stability": ["Stability", "stability_selection"],
+    "estimators.penalized": ["PenalizedClassifier", "PenalizedRegressor"],
+    "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
+    "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
+    "drop_in.cv": ["ElasticNetCV", "LassoCV", "RidgeCV"],
+    "drop_in.logistic": ["SparseLogisticRegression", "SparseLogisticRegressionCV"],
+    "problem.separability": ["is_separable"],
+    "estimators.stability": ["Stability", "stability_selection"],
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -5,18 +5,18 @@ try:
 except ImportError as error:
     raise ImportError('networks need PyTorch: pip install "shrinkwise[torch]"') from error
 
-from .attach import attach, attached
-from .averaging import Average
-from .certificate import Certificate
+from .attaching.api import attach, attached
+from .attaching.averaging import Average
+from .attaching.certificate import Certificate
+from .attaching.objective import penalty
+from .attaching.polish import Polish
+from .attaching.regularization import Regularization
+from .attaching.report import Report
+from .attaching.rules import Rule, rule
+from .attaching.schedules import ramp, warmup
 from .compact import Proof, Removable, compact, removable
-from .network_path import NetworkPath
-from .objective import penalty
-from .polish import Polish
-from .regularization import Regularization
-from .report import Report
-from .rules import Rule, rule
-from .schedules import ramp, warmup
-from .training import Training
+from .path.network_path import NetworkPath
+from .path.training import Training
 
 __all__ = [
     "Average",
@@ -43,7 +43,7 @@ __all__ = [
 
 def __getattr__(name: str):
     if name == "InputSelector":  # scikit-learn takes its time to load, and nothing else here needs it at once
-        from .input_selector import InputSelector
+        from .path.input_selector import InputSelector
 
         return InputSelector
     raise AttributeError(f"shrinkwise.networks has no public name {name!r}")

@@ -10,8 +10,8 @@ try:
 except ImportError as error:
     raise ImportError('this callback needs Lightning: pip install "shrinkwise[lightning]"') from error
 
-from .attach import attach
-from .regularization import Regularization
+from shrinkwise.networks.attaching.api import attach
+from shrinkwise.networks.attaching.regularization import Regularization
 
 
 class PenaltyCallback(Callback):

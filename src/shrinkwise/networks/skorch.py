@@ -7,8 +7,8 @@ try:
 except ImportError as error:
     raise ImportError('this callback needs skorch: pip install "shrinkwise[skorch]"') from error
 
-from .attach import attach, attached
-from .optimizers import stepper_of
+from shrinkwise.networks.attaching.api import attach, attached
+from shrinkwise.networks.optimizers.quirks import stepper_of
 
 
 class PenaltyCallback(Callback):

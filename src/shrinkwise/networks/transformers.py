@@ -10,8 +10,8 @@ try:
 except ImportError as error:
     raise ImportError('this callback needs transformers: pip install "shrinkwise[transformers]"') from error
 
-from .attach import attach
-from .regularization import Regularization
+from shrinkwise.networks.attaching.api import attach
+from shrinkwise.networks.attaching.regularization import Regularization
 
 
 class PenaltyCallback(TrainerCallback):

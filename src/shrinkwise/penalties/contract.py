@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ._array import as_numpy, double, namespace, step_like, working
+from .array import as_numpy, double, namespace, step_like, working
 from .pieces import Pieces
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._array import cast, namespace, step_like, weights_array, working
+from .array import cast, namespace, step_like, weights_array, working
 from .contract import Penalty, check_lam
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import numpy as np
 
-from ._array import namespace, vector_norm
+from .array import namespace, vector_norm
 
 
 class Groups:
@@ -225,7 +225,7 @@ class Groups:
         """(padded gather index, labels over the entries, sizes), of w's kind and on its device."""
         if namespace(w) is np:
             return self._layout(tuple(w.shape))
-        from ._torch_layout import torch_layout
+        from .torch_layout import torch_layout
 
         return torch_layout(self, w.shape, w.device)
 

@@ -11,10 +11,11 @@ import sys
 
 import numpy as np
 
-from .. import kernels
-from ._array import namespace
+from shrinkwise import kernels
+from shrinkwise.penalties.grouped.group_lasso import GroupLasso
+
+from .array import namespace
 from .contract import Penalty
-from .group_lasso import GroupLasso
 
 
 def prox_into(jobs) -> None:

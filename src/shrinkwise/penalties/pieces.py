@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ._array import clip, namespace, number_or_scalar, sign, soft_threshold_to
+from .array import clip, namespace, number_or_scalar, sign, soft_threshold_to
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._array import cast, mask_like, namespace, number_or_scalar, step_like, weights_array, working
+from .array import cast, mask_like, namespace, number_or_scalar, step_like, weights_array, working
 from .contract import Penalty, check_lam
 from .pieces import Pieces
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ._array import mask_like, namespace, step_like, weights_array, working
+from .array import mask_like, namespace, step_like, weights_array, working
 from .contract import Penalty, check_lam
 from .pieces import Pieces
 

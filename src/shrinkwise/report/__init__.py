@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shrinkwise.report.page import render_page
-from shrinkwise.report.terminal import print_columns, print_comparison, print_summary, print_verdict
+from .page import render_page
+from .terminal import print_columns, print_comparison, print_summary, print_verdict
 
 __all__ = ["print_columns", "print_comparison", "print_summary", "print_verdict", "render_page"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shrinkwise.report.numbers import fixed, number
+from .numbers import fixed, number
 
 _STEPS = (1, 2, 2.5, 5, 10)
 _LIMITS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)

@@ -8,13 +8,14 @@ import re
 from importlib.resources import files
 from string import Template
 
-from shrinkwise.report import sections
-from shrinkwise.report.errors import errors
-from shrinkwise.report.explorer import explorer
-from shrinkwise.report.halves import halves
-from shrinkwise.report.markup import Markup, element, join, script_json
-from shrinkwise.report.stress import stress
-from shrinkwise.report.view import view_path
+from shrinkwise.report.charts.view import view_path
+from shrinkwise.report.sections.errors import errors
+from shrinkwise.report.sections.explorer import explorer
+from shrinkwise.report.sections.halves import halves
+from shrinkwise.report.sections.stress import stress
+
+from .markup import Markup, element, join, script_json
+from .sections import base as sections
 
 
 def render_page(page: dict) -> str:

@@ -12,10 +12,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from shrinkwise.report.comparison import FAMILIES, families, kept_choice
-from shrinkwise.report.markup import encodable
-from shrinkwise.report.numbers import count, counted, finite, interval, number, plus_minus, spelled
-from shrinkwise.report.view import careful
+from shrinkwise.report.charts.view import careful
+from shrinkwise.report.sections.comparison import FAMILIES, families, kept_choice
+
+from .markup import encodable
+from .numbers import count, counted, finite, interval, number, plus_minus, spelled
 
 _MOST_COLUMNS = 12
 _ROOMY = 104

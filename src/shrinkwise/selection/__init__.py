@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shrinkwise.selection.intervals import holm, independent_interval, mean_and_se, paired_interval, paired_p_value
-from shrinkwise.selection.rules import one_standard_error
-from shrinkwise.selection.splits import Rows, folds, time_folds
-from shrinkwise.selection.stability import complementary_halves, false_selection_bound, taking_turns
+from .intervals import holm, independent_interval, mean_and_se, paired_interval, paired_p_value
+from .rules import one_standard_error
+from .splits import Rows, folds, time_folds
+from .stability import complementary_halves, false_selection_bound, taking_turns
 
 __all__ = [
     "Rows",

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING
 from .errors import InputError
 
 if TYPE_CHECKING:
+    from .columns.kinds import ColumnPlan
     from .encoding import Encoder
-    from .kinds import ColumnPlan
-    from .notes import known_rows
-    from .plan import TablePlan, Wishes, describe, plan_table
-    from .reading import as_frame, data_hash, read_table
+    from .plan.notes import known_rows
+    from .plan.plan import TablePlan, Wishes, describe, plan_table
+    from .reading.read import as_frame, data_hash, read_table
 
 _WHERE = {
-    "ColumnPlan": "kinds",
+    "ColumnPlan": "columns.kinds",
     "Encoder": "encoding",
-    "TablePlan": "plan",
-    "Wishes": "plan",
-    "as_frame": "reading",
-    "data_hash": "reading",
-    "describe": "plan",
-    "known_rows": "notes",
-    "plan_table": "plan",
-    "read_table": "reading",
+    "TablePlan": "plan.plan",
+    "Wishes": "plan.plan",
+    "as_frame": "reading.read",
+    "data_hash": "reading.read",
+    "describe": "plan.plan",
+    "known_rows": "plan.notes",
+    "plan_table": "plan.plan",
+    "read_table": "reading.read",
 }
 
 __all__ = [

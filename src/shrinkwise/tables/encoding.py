@@ -8,10 +8,11 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
+from shrinkwise.tables.columns.features import features, learned, remark
+from shrinkwise.tables.plan.plan import TablePlan
+from shrinkwise.tables.reading.read import as_frame
+
 from .errors import no_such_column
-from .features import features, learned, remark
-from .plan import TablePlan
-from .reading import as_frame
 
 # A column whose values differ by no more than rounding, or by less than this, cannot be scaled to variance 1.
 _ROUNDING = 8 * np.finfo(float).eps

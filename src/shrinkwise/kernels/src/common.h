@@ -2,6 +2,9 @@
 #ifndef SHRINKWISE_COMMON_H
 #define SHRINKWISE_COMMON_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #if defined(_MSC_VER)
 #define SW_EXPORT __declspec(dllexport)
 #define SW_INLINE static __forceinline

@@ -1,0 +1,202 @@
+"""The linear family, from no penalty to MCP. λ and l1_ratio are chosen by cross-validation inside.
+
+The rows come encoded. The encoder was fitted on these training rows as a whole, not again in every inner training
+part: the rows an inner fold holds out have entered the medians, means and scales. That can shade the choice of λ by a
+rounding's worth; it cannot touch the outer score, whose rows neither the encoder nor the choice has seen.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from shrinkwise.compare.options import Options
+from shrinkwise.models.predictors import LinearPredictor
+from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
+
+from .base import Curve, Fit, Problem, Tuned
+from .choice import choose_strength
+
+# Where classes can be separated, the logistic loss has no minimum, and where they nearly can, none that is reached. This
+# ridge gives it one: on standardised inputs it is far below any λ that cross-validation would choose.
+TINY_RIDGE = 1e-6
+STOPGAP = f"fitted with L2, λ = {TINY_RIDGE:g}"
+LARGEST_PROGRAM = 2_000_000  # values of X up to which the linear program that tells separable classes takes seconds
+NO_OPTIMUM = f"no finite optimum without a penalty: {STOPGAP}"
+NOT_REACHED = f"without a penalty the optimum was not reached: {STOPGAP}"
+# Between two local minima of MCP the steps can go on for ever: a λ that needs more is one that says it was not solved.
+MCP_STEPS = 40
+MINIMUM_NORM = "no fewer inputs than rows: the least-squares solution of minimum norm"
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A problem whose numbers to predict were divided by their standard deviation `scale`; classes stay as they are.
+
+    So λ means the same whatever the unit of the target, of the elastic net too, whose two parts scale differently.
+    """
+
+    problem: Problem
+    scale: float
+
+    @classmethod
+    def of(cls, problem: Problem) -> Scaled:
+        """Bounds on the coefficients are divided with the target."""
+        scale = 1.0 if problem.has_classes else float(np.std(problem.y)) or 1.0
+        columns = problem.columns
+        if columns.low is not None and columns.high is not None:
+            columns = replace(columns, low=columns.low / scale, high=columns.high / scale)
+        return cls(replace(problem, y=problem.y / scale if scale != 1 else problem.y, features=columns), scale)
+
+    def predictor(self, coef, intercept) -> LinearPredictor:
+        """In the unit of the target."""
+        return LinearPredictor(coef * self.scale, intercept * self.scale)
+
+
+def tune_unpenalised(problem: Problem, options: Options) -> Tuned:
+    """Least squares or logistic regression without penalty; where that has no solution a tiny ridge, which is said."""
+    from shrinkwise.linear import PenalizedRegressor
+
+    if problem.has_classes:
+        return Tuned(_unpenalised_classifier(problem))
+    scaled = Scaled.of(problem)
+    model = PenalizedRegressor(_bounded(L2(0.0), scaled.problem))
+    model.fit(problem.X, scaled.problem.y, problem.rows.weights)
+    note = MINIMUM_NORM if problem.X.shape[1] >= problem.X.shape[0] else ""
+    return Tuned(Fit(scaled.predictor(model.coef_, model.intercept_), note=note))
+
+
+def _unpenalised_classifier(problem: Problem) -> Fit:
+    from sklearn.exceptions import ConvergenceWarning
+
+    from shrinkwise.linear import PenalizedClassifier, is_separable
+
+    note, lam = "", 0.0
+    asked = problem.columns.low is None and np.prod(problem.X.shape) <= LARGEST_PROGRAM
+    if asked and is_separable(problem.dense(), problem.y):
+        note, lam = NO_OPTIMUM, TINY_RIDGE
+
+    def fit(lam: float):
+        model = PenalizedClassifier(_bounded(L2(lam), problem))
+        return model.fit(problem.X, problem.y, problem.rows.weights)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            model = fit(lam)
+        except ConvergenceWarning:
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            note, model = note or NOT_REACHED, fit(TINY_RIDGE)
+    return Fit(LinearPredictor(model.coef_, model.intercept_), note=note)
+
+
+def tune_ridge(problem: Problem, options: Options) -> Tuned:
+    """L2 with λ from cross-validation."""
+    return _tuned(_cross_validate(L2(1.0), problem, options), {}, options)
+
+
+def tune_lasso(problem: Problem, options: Options) -> Tuned:
+    """L1 with λ from cross-validation."""
+    return _tuned(_cross_validate(L1(1.0), problem, options), {}, options)
+
+
+def tune_elastic_net(problem: Problem, options: Options) -> Tuned:
+    """Elastic net: the l1_ratio of the lowest cross-validation curve, then λ along that curve."""
+    fitted = [(ratio, _cross_validate(ElasticNet(1.0, ratio), problem, options)) for ratio in options.l1_ratios]
+    ratio, found = min(fitted, key=lambda pair: pair[1].model.cv_mean_[pair[1].model.index_best_])
+    return _tuned(found, {"l1_ratio": ratio}, options)
+
+
+def tune_group_lasso(problem: Problem, options: Options) -> Tuned:
+    """The group lasso: all columns of one input are one group, with λ from cross-validation."""
+    return _tuned(_cross_validate(whole_inputs(problem), problem, options), {}, options)
+
+
+def whole_inputs(problem: Problem, lam: float = 1.0) -> GroupLasso:
+    """The group lasso whose groups are the columns made of one input, with the factors asked for."""
+    columns = problem.columns
+    groups = np.unique(columns.inputs, return_inverse=True)[1]
+    weights = np.sqrt(np.bincount(groups))
+    if columns.factors is not None:  # one factor an input
+        weights = weights * columns.factors[np.unique(groups, return_index=True)[1]]
+    return GroupLasso(lam, groups, weights=weights)
+
+
+def tune_mcp(problem: Problem, options: Options) -> Tuned:
+    """MCP with λ from cross-validation.
+
+    γ is 3 for least squares and 12 for the logistic loss, whose curvature is a quarter at most: loss + penalty are equally
+    far from losing their convexity in a single weight. Down to λ_max/20: below, the many local minima cost time and score.
+    """
+    penalty = MCP(1.0, gamma=12.0 if problem.has_classes else 3.0)
+    return _tuned(_cross_validate(penalty, problem, options, lambda_min_ratio=0.05, max_iter=MCP_STEPS), {}, options)
+
+
+@dataclass(frozen=True)
+class _CrossValidated:
+    model: Any
+    scaled: Scaled
+
+
+def _bounded(penalty, problem: Problem):
+    columns = problem.columns
+    return penalty if columns.low is None else penalty + Box(columns.low, columns.high)
+
+
+def _cross_validate(penalty, problem: Problem, options: Options, **solving) -> _CrossValidated:
+    from sklearn.exceptions import ConvergenceWarning
+
+    from shrinkwise.linear import PenalizedClassifierCV, PenalizedRegressorCV
+
+    scaled = Scaled.of(problem)
+    estimator = PenalizedClassifierCV if problem.has_classes else PenalizedRegressorCV
+    factors = None if isinstance(penalty, GroupLasso) else problem.columns.factors
+    model = estimator(
+        _bounded(penalty, scaled.problem),
+        n_lambdas=options.n_lambdas,
+        cv=problem.folds(options.inner_folds),
+        penalty_factors=factors,
+        **solving,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # `_tuned` says it of the λ that is used
+        return _CrossValidated(model.fit(problem.X, scaled.problem.y, problem.rows.weights), scaled)
+
+
+def _tuned(found: _CrossValidated, settings: dict, options: Options) -> Tuned:
+    model, scaled = found.model, found.scaled
+    problem, path = scaled.problem, model.path_
+    coefs = np.asarray(path.coefs)
+
+    def fit(index: int) -> Fit:
+        coef, intercept = coefs[index], path.intercepts[index]
+        if hasattr(model, "classes_") and len(model.classes_) == 2:
+            coef, intercept = coef[None], np.atleast_1d(intercept)
+        why = path.status[index].split(":")[
+            0
+        ]  # how far it was from solved differs by fold, and is more than a reader needs
+        note = "" if path.solved[index] else f"at the chosen λ {why}"
+        return Fit(scaled.predictor(coef, intercept), {"λ": float(path.lambdas[index]), **settings}, note)
+
+    best, careful = choose_strength(
+        model.cv_mean_, model.cv_se_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
+    )
+    mean, se = (model.cv_mean_, model.cv_se_) if problem.has_classes else _root(model.cv_mean_, model.cv_se_)
+    curve = Curve(
+        lambdas=model.lambdas_,
+        coefs=coefs * scaled.scale,
+        cv_mean=mean * scaled.scale,
+        cv_se=se * scaled.scale,
+        index_best=best,
+        index_1se=careful,
+    )
+    return Tuned(fit(best), fit(careful), curve)
+
+
+def _root(mean, se):
+    """The root of mean squared errors, and its standard error by the delta method."""
+    root = np.sqrt(mean)
+    return root, np.divide(se, 2 * root, out=np.zeros_like(root), where=root > 0)

@@ -1,0 +1,77 @@
+"""The network family: one hidden layer, alone, with L2, dropout, or L1 and dropout, chosen by cross-validation inside.
+
+In the choice every setting of a training fold starts from the same random start, so that they differ by the regularizer
+alone; the chosen one is trained from several. As in the linear family the encoder is fitted on the training fold as a whole.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shrinkwise.compare.options import NetworkOptions, Options
+from shrinkwise.compare.scoring.metrics import held_out_score
+from shrinkwise.selection import mean_and_se
+
+from .base import Fit, Problem, Tuned
+from .choice import choose_strength
+from .stacked_networks import Setting, train_networks
+
+
+def tune_plain(problem: Problem, options: Options) -> Tuned:
+    """The network without regularization."""
+    return Tuned(_fit(problem, Setting(), options))
+
+
+def tune_l2(problem: Problem, options: Options) -> Tuned:
+    """The network with L2 on its weights."""
+    return _tune([[Setting(lam=lam) for lam in _network(options).lambdas]], problem, options)
+
+
+def tune_dropout(problem: Problem, options: Options) -> Tuned:
+    """The network with dropout, on the hidden units or on the inputs as well (few inputs bear no dropping)."""
+    grids = [[Setting(keep=keep, drops_inputs=inputs) for keep in _network(options).keeps] for inputs in (False, True)]
+    return _tune(grids, problem, options)
+
+
+def tune_l1_dropout(problem: Problem, options: Options) -> Tuned:
+    """The network with L1 on its weights and dropout of the hidden units."""
+    network = _network(options)
+    grids = [[Setting(lam=lam, keep=keep, norm="L1") for lam in network.l1_lambdas] for keep in network.l1_keeps]
+    return _tune(grids, problem, options)
+
+
+def _tune(grids: list[list[Setting]], problem: Problem, options: Options) -> Tuned:
+    """Take the grid with the lowest cross-validation curve, then its best and its careful setting.
+
+    A grid runs from the strongest setting to the weakest, as `choose_strength` expects.
+    """
+    curves = [_cross_validate(grid, problem, options) for grid in grids]
+    grid, (mean, se) = min(zip(grids, curves, strict=True), key=lambda pair: pair[1][0].min())
+    best, careful = choose_strength(mean, se, None, options, squared=False)
+    fits = {index: _fit(problem, grid[index], options) for index in {best, careful}}
+    return Tuned(fits[best], fits[careful])
+
+
+def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
+    """Mean held-out score per setting and its standard error; the networks of the folds are trained side by side."""
+    splits = problem.folds(options.inner_folds)
+    parts = [problem.take(train) for train, _ in splits]
+    scores = np.empty((len(splits), len(grid)))
+    for j, setting in enumerate(grid):
+        trained = train_networks(parts, setting, _network(options))
+        for i, (predictor, (_, test)) in enumerate(zip(trained, splits, strict=True)):
+            held = problem.take(test)
+            scores[i, j] = held_out_score(problem.task, held.y, predictor.output(held.X), held.rows.weights)
+    return mean_and_se(scores)
+
+
+def _fit(problem: Problem, setting: Setting, options: Options) -> Fit:
+    """Networks from several random starts; the first is the fit, the others say how much the start matters."""
+    network = _network(options)
+    first, *others = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
+    return Fit(first, setting.named(), others=tuple(others))
+
+
+def _network(options: Options) -> NetworkOptions:
+    """The network's options; where networks are left out nobody asks."""
+    return options.network or NetworkOptions()

@@ -1,0 +1,1 @@
+"""Nested scores: folds, metrics, time, journal."""

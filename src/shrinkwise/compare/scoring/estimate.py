@@ -1,0 +1,96 @@
+"""How long a comparison will take, from a taste of every kind of work in it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+from shrinkwise.compare.candidates.base import Problem, candidates
+from shrinkwise.compare.options import NetworkOptions, Options
+from shrinkwise.tables import TablePlan
+
+from .nested import n_cores, split_table, tune
+
+_TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 15, 40
+
+# What one λ of a candidate costs, in those of the lasso, and how that grows with the rows; measured on ten tables
+# (benchmarks/tables/evidence_tables.py), good to a factor of two.
+_DEARER = {"no penalty": 0.3, "ridge": 1.0, "lasso": 1.0, "elastic net": 1.1, "group lasso": 8.0, "MCP": 5.0}
+_GROWTH = 0.8
+# A half-sample's λ is reached over a few stronger ones; the kept model and the path shown are fitted on all rows.
+_PATH_TO_ONE, _REFIT = 5, 0.4
+_STARTING, _CLOSING = 3.0, 2.0  # seconds: the processes, the report
+
+
+def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
+    """Seconds that the comparison will take, within a factor of two or so, on the processes it is given."""
+    splits = split_table(frame, plan, options)
+    problem = splits[0].problem
+    contestants = candidates(options, problem.columns.has_groups)
+    rows = np.random.default_rng(0).permutation(len(problem.y))[:_TASTED_ROWS]
+    few = problem.take(np.sort(rows)) if len(rows) < len(problem.y) else problem
+    scale = (len(problem.y) / len(few.y)) ** _GROWTH
+    names = {c.name for c in contestants}
+    paths = sum(
+        _DEARER.get(name, 0.0) * (len(options.l1_ratios) if name == "elastic net" else 1)
+        for name in names & set(_DEARER)
+    )
+    one_lambda = _one_lambda(few, options) * scale
+    seconds = paths * one_lambda * options.n_lambdas * (options.inner_folds + 1)
+    if "boosted trees" in names:
+        seconds += _trees(few, options) * scale
+    if options.network is not None:
+        seconds += _one_step(few, options.network) * _steps(names, options, options.network, len(problem.y))
+    jobs = 1 if splits.large else options.n_jobs or n_cores()
+    by_group = _DEARER["group lasso"] if problem.columns.has_groups else 1.0
+    halves = 2 * options.stability_pairs * _PATH_TO_ONE * one_lambda / 2 * by_group
+    return seconds * (len(splits) / jobs + _REFIT) + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
+
+
+def _one_lambda(problem: Problem, options: Options) -> float:
+    from shrinkwise.compare.candidates.linear import tune_lasso
+
+    few = replace(options, n_lambdas=_TASTED_LAMBDAS, inner_folds=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tune_lasso(problem, replace(few, n_lambdas=1))  # loads code
+        start = time.perf_counter()
+        tune_lasso(problem, few)
+    return (time.perf_counter() - start) / (3 * _TASTED_LAMBDAS)
+
+
+def _trees(problem: Problem, options: Options) -> float:
+    from shrinkwise.compare.candidates.base import Candidate
+    from shrinkwise.compare.candidates.trees import tune_trees
+
+    tune_trees(problem, options)  # loads code
+    start = time.perf_counter()
+    tune(Candidate("boosted trees", "reference", "", "", tune_trees), problem, options)
+    return time.perf_counter() - start
+
+
+def _one_step(problem: Problem, network: NetworkOptions) -> float:
+    """Seconds of a step of one network, the start of the training taken off."""
+    from shrinkwise.compare.candidates.stacked_networks import Setting, train_networks
+
+    seconds = []
+    for steps in (1, 2, 2 + _TASTED_STEPS):  # the very first step loads code
+        start = time.perf_counter()
+        train_networks([problem] * 3, Setting(keep=0.5), replace(network, steps=steps, passes=0))
+        seconds.append(time.perf_counter() - start)
+    return max(seconds[2] - seconds[1], 0.0) / (3 * _TASTED_STEPS)
+
+
+def _steps(names: set[str], options: Options, network: NetworkOptions, n_rows: int) -> float:
+    """Steps of single networks on one outer fold."""
+    settings = {
+        "network + L2": len(network.lambdas),
+        "network + dropout": 2 * len(network.keeps),
+        "network + L1 + dropout": len(network.l1_lambdas) * len(network.l1_keeps),
+    }
+    tuned = [count for name, count in settings.items() if name in names]
+    trainings = options.inner_folds * sum(tuned) + network.seeds * (2 * len(tuned) + 1)
+    return trainings * network.steps_on(n_rows)

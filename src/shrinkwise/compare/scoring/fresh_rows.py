@@ -1,0 +1,72 @@
+"""The kept model on a table that took no part in anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shrinkwise.models.table_model import TableModel
+from shrinkwise.tables import InputError, TablePlan, as_frame, known_rows
+
+from .metrics import REGRESSION, balanced_accuracy, held_out_score, row_losses
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The score on fresh rows with its 95 % interval (from the spread of the losses over rows), and their number.
+
+    n_known counts those that are exact copies, inputs and target, of rows the model learned from.
+    """
+
+    score: float
+    low: float
+    high: float
+    n_rows: int
+    balanced: float | None = None
+    n_known: int = 0
+
+
+def sit_exam(model: TableModel, frame, n_known: int) -> Exam:
+    """Score a model on every row of `frame` that has a target, of which it has learned from n_known.
+
+    The interval is score ± 1.96 s/√n with s the standard deviation of the rows' losses; for a root-mean-square error r that
+    is s/(2r), by the delta method.
+    """
+    plan, frame = model.plan, as_frame(frame)
+    rows = plan.used_rows(frame)
+    truth, weights, output = plan.target_values(rows), plan.rows(rows).weights, model.output(rows)
+    score = held_out_score(plan.task, truth, output, weights)
+    losses = row_losses(plan.task, truth, output)
+    share = np.full(len(losses), 1 / len(losses)) if weights is None else weights / weights.sum()
+    error = float(np.sqrt(np.sum((share * (losses - share @ losses)) ** 2)))
+    if plan.task == REGRESSION:
+        error = error / (2 * score) if score > 0 else 0.0
+    low, high = score - 1.96 * error, score + 1.96 * error
+    return Exam(score, max(low, 0.0), high, rows.height, balanced_accuracy(plan.task, truth, output), n_known)
+
+
+def check_exam(plan: TablePlan, frame, known) -> int:
+    """Refuse, before any model is fitted, a test table that cannot examine one of `plan`.
+
+    It needs the columns, the target, and two rows or more, not all of which are exact copies of rows that are learned from
+    (`known`). Returns how many are.
+    """
+    frame = as_frame(frame)
+    for column in plan.kept:
+        if column.name not in frame.columns:
+            raise InputError(f"The test table has no column {column.name!r}, an input of {plan.name}.")
+    rows = plan.used_rows(frame)
+    if rows.height < 2:
+        raise InputError(
+            f"The test table has {rows.height} rows with a value in {plan.target!r}; at least 2 are needed."
+        )
+    plan.target_values(rows)
+    columns = [*(column.name for column in plan.kept), plan.target]
+    n_known = int(known_rows(rows, plan.used_rows(known), columns).sum())
+    if n_known == rows.height:
+        raise InputError(
+            f"All {rows.height} rows of the test table are exact copies of rows the models learn from, which examines "
+            "nothing: give rows of its own."
+        )
+    return n_known

@@ -1,0 +1,299 @@
+"""Nested cross-validation: every outer fold is scored by models that were fitted and tuned without it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from shrinkwise.compare.candidates.base import Candidate, Features, Fit, Problem, Tuned
+from shrinkwise.compare.options import Options
+from shrinkwise.models.predictors import Usage, WeightedPredictor, usage
+from shrinkwise.selection import Rows, folds
+from shrinkwise.tables import Encoder, InputError, TablePlan
+
+from .clock import Clock, TimeUp, time_limit
+from .metrics import accuracy, balanced_accuracy, guess, held_out_score
+from .stress import Stress
+
+Progress = Callable[[int, int, str], None]
+
+# All folds are encoded at once, for all processes, up to this many bytes; above, one after the other in one process.
+_LARGE = 1 << 27
+
+# With a budget the candidates that tell most come first.
+_WORTH = (
+    *("no penalty", "ridge", "lasso", "boosted trees", "elastic net", "group lasso", "MCP"),
+    *("network", "network + dropout", "network + L2", "network + L1 + dropout"),
+)
+_STARTING = 6.0  # seconds left under which other processes are not worth their start
+_FOR_COMPARING = 0.6  # the share of a budget; the rest is for the kept model, its path and the report
+
+
+@dataclass(frozen=True)
+class Split:
+    """One outer fold: the training problem, and the held-out rows encoded by an encoder that has not seen them."""
+
+    number: int
+    problem: Problem
+    X_test: Any
+    y_test: np.ndarray
+    test: np.ndarray
+    inputs: list[int]
+    weights: np.ndarray | None = None
+    stress: Stress | None = None
+
+
+class Splits(Sequence[Split]):
+    """The outer folds of a table; each is encoded when it is asked for, and small ones are kept.
+
+    folds are (train, test) row numbers, y the target, rows the groups, time and weights of all rows.
+    """
+
+    def __init__(self, frame, plan: TablePlan, options: Options):
+        self.frame, self.plan, self.options = frame, plan, options
+        self.y, self.rows = plan.target_values(frame), plan.rows(frame)
+        try:
+            self.folds = folds(self.y, options.folds, task=plan.task, random_state=options.seed, rows=self.rows)
+        except ValueError as error:
+            raise InputError(f"The rows cannot be split: {error}.") from error
+        self.kept: dict[int, Split] = {}
+        self.large = len(self.y) * len(plan.kept) * 8 > _LARGE
+
+    def __len__(self) -> int:
+        return len(self.folds)
+
+    def __getitem__(self, number):
+        if number not in self.kept:
+            self.forget()
+            self.kept[number] = self._encoded(range(len(self))[number])
+        return self.kept[number]
+
+    def forget(self) -> None:
+        """Let go of what is kept of a large table."""
+        if self.large:
+            self.kept.clear()
+
+    def close(self) -> None:
+        """Let go of a large table: from now on the folds are known, and what they held out, but none can be encoded."""
+        self.forget()
+        if self.large:
+            self.frame = None
+
+    def _encoded(self, number: int) -> Split:
+        train, test = self.folds[number]
+        if self.large:  # in random order, so that a sample of the rows of X is a view
+            train = np.random.default_rng([self.options.seed, number]).permutation(train)
+        encoder = Encoder(self.plan).fit(self.frame, train)
+        X = encoder.transform(self.frame, train)
+        problem = training_problem(X, self.y[train], self.plan, self.options, number, self.rows.take(train), encoder)
+        problem = replace(problem, shuffled=self.large)
+        weights = None if self.rows.weights is None else self.rows.weights[test]
+        X_test = encoder.transform(self.frame, test)
+        return Split(number, problem, X_test, self.y[test], test, list(encoder.inputs), weights, Stress.of(encoder))
+
+    @property
+    def mean_sizes(self) -> tuple[float, float]:
+        """Rows of a training and of a test part, on average."""
+        sizes = np.array([[len(train), len(test)] for train, test in self.folds], dtype=float).mean(axis=0)
+        return float(sizes[0]), float(sizes[1])
+
+    def guess_scores(self) -> np.ndarray:
+        """The held-out score, per fold, of looking at no input."""
+        return np.array([self._guess_score(train, test) for train, test in self.folds])
+
+    def _guess_score(self, train: np.ndarray, test: np.ndarray) -> float:
+        task, known, held = self.plan.task, self.rows.take(train).weights, self.rows.take(test).weights
+        output = guess(task, self.y[train], len(test), len(self.plan.classes or []), known)
+        return held_out_score(task, self.y[test], output, held)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One candidate with one choice of its setting, on one outer fold. usage is None for the reference.
+
+    Where there are several random starts score and accuracies are means over them, seed_sd is the standard deviation of
+    the score over them, and output is the first's. stress: the score at each step of noise and of missing values
+    (stress.Stress.curves).
+    """
+
+    score: float
+    accuracy: float | None
+    output: np.ndarray
+    settings: dict
+    note: str
+    usage: Usage | None
+    balanced: float | None = None
+    seed_sd: float | None = None
+    stress: dict[str, list[float]] | None = None
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What one candidate did on one outer fold: a HeldOut per choice, and the seconds it took to tune and fit.
+
+    No choices: it was stopped, because its time was up.
+    """
+
+    candidate: str
+    fold: int
+    choices: dict[str, HeldOut]
+    seconds: float
+
+
+class Store(Protocol):
+    """Where finished pieces are kept (journal.Journal)."""
+
+    def get(self, candidate: str, fold: int) -> FoldResult | None:
+        """The piece when it is there."""
+
+    def put(self, result: FoldResult) -> None:
+        """Keep a piece."""
+
+
+def split_table(frame, plan: TablePlan, options: Options) -> Splits:
+    """Outer folds, stratified for classes; the encoder of each is fitted on its training rows only."""
+    return Splits(frame, plan, options)
+
+
+def training_problem(
+    X,
+    y: np.ndarray,
+    plan: TablePlan,
+    options: Options,
+    number: int,
+    rows: Rows | None = None,
+    encoder: Encoder | None = None,
+) -> Problem:
+    """Training rows with a seed of their own, derived from the run's seed and the number of the fold."""
+    seed = int(np.random.SeedSequence([options.seed, number]).generate_state(1)[0])
+    features = None if encoder is None else Features.of(encoder, options)
+    return Problem(X, y, plan.task, len(plan.classes or []), seed, rows or Rows(), features)
+
+
+def score_fold(candidate: Candidate, split: Split, options: Options, deadline: float | None = None) -> FoldResult:
+    """Tune the candidate on the training rows, then score each of its choices on the held-out rows."""
+    if deadline is not None and time.monotonic() >= deadline:
+        return FoldResult(candidate.name, split.number, {}, 0.0)
+    _loaded(candidate.family)
+    start = time.perf_counter()
+    try:
+        with time_limit(deadline):
+            tuned = tune(candidate, split.problem, options)
+            seconds = time.perf_counter() - start
+            held_out = {choice: _score(fit, split) for choice, fit in tuned.choices().items()}
+    except TimeUp:
+        return FoldResult(candidate.name, split.number, {}, time.perf_counter() - start)
+    return FoldResult(candidate.name, split.number, held_out, seconds)
+
+
+def _loaded(family: str) -> None:
+    """Have the code of a family in memory, so that its loading is not counted as the first candidate's work."""
+    import scipy.stats  # noqa: F401
+
+    import shrinkwise.linear
+
+    if family == "reference":
+        import sklearn.ensemble  # noqa: F401
+    if family == "network":
+        import shrinkwise.compare.candidates.stacked_networks  # noqa: F401
+
+
+def tune(candidate: Candidate, problem: Problem, options: Options) -> Tuned:
+    """`candidate.tune` on one thread: processes share the cores, and sums are added in one order everywhere."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        return candidate.tune(problem, options)
+
+
+def _score(fit: Fit, split: Split) -> HeldOut:
+    task, y, stress, held = split.problem.task, split.y_test, split.stress, (split.X_test, split.y_test, split.weights)
+    outputs = [predictor.output(split.X_test) for predictor in (fit.predictor, *fit.others)]
+    scores = [held_out_score(task, y, output, split.weights) for output in outputs]
+    return HeldOut(
+        score=float(np.mean(scores)),
+        accuracy=_mean([accuracy(task, y, output) for output in outputs]),
+        balanced=_mean([balanced_accuracy(task, y, output) for output in outputs]),
+        seed_sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        output=outputs[0],
+        settings=fit.settings,
+        note=fit.note,
+        usage=usage(fit.predictor, split.inputs) if isinstance(fit.predictor, WeightedPredictor) else None,
+        stress=None if stress is None else stress.curves([fit.predictor, *fit.others], held, task, split.problem.seed),
+    )
+
+
+def _mean(values: list[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return float(np.mean(present)) if present else None
+
+
+@dataclass(frozen=True)
+class Work:
+    """How nested scoring is done: who is told of progress, what time there is, where finished pieces are kept."""
+
+    progress: Progress = lambda *_: None
+    clock: Clock = field(default_factory=Clock)
+    store: Store | None = None
+
+
+def run_nested(
+    contestants: list[Candidate], splits: Splits, options: Options, work: Work | Progress
+) -> dict[str, list[FoldResult]]:
+    """All candidates on all folds, in `options.n_jobs` processes; results in the order of the folds.
+
+    A candidate that was not finished on every fold when the time was up has no results.
+    """
+    work = work if isinstance(work, Work) else Work(work)
+    found: dict[str, list[FoldResult]] = {candidate.name: [] for candidate in contestants}
+    total, done, waiting = len(contestants) * len(splits), 0, []
+    for candidate in _in_order(contestants, options):
+        for number in range(len(splits)):
+            known = work.store.get(candidate.name, number) if work.store else None
+            if known is None:
+                waiting.append((candidate, number))
+            else:
+                found[candidate.name].append(known)
+                done += 1
+    for result in _results(waiting, splits, options, work.clock.deadline(_FOR_COMPARING)):
+        done += 1
+        if result.choices:
+            found[result.candidate].append(result)
+            if work.store:
+                work.store.put(result)
+        work.progress(done, total, result.candidate)
+    return {
+        name: sorted(results, key=lambda r: r.fold) if len(results) == len(splits) else []
+        for name, results in found.items()
+    }
+
+
+def _in_order(contestants: list[Candidate], options: Options) -> list[Candidate]:
+    """The longest first, so that all processes end together; with a budget those first that tell most."""
+    if options.budget is not None:
+        return sorted(contestants, key=lambda c: _WORTH.index(c.name) if c.name in _WORTH else len(_WORTH))
+    return sorted(contestants, key=lambda c: ["network", "linear", "reference"].index(c.family))
+
+
+def _results(waiting: list, splits: Splits, options: Options, deadline: float | None) -> Iterator[FoldResult]:
+    hurried = deadline is not None and deadline - time.monotonic() < _STARTING
+    jobs = 1 if splits.large or hurried else min(options.n_jobs or n_cores(), len(waiting))
+    if jobs <= 1:
+        for candidate, number in waiting:
+            yield score_fold(candidate, splits[number], options, deadline)
+        return
+    from joblib import Parallel, delayed
+
+    runner = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    yield from runner(delayed(score_fold)(c, splits[number], options, deadline) for c, number in waiting)
+
+
+def n_cores() -> int:
+    """Cores this process may use."""
+    from joblib import cpu_count
+
+    return cpu_count()

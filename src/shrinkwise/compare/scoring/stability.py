@@ -1,0 +1,87 @@
+"""Inputs that are selected again and again on halves of the rows, and inputs that stand in for one another."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from shrinkwise.compare.candidates.base import Problem
+from shrinkwise.compare.candidates.linear import Scaled, tune_group_lasso, tune_lasso, whole_inputs
+from shrinkwise.compare.options import Options
+from shrinkwise.penalties import L1
+from shrinkwise.selection import taking_turns
+
+_LARGE = 2_000_000  # values of X above which fewer half-samples must do
+_FEW_PAIRS = 10
+
+
+@dataclass(frozen=True)
+class StableInputs:
+    """Which inputs have a non-zero weight on half-samples: in the lasso, or in the group lasso of whole inputs (`by_group`).
+
+    selected (half-samples, inputs): whether any feature of the input has one. threshold: the share from which on an input is
+    called stable. lam: λ, the careful choice on all rows.
+    """
+
+    selected: np.ndarray
+    lam: float
+    threshold: float = 0.9
+    by_group: bool = False
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """Share of the half-samples in which each input is used (number of inputs,)."""
+        return self.selected.mean(axis=0)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of complementary half-samples."""
+        return len(self.selected) // 2
+
+    @property
+    def turns(self) -> list[tuple[int, int, float]]:
+        """Pairs of inputs that take turns, and the share of half-samples that use exactly one of the two."""
+        return taking_turns(self.selected)
+
+    @property
+    def stable(self) -> np.ndarray:
+        """Numbers of the stable inputs, the most frequent first."""
+        order = np.argsort(-self.frequencies, kind="stable")
+        return order[self.frequencies[order] >= self.threshold]
+
+
+def stable_inputs(problem: Problem, lam: float | None, options: Options) -> StableInputs:
+    """Fit the lasso at λ (by default its careful choice on all rows) on complementary halves of the rows.
+
+    Where an input is several columns it is the group lasso, at a λ of its own: of many columns the lasso would use one or
+    another by chance, and an input of many levels would look stable for their number.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    from shrinkwise.linear import stability_selection
+
+    by_group = problem.columns.has_groups and problem.columns.low is None
+    if lam is None or by_group:
+        curve = (tune_group_lasso if by_group else tune_lasso)(problem, options).curve
+        lam = float(curve.lambdas[curve.index_1se]) if curve is not None else 0.0
+    pairs = options.stability_pairs if np.prod(problem.X.shape) <= _LARGE else min(_FEW_PAIRS, options.stability_pairs)
+    loss = "squared" if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
+    with warnings.catch_warnings(), threadpool_limits(limits=1):  # as in nested.tune
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = stability_selection(
+            problem.X,
+            Scaled.of(problem).problem.y,
+            whole_inputs(problem, lam) if by_group else L1(lam, weights=problem.columns.factors),
+            loss=loss,
+            sample_weight=problem.rows.weights,
+            pairs=pairs,
+            random_state=problem.seed % 2**32,
+        )
+    inputs = problem.columns.inputs
+    selected = np.zeros((len(found.selected), int(inputs.max(initial=-1)) + 1), dtype=bool)
+    for feature, index in enumerate(inputs):
+        selected[:, index] |= found.selected[:, feature]
+    return StableInputs(selected, lam, found.threshold, by_group)

@@ -1,0 +1,79 @@
+"""What a model's score becomes as its inputs get noisy and as they go missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shrinkwise.models.predictors import Predictor
+from shrinkwise.tables import Encoder
+
+from .metrics import held_out_score
+
+NOISES = (0.0, 0.25, 0.5, 1.0, 2.0)
+SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
+
+# The held-out rows of one draw, and the draws that are averaged where rows are few.
+_ROWS, _VALUES, _DRAWS = 2000, 4_000_000, 5
+
+
+@dataclass(frozen=True)
+class Stress:
+    """How encoded rows are disturbed.
+
+    blank (q,): the features of a row in which every value is missing, each set to what the encoder puts in its place.
+    measures (q,): which features are numbers (levels, dates and marks of missing values get no noise). inputs (q,): the
+    input of each feature.
+    """
+
+    blank: np.ndarray
+    measures: np.ndarray
+    inputs: np.ndarray
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> Stress:
+        """The disturbances of the rows that `encoder` encodes."""
+        import polars as pl
+
+        kept = encoder.plan.kept
+        empty = pl.DataFrame({column.name: pl.Series([None], dtype=pl.String) for column in kept})
+        measures = [
+            (name == column.name) and column.kind == "number"
+            for column, rule in zip(kept, encoder.rules, strict=True)
+            for name in rule["features"]
+        ]
+        return cls(_dense(encoder.transform(empty))[0], np.array(measures)[encoder.varies], np.array(encoder.inputs))
+
+    def curves(self, predictors: Sequence[Predictor], held: tuple, task: str, seed: int) -> dict[str, list[float]]:
+        """Held-out scores {"noise": one per NOISES, "missing": one per SHARES}; every model gets the same disturbances.
+
+        held: the held-out rows encoded, their target, and their weights or None; scores are means over the predictors.
+        Noise is normal, its standard deviation a multiple of the input's. A missing value is missing for all features of
+        its input. Of many rows 2000 are taken; the scores of several draws are averaged where rows are few.
+        """
+        X, y, weights = held
+        rng = np.random.default_rng([seed, 1])
+        most = min(_ROWS, max(50, _VALUES // max(1, X.shape[1])))
+        rows = np.sort(rng.permutation(X.shape[0])[:most])
+        X, y, draws = _dense(X[rows]), y[rows], int(np.clip(_ROWS // len(rows), 1, _DRAWS))
+        weights = None if weights is None else weights[rows]
+
+        def scored(disturbed: list[np.ndarray]) -> float:
+            outputs = (predictor.output(spoiled) for predictor in predictors for spoiled in disturbed)
+            return float(np.mean([held_out_score(task, y, output, weights) for output in outputs]))
+
+        noise = [rng.standard_normal(X.shape) * self.measures for _ in range(draws)]
+        chance = [rng.random((len(X), int(self.inputs.max(initial=-1)) + 1))[:, self.inputs] for _ in range(draws)]
+        return {
+            "noise": [scored([X + size * each for each in noise] if size else [X]) for size in NOISES],
+            "missing": [
+                scored([np.where(each < share, self.blank, X) for each in chance] if share else [X]) for share in SHARES
+            ],
+        }
+
+
+def _dense(X: Any) -> np.ndarray:
+    return X.toarray() if hasattr(X, "toarray") else X

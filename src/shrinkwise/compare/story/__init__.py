@@ -1,0 +1,1 @@
+"""The verdict and the data of the report."""

@@ -1,0 +1,291 @@
+"""What the report shows beside the scores, as plain data: stress, half-samples, residuals or calibration, checks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shrinkwise.compare.result import Comparison, Row
+from shrinkwise.compare.scoring.metrics import score_name
+from shrinkwise.compare.scoring.stress import NOISES, SHARES
+from shrinkwise.models.formula import written_notes, written_out
+
+from .words import label, said
+
+_BINS = 10
+_POINTS = 300
+_SHOWN_PAIRS = 12
+_DAMAGE = 3  # the step of NOISES and SHARES at which the claim is tested: one standard deviation, half of the values
+
+
+def exhibits(comparison: Comparison) -> dict:
+    """The keys "stress", "halves", "errors", "checks" and "written" of the page; None where there is nothing to show."""
+    return {
+        "stress": stress_page(comparison),
+        "halves": halves_page(comparison),
+        "errors": residuals(comparison) if comparison.plan.classes is None else calibration(comparison),
+        "checks": checks(comparison),
+        "written": {"formula": written_out(comparison.model), "notes": written_notes(comparison.model)},
+    }
+
+
+# --- stress
+
+
+def stress_page(comparison: Comparison) -> dict | None:
+    """Mean held-out score of every candidate at each step, and whether the claim about L1 and dropout held here."""
+    if not all(fold.stress for row in comparison.rows for fold in row.at(comparison.choice).folds):
+        return None
+    return {
+        "noise": {"levels": list(NOISES), "candidates": _curves(comparison, "noise")},
+        "missing": {"levels": list(SHARES), "candidates": _curves(comparison, "missing")},
+        "findings": [_claim(comparison, *claim) for claim in _CLAIMS],
+    }
+
+
+def _curves(comparison: Comparison, kind: str) -> list[dict]:
+    return [
+        {
+            "name": row.candidate.name,
+            "regularizer": row.candidate.regularizer,
+            "chosen": row is comparison.chosen,
+            "scores": _stress(comparison, row, kind).mean(axis=0).tolist(),
+        }
+        for row in comparison.rows
+    ]
+
+
+def _stress(comparison: Comparison, row: Row, kind: str) -> np.ndarray:
+    """Scores (folds, steps)."""
+    return np.array([(fold.stress or {})[kind] for fold in row.at(comparison.choice).folds])
+
+
+_CLAIMS = (
+    ("L1", "noise", "lasso", ("no penalty", "ridge"), "noise of one standard deviation on every number"),
+    ("Dropout", "missing", "network + dropout", ("network", "network + L2"), "half of all values missing"),
+)
+
+
+def _claim(
+    comparison: Comparison, what: str, kind: str, candidate: str, rivals: tuple[str, ...], when: str
+) -> dict[str, str]:
+    """Whether a candidate loses less than its rivals under stress, fold by fold."""
+    rows = {row.candidate.name: row for row in comparison.rows}
+    claim = f"“{what} is robust to {'noise' if kind == 'noise' else 'missing information'}”"
+    present = [name for name in rivals if name in rows]
+    if candidate not in rows or not present:
+        return {"claim": claim, "said": f"{claim}: not tested, because {candidate} or its rivals were not compared."}
+
+    def lost(name: str) -> np.ndarray:
+        scores = _stress(comparison, rows[name], kind)
+        return scores[:, _DAMAGE] - scores[:, 0]
+
+    own, parts, held = lost(candidate), [], []
+    for name in present:
+        mean, low, high = comparison.interval(own - lost(name))
+        held.append(1 if high < 0 else -1 if low > 0 else 0)
+        verb = {1: "so it held", -1: "so the opposite held", 0: "no detectable difference"}[held[-1]]
+        parts.append(
+            f"{label(rows[name].candidate)} loses {said(lost(name).mean())}, {verb} (difference {said(mean)}, "
+            f"95 % interval {said(low)} to {said(high)})"
+        )
+    verdict = (
+        "held on this table"
+        if min(held) == 1
+        else "held in part on this table"
+        if max(held) == 1
+        else "did not hold on this table"
+        if min(held) == -1
+        else "can be neither confirmed nor refuted on this table"
+    )
+    return {
+        "claim": claim,
+        "said": (
+            f"{claim} {verdict}. With {when}, {label(rows[candidate].candidate)} loses {said(own.mean())} in "
+            f"{score_name(comparison.plan.task)}; {'; '.join(parts)}."
+        ),
+    }
+
+
+# --- half-samples
+
+
+def halves_page(comparison: Comparison) -> dict | None:
+    """How often each input is selected on half-samples, and which inputs take turns."""
+    halves = comparison.stable
+    if halves is None or not halves.selected.size:
+        return None
+    names = [column.name for column in comparison.plan.kept]
+    partners: dict[int, list[str]] = {}
+    for a, b, _ in halves.turns:
+        partners.setdefault(a, []).append(names[b])
+        partners.setdefault(b, []).append(names[a])
+    order = np.argsort(-halves.frequencies, kind="stable")
+    return {
+        "lam": halves.lam,
+        "by": "group lasso" if halves.by_group else "lasso",
+        "n_halves": len(halves.selected),
+        "threshold": halves.threshold,
+        "inputs": [
+            {"name": names[i], "frequency": float(halves.frequencies[i]), "partners": partners.get(int(i), [])}
+            for i in order.tolist()
+        ],
+        "turns": [
+            {"first": names[a], "second": names[b], "one_of_both": one} for a, b, one in halves.turns[:_SHOWN_PAIRS]
+        ],
+        "n_turns": len(halves.turns),
+    }
+
+
+# --- residuals and calibration
+
+
+def _held_out(comparison: Comparison) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth, output and number in the table of every row, from the fold that held it out."""
+    test = np.concatenate([held for _, held in comparison.splits.folds])
+    outputs = np.concatenate([fold.output for fold in comparison.kept.folds])
+    return comparison.splits.y[test], outputs, comparison.file_rows[test]
+
+
+def residuals(comparison: Comparison) -> dict:
+    """Truth minus prediction of held-out rows: points to draw, and means over tenths of the predictions."""
+    truth, predicted, rows = _held_out(comparison)
+    errors = truth - predicted
+    shown = np.sort(np.random.default_rng(comparison.options.seed).permutation(len(errors))[:_POINTS])
+    bins = []
+    for part in np.array_split(np.argsort(predicted, kind="stable"), min(_BINS, len(errors))):
+        p, e = predicted[part], errors[part]
+        mean, spread = float(e.mean()), float(e.std())
+        bins.append({"low": float(p.min()), "high": float(p.max()), "rows": len(part), "mean": mean, "spread": spread})
+    worst = np.argsort(-np.abs(errors), kind="stable")[:5]
+    return {
+        "kind": "residuals",
+        "points": [[float(predicted[i]), float(errors[i])] for i in shown],
+        "n_rows": len(errors),
+        "bins": bins,
+        "worst": [
+            {"row": int(rows[i]), "truth": float(truth[i]), "predicted": float(predicted[i])} for i in worst.tolist()
+        ],
+    }
+
+
+def calibration(comparison: Comparison) -> dict:
+    """Of held-out rows with a predicted probability in each tenth, the share for which it came true.
+
+    With two classes the probability of the second, with several that of the class predicted.
+    """
+    truth, chances, _ = _held_out(comparison)
+    classes = comparison.plan.classes or []
+    if len(classes) == 2:
+        chance, came_true, of = chances[:, 1], truth == 1, f"{comparison.plan.target} = {classes[1]}"
+    else:
+        chance, came_true, of = chances.max(axis=1), chances.argmax(axis=1) == truth, "the class predicted"
+    place = np.minimum((chance * _BINS).astype(int), _BINS - 1)
+    bins = []
+    for k in np.unique(place).tolist():
+        inside = place == k
+        n, hits = int(inside.sum()), int(came_true[inside].sum())
+        low, high = _wilson(hits, n)
+        bins.append({"predicted": float(chance[inside].mean()), "share": hits / n, "low": low, "high": high, "rows": n})
+    outside = sum(not b["low"] <= b["predicted"] <= b["high"] for b in bins)
+    return {"kind": "calibration", "of": of, "bins": bins, "outside": outside, "n_rows": len(truth)}
+
+
+def _wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    middle = (hits + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * float(np.sqrt(hits * (n - hits) / n + z * z / 4))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+# --- checks
+
+
+def checks(comparison: Comparison) -> list[dict]:
+    """Questions on the data and the run that ought to be asked of every result, with their answers here."""
+    return [
+        {"question": question, "answer": answer}
+        for question, answer in (
+            ("Does one column know the target by itself?", _leaks(comparison)),
+            ("Does one input carry the model alone?", _alone(comparison)),
+            ("Are values missing?", _gaps(comparison)),
+            ("Is the kept model better than guessing?", _beyond_guessing(comparison)),
+            ("Do the folds agree?", _agreement(comparison)),
+            ("Were there enough rows?", _enough(comparison)),
+            ("What does a table of its own say?", _exam(comparison)),
+            ("Was every candidate compared?", _left_out(comparison)),
+        )
+        if answer
+    ]
+
+
+def _leaks(comparison: Comparison) -> str:
+    names = [column.name for column in comparison.plan.columns if getattr(column, "leaks", False)]
+    if names:
+        return f"Yes, and left out for it: {', '.join(names)}. Look where they come from."
+    return (
+        f"None of the {len(comparison.plan.kept)} inputs tells the target of left-out rows almost without error. A column "
+        "that is filled in after the fact can leak more quietly: ask when each value is known."
+    )
+
+
+def _alone(comparison: Comparison) -> str:
+    """An input that is all the kept model uses, of several: as a leak would be that is not quite without error."""
+    if not (name := comparison.only_input):
+        return ""
+    return (
+        f"Yes: {name} is all that the kept model uses of {len(comparison.plan.kept)} inputs. Ask whether it is known before "
+        "the answer is, and what is left without it (--drop)."
+    )
+
+
+def _gaps(comparison: Comparison) -> str:
+    gaps = [column for column in comparison.plan.kept if column.n_missing]
+    if not gaps:
+        return (
+            "No input has a missing value, so nothing is known of how the model does with gaps but the stress curves."
+        )
+    most = max(gaps, key=lambda column: column.n_missing)
+    return (
+        f"{len(gaps)} of {len(comparison.plan.kept)} inputs have gaps, most of all {most.name} "
+        f"({most.n_missing / comparison.plan.n_rows:.0%} of the rows). Each is filled in from the training rows of its fold, "
+        "and where it was is an input too."
+    )
+
+
+def _beyond_guessing(comparison: Comparison) -> str:
+    mean, low, high = comparison.interval(comparison.kept.scores - comparison.guess_scores)
+    sure = "Yes" if high < 0 else "Not detectably" if low <= 0 else "No"
+    return (
+        f"{sure}: {score_name(comparison.plan.task)} {said(comparison.kept.score)} against "
+        f"{said(comparison.guess_scores.mean())} (difference {said(mean)}, 95 % interval {said(low)} to {said(high)})."
+    )
+
+
+def _agreement(comparison: Comparison) -> str:
+    scores = comparison.kept.scores
+    return (
+        f"The kept model's score runs from {said(scores.min())} to {said(scores.max())} over {len(scores)} folds. One fold far "
+        "off the others means a few rows decide: look at them in predictions.csv."
+    )
+
+
+def _exam(comparison: Comparison) -> str:
+    if (exam := comparison.exam) is None:
+        return ""
+    return (
+        f"On {exam.n_rows} rows that were given for it the kept model has {'an' if comparison.plan.classes is None else 'a'} "
+        f"{score_name(comparison.plan.task)} of "
+        f"{said(exam.score)} (95 % interval {said(exam.low)} to {said(exam.high)}); held out, it had "
+        f"{said(comparison.kept.score)}."
+    )
+
+
+def _left_out(comparison: Comparison) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in comparison.left_out.items())
+
+
+def _enough(comparison: Comparison) -> str:
+    rows, inputs = comparison.plan.n_rows, len(comparison.plan.kept)
+    fewer = "fewer rows than inputs" if rows < inputs else f"{rows / inputs:,.1f} rows for each input"
+    counted = f"{rows:,} rows, {inputs:,} input{'s' * (inputs != 1)}"
+    return f"{counted}: {fewer}. The intervals of the comparison say what that is good for."

@@ -1,0 +1,208 @@
+"""A comparison as plain data: the dictionary that the report and `--json` are made of."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+
+from shrinkwise.compare.candidates.base import Curve
+from shrinkwise.compare.result import Comparison, Row, Scored
+from shrinkwise.compare.scoring.metrics import REGRESSION, score_name
+from shrinkwise.models.coefficients import coefficients
+from shrinkwise.tables import TablePlan
+
+from .exhibits import exhibits
+from .verdict import explanation, verdict
+
+
+def plan_page(plan: TablePlan) -> dict:
+    """What is known before the work starts: the table, its columns, the task."""
+    return {
+        "title": plan.name,
+        "subtitle": f"does regularization help to predict {plan.target}?",
+        "task": plan.task,
+        "target": plan.target,
+        "n_rows": plan.n_rows,
+        "n_inputs": len(plan.kept),
+        "columns": [{"name": c.name, "kind": c.kind, "reason": c.reason} for c in plan.columns],
+        "notes": list(plan.notes),
+    }
+
+
+def comparison_page(comparison: Comparison, *, command: str, version: str) -> dict:
+    """The page of a comparison; `command` and `version` go into its last section.
+
+    Returns
+    -------
+    dict of numbers, texts, lists and dicts: `plan_page` and the verdict, the candidates, the path, the picture of the
+    network, the coefficients.
+    """
+    said = verdict(comparison)
+    return {
+        **plan_page(comparison.plan),
+        "version": version,
+        "seed": comparison.options.seed,
+        "select": "1se" if comparison.choice == "one_se" else "best",
+        "careful": comparison.options.careful,
+        "command": command,
+        "verdict": said,
+        "plain": [*said, *explanation(comparison)],
+        "score": {
+            "name": score_name(comparison.plan.task),
+            "lower_is_better": True,
+            "explain": _explain_score(comparison),
+        },
+        "candidates": [_candidate(comparison, row) for row in comparison.rows],
+        "kept": {
+            "strength": strength(comparison.fit.settings),
+            "inputs": comparison.kept_usage.inputs,
+            "n_inputs": len(comparison.plan.kept),
+        },
+        "path": None if comparison.curve is None else _path(comparison, comparison.curve),
+        "network": _network(comparison),
+        **exhibits(comparison),
+        "coefficients": coefficients(comparison.model),
+        "formula": formula(comparison),
+        "exam": None if comparison.exam is None else asdict(comparison.exam),
+        "left_out": [{"name": name, "reason": reason} for name, reason in comparison.left_out.items()],
+        "reproduce": [command, f"shrinkwise {version}, seed {comparison.options.seed}"],
+    }
+
+
+def strength(settings: dict) -> str:
+    """Settings in a table's cell: "λ = 0.012", "λ = 0.012, 90% L1" (l1_ratio 0.9), "keep = 0.7 (inputs too)", "" for none."""
+    said = [f"{name} = {settings[name]:.2g}" for name in ("λ", "keep") if name in settings]
+    if "l1_ratio" in settings:
+        said.append(f"{settings['l1_ratio']:.0%} L1")
+    return ", ".join(said) + (" (inputs too)" if settings.get("of") == "inputs too" else "")
+
+
+def formula(comparison: Comparison) -> str:
+    """The objective the kept model minimises, with its settings."""
+    chosen, task = comparison.chosen.candidate, comparison.plan.task
+    if task != REGRESSION:
+        loss = f"1/n Σᵢ −log p({comparison.plan.target}ᵢ)"
+    elif chosen.family == "linear":
+        loss = f"1/(2n) Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)² / s²"
+    else:
+        loss = f"1/n Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)² / s²"
+    names = {"l1_ratio": "ρ = l1_ratio"}
+    settings = ", ".join(f"{names.get(k, k)} = {v:.3g}" for k, v in comparison.fit.settings.items() if k != "of")
+    objective = chosen.formula.replace("mean loss", loss)
+    settings = ", ".join(filter(None, [settings, "s the target's standard deviation" if task == REGRESSION else ""]))
+    return objective + (f"     with {settings}" if settings else "")
+
+
+def _explain_score(comparison: Comparison) -> str:
+    folds = len(comparison.splits)
+    mean_of = f"mean over {folds} held-out folds ± its standard error; lower is better"
+    if comparison.plan.task == REGRESSION:
+        what = f"RMSE, the root-mean-square error in the units of {comparison.plan.target}"
+        guess = "always guessing the mean"
+    else:
+        what = "Log loss, −log of the probability given to the true class"
+        guess = "always guessing the shares of the classes"
+    return (
+        f"{what}: {mean_of}. For scale: {guess} scores {comparison.guess_scores.mean():.3g}. λ, keep, inputs and zeros "
+        "are medians over the folds (“90% L1” is an l1_ratio of 0.9); for the model that is kept they are chosen anew on all "
+        f"rows: {_refitted(comparison)}."
+    )
+
+
+def _refitted(comparison: Comparison) -> str:
+    settings, used = strength(comparison.fit.settings), comparison.kept_usage.inputs
+    inputs = f"{used} of {len(comparison.plan.kept)} inputs"
+    return f"{settings}, {inputs}" if settings else inputs
+
+
+def _candidate(comparison: Comparison, row: Row) -> dict:
+    chosen = row is comparison.chosen
+    difference = row.differences.get(comparison.choice)
+    return {
+        "name": row.candidate.name,
+        "family": row.candidate.family,
+        "regularizer": row.candidate.regularizer,
+        "chosen": chosen,
+        "note": row.note,
+        "best": _scored(row.best, row.differences.get("best")),
+        "one_se": None if row.one_se is None else _scored(row.one_se, row.differences.get("one_se")),
+        "difference": _interval(difference),
+        "seconds": row.seconds,
+    }
+
+
+def _scored(scored: Scored, difference) -> dict:
+    used = scored.usage
+    found = {
+        "score": scored.score,
+        "se": scored.se,
+        "strength": strength(scored.settings),
+        "inputs": used and used.inputs,
+        "zeros": used and used.zeros,
+        "weights": used and used.weights,
+        "difference": _interval(difference),
+    }
+    if scored.seed_sd is not None:
+        found["seed_sd"] = scored.seed_sd
+    if scored.accuracy is None:
+        return found
+    return {**found, "accuracy": scored.accuracy, "balanced_accuracy": scored.balanced}
+
+
+def _interval(difference) -> dict | None:
+    return None if difference is None else dict(zip(("mean", "low", "high"), difference, strict=True))
+
+
+def _path(comparison: Comparison, curve: Curve) -> dict:
+    encoder, plan = comparison.model.encoder, comparison.plan
+    coefs, label = curve.coefs, "coefficient per standard deviation of the input"
+    if coefs.ndim == 3:  # several classes: one line per input, its size over the classes
+        coefs, label = np.linalg.norm(coefs, axis=1), "size of the coefficients over the classes (Euclidean norm)"
+    kept = [sorted({encoder.inputs[j] for j in np.flatnonzero(row)}) for row in coefs]
+    return {
+        "name": comparison.path_of,
+        "lambdas": curve.lambdas.tolist(),
+        "features": list(encoder.feature_names),
+        "coefs": coefs.tolist(),
+        "inputs_kept": [[plan.kept[i].name for i in row] for row in kept],
+        "n_inputs": len(plan.kept),
+        "cv_mean": curve.cv_mean.tolist(),
+        "cv_se": curve.cv_se.tolist(),
+        "cv_label": score_name(plan.task),
+        "index_best": curve.index_best,
+        "index_1se": curve.index_1se,
+        "index_chosen": curve.index_1se if comparison.choice == "one_se" else curve.index_best,
+        "coef_label": label,
+    }
+
+
+def _network(comparison: Comparison) -> dict | None:
+    """One draw of dropout over the network of the dropout candidate, at the keep that was chosen for it."""
+    network = comparison.options.network
+    row = next((row for row in comparison.rows if row.candidate.name == "network + dropout"), None)
+    if network is None or row is None:
+        return None
+    settings = comparison.fit.settings if row is comparison.chosen else row.at(comparison.choice).settings
+    keep, plan = settings["keep"], comparison.plan
+    names, outputs = list(comparison.model.encoder.feature_names), plan.classes or [plan.target]
+    drops_inputs = settings["of"] == "inputs too"
+    seed = comparison.options.seed
+    return {
+        "layers": [names, network.hidden, list(outputs)],
+        "keep": keep,
+        "silenced": [
+            _draw(len(names), keep, seed, stream=0) if drops_inputs else [False] * len(names),
+            _draw(network.hidden, keep, seed, stream=1),
+            [False] * len(outputs),
+        ],
+        "caption": f"Dropout acts on the {'inputs and the ' * drops_inputs}hidden units, keep = {keep:.2g}.",
+    }
+
+
+def _draw(n_units: int, keep: float, seed: int, stream: int) -> list[bool]:
+    import torch
+
+    from shrinkwise.dropout.functional import dropout
+
+    return (dropout(torch.ones(n_units), keep=keep, training=True, seed=seed, stream=stream) == 0).tolist()

@@ -1,0 +1,330 @@
+"""The verdict in plain sentences: what the comparison shows, how sure it is, and what it does not show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from shrinkwise.compare.options import NO_TORCH
+from shrinkwise.compare.result import Comparison, Row
+from shrinkwise.selection import holm
+
+from .words import a_score, in_interval, label, n_inputs_said, said, score_said
+
+_NOUNS = {"linear": "linear models", "network": "networks"}
+
+
+def verdict(comparison: Comparison) -> list[str]:
+    """The finding first, in a few sentences. A difference counts when its 95 % interval leaves out zero.
+
+    A column that was left out because it knows the target comes before all else, then a guess that no model detectably
+    beats. The family of the kept model always has a sentence; the other one when regularization detectably helps or hurts
+    it; the trees when they score lower; and the table of fresh rows when there is one.
+    """
+    own = _finding(comparison, comparison.chosen.candidate.family)
+    others = [_finding(comparison, family) for family in _families(comparison) if family != own.family]
+    sentences = [own.sentence, *(other.sentence for other in others if other.detectable)]
+    if not any(_beats_a_guess(comparison, row) for row in comparison.rows):
+        sentences.insert(
+            0,
+            f"No model detectably beats guessing without looking at any input: the kept one has {a_score(comparison)} of "
+            f"{said(comparison.kept.score)}, a guess {said(comparison.guess_scores.mean())}.",
+        )
+    found = (
+        _leaks(comparison),
+        *sentences,
+        _alone(comparison),
+        _hurried(comparison),
+        _better_trees(comparison),
+        *_on_fresh_rows(comparison),
+    )
+    return [sentence for sentence in found if sentence]
+
+
+def explanation(comparison: Comparison) -> list[str]:
+    """The plain-English page after the verdict: what was compared, what the other family did, how sure this is."""
+    n_models = sum(row.candidate.family != "reference" for row in comparison.rows)
+    sentences = [
+        f"{n_models} models were compared on {comparison.plan.n_rows} rows, each scored on rows it had not seen: "
+        f"{_dealt(comparison)}, and all that is fitted or chosen (the encoding of "
+        f"the inputs, λ, keep) came from {'those' if comparison.plan.splits_by == 'time' else 'the other parts'} alone.",
+        *_other_families(comparison),
+        _at_best(comparison),
+        _about_trees(comparison),
+        f"Intervals are 95 % and allow for the overlap of the training parts; the lowest of {n_models} scores was picked "
+        "on the same held-out rows, so the kept model's own score is slightly flattering.",
+        _multiplicity(comparison),
+        _asked_for(comparison),
+        _stable(comparison),
+        _starts(comparison),
+        *(f"{name[0].upper()}{name[1:]} is left out: {reason}." for name, reason in comparison.left_out.items()),
+        *_separable(comparison),
+        "A score says how well rows like these are predicted, not what would happen if somebody changed an input.",
+    ]
+    if find_spec("torch") is None:
+        sentences.insert(1, NO_TORCH)
+    return [sentence for sentence in sentences if sentence]
+
+
+@dataclass(frozen=True)
+class _Finding:
+    family: str
+    detectable: bool
+    sentence: str
+
+
+def _finding(comparison: Comparison, family: str) -> _Finding:
+    """What regularization does to one family: its kept model, or else its regularized model with the lowest score."""
+    choice, score = comparison.choice, score_said(comparison)
+    base = comparison.baseline(family)
+    rivals = [row for row in comparison.rows if row.candidate.family == family and row.differences]
+    if base is None or not rivals:
+        return _Finding(family, False, _unregularized(comparison, family))
+    best = comparison.chosen if comparison.chosen in rivals else min(rivals, key=lambda row: row.best.score)
+    if comparison.chosen is base:
+        return _without(comparison, family, base, best)
+    mean, low, high = best.differences[choice]
+    name, value, without = label(best.candidate), said(best.at(choice).score), said(base.best.score)
+    tail = f" ({in_interval((mean, low, high))}){_kept(comparison, best)}."
+    if low > 0 or high < 0:
+        verb = "lowers" if high < 0 else "raises"
+        sentence = f"{name} {verb} the held-out {score} from {without} ({label(base.candidate)}) to {value}{tail}"
+    else:
+        sentence = (
+            f"Among the {_NOUNS[family]} regularization makes no detectable difference: {name} has a held-out {score} of "
+            f"{value}, against {without} without{tail}"
+        )
+    return _Finding(family, low > 0 or high < 0, sentence[0].upper() + sentence[1:])
+
+
+def _without(comparison: Comparison, family: str, base: Row, nearest: Row) -> _Finding:
+    """The finding where the model without regularization is kept; `nearest` is the next best, at its best setting."""
+    interval, score, value = nearest.differences["best"], score_said(comparison), said(base.best.score)
+    effect = "it worse" if interval[1] > 0 else "it better" if interval[2] < 0 else "no detectable difference"
+    others = [each for each in comparison.rows if each.candidate.family != "reference"]
+    lowest = all(base.best.score <= other.best.score for other in others)
+    has = f"has the lowest held-out {score}, {value}," if lowest else f"has a held-out {score} of {value}"
+    sentence = (
+        f"{label(base.candidate)} {has} and is the model kept; regularization makes {effect}: {label(nearest.candidate)}, the "
+        f"nearest, has {said(nearest.best.score)} at its best setting ({in_interval(interval)})."
+    )
+    return _Finding(family, interval[1] > 0 or interval[2] < 0, sentence[0].upper() + sentence[1:])
+
+
+def _kept(comparison: Comparison, row: Row) -> str:
+    """That a row is the model kept and why, with the inputs it uses where those are not all."""
+    if row is not comparison.chosen:
+        return ""
+    used, n_inputs = comparison.kept_usage.inputs, len(comparison.plan.kept)
+    uses = f", which uses {used} of {n_inputs} inputs" if used < n_inputs else ""
+    options = comparison.options
+    among = f" of the models of at most {n_inputs_said(options.max_features)}" if options.max_features else ""
+    careful = comparison.choice == "one_se" and row.one_se is not None
+    if options.within is not None:
+        share = f"{100 * options.within:.3g} % of the lowest score{among}"
+        return f"; it is the model kept, the sparsest within {share}{uses}"
+    if among:
+        return f"; it is the model kept, as the one that scores lowest{among}{uses}"
+    others = [each for each in comparison.rows if each.candidate.family != "reference"]
+    lowest = all(row.best.score <= other.best.score for other in others)
+    if not lowest:
+        return f"; it is the model kept{uses}"
+    if careful and row.best.score < row.at(comparison.choice).score:
+        return (
+            f"; at its best setting it scores lowest of the candidates, {said(row.best.score)}, and it is the model kept, at "
+            f"its {options.careful} setting{uses}"
+        )
+    return f"; it scores lowest of the candidates and is the model kept{uses}"
+
+
+def _unregularized(comparison: Comparison, family: str) -> str:
+    """The sentence of a family of which no regularized model was finished."""
+    base = comparison.baseline(family)
+    scored = "" if base is None else f": without, the held-out {score_said(comparison)} is {said(base.best.score)}"
+    return f"Whether regularization helps {_NOUNS[family]} was not found out, for want of time{scored}."
+
+
+def _on_fresh_rows(comparison: Comparison) -> list[str]:
+    """What the kept model scores on the table it was given for that, beside what cross-validation led to expect."""
+    if (exam := comparison.exam) is None:
+        return []
+    _, low, high = comparison.exam_interval()
+    how = "as expected from" if low <= 0 <= high else "worse than" if low > 0 else "better than"
+    rows = (
+        f"On {exam.n_rows} rows of the test table, of which {exam.n_known} are exact copies of rows it learned from,"
+        if exam.n_known
+        else f"On {exam.n_rows} fresh rows, which took no part,"
+    )
+    return [
+        f"{rows} the kept model has {a_score(comparison)} of {said(exam.score)} (95 % interval "
+        f"{said(exam.low)} to {said(exam.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of the "
+        "held-out folds."
+    ]
+
+
+def _alone(comparison: Comparison) -> str:
+    """That one input is all the kept model uses of several, as a leak would be."""
+    name = "" if comparison.options.max_features == 1 else comparison.only_input
+    return f"It uses {name!r} alone: ask whether that is known before the answer is." if name else ""
+
+
+def _hurried(comparison: Comparison) -> str:
+    """That better candidates were passed over for want of time."""
+    if not comparison.passed_over:
+        return ""
+    names = ", ".join(comparison.passed_over)
+    return f"There was no time to fit {names} on all rows, which would have been kept: allow more seconds."
+
+
+def _better_trees(comparison: Comparison) -> str:
+    """That the outside reference scores lower, and whether detectably."""
+    if (trees := comparison.baseline("reference")) is None or trees.best.score >= comparison.kept.score:
+        return ""
+    against = comparison.interval(comparison.kept.scores - trees.best.scores)
+    how = "do better still" if against[1] > 0 else "score lower, though not detectably so"
+    return (
+        f"Gradient-boosted trees, the outside reference, {how}: {said(trees.best.score)} against "
+        f"{said(comparison.kept.score)} ({in_interval(against)})."
+    )
+
+
+def _leaks(comparison: Comparison) -> str:
+    """Which columns were left out because they alone tell the target."""
+    leaks = [repr(column.name) for column in comparison.plan.columns if column.leaks]
+    if not leaks:
+        return ""
+    many = len(leaks) > 1
+    return (
+        f"{', '.join(leaks)} {'were' if many else 'was'} left out: alone {'each tells' if many else 'it tells'} "
+        f"{comparison.plan.target!r} almost without error, as the answer itself would; keep {'them' if many else 'it'} with "
+        "--keep-column if known before the answer is."
+    )
+
+
+def _dealt(comparison: Comparison) -> str:
+    """How the rows were split."""
+    parts, kind = len(comparison.splits), comparison.plan.splits_by
+    if kind == "time":
+        return f"in the order of time, {parts} later parts were scored by models of the rows before"
+    together = "whole groups of rows" if kind == "group" else "the rows"
+    return f"{together} were dealt into {parts} parts, every part was held out once"
+
+
+def _at_best(comparison: Comparison) -> str:
+    """What the careful choice costs, and how to have the other."""
+    row, options = comparison.chosen, comparison.options
+    if options.select != "1se" or row.one_se is None or row.best.score >= row.one_se.score:
+        return ""
+    if not row.careful_holds:
+        return (
+            f"The 1-SE setting of the kept candidate scores {said(row.one_se.score)} on the held-out rows, more than one "
+            f"standard error above its best, {said(row.best.score)} ± {said(row.best.se)}: the best is kept."
+        )
+    return (
+        f"The 1-SE setting is the strongest within one standard error of the best, for a simpler and steadier model; the best "
+        f"one scores {said(row.best.score)} against its {said(row.one_se.score)}, and --select best keeps that."
+    )
+
+
+def _multiplicity(comparison: Comparison) -> str:
+    """How many differences were looked at, and which are left when that is allowed for."""
+    choice = comparison.choice
+    rivals = [row for row in comparison.rows if row.differences]
+    if len(rivals) < 2:
+        return ""
+    bases = {row.candidate.family: comparison.baseline(row.candidate.family) for row in rivals}
+    differences = [row.at(choice).scores - bases[row.candidate.family].best.scores for row in rivals]  # type: ignore[union-attr]
+    adjusted = holm([comparison.p_value(difference) for difference in differences])
+    alone = sum(not low <= 0 <= high for _, low, high in (row.differences[choice] for row in rivals))
+    left = [label(row.candidate) for row, p in zip(rivals, adjusted, strict=True) if p < 0.05]
+    text = (
+        f"{len(rivals)} differences were looked at, each with an interval of its own, of which one in twenty leaves out zero "
+        f"by chance; {alone or 'none'} {'does' if alone == 1 else 'do'} here"
+    )
+    if not alone:
+        return f"{text}."
+    named = f"{', '.join(left)} {'remains' if len(left) == 1 else 'remain'}" if left else "none remains"
+    return f"{text}, and when their number is allowed for (Holm) {named}" + (
+        "." if left else ": a finding to confirm on other rows."
+    )
+
+
+def _asked_for(comparison: Comparison) -> str:
+    """What the choice was bound by."""
+    options, parts = comparison.options, []
+    if options.max_features is not None:
+        more = comparison.kept_usage.inputs > options.max_features
+        parts.append(
+            f"at most {options.max_features} input{'s' * (options.max_features > 1)}{' (of which no model was found)' * more}"
+        )
+    if options.within is not None:
+        parts.append(f"the fewest inputs within {100 * options.within:.3g} % of the lowest {score_said(comparison)}")
+    if options.factors:
+        parts.append("λ multiplied by the factors given, in the linear models")
+    if options.bounds:
+        parts.append("coefficients within the bounds given, which leaves networks, the group lasso and MCP out")
+    return f"As asked for: {'; '.join(parts)}." if parts else ""
+
+
+def _stable(comparison: Comparison) -> str:
+    """Which inputs half of the rows select again and again."""
+    if (stable := comparison.stable) is None:
+        return ""
+    names = [comparison.plan.kept[i].name for i in stable.stable]
+    by = "group lasso" if stable.by_group else "lasso"
+    listed = ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    found = f"selects {listed} in {stable.threshold:.0%} or more of them" if names else "selects no input reliably"
+    return (
+        f"On {2 * stable.pairs} random halves of the rows the {by} {found}; inputs that come and go share what they know "
+        "with others, or know nothing."
+    )
+
+
+def _starts(comparison: Comparison) -> str:
+    """How much the random start of a network matters."""
+    found = [(row, row.best.seed_sd) for row in comparison.rows if row.best.seed_sd is not None]
+    if not found:
+        return ""
+    n = comparison.options.network.seeds if comparison.options.network else 1
+    worst = max(sd for _, sd in found if sd is not None)
+    return (
+        f"The score of a network is the mean over {n} random starts, which differ by {said(worst)} (standard deviation) at "
+        "most."
+    )
+
+
+def _families(comparison: Comparison) -> list[str]:
+    return [family for family in _NOUNS if any(row.candidate.family == family for row in comparison.rows)]
+
+
+def _beats_a_guess(comparison: Comparison, row: Row) -> bool:
+    scores = row.at(comparison.choice).scores
+    return comparison.interval(scores - comparison.guess_scores)[2] < 0
+
+
+def _other_families(comparison: Comparison) -> list[str]:
+    """What is to be said of the family the kept model is not of, unless the verdict has said it."""
+    others = [_finding(comparison, f) for f in _families(comparison) if f != comparison.chosen.candidate.family]
+    return [finding.sentence for finding in others if not finding.detectable]
+
+
+def _about_trees(comparison: Comparison) -> str:
+    """The outside reference where it does not score lower, which the verdict would have said."""
+    if (reference := comparison.baseline("reference")) is None or _better_trees(comparison):
+        return ""
+    difference = comparison.interval(comparison.kept.scores - reference.best.scores)
+    how = "detectably worse than" if difference[2] < 0 else "with no detectable difference to"
+    return (
+        f"Gradient-boosted trees, the outside reference, score {said(reference.best.score)}, {how} the kept model "
+        f"({in_interval(difference)})."
+    )
+
+
+def _separable(comparison: Comparison) -> list[str]:
+    base = comparison.baseline("linear")
+    if base is None or "no finite optimum" not in base.note:
+        return []
+    return [
+        "The inputs can separate the classes of the training rows without error, so a linear model without penalty has "
+        "no finite optimum: its weights would grow for ever, and a tiny ridge stops them."
+    ]

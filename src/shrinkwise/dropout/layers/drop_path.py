@@ -1,0 +1,109 @@
+"""Stochastic depth: a residual branch is run only for the samples that keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from shrinkwise.dropout.bits import apply_mask
+from shrinkwise.dropout.functional import check_keep
+
+from .noise import NoiseLayer, check_floating, mask_of_shape, transformed
+
+
+def drop_path(
+    branch: Callable,
+    x: torch.Tensor,
+    *others,
+    keep=None,
+    training=True,
+    batch_dim=0,
+    seed=None,
+    generator=None,
+    stream=0,
+) -> torch.Tensor:
+    """Residual connection with stochastic depth: x + b·branch(x)/keep, one b per sample, 1 with probability `keep`, else 0.
+
+    The branch sees only the samples that keep it, so a dropped sample costs nothing: forward and backward take about
+    `keep` of their time.
+
+    Parameters
+    ----------
+    branch : callable from x (and `others`) to a tensor of the shape of x
+    x : (N, ...), or any shape with the samples in `batch_dim`
+    others : tensors
+        Further inputs of the branch with the samples in `batch_dim`, e.g. a padding mask: their rows go with those of x.
+    keep : float in (0, 1]
+    training, seed, generator, stream : as in `dropout`; without training x + branch(x)
+
+    Returns a tensor like x.
+
+    Notes: the number of rows the branch sees depends on the draw. Where shapes must not (``torch.compile``,
+    ``torch.func``) the branch runs on all rows and the dropped ones are masked: the same values, nothing saved, except
+    that BatchNorm in the branch then counts the dropped rows too. When no row is kept, the branch's parameters get no
+    gradient.
+
+    References: Huang et al., Deep networks with stochastic depth, ECCV 2016, arXiv:1603.09382.
+    """
+    keep = check_keep(keep, (), "drop_path(branch, x, keep=0.8)")
+    check_floating(x, "drop_path")
+    if not training or keep == 1.0:
+        return x + branch(x, *others)
+    n = x.size(batch_dim)
+    if any(other.size(batch_dim) != n for other in others):
+        sizes = [tuple(other.shape) for other in others]
+        raise ValueError(
+            f"expected {n} samples in dimension {batch_dim} of every input of the branch, got shapes {sizes}"
+        )
+    kept = mask_of_shape((n,), keep=keep, device=x.device, seed=seed, generator=generator, stream=stream)
+    if transformed():
+        along = [n if d == batch_dim % x.dim() else 1 for d in range(x.dim())]
+        return x + apply_mask(branch(x, *others), kept.view(along), keep)
+    rows = kept.nonzero().squeeze(1)
+    if rows.numel() == 0:
+        return x
+    taken = [t if rows.numel() == n else t.index_select(batch_dim, rows) for t in (x, *others)]
+    y = branch(*taken)
+    if y.shape != taken[0].shape:
+        raise ValueError(
+            f"expected a branch that keeps the shape of its input, {tuple(taken[0].shape)} became {tuple(y.shape)}"
+        )
+    return x.index_add(batch_dim, rows, y.to(x.dtype), alpha=1.0 / keep)
+
+
+class DropPath(NoiseLayer):
+    """Residual connection around `branch` with stochastic depth, which skips the work of dropped samples.
+
+    In training x + b·branch(x)/keep with one b per sample (see `drop_path`), in evaluation x + branch(x). The sum is
+    part of the layer, for only so can the work be skipped: write ``DropPath(branch, keep=0.9)(x)`` for what is
+    ``x + drop_path(branch(x))`` elsewhere.
+
+    Parameters
+    ----------
+    branch : nn.Module from x to a tensor of the shape of x
+    keep : float in (0, 1]
+    batch_dim : int
+        Which dimension counts the samples.
+    seed, stream, generator : as in `NoiseLayer`
+
+    Shapes: (N, ...); the same out as in.
+
+    >>> import torch
+    >>> DropPath(nn.Identity(), keep=0.9).eval()(torch.ones(2)).tolist()
+    [2.0, 2.0]
+    """
+
+    wraps = "branch"
+
+    def __init__(
+        self, branch: nn.Module, *positional, keep=None, batch_dim: int = 0, seed=None, stream=0, generator=None
+    ):
+        super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
+        self.branch, self.batch_dim = branch, batch_dim
+
+    def forward(self, x: torch.Tensor, *others) -> torch.Tensor:
+        """X plus its branch, for the samples that keep it."""
+        options = {"keep": self.keep, "training": self.training, "batch_dim": self.batch_dim}
+        return drop_path(self.branch, x, *others, **options, **(self.draw() if self.training else {}))

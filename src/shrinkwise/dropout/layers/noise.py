@@ -1,0 +1,121 @@
+"""What the noise layers share: a probability of keeping, an own seed or generator, and the masks of structured dropout."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from shrinkwise.dropout.bits import random_words
+from shrinkwise.dropout.functional import check_keep, dropout, keep_from_drop
+
+_WORDS_A_BLOCK = 4
+
+
+class NoiseLayer(nn.Module):
+    """A layer that is noisy in training and does nothing, or runs what it wraps unchanged, in evaluation.
+
+    Parameters
+    ----------
+    keep : float in (0, 1]
+        Probability of keeping. A bare number is refused with a sentence.
+    seed : int, optional
+        Gives the layer its own masks, one after another, whatever else draws from torch's generator. The count of the
+        masks drawn is not part of the ``state_dict``. Without a seed ``torch.manual_seed`` rules.
+    stream : int from 0 to 2³¹ − 1
+        Tells apart layers that share a seed, or the processes that train one model (DDP): ``stream=rank``.
+    generator : torch.Generator, optional
+        Where seeds are drawn from instead of torch's own generator; on the device of the input.
+    """
+
+    draws: torch.Tensor
+    one_draw_a_batch = False  # True: all rows of a batch share the draw, so repeating rows gives no further samples
+    wraps = ""  # what the constructor takes first, for the sentences
+
+    def __init__(self, *positional, keep=None, seed: int | None = None, stream: int = 0, generator=None):
+        super().__init__()
+        name, wrapped = type(self).__name__, self.wraps and f"{self.wraps}, "
+        example = f"{name}({wrapped}keep=0.8) or {name}.from_drop({wrapped}0.2)"
+        self.keep = check_keep(keep, positional, example)
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+            raise TypeError(f"expected seed as an integer, got {type(seed).__name__}")
+        if generator is not None and not isinstance(generator, torch.Generator):
+            raise TypeError(f"expected generator as a torch.Generator, got {type(generator).__name__}")
+        if seed is not None and generator is not None:
+            raise ValueError(f"{name} takes seed= or generator=, not both: a generator's only use is to draw seeds")
+        if isinstance(stream, bool) or not isinstance(stream, int) or not 0 <= stream < 2**31:
+            raise ValueError(f"expected stream as an integer from 0 to 2**31 - 1, got {stream!r}")
+        if stream and seed is None:
+            raise ValueError("a stream tells apart layers that share a seed: give seed= beside it")
+        self.seed, self.stream, self.generator = seed, stream, generator
+        if seed is not None:
+            # A tensor and not a number: a compiled model then counts on without compiling again.
+            self.register_buffer("draws", torch.zeros((), dtype=torch.int64), persistent=False)
+
+    @classmethod
+    def from_drop(cls, *wrapped_and_drop, **options):
+        """The layer that drops with probability `drop`, as torch's layers count: the last argument without a name."""
+        *wrapped, drop = wrapped_and_drop
+        return cls(*wrapped, keep=keep_from_drop(drop), **options)
+
+    def draw(self) -> dict:
+        """The next draw as options of a dropout function: nothing, `generator`, or `seed` and `stream`."""
+        if self.seed is None and self.generator is None:
+            return {}
+        if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
+            raise RuntimeError(
+                f"a {type(self).__name__} with its own seed or generator cannot be run again inside backward (activation "
+                "checkpointing): its next mask would differ from the first; leave both out there, torch's generator is "
+                "repeated exactly"
+            )
+        if self.generator is not None:
+            return {"generator": self.generator}
+        stream = self.draws + (self.stream << 32)  # 2³² masks a stream
+        self.draws.add_(1)
+        return {"seed": self.seed, "stream": stream}
+
+    def extra_repr(self) -> str:
+        """The probability of keeping, and what was asked beyond it."""
+        asked = {"seed": self.seed, "stream": self.stream or None}
+        return ", ".join([f"keep={self.keep:g}", *(f"{name}={v}" for name, v in asked.items() if v is not None)])
+
+
+# Activations that act on each unit alone: a unit that is not read behind one of them need not be computed before it.
+ELEMENTWISE = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Softsign),
+    *(nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Tanhshrink, nn.Identity),
+)
+
+
+def mask_of_shape(shape, *, keep: float, device, **draw) -> torch.Tensor:
+    """A bool tensor of the given shape, True = kept, by the specification in `bits`; `draw` as `NoiseLayer.draw` gives it."""
+    return dropout(torch.ones(tuple(shape), device=device), keep=keep, **draw) != 0  # the bits by the fastest road
+
+
+def drawn_seed(seed, generator, device):
+    """The seed given, or one drawn from the generator given, or from torch's own."""
+    if seed is not None and generator is not None:
+        raise ValueError("give seed= or generator=, not both: a generator's only use is to draw the seed")
+    if seed is not None:
+        return seed
+    # As a tensor: no wait for the device, and CUDA graphs replay the draw.
+    return torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64, device=device, generator=generator)
+
+
+def uniform(n: int, *, seed, stream, device) -> torch.Tensor:
+    """n float64 numbers in (0, 1), number i a pure function of (seed, stream, i): (word + ½)/2³² of Philox's words."""
+    blocks = torch.arange((n + _WORDS_A_BLOCK - 1) // _WORDS_A_BLOCK, device=device)
+    # The tie stream: a layer whose masks use this seed and stream too does not see these words in them.
+    words = torch.stack(random_words(blocks, seed, stream, tie=True), -1).reshape(-1)[:n]
+    return (words.double() + 0.5) * 2.0**-32
+
+
+def transformed() -> bool:
+    """Whether a program is being recorded or transformed, so that shapes may not depend on a draw."""
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+
+
+def check_floating(x, name: str) -> None:
+    """One sentence for what is no tensor of real floating-point numbers."""
+    if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
+        raise TypeError(f"{name} expects a tensor of real floating-point numbers, got {kind}; convert it first")

@@ -1,0 +1,1 @@
+"""What a network with dropout contains: sub-networks and their average."""

@@ -1,0 +1,1 @@
+"""scikit-learn names with scikit-learn objectives."""

@@ -1,0 +1,216 @@
+"""Logistic regression with an L1 penalty under scikit-learn's names: C, l1_ratio, class_weight, Cs."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.utils.class_weight import compute_sample_weight
+
+from shrinkwise.linear.estimators.cross_validation import (
+    Rows,
+    Task,
+    chosen,
+    fold_curve,
+    fold_path,
+    present_folds,
+    present_groups,
+)
+from shrinkwise.linear.estimators.penalized import LinearClassifier, separates
+from shrinkwise.linear.paths.api import solve_one
+from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
+from shrinkwise.linear.problem.problem import Problem
+
+from .regressors import elastic_net
+
+
+class SparseLogisticRegression(LinearClassifier):
+    """minimise  C Σ s_i (−log P(y_i | x_i)) + ρ ‖w‖₁ + ½ (1 − ρ) ‖w‖²: LogisticRegression with ``l1_ratio=1``, certified.
+
+    The intercept is not penalised (scikit-learn's liblinear penalises it, its saga does not). In this package's scale
+    λ = 1/(C Σ s_i). Several classes are the symmetric multinomial model.
+
+    Parameters
+    ----------
+    C : float > 0
+        Inverse strength of the penalty.
+    l1_ratio : float in [0, 1]
+        ρ; 1 is the lasso.
+    fit_intercept : bool
+    class_weight : "balanced", dict or None
+        Multiplies the sample weights.
+    tol : float
+        Relative duality gap to reach.
+    max_iter : int
+        Most Newton steps.
+    dual, intercept_scaling, random_state, solver, verbose, warm_start, n_jobs
+        Accepted and without effect: a fit does not depend on its start, and there is one solver.
+
+    Attributes
+    ----------
+    classes_;  coef_ : (1, p) or (K, p);  intercept_;  n_iter_ : (1,);  duality_gap_, kkt_violation_, status_, lambda_.
+    """
+
+    def __init__(
+        self,
+        *,
+        C=1.0,
+        l1_ratio=1.0,
+        dual=False,
+        tol=1e-4,
+        fit_intercept=True,
+        intercept_scaling=1,
+        class_weight=None,
+        random_state=None,
+        solver="newton",
+        max_iter=100,
+        verbose=0,
+        warm_start=False,
+        n_jobs=None,
+    ):
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.dual = dual
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit on X (n, p) and class labels y (n,)."""
+        X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
+        weight = class_weighted(self.class_weight, self.classes_[codes.astype(int)], sample_weight)
+        penalty = elastic_net(lambda_of(self.C, weight), self.l1_ratio, False)
+        check_settings(penalty, self.tol, self.max_iter)
+        problem = Problem(X, codes, loss, weight, self.fit_intercept)
+        self._keep_named(problem, penalty, solve_one(problem, penalty, self.tol, self.max_iter))
+        return self
+
+    def _keep_named(self, problem, penalty, fitted):
+        self._set_coef(fitted.coefficients[0], fitted.intercepts[0])
+        self.lambda_, self.n_iter_ = float(penalty.lam), fitted.n_iter[:1]
+        self.duality_gap_, self.kkt_violation_ = float(fitted.gaps[0]), float(fitted.kkt[0])
+        self.status_ = fitted.status[0]
+        if not fitted.solved[0]:
+            if separates(problem, fitted.coefficients[0], fitted.intercepts[0], False):
+                self.status_ += "; the classes are separable: a smaller C keeps the weights finite"
+            warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=3)
+
+
+def class_weighted(class_weight, labels, sample_weight):
+    """Sample weights times class weights; "balanced" gives every class the same sum."""
+    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+    if class_weight is None:
+        return weight
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        classes, codes = np.unique(labels, return_inverse=True)
+        sums = np.bincount(codes, weights=weight)
+        return weight * (sums.sum() / (len(classes) * sums))[codes]
+    return weight * compute_sample_weight(class_weight, labels)
+
+
+def lambda_of(C, weight) -> float:
+    """λ = 1/(C Σ s)."""
+    if isinstance(C, bool) or not np.isreal(C) or not 0 < float(C) < np.inf:
+        raise ValueError(f"expected C (the inverse of the penalty's strength) finite and > 0, got {C!r}")
+    return 1.0 / (float(C) * float(np.sum(weight)))
+
+
+class SparseLogisticRegressionCV(SparseLogisticRegression):
+    """SparseLogisticRegression with C chosen by cross-validation, of the log loss unless `scoring` says otherwise.
+
+    Parameters
+    ----------
+    Cs : int or array
+        Number of C between 1e-4 and 1e4, or their list.
+    l1_ratio, fit_intercept, class_weight, tol, max_iter : as for `SparseLogisticRegression`.
+    cv : int, splitter or None
+        None is 5 stratified folds in the order of the rows, as scikit-learn's.
+    scoring : scorer name or callable, optional
+    select : "best" or "1se"
+        "1se": the smallest C whose score is within one standard error of the best.
+    n_jobs, verbose, random_state, solver, dual, intercept_scaling : accepted and without effect.
+
+    Attributes
+    ----------
+    Cs_ : (L,) increasing;  scores_ : (folds, L), larger is better;  C_;  coef_, intercept_ and the certificate.
+    """
+
+    def __init__(
+        self,
+        *,
+        Cs=10,
+        l1_ratio=1.0,
+        fit_intercept=True,
+        cv=None,
+        dual=False,
+        scoring=None,
+        solver="newton",
+        tol=1e-4,
+        max_iter=100,
+        class_weight=None,
+        n_jobs=None,
+        verbose=0,
+        intercept_scaling=1.0,
+        random_state=None,
+        select="best",
+    ):
+        self.Cs = Cs
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.cv = cv
+        self.dual = dual
+        self.scoring = scoring
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.intercept_scaling = intercept_scaling
+        self.random_state = random_state
+        self.select = select
+
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Choose C and fit on all rows; `groups` goes to the splitter."""
+        groups, cv = present_groups(groups, sample_weight), present_folds(self.cv, sample_weight)
+        X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
+        labels = self.classes_[codes.astype(int)]
+        rows = Rows(X, codes, class_weighted(self.class_weight, labels, sample_weight))
+        integer = isinstance(self.Cs, numbers.Integral)
+        self.Cs_ = np.logspace(-4, 4, self.Cs) if integer else np.sort(np.atleast_1d(finite_numbers(self.Cs, "Cs")))
+        task = Task(elastic_net(1.0, self.l1_ratio, False), loss_of(loss), self.fit_intercept, self.tol, self.max_iter)
+        check_settings(task.penalty, self.tol, self.max_iter)
+        folds = check_cv(cv, labels, classifier=True).split(X, labels, groups)
+        self.scores_ = np.array([self._scores(rows, labels, fold, task) for fold in folds])
+        mean, se = fold_curve(-self.scores_.T)
+        self.C_ = float(self.Cs_[chosen(mean, se, self.select)])
+        problem = rows.problem(loss, self.fit_intercept)
+        penalty = elastic_net(lambda_of(self.C_, rows.weight), self.l1_ratio, False)
+        self._keep_named(problem, penalty, solve_one(problem, penalty, self.tol, self.max_iter))
+        return self
+
+    def _scores(self, rows: Rows, labels, fold, task: Task):
+        """Score of every C on one fold, (L,)."""
+        train, test = fold
+        lambdas = np.array([lambda_of(C, np.asarray(rows.weight)[train]) for C in self.Cs_])
+        fitted = fold_path(rows, train, task, lambdas)
+        if self.scoring is None:
+            held = rows.take(test)
+            return -np.average(task.loss.score(held.y, fitted.predict(held.X)), axis=1, weights=held.weight)
+        scorer, model = check_scoring(self, scoring=self.scoring), SparseLogisticRegression()
+        model.classes_, model.n_features_in_, found = self.classes_, rows.X.shape[1], []
+        for i in range(len(fitted)):
+            model._set_coef(fitted.coefficients[i], fitted.intercepts[i])
+            found.append(scorer(model, rows.X[test], labels[test]))
+        return np.array(found)

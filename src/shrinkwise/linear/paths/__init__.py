@@ -1,0 +1,1 @@
+"""Solutions along λ: the path and what is computed from it."""

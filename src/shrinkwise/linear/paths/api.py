@@ -1,0 +1,77 @@
+"""The regularization path: the solution at every λ of a decreasing grid, each started from the one before it."""
+
+from __future__ import annotations
+
+from shrinkwise.linear.problem.checks import check_settings, checked_grid, problem_of
+from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.penalties import Penalty
+
+from .grid import lambda_grid, lambda_max, short_grid
+from .path import Path
+from .relaxed import relax
+from .solve import solve_all
+
+__all__ = ["Path", "lambda_grid", "lambda_max", "path", "solve_one"]
+
+
+def path(
+    X,
+    y,
+    penalty: Penalty,
+    *,
+    loss: str = "squared",
+    lambdas=None,
+    n_lambdas: int = 100,
+    lambda_min_ratio: float | None = None,
+    sample_weight=None,
+    offset=None,
+    fit_intercept: bool = True,
+    relaxed: bool = False,
+    tol: float = 1e-6,
+    max_iter: int = 10_000,
+) -> Path:
+    """Minimise (1/n) Σ s_i f(y_i, x_i'w + b + o_i) + λ f(w) for every λ of a decreasing grid.
+
+    f(y, η) is ½(y−η)² ("squared"), log(1+e^η) − yη ("logistic", y in {0, 1}), log Σ e^η − η_y ("multinomial"), Huber's loss
+    ("huber") or e^η − yη ("poisson", y ≥ 0).
+
+    Parameters
+    ----------
+    X : (n, p) dense or scipy sparse, float64 or float32. Not standardised inside: the penalty acts on the columns as they come.
+    y : (n,); with the squared loss also (n, K), K targets with a common λ. Penalties on single weights then fit each target
+        as if alone.
+    penalty : Penalty
+        λ f; its λ is replaced along the grid by ``penalty.with_lam``.
+    loss : name, or a loss object of `shrinkwise.linear.losses.all_losses` such as ``Huber(delta)``.
+    lambdas : decreasing grid, optional (another order is sorted, with a warning). Else `n_lambdas` values, evenly spaced in
+        log λ, from λ_max (where all penalised weights are exactly zero) down to `lambda_min_ratio` λ_max (default 1e-3 if
+        n > p, else 1e-2). Ridge has no finite λ_max: its grid runs over 1e-8 … 1 times the λ that shrinks the strongest
+        direction of X to 1 %.
+    sample_weight : (n,) ≥ 0, normalised to mean 1.
+    offset : like y, a known part o of the linear predictor.
+    fit_intercept : an unpenalised intercept b.
+    relaxed : also refit every support without the penalty: ``fitted.relaxed(gamma)``.
+    tol : relative duality gap at which a solution counts as solved.
+    max_iter : most sweeps (squared) or Newton steps at one λ.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError, TypeError : one sentence on what was expected and what came.
+    """
+    check_settings(penalty, tol, max_iter)
+    problem = problem_of(X, y, loss, sample_weight, fit_intercept, offset)
+    if lambdas is None:
+        lambdas = lambda_grid(problem, penalty, n_lambdas, lambda_min_ratio)
+    fitted = solve_all(problem, penalty, checked_grid(lambdas), tol, max_iter)
+    if relaxed:
+        fitted.refit = relax(fitted)
+    return fitted
+
+
+def solve_one(problem: Problem, penalty: Penalty, tol: float, max_iter: int) -> Path:
+    """The solution at the penalty's own λ, as a path of length one (reached along a short path from λ_max)."""
+    return solve_all(problem, penalty, short_grid(problem, penalty), tol, max_iter, keep_last=True)

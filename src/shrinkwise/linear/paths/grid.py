@@ -1,0 +1,83 @@
+"""Where a path begins and which λ it visits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.solvers.choose import several_targets, solver_for
+from shrinkwise.penalties import L2, Penalty
+
+
+def lambda_max(problem: Problem, penalty: Penalty) -> float:
+    """Smallest λ at which every penalised weight is zero: at the fitted intercept and unpenalised columns; may be ∞."""
+    parts = targets_apart(problem, penalty)
+    if parts is not None:
+        return max(lambda_max(part, penalty) for part in parts)
+    return penalty.lambda_max(null_gradient(problem, penalty)) * (1.0 + 8 * np.finfo(float).eps)
+
+
+def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float | None) -> np.ndarray:
+    """`n_lambdas` values down from λ_max, or the ridge grid where λ_max is infinite (see `path`)."""
+    if not isinstance(n_lambdas, (int, np.integer)) or n_lambdas < 1:
+        raise ValueError(f"expected n_lambdas as an integer ≥ 1, got {n_lambdas!r}")
+    if ratio is not None and not 0 < ratio < 1:
+        raise ValueError(f"expected lambda_min_ratio (the smallest λ over the largest) between 0 and 1, got {ratio!r}")
+    top = lambda_max(problem, penalty)
+    if top == 0:  # nothing to explain: a constant target, or no penalised column
+        return np.array([1.0])
+    if not np.isfinite(top):
+        parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape)
+        curvature = float(parts[1].max()) if parts is not None else 1.0
+        top, ratio = 100.0 * problem.top_curvature / curvature, 1e-8 if ratio is None else ratio
+    elif ratio is None:
+        ratio = 1e-3 if problem.n > problem.p else 1e-2
+    return top * ratio ** (np.arange(n_lambdas) / max(n_lambdas - 1, 1))
+
+
+def short_grid(problem: Problem, penalty: Penalty) -> np.ndarray:
+    """The penalty's own λ at the end of a short path from λ_max, along which every start is a good one."""
+    lam = penalty.lam
+    top = lambda_max(problem, penalty)
+    if not (np.isfinite(top) and 0 < lam < 0.3 * top):
+        return np.array([lam], dtype=float)
+    lambdas = np.geomspace(top, lam, 2 + int(np.log2(top / lam)))
+    lambdas[-1] = lam
+    return lambdas
+
+
+def null_fit(problem: Problem, penalty: Penalty):
+    """(w, b) with every penalised weight zero: the intercept and the unpenalised columns alone are fitted."""
+    free = penalty.with_lam(1.0).unpenalised(problem.weights_shape)
+    w, b = problem.zero()
+    columns = np.flatnonzero(free.reshape(-1, problem.p).any(0))
+    if len(columns):
+        X = problem.X if len(columns) == problem.p else problem.X[:, columns]
+        kept = bool((problem.s == 0).any())  # by a problem that has kept them
+        part = Problem(X, problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset, keep_zeros=kept)
+        parts = _one_by_one(part) if several_targets(part) else [part]
+        fits = [solver_for(one).solve(L2(0.0), 1e-14, 1000) for one in parts]
+        w[..., columns] = np.reshape([fit.w for fit in fits], (*w.shape[:-1], len(columns)))
+        b = np.reshape([fit.b for fit in fits], np.shape(b))
+    return w, b
+
+
+def null_gradient(problem: Problem, penalty: Penalty):
+    """Gradient in w of the loss at the null fit."""
+    eta = problem.eta(*null_fit(problem, penalty))
+    return problem.correlate((problem.s * problem.loss.gradient(problem.y, eta).T).T)
+
+
+def targets_apart(problem: Problem, penalty: Penalty) -> list[Problem] | None:
+    """The targets one by one, where several are fitted and the penalty is alike and on single weights; else None."""
+    if not several_targets(problem) or not penalty.separable or np.ndim(getattr(penalty, "weights", 1.0)) > 1:
+        return None
+    return _one_by_one(problem)
+
+
+def _one_by_one(problem: Problem) -> list[Problem]:
+    offsets = [None] * problem.y.shape[1] if problem.offset is None else problem.offset.T
+    return [
+        Problem(problem.X, y, problem.loss, problem.s, problem.fit_intercept, offset)
+        for y, offset in zip(problem.y.T, offsets, strict=True)
+    ]

@@ -1,0 +1,212 @@
+"""How complex a fit is, and what that costs: degrees of freedom, AIC, BIC, EBIC, deviance.
+
+Degrees of freedom of a penalised fit are Σ ∂ŷ_i/∂y_i (Stein). Where the active weights A move smoothly,
+
+    df = tr( (G_A + P_A)⁻¹ G_A )        G_A = X̃_A'S X̃_A/n (S the curvature f'' of the loss),  P_A the penalty's curvature there:
+
+for the lasso (P = 0) the rank of X̃_A, so as a rule the number of non-zero weights; for ridge and elastic net the trace of
+the smoother; for the group lasso with P_g = λc_g/‖w_g‖ (I − w_g w_g'/‖w_g‖²) the formula of Vaiter et al., which for
+orthonormal columns is Yuan and Lin's Σ_g 1 + (p_g − 1)‖w_g‖/‖w_g^LS‖.
+
+References: Zou, Hastie, Tibshirani, Ann. Statist. 2007. Tibshirani and Taylor, Ann. Statist. 2012. Vaiter, Deledalle, Peyré,
+Fadili, Dossal, The degrees of freedom of the group lasso, arXiv 1205.1481. Yuan and Lin, JRSS B 2006.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from shrinkwise.linear.solvers.squares.ridge import Ridge, ridge_of
+from shrinkwise.penalties import GroupLasso
+
+_LIKELIHOODS = ("squared", "logistic", "multinomial", "poisson")
+
+
+def smoother(path) -> Ridge:
+    """The ridge decomposition behind a path, for leave-one-out and GCV."""
+    ridge = _ridge(path)
+    if ridge is None:
+        raise ValueError(
+            "leave-one-out and GCV are exact for linear smoothers, least squares with L2 at λ > 0: "
+            f"got {path.penalty!r} with the {path.loss} loss; use cross-validation"
+        )
+    return ridge
+
+
+def _ridge(path) -> Ridge | None:
+    """The decomposition of a path of linear smoothers, made now where the path was solved without; None for others."""
+    if path.ridge is None:
+        path.ridge = ridge_of(path.data, path.penalty, path.lambdas)
+    return path.ridge
+
+
+# --- degrees of freedom -----------------------------------------------------------------------------------------
+def degrees_of_freedom(path) -> np.ndarray:
+    """df at every λ of a path, (L,); NaN, with a warning, where no formula is known."""
+    problem, penalty = path.data, path.penalty
+    if (ridge := _ridge(path)) is not None:
+        return ridge.degrees_of_freedom(path.lambdas) * _targets(problem)
+    if len(problem.weights_shape) == 2 and problem.loss.name == "squared":
+        return _nan(path, "several targets and this penalty")
+    if len(problem.weights_shape) == 2:
+        return (
+            path.coefs.reshape(len(path), -1).astype(bool).sum(1).astype(float)
+            if _only_l1(path)
+            else _nan(path, "several classes and a penalty other than L1")
+        )
+    found = [_df_at(problem, penalty.with_lam(lam), path, i) for i, lam in enumerate(path.lambdas)]
+    return _nan(path, repr(penalty)) if None in found else np.array(found, dtype=float)
+
+
+def _targets(problem) -> int:
+    return problem.y.shape[1] if np.ndim(problem.y) == 2 else 1
+
+
+def _only_l1(path) -> bool:
+    parts = path.penalty.with_lam(1.0).l1_l2(path.data.weights_shape)
+    return parts is not None and not parts[1].any() and bool(parts[0].all())
+
+
+def _nan(path, what: str) -> np.ndarray:
+    warnings.warn(f"no formula for the degrees of freedom with {what}: NaN", UserWarning, stacklevel=4)
+    return np.full(len(path), np.nan)
+
+
+def _df_at(problem, penalty, path, i: int) -> float | None:
+    w = path.coefficients[i]
+    active = _active(penalty, w)
+    if active is None:
+        return None
+    if not len(active):
+        return 0.0
+    curvature = _curvature(penalty, w, active)
+    if curvature is None:
+        return None
+    X = problem.design.centred_columns(active)
+    if problem.loss.name != "squared":
+        X = _weighted(problem, X, problem.eta(w, path.intercepts[i]))
+    if X.shape[0] < len(active) and not curvature.any():
+        return float(np.linalg.matrix_rank(X))
+    G = X.T @ X / problem.n
+    if not curvature.any():
+        return _rank(G, X)
+    try:
+        factor = cho_factor(G + curvature, check_finite=False)
+    except LinAlgError:
+        return float(np.trace(np.linalg.lstsq(G + curvature, G, rcond=None)[0]))
+    return float(len(active) - np.trace(cho_solve(factor, curvature, check_finite=False)))
+
+
+def _rank(G, X) -> float:
+    """Rank of X: full where the Cholesky factor of G says so beyond doubt, else by singular values."""
+    try:
+        diagonal = np.abs(np.diagonal(cho_factor(G, check_finite=False)[0]))
+        if diagonal.min() > 1e-6 * diagonal.max():
+            return float(len(G))
+    except LinAlgError:
+        pass
+    return float(np.linalg.matrix_rank(X))
+
+
+def _weighted(problem, X, eta):
+    """√f'' X̃, centred by the weights that f'' makes, from X̃ = √s(X − x̄)."""
+    h = problem.loss.hessian(problem.y, eta)
+    root = np.sqrt(h)
+    if problem.fit_intercept and h.sum() > 0:
+        rooted = np.sqrt(problem.s)
+        X = X - np.outer(rooted, (rooted * h) @ X / np.sum(problem.s * h))
+    return X * root[:, None]
+
+
+def _active(penalty, w) -> np.ndarray | None:
+    """Entries that move with the data: not at a kink, not at a bound; None where the penalty does not tell."""
+    active = np.ones(len(w), dtype=bool)
+    for term in penalty.summands():
+        term = getattr(term, "term", term)
+        if isinstance(term, GroupLasso):
+            norms = term.groups.norms(w)
+            active &= term.groups.spread((norms > 0).astype(float), w, outside=1.0) > 0
+            continue
+        pieces = term.pieces(w)
+        if pieces is None:
+            return None
+        for a, m in pieces.kinks:
+            active &= ~((np.broadcast_to(a, w.shape) > 0) & (w == (0.0 if m is None else m)))
+        active &= (w > pieces.low) & (w < pieces.high)
+    return np.flatnonzero(active)
+
+
+def _curvature(penalty, w, active) -> np.ndarray | None:
+    """Second derivative of the penalty on the active entries, (m, m)."""
+    total = np.zeros((len(active), len(active)))
+    for term in penalty.summands():
+        term = getattr(term, "term", term)
+        if not isinstance(term, GroupLasso):
+            total += np.diag(np.broadcast_to(term.pieces(w).b, w.shape)[active])
+            continue
+        groups = term.groups
+        if getattr(groups, "labels", None) is None or groups.labels.shape != w.shape:
+            return None
+        strengths, labels = term.strengths(w), groups.labels[active]
+        for g in np.unique(labels[labels >= 0]):
+            members = np.flatnonzero(labels == g)
+            v = w[active[members]]
+            norm = np.linalg.norm(v)
+            block = np.eye(len(v)) - np.outer(v, v) / norm**2
+            total[np.ix_(members, members)] += strengths[g] / norm * block
+    return total
+
+
+# --- criteria ---------------------------------------------------------------------------------------------------
+def criterion(path, price: float) -> np.ndarray:
+    """−2 log-likelihood + price · k, (L,), k = df + intercept (+ the variance, for least squares).
+
+    Least squares has normal errors whose variance is fitted: −2 log L = n log(RSS/n) + n(1 + log 2π), as R's AIC of an lm.
+    """
+    problem = path.data
+    if path.loss not in _LIKELIHOODS:
+        raise ValueError(f"the {path.loss} loss is not a log-likelihood, so it has no AIC or BIC: use cross-validation")
+    n, k = problem.n * _targets(problem), path.df + float(problem.fit_intercept) * max(1, np.size(path.intercepts[0]))
+    if path.loss == "squared":
+        with np.errstate(divide="ignore"):
+            fit = n * np.log(2.0 * path.losses / _targets(problem)) + n * (1.0 + np.log(2.0 * np.pi))
+        return fit + price * (k + 1.0)
+    fit = 2.0 * n * path.losses
+    if path.loss == "poisson":
+        from scipy.special import gammaln  # here and below: slow to load, and a path does without
+
+        fit = fit + 2.0 * float(np.sum(problem.s * gammaln(problem.y + 1.0)))
+    return fit + price * k
+
+
+def model_count(path, gamma: float) -> np.ndarray:
+    """2γ log C(p, df), with factorials as gamma functions."""
+    from scipy.special import gammaln
+
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"expected gamma (the weight of the number of models) in [0, 1], got {gamma}")
+    p, df = path.data.p * max(1, path.data.n_outputs or 1), path.df
+    return 2.0 * gamma * (gammaln(p + 1.0) - gammaln(df + 1.0) - gammaln(p - df + 1.0))
+
+
+def deviance_explained(path) -> np.ndarray:
+    """1 − (loss − saturated) / (null loss − saturated), (L,); 0 where the null model is perfect."""
+    problem = path.data
+    saturated = 0.0
+    if path.loss == "poisson":
+        y = problem.y
+        saturated = float(np.sum(problem.s * problem.loss.value(y, np.log(np.maximum(y, 1e-300)))) / problem.n)
+    null = null_loss(problem)
+    return 1.0 - (path.losses - saturated) / (null - saturated) if null > saturated else np.zeros(len(path))
+
+
+def null_loss(problem) -> float:
+    """Loss of the model without inputs, of all targets."""
+    if not (np.ndim(problem.y) == 2 and problem.loss.name == "squared"):
+        return problem.null_loss
+    y = problem.y if problem.offset is None else problem.y - problem.offset
+    centre = problem.s @ y / problem.n if problem.fit_intercept else 0.0
+    return float(0.5 * np.sum(problem.s[:, None] * (y - centre) ** 2) / problem.n)

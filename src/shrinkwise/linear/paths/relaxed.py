@@ -1,0 +1,76 @@
+"""Relaxed fits: the penalty chooses the inputs, an unpenalised refit on them removes the shrinkage.
+
+References: Meinshausen, Relaxed lasso, Comput. Stat. Data Anal. 2007. Hastie, Tibshirani, Tibshirani, Best subset, forward
+stepwise or lasso?, Statist. Sci. 2020 (the blend).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.solvers.choose import solver_for
+from shrinkwise.penalties import L2
+
+from .coefficients import Coefficients
+from .path import Path
+
+
+@dataclass
+class Refit:
+    """The unpenalised fits on the supports of a path."""
+
+    coefficients: Coefficients
+    intercepts: np.ndarray
+    solved: np.ndarray
+
+
+def relax(path: Path) -> Refit:
+    """Refit every support of `path` without the penalty; least squares of minimum norm where that is not unique."""
+    problem, coefs, intercepts, solved = path.data, Coefficients(path.data.weights_shape), [], []
+    if np.ndim(problem.y) == 2:
+        raise ValueError("a relaxed fit is for one target: fit each target in turn")
+    last = None
+    for i in range(len(path)):
+        support = path.coefficients.used(i)
+        if last is None or not np.array_equal(support, last[0]):
+            last = (support, *_refit(problem, support, path.tol, path.max_iter))
+        _, w, b, reached = last
+        coefs.append(w)
+        intercepts.append(b)
+        solved.append(reached)
+    return Refit(coefs, np.array(intercepts, dtype=float), np.array(solved))
+
+
+def _refit(problem: Problem, support, tol: float, max_iter: int):
+    w, b = problem.zero()
+    if not len(support):
+        return w, b, True
+    part = Problem(problem.X[:, support], problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
+    fitted = solver_for(part).solve(L2(0.0), tol, max_iter)
+    w[..., support] = fitted.w
+    return w, fitted.b, fitted.solved
+
+
+def blend(path: Path, gamma: float) -> Path:
+    """γ · path + (1 − γ) · refit. Its objectives, gaps and violations are NaN but at γ = 1: it minimises nothing."""
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"expected gamma (the share of the penalised fit) in [0, 1], got {gamma}")
+    if path.refit is None:
+        raise ValueError("this path has no refit: fit it with relaxed=True")
+    if gamma == 1:
+        return path
+    refit, coefs, nothing = path.refit, Coefficients(path.coefficients.shape), np.full(len(path), np.nan)
+    for i in range(len(path)):
+        coefs.append(gamma * path.coefficients[i] + (1.0 - gamma) * refit.coefficients[i])
+    return replace(
+        path,
+        coefficients=coefs,
+        intercepts=gamma * path.intercepts + (1.0 - gamma) * refit.intercepts,
+        gaps=nothing,
+        kkt=nothing,
+        objectives=nothing,
+        solved=refit.solved & path.solved,
+    )

@@ -1,0 +1,151 @@
+"""The loop over λ: each solution started from the one before it, each with its certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import svd
+
+from shrinkwise.linear.certificates import Certificate, Solution, Solutions
+from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.problem.triangular_factor import Triangle, one_thread
+from shrinkwise.linear.solvers.choose import solver_for
+from shrinkwise.linear.solvers.squares.ridge import ridge_of
+from shrinkwise.penalties import Penalty
+
+from .coefficients import Coefficients
+from .grid import null_fit, targets_apart
+from .path import Path
+
+# Values of X from which what has no L1 is solved on the triangular factor: its decomposition would copy X twice.
+_MANY_VALUES = 10_000_000
+
+
+def solve_all(
+    problem: Problem,
+    penalty: Penalty,
+    lambdas,
+    tol: float,
+    max_iter: int,
+    *,
+    keep_last: bool = False,
+    gram=None,
+    triangle: Triangle | None = None,
+) -> Path:
+    """The Path over decreasing `lambdas`; with `keep_last` only the last solution is kept.
+
+    `gram` is X̃'X̃/n and `triangle` the factor of the rows, where they are known; from the factor alone all is solved.
+    """
+    lambdas = np.asarray(lambdas, dtype=float)
+    if triangle is None and _decomposes(problem, penalty):
+        with one_thread():
+            triangle = Triangle.of(problem.X, problem.y, problem.s, problem.offset)
+    solved_on = problem if triangle is None else triangle.problem(problem.fit_intercept)
+    ridge = ridge_of(solved_on, penalty, lambdas)
+    stacks = ridge.solutions(lambdas, tol) if ridge else _solutions(solved_on, penalty, lambdas, tol, max_iter, gram)
+    if keep_last:
+        *_, last = stacks
+        stacks, lambdas = iter([last[-1:]]), lambdas[-1:]
+    coefs, rest = Coefficients(problem.weights_shape), []
+    for stack in stacks:
+        coefs.extend(stack.w)
+        b = triangle.intercepts(stack.w) if triangle is not None and problem.fit_intercept else stack.b
+        rest.append((b, stack.objective, stack.gap, stack.kkt, stack.solved, stack.n_iter))
+    intercepts, objectives, gaps, kkt, solved, n_iter = (np.concatenate(parts) for parts in zip(*rest, strict=True))
+    return Path(
+        penalty=penalty,
+        loss=problem.loss.name,
+        lambdas=lambdas,
+        coefficients=coefs,
+        intercepts=intercepts,
+        gaps=gaps,
+        kkt=kkt,
+        objectives=objectives,
+        solved=solved,
+        n_iter=n_iter,
+        remark="" if _unique(problem, penalty, lambdas[-1]) else _not_unique(problem),
+        tol=tol,
+        max_iter=max_iter,
+        problem=problem,
+        ridge=ridge if triangle is None else None,
+    )
+
+
+def _decomposes(problem: Problem, penalty: Penalty) -> bool:
+    """Whether many rows would be decomposed: least squares without L1."""
+    parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape) if Triangle.pays(problem, _MANY_VALUES) else None
+    return parts is not None and not parts[0].any()
+
+
+def _solutions(problem: Problem, penalty: Penalty, lambdas, tol, max_iter, gram) -> Iterator[Solutions]:
+    parts = targets_apart(problem, penalty)
+    if parts is not None:
+        return _apart(parts, penalty, lambdas, tol, max_iter)
+    return _one_after_the_other(problem, penalty, lambdas, tol, max_iter, gram)
+
+
+def _one_after_the_other(problem: Problem, penalty: Penalty, lambdas, tol, max_iter, gram=None) -> Iterator[Solutions]:
+    rotation = _row_space(problem, penalty)
+    inner = problem if rotation is None else rotation.problem
+    solver = solver_for(inner, null_fit(inner, penalty) if rotation is None else None, gram)
+    for stack in solver.solve_all(penalty, lambdas, tol, max_iter):
+        if rotation is not None:
+            stack.w = stack.w @ rotation.V.T
+        yield stack
+
+
+def _unique(problem: Problem, penalty: Penalty, smallest: float) -> bool:
+    if smallest > 0 or problem.p + problem.fit_intercept <= problem.n or problem.loss.name != "squared":
+        return True
+    return not penalty.with_lam(smallest).unpenalised(problem.weights_shape).all()
+
+
+def _not_unique(problem: Problem) -> str:
+    return f" (λ = 0 with {problem.p} columns and {problem.n} rows: of many solutions the one of minimum norm)"
+
+
+# --- several targets -----------------------------------------------------------------------------------------
+def _apart(parts: list[Problem], penalty: Penalty, lambdas, tol, max_iter) -> Iterator[Solutions]:
+    """Solutions with the targets solved one by one: gaps add up, relative to the null losses' sum."""
+    null = np.array([part.null_loss for part in parts])
+    runs = [_one_by_one(part, penalty, lambdas, tol, max_iter) for part in parts]
+    for together in zip(*runs, strict=True):
+        certificates = [solution.certificate for solution in together]
+        gap = float(np.dot([c.gap for c in certificates], null) / null.sum()) if null.sum() > 0 else 0.0
+        yield Solutions.of(
+            Solution(
+                np.array([solution.w for solution in together]),
+                np.array([solution.b for solution in together]),
+                Certificate(sum(c.objective for c in certificates), gap, max(c.kkt for c in certificates)),
+                all(solution.solved for solution in together),
+                max(solution.n_iter for solution in together),
+            )
+        )
+
+
+def _one_by_one(problem: Problem, penalty: Penalty, lambdas, tol, max_iter) -> Iterator[Solution]:
+    for stack in _one_after_the_other(problem, penalty, lambdas, tol, max_iter):
+        yield from stack.each()
+
+
+# --- a uniform ridge with more columns than rows ----------------------------------------------------------------
+@dataclass
+class _RowSpace:
+    problem: Problem
+    V: np.ndarray
+
+
+def _row_space(problem: Problem, penalty: Penalty) -> _RowSpace | None:
+    # A uniform ridge solution lies in the span of the rows: with p > n solve for v in w = Vv, V an orthonormal basis of it.
+    if problem.loss.name == "squared" or problem.p <= problem.n or problem.design.sparse:
+        return None
+    parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape)
+    if parts is None or parts[0].any() or np.ptp(parts[1]) > 0 or getattr(penalty, "weights", None) is not None:
+        return None
+    U, singular, Vt = svd(problem.X, full_matrices=False, check_finite=False)
+    keep = singular > singular[0] * max(problem.X.shape) * np.finfo(float).eps if len(singular) else slice(None)
+    scores = U[:, keep] * singular[keep]
+    reduced = Problem(scores, problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
+    return _RowSpace(reduced, Vt[keep].T)

@@ -1,0 +1,1 @@
+"""The data of a linear problem, checked and centred, with its Gram matrices."""

@@ -1,0 +1,153 @@
+"""What comes in: data, losses, grids and settings, each checked with one sentence. No scikit-learn here."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+
+import numpy as np
+
+from shrinkwise.linear.losses import all_losses as losses
+from shrinkwise.penalties import Penalty
+
+from .design import is_sparse
+from .problem import Problem
+
+READS = {"accept_sparse": ("csr", "csc"), "dtype": [np.float64, np.float32]}  # for scikit-learn's validation
+_CODED = ("logistic", "multinomial")
+
+
+def problem_of(X, y, loss="squared", sample_weight=None, fit_intercept: bool = True, offset=None) -> Problem:
+    """The Problem of checked data; `loss` is a name or a loss object."""
+    X = checked_X(X)
+    loss = loss_of(loss)
+    y = checked_y(y, X.shape[0], loss)
+    weight = None if sample_weight is None else checked_weights(sample_weight, X.shape[0])
+    if offset is not None:
+        offset = finite_numbers(offset, "offset")
+        if offset.shape != y.shape:
+            raise ValueError(f"expected offset like y, of shape {y.shape}, got {offset.shape}")
+    return Problem(X, y, loss, weight, fit_intercept, offset)
+
+
+def loss_of(loss, delta: float | None = None):
+    """The loss object of a name; `delta` is where Huber's loss turns from squares to absolute values."""
+    if not isinstance(loss, str):
+        return loss
+    if loss not in losses.LOSSES:
+        raise ValueError(f"expected loss in {sorted(losses.LOSSES)}, got {loss!r}")
+    if loss == "huber" and delta is not None:
+        return losses.Huber(delta)
+    return losses.LOSSES[loss]
+
+
+def checked_X(X):
+    """X (n, p) as float64, float32 or scipy sparse, finite."""
+    if is_sparse(X):
+        entries = X.data
+    else:
+        X = entries = _numbers(X, "X")
+    if X.ndim != 2 or 0 in X.shape:
+        raise ValueError(f"expected X of shape (n, p) with n ≥ 1 rows and p ≥ 1 columns, got shape {X.shape}")
+    _refuse_missing(entries, "X")
+    return X
+
+
+def checked_y(y, n: int, loss):
+    """y (n,) of the kind the loss takes; (n, K), K targets, for the squared loss."""
+    y = np.asarray(y)
+    if loss.name in _CODED:
+        return _codes(y, n, loss.name)
+    y = np.asarray(finite_numbers(y, "y"), dtype=float)
+    if y.ndim == 2 and loss.name != "squared":
+        raise ValueError(f"several targets are for the squared loss: expected y of shape (n,), got {y.shape}")
+    if y.ndim not in (1, 2) or len(y) != n or 0 in y.shape:
+        raise ValueError(f"expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
+    if loss.name == "poisson" and (y < 0).any():
+        raise ValueError(f"expected counts ≥ 0 for the Poisson loss, got y down to {y.min():g}")
+    if loss.name == "poisson" and not y.any():
+        raise ValueError("expected some count above 0 for the Poisson loss: with zeros only the intercept is −∞")
+    return y
+
+
+def _codes(y, n: int, loss: str):
+    if y.shape != (n,):
+        raise ValueError(f"expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"the {loss} loss takes class numbers, got labels of type {y.dtype}: use PenalizedClassifier")
+    classes = np.unique(finite_numbers(y, "y"))
+    if len(classes) < 2:
+        raise ValueError(f"expected at least two classes in y, got one class, {classes[0]:g}: nothing to tell apart")
+    if (classes != np.arange(len(classes))).any() or (loss == "logistic" and len(classes) > 2):
+        known = "0 and 1" if loss == "logistic" else "0, 1, …, K−1, each present"
+        raise ValueError(
+            f"the {loss} loss takes classes numbered {known}, got {_few(classes)}; see PenalizedClassifier"
+        )
+    return y.astype(float) if loss == "logistic" else y.astype(int)
+
+
+def checked_weights(sample_weight, n: int):
+    """Sample weights (n,), finite, ≥ 0, some > 0; a number is n times that number."""
+    weights = finite_numbers(sample_weight, "sample_weight").astype(float)
+    weights = np.full(n, float(weights)) if weights.ndim == 0 else weights
+    if weights.shape != (n,):
+        raise ValueError(f"expected sample_weight of shape ({n},), one number a row, got {weights.shape}")
+    if (weights < 0).any():
+        raise ValueError(f"expected sample weights ≥ 0, got {weights.min():g}: a row cannot count negatively")
+    if not weights.any():
+        raise ValueError("expected some sample weight above 0, got all zero: no row is left")
+    return weights
+
+
+def checked_grid(lambdas) -> np.ndarray:
+    """The grid as a decreasing array; any other order is sorted, which is said."""
+    lambdas = finite_numbers(lambdas, "lambdas").astype(float)
+    if lambdas.ndim != 1 or len(lambdas) == 0:
+        raise ValueError(f"expected lambdas as a decreasing list of numbers ≥ 0, got shape {lambdas.shape}")
+    if (lambdas < 0).any():
+        raise ValueError(f"expected lambdas ≥ 0, got {lambdas.min():g}: a negative λ rewards large weights")
+    if (np.diff(lambdas) > 0).any():
+        warnings.warn("lambdas were not decreasing: sorted, the strongest first", UserWarning, stacklevel=3)
+        lambdas = np.sort(lambdas)[::-1].copy()
+    return lambdas
+
+
+def check_settings(penalty, tol, max_iter) -> None:
+    """A penalty, 0 ≤ tol < ∞ and max_iter ≥ 1, else a sentence."""
+    if not isinstance(penalty, Penalty):
+        raise TypeError(f"expected a shrinkwise penalty such as shrinkwise.L1(0.1), got {type(penalty).__name__}")
+    if isinstance(tol, bool) or not isinstance(tol, numbers.Real) or not 0 <= float(tol) < np.inf:
+        raise ValueError(f"expected tol (the relative duality gap to reach) as a finite number ≥ 0, got {tol!r}")
+    if isinstance(max_iter, bool) or not isinstance(max_iter, numbers.Integral) or max_iter < 1:
+        raise ValueError(f"expected max_iter as an integer ≥ 1, got {max_iter!r}")
+
+
+def finite_numbers(values, name: str) -> np.ndarray:
+    """`values` as an array of finite numbers."""
+    array = _numbers(values, name)
+    _refuse_missing(array, name)
+    return array
+
+
+def _numbers(values, name: str) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+        if array.dtype not in (np.float64, np.float32):
+            array = array.astype(float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected numbers in {name}, got something else: {error}") from error
+    return array
+
+
+def _refuse_missing(array, name: str) -> None:
+    # The sum is finite wherever all entries are (unless it overflows): one pass without a mask.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum()) or np.isfinite(array).all():
+            return
+    what = "NaN" if np.isnan(array).any() else "infinite"
+    raise ValueError(f"expected finite numbers in {name}, got {what} entries: fill them in or drop those rows")
+
+
+def _few(values) -> str:
+    shown = ", ".join(f"{value:g}" for value in values[:6])
+    return shown + (", …" if len(values) > 6 else "")

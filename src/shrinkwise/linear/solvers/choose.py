@@ -1,0 +1,25 @@
+"""Which solver takes which problem."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.solvers.newton.solver import NewtonSolver
+from shrinkwise.linear.solvers.squares.gram_solver import SquaredSolver
+from shrinkwise.linear.solvers.squares.joint_targets import JointTargetsSolver
+from shrinkwise.linear.solvers.squares.residual import ResidualSolver
+
+
+def solver_for(problem: Problem, start=None, gram=None):
+    """The solver of this loss, from `start` = (w, b) or from zero; `gram` is X̃'X̃/n where it is known already."""
+    if problem.loss.name != "squared":
+        return NewtonSolver(problem, start)
+    if several_targets(problem):
+        return JointTargetsSolver(problem, start)
+    return ResidualSolver(problem, start) if problem.design.sparse else SquaredSolver(problem, start, gram)
+
+
+def several_targets(problem: Problem) -> bool:
+    """Whether y has columns, K targets of least squares."""
+    return problem.loss.name == "squared" and np.ndim(problem.y) == 2

@@ -1,0 +1,1 @@
+"""Losses with a Newton model: working sets and a line search."""

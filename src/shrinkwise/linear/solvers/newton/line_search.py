@@ -1,0 +1,215 @@
+"""Proximal Newton steps on working columns: a quadratic model that is kept while it serves, and a line search."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shrinkwise.linear.certificates import relative_gap
+
+from .quadratic_model import QuadraticModel, inverse
+
+_EPS = np.finfo(float).eps
+_SLOW = 0.4  # a step from an old model that leaves more than this of the violation asks for a new one
+
+
+class WorkingSolver:
+    """Minimises loss + penalty on the working columns, those beyond the front joining as they are needed.
+
+    `w` below is (K, front): the weights of the columns in front; all other weights are zero. b belongs to the centred
+    columns, η = (X − x̄) w + b + offset.
+    """
+
+    def __init__(self, problem, columns):
+        self.problem, self.columns = problem, columns
+        self.model = None
+        self.at_rounding = False  # whether the last step promised less than the objective can show
+
+    def start(self, eta, rows=None):
+        """Set the linear predictor, with f(η) by row, v = s∇f(η) and its mean."""
+        problem = self.problem
+        self.eta = eta
+        self.rows = problem.loss.value(problem.y, eta) if rows is None else rows
+        self.g_eta = problem.loss.gradient(problem.y, eta)
+        self.v = (problem.s * self.g_eta.T).T
+        self.gb = np.atleast_1d(self.v.sum(0) / problem.n)
+        self.dual, self.offered = self.g_eta, None  # the best dual point, and the one that the last model offers
+
+    def solve(self, inner, point, g, likely, targets, left: int):
+        """(w, b, steps left) from `point`, until the gap or, where the penalty has none here, the violation is at its target.
+
+        g is the last known gradient of all columns, (K, p); it chooses the columns to start with, and is refreshed here.
+        """
+        self.start(point.eta)
+        self.needed = 0.0  # the violation at which a dual point is good enough
+        b, w = point.b.copy(), self._front(point.w, likely)
+        best, stuck, before = np.inf, 0, np.inf
+        while True:
+            gradient, offered = self._gradients(self.columns.front)
+            ids = self.columns.ids[: self.columns.front]
+            violation = inner.violation(w, gradient, ids)
+            worst = max(float(violation.max(initial=0.0)), float(np.abs(self.gb).max()) * self.problem.fit_intercept)
+            # Past the rounding of the objective only the violation tells progress from noise.
+            stuck = 0 if worst < 0.5 * best else stuck + 1
+            best = min(best, worst)
+            if (
+                left <= 0
+                or self._reached(inner, w, (gradient, offered), violation, targets)
+                or (stuck >= 3 and self.at_rounding)
+            ):
+                grown = None if left <= 0 else self._next_columns(inner, w, gradient, g)
+                if grown is None:
+                    break
+                w, best, stuck, before = grown, np.inf, 0, np.inf
+                continue
+            left -= 1
+            self._prepare(inner, w, violation, worst, before)
+            moved = self._step(inner, w, b, gradient, worst, targets[1])
+            if moved is None and not self.model.fresh:
+                self._prepare(inner, w, violation, worst, 0.0)
+                moved = self._step(inner, w, b, gradient, worst, targets[1])
+            if moved is None:  # no decrease left in the arithmetic
+                break
+            (w, b), before = moved, worst
+        self._renew(w, b)
+        return w, self._fit_intercept(b), left
+
+    def _renew(self, w, b):
+        """η from w and b again, so that no rounding adds up along a path; the dual points stay."""
+        dual, offered, offset = self.dual, self.offered, self.problem.offset
+        eta = (self.columns.times(w) + b).reshape(self.eta.shape)
+        self.start(eta if offset is None else eta + offset)
+        self.dual, self.offered = dual, offered
+
+    # --- columns ------------------------------------------------------------------------------------------------
+    def _front(self, w, likely):
+        """w on the front, which the columns `likely` join (None: all)."""
+        columns = self.columns
+        columns.promote(columns.ids if likely is None else likely)
+        return w[:, columns.ids[: columns.front]].copy()
+
+    def _next_columns(self, inner, w, gradient, g):
+        """w with the columns behind the front that violate stationarity; None where there are none. Refreshes g."""
+        columns = self.columns
+        if inner.a is None:
+            return None
+        m = len(columns.ids)
+        front = columns.ids[: columns.front]
+        behind = columns.ids[columns.front :]
+        g[:, front], (g[:, behind], dual) = gradient, self._gradients(m, columns.front)
+        size = np.abs(g[:, behind])
+        if dual is not None and self.dual is self.offered:
+            size = np.maximum(size, np.abs(dual))
+        new = behind[(size > inner.a[:, behind] * (1.0 + 1e-9)).any(0)]
+        if not len(new):
+            return None
+        columns.promote(new)
+        return np.concatenate([w, np.zeros((len(w), len(new)))], axis=1)
+
+    def _gradients(self, m: int, first: int = 0):
+        """X̃'v/n on the columns from the place `first` to m: for v = s∇f(η), and for the dual point on offer (or None)."""
+        v = self.v.reshape(self.problem.n, -1)
+        if self.offered is not None:
+            v = np.concatenate([v, (self.problem.s * self.offered.T).T.reshape(v.shape)], axis=1)
+        g = self.columns.transposed(v, m, first) / self.problem.n
+        return (g, None) if self.offered is None else (g[: len(g) // 2], g[len(g) // 2 :])
+
+    # --- one step -----------------------------------------------------------------------------------------------
+    def _reached(self, inner, w, gradients, violation, targets) -> bool:
+        if inner.a is None:
+            worst = max(violation.max(initial=0.0), np.abs(self.gb).max() if self.problem.fit_intercept else 0.0)
+            return worst <= targets[1]
+        ids = self.columns.ids[: self.columns.front]
+        if (violation[inner.free[:, ids]] > targets[1]).any():
+            return False
+        value, gaps = inner.value(w, ids), []
+        for v, u in zip((self.g_eta, self.offered), gradients, strict=True):
+            if v is not None:
+                alpha, term, slack = inner.dual_term(w, u, ids)
+                gaps.append(relative_gap(self.problem, self.eta, self.rows, v, (alpha, value + term, slack)))
+        self.dual = self.offered if gaps[-1] < gaps[0] else self.g_eta
+        self.needed = targets[0] * self.problem.null_loss / max(float(np.abs(w).sum()), 1e-300)
+        return min(gaps) <= targets[0]
+
+    def _prepare(self, inner, w, violation, worst, before):
+        """Build the model anew where it is missing or slow, in double precision where a new one was slow; let in what moves."""
+        columns = self.columns
+        slow = worst > _SLOW * before
+        exact = inner.a is None or not inner.a.any() or (slow and self.model.fresh_before and worst > 0.5 * before)
+        if self.model is None or exact > self.model.exact or (slow and not self.model.fresh):
+            exact = exact or (self.model is not None and self.model.exact)
+            self.model = QuadraticModel(columns, self._curvature(), self.problem.fit_intercept, exact)
+        if inner.a is None:
+            needed = inner.moving(w, violation)
+        else:
+            needed = (w != 0) | (violation > 0) | inner.free[:, columns.ids[: columns.front]]
+        self.model.grow(needed)
+
+    def _curvature(self):
+        problem = self.problem
+        curvature = problem.loss.model_curvature(problem.y, self.eta)
+        return (problem.s * curvature.T).T / problem.n
+
+    def _step(self, inner, w, b, g, worst, tol):
+        """(w, b) after a step, η with it, or None when no step decreases the objective."""
+        if inner.a is None:
+            inner_tol = max(0.1 * tol, min(0.1, worst) * worst)
+        else:  # near the end as precisely as the dual point that the model offers has to be
+            inner_tol = min(
+                0.02 * worst, max(0.3 * self.needed, 0.03 * worst * worst / max(float(inner.a.max()), worst))
+            )
+        d, db = self.model.step(w, g, self.gb, inner, inner_tol)
+        return self._search(inner, w, b, g, d, db)
+
+    def _search(self, inner, w, b, g, d, db):
+        """Backtracking until F(new) ≤ F + 1e-4 t Δ, Δ = ⟨g, d⟩ + pen(w + d) − pen(w)."""
+        problem, ids = self.problem, self.columns.ids[: self.columns.front]
+        along = (self.columns.times(d) + db).reshape(self.eta.shape)
+        before, at_w = float(problem.s @ self.rows) / problem.n, inner.value(w, ids)
+        decrease = float((g * d).sum() + self.gb @ db) + inner.value(w + d, ids) - at_w
+        self.at_rounding = -decrease <= 16 * _EPS * abs(before + at_w)
+        t = 1.0
+        for _ in range(40):
+            eta, new = self.eta + t * along, w + t * d
+            rows = problem.loss.value(problem.y, eta)
+            change = float(problem.s @ rows) / problem.n - before + inner.value(new, ids) - at_w
+            if change <= 1e-4 * t * decrease + 4 * _EPS * abs(before + at_w):
+                if not t * max(np.abs(d).max(initial=0.0), np.abs(db).max()) > 0:
+                    return None
+                v = self.g_eta + self.model.change_of_gradient(along, problem)
+                self.start(eta, rows)
+                if t == 1.0 and inner.a is not None:
+                    self.offered = problem.loss.dual_feasible(problem.y, v)
+                self.model.fresh_before, self.model.fresh = self.model.fresh, False
+                return self._recentred(inner, new), b + t * db
+            t *= 0.5
+        return None
+
+    def _recentred(self, inner, w):
+        if len(w) == 1:
+            return w
+        if inner.a is None:
+            return inner.recentred(w, self.columns.ids)
+        whole = np.flatnonzero(self.model.has.all(0))
+        if len(whole):
+            w[:, whole] = inner.recentred(w[:, whole], self.columns.ids[whole])
+        return w
+
+    def _fit_intercept(self, b):
+        """b after Newton steps in b alone, as long as they take its gradient down; η with it."""
+        if not self.problem.fit_intercept:
+            return b
+        dual = self.dual if self.dual is self.offered else None
+        for _ in range(5):
+            size = np.abs(self.gb).max()
+            if not size > _EPS:
+                break
+            T = self._curvature().sum(0)
+            db = -inverse(np.atleast_2d(T)) @ self.gb
+            eta = self.eta
+            self.start(eta + db.reshape(eta.shape[1:]))
+            if not np.abs(self.gb).max() < size:
+                self.start(eta)
+                break
+            b = b + db
+        self.dual = self.g_eta if dual is None else dual
+        return b

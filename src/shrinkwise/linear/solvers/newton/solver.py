@@ -1,0 +1,198 @@
+"""Losses with curvature (logistic, multinomial, poisson, huber) and a penalty: proximal Newton on working columns.
+
+Each step minimises a quadratic model of the loss plus the penalty and searches along the line. The model's Hessian is
+built anew only where it stops making good progress: it serves several steps and several λ. Solutions of several λ are
+found on working columns, chosen by how close their gradient is to the penalty's kink; one product with X then gives the
+gradients of all of them, on which every certificate stands, and what was missed joins.
+
+References: Lee, Sun, Saunders, Proximal Newton-type methods, SIAM J. Optim. 2014. Friedman, Hastie, Tibshirani, JSS 2010.
+Tibshirani et al., Strong rules for discarding predictors in lasso-type problems, JRSS B 2012.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from shrinkwise.linear.certificates import Solution, Solutions, certify
+from shrinkwise.linear.problem.working_columns import is_tall, working_columns
+from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
+
+from .line_search import WorkingSolver
+
+_LIKELY = 0.95  # a column joins the model when its gradient is predicted to reach this share of its kink
+_CHUNK = 10  # most λ between two looks at all of X
+
+
+@dataclass
+class _Point:
+    w: np.ndarray  # (K, p)
+    b: np.ndarray  # (K,), of the centred columns
+    eta: np.ndarray
+    v: np.ndarray  # s ∇f(η)
+    dual: np.ndarray  # of the shape of η: −θ, near ∇f(η), a better dual point
+    left: int
+    level: float  # size of the penalty: λ but for a constant
+
+
+class NewtonSolver:
+    """Fits one penalty after the other on a `Problem` with a smooth loss, each from where the last one ended."""
+
+    def __init__(self, problem, start=None):
+        self.problem = problem
+        w, b = problem.zero() if start is None else start
+        w = np.array(w, dtype=float).reshape(-1, problem.p)
+        eta = problem.eta(w.reshape(problem.weights_shape), b)
+        self.working = WorkingSolver(problem, working_columns(problem.design))
+        self.working.start(eta)
+        self.point = _Point(
+            w, np.atleast_1d(b) + w @ problem.design.means, eta, self.working.v, self.working.g_eta, 0, np.inf
+        )
+        self.g = self._gradients([self.point])[0][0]
+        self.scale = float(np.abs(self.g).max(initial=0.0))
+        self.before = self.before_g = None
+        self.ratios = []  # |g|/a at the last two solutions
+
+    def solve(self, penalty, tol: float, max_iter: int) -> Solution:
+        """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
+        return self._solve_chunk([penalty], tol, max_iter)[0][0]
+
+    def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
+        """The Solutions over a decreasing grid: as `solve` one by one, with fewer passes over X."""
+        penalties, size = [penalty.with_lam(lam) for lam in lambdas], 1
+        most = 2 if is_tall(self.problem.X) else _CHUNK  # each keeps vectors of the length of a column
+        while penalties:
+            found, missed = self._solve_chunk(penalties[:size], tol, max_iter)
+            yield from map(Solutions.of, found)
+            penalties = penalties[size:]
+            size = max(1, size // 2) if missed else min(2 * size, most)
+
+    def _solve_chunk(self, penalties, tol: float, max_iter: int):
+        """(Solutions, how many of them needed a second look)."""
+        problem = self.problem
+        inners = [inner_penalty(penalty, problem.weights_shape) for penalty in penalties]
+        self._screen(inners[-1], len(inners))
+        points = []
+        for inner in inners:
+            before = self.point
+            self.point = self._extrapolated(inner)
+            points.append(self._solve_working(inner, tol, 1.0, max_iter))
+            self.before = before
+        gradients = self._gradients(points)
+        solutions, missed = [], 0
+        for i, (penalty, inner) in enumerate(zip(penalties, inners, strict=True)):
+            certificate = self._certify(penalty, points[i], gradients[i])
+            strictness = 1.0
+            for _ in range(6):
+                if not (certificate.gap > tol) or points[i].left <= 0:
+                    break
+                if not self._admit(inner, points[i], *gradients[i]):
+                    strictness *= 0.01
+                missed += strictness == 1.0
+                self.point, self.before = points[i], None
+                points[i] = self._solve_working(inner, tol, strictness, points[i].left)
+                gradients[i] = self._gradients([points[i]])[0]
+                certificate = self._certify(penalty, points[i], gradients[i])
+            solutions.append(self._solution(penalty, points[i], certificate, tol, max_iter))
+            self._remember(inner, gradients[i][0])
+        self.point, self.g = points[-1], gradients[-1][0]
+        return solutions, missed
+
+    def _extrapolated(self, inner) -> _Point:
+        """The last solution moved on as the last step moved it, per log λ; a weight that would change sign becomes zero."""
+        point, before = self.point, self.before
+        if inner.a is None or before is None or not inner.level < point.level < before.level < np.inf:
+            return point
+        part = min(np.log(inner.level / point.level) / np.log(point.level / before.level), 2.0)
+        last = before.w
+        if len(last) > 1:  # softmax does not see a shift of all classes: that of the smallest weight is left out
+            least = np.abs(point.w).argmin(0), np.arange(last.shape[1])
+            last = np.where((point.w == 0).sum(0) <= 1, last + (point.w - last)[least], last)
+        w = point.w + part * (point.w - last)
+        w = np.where(np.sign(w) == np.sign(point.w), w, 0.0)
+        columns, b = self.working.columns, point.b + part * (point.b - before.b)
+        moved = columns.times((w - point.w)[:, columns.ids[: columns.front]]) + (b - point.b)
+        eta = point.eta + moved.reshape(point.eta.shape)
+        return _Point(w, b, eta, point.v, point.dual, 0, point.level)
+
+    def _solve_working(self, inner, tol, strictness, left) -> _Point:
+        working, columns = self.working, self.working.columns
+        likely = None if inner.a is None else self._likely(inner)
+        w, b, left = working.solve(inner, self.point, self.g, likely, self._targets(inner, tol, strictness), left)
+        full = np.zeros_like(self.point.w)
+        full[:, columns.ids[: columns.front]] = w
+        self.point = _Point(full, b, working.eta, working.v, working.dual, left, inner.level)
+        return self.point
+
+    def _likely(self, inner):
+        """Working columns whose weight is not zero, or whose gradient comes near the kink on the line through the last two."""
+        ids, level, part = self.working.columns.ids, self.point.level, 0.0
+        g, w = self.g[:, ids], self.point.w[:, ids]
+        if self.before_g is not None and level < self.before_g[0] < np.inf:
+            part = (level - inner.level) / (self.before_g[0] - level)
+            g = g + part * (g - self.before_g[1][:, ids])
+        self.before_g = level, self.g.copy()
+        return ids[((w != 0) | (np.abs(g) >= _LIKELY * inner.a[:, ids])).any(0)]
+
+    def _targets(self, inner, tol, strictness):
+        """(relative gap, violation) at which a solution on the working columns is good enough."""
+        return 0.7 * tol * strictness, 0.1 * tol * max(self.scale, tol) * strictness
+
+    def _certify(self, penalty, point, gradients):
+        shape = self.problem.weights_shape
+        g, dual = (u.reshape(shape) for u in gradients)
+        return certify(self.problem, penalty, point.w.reshape(shape), point.eta, g, (point.dual, dual))
+
+    def _solution(self, penalty, point, certificate, tol, max_iter) -> Solution:
+        problem = self.problem
+        b = point.b - point.w @ problem.design.means if problem.fit_intercept else point.b
+        if problem.loss.name == "multinomial" and problem.fit_intercept:
+            b = b - b.mean()  # softmax does not see what all classes share
+        small = tol * max(self.scale, tol)
+        solved = certificate.gap <= tol if penalty.convex else point.left > 0 and certificate.kkt <= small
+        shape = problem.weights_shape
+        return Solution(
+            point.w.reshape(shape), b.reshape(shape[:-1]), certificate, bool(solved), max(max_iter - point.left, 1)
+        )
+
+    # --- which columns ------------------------------------------------------------------------------------------
+    def _gradients(self, points):
+        """(X'v/n, X's·dual/n) of each point, (K, p) each, by one product with X."""
+        problem = self.problem
+        both = [v.reshape(problem.n, -1) for point in points for v in (point.v, (problem.s * point.dual.T).T)]
+        U = problem.design.transposed(np.concatenate(both, axis=1)).T / problem.n
+        return list(U.reshape(len(points), 2, -1, problem.p))
+
+    def _screen(self, inner, steps: int):
+        """Let in the columns that may be non-zero in one of the next `steps` solutions, the last of them `inner`'s."""
+        if inner.a is None:
+            self.working.columns.add(np.arange(self.problem.p))
+            return
+        likely = (self.point.w != 0) | (inner.a == 0)
+        if self.ratios:
+            likely |= np.maximum(self.ratios[-1], self.ratios[-1] + steps * (self.ratios[-1] - self.ratios[0])) >= 0.8
+        self.working.columns.add(np.flatnonzero(likely.any(0)))
+        if not self.ratios:
+            self._admit(inner, self.point, self.g, self.g)
+
+    def _admit(self, inner, point, g, dual) -> bool:
+        """Let in the columns whose gradient is most beyond the kink, as many as twice the support; whether there were any."""
+        if inner.a is None:
+            return False
+        columns = self.working.columns
+        with np.errstate(divide="ignore", invalid="ignore"):
+            excess = np.where(inner.a > 0, np.maximum(np.abs(g), np.abs(dual)) / inner.a, 0.0).max(0)
+        excess[columns.ids] = 0.0
+        new = np.flatnonzero(excess > 1.0)
+        room = max(200, 2 * int((point.w != 0).any(0).sum()))
+        if len(new) > room:
+            new = new[np.argpartition(excess[new], -room)[-room:]]
+        columns.add(new)
+        return len(new) > 0
+
+    def _remember(self, inner, g):
+        if inner.a is not None:
+            ratio = np.abs(g) / np.maximum(inner.a, 1e-300)
+            self.ratios = [*self.ratios[-1:], ratio]

@@ -1,0 +1,1 @@
+"""The inner problem: a quadratic plus a penalty."""

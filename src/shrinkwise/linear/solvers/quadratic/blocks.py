@@ -1,0 +1,332 @@
+"""The inner problem for groups, for concave and for bounded penalties: ½w'Gw − c'w + pen(w), G positive semidefinite.
+
+A descent over blocks or coordinates in Gram space finds which of them are not zero (and on which piece of the penalty);
+there the objective is smooth, and a few Newton steps with Cholesky finish it. What Newton returns counts only with its
+certificate on all columns; otherwise the descent goes on to a tighter tolerance.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from shrinkwise import kernels
+from shrinkwise.kernels import Bounded, Concave, GroupQuadratic
+
+_EPS = np.finfo(float).eps
+# Newton over rows works with all K targets at once: beyond this many unknowns the descent alone is cheaper.
+_ROWS_NEWTON_LIMIT = 1200
+# Single sweeps and their extrapolation pay where Newton costs many of them, and one is long beside the call of a kernel.
+_MANY_SWEEPS, _LONG_SWEEP = 20.0, 2e5
+
+
+def solve_groups(quadratic: GroupQuadratic, c, w, tol: float, max_sweeps: int = 10_000):
+    """argmin ½w'Gw − c'w + Σ_g t_g‖w_g‖ + Σ l_j|w_j| + ½Σ b_j w_j², from the start w.
+
+    `tol` bounds the KKT violation (Euclidean norm of each group, in units of the gradient). Returns (w, converged, sweeps).
+    """
+    w, r = w.copy(), _residual(quadratic.G, c, w)
+    strengths = quadratic.thresholds + np.maximum.reduceat(quadratic.l1, quadratic.starts[:-1])
+    schedule = _Schedule(strengths, w, tol, max_sweeps)
+
+    def value(w, r):
+        norms = np.sqrt(np.add.reduceat(w * w, quadratic.starts[:-1]))
+        return 0.5 * w @ (quadratic.ridge * w - c - r) + quadratic.thresholds @ norms + quadratic.l1 @ np.abs(w)
+
+    while True:
+        done = schedule.descend(partial(kernels.gram_blocks, quadratic), value, w, r)
+        done, solved = done or quadratic.violation(w, r).max() <= tol, None
+        if not done and schedule.newton_is_due:
+            w, solved = _newton_on_groups(quadratic, c, w, tol)
+            r = _residual(quadratic.G, c, w)
+            done = quadratic.violation(w, r).max() <= tol
+        if done or schedule.left <= 0:
+            return w, bool(done), schedule.sweeps
+        schedule.next_round(solved)
+
+
+def solve_scalar(G, c, rule: Concave | Bounded, w, tol: float, max_sweeps: int = 10_000):
+    """A stationary point of ½w'Gw − c'w + ½Σ b_j w_j² + Σ p_j(w_j) with the p and b of `rule`, from the start w.
+
+    With `Bounded` (convex) it is the minimiser. With `Concave` the descent takes every coordinate to the global minimiser of
+    its own problem; the point returned is stationary. `tol` bounds the KKT violation of each coordinate, in units of the
+    gradient. Returns (w, converged, sweeps).
+    """
+    w = np.clip(w, rule.low, rule.high) if isinstance(rule, Bounded) else w.copy()
+    loose, total, floor = max(tol, 1e-3 * _typical(rule.arrays[0])), 0, _EPS * np.abs(c).max(initial=0.0)
+    while True:
+        r = c - G @ w
+        sweeps = kernels.gram_scalar(G, rule, w, r, loose, max_sweeps - total)
+        total += abs(sweeps)
+        exact = _finish_on_pieces(G, c, rule, w, tol)
+        if exact is not None:
+            return exact, True, total
+        done = loose <= tol and bool((rule.violation(w, r) <= tol).all())
+        if done or sweeps <= 0 or loose <= floor:
+            return w, done, total
+        loose = max(tol, 0.01 * loose) if loose > tol else 0.1 * loose
+
+
+def solve_rows(G, C, thresholds, ridge, W, tol: float, max_sweeps: int = 10_000):
+    """argmin ½tr(W'GW) − tr(C'W) + Σ_j t_j‖W_j‖ + ½Σ_j b_j‖W_j‖² over W (p, K), row j = W_j, from the start W.
+
+    `tol` bounds the KKT violation (Euclidean norm of each row). Returns (W, converged, sweeps).
+    """
+    W = np.array(W, order="C", dtype=float)
+    R, schedule = C - G @ W, _Schedule(thresholds, W, tol, max_sweeps)
+
+    def value(W, R):
+        smooth = 0.5 * np.sum(W * (ridge[:, None] * W - C - R))
+        return smooth + thresholds @ np.linalg.norm(W, axis=1)
+
+    while True:
+        done = schedule.descend(partial(kernels.gram_rows, G, thresholds, ridge), value, W, R)
+        done, solved = done or row_violation(W, R, thresholds, ridge).max(initial=0.0) <= tol, None
+        rows = np.flatnonzero(W.any(1) | (thresholds == 0))
+        if not done and schedule.newton_is_due and rows.size * W.shape[1] <= _ROWS_NEWTON_LIMIT:
+            W[rows], solved = _newton_on_rows(
+                G[np.ix_(rows, rows)], C[rows], thresholds[rows], ridge[rows], W[rows], tol
+            )
+            R = C - G @ W
+            done = row_violation(W, R, thresholds, ridge).max(initial=0.0) <= tol
+        if done or schedule.left <= 0:
+            return W, bool(done), schedule.sweeps
+        schedule.next_round(solved)
+
+
+class _Schedule:
+    """How far the descent goes before Newton is tried: until its sweeps have cost about what Newton costs.
+
+    Where that is many sweeps, they are single sweeps at `tol` with an extrapolation after every few. Where it is few, they
+    go to a tolerance `loose` with sweeps over the non-zero units between; once there, to a tenth of it, or to `tol` where
+    sweeps are short.
+    """
+
+    def __init__(self, strengths, w, tol: float, max_sweeps: int):
+        self.tol, self.left, self.sweeps = tol, max_sweeps, 0
+        self.loose = max(tol, 1e-2 * _typical(strengths))
+        self.unpaid, self.patience, self.settled = 0, 1, False
+        self._set_price(w)
+
+    def _set_price(self, w):
+        """Newton on k of w's m entries costs k³/2 operations at several times the speed of a sweep's 2mk, and a start."""
+        k, m = max(np.count_nonzero(w), 1), w.size
+        self.price = min(k * k / (24 * m) + 1e6 / (m * k), 100.0)
+        self.long = m * k > _LONG_SWEEP
+
+    def descend(self, sweep, value, w, r) -> bool:
+        """One round of sweep(w, r, tol, max_sweeps), in place in w and r = c − Gw; whether `tol` is certified."""
+        if extrapolates := self.long and self.price > _MANY_SWEEPS:
+            sweeps = extrapolated_sweeps(sweep, value, w, r, self.tol)
+        else:
+            limit = min(max(int(self.patience * self.price) - self.unpaid, 1), self.left)
+            sweeps = sweep(w, r, self.loose, limit)
+        self.settled = sweeps > 0
+        self.sweeps += abs(sweeps)
+        self.unpaid += abs(sweeps)
+        self.left -= abs(sweeps)
+        self._set_price(w)
+        return self.settled and (extrapolates or self.loose <= self.tol)
+
+    @property
+    def newton_is_due(self) -> bool:
+        """Whether the sweeps since the last time have cost as much."""
+        return self.unpaid >= int(self.patience * self.price)
+
+    def next_round(self, solved: bool | None):
+        """Go on; after a Newton that failed (solved False; None: not tried) the descent is given twice as long."""
+        if solved is not None:
+            self.unpaid, self.patience = 0, 1 if solved else 2 * self.patience
+        if self.settled:
+            self.loose = max(self.tol, 0.1 * self.loose) if self.long else self.tol
+
+
+def extrapolated_sweeps(sweep, value, w, r, tol: float) -> int:
+    """Five sweeps and the combination of their results whose step would be least (Anderson), taken where it is lower.
+
+    r is affine in w, so that the residual of the combination is the combination of the residuals. Returns as the kernels.
+
+    Reference: Bertrand and Massias, Anderson acceleration of coordinate descent, AISTATS 2021, arXiv 2011.10065.
+    """
+    past = [(w.copy(), r.copy())]
+    for k in range(5):
+        if sweep(w, r, tol, 1) > 0:
+            return k + 1
+        past.append((w.copy(), r.copy()))
+    points, residuals = (np.array(x) for x in zip(*past, strict=True))
+    steps = np.diff(points.reshape(6, -1), axis=0)
+    gram = steps @ steps.T
+    if not gram.any():
+        return -5
+    gram.flat[::6] += 1e-12 * np.trace(gram)
+    share = np.linalg.solve(gram, np.ones(5))
+    share /= share.sum()
+    at, left = np.tensordot(share, points[1:], 1), np.tensordot(share, residuals[1:], 1)
+    if value(at, left) < value(w, r):
+        w[...], r[...] = at, left
+    return -5
+
+
+def _newton_on_rows(G, C, thresholds, ridge, W, tol: float):
+    """`_newton_on_groups` with the rows of W as groups: their quadratic is G ⊗ I."""
+    K = W.shape[1]
+    each = np.repeat(ridge, K)
+    quadratic = GroupQuadratic(np.kron(G, np.eye(K)), np.arange(len(W) + 1) * K, thresholds, np.zeros(len(each)), each)
+    w, solved = _newton_on_groups(quadratic, C.ravel(), W.ravel(), tol)
+    return w.reshape(W.shape), solved
+
+
+def row_violation(W, R, thresholds, ridge):
+    """(p,) distance of R − bW from t ∂‖W_j‖, R = C − GW."""
+    norms = np.linalg.norm(W, axis=1)
+    unit = W / np.where(norms > 0, norms, 1.0)[:, None]
+    distance = np.linalg.norm(R - ridge[:, None] * W - thresholds[:, None] * unit, axis=1)
+    return np.where(norms > 0, distance, np.maximum(distance - thresholds, 0.0))
+
+
+def _residual(G, c, w):
+    """c − Gw."""
+    support = np.flatnonzero(w)
+    return c - (w[support] @ G[support] if 4 * len(support) < len(w) else G @ w)
+
+
+def _typical(strengths) -> float:
+    positive = strengths[strengths > 0]
+    return float(np.median(positive)) if len(positive) else 0.0
+
+
+class _SmoothPart:
+    """The objective on the groups that are not zero and the signs of w, where it is smooth:
+
+    ½x'Hx − q'x + Σ_g t_g‖x_g‖  over the entries `support` of w.
+    """
+
+    def __init__(self, quadratic: GroupQuadratic, c, w):
+        norms = np.sqrt(np.add.reduceat(w * w, quadratic.starts[:-1]))
+        active = ((norms > 0) | (quadratic.thresholds == 0))[quadratic.labels]
+        self.support = S = np.flatnonzero(active & ((w != 0) | (quadratic.l1 == 0)))
+        self.p, self.H = len(w), quadratic.G[np.ix_(S, S)]
+        self.H.flat[:: len(S) + 1] += quadratic.ridge[S]
+        self.q = c[S] - quadratic.l1[S] * np.sign(w[S])
+        self.signs = np.where(quadratic.l1[S] > 0, np.sign(w[S]), 0.0)
+        used, first, self.labels, sizes = np.unique(
+            quadratic.labels[S], return_index=True, return_inverse=True, return_counts=True
+        )
+        self.t, self.first = quadratic.thresholds[used], first
+        # (rows, columns) of the blocks on the diagonal of H
+        each = sizes[self.labels]
+        self.rows = np.repeat(np.arange(len(S)), each)
+        self.columns = np.arange(len(self.rows)) - np.repeat(np.cumsum(each) - each - first[self.labels], each)
+
+    def unit(self, x):
+        """(x_g/‖x_g‖, t_g/‖x_g‖) laid over the entries; zeros where t_g = 0."""
+        norms = np.sqrt(np.add.reduceat(x * x, self.first))
+        inverse = np.where(self.t > 0, 1.0 / np.where(norms > 0, norms, 1.0), 0.0)
+        return x * inverse[self.labels], (self.t * inverse)[self.labels]
+
+    def at(self, x):
+        """(value, gradient)."""
+        u, _ = self.unit(x)
+        Hx, pull = self.H @ x, self.t[self.labels] * u
+        return 0.5 * (x @ Hx) - self.q @ x + pull @ x, Hx - self.q + pull
+
+    def size(self, gradient) -> float:
+        """The largest norm of a group."""
+        return float(np.sqrt(np.add.reduceat(gradient * gradient, self.first).max()))
+
+    def hessian(self, x):
+        u, k = self.unit(x)
+        H = self.H.copy()
+        H.flat[:: len(x) + 1] += k
+        H[self.rows, self.columns] -= (k * u)[self.rows] * u[self.columns]
+        return H
+
+    def kept(self, x, new):
+        """`new` with zeros where it is on the other side of zero than x: entries with a sign, groups with a threshold."""
+        along = np.add.reduceat(x * new, self.first)
+        return np.where((self.signs * new < 0) | ((along <= 0) & (self.t > 0))[self.labels], 0.0, new)
+
+    def has_lost(self, x) -> bool:
+        """Whether some entry with a sign, or group with a threshold, is zero: off the part where the objective is smooth."""
+        norms = np.add.reduceat(x * x, self.first)
+        return bool((x[self.signs != 0] == 0).any() or (norms[self.t > 0] == 0).any())
+
+    def laid_out(self, x):
+        """All entries, zero off the support."""
+        w = np.zeros(self.p)
+        w[self.support] = x
+        return w
+
+
+def _newton_on_groups(quadratic: GroupQuadratic, c, w, tol: float):
+    """(w, solved): damped Newton on the groups and signs of w, never uphill; solved where the gradient there is ≤ tol.
+
+    One factor of the Hessian serves as long as every step divides the gradient by ten. What a step takes through zero stays
+    there, and the next one does without it.
+    """
+    part, factor, factors_left = _SmoothPart(quadratic, c, w), None, 10
+    x, size = w[part.support], np.inf
+    while len(x) and (size := part.size(part.at(x)[1])) > 0.1 * tol:
+        if factor is None:
+            factors_left -= 1
+            try:
+                factor = cho_factor(part.hessian(x), lower=True, overwrite_a=True, check_finite=False)
+            except LinAlgError:
+                break
+        new = _downhill(part, x, size, factor)
+        if new is None:
+            break
+        x = new
+        if part.has_lost(x):
+            w = part.laid_out(x)
+            part, factor = _SmoothPart(quadratic, c, w), None
+            x = w[part.support]
+        elif part.size(part.at(x)[1]) > 0.1 * size:
+            factor = None
+        if factor is None and factors_left == 0:
+            break
+    return part.laid_out(x), bool(len(x) and part.size(part.at(x)[1]) <= tol)
+
+
+def _downhill(part: _SmoothPart, x, size: float, factor):
+    """The point that a Newton step from x leads to, shortened until it is downhill; None where it never is."""
+    value, g = part.at(x)
+    step = cho_solve(factor, g, check_finite=False)
+    for stretch in (1.0, 0.5, 0.25, 0.125):
+        new = part.kept(x, x - stretch * step)
+        new_value, new_g = part.at(new)
+        # Near the solution the value no longer tells two points apart, and the gradient does.
+        if new_value < value - 1e-4 * stretch * (g @ step) or (
+            part.size(new_g) < 0.5 * size and not part.has_lost(new)
+        ):
+            return new
+    return None
+
+
+def _finish_on_pieces(G, c, rule: Concave | Bounded, w, tol: float):
+    """The point that is stationary on the linear pieces of w, or on those it leads to; None where there is none in reach."""
+    codes = rule.codes(w)
+    for _ in range(6):
+        free, slope, curvature = rule.piece(codes)
+        S, others = np.flatnonzero(free), np.flatnonzero(~free & (w != 0))
+        block = G[np.ix_(S, S)]
+        block.flat[:: len(S) + 1] += rule.ridge[S] + curvature[S]
+        right = c[S] - slope[S] - G[np.ix_(S, others)] @ w[others]
+        try:
+            with np.errstate(all="ignore"):
+                solved = cho_solve(cho_factor(block, check_finite=False), right, check_finite=False)
+        except LinAlgError:
+            return None
+        w = np.where(free, 0.0, w)
+        w[S] = solved
+        reached = rule.codes(w)
+        if not np.isfinite(solved).all() or (np.sign(reached) != np.sign(codes)).any():
+            return None
+        if (reached == codes).all():
+            support = np.flatnonzero(w)
+            r = c - G[:, support] @ w[support]
+            return w if (rule.violation(w, r) <= tol).all() else None
+        codes = reached
+    return None

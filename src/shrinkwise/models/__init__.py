@@ -1,0 +1,18 @@
+"""The model that is kept: predictors, its file and its forms.
+
+The names are resolved on first use, so that importing this folder loads neither polars nor scikit-learn nor torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_WHERE = {"TableModel": "table_model", "load": "table_model"}
+
+__all__ = ["TableModel", "load"]
+
+
+def __getattr__(name: str):
+    if name not in _WHERE:
+        raise AttributeError(f"shrinkwise.models has no name {name!r}; see shrinkwise.models.__all__")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,0 +1,76 @@
+"""The kept model's weights, for people: coefficients in the units of the data, or how a network weighs its inputs."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+
+from .predictors import LinearPredictor
+from .score_template import harmless
+from .table_model import TableModel
+
+INTERCEPT = "(intercept)"
+
+
+def coefficients(model: TableModel) -> list[dict]:
+    """Rows {"feature", "coefficient", "unit_note"} in the units of the data, the intercept first; [] for a network.
+
+    With several classes every row has its "class" too: the coefficients are those of that class's score, of which only
+    differences between classes matter.
+    """
+    if not isinstance(model.predictor, LinearPredictor):
+        return []
+    coef, intercept = model.encoder.in_data_units(model.predictor.coef, model.predictor.intercept)
+    coef, intercept = np.atleast_2d(coef), np.atleast_1d(intercept)
+    rows, classes = [], model.plan.classes or []
+    for k, what in enumerate(_explained(model)):
+        extra = {"class": classes[k]} if len(coef) > 1 else {}
+        note = f"{what} where every input is 0"
+        rows.append({**extra, "feature": INTERCEPT, "coefficient": float(intercept[k]), "unit_note": note})
+        for name, value in zip(model.encoder.feature_names, coef[k], strict=True):
+            rows.append(
+                {**extra, "feature": name, "coefficient": float(value), "unit_note": f"{what} per unit of {name}"}
+            )
+    return rows
+
+
+def coefficients_csv(model: TableModel) -> str:
+    """The text of coefficients.csv. A network has no coefficients: its file says how strongly its first layer is wired.
+
+    The columns are class (several classes only), feature, coefficient, unit_note; for a network feature,
+    first_layer_norm: the Euclidean norm of the weights that leave an input, per standard deviation of it.
+    """
+    rows = coefficients(model)
+    if not rows:
+        norms = np.linalg.norm(model.predictor.feature_weights(), axis=0)
+        names = model.encoder.feature_names
+        rows = [{"feature": f, "first_layer_norm": float(v)} for f, v in zip(names, norms, strict=True)]
+    return csv_text(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def csv_text(header: list[str], rows: list[list]) -> str:
+    """Comma-separated text with one header line; numbers in full precision.
+
+    Text that a spreadsheet would run as a formula ("=cmd()", "@x") has an apostrophe put before it.
+    """
+    return csv_lines([header, *rows])
+
+
+def csv_lines(rows: list[list]) -> str:
+    """The same without a header."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    return buffer.getvalue()
+
+
+def _explained(model: TableModel) -> list[str]:
+    """What each row of coefficients adds to."""
+    plan = model.plan
+    if plan.classes is None:
+        return [plan.target]
+    if len(plan.classes) == 2:
+        return [f"log-odds of {plan.target} = {plan.classes[1]}"]
+    return [f"score of {plan.target} = {name}" for name in plan.classes]

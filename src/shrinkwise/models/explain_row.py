@@ -1,0 +1,90 @@
+"""What each input contributes to one prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shrinkwise.tables import as_frame
+
+from .predictors import LinearPredictor
+from .table_model import TableModel
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The contributions to one prediction, largest first: (input, its value as text, contribution).
+
+    of: what is explained ("price", "log-odds of y = yes"). usual: its value for the reference row, whose features all are at
+    `reference`. here: its value for this row. exact: whether usual and the contributions add up to here. probability: of the
+    class predicted, None for a regression.
+    """
+
+    of: str
+    usual: float
+    here: float
+    contributions: list[tuple[str, str, float]]
+    exact: bool
+    reference: str
+    prediction: str
+    probability: float | None = None
+
+    @property
+    def rest(self) -> float:
+        """What the contributions leave over: 0 for a linear model, what inputs do together for a network."""
+        return self.here - self.usual - sum(value for *_, value in self.contributions)
+
+
+def explain_row(model: TableModel, frame, row: int) -> Explanation:
+    """Explain the prediction of row number `row`, from 0, of a data frame.
+
+    A linear model is a sum, so the contribution of an input is Σ_j w_j (x_j − x̄_j) over its features j, with x̄ the mean of
+    the rows the model was fitted on: exact, in the units of the target (for two classes in log-odds of the second, for
+    several in the score of the class predicted minus the mean score). A network is no sum: the contribution of an input is
+    f(x) − f(x with the features of that input at x̄), and what inputs do together is left over; for classes f is the
+    probability of the class predicted.
+    """
+    frame, plan = as_frame(frame), model.plan
+    x = _dense(model.encoder.transform(frame, needed=model.used)[row : row + 1])[0]
+    function, of = _explained(model, x)
+    inputs, exact = np.array(model.encoder.inputs), isinstance(model.predictor, LinearPredictor)
+    without = np.array([np.where(inputs == i, 0.0, x) for i in range(len(plan.kept))])
+    here, usual = float(function(x[None])[0]), float(function(np.zeros((1, len(x))))[0])
+    parts = here - function(without)
+    weights = np.atleast_2d(model.predictor.feature_weights())
+    used = {int(inputs[j]) for j in np.flatnonzero(weights.any(axis=0))}
+    parts[[i for i in range(len(parts)) if i not in used]] = 0.0  # and not the rounding of a sum
+    order = np.argsort(-np.abs(parts), kind="stable")
+    values = [_value(frame[column.name][row]) if column.name in frame.columns else "not given" for column in plan.kept]
+    reference = "0" if getattr(model.encoder, "sparse", False) else "its mean"
+    shown = [(plan.kept[i].name, values[i], float(parts[i])) for i in order.tolist()]
+    output = model.predictor.output(x[None])
+    said = model.decide(output)[0]
+    if plan.classes is None:
+        return Explanation(of, usual, here, shown, exact, reference, f"{said:.6g}")
+    return Explanation(of, usual, here, shown, exact, reference, str(said), float(output[0].max()))
+
+
+def _explained(model: TableModel, x: np.ndarray):
+    """The function of standardised features (m, q) → (m,) that is explained, and what it is called."""
+    plan, predictor = model.plan, model.predictor
+    if plan.classes is None:
+        return predictor.output, plan.target
+    winner = int(predictor.output(x[None])[0].argmax())
+    if not isinstance(predictor, LinearPredictor):
+        return (lambda X: predictor.output(X)[:, winner]), f"probability of {plan.target} = {plan.classes[winner]}"
+    if len(plan.classes) == 2:
+        coef, intercept = predictor.coef[0], float(np.atleast_1d(predictor.intercept)[0])
+        return (lambda X: X @ coef + intercept), f"log-odds of {plan.target} = {plan.classes[1]}"
+    coef, intercepts = predictor.coef - predictor.coef.mean(axis=0), np.asarray(predictor.intercept)
+    own, shift = coef[winner], float(intercepts[winner] - intercepts.mean())
+    return (lambda X: X @ own + shift), f"score of {plan.target} = {plan.classes[winner]} over the mean score"
+
+
+def _value(value) -> str:
+    return "missing" if value is None or value != value else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _dense(X):
+    return X.toarray() if hasattr(X, "toarray") else X

@@ -1,0 +1,76 @@
+"""score.py: the kept model as one Python file that needs nothing but Python."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any, cast
+
+import numpy as np
+
+from shrinkwise.tables import ColumnPlan
+from shrinkwise.tables.columns.dates import FORMS, ISO, PLAIN, TYPED, written_like
+from shrinkwise.tables.columns.features import filled_as, unseen_as
+from shrinkwise.tables.columns.words import WORDS
+
+from .predictors import LinearPredictor, NetworkPredictor
+from .table_model import TableModel
+
+_PLACE = "MODEL: dict = {}\n"
+
+
+def score_py(model: TableModel) -> str:
+    """The text of score.py: the module `score_template` with the model's rules and numbers written into it."""
+    source = (files("shrinkwise.models") / "score_template.py").read_text(encoding="utf-8")
+    return source.replace(_PLACE, f"MODEL: dict = {_literal(as_numbers(model))}\n", 1)
+
+
+def as_numbers(model: TableModel) -> dict[str, Any]:
+    """A model as texts, numbers and lists: the rules of the inputs it uses, the standardisation, its linear layers."""
+    encoder, plan = model.encoder, model.plan
+    ends = np.cumsum([len(rule["features"]) for rule in encoder.rules])
+    varies = np.split(encoder.varies, ends[:-1])
+    used = [j for j, number in enumerate(encoder.inputs) if number in model.used]
+    (weights, biases), *others = layers(model)
+    return {
+        "target": plan.target,
+        "classes": plan.classes,
+        "words": list(WORDS),
+        "dates": [(pattern, replacement.replace("$", "\\")) for pattern, replacement in PLAIN],
+        "rules": [_rule(plan.kept[i], encoder.rules[i]) for i in sorted(model.used)],
+        "varies": [int(v) for i in sorted(model.used) for v in varies[i]],
+        "mean": encoder.mean[used].tolist(),
+        "scale": encoder.scale[used].tolist(),
+        "layers": [([[row[j] for j in used] for row in weights], biases), *others],
+    }
+
+
+def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
+    """What score.py has to know of an input."""
+    kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock")
+    stated = {"column": column.name, **{name: rule[name] for name in kept if name in rule}}
+    stated |= {"unseen": unseen_as(rule), "filled": filled_as(rule)}
+    if column.kind == "date":
+        known = [] if column.form == TYPED else [column.form]
+        others = list(FORMS) if column.form == TYPED else []
+        stated |= {"forms": [*known, *ISO], "others": others, "like": written_like(column.form)}
+    return stated
+
+
+def layers(model: TableModel) -> list[tuple[list[list[float]], list[float]]]:
+    """(weights, biases) of each linear layer on the standardised features."""
+    predictor = model.predictor
+    if isinstance(predictor, LinearPredictor):
+        return [(np.atleast_2d(predictor.coef).tolist(), np.atleast_1d(predictor.intercept).tolist())]
+    network = cast(NetworkPredictor, predictor)
+    return [(w.tolist(), b.tolist()) for w, b in zip(network.weights, network.biases, strict=True)]
+
+
+def _literal(value: Any, depth: int = 0) -> str:
+    """A Python literal in ASCII, numbers in full precision, one line per list of plain values."""
+    inner = "    " * (depth + 1)
+    if isinstance(value, dict):
+        lines = "".join(f"{inner}{key!a}: {_literal(each, depth + 1)},\n" for key, each in value.items())
+        return f"{{\n{lines}{inner[4:]}}}"
+    if isinstance(value, (list, tuple)) and any(isinstance(each, (list, tuple, dict)) for each in value):
+        return "[\n" + "".join(f"{inner}{_literal(each, depth + 1)},\n" for each in value) + f"{inner[4:]}]"
+    return ascii(value)

@@ -1,0 +1,1 @@
+"""A penalty attached to an optimizer: rules, report, certificate."""

@@ -1,0 +1,172 @@
+"""`attach`: two lines that make any torch optimizer minimise L(θ) + Σ_k λ_k f_k(θ_k), with exact zeros."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+from torch import nn
+
+from shrinkwise.networks.distributed.shards import Part, SharedMap, is_shared
+from shrinkwise.networks.memory.kernels import local
+from shrinkwise.networks.methods.gradient import GradientStepper
+from shrinkwise.networks.methods.metric import MetricStepper
+from shrinkwise.networks.methods.normal_map import NormalMap
+from shrinkwise.networks.optimizers.quirks import arm, check_optimizer, stepper_of
+from shrinkwise.networks.step.normal_map_stepper import NormalMapStepper
+from shrinkwise.networks.step.stepper import Options, Stepper, Term
+from shrinkwise.penalties import Penalty
+
+from .regularization import Regularization
+from .rules import Chosen, Selection, select
+
+_METHODS: dict[str, type[Stepper]] = {cls.method: cls for cls in (NormalMapStepper, MetricStepper, GradientStepper)}
+
+
+def attach(
+    optimizer,
+    model: nn.Module,
+    penalty,
+    *,
+    method: str = "normal_map",
+    schedule=None,
+    start: str = "keep",
+    threshold=None,
+    max_norm=None,
+) -> Regularization:
+    """Make `optimizer` minimise the loss plus a penalty on the model's weights. The training loop stays as it is.
+
+    The loss is whatever is backpropagated; λ f adds to it as written, once a step, however often gradients are accumulated
+    or scaled. Weights that the penalty removes are exactly 0.0. Before the first step nothing changes.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        Any but LBFGS and SparseAdam; the penalty costs least with those of `shrinkwise.optim`, which take it into their own
+        pass. It keeps its class name, its state_dict grows by one tensor a penalised parameter (none
+        for the other methods), and its copies and pickles keep the penalty.
+    model : nn.Module
+    penalty : Penalty, Rule or list of them
+        A bare penalty is for all weights (no biases, normalisations or embeddings); see `rule`.
+    method : "normal_map", "metric" or "gradient"
+        "normal_map": the optimizer trains a latent z with ∇L(w) + (λ/t)(z − w), the model runs on w = prox_{t f}(z); what it
+        settles on satisfies 0 ∈ ∇L(w) + λ ∂f(w). That a given optimizer settles is seen by the certificate, not promised.
+        "metric": no extra memory; after the step the prox in the optimizer's own metric, for SGD, Adam, AdamW, RMSprop and
+        Adagrad. The same λ, with fewer zeros where gradients are noisy.
+        "gradient": λ∇f(w) joins the gradient for the step; for smooth penalties (L2), where it is all that is needed.
+    schedule : callable, optional
+        ``schedule(step)``, step = 0, 1, ..., is the factor of λ at a step: `shrinkwise.networks.warmup`, `ramp` or any
+        function. A step that is skipped does not count; a resumed run goes on at its step (pass the same schedule again).
+    start : "keep" or "shrink"
+        "keep": no weight moves at the first step but by the optimizer. "shrink": the weights themselves become the latents,
+        with .3 of the default t, so that small weights are zero after the first step. For fine-tuning too short to bring a
+        weight to zero, which must travel |w| in steps of about lr.
+    threshold : float > 0, optional
+        t, in units of the weights for L1. By default the mean of |w| (of ‖w_g‖/c_g for groups) of each tensor at its first
+        step, raised where the steps are long against it. It decides the way, not the goal.
+    max_norm : float > 0, optional
+        Clips the norm of the gradient of the whole sum over all parameters. Clipping the gradients of the loss before the
+        step, as is usual, weakens the loss against the penalty: λ is then larger than written.
+
+    Returns a `Regularization`: `report()`, `summary()`, `zeros()`, `value()`, `set_lam()`, `certificate()`, `averaged()`,
+    `polish()`, `refit()`, `detach()`.
+
+    Notes: an optimizer's weight decay acts on w as it did before. Weights changed from outside between steps are taken
+    over with a warning, except through ``param.data``, which torch does not count. Weights averaged over steps (EMA) are
+    not exactly zero: use `averaged()`. The learning rate should decay to zero for the last digits of the certificate. λ,
+    method, threshold and steps are saved with the optimizer, and loading brings them back, as it does for its learning rate.
+    With the normal map a step whose gradients have NaN or infinite entries raises FloatingPointError before anything moves.
+
+    DDP, FSDP2 (``fully_shard``) and tensor parallelism: make the optimizer of the wrapped model and attach in every process;
+    the result is that of one process. Of the sums that this takes all travel in one all_reduce before a step and one after
+    it. What is asked for (`report`, `value`, `certificate` ...) is asked for in every process, with as many batches in each,
+    and is of the whole. Penalties that are sums over weights or groups can be sharded; others are refused. Checkpoints by
+    ``torch.distributed.checkpoint`` resume bit by bit. Lightning, transformers, skorch: ``PenaltyCallback`` in
+    `shrinkwise.networks.lightning`, ``.transformers``, ``.skorch``. Accelerate, Fabric: attach, then ``prepare``, ``setup``.
+
+    References: Qiu, Jiang, Milzarek, arXiv 2305.05828.
+
+    >>> import torch
+    >>> import shrinkwise as sw
+    >>> model = nn.Linear(3, 1)
+    >>> reg = sw.attach(torch.optim.Adam(model.parameters()), model, sw.L1(1e-4))
+    """
+    options = Options(threshold, max_norm, schedule, start)
+    _check(optimizer, model, method, options)
+    selection = select(model, penalty)
+    # An optimizer of `shrinkwise.optim` takes the penalty into its own pass.
+    methods = {**_METHODS, **getattr(type(optimizer).step, "steppers", {})}
+    stepper = methods[method](_terms(optimizer, selection, options), options, selection.left)
+    stepper.check(optimizer)
+    for unused in selection.unused:
+        warnings.warn(f"this rule matches nothing: {unused}", stacklevel=2)
+    stepper.take_over(optimizer)
+    arm(optimizer, stepper)
+    return Regularization(optimizer, model)
+
+
+def attached(optimizer, model: nn.Module | None = None) -> Regularization:
+    """The `Regularization` of an optimizer, for one that was copied or unpickled."""
+    if stepper_of(optimizer) is None:
+        raise ValueError("this optimizer has no penalty attached; call sw.attach(optimizer, model, penalty)")
+    return Regularization(optimizer, model)
+
+
+def _check(optimizer, model, method: str, options: Options) -> None:
+    if method not in _METHODS:
+        raise ValueError(f"expected method as one of {', '.join(map(repr, _METHODS))}, got {method!r}")
+    if options.start not in ("keep", "shrink"):
+        raise ValueError(f"expected start='keep' or 'shrink', got {options.start!r}")
+    if options.schedule is not None and not callable(options.schedule):
+        raise TypeError(f"expected schedule as a function of the step, got {type(options.schedule).__name__}")
+    for name, value in {"threshold": options.threshold, "max_norm": options.max_norm}.items():
+        if value is not None and not (isinstance(value, (int, float)) and 0 < value < math.inf):
+            raise ValueError(f"expected {name} as a number > 0 or None, got {value!r}")
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"expected the model as a torch.nn.Module, got {type(model).__name__}")
+    check_optimizer(optimizer)
+    if stepper_of(optimizer) is not None:
+        raise ValueError(
+            "this optimizer has a penalty attached already; detach() it first, or give all rules in one call"
+        )
+
+
+def _terms(optimizer, selection: Selection, options: Options) -> list[Term]:
+    """A term for each chosen parameter that the optimizer trains; frozen and empty ones go to what is left out."""
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    terms = []
+    for c in selection.chosen:
+        if not c.param.numel():
+            selection.left.append((c.name, "empty"))
+        elif id(c.param) not in trained and not c.param.requires_grad:
+            selection.left.append((c.name, "frozen"))
+        elif id(c.param) not in trained:
+            raise ValueError(
+                f"the optimizer does not train {c.name}; give attach the part of the model that it trains, "
+                f'or leave the parameter out with sw.rule(None, names="{c.name}")'
+            )
+        else:
+            terms.append(Term(c.name, c.param, _normal_map(c), c.rule, c.note))
+            if options.schedule is not None and terms[-1].map.has_fixed:
+                raise ValueError(f"the λ of {c.penalty!r} is fixed in part, so a schedule cannot change it")
+    if not terms:
+        reasons = "; ".join(f"{name}: {why}" for name, why in selection.left[:5])
+        raise ValueError(f"no parameter is left to penalise ({reasons or 'the model has none'})")
+    return terms
+
+
+def _normal_map(chosen: Chosen) -> NormalMap:
+    # anchor="initial" means the weights at this moment.
+    w = chosen.param.detach()
+    penalty: Penalty = chosen.penalty.resolve(w)
+    try:
+        found = SharedMap(penalty, Part(w)) if is_shared(w) else NormalMap(penalty, w.shape)
+        fits = found.prox(local(w), 1.0).shape == local(w).shape
+        reason = "its weights have another shape"
+    except (ValueError, RuntimeError) as error:
+        if is_shared(w) and isinstance(error, RuntimeError):
+            raise  # a process that does not answer
+        fits, reason = False, str(error).splitlines()[0]
+    if not fits:
+        raise ValueError(f"{penalty!r} does not fit {chosen.name} of shape {tuple(w.shape)}: {reason}")
+    return found

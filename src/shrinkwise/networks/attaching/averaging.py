@@ -1,0 +1,113 @@
+"""Averages of weights over steps that keep their zeros: the latents are averaged, and the prox is taken of their average."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+from shrinkwise.networks.distributed.shards import wrap
+from shrinkwise.networks.memory.kernels import local
+from shrinkwise.networks.step.normal_map_stepper import LATENT, THRESHOLD, NormalMapStepper, full_precision
+
+
+class Average:
+    """An exponential moving average of a model's parameters, made by ``reg.averaged(decay)``; updated after every step.
+
+    A penalised tensor is averaged as its latent z and read as prox_{t f}(average of z); the average of the weights themselves
+    has next to no zeros. Other parameters are averaged as they are. Buffers (running statistics) are the model's own.
+
+    ``with average: ...`` puts the averaged weights into the model for the time of the block; `model` is a copy with them.
+    """
+
+    def __init__(self, stepper: NormalMapStepper, optimizer, model: nn.Module, decay: float):
+        if isinstance(decay, bool) or not isinstance(decay, (int, float)) or not 0 < decay < 1:
+            raise ValueError(
+                f"expected decay (the share of the average that a step keeps) between 0 and 1, got {decay!r}"
+            )
+        self.decay, self.updates = float(decay), 0
+        self._stepper, self._optimizer, self._model = stepper, optimizer, model
+        self._maps = {id(term.param): term.map for term in stepper.terms}
+        self._params = dict(model.named_parameters())
+        self._means: dict[str, torch.Tensor] = {}
+        self._thresholds: dict[str, float] = {}
+        self._kept: dict[str, torch.Tensor] | None = None
+        stepper.averages.append(self)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take the present parameters in. The stepper calls it after each step."""
+        self.updates += 1
+        # Without the bias towards the start: the first update is the average itself.
+        share = (1.0 - self.decay) / -math.expm1(self.updates * math.log(self.decay))
+        for name, p in self._params.items():
+            state = self._optimizer.state.get(p, {})
+            value = local(
+                state[LATENT] if LATENT in state and id(p) in self._maps else p.detach().to(full_precision(p))
+            )
+            mean = self._means.get(name)
+            if id(p) in self._maps and LATENT in state:
+                t, before = state[THRESHOLD], self._thresholds.get(name)
+                if mean is not None and before and before != t:
+                    mean = self._maps[id(p)].rescaled(mean, before, t)
+                self._thresholds[name] = t
+            self._means[name] = value.clone() if mean is None else mean.lerp_(value, share)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The averaged parameters by name, zeros included."""
+        if not self.updates:
+            return {name: p.detach().clone() for name, p in self._params.items()}
+        found = {}
+        for name, p in self._params.items():
+            mean = self._means[name]
+            if name in self._thresholds:
+                mean = self._maps[id(p)].prox(mean, self._thresholds[name])
+            found[name] = wrap(mean.to(p.dtype), p)
+        return found
+
+    @property
+    def model(self) -> nn.Module:
+        """A copy of the model with the averaged parameters."""
+        twin = copy.deepcopy(self._model)
+        _fill(dict(twin.named_parameters()), self.weights())
+        return twin
+
+    def __enter__(self) -> nn.Module:
+        self._kept = {name: p.detach().clone() for name, p in self._params.items()}
+        _fill(self._params, self.weights())
+        return self._model
+
+    def __exit__(self, *exception) -> None:
+        kept, self._kept = self._kept, None
+        _fill(self._params, kept or {})
+
+    def stop(self) -> None:
+        """No more updates."""
+        if self in self._stepper.averages:
+            self._stepper.averages.remove(self)
+
+    def state_dict(self) -> dict:
+        """Everything needed to go on: averages, thresholds, number of updates."""
+        return {
+            "updates": self.updates,
+            "decay": self.decay,
+            "means": {name: wrap(mean, self._params[name]) for name, mean in self._means.items()},
+            "thresholds": dict(self._thresholds),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from `state_dict()`."""
+        unknown = sorted(set(state["means"]) ^ (set(self._params) if state["updates"] else set()))
+        if unknown:
+            raise ValueError(f"this average is of another model: {', '.join(unknown[:3])} is in one of the two only")
+        self.updates, self.decay = state["updates"], state["decay"]
+        self._means = {name: local(mean).clone() for name, mean in state["means"].items()}
+        self._thresholds = dict(state["thresholds"])
+
+
+@torch.no_grad()
+def _fill(params: dict[str, nn.Parameter], values: dict[str, torch.Tensor]) -> None:
+    for name, value in values.items():
+        params[name].copy_(value)

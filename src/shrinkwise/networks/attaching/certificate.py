@@ -1,0 +1,199 @@
+"""Is λ enforced? The distance of −∇L(w) to λ ∂f(w), tensor by tensor, from gradients over all the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from shrinkwise.networks.distributed.processes import summed
+from shrinkwise.networks.distributed.shards import Part, is_shared, processes_of, reshard, whole
+from shrinkwise.networks.memory.kernels import local
+from shrinkwise.networks.optimizers.quirks import weight_decay
+from shrinkwise.networks.step.stepper import Term
+
+from .full_pass import at_rest, gradients, has_dropout, losses, slopes
+from .printing import table
+
+# Measured on ReLU networks: an rms residual of .1 λ is good, of .3 λ usable; the largest entry is about λ whatever one does.
+_GOOD, _USABLE = 0.1, 0.3
+_DRAWS_WITH_DROPOUT = 8
+# A gradient at right angles to its weights (first) that the loss does not feel when they are doubled (second) is taken for
+# scale invariance. Both are loose: normalisations add an epsilon to the variance.
+_RIGHT_ANGLE, _UNMOVED = 0.05, 0.01
+
+
+@dataclass(frozen=True)
+class TensorCertificate:
+    """Residual of one penalised tensor in units of λ: root mean square and largest over entries or groups."""
+
+    name: str
+    rms: float
+    largest: float
+    loss_pull: float  # −⟨w, ∇L⟩
+    penalty_pull: float  # ⟨w, λ ∂f(w)⟩, by which λ would equal the former
+    noise: float  # standard error of the gradient over dropout draws, rms, in units of λ; 0 with one draw
+    zeros: int
+    size: int
+    parts: int  # entries or groups that the rms is over
+    scale_invariant: bool
+
+    @property
+    def lam_ratio(self) -> float:
+        """λ_effective/λ = −⟨w, ∇L⟩ / ⟨w, λ ∂f(w)⟩; NaN where w = 0."""
+        return _lam_ratio([self])
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How nearly the weights are stationary for L + λ f: over all tensors, and a sentence on what that means."""
+
+    tensors: list[TensorCertificate]
+    loss: float
+    objective: float
+    rms: float
+    largest: float
+    lam_ratio: float
+    status: str
+
+    def __str__(self) -> str:
+        rows = [
+            (
+                t.name,
+                f"{t.zeros} of {t.size}",
+                f"{t.rms:.2g}",
+                f"{t.largest:.2g}",
+                "" if math.isnan(t.lam_ratio) else f"{t.lam_ratio:.4f}",
+                f"{t.noise:.1g}" if t.noise else "",
+                "scale-invariant" if t.scale_invariant else "",
+            )
+            for t in self.tensors
+        ]
+        header = ("tensor", "exact zeros", "KKT/λ rms", "KKT/λ max", "λ_effective/λ", "noise/λ", "note")
+        return f"{table(header, rows)}\n\nL = {self.loss:.6g}, L + λf = {self.objective:.6g}. {self.status}"
+
+
+def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, draws: int | None) -> Certificate:
+    """The certificate of the given terms; see `Regularization.certificate`."""
+    terms = [term for term in terms if term.param.requires_grad]
+    draws = draws if draws is not None else _DRAWS_WITH_DROPOUT if has_dropout(model) else 1
+    params = [term.param for term in terms]
+    with at_rest(model, noise=True):
+        found = gradients(model, params, loss_fn, loader, draws)
+    with at_rest(model, noise=True, batch_statistics=True):
+        invariant = _scale_invariant(model, params, next(losses(model, loss_fn, loader))[0])
+    decays = {id(p): weight_decay(optimizer, group) for group in optimizer.param_groups for p in group["params"]}
+    tensors = [
+        _certify_tensor(term, whole(g), whole(error), decays.get(id(term.param), (0.0, 0.0))[0], flat)
+        for term, g, error, flat in zip(terms, found.mean, found.error, invariant, strict=True)
+    ]
+    decayed = any(decays.get(id(term.param), (0.0, 0.0))[1] for term in terms)
+    value = sum(term.value() for term in terms)
+    counted = [t for t in tensors if not t.scale_invariant]
+    rms = math.sqrt(sum(t.parts * t.rms**2 for t in counted) / max(sum(t.parts for t in counted), 1))
+    largest = max((t.largest for t in counted), default=0.0)
+    ratio = _lam_ratio(counted)
+    status = _status(rms, ratio, [t.name for t in tensors if t.scale_invariant], decayed)
+    return Certificate(tensors, found.loss, found.loss + value, rms, largest, ratio, status)
+
+
+def lam_scale(normal_map) -> float:
+    """What "in units of λ" divides by: λ, the mean of several; for a sum the total of its terms' λ; 1 where that is 0."""
+    if isinstance(normal_map.lam, torch.Tensor):
+        return float(normal_map.lam.mean()) * normal_map.factor or 1.0
+    penalty = normal_map.penalty
+    terms = penalty.scaled_terms() if hasattr(penalty, "scaled_terms") else (penalty,)
+    return float(sum(term.lam for term in terms)) or 1.0
+
+
+def _certify_tensor(term: Term, gradient, error, coupled: float, invariant: bool) -> TensorCertificate:
+    w, penalty = term.whole().to(gradient.dtype), term.map.penalty
+    scale = lam_scale(term.map)
+    gradient = gradient + coupled * w  # coupled weight decay is part of the loss that is minimised
+    residual = penalty.violation(w, gradient) / scale
+    with torch.enable_grad():
+        free = w.clone().requires_grad_()
+        pull = torch.autograd.grad(penalty.value(free), free)[0]
+    return TensorCertificate(
+        name=term.name,
+        rms=float(residual.square().mean().sqrt()),
+        largest=float(residual.max()),
+        loss_pull=-float((w * gradient).sum()),
+        penalty_pull=float((w * pull).sum()),
+        noise=float(error.square().mean().sqrt()) / scale,
+        zeros=int((w == 0).sum()),
+        size=w.numel(),
+        parts=residual.numel(),
+        scale_invariant=invariant,
+    )
+
+
+def _lam_ratio(tensors: list[TensorCertificate]) -> float:
+    pull = sum(t.penalty_pull for t in tensors)
+    return sum(t.loss_pull for t in tensors) / pull if pull else math.nan
+
+
+def _status(rms: float, ratio: float, invariant: list[str], decayed: bool) -> str:
+    measured = f"KKT residual {rms:.2g} of λ (rms)" + ("" if math.isnan(ratio) else f", λ_effective/λ = {ratio:.4f}")
+    if not rms <= _USABLE:
+        text = f"Not converged: {measured}; train longer or let the learning rate decay."
+    elif rms <= _GOOD:
+        text = f"λ is enforced: {measured}."
+    else:
+        text = f"λ is nearly enforced: {measured}; more training tightens it."
+    if decayed:
+        text += (
+            " The optimizer's decoupled weight decay is not part of L + λf, so the residual does not vanish with it."
+        )
+    if invariant:
+        text += (
+            f" The loss does not depend on the scale of {', '.join(invariant)} (a normalisation follows), so no λ > 0 has a "
+            "stationary point there: penalise the gain of the norm layer instead, or constrain the norm."
+        )
+    return text
+
+
+def _scale_invariant(model: nn.Module, params: list[nn.Parameter], loss: Callable[[], torch.Tensor]) -> list[bool]:
+    """Whether doubling a tensor leaves the loss alone although moving it elsewhere by as much does not, for each."""
+    processes = processes_of(model)
+
+    def mean_loss() -> float:
+        torch.manual_seed(0)  # the same dropout draw each time
+        reshard(model)
+        here = loss().double()
+        return float(summed(here, processes) / summed(torch.ones_like(here), processes))
+
+    with torch.enable_grad():
+        torch.manual_seed(0)
+        found = slopes(model, params, loss())
+    return [g is not None and _is_scale_invariant(p, whole(g), mean_loss) for p, g in zip(params, found, strict=True)]
+
+
+@torch.no_grad()
+def _is_scale_invariant(param: nn.Parameter, gradient: torch.Tensor, mean_loss: Callable[[], float]) -> bool:
+    w = whole(param.detach()).clone()
+    lengths = float(gradient.norm() * w.norm())
+    if not lengths or abs(float((gradient * w).sum())) > _RIGHT_ANGLE * lengths:
+        return False
+
+    def at(weights: torch.Tensor) -> float:
+        if is_shared(param):  # FSDP2 gathers from this very memory
+            local(param).copy_(Part(param).cut(weights))
+        else:
+            param.data = weights
+        return mean_loss()
+
+    kept = param.data
+    torch.manual_seed(0)  # the same direction in all processes
+    aside = torch.randn_like(w)
+    try:
+        here, doubled, moved = at(w), at(2 * w), at(w + aside * (w.norm() / aside.norm()))
+    finally:
+        if is_shared(param):
+            local(param).copy_(Part(param).cut(w))
+        else:
+            param.data = kept
+    return abs(doubled - here) <= _UNMOVED * abs(moved - here)

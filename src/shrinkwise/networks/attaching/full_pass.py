@@ -1,0 +1,138 @@
+"""The loss and its gradients over all the data, with the model at rest: what certificates and polishing are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+
+from shrinkwise.networks.distributed.processes import summed
+from shrinkwise.networks.distributed.shards import processes_of
+
+
+@dataclass
+class Gradients:
+    """Mean gradient of each tensor over the data and over the draws, and the standard error of the latter."""
+
+    mean: list[torch.Tensor]
+    error: list[torch.Tensor]
+    loss: float
+
+
+def gradients(model: nn.Module, params: list[nn.Parameter], loss_fn, loader, draws: int = 1) -> Gradients:
+    """Gradients of the mean loss over all the data, averaged over `draws` passes."""
+    kinds = [torch.float64 if p.dtype == torch.float64 else torch.float32 for p in params]
+    mean = [torch.zeros_like(p, dtype=kind) for p, kind in zip(params, kinds, strict=True)]
+    spread = [torch.zeros_like(m) for m in mean]
+    total_loss = 0.0
+    for draw in range(1, draws + 1):
+        drawn, weight, loss_sum = [torch.zeros_like(m) for m in mean], 0.0, 0.0
+        for batch_loss, size in losses(model, loss_fn, loader):
+            with torch.enable_grad():
+                loss = _differentiable(batch_loss())
+                processes, samples, batch_sum = _together(model, size, loss.detach())
+                # The mean over processes of loss · share is the mean over the samples of all of them.
+                share = size * processes / samples
+                for total, g in zip(drawn, slopes(model, params, loss * share), strict=True):
+                    if g is not None:
+                        total.add_(g.to(total.dtype), alpha=samples)
+            weight, loss_sum = weight + samples, loss_sum + batch_sum
+        total_loss += loss_sum / _some(weight)
+        for m, s, total in zip(mean, spread, drawn, strict=True):  # Welford's running mean and sum of squares
+            delta = total / weight - m
+            m.add_(delta / draw)
+            s.add_(delta * (total / weight - m))
+    error = [(s / max(draws * (draws - 1), 1)).sqrt() for s in spread]
+    return Gradients(mean, error, total_loss / draws)
+
+
+@torch.no_grad()
+def mean_loss(model: nn.Module, loss_fn, loader) -> float:
+    """The mean loss over all the data."""
+    total, weight = 0.0, 0.0
+    for batch_loss, size in losses(model, loss_fn, loader):
+        _, samples, batch_sum = _together(model, size, batch_loss())
+        total, weight = total + batch_sum, weight + samples
+    return total / _some(weight)
+
+
+def slopes(model: nn.Module, params: list[nn.Parameter], loss: torch.Tensor) -> list[torch.Tensor | None]:
+    """∇ loss; with DDP or FSDP2 averaged over the processes, which their hooks do in a backward pass."""
+    if not processes_of(model):
+        return list(torch.autograd.grad(loss, params, allow_unused=True))
+    kept = [(p, p.grad) for p in params]
+    others = [p for p in model.parameters() if p.requires_grad and not any(p is q for q in params)]
+    kept += [(p, p.grad) for p in others]
+    try:
+        for p, _ in kept:
+            p.grad = None
+        loss.backward()
+        return [p.grad for p in params]
+    finally:
+        for p, grad in kept:
+            p.grad = grad
+
+
+def _together(model: nn.Module, size: int, loss) -> tuple[float, float, float]:
+    """(processes, samples, sum of the losses of the samples) of a batch of which each process has a part."""
+    mine = torch.tensor([1.0, size, size * float(loss)], dtype=torch.float64, device=getattr(loss, "device", None))
+    processes, samples, batch_sum = summed(mine, processes_of(model)).tolist()
+    return processes, samples, batch_sum
+
+
+def losses(model: nn.Module, loss_fn, loader) -> Iterator[tuple[Callable[[], torch.Tensor], int]]:
+    """(function that gives the mean loss of a batch, number of samples in it), batch by batch."""
+    if loader is None:
+        yield loss_fn, 1
+        return
+    for x, y in loader:
+        yield partial(_batch_loss, model, loss_fn, x, y), len(x)
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Whether a module of the model is a dropout."""
+    return any("dropout" in type(module).__name__.lower() for module in model.modules())
+
+
+@contextmanager
+def at_rest(model: nn.Module, *, noise: bool, batch_statistics: bool = False):
+    """Normalisations at their running statistics, dropout on where `noise`; modes, buffers and random state are put back.
+
+    With `batch_statistics` the normalisations work as in training.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
+    with torch.random.fork_rng(devices=devices):
+        model.train(noise)
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._NormBase):
+                module.train(batch_statistics)
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            with torch.no_grad():
+                for buffer, saved in buffers:
+                    buffer.copy_(saved)
+
+
+def _batch_loss(model: nn.Module, loss_fn, x, y) -> torch.Tensor:
+    return loss_fn(model(x), y)
+
+
+def _differentiable(loss) -> torch.Tensor:
+    if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
+        raise ValueError("expected the loss as a tensor with gradients: return it before any backward() or item()")
+    return loss
+
+
+def _some(weight: float) -> float:
+    if not weight:
+        raise ValueError("the loader gave no batch; a generator is empty the second time, give a list or a DataLoader")
+    return weight

@@ -1,0 +1,30 @@
+"""The penalty of a whole model as a differentiable number, for those who add it to the loss themselves."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from shrinkwise.networks.distributed.shards import whole
+
+from .rules import select
+
+
+def penalty(model: nn.Module, rules) -> torch.Tensor:
+    """Σ_k λ_k f_k(θ_k) over the parameters that the rules choose, as a scalar with gradients.
+
+    ``loss + penalty(model, sw.L2(1e-3))`` is exact for smooth penalties. For L1 and groups it gives the right objective
+    but, under any optimizer, **no exact zeros**: weights hover about 0 with the step size. It acts on every backward call
+    (accumulating gradients over k batches multiplies it by k unless the loss is divided by k), gradient clipping clips it
+    too, and a GradScaler scales it with the loss. `attach` has none of these limits.
+
+    Parameters
+    ----------
+    model : nn.Module
+    rules : Penalty, Rule or list of them
+        As for `attach`.
+    """
+    chosen = select(model, rules).chosen
+    if not chosen:
+        raise ValueError(f"the rules choose no parameter of this {type(model).__name__}; print(model) shows its names")
+    return sum(c.penalty.value(whole(c.param)) for c in chosen)

@@ -1,0 +1,203 @@
+"""What can be asked of an attached penalty: reports, certificates, λ, averages, polishing, refitting."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from shrinkwise.networks.distributed.shards import reshard
+from shrinkwise.networks.optimizers.quirks import arm, disarm, stepper_of
+from shrinkwise.networks.step.normal_map_stepper import NormalMapStepper
+from shrinkwise.networks.step.stepper import Options, Term
+
+from .averaging import Average
+from .certificate import Certificate, certify
+from .polish import Polish, polish
+from .report import Report, describe
+from .support import SupportStepper
+
+
+class Regularization:
+    """What `attach` did to an optimizer, and what can be asked of it."""
+
+    def __init__(self, optimizer, model: nn.Module | None):
+        self.optimizer = optimizer
+        self.model = model
+        self._stepper = stepper_of(optimizer)
+
+    @property
+    def method(self) -> str:
+        """How the penalty acts: "normal_map", "metric" or "gradient"; "refit" while the support is trained without it."""
+        return self._stepper.method
+
+    @property
+    def terms(self) -> list[Term]:
+        """The penalised parameters, weights in place even if a step was interrupted."""
+        self._stepper.undo()
+        if self.model is not None:
+            reshard(self.model)
+            own = {id(p) for p in self.model.parameters()}
+            gone = [term.name for term in self._stepper.terms if id(term.param) not in own]
+            if gone:
+                raise ValueError(
+                    f"{gone[0]} is no parameter of the model any more: it was made anew after attach; make the optimizer of "
+                    "its new parameters and attach again"
+                )
+        return self._stepper.terms
+
+    # --- what is so ------------------------------------------------------------------------------------
+    def report(self) -> Report:
+        """What is penalised, by what, how much of it is zero, what is not penalised and why. Prints as a table."""
+        return describe(self.terms, self._stepper, self.optimizer)
+
+    def summary(self) -> str:
+        """One sentence: how many weights are exactly zero, in how many tensors, by which method, and the penalty now."""
+        report = self.report()
+        groups = [(t.zero_groups, t.groups) for t in report.tensors if t.groups is not None]
+        whole = f", {sum(z for z, _ in groups)} of {sum(n for _, n in groups)} groups" if groups else ""  # type: ignore[misc]
+        count = len(report.tensors)
+        return (
+            f"{report.zeros} of {report.size} penalised weights ({100 * report.zeros / max(report.size, 1):.1f} %){whole} "
+            f"in {count} {'tensor' if count == 1 else 'tensors'} are exactly zero after {report.steps} steps of "
+            f"{type(self.optimizer).__name__} with method {self.method!r}; the penalty is {report.value:.6g}."
+        )
+
+    def value(self) -> float:
+        """Σ_k λ_k f_k at the current weights."""
+        return sum(term.value() for term in self.terms)
+
+    def zeros(self) -> dict[str, int]:
+        """Number of weights that are exactly 0.0, by name of the penalised parameter."""
+        return {term.name: int((term.whole() == 0).sum()) for term in self.terms}
+
+    # --- what is changed -------------------------------------------------------------------------------
+    def set_lam(self, lam, *, rule: int | None = None) -> None:
+        """Give λ another value from the next step on; no weight moves at once. A sum's λ multiplies all its terms.
+
+        Parameters
+        ----------
+        lam : float ≥ 0, or a tensor of them
+            A tensor has one λ a weight for L1, L2 and ElasticNet (the shape of the weights), one a group for GroupLasso.
+        rule : int, optional
+            Number of the rule as in the report, from 1; needed when there are several.
+
+        A schedule goes on multiplying it.
+        """
+        numbers_used = sorted({term.rule + 1 for term in self._stepper.terms})
+        if rule is None and len(numbers_used) > 1:
+            raise ValueError(f"there are several penalties; say which one with rule= (one of {numbers_used})")
+        chosen = [term for term in self._stepper.terms if rule is None or term.rule + 1 == rule]
+        if not chosen:
+            raise ValueError(f"rule {rule} penalises nothing; expected one of {numbers_used}")
+        for term in chosen:
+            if term.map.has_fixed:
+                raise ValueError(
+                    f"the λ of {term.map.penalty!r} is fixed in part and cannot be changed during training"
+                )
+            try:
+                term.map.checked(lam)
+            except ValueError as error:
+                raise ValueError(f"{term.name}: {error}") from None
+        for term in chosen:
+            term.map.set_lam(lam)
+
+    def averaged(self, decay: float = 0.999) -> Average:
+        """Start an exponential moving average of the weights that keeps zeros: see `Average`.
+
+        Parameters
+        ----------
+        decay : float between 0 and 1
+            The share of the average that a step keeps: about the last 1/(1 − decay) steps count.
+        """
+        if not isinstance(self._stepper, NormalMapStepper):
+            raise ValueError(
+                f"method {self.method!r} keeps no latent, and an average of weights has no exact zeros; use "
+                "method='normal_map'"
+            )
+        self._check_attached()
+        return Average(self._stepper, self.optimizer, self._need_model(), decay)
+
+    def polish(self, loss_fn, loader=None, steps: int = 100) -> Polish:
+        """Settle the weights at λ by proximal gradient steps on all the data (FISTA with restart); train first.
+
+        Parameters
+        ----------
+        loss_fn, loader : as for `certificate`
+            All the data, as given by `certificate`.
+        steps : int ≥ 1
+            Each takes a pass for the gradient and one or more for the loss.
+
+        The weights end where L + λf was smallest, never above where they were. Dropout is off and normalisations work with
+        their running statistics, so L is that of the model in evaluation. All parameters of the optimizer take part. On a
+        network it is mostly more training: read F before and after. Returns a `Polish`.
+        """
+        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+            raise ValueError(f"expected steps as an integer ≥ 1, got {steps!r}")
+        self._check_attached()
+        if self.method == "refit":
+            raise ValueError("polish is for penalised weights, and refit has switched the penalty off")
+        done = polish(self._need_model(), self.optimizer, self.terms, loss_fn, loader, steps)
+        if isinstance(self._stepper, NormalMapStepper):
+            self._stepper.reseed(self.optimizer)
+        return done
+
+    def refit(self) -> None:
+        """From now on the training loop trains the support alone: the penalty is off, and what is zero stays exactly zero.
+
+        The penalty shrinks what it keeps; some epochs of this undo it. A weight decay of the optimizer goes on. To be called
+        again before a checkpoint that was saved during it is loaded.
+        """
+        self._check_attached()
+        terms, old = self.terms, self._stepper
+        old.forget(self.optimizer)
+        for term in terms:
+            term.map.factor = 0.0
+        disarm(self.optimizer)
+        self._stepper = SupportStepper(terms, Options(), old.left)
+        self._stepper.notes = [*old.notes, "the penalty is off and the support is trained alone"]
+        arm(self.optimizer, self._stepper)
+
+    def certificate(self, loss_fn, loader=None, *, draws: int | None = None) -> Certificate:
+        """How nearly 0 ∈ ∇L(w) + λ ∂f(w) holds, tensor by tensor, from gradients over all the data.
+
+        Parameters
+        ----------
+        loss_fn : callable
+            With a loader ``loss_fn(model(x), y)``, the mean loss of a batch; without one ``loss_fn()``, the mean loss over
+            all data as a tensor, not yet backpropagated.
+        loader : iterable of (x, y), optional
+            All the data, once.
+        draws : int, optional
+            Passes to average over; by default 1, and 8 where the model has dropout layers in training mode.
+
+        Normalisations are frozen at their running statistics; whether a tensor is scale-invariant is seen with those of the
+        first batch. Gradients, weights, buffers and the random state are left as they were.
+        """
+        return certify(self._need_model(), self.optimizer, self.terms, loss_fn, loader, draws)
+
+    def compact(self, example):
+        """The model without what is exactly zero, and the proof that its outputs are equal: see `compact`."""
+        from shrinkwise.networks.compact import compact
+
+        self.terms  # noqa: B018  the weights in place, even if a step was interrupted
+        return compact(self._need_model(), example)
+
+    def detach(self) -> None:
+        """Stop penalising. The weights stay as they are; zeros will move again when training goes on."""
+        self._check_attached()
+        self._stepper.forget(self.optimizer)
+        self._stepper.notes.append("the penalty was detached")
+        disarm(self.optimizer)
+
+    def _check_attached(self) -> None:
+        if stepper_of(self.optimizer) is not self._stepper:
+            raise ValueError("this penalty is detached already")
+
+    def _need_model(self) -> nn.Module:
+        if self.model is None:
+            raise ValueError("the model is needed here: sw.networks.attached(optimizer, model)")
+        return self.model
+
+    def __str__(self) -> str:
+        return str(self.report())
+
+    __repr__ = __str__

@@ -1,0 +1,100 @@
+"""What was done to a model, as a result that prints itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shrinkwise.networks.step.normal_map_stepper import THRESHOLD
+from shrinkwise.networks.step.stepper import Stepper, Term
+
+from .printing import table
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """One penalised parameter. `groups` and `zero_groups` are None for penalties without groups."""
+
+    name: str
+    shape: tuple[int, ...]
+    penalty: str
+    rule: int
+    zeros: int
+    size: int
+    zero_groups: int | None
+    groups: int | None
+    threshold: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The penalised parameters, those left out with the reason, what happened since, and Σ λ f(w)."""
+
+    tensors: list[TensorReport]
+    left: list[tuple[str, str]]
+    notes: list[str]
+    value: float
+    method: str = "normal_map"
+    steps: int = 0
+
+    @property
+    def zeros(self) -> int:
+        """Exact zeros among the penalised weights."""
+        return sum(t.zeros for t in self.tensors)
+
+    @property
+    def size(self) -> int:
+        """Penalised weights."""
+        return sum(t.size for t in self.tensors)
+
+    def _threshold(self, tensor: TensorReport) -> str:
+        if self.method != "normal_map":
+            return ""
+        return "at the first step" if tensor.threshold is None else f"{tensor.threshold:.3g}"
+
+    def __str__(self) -> str:
+        rows = [
+            (
+                t.name,
+                "×".join(map(str, t.shape)) or "1",
+                t.penalty,
+                t.rule if len({other.rule for other in self.tensors}) > 1 else "",
+                f"{t.zeros} of {t.size}",
+                "" if t.groups is None else f"{t.zero_groups} of {t.groups}",
+                self._threshold(t),
+                t.note,
+            )
+            for t in self.tensors
+        ]
+        header = ("penalised", "shape", "penalty", "rule", "exact zeros", "zero groups", "threshold", "note")
+        parts = [table(header, rows)]
+        if self.left:
+            parts.append(table(("not penalised", "why"), self.left))
+        parts.append(
+            f"{self.zeros} of {self.size} penalised weights are exactly zero; the penalty is {self.value:.6g}."
+        )
+        return "\n\n".join(parts) + "".join(f"\nNote: {note}." for note in self.notes)
+
+
+def describe(terms: list[Term], stepper: Stepper, optimizer) -> Report:
+    """The report of an attached optimizer."""
+    tensors = []
+    for term in terms:
+        w, groups = term.whole(), term.map.penalty.groups
+        norms = None if groups is None else groups.norms(w)
+        tensors.append(
+            TensorReport(
+                name=term.name,
+                shape=tuple(w.shape),
+                penalty=repr(term.map.penalty),
+                rule=term.rule + 1,
+                zeros=int((w == 0).sum()),
+                size=w.numel(),
+                zero_groups=None if norms is None else int((norms == 0).sum()),
+                groups=None if norms is None else norms.numel(),
+                threshold=optimizer.state.get(term.param, {}).get(THRESHOLD, stepper.options.threshold),
+                note=term.note,
+            )
+        )
+    value = sum(term.value() for term in terms)
+    return Report(tensors, stepper.left, stepper.notes, value, stepper.method, stepper.steps)

@@ -1,0 +1,1 @@
+"""How a penalty enters the step: normal map, metric, gradient."""

@@ -1,0 +1,56 @@
+"""The penalty's gradient added to the parameters' before the step: for smooth penalties, which need no more."""
+
+from __future__ import annotations
+
+import torch
+
+from shrinkwise.networks.distributed.shards import wrap
+from shrinkwise.networks.memory.kernels import local
+from shrinkwise.networks.optimizers.quirks import gradient_scale
+from shrinkwise.networks.step.stepper import Flight, Moving, Stepper
+from shrinkwise.penalties import Constraint, Penalty
+
+
+class GradientStepper(Stepper):
+    """The optimizer's own step with ∇L(w) + λ ∇f(w)."""
+
+    method = "gradient"
+
+    def check(self, optimizer) -> None:
+        """One sentence for a penalty that is not smooth, and for what only the normal map has."""
+        for term in self.terms:
+            if not is_smooth(term.map.penalty, tuple(term.param.shape)):
+                raise ValueError(
+                    f"{term.map.penalty!r} has kinks or bounds, at which a gradient makes no exact zeros; use "
+                    "method='normal_map' or 'metric'"
+                )
+        if self.options.threshold is not None or self.options.start != "keep":
+            raise ValueError(
+                "method='gradient' has no threshold and no start, which are the normal map's; leave them out"
+            )
+
+    def lift(self, optimizer, moving: list[Moving]) -> None:
+        """Lend the sum of both gradients."""
+        scale, flights = float(gradient_scale(optimizer)), []
+        for term, group, grad, _ in moving:
+            with torch.enable_grad():
+                w = local(term.param).detach().requires_grad_()
+                (slope,) = torch.autograd.grad(term.map.penalty_here.value(w), w)
+            lent = local(grad) + scale * slope.to(grad.dtype)
+            flights.append(Flight(term, group, grad, wrap(lent, term.param)))
+        self._flights = flights
+        for flight in flights:
+            flight.term.param.grad = flight.lent
+
+
+def is_smooth(penalty: Penalty, shape: tuple) -> bool:
+    """Whether the penalty is differentiable, as its pieces say, or as it looks from zero."""
+    if isinstance(penalty, Constraint):
+        return False
+    pieces = penalty.pieces(torch.zeros(shape, dtype=torch.float64))
+    if pieces is not None:
+        return not pieces.kinked and not pieces.bounded
+    # f(εv) + f(−εv) − 2f(0) falls as ε at a kink, as ε² where f is smooth. All kinks known have zero among their places.
+    v = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    bend = [float(penalty.value(e * v) + penalty.value(-e * v) - 2 * penalty.value(0 * v)) for e in (1e-3, 2e-3)]
+    return not bend[1] > 0 or bend[0] / bend[1] < 0.375

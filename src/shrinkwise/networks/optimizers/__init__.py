@@ -1,0 +1,1 @@
+"""Optimizers: their quirks and fused steps."""

@@ -1,0 +1,305 @@
+"""`NetworkPath`: a network at every λ of a grid, from dense to empty, and the λ that held-out rows choose."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from shrinkwise.networks.attaching.rules import as_rules
+from shrinkwise.penalties.contract import check_lam
+from shrinkwise.selection import folds, mean_and_se, one_standard_error
+
+from .checkpoint import Folder, Shelf, fingerprint
+from .progress import Bar
+from .run import PathRun, Recipe, shares
+from .training import Rows, Training, outputs
+
+# A single validation part is cut into so many blocks of rows, whose spread gives the standard error.
+_BLOCKS = 10
+# Where a network holds on to its weights beyond λ_max, the grid goes on upwards to this many times λ_max.
+_FURTHEST = 1e4
+
+
+class NetworkPath:
+    """Train a network with L(θ) + λ f(θ) at every λ of a grid, warm-started from dense to sparse, and choose λ.
+
+    The network is trained without penalty first, then at the smallest λ, the next larger one, and so on until nothing is
+    left, each time from the weights before. The latents of `attach` stay, so that a change of λ moves no weight at once.
+    Held-out rows score every λ; the path on all rows then gives the model at the chosen one.
+
+    Parameters
+    ----------
+    make_model : callable
+        ``make_model()`` gives a new torch.nn.Module with its random start.
+    penalty : Penalty, Rule or list of them
+        As for `attach`. λ is replaced along the grid; of several rules it is that of the first, and the others keep their
+        ratio to it. Constraints and penalties with ``.fixed()`` stay as they are, also before the first λ.
+    loss : callable
+        ``loss(model(x), y)``, the mean loss of a batch.
+    lambdas : array (L,), optional
+        The grid, > 0. By default `n_lambdas` values from λ_max down to `lambda_min_ratio` λ_max, equally spaced in log λ.
+        λ_max is the smallest λ for which zero is stationary: for each penalised tensor from the full gradient where it is
+        zero and what is unpenalised was trained on beside it, the largest of them. For one layer that is exact. A deeper
+        network holds on to weights beyond it: the grid goes on by the same factor until nothing is left, and ends there if
+        that is before λ_max.
+    cv : float, int, splitter or iterable of (train, test)
+        Share of rows held out once (stratified where y has integer classes), number of shuffled folds, or any scikit-learn
+        splitter: by groups, in the order of time, ...
+    seeds : int ≥ 1
+        Random starts. Scores are means over them; the model kept is the one with the lowest L + λf on all rows.
+    select : "best" or "1se"
+        The λ of the best mean score, or the strongest within one standard error of it.
+    refit : bool
+        Score and keep networks that were trained on with all penalties and constraints off and their zeros held, which undoes
+        the shrinkage.
+    score : callable, optional
+        ``score(model(x), y)`` of held-out rows, lower is better; by default the loss.
+    training : Training, optional
+        Optimizer, epochs, batch size.
+    folder : path, optional
+        Checkpoints go there after every λ; fitting again with the same data and settings goes on from them, with the same
+        results bit by bit as without the interruption.
+    random_state : int
+        Of the starts, batches and folds.
+    verbose : bool
+        Draw a progress bar.
+
+    Attributes
+    ----------
+    lambdas_ : (L,) decreasing;  lambda_max_ : as above, None for a given grid.
+    scores_, scores_se_ : (L,) mean held-out score and its standard error, over folds or, for a single validation part, over
+        ten blocks of its rows;  part_scores_ : (L, parts, seeds).
+    lambda_best_, lambda_1se_, lambda_ : both choices, and the one kept.
+    kept_ : (L,) groups (weights, for penalties without groups) that are not zero in the network trained on all rows;
+        zeros_ : (L,) its exact zeros, of n_weights_;  objectives_ : (L,) its L + λf.
+    best_model_ : torch.nn.Module at lambda_, in evaluation mode;  seed_ : which start.
+
+    Notes: costs (folds · seeds + seeds) paths of L · epochs passes, and twice the passes in the folds with `refit`. The
+    network's weights at every λ are kept until `fit` ends, in memory or in the folder.
+
+    References: warm starts from dense to sparse: Lemhadri, Ruan, Abraham, Tibshirani, LassoNet, JMLR 2021.
+    """
+
+    def __init__(
+        self,
+        make_model,
+        penalty,
+        loss,
+        *,
+        lambdas=None,
+        n_lambdas: int = 30,
+        lambda_min_ratio: float = 1e-3,
+        cv=0.2,
+        seeds: int = 1,
+        select: str = "best",
+        refit: bool = False,
+        score=None,
+        training: Training | None = None,
+        folder=None,
+        random_state: int = 0,
+        verbose: bool = False,
+    ):
+        self.make_model, self.penalty, self.loss = make_model, penalty, loss
+        self.lambdas, self.n_lambdas, self.lambda_min_ratio = lambdas, n_lambdas, lambda_min_ratio
+        self.cv, self.seeds, self.select, self.refit, self.score = cv, seeds, select, refit, score
+        self.training, self.folder, self.random_state, self.verbose = training, folder, random_state, verbose
+
+    def fit(self, X, y=None, groups=None) -> NetworkPath:
+        """Train along the path.
+
+        Parameters
+        ----------
+        X, y : arrays or tensors (n, ...)
+            Numbers, without NaN; floating-point ones are brought to the model's precision, integers to int64. Or X alone: a
+            DataLoader or Dataset of (x, y), read once into memory.
+        groups : (n,), optional
+            For a splitter by groups.
+        """
+        given, recipe = self._checked(), self._recipe()
+        rows = Rows.of(X, y)
+        splits = _splits(self.cv, rows, groups, self.random_state)
+        shelf = self._shelf(recipe, rows, splits)
+        planned = self.n_lambdas if given is None else len(given)
+        with Bar("λ path", planned * self.seeds * (len(splits) + 1), self.verbose) as bar:
+            whole = [PathRun(recipe, rows, self._seed(0), shelf, "all-0", keep=True)]
+            if given is None:
+                self.lambda_max_, records = self._explore(whole[0], shelf, bar)
+                grid = np.array([record.lam for record in records])
+            else:
+                self.lambda_max_, grid = None, given[::-1]
+                records = self._walk(whole[0], grid, bar)
+            bar.expect(len(grid) * self.seeds * (len(splits) + 1))
+            held_out = self._held_out(recipe, rows, splits, grid, shelf, bar)
+            all_records = [records]
+            for k in range(1, self.seeds):
+                whole.append(PathRun(recipe, rows, self._seed(k), shelf, f"all-{k}", keep=True))
+                all_records.append(self._walk(whole[k], grid, bar))
+        self._choose(grid, held_out)
+        self._keep(whole, all_records)
+        return self
+
+    def plot(self, ax=None):
+        """The held-out score and what is kept, over λ; needs matplotlib."""
+        from shrinkwise.figures import network_path
+
+        return network_path(
+            self.lambdas_, self.scores_, self.scores_se_, self.kept_, best=self.lambda_best_, chosen=self.lambda_, ax=ax
+        )
+
+    # --- what is asked ---------------------------------------------------------------------------------
+    def _checked(self) -> np.ndarray | None:
+        """The grid given, decreasing; a sentence for what cannot be fitted."""
+        for name in ("make_model", "loss"):
+            if not callable(getattr(self, name)):
+                raise TypeError(f"expected {name} as a function, got {type(getattr(self, name)).__name__}")
+        if isinstance(self.make_model, torch.nn.Module):
+            raise TypeError("expected make_model as a function that makes a new model, got a model: lambda: MyModel()")
+        for name in ("n_lambdas", "seeds"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+                raise ValueError(f"expected {name} as an integer ≥ 1, got {value!r}")
+        if not 0 < self.lambda_min_ratio < 1:
+            raise ValueError(
+                f"expected lambda_min_ratio (the smallest λ over λ_max) between 0 and 1, got {self.lambda_min_ratio!r}"
+            )
+        if self.select not in ("best", "1se"):
+            raise ValueError(f'expected select="best" or "1se", got {self.select!r}')
+        if self.lambdas is None:
+            return None
+        grid = np.asarray(self.lambdas, dtype=float)
+        if grid.ndim != 1 or not grid.size:
+            raise ValueError(f"expected lambdas as a list of at least one λ, got shape {grid.shape}")
+        for lam in grid:
+            check_lam(float(lam))
+        if len(np.unique(grid)) != len(grid) or grid.min() == 0:
+            raise ValueError("expected lambdas > 0 and each of them once")
+        return np.sort(grid)[::-1]
+
+    def _recipe(self) -> Recipe:
+        rules = as_rules(self.penalty)
+        shares(rules)
+        if self.training is not None and not isinstance(self.training, Training):
+            raise TypeError(
+                f"expected training as sw.networks.Training(epochs=..., ...), got {type(self.training).__name__}"
+            )
+        return Recipe(self.make_model, rules, self.loss, self.training or Training(), self.refit)
+
+    def _seed(self, number: int) -> int:
+        return int(self.random_state) + number
+
+    def _shelf(self, recipe: Recipe, rows: Rows, splits) -> Shelf:
+        if self.folder is None:
+            return Shelf()
+        model, optimizer, _ = recipe.begin(self._seed(0))
+        training = {name: value for name, value in asdict(recipe.training).items() if name != "optimizer"}
+        settings = {
+            name: getattr(self, name)
+            for name in (
+                "n_lambdas",
+                "lambda_min_ratio",
+                "seeds",
+                "refit",
+                "random_state",
+            )  # `select` is free to change
+        }
+        mark = fingerprint(
+            rows.x,
+            rows.y,
+            *model.state_dict().values(),
+            *(torch.as_tensor(index) for split in splits for index in split),
+            *(str(rule) for rule in recipe.rules),
+            (type(optimizer).__name__, optimizer.defaults, training, settings),
+            None if self.lambdas is None else list(map(float, self.lambdas)),
+            [getattr(call, "__qualname__", type(call).__name__) for call in (self.loss, self.score)],
+        )
+        return Folder(Path(self.folder), mark)
+
+    # --- what is trained -------------------------------------------------------------------------------
+    def _explore(self, run: PathRun, shelf: Shelf, bar):
+        """(λ_max, records) upwards from the smallest λ until nothing is left."""
+        top = (shelf.get("lambda_max") or {}).get("value")
+        if top is None:
+            top = run.lambda_max()
+            shelf.put("lambda_max", {"value": top})
+        n = self.n_lambdas
+        factor = (1.0 / self.lambda_min_ratio) ** (1.0 / (n - 1)) if n > 1 else 10.0
+        records: list = []
+        while not records or not (records[-1].empty or records[-1].lam >= _FURTHEST * top):
+            # The exponent counts from λ_max, so that λ_max itself is on the grid to the last bit.
+            records += self._walk(run, [top * factor ** (len(records) - (n - 1))], bar)
+        return top, records
+
+    def _walk(self, run: PathRun, grid, bar) -> list:
+        """Records at these λ, upwards."""
+        records = []
+        for lam in grid:
+            records.append(run.at(lam))
+            bar.advance()
+        return records
+
+    def _held_out(self, recipe, rows, splits, grid, shelf, bar) -> np.ndarray:
+        """(L, parts, seeds) scores at the increasing grid."""
+        scores = []
+        for k in range(self.seeds):
+            columns = []
+            for number, (train, test) in enumerate(splits):
+                score = partial(_scores, self.score or self.loss, rows.take(test), _BLOCKS if len(splits) == 1 else 1)
+                run = PathRun(recipe, rows.take(train), self._seed(k), shelf, f"fold-{number}-{k}", score)
+                columns.append(np.array([record.scores for record in self._walk(run, grid, bar)]))
+            scores.append(np.concatenate(columns, axis=1))
+        return np.stack(scores, axis=2)
+
+    # --- what comes of it ------------------------------------------------------------------------------
+    def _choose(self, grid, held_out) -> None:
+        self.lambdas_, self.part_scores_ = grid[::-1].copy(), held_out[::-1].copy()
+        self.scores_, self.scores_se_ = mean_and_se(self.part_scores_.mean(2).T)
+        best, within = one_standard_error(self.scores_, self.scores_se_)
+        self.lambda_best_, self.lambda_1se_ = float(self.lambdas_[best]), float(self.lambdas_[within])
+        self.index_ = best if self.select == "best" else within
+        self.lambda_ = float(self.lambdas_[self.index_])
+
+    def _keep(self, runs: list[PathRun], records: list) -> None:
+        """The model at the chosen λ from the start with the lowest objective there."""
+        at = len(self.lambdas_) - 1 - self.index_
+        self.seed_ = int(np.argmin([record[at].objective for record in records]))
+        run, record = runs[self.seed_], records[self.seed_]
+        run.back_to(at)
+        self.best_model_ = (run.refitted() if self.refit else run.model).eval()
+        self.kept_, self.zeros_ = (np.array([getattr(r, name) for r in record[::-1]]) for name in ("kept", "zeros"))
+        self.objectives_ = np.array([r.objective for r in record[::-1]])
+        self.n_weights_ = record[0].size
+
+
+def _splits(cv, rows: Rows, groups, seed: int) -> list:
+    """(train, test) row numbers."""
+    from sklearn.model_selection import check_cv, train_test_split
+
+    y = rows.y.cpu().numpy()
+    has_classes = y.ndim == 1 and y.dtype.kind in "iub"
+    if isinstance(cv, float):
+        if not 0 < cv < 1:
+            raise ValueError(f"expected cv as a share between 0 and 1, a number of folds or a splitter, got {cv!r}")
+        every = np.arange(len(y))
+        strata = y if has_classes and np.unique(y, return_counts=True)[1].min() > 1 else None
+        try:
+            return [train_test_split(every, test_size=cv, random_state=seed, stratify=strata)]
+        except ValueError as error:
+            raise ValueError(f"{len(y)} rows cannot be split with cv={cv!r}: {error}") from None
+    if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
+        return folds(y, int(cv), task="multiclass" if has_classes else "regression", random_state=seed)
+    return [tuple(map(np.asarray, split)) for split in check_cv(cv).split(np.zeros((len(y), 1)), y, groups)]
+
+
+def _scores(score, rows: Rows, blocks: int, model) -> list[float]:
+    """Scores of the blocks of held-out rows."""
+    rows = rows.like(model)
+    with torch.no_grad():
+        output = outputs(model, rows)
+        parts = zip(
+            output.tensor_split(min(blocks, len(rows))), rows.y.tensor_split(min(blocks, len(rows))), strict=True
+        )
+        return [float(score(out, y)) for out, y in parts]

@@ -1,0 +1,1 @@
+"""Penalties with the values 0 and ∞."""

@@ -1,0 +1,1 @@
+"""Penalties on order, rank and differences of weights."""

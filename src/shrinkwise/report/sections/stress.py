@@ -1,0 +1,117 @@
+"""Stress curves: the held-out score of every candidate as its inputs get noisy, and as they go missing."""
+
+from __future__ import annotations
+
+from shrinkwise.report.axes import axis_over
+from shrinkwise.report.charts.plots import Frame, axis_name, end_labels, mind, plot
+from shrinkwise.report.markup import Markup, element, join, numbers, shortened, table
+from shrinkwise.report.numbers import copyable, finite, fixed, spelled
+
+from .base import section
+
+_AXES = {
+    "noise": ("With noise on the numbers", "noise, in standard deviations of each input"),
+    "missing": ("With values missing", "share of all values that are missing"),
+}
+
+
+def stress(page: dict) -> Markup | None:
+    """The section, or None where no stress was measured."""
+    found = page.get("stress")
+    if not found:
+        return None
+    score = page["score"]["name"]
+    trees = {c["name"] for c in page["candidates"] if c["family"] == "reference"}
+    return section(
+        "stress",
+        "What if the inputs get worse?",
+        element(
+            "p",
+            "“L1 is robust to noise, dropout to missing information”: the claim is often made, and here it is put to the "
+            "test. The held-out rows were spoiled, the models were not fitted again.",
+        ),
+        element(
+            "ul", (element("li", spelled(finding["said"])) for finding in found["findings"]), class_="notes findings"
+        ),
+        element("div", (_figure(kind, found[kind], score, trees) for kind in _AXES), class_="two"),
+    )
+
+
+def _figure(kind: str, curves: dict, score: str, trees: set[str]) -> Markup:
+    title, along = _AXES[kind]
+    levels, candidates = curves["levels"], [c for c in curves["candidates"] if all(map(finite, c["scores"]))]
+    ordered = sorted(c["scores"][-1] for c in candidates)
+    starts = [c["scores"][0] for c in candidates]
+    top = min(ordered[-1], 3 * ordered[(len(ordered) - 1) // 2]) if ordered else 1.0
+    frame = Frame(axis_over(levels[0], levels[-1]), axis_over(min([*starts, top], default=0.0), top))
+    lines = [
+        element(
+            "path", element("title", shortened(c["name"])), d=frame.line(levels, c["scores"]), class_=f"line {_kind(c)}"
+        )
+        for c in sorted(candidates, key=_rank)
+    ]
+    words = end_labels([(c["name"], _leaves(frame, c["scores"][-1]), _kind(c)) for c in _named(candidates, trees)])
+    ticks = [(frame.x(level), _level(kind, level)) for level in levels]
+    cut = any(c["scores"][-1] > top for c in candidates)
+    rows = [[c["name"], *map(copyable, c["scores"])] for c in curves["candidates"]]
+    head = ["candidate", *(_level(kind, level) for level in levels)]
+    caption = join(
+        f"Held-out {score}, mean over the folds, with the same disturbance for every model. ",
+        "The lines without a name say theirs when pointed at. "
+        if len(_named(candidates, trees)) < len(candidates)
+        else None,
+        "Some lines leave the frame; the table has them. " if cut else None,
+        _noise_words() if kind == "noise" else _missing_words(),
+    )
+    said = f"{title}: held-out {score} of {len(candidates)} candidates; the numbers are in the table below."
+    return element(
+        "figure",
+        element("h3", title),
+        plot(frame, lines, words, said=said, ticks=ticks),
+        axis_name(along),
+        element("figcaption", caption),
+        numbers(f"{title}: the curves as a table", table(head, rows, caption=f"Held-out {score} by {along}")),
+        style=frame.left_room,
+    )
+
+
+def _noise_words() -> Markup:
+    return join(
+        "Categories, dates and marks of missing values got no noise. ",
+        mind("measure one input twice; if the two differ by far less than drawn here, the left end is what counts."),
+    )
+
+
+def _missing_words() -> Markup:
+    return join(
+        "A missing value is set to what the model puts in its place, the median or none of the levels. ",
+        mind(
+            "values that go missing together, or because of what they are, are another test than these, lost by chance."
+        ),
+    )
+
+
+def _named(candidates: list[dict], trees: set[str]) -> list[dict]:
+    """Those the question is about: the kept one, L1, dropout, the best at the end, and the trees."""
+    best = min(candidates, key=lambda c: c["scores"][-1], default=None)
+    asked = ("L1", "dropout")
+    return [c for c in candidates if c is best or c["chosen"] or c["regularizer"] in asked or c["name"] in trees]
+
+
+def _kind(candidate: dict) -> str:
+    if candidate.get("chosen"):
+        return "kept"
+    regularizer = candidate.get("regularizer") or ""
+    return "up" if regularizer == "L1" else "down" if regularizer == "dropout" else ""
+
+
+def _rank(candidate: dict) -> int:
+    return ["", "down", "up", "kept"].index(_kind(candidate))
+
+
+def _leaves(frame: Frame, value: float) -> float:
+    return min(100.0, max(0.0, frame.y(value)))
+
+
+def _level(kind: str, level: float) -> str:
+    return f"{fixed(level, 2).rstrip('0').rstrip('.') or '0'}" if kind == "noise" else f"{100 * level:.0f} %"

@@ -1,0 +1,115 @@
+"""Two run folders side by side: paired fold by fold where they held out the same rows, and otherwise not subtracted."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shrinkwise.selection import paired_interval
+from shrinkwise.tables import InputError
+
+from .folder import FORMAT, RUN_FILE
+
+_CALLED = {"best": "the best setting", "one_se": "the 1-SE setting"}
+
+
+@dataclass(frozen=True)
+class TwoRuns:
+    """Rows {"candidate", "first", "second", "difference"} with scores and (mean, low, high), or None, of second − first.
+
+    sentences say whether the scores may be subtracted, and why not; kept are the candidates the runs kept.
+    """
+
+    score: str
+    kept: tuple[str, str]
+    rows: list[dict]
+    sentences: list[str]
+
+
+def read_record(path: Path) -> dict:
+    """What run.toml of a run folder, or the file itself, says."""
+    file = path / RUN_FILE if path.is_dir() else path
+    try:
+        with file.open("rb") as opened:
+            record = tomllib.load(opened)
+    except OSError:
+        raise InputError(f"{path} is not a run folder of shrinkwise fit: there is no {file.name} to read.") from None
+    except ValueError as error:
+        raise InputError(f"{file} is not a run.toml that can be read: {error}.") from None
+    if record.get("format") != FORMAT:
+        raise InputError(f"{file} was not written by this version of shrinkwise fit: its format is not {FORMAT!r}.")
+    return record
+
+
+def compare_runs(first: Path, second: Path) -> TwoRuns:
+    """The candidates of two runs beside each other, with paired intervals where their folds are the same.
+
+    Raises InputError when the runs answer different questions: another target or another score.
+    """
+    one, two = read_record(first), read_record(second)
+    for what, a, b in (
+        ("target", one["data"]["target"], two["data"]["target"]),
+        ("score", one["results"]["score"], two["results"]["score"]),
+    ):
+        if a != b:
+            raise InputError(f"The runs cannot be compared: the {what} of one is {a!r} and of the other {b!r}.")
+    why = _not_paired(one, two, first, second)
+    sizes = None if why else tuple(one["results"]["fold_sizes"])
+    same = one["results"].get("choice") == two["results"].get("choice")
+    key = "fold_scores" if same else "best_fold_scores"
+    names = list(dict.fromkeys([*one["results"]["candidates"], *two["results"]["candidates"]]))
+    rows = [
+        _row(*(run["results"]["candidates"].get(name) for run in (one, two)), name=name, key=key, sizes=sizes)
+        for name in names
+    ]
+    return TwoRuns(
+        one["results"]["score"],
+        (one["results"]["kept"], two["results"]["kept"]),
+        rows,
+        [
+            why or "Both runs held out the same rows of the same table, so scores are compared fold by fold.",
+            f"Compared are the scores at {_CALLED.get(one['results'].get('choice'), 'the careful setting')}."
+            if same
+            else "The runs keep different settings of a candidate, so its best setting is compared.",
+        ],
+    )
+
+
+def _not_paired(one: dict, two: dict, first: Path, second: Path) -> str:
+    """Why scores may not be subtracted; "" where they may."""
+    tables = [record["data"].get("sha256") for record in (one, two)]
+    if tables[0] != tables[1] or tables[0] is None:
+        names = [f"{r['data'].get('file', 'a data frame')}, {r['data']['rows_used']} rows" for r in (one, two)]
+        return (
+            f"The runs are of different tables ({names[0]}, and {names[1]}), or not known to be of one: scores stand side by "
+            "side and are not subtracted."
+        )
+    if _folds(first) != _folds(second):
+        return (
+            "The runs held out different rows (another seed, other folds, or other rows used): scores stand side by side, and "
+            "a difference between them is partly luck of the split."
+        )
+    return ""
+
+
+def _folds(run: Path) -> dict[str, str]:
+    """The fold of each row, by its number in the table."""
+    try:
+        with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+            return {line["row"]: line["fold"] for line in csv.DictReader(file)}
+    except (OSError, KeyError):
+        raise InputError(f"{run} has no predictions.csv that says which rows were held out together.") from None
+
+
+def _row(
+    one: dict | None, two: dict | None, *, name: str, key: str, sizes: tuple[float, float] | None
+) -> dict[str, Any]:
+    scores = [each.get(key, each["fold_scores"]) if each else None for each in (one, two)]
+    means = [sum(each) / len(each) if each else None for each in scores]
+    difference = None
+    if sizes and scores[0] and scores[1] and len(scores[0]) == len(scores[1]):
+        difference = paired_interval([b - a for a, b in zip(*scores, strict=True)], *sizes)
+    return {"candidate": name, "first": means[0], "second": means[1], "difference": difference}

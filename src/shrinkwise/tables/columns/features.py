@@ -1,0 +1,240 @@
+"""One input column as features: what is learned from it, and how a rule turns values into numbers.
+
+A rule is a plain dict: kind, form, levels, words (that are missing), fill (what stands in for a missing value, one number
+per feature without gaps), gaps (whether there were any), pool (whether rare levels share a feature), features (their
+names).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from shrinkwise.tables.errors import InputError, counted, figure, quoted
+
+from .dates import date_features, date_values, has_clock, read_dates, written_like
+from .judging import LEVEL_ROWS, MAX_LEVELS
+from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing, refuse_infinite
+from .measures import WRITTEN, WRITTEN_COMMA, read_written
+from .spelling import alike, spelled_alike
+from .words import present
+
+POOL = "(rare)"
+
+
+def learned(column: ColumnPlan, series: pl.Series) -> dict[str, Any]:
+    """What is learned about one column from the rows of `series`."""
+    rule = _rule(column) | {"pool": False}
+    _LEARNERS.get(column.kind, _learn_measure)(rule, column.name, series)
+    if rule["gaps"]:
+        rule["features"].append(f"{column.name} is missing")
+    return rule
+
+
+def features(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
+    """The values of one input, (n, number of its features), in the order of `rule["features"]`."""
+    block = np.empty((len(series), len(rule["features"])), order="F")
+    width = len(rule["features"]) - bool(rule["gaps"])
+    if rule["kind"] == "category":
+        codes, missing = level_codes(rule, level_text(rule, series))
+        for level in range(width):
+            block[:, level] = codes == level
+    else:
+        values = measured(rule, series)
+        missing = np.isnan(values[:, 0])
+        np.copyto(block[:, :width], np.where(missing[:, None], rule["fill"], values))
+    if rule["gaps"]:
+        block[:, -1] = missing
+    return block
+
+
+def column_values(column: ColumnPlan, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """One number per row (n,) that tells the column's values apart, NaN where missing, and where it is missing."""
+    rule = _rule(column)
+    if column.kind == "category":
+        text = level_text(rule, series)
+        gaps = text.is_null().to_numpy()
+        return np.where(gaps, np.nan, text.rank("dense").fill_null(0).to_numpy().astype(float)), gaps
+    if column.kind == "date":
+        values = _moments(rule, series).cast(pl.Int64).cast(pl.Float64).to_numpy()
+    elif column.kind == "ordered":
+        codes = codes_of(level_text(rule, series), rule["levels"]).astype(float)
+        values = np.where(codes == len(rule["levels"]), np.nan, codes)
+    else:
+        values = measured(rule, series)[:, 0]
+    return values, np.isnan(values)
+
+
+def measured(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
+    """A column that is no category as float64 (n, features without the gaps'), NaN where missing."""
+    kind, levels = rule["kind"], rule["levels"]
+    if kind == "number":
+        read = _written if rule["form"] in (WRITTEN, WRITTEN_COMMA) else _numbers
+        return read(rule, present(rule, series))[:, None]
+    if kind == "date":
+        return date_values(_moments(rule, series), rule["clock"])
+    text = level_text(rule, series)
+    if kind == "ordered":
+        codes = codes_of(text, levels)
+        return np.where(codes[:, None] == len(levels), np.nan, codes[:, None] >= np.arange(1, len(levels)))
+    if len(levels) == 1:  # present or missing: missing is its other value
+        return text.eq(levels[0]).fill_null(False).to_numpy().astype(float)[:, None]
+    return np.array([0.0, 1.0, np.nan])[codes_of(text, levels)][:, None]
+
+
+def level_text(rule: dict[str, Any], series: pl.Series) -> pl.Series:
+    """A column with levels as text, its levels spelled as the rule spells them, missing as null."""
+    text = as_text(present(rule, series))
+    if rule["kind"] == "category":
+        return alike(text, rule["levels"] + rule.get("pooled", []))
+    return spelled_alike(text, rule["levels"])
+
+
+def level_codes(rule: dict[str, Any], text: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The feature each row belongs to (the pool for levels that are not learned; −1 for none), and where it is missing."""
+    codes, missing = codes_of(text, rule["levels"]), text.is_null().to_numpy()
+    others = (codes == len(rule["levels"])) & ~missing
+    return np.where(missing | (others & (not rule["pool"])), -1, codes), missing
+
+
+def remark(rule: dict[str, Any], series: pl.Series) -> str:
+    """What `features` does with values of a sort that was not there when the rule was learned."""
+    series = present(rule, series)
+    parts = [part for part in (_new_levels(rule, series), _no_numbers(rule, series), _new_gaps(rule, series)) if part]
+    return f"Column {quoted(series.name)}: {'; '.join(parts)}." if parts else ""
+
+
+def _new_levels(rule: dict[str, Any], series: pl.Series) -> str:
+    if not (known := rule["levels"] + rule.get("pooled", [])):
+        return ""
+    text = level_text(rule, series)
+    other = text.filter(text.is_not_null() & ~text.is_in(known))
+    if not len(other):
+        return ""
+    shown = ", ".join(map(quoted, sorted(set(other.to_list()))[:5]))
+    return f"{counted(len(other), 'row')} with a value it did not have before ({shown}), taken as {unseen_as(rule)}"
+
+
+def _no_numbers(rule: dict[str, Any], series: pl.Series) -> str:
+    """Values that `_written` could not read."""
+    if rule["form"] not in (WRITTEN, WRITTEN_COMMA) or series.dtype.is_numeric():
+        return ""
+    text = as_text(series)
+    wrong = np.isnan(read_written(text, rule["form"])) & text.is_not_null().to_numpy()
+    if not wrong.any():
+        return ""
+    row, n = int(np.argmax(wrong)), int(wrong.sum())
+    what = f"{counted(n, 'value')} that {'is' if n == 1 else 'are'} no number"
+    return f"{what}, such as {quoted(text[row])} (row {row + 1}), taken as missing"
+
+
+def _new_gaps(rule: dict[str, Any], series: pl.Series) -> str:
+    n_missing = int(is_missing(series).sum())
+    if not n_missing or not filled_as(rule):
+        return ""
+    return f"{counted(n_missing, 'row')} without a value, which it always had before, taken as {filled_as(rule)}"
+
+
+def unseen_as(rule: dict[str, Any]) -> str:
+    """What a level that was not learned is taken as, in words."""
+    if rule["kind"] != "category":
+        return "missing"
+    return f"one of the rare ones, {POOL}" if rule["pool"] else "none of its levels"
+
+
+def filled_as(rule: dict[str, Any]) -> str:
+    """What a missing value is taken as where none was missing before, in words; "" where some were, or missing is a value."""
+    if rule["gaps"] or (rule["kind"] == "yes/no" and len(rule["levels"]) == 1):
+        return ""
+    first = figure(rule["fill"][0]) if rule["fill"] else ""
+    filled = {
+        "number": f"its median {first}",
+        "category": "none of its levels",
+        "date": "a date in the middle",
+        "ordered": "its median level",
+    }
+    return filled.get(rule["kind"], f"{first}, its more frequent value")
+
+
+def _rule(column: ColumnPlan) -> dict[str, Any]:
+    """What the plan says of a column."""
+    return {"kind": column.kind, "form": column.form, "levels": column.levels or [], "words": column.words or []}
+
+
+def _learn_category(rule: dict[str, Any], name: str, series: pl.Series) -> None:
+    text = level_text(rule, series)
+    counts = text.drop_nulls().value_counts(name="rows")
+    counts.columns = ["level", "rows"]
+    frequent = counts.filter(pl.col("rows") >= LEVEL_ROWS).sort("rows", "level", descending=[True, False])
+    levels = sorted(frequent["level"].head(MAX_LEVELS).to_list())
+    rare = sorted(set(counts["level"].to_list()) - set(levels))
+    if len(rare) == 1:  # a pool of one is that level
+        levels, rare = sorted([*levels, *rare]), []
+    rule |= {"levels": levels, "pooled": rare, "pool": bool(rare), "fill": [], "gaps": text.null_count() > 0}
+    rule["features"] = [f"{name}={level}" for level in levels] + ([f"{name}={POOL}"] if rare else [])
+
+
+def _learn_date(rule: dict[str, Any], name: str, series: pl.Series) -> None:
+    moments = _moments(rule, series)
+    rule["clock"] = has_clock(rule["form"], moments)
+    values = date_values(moments, rule["clock"])
+    rule["features"], rule["gaps"] = date_features(name, rule["clock"]), bool(moments.null_count())
+    wheres = [feature.startswith((f"{name} month=", f"{name} weekday=")) for feature in rule["features"]]
+    there = values[~np.isnan(values[:, 0])]
+    middle = np.median(there, axis=0) if len(there) else np.zeros(values.shape[1])
+    rule["fill"] = np.where(wheres, 0.0, middle).tolist()  # no month and no weekday
+
+
+def _learn_measure(rule: dict[str, Any], name: str, series: pl.Series) -> None:
+    values, levels = measured(rule, series), rule["levels"]
+    there = values[~np.isnan(values[:, 0])]
+    if rule["kind"] == "ordered":
+        rule["features"] = [f"{name}≥{level}" for level in levels[1:]]
+    else:
+        rule["features"] = [f"{name}={levels[-1]}" if levels else name]
+    if not len(there):
+        rule["fill"] = [0.0] * values.shape[1]
+    elif rule["kind"] == "number":
+        rule["fill"] = [float(np.median(there))]
+    else:
+        rule["fill"] = (there.mean(axis=0) >= 0.5).astype(float).tolist()
+    rule["gaps"] = len(there) < len(values)
+
+
+_LEARNERS = {"category": _learn_category, "date": _learn_date}
+
+
+def _numbers(_: dict[str, Any], series: pl.Series) -> np.ndarray:
+    numbers = as_numbers(series)
+    wrong = np.isnan(numbers)
+    if not series.dtype.is_numeric() and (wrong := wrong & ~is_missing(series)).any():
+        raise _not_read(series, wrong, "a number")
+    refuse_infinite(series.name, numbers, np.arange(1, len(numbers) + 1))
+    return numbers
+
+
+def _written(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
+    """Numbers with units or separators; what is not one is missing, as it was when the column was judged."""
+    numbers = as_numbers(series) if series.dtype.is_numeric() else read_written(as_text(series), rule["form"])
+    refuse_infinite(series.name, numbers, np.arange(1, len(numbers) + 1))
+    return numbers
+
+
+def _moments(rule: dict[str, Any], series: pl.Series) -> pl.Series:
+    series = present(rule, series)
+    text = as_text(series)
+    moments = read_dates(series, text, rule["form"])
+    wrong = (moments.is_null() & text.is_not_null()).to_numpy()
+    if wrong.any():
+        raise _not_read(series, wrong, f"a date written like {written_like(rule['form'])}")
+    return moments
+
+
+def _not_read(series: pl.Series, wrong: np.ndarray, expected: str) -> InputError:
+    row = int(np.argmax(wrong))
+    return InputError(
+        f"Column {quoted(series.name)} holds {quoted(as_text(series)[row])} in row {row + 1} where {expected} was "
+        f"expected ({counted(int(wrong.sum()), 'such row')}); correct it or leave it empty."
+    )

@@ -1,0 +1,260 @@
+"""Column kinds, inferred from the values, each with the reason that is said to the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from shrinkwise.tables.errors import InputError, counted, figure, quoted
+
+from .dates import COMPACT, TYPED, date_format, read_dates
+from .kinds import (
+    ColumnPlan,
+    almost_numbers,
+    as_numbers,
+    as_text,
+    date_reason,
+    disguised_numbers,
+    is_missing,
+    names_rows,
+    not_a_measure,
+    refuse_infinite,
+    typed,
+    unusable_type,
+)
+from .measures import read_written, written_form, written_numbers
+from .order import in_order
+from .spelling import one_spelling
+from .words import found_words, said, without, words_beside_numbers
+
+# A level is learned from LEVEL_ROWS rows or more; rarer ones are pooled by the encoder, and so are those beyond the
+# MAX_LEVELS most frequent. Text is a category up to FREE_LEVELS levels, or while more than half of its rows are not pooled.
+FREE_LEVELS, MAX_LEVELS, LEVEL_ROWS = 30, 200, 5
+
+# All but a handful of rows alike: whatever those few rows say cannot be told from chance.
+_FEW, _NEARLY_ALL = 5, 0.99
+_WORDS_OF_PROSE = 4
+
+
+def judge(
+    series: pl.Series, rows: np.ndarray | None = None, wish: str = "", originals: np.ndarray | None = None
+) -> ColumnPlan:
+    """The kind of one input column, with the reason as said to the user.
+
+    `rows` are the numbers of its rows in the file (1 is the first below the header), for messages; default 1, 2, ….
+    `wish` is what the user asked for: "number", "category", "keep" (whatever speaks against it) or "". `originals` are the
+    positions of the rows that are no exact copy of an earlier one (default all): an identifier differs among them. Raises
+    InputError for infinite values and for a wish that cannot be met.
+    """
+    rows = np.arange(1, len(series) + 1) if rows is None else rows
+    originals = np.arange(len(series)) if originals is None else originals
+    series = typed(series)
+    if series.dtype in (pl.Date, pl.Datetime):
+        return _kept(_finished(_typed_dates(series), series.null_count(), len(series)), wish)
+    if reason := unusable_type(series):
+        return _kept(ColumnPlan(series.name, "dropped", reason, n_missing=series.null_count()), wish)
+    whole, words = series, _words(series, wish)
+    series = typed(without(series, words))
+    n_missing = int(is_missing(series).sum())
+    if n_missing == len(series):
+        return _kept(ColumnPlan(series.name, "dropped", "all values are missing", n_missing=n_missing), wish)
+    column = _wished(series, rows, wish) or _unlike_itself(series, n_missing, wish)
+    if column is None and series.dtype.is_numeric():
+        column = _judge_numbers(series.name, as_numbers(series), _Rows(rows, originals, wish))
+    if column is None:
+        column = _judge_text(series.name, as_text(series), _Rows(rows, originals, wish))
+    column = _kept(_finished(column, n_missing, len(series)), wish)
+    if words:
+        column.words, column.reason = words, f"{column.reason}; {said(as_text(whole), words)}"
+    return column
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a column that is judged: their numbers in the file, those that are no copies, and the user's wish."""
+
+    numbers: np.ndarray
+    originals: np.ndarray
+    wish: str
+
+
+def _words(series: pl.Series, wish: str) -> list[str]:
+    """The words that stand for a missing value."""
+    if series.dtype != pl.String or wish == "category":
+        return []
+    return found_words(as_text(series)) if wish == "number" else words_beside_numbers(series)
+
+
+def _kept(column: ColumnPlan, wish: str) -> ColumnPlan:
+    """The column, unless it was to be kept and there is nothing in it that can be."""
+    if wish == "keep" and column.kind == "dropped":
+        raise InputError(f"Column {quoted(column.name)} cannot be kept: {column.reason}.")
+    return column
+
+
+def _finished(column: ColumnPlan, n_missing: int, n_rows: int) -> ColumnPlan:
+    column.n_missing = n_missing
+    if n_missing and column.kind != "dropped":
+        column.reason += f"; {n_missing} of {n_rows} missing"
+    return column
+
+
+def _wished(series: pl.Series, rows: np.ndarray, wish: str) -> ColumnPlan | None:
+    """The kind that was asked for by name."""
+    if wish not in ("number", "category"):
+        return None
+    if wish == "category":
+        return _as_category(series.name, as_text(series))
+    if series.dtype.is_numeric():
+        refuse_infinite(series.name, as_numbers(series), rows)
+        return ColumnPlan(series.name, "number", f"{_range(as_numbers(series))}, as asked for")
+    return _as_numbers(series.name, as_text(series), rows)
+
+
+def _as_category(name: str, text: pl.Series) -> ColumnPlan:
+    text, joined = one_spelling(text)
+    levels = sorted(text.drop_nulls().unique().to_list())
+    if int(text.value_counts(name="rows")["rows"].to_numpy().max()) < LEVEL_ROWS and len(levels) > FREE_LEVELS:
+        raise InputError(
+            f"Column {quoted(name)} cannot be a category: none of its {len(levels)} different values has "
+            f"{LEVEL_ROWS} rows to learn from."
+        )
+    reason = f"{counted(len(levels), 'level')}, a category as asked for{f'; {joined}' if joined else ''}"
+    return ColumnPlan(name, "category", reason, levels)
+
+
+def _as_numbers(name: str, text: pl.Series, rows: np.ndarray) -> ColumnPlan:
+    form = written_form(text)
+    numbers = read_written(text, form)
+    if np.isnan(numbers).all():
+        raise InputError(f"Column {quoted(name)} cannot be numbers: {quoted(text.drop_nulls()[0])} is not one.")
+    refuse_infinite(name, numbers, rows)
+    lost = np.isnan(numbers) & text.is_not_null().to_numpy()
+    first = int(np.argmax(lost))
+    besides = (
+        f", {counted(int(lost.sum()), 'value')} that cannot be read, such as {quoted(text[first])} (row {rows[first]}), "
+        "taken as missing"
+    )
+    return ColumnPlan(name, "number", f"{_range(numbers)}, as asked for{besides if lost.any() else ''}", form=form)
+
+
+def _unlike_itself(series: pl.Series, n_missing: int, wish: str) -> ColumnPlan | None:
+    """Nearly constant columns are dropped: they cannot be learned from."""
+    if wish == "keep" or len(series) < _FEW / (1 - _NEARLY_ALL) / 4:
+        return None
+    if series.dtype.is_numeric():  # a value that 99 % of the rows have is their median
+        numbers = as_numbers(series)
+        top = int(np.count_nonzero(numbers == np.nanmedian(numbers)))
+    else:
+        top = int(series.alias("").drop_nulls().value_counts(name="rows")["rows"].to_numpy().max(initial=0))
+    others = len(series) - max(top, n_missing)
+    if others == 0 or others >= _FEW or others > (1 - _NEARLY_ALL) * len(series):
+        return None
+    return ColumnPlan(series.name, "dropped", f"nearly constant: all but {counted(others, 'row')} are alike")
+
+
+def _typed_dates(series: pl.Series) -> ColumnPlan:
+    dates = series.alias("").drop_nulls()
+    if not len(dates):
+        return ColumnPlan(series.name, "dropped", "all values are missing")
+    if dates.n_unique() == 1:
+        return ColumnPlan(series.name, "dropped", f"constant: always {dates[0]}")
+    return _dates(series.name, read_dates(series, as_text(series), TYPED), TYPED)
+
+
+def _dates(name: str, moments: pl.Series, form: str) -> ColumnPlan:
+    first, last = (moment.strftime("%Y-%m-%d") for moment in (moments.min(), moments.max()))  # type: ignore[union-attr]
+    return ColumnPlan(name, "date", f"dates from {first} to {last}: year, month, day, weekday", form=form)
+
+
+def _judge_numbers(name: str, numbers: np.ndarray, rows: _Rows) -> ColumnPlan:
+    refuse_infinite(name, numbers, rows.numbers)
+    keep = rows.wish == "keep"
+    present = numbers[~np.isnan(numbers)]
+    low, high = present.min(), present.max()
+    if low == high:
+        if len(present) < len(numbers):
+            return ColumnPlan(name, "number", f"always {figure(low)} or missing")
+        return ColumnPlan(name, "dropped", f"constant: always {figure(low)}")
+    if not keep and (reason := not_a_measure(name, numbers, rows.numbers, len(rows.originals))):
+        if reason.startswith("dates"):
+            days = pl.Series(present.astype(np.int64)).cast(pl.String)
+            return _dates(name, read_dates(days, days, COMPACT), COMPACT)
+        return ColumnPlan(name, "dropped", reason)
+    if (low, high) == (0, 1) and np.isin(present, (0, 1)).all():
+        return ColumnPlan(name, "yes/no", "only 0 and 1", ["0", "1"])
+    return ColumnPlan(name, "number", _range(numbers) + (", kept as asked for" if keep else ""))
+
+
+def _range(numbers: np.ndarray) -> str:
+    return f"numbers from {figure(np.nanmin(numbers))} to {figure(np.nanmax(numbers))}"
+
+
+def _judge_text(name: str, text: pl.Series, rows: _Rows) -> ColumnPlan:
+    if text.n_unique() == 1:
+        return ColumnPlan(name, "dropped", f"constant: always {quoted(text[0])}")
+    if column := _written(name, text, rows.numbers):
+        return column
+    text, joined = one_spelling(text)
+    column = _levels(name, text, rows)
+    if joined and column.kind != "dropped":
+        column.reason += f"; {joined}"
+    return column
+
+
+def _levels(name: str, text: pl.Series, rows: _Rows) -> ColumnPlan:
+    """Yes/no, an order, a category; or too many levels for any of them."""
+    counts = text.drop_nulls().value_counts(name="rows")
+    levels, n = sorted(counts.to_series(0).to_list()), len(text) - text.null_count()
+    if len(levels) == 1:
+        return ColumnPlan(name, "yes/no", f"only {quoted(levels[0])} or missing", levels)
+    if len(levels) == 2:
+        return _yes_no(name, levels)
+    if ordered := in_order(levels):
+        return ColumnPlan(name, "ordered", f"levels in order: {', '.join(map(quoted, ordered))}", ordered)
+    largest = counts["rows"].sort(descending=True).head(MAX_LEVELS)
+    learned = int(largest.filter(largest >= LEVEL_ROWS).sum())
+    narrow = len(levels) <= min(FREE_LEVELS, n / 2)
+    if not narrow and not (rows.wish == "keep" and learned) and learned <= n / 2:
+        return ColumnPlan(name, "dropped", _no_category(text, len(levels), n, rows))
+    hint = almost_numbers(text, rows.numbers)
+    rare = len(levels) - min(MAX_LEVELS, int((counts["rows"] >= LEVEL_ROWS).sum()))
+    pooled = f", the {rare} rarest of them ({counted(n - learned, 'row')}) pooled" if rare > 1 else ""
+    return ColumnPlan(name, "category", f"text with {len(levels)} levels{pooled}{f' ({hint})' if hint else ''}", levels)
+
+
+def _written(name: str, text: pl.Series, rows: np.ndarray) -> ColumnPlan | None:
+    """Dates, and numbers with units or separators, where they can be read in one way only."""
+    if reason := date_reason(text):
+        if form := date_format(text):
+            return _dates(name, read_dates(text, text, form), form)
+        return ColumnPlan(name, "dropped", f"{reason}: times alone, or to be read in two ways; write 2024-01-31")
+    if found := written_numbers(text):
+        form, how = found
+        numbers = read_written(text, form)
+        refuse_infinite(name, numbers, rows)
+        return ColumnPlan(name, "number", f"{_range(numbers)}, {how}", form=form)
+    return None
+
+
+def _yes_no(name: str, levels: list[str]) -> ColumnPlan:
+    yes, no = {"yes", "true", "y", "t", "1", "on"}, {"no", "false", "n", "f", "0", "off"}
+    levels.sort(key=lambda level: (level.lower() in yes, level.lower() not in no, level))
+    return ColumnPlan(name, "yes/no", f"two values, {quoted(levels[0])} = 0 and {quoted(levels[1])} = 1", levels)
+
+
+def _no_category(text: pl.Series, n_levels: int, n: int, rows: _Rows) -> str:
+    """Why text with many levels is not an input, and what would make it one."""
+    shown = f"{n_levels} different texts in {counted(n, 'row')}"
+    if hint := disguised_numbers(text, rows.numbers):
+        return f"{hint}: {shown}"
+    words = float(str(text.drop_nulls().str.split(" ").list.len().mean() or 0))
+    if words < _WORDS_OF_PROSE and names_rows(text.gather(rows.originals)):
+        return f"an identifier: {shown}, all like {quoted(text.drop_nulls()[0])}"
+    if n_levels > n / 2 and words >= _WORDS_OF_PROSE:
+        return f"free text: {shown}; columns made of it (its length, words in it) could be inputs"
+    if n_levels > n / 2:
+        return f"{'an identifier or free text' if n_levels == n else 'free text'}: {shown}"
+    return f"too many levels: {shown}, fewer than half of them in levels with {LEVEL_ROWS} rows"

@@ -1,0 +1,51 @@
+"""Levels and their other spellings: Yes, yes and YES are one level, called as it is written most often."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from shrinkwise.tables.errors import quoted
+
+_BOOLEAN_WORDS = (("false", "true"), ("0", "1"))
+
+
+def one_spelling(text: pl.Series) -> tuple[pl.Series, str]:
+    """Text whose spellings that differ by case alone are brought to the most frequent one, and the sentence that says so.
+
+    Where all values would become one ("a" and "A"), the case is what tells them apart, and nothing is changed.
+    """
+    counts = text.drop_nulls().value_counts(name="rows")
+    counts.columns = ["spelling", "rows"]
+    lowered = counts["spelling"].str.to_lowercase().alias("level")
+    if not 1 < lowered.n_unique() < len(lowered):
+        return text, ""
+    named = counts.with_columns(lowered).sort("rows", "spelling", descending=[True, False])
+    groups = named.group_by("level", maintain_order=True).agg("spelling").filter(pl.col("spelling").list.len() > 1)
+    joined = {spellings[0]: sorted(spellings[1:]) for spellings in groups["spelling"].to_list()}
+    renamed = {other: name for name, others in joined.items() for other in others}
+    shown = [f"{', '.join(map(quoted, others))} read as {quoted(name)}" for name, others in sorted(joined.items())[:3]]
+    return text.replace(renamed), ", ".join(shown) + (", …" if len(joined) > 3 else "")
+
+
+def alike(text: pl.Series, levels: list[str]) -> pl.Series:
+    """Text with other spellings of the levels brought to theirs; as it is where levels differ by case alone."""
+    own = {level.lower(): level for level in levels}
+    return text if len(own) < len(levels) else _spelled(text, own, levels)
+
+
+def spelled_alike(text: pl.Series, levels: list[str]) -> pl.Series:
+    """The same for a yes/no or ordered column, where 0 and 1 also stand for false and true and the other way round."""
+    own = {level.lower(): level for level in levels}
+    if len(own) < len(levels):
+        return text
+    for pair, same in (_BOOLEAN_WORDS, _BOOLEAN_WORDS[::-1]):
+        if set(own) == set(pair):
+            own |= dict(zip(same, map(own.__getitem__, pair), strict=True))
+            break
+    return _spelled(text, own, levels)
+
+
+def _spelled(text: pl.Series, own: dict[str, str], levels: list[str]) -> pl.Series:
+    if text.is_in(levels).fill_null(True).all():  # mostly nothing is to be done
+        return text
+    return text.str.to_lowercase().replace_strict(own, default=text, return_dtype=pl.String)

@@ -1,0 +1,66 @@
+"""Words that stand for a missing value in a column of numbers or dates, and are words like others in a column of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from shrinkwise.tables.errors import quoted
+
+from .kinds import as_text, date_reason, typed
+from .measures import written_numbers
+
+WORDS = (
+    *("-", "--", "---", "\u2013", "\u2014", "\u2212", ".", "..", "...", "\u2026", "*", "??", "???"),
+    *("na", "n.a.", "n.a", "n. a.", "n/a", "n.d.", "nan", "null", "nil", "none", "missing", "unknown", "undefined"),
+    *("not available", "not applicable", "not known", "no data", "tbd", "tba"),
+    *("k.a.", "k. a.", "keine angabe", "unbekannt"),
+    *("#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!", "#nv", "#wert!", "#bezug!", "#zahl!", "#n/a n/a"),
+)
+
+
+def found_words(text: pl.Series) -> list[str]:
+    """The values of trimmed text that are one of WORDS, in whatever case, in sorted order."""
+    values = text.drop_nulls().unique()
+    return sorted(values.filter(values.str.to_lowercase().is_in(WORDS)).to_list())
+
+
+def words_beside_numbers(series: pl.Series) -> list[str]:
+    """`found_words` where all other values are numbers, plain or written, or dates, and not all the same; else none."""
+    if series.dtype != pl.String:
+        return []
+    text = as_text(series)
+    if not (words := found_words(text)):
+        return []
+    rest = typed(without(text, words))
+    if rest.drop_nulls().n_unique() < 2:
+        return []
+    return words if rest.dtype.is_numeric() or date_reason(rest) or written_numbers(rest) else []
+
+
+def without(text: pl.Series, words: list[str]) -> pl.Series:
+    """Trimmed text with null in the place of `words`, under its name."""
+    return text.set(text.is_in(words), None) if words else text
+
+
+def present(rule: dict[str, Any], series: pl.Series) -> pl.Series:
+    """A column with null in the place of the rule's own words and, in numbers and dates, of every one of WORDS."""
+    everywhere, words = rule["kind"] in ("number", "date"), rule.get("words") or []
+    if not (everywhere or words) or series.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return series
+    text = as_text(series)
+    gone = text.is_in(words)
+    if everywhere:
+        gone = gone | text.str.to_lowercase().is_in(WORDS)
+    return text.set(gone, None).alias(series.name)
+
+
+def said(text: pl.Series, words: list[str]) -> str:
+    """ "'-' read as missing: 49 rows" for the words among the values of trimmed text."""
+    counts = [(word, int((text == word).sum())) for word in words]
+    shown = ", ".join(f"{quoted(word)} ({count})" for word, count in counts[:5]) + (", …" if len(counts) > 5 else "")
+    if len(counts) == 1:
+        shown = quoted(words[0])
+    total = sum(count for _, count in counts)
+    return f"{shown} read as missing: {total} {'row' if total == 1 else 'rows'}" if counts else ""

@@ -1,0 +1,105 @@
+"""What is worth knowing of a table before any model is fitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from shrinkwise.tables.columns.kinds import as_text
+from shrinkwise.tables.errors import counted, quoted
+from shrinkwise.tables.reading.names import unnamed
+
+if TYPE_CHECKING:
+    from .plan import TablePlan
+
+SMALL_CLASS = 10
+_UNBALANCED = 0.1  # share of the smallest class under which accuracy flatters
+
+
+def plan_notes(plan: TablePlan, used: pl.DataFrame, columns: list[str]) -> list[str]:
+    """Sentences on rows left out, names, rare classes, more inputs than rows, and rows that are there twice."""
+    found = (_missing(plan), _nameless(columns), *_classes(plan), _wide(plan), _twice(plan, used))
+    return [sentence for sentence in found if sentence]
+
+
+def copies(frame: pl.DataFrame, columns: list[str]) -> np.ndarray:
+    """For each row a number that it shares with the rows that are exact copies of it in `columns`."""
+    renamed = pl.DataFrame([frame[name].alias(str(i)) for i, name in enumerate(columns)])
+    return np.unique(renamed.hash_rows().to_numpy(), return_inverse=True)[1]
+
+
+def first_of_copies(frame: pl.DataFrame) -> np.ndarray:
+    """The positions of the rows that are no exact copy of an earlier one."""
+    columns = [name for name, dtype in frame.schema.items() if not (dtype.is_nested() or dtype == pl.Object)]
+    return np.sort(np.unique(copies(frame, columns), return_index=True)[1])
+
+
+def known_rows(frame: pl.DataFrame, others: pl.DataFrame, columns: list[str]) -> np.ndarray:
+    """Which rows of `frame` are exact copies, in `columns`, of rows of `others`: (n,) of bool, values compared as texts.
+
+    Columns that `frame` does not have are not compared.
+    """
+    columns = [name for name in columns if name in frame.columns]
+    here, there = (
+        pl.DataFrame([as_text(table[name]).alias(str(i)) for i, name in enumerate(columns)]).hash_rows().to_numpy()
+        for table in (frame, others)
+    )
+    return np.isin(here, there)
+
+
+def _missing(plan: TablePlan) -> str:
+    if not (missing := plan.n_rows_read - plan.n_rows):
+        return ""
+    why = f"no value in {quoted(plan.target)}" + (f", or weight 0 in {quoted(plan.weight)}," if plan.weight else "")
+    return (
+        f"{missing} of {counted(plan.n_rows_read, 'row')} {'has' if missing == 1 else 'have'} {why} and "
+        f"{'is' if missing == 1 else 'are'} left out."
+    )
+
+
+def _nameless(columns: list[str]) -> str:
+    nameless = [column for position, column in enumerate(columns) if column == unnamed(position)]
+    if not nameless:
+        return ""
+    return f"{counted(len(nameless), 'column')} without a name: called {', '.join(map(quoted, nameless[:5]))}."
+
+
+def _classes(plan: TablePlan) -> list[str]:
+    if plan.classes is None:
+        return []
+    said, fewest = [], min(plan.class_counts)
+    rarest = plan.classes[plan.class_counts.index(fewest)]
+    if fewest < SMALL_CLASS:
+        said.append(f"The class {quoted(rarest)} has only {fewest} rows, so scores of it are uncertain.")
+    if fewest < _UNBALANCED * plan.n_rows:
+        said.append(
+            f"The classes are unbalanced ({quoted(rarest)} is {fewest / plan.n_rows:.1%} of the rows): models are compared "
+            "by log loss and balanced accuracy, and no class is reweighted."
+        )
+    return said
+
+
+def _wide(plan: TablePlan) -> str:
+    if len(plan.kept) <= plan.n_rows:
+        return ""
+    return (
+        f"There are more inputs ({len(plan.kept)}) than rows ({plan.n_rows}): without a penalty the inputs can "
+        "reproduce the target exactly, whatever it is."
+    )
+
+
+def _twice(plan: TablePlan, used: pl.DataFrame) -> str:
+    """Rows that a split would show to the model and then ask it about, unless groups or time keep them together."""
+    if plan.splits_by:
+        return ""
+    codes = copies(used, [column.name for column in plan.kept] + [plan.target])
+    repeated = np.bincount(codes)[codes] > 1
+    if not repeated.any():
+        return ""
+    return (
+        f"{int(repeated.sum())} of {counted(plan.n_rows, 'row')} are exact copies of another row, inputs and target alike: "
+        "folds that hold one out and learn from the other flatter every score; if they are the same thing measured "
+        "twice, drop them or name what they share with --group."
+    )

@@ -1,0 +1,63 @@
+"""Columns that are no inputs but say how rows are used: which belong together, when they were, how much they count."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from shrinkwise.tables.columns.dates import TYPED, date_format, read_dates
+from shrinkwise.tables.columns.kinds import as_numbers, as_text, is_missing, typed
+from shrinkwise.tables.errors import InputError, counted, quoted
+
+
+def rows_to_use(target: pl.Series, weight: pl.Series | None) -> np.ndarray:
+    """Which rows have a target, and a weight above 0 where there are weights."""
+    present = ~is_missing(target)
+    return present if weight is None else present & (row_weights(weight) > 0)
+
+
+def row_weights(series: pl.Series) -> np.ndarray:
+    """Weights (n,) ≥ 0; InputError for anything else."""
+    weights = as_numbers(series)
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        came = "missing" if is_missing(series)[row] else quoted(series[row])
+        raise InputError(
+            f"The weight {quoted(series.name)} is {came} in row {row + 1} where a number ≥ 0 was expected "
+            f"({counted(int(wrong.sum()), 'such row')})."
+        )
+    return weights
+
+
+def group_codes(series: pl.Series) -> np.ndarray:
+    """Codes (n,) of the groups 0, 1, …; InputError where a row has none."""
+    text = as_text(series)
+    if text.null_count():
+        row = int(text.is_null().arg_true()[0]) + 1
+        raise InputError(
+            f"The group {quoted(series.name)} is missing in row {row} ({counted(text.null_count(), 'such row')}); every "
+            "row needs one."
+        )
+    return text.rank("dense").to_numpy() - 1
+
+
+def times(series: pl.Series) -> np.ndarray:
+    """The time of each row (n,) as a number; InputError where it cannot be told."""
+    series = typed(series)
+    if series.dtype.is_numeric():
+        numbers = as_numbers(series)
+    else:
+        text = as_text(series)
+        form = TYPED if series.dtype in (pl.Date, pl.Datetime) else date_format(text)
+        if not form:
+            raise InputError(
+                f"The time {quoted(series.name)} holds {quoted(text.drop_nulls()[0])} where numbers or dates such as "
+                "2024-01-31 were expected."
+            )
+        numbers = read_dates(series, text, form).cast(pl.Int64).cast(pl.Float64).to_numpy()
+    if np.isnan(numbers).any():
+        raise InputError(
+            f"The time {quoted(series.name)} is missing in row {int(np.argmax(np.isnan(numbers))) + 1}; every row needs one."
+        )
+    return numbers

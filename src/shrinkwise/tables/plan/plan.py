@@ -1,0 +1,292 @@
+"""The plan: what is done with every column of a table, and which question its target poses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from shrinkwise.selection import Rows
+from shrinkwise.tables.columns.features import column_values
+from shrinkwise.tables.columns.judging import judge
+from shrinkwise.tables.columns.kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing
+from shrinkwise.tables.columns.spelling import alike
+from shrinkwise.tables.errors import InputError, counted, no_such_column, quoted
+from shrinkwise.tables.reading.read import as_frame
+
+from .leakage import knows_target, same_order, tells_some
+from .notes import first_of_copies, plan_notes
+from .parts import group_codes, row_weights, rows_to_use, times
+from .target import Reading, judge_target, target_reading
+
+# Nested 5-fold scoring leaves 16 of 20 rows to learn from, 12 of them inside, and 4 to score on: fewer say nothing.
+MIN_ROWS = 20
+
+# Of more columns that each give some classes away none is named: such tables are made of rules.
+_MOST_HINTS = 3
+
+
+@dataclass
+class TablePlan:
+    """What was decided about a table: one ColumnPlan per input column in file order, the task, and `notes` that say it.
+
+    `classes` are the texts of the target's values in order (None for a regression), `class_counts` their rows;
+    `n_rows` counts the rows used, `n_rows_read` all. `target_form` and `target_words` say how text is read as a target of
+    numbers (target.Reading).
+    """
+
+    name: str
+    target: str
+    task: str
+    classes: list[str] | None
+    columns: list[ColumnPlan]
+    n_rows: int
+    n_rows_read: int
+    notes: list[str] = field(default_factory=list)
+    class_counts: list[int] = field(default_factory=list)
+    target_form: str = ""
+    target_words: list[str] = field(default_factory=list)
+
+    @property
+    def kept(self) -> list[ColumnPlan]:
+        """The columns that are inputs."""
+        return [column for column in self.columns if column.is_input]
+
+    @property
+    def weight(self) -> str | None:
+        """The name of the column of weights."""
+        return self._part("weight")
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether some input becomes several features."""
+        return any(column.kind in ("category", "ordered", "date") or column.n_missing for column in self.kept)
+
+    @property
+    def splits_by(self) -> str:
+        """The kind of the column that decides the splits: "group", "time" or ""."""
+        return next((kind for kind in ("group", "time") if self._part(kind)), "")
+
+    def _part(self, kind: str) -> str | None:
+        return next((column.name for column in self.columns if column.kind == kind), None)
+
+    @property
+    def smallest_class(self) -> int | None:
+        """The number of rows of the rarest class, the most folds a stratified split can have; None for a regression."""
+        return min(self.class_counts, default=None)
+
+    def used_rows(self, frame: Any) -> pl.DataFrame:
+        """The rows whose target is there (and whose weight is not 0), in order."""
+        frame = as_frame(frame)
+        present = rows_to_use(self._target_column(frame), None if self.weight is None else frame[self.weight])
+        return frame if present.all() else frame.filter(pl.Series(present))
+
+    def rows(self, frame: Any) -> Rows:
+        """Groups, time and weights of `used_rows`."""
+        frame, found = as_frame(frame), {}
+        readers = {"group": ("groups", group_codes), "time": ("time", times), "weight": ("weights", row_weights)}
+        for part, (key, read) in readers.items():
+            if (column := self._part(part)) is not None:
+                found[key] = read(frame[column])
+        return Rows(**found)
+
+    def target_values(self, frame: Any) -> np.ndarray:
+        """The target of `used_rows`, float64 for a regression, else the index of each row's class in `classes`.
+
+        Raises InputError for a missing value, a value that is no number or a class that is not in `classes`.
+        """
+        series = self._target_column(as_frame(frame))
+        values = as_numbers(series) if self.classes is None else self._codes(as_text(series))
+        wrong = np.isnan(values) if self.classes is None else values == len(self.classes)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            expected = "a number" if self.classes is None else "one of the classes of the plan"
+            came = "missing" if is_missing(series)[row] else quoted(as_text(series)[row])
+            raise InputError(
+                f"The target {quoted(self.target)} is {came} in row {row + 1} where {expected} was expected "
+                f"({counted(int(wrong.sum()), 'such row')})."
+            )
+        return values
+
+    def _target_column(self, frame: pl.DataFrame) -> pl.Series:
+        if self.target not in frame.columns:
+            raise no_such_column("The table", self.target, frame.columns)
+        return Reading(self.target_form, self.target_words).of(frame[self.target])
+
+    def _codes(self, text: pl.Series) -> np.ndarray:
+        return codes_of(alike(text, self.classes or []), self.classes or [])
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says about columns and the task, beside what their values show.
+
+    Parameters
+    ----------
+    drop : columns to leave out
+    keep : columns to keep whatever speaks against them (an identifier, a constant, a column that knows the target)
+    number, category : columns to read as numbers, or as categories
+    group : column of things whose rows belong together (a patient, a shop): never on both sides of a split
+    time : column of dates or numbers; every score is of models of earlier rows
+    weight : column of numbers ≥ 0, how much a row counts
+    task : "regression" or "classes", to overrule what the target looks like (target.judge_target)
+
+    """
+
+    drop: Collection[str] = ()
+    keep: Collection[str] = ()
+    number: Collection[str] = ()
+    category: Collection[str] = ()
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    task: str | None = None
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The part each column plays that is no input, by its name."""
+        parts = {"group": self.group, "time": self.time, "weight": self.weight}
+        return {column: part for part, column in parts.items() if column is not None}
+
+    def of(self, column: str) -> str:
+        """The wish for a column as `judge` takes it."""
+        for wish, columns in (("number", self.number), ("category", self.category), ("keep", self.keep)):
+            if column in columns:
+                return wish
+        return ""
+
+    def refuse(self, names: Collection[str], target: str, table: str) -> None:
+        """InputError for columns that are not there and for wishes that contradict one another."""
+        lists = (self.drop, self.keep, self.number, self.category, self.roles)
+        for wanted in (target, *(column for columns in lists for column in columns)):
+            if wanted not in names:
+                raise no_such_column(table, wanted, list(names))
+        if target in self.drop:
+            raise InputError(f"The target {quoted(target)} cannot be dropped; choose another target or keep it.")
+        for column in (target, *self.roles):
+            if any(column in columns for columns in lists[1:4]) or (column == target and column in self.roles):
+                raise InputError(
+                    f"Column {quoted(column)} cannot be an input and the target, group, time or weight too."
+                )
+        if len(self.roles) < sum(part is not None for part in (self.group, self.time, self.weight)):
+            raise InputError("Group, time and weight must be different columns.")
+        if self.group and self.time:
+            raise InputError("Rows can be split by group or by time, not by both: choose one.")
+        if self.task not in (None, "regression", "classes"):
+            raise InputError(f"The task is 'regression' or 'classes', not {quoted(self.task)}.")
+
+
+def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -> TablePlan:
+    """Decide what is done with every column of `frame` when `target` is to be predicted from the others.
+
+    Parameters
+    ----------
+    frame : the table, as `read_table` gives it, or any data frame `as_frame` takes
+    name : what messages call the table
+    wishes : what the user asks for, see `Wishes`
+
+    Raises
+    ------
+    InputError : no such column, fewer than 20 rows with a target, a target nothing can be learned about, no input left
+
+    """
+    frame, wish = as_frame(frame), Wishes(**wishes)
+    wish.refuse(frame.columns, target, name)
+    reading = target_reading(frame[target], wish.task)
+    frame = frame.with_columns(reading.of(frame[target]))
+    present = rows_to_use(frame[target], None if wish.weight is None else frame[wish.weight])
+    used, rows = (frame if present.all() else frame.filter(pl.Series(present))), np.flatnonzero(present) + 1
+    if len(rows) < MIN_ROWS:
+        missing = frame.height - len(rows)
+        besides = f" ({counted(missing, 'row')} without a value in {quoted(target)})" if missing else ""
+        raise InputError(
+            f"{name} has {counted(len(rows), 'row')} to learn from{besides}; at least {MIN_ROWS} are needed to compare "
+            "models on rows they have not seen."
+        )
+    question = judge_target(used[target], wish.task, rows)
+    originals = first_of_copies(used)
+    columns = [_column(series, rows, wish, originals) for series in used.get_columns() if series.name != target]
+    plan = TablePlan(
+        name,
+        target,
+        question.task,
+        question.classes,
+        columns,
+        len(rows),
+        frame.height,
+        [question.sentence, *([reading.sentence] if reading.sentence else [])],
+        question.class_counts,
+        reading.form,
+        reading.words,
+    )
+    _drop_what_knows(plan, used, wish.keep)
+    if not plan.kept:
+        shown = "; ".join(f"{quoted(column.name)}: {column.reason}" for column in columns[:5])
+        raise InputError(
+            f"{name} has no usable input column beside {quoted(target)} ({shown or 'it is the only one'})."
+        )
+    plan.notes += plan_notes(plan, used, frame.columns)
+    return plan
+
+
+def describe(plan: TablePlan) -> list[tuple[str, str, str]]:
+    """`(name, kind, reason)` of every input column, in file order."""
+    return [(column.name, column.kind, column.reason) for column in plan.columns]
+
+
+_PARTS = {
+    "group": "rows with one value stay on one side of every split",
+    "time": "every score is of models that learned from earlier rows",
+    "weight": "how much a row counts",
+}
+
+
+def _column(series: pl.Series, rows: np.ndarray, wish: Wishes, originals: np.ndarray) -> ColumnPlan:
+    if part := wish.roles.get(series.name):
+        return ColumnPlan(series.name, part, _PARTS[part])
+    if series.name in wish.drop:
+        return ColumnPlan(series.name, "dropped", "left out as asked for")
+    return judge(series, rows, wish.of(series.name), originals)
+
+
+def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str]) -> None:
+    """Drop the columns that alone tell the target of rows left out, unless nothing else is left; mark those kept."""
+    y = plan.target_values(used)
+    found, hints = {}, {}
+    for column in plan.kept:
+        values, gaps = column_values(column, used[column.name])
+        told = knows_target(values, y, plan.classes is not None)
+        if not told and gaps.any():
+            told = knows_target(gaps.astype(float), y, plan.classes is not None)
+        if told:
+            found[column.name] = told
+        elif column.name not in keep and (hint := _hint(plan, column, values, y)):
+            hints[column.name] = hint
+    if len(hints) <= _MOST_HINTS:
+        plan.notes += [
+            f"{quoted(name)} may know the target: {hint}; ask whether it is known beforehand."
+            for name, hint in hints.items()
+        ]
+    only = len(found) == len(plan.kept)
+    for column in plan.kept:
+        if column.name not in found:
+            continue
+        suspicion = f"it alone tells {found[column.name]}"
+        if only or column.name in keep:
+            column.reason += f"; {suspicion}"
+            plan.notes.append(f"{quoted(column.name)} may know the target: {suspicion}.")
+        else:
+            column.kind, column.leaks = "dropped", True
+            column.reason = f"knows the target: {suspicion}; --keep-column if it is known beforehand"
+
+
+def _hint(plan: TablePlan, column: ColumnPlan, values: np.ndarray, y: np.ndarray) -> str:
+    """What a column that does not tell the target says of a large part of the rows, or of their order."""
+    if plan.classes is None:
+        return same_order(values, y) if column.kind in ("number", "ordered", "date") else ""
+    if column.kind != "number":  # levels have no edge; only whether there is one can be told
+        values = np.where(np.isnan(values), np.nan, np.arange(len(values)))
+    return tells_some(values, y.astype(int), plan.classes, column.name, len(plan.columns))

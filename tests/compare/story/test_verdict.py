@@ -1,0 +1,140 @@
+"""The verdict says what the numbers say, and no more."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from shrinkwise.compare import compare_table
+from shrinkwise.compare.story.verdict import explanation, verdict
+from shrinkwise.compare.story.words import said
+from shrinkwise.selection import paired_interval
+from shrinkwise.tables import plan_table
+
+
+def with_scores(comparison, scores: dict[str, list[float]], guess: float):
+    """The comparison with other held-out scores (the same for best and 1-SE); everything that follows is recomputed."""
+
+    def rescored(scored, values):
+        return scored and replace(
+            scored, folds=[replace(f, score=v) for f, v in zip(scored.folds, values, strict=True)]
+        )
+
+    rows = []
+    for row in comparison.rows:
+        values = scores.get(row.candidate.name, [9.0, 9.1, 9.2])
+        base = scores.get("network" if row.candidate.family == "network" else "no penalty", [9.0, 9.1, 9.2])
+        interval = paired_interval(np.subtract(values, base), 40, 20)
+        differences = dict.fromkeys(row.differences, interval)
+        rows.append(
+            replace(row, best=rescored(row.best, values), one_se=rescored(row.one_se, values), differences=differences)
+        )
+    chosen = min(rows[:-1], key=lambda row: row.best.score)
+    return replace(comparison, rows=rows, chosen=chosen, guess_scores=np.full(3, guess))
+
+
+def test_a_difference_beyond_its_interval_is_claimed(compared):
+    _, comparison = compared
+    found = with_scores(comparison, {"no penalty": [5.0, 5.1, 5.2], "lasso": [2.0, 2.1, 2.2]}, guess=9.0)
+    [sentence] = verdict(found)
+    assert sentence.startswith("L1 (lasso) lowers the held-out ")
+    assert "from 5.1 (no penalty) to 2.1 (difference −3, 95 % interval −3 to −3)" in sentence
+
+
+def test_a_difference_within_its_interval_is_not_claimed(compared):
+    _, comparison = compared
+    found = with_scores(comparison, {"no penalty": [2.0, 2.5, 3.0], "ridge": [2.5, 2.4, 2.3]}, guess=9.0)
+    [sentence] = verdict(found)
+    assert sentence.startswith("Among the linear models regularization makes no detectable difference: L2 (ridge) has")
+    assert "lowers" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("ridge", "claim"), [([2.4, 2.1, 2.3], "no detectable difference"), ([3.0, 3.0, 3.1], "makes it worse")]
+)
+def test_no_penalty_may_win(compared, ridge, claim):
+    _, comparison = compared
+    found = with_scores(comparison, {"no penalty": [2.0, 2.1, 2.2], "ridge": ridge}, guess=9.0)
+    [sentence] = verdict(found)
+    assert sentence.startswith("No penalty has the lowest")
+    assert claim in sentence
+
+
+def test_trees_that_do_better_are_named(compared):
+    _, comparison = compared
+    scores = {"no penalty": [5.0, 5.1, 5.2], "lasso": [2.0, 2.1, 2.2], "boosted trees": [1.0, 1.1, 1.2]}
+    sentences = verdict(with_scores(comparison, scores, guess=9.0))
+    assert "do better still: 1.1 against 2.1 (difference 1, 95 % interval 1 to 1)" in sentences[1]
+    scores["boosted trees"] = [0.5, 1.8, 3.2]
+    found = verdict(with_scores(comparison, scores, guess=9.0))
+    assert "score lower, though not detectably so: 1.83 against 2.1" in found[1]
+    scores["boosted trees"] = [0.5, 3.8, 3.2]
+    found = with_scores(comparison, scores, guess=9.0)
+    assert len(verdict(found)) == 1
+    assert any("no detectable difference to the kept model" in sentence for sentence in explanation(found))
+
+
+def test_the_other_family_is_named_when_regularization_shows_there(compared):
+    _, comparison = compared
+    if comparison.options.network is None:
+        pytest.skip("networks need torch")
+    scores = {"no penalty": [5.0, 5.1, 5.2], "ridge": [3.0, 3.1, 3.2], "network": [1.0, 2.0, 3.0]}
+    scores["network + dropout"] = [2.4, 1.1, 1.3]
+    first, second = verdict(with_scores(comparison, scores, guess=9.0))
+    assert first.startswith(
+        "Among the networks regularization makes no detectable difference: dropout in the network has"
+    )
+    assert "is the model kept" in first
+    assert second.startswith("L2 (ridge) lowers")
+    assert "the model kept" not in second
+
+
+def test_the_best_setting_is_called_the_lowest_and_the_careful_one_kept(compared):
+    _, comparison = compared
+    found = with_scores(comparison, {"no penalty": [5.0, 5.1, 5.2], "lasso": [1.0, 2.1, 3.2]}, guess=20.0)
+    row = found.chosen
+
+    def with_best(lower: float):
+        folds = [replace(fold, score=fold.score - lower) for fold in row.best.folds]
+        chosen = replace(row, best=replace(row.best, folds=folds))
+        rows = [chosen if each is row else each for each in found.rows]
+        return replace(found, chosen=chosen, rows=rows, choice="one_se" if chosen.careful_holds else "best")
+
+    said = " ".join(verdict(with_best(0.5)))  # a standard error is 0.64
+    assert "at its best setting it scores lowest of the candidates, 1.6, and it is the model kept, at its 1-SE" in said
+    why = explanation(with_best(0.5))
+    assert any("the best one scores 1.6 against its 2.1, and --select best keeps" in sentence for sentence in why)
+    assert "it scores lowest of the candidates and is the model kept" in " ".join(verdict(with_best(0.7)))
+    assert any("2.1 on the held-out rows, more than one standard error above" in s for s in explanation(with_best(0.7)))
+
+
+def test_models_that_do_not_beat_a_guess_are_said_first(compared):
+    _, comparison = compared
+    found = with_scores(comparison, {"lasso": [2.0, 2.1, 2.2], "no penalty": [5.0, 5.1, 5.2]}, guess=9.0)
+    assert "No model" not in " ".join(verdict(found))
+    noisy = with_scores(comparison, {"lasso": [1.0, 2.1, 3.2]}, guess=2.3)
+    assert verdict(noisy)[0].startswith("No model detectably beats guessing")
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+def test_noise_gives_no_claim(task, small_table, small):
+    frame = small_table(task)
+    rng = np.random.default_rng(5)
+    frame = frame.with_columns(y=pl.Series(rng.permutation(frame["y"].to_numpy())))
+    comparison = compare_table(frame, plan_table(frame, "y"), replace(small, network=None))
+    assert "No model detectably beats guessing" in verdict(comparison)[0]
+
+
+def test_no_sentence_claims_a_cause(compared):
+    _, comparison = compared
+    text = " ".join([*verdict(comparison), *explanation(comparison)])
+    assert not re.search(r"\b(causes?|because of|drives?|effect)\b", text)
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.03125, "−0.0312"), (12345.6, "12,346"), (7.0, "7"), (0.0, "0")])
+def test_numbers_in_sentences(value, text):
+    assert said(value) == text

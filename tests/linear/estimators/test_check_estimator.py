@@ -1,0 +1,46 @@
+"""scikit-learn's own battery, nothing skipped that is not explained."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import shrinkwise as sw
+from shrinkwise import linear
+from shrinkwise.linear.losses.all_losses import LOSSES
+
+ESTIMATORS = [
+    sw.PenalizedRegressor(),
+    sw.PenalizedRegressor(sw.L2(0.01)),
+    sw.PenalizedClassifier(tol=1e-12),
+    sw.PenalizedClassifier(sw.ElasticNet(0.01)),
+    sw.PenalizedRegressorCV(n_lambdas=10, cv=3),
+    sw.PenalizedClassifierCV(n_lambdas=10, cv=3),
+    linear.Lasso(),
+    linear.ElasticNet(),
+    linear.Ridge(),
+    linear.LassoCV(alphas=10, cv=3),
+    linear.ElasticNetCV(alphas=10, cv=3),
+    linear.RidgeCV(),
+    linear.SparseLogisticRegression(tol=1e-12),
+    linear.SparseLogisticRegressionCV(Cs=4, cv=3),
+    *[sw.PenalizedRegressor(sw.L1(0.01), loss=loss, tol=1e-10) for loss in ("huber", "poisson") if loss in LOSSES],
+]
+
+_FOLDS_COUNT_ROWS = "cross-validation splits rows, so a row of weight 2 is not two rows in different folds"
+
+
+def expected_failures(estimator):
+    kinds = ("dense", "sparse") if hasattr(estimator, "cv") else ()
+    return {f"check_sample_weight_equivalence_on_{kind}_data": _FOLDS_COUNT_ROWS for kind in kinds}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def test_every_public_estimator_is_in_the_list():
+    public = {name for name in linear.__all__ if hasattr(getattr(linear, name), "fit")}
+    assert public == {type(estimator).__name__ for estimator in ESTIMATORS}
+    assert np.all([hasattr(estimator, "get_params") for estimator in ESTIMATORS])
