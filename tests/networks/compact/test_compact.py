@@ -224,6 +224,7 @@ def test_the_result_trains_is_saved_and_keeps_the_mode():
     torch.testing.assert_close(run(again.eval(), example), run(small.eval(), example))
 
 
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter about itself
 @pytest.mark.parametrize("name", ["residual", "encoder", "padded sigmoid"])
 def test_the_result_exports_to_onnx(name, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
