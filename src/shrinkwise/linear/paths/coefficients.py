@@ -34,6 +34,15 @@ class Coefficients:
         """Add one solution."""
         self.extend(np.asarray(w)[None])
 
+    def take(self, rows) -> Coefficients:
+        """Some of the solutions, as sparse as they are."""
+        part = Coefficients(self.shape)
+        for i in rows:
+            stack, row = self._find(int(i))
+            part._stacks.append(stack.row(row) if isinstance(stack, _Rows) else stack[row : row + 1])
+            part._ends.append(len(part) + 1)
+        return part
+
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
@@ -100,6 +109,13 @@ class _Rows:
         rows, columns = np.nonzero(W)
         self.starts = np.searchsorted(rows, np.arange(len(W) + 1))
         self.columns, self.values = columns.astype(np.int32), W[rows, columns]
+
+    def row(self, row: int) -> _Rows:
+        """One row alone."""
+        one = object.__new__(_Rows)
+        one.columns, one.values = self.entries(row)
+        one.starts = np.array([0, len(one.columns)])
+        return one
 
     def entries(self, row: int):
         """(positions, values) of one row."""
