@@ -9,21 +9,14 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 
 from shrinkwise import penalties
-from shrinkwise.linear.estimators.cross_validation import (
-    Rows,
-    Task,
-    chosen,
-    cross_validated_losses,
-    fold_curve,
-    fold_path,
-    present_folds,
-    present_groups,
-)
+from shrinkwise.linear.estimators.curve import chosen
+from shrinkwise.linear.estimators.folds import FoldTask, cross_validated_losses, fold_path
+from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
 from shrinkwise.linear.paths.grid import lambda_grid
 from shrinkwise.linear.problem.checks import check_settings, checked_grid, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.solvers.squares.ridge import ridge_of
-from shrinkwise.selection import one_standard_error
+from shrinkwise.selection import mean_and_se, one_standard_error
 
 from .regressors import ElasticNet, LeastSquares, elastic_net
 
@@ -89,16 +82,17 @@ class ElasticNetCV(ElasticNet):
         self.selection = selection
         self.select = select
 
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y, sample_weight=None, *, groups=None):
         """Choose α (and l1_ratio) and fit on all rows; `groups` goes to the splitter."""
-        groups, cv = present_groups(groups, sample_weight), present_folds(self.cv, sample_weight)
+        groups = present_groups(groups, sample_weight, y)
+        cv = present_folds(self.cv, sample_weight)
         X, y, sample_weight, _ = self._checked(X, y, sample_weight)
-        rows = Rows(X, y, sample_weight)
+        rows = Samples(X, y, sample_weight)
         folds = list(check_cv(cv).split(X, y, groups))
         ratios = np.atleast_1d(finite_numbers(self.l1_ratio, "l1_ratio"))
         runs = [self._run(rows, folds, float(ratio)) for ratio in ratios]
-        picks = [chosen(*fold_curve(losses), self.select) for _, losses in runs]
-        best = int(np.argmin([fold_curve(losses)[0].min() for _, losses in runs]))
+        picks = [chosen(losses, folds, self.select) for _, losses in runs]
+        best = int(np.argmin([losses.mean(1).min() for _, losses in runs]))
         self.l1_ratio_, self.alpha_ = float(ratios[best]), float(runs[best][0][picks[best]])
         alphas, self.mse_path_ = (np.squeeze(np.array(part)) for part in zip(*runs, strict=True))
         self.alphas_ = alphas if isinstance(self.alphas, numbers.Integral) or alphas.ndim < 2 else alphas[0]
@@ -106,7 +100,7 @@ class ElasticNetCV(ElasticNet):
         self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
         return self
 
-    def _run(self, rows: Rows, folds, ratio: float):
+    def _run(self, rows: Samples, folds, ratio: float):
         """(the grid, held-out squared errors (L, folds))."""
         penalty = elastic_net(1.0, ratio, self.positive)
         check_settings(penalty, self.tol, self.max_iter)
@@ -114,7 +108,7 @@ class ElasticNetCV(ElasticNet):
             alphas = lambda_grid(rows.problem("squared", self.fit_intercept), penalty, int(self.alphas), self.eps)
         else:
             alphas = checked_grid(np.sort(finite_numbers(self.alphas, "alphas"))[::-1])
-        task = Task(penalty, loss_of("squared"), self.fit_intercept, self.tol, self.max_iter)
+        task = FoldTask(penalty, loss_of("squared"), self.fit_intercept, self.tol, self.max_iter)
         return alphas, cross_validated_losses(rows, folds, task, alphas, self.n_jobs, bool(self.verbose))
 
 
@@ -226,9 +220,10 @@ class RidgeCV(LeastSquares):
         self.alpha_per_target = alpha_per_target
         self.select = select
 
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y, sample_weight=None, *, groups=None):
         """Choose α and fit on all rows; `groups` goes to the splitter."""
-        groups, cv = present_groups(groups, sample_weight), present_folds(self.cv, sample_weight)
+        groups = present_groups(groups, sample_weight, y)
+        cv = present_folds(self.cv, sample_weight)
         X, y, sample_weight, total = self._checked(X, y, sample_weight)
         alphas = np.atleast_1d(finite_numbers(self.alphas, "alphas")).astype(float)
         if alphas.ndim != 1 or not len(alphas) or not (alphas > 0).all():
@@ -243,7 +238,7 @@ class RidgeCV(LeastSquares):
         if self.cv is None:
             scores = self._loo_scores(ridge, lambdas, y, sample_weight)  # (L,) or (L, K)
         else:
-            scores = self._fold_scores(Rows(X, y, sample_weight), alphas, total, check_cv(cv).split(X, y, groups))
+            scores = self._fold_scores(Samples(X, y, sample_weight), alphas, total, check_cv(cv).split(X, y, groups))
         index = np.argmax(scores, axis=0) if self.select == "best" else self._within_one_se(ridge, lambdas, alphas)
         self.best_score_ = np.take_along_axis(scores, np.expand_dims(index, 0), 0)[0]
         self.alpha_ = float(alphas[index]) if np.ndim(index) == 0 else alphas[index]
@@ -283,16 +278,16 @@ class RidgeCV(LeastSquares):
             raise ValueError('expected select="best", or select="1se" with leave-one-out squared errors and one α')
         errors = np.mean(ridge.loo_residuals(lambdas) ** 2, axis=2)
         order = np.argsort(-alphas)
-        mean, se = errors.mean(0), errors.std(0, ddof=1) / np.sqrt(len(errors))
+        mean, se = mean_and_se(errors)
         return int(order[one_standard_error(mean[order], se[order])[1]])
 
-    def _fold_scores(self, rows: Rows, alphas, total: float, folds):
+    def _fold_scores(self, rows: Samples, alphas, total: float, folds):
         """Mean score over folds at every α, (L,)."""
         if self.alpha_per_target or self.store_cv_results:
             raise ValueError("alpha_per_target and store_cv_results are for leave-one-out: leave cv=None")
         scorer, found = check_scoring(_Predicted(), scoring=self.scoring), []
         order = np.argsort(-alphas)
-        task = Task(penalties.L2(1.0), loss_of("squared"), self.fit_intercept, self.tol, 10_000)
+        task = FoldTask(penalties.L2(1.0), loss_of("squared"), self.fit_intercept, self.tol, 10_000)
         mean_weight = total / len(rows.y)
         for train, test in folds:
             # Weights as given keep their scale: a training part has a smaller sum, and so a larger λ = α / (2 Σ s).

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import numbers
 import warnings
+from inspect import signature
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, make_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.class_weight import compute_sample_weight
 
-from shrinkwise.linear.estimators.cross_validation import (
-    Rows,
-    Task,
-    chosen,
-    fold_curve,
-    fold_path,
-    present_folds,
-    present_groups,
-)
+from shrinkwise.linear.estimators.curve import chosen
+from shrinkwise.linear.estimators.folds import FoldTask, check_classes, fold_path
 from shrinkwise.linear.estimators.penalized import LinearClassifier, separates
+from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
@@ -181,36 +176,51 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         self.random_state = random_state
         self.select = select
 
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y, sample_weight=None, *, groups=None):
         """Choose C and fit on all rows; `groups` goes to the splitter."""
-        groups, cv = present_groups(groups, sample_weight), present_folds(self.cv, sample_weight)
+        groups = present_groups(groups, sample_weight, y)
+        cv = present_folds(self.cv, sample_weight)
         X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
         labels = self.classes_[codes.astype(int)]
-        rows = Rows(X, codes, class_weighted(self.class_weight, labels, sample_weight))
+        rows = Samples(X, codes, class_weighted(self.class_weight, labels, sample_weight))
         integer = isinstance(self.Cs, numbers.Integral)
         self.Cs_ = np.logspace(-4, 4, self.Cs) if integer else np.sort(np.atleast_1d(finite_numbers(self.Cs, "Cs")))
-        task = Task(elastic_net(1.0, self.l1_ratio, False), loss_of(loss), self.fit_intercept, self.tol, self.max_iter)
+        task = FoldTask(
+            elastic_net(1.0, self.l1_ratio, False), loss_of(loss), self.fit_intercept, self.tol, self.max_iter
+        )
         check_settings(task.penalty, self.tol, self.max_iter)
-        folds = check_cv(cv, labels, classifier=True).split(X, labels, groups)
+        folds = list(check_cv(cv, labels, classifier=True).split(X, labels, groups))
         self.scores_ = np.array([self._scores(rows, labels, fold, task) for fold in folds])
-        mean, se = fold_curve(-self.scores_.T)
-        self.C_ = float(self.Cs_[chosen(mean, se, self.select)])
+        self.C_ = float(self.Cs_[chosen(-self.scores_.T, folds, self.select)])
         problem = rows.problem(loss, self.fit_intercept)
         penalty = elastic_net(lambda_of(self.C_, rows.weight), self.l1_ratio, False)
         self._keep_named(problem, penalty, solve_one(problem, penalty, self.tol, self.max_iter))
         return self
 
-    def _scores(self, rows: Rows, labels, fold, task: Task):
+    def _scores(self, rows: Samples, labels, fold, task: FoldTask):
         """Score of every C on one fold, (L,)."""
         train, test = fold
+        check_classes(rows.y, train)
         lambdas = np.array([lambda_of(C, np.asarray(rows.weight)[train]) for C in self.Cs_])
         fitted = fold_path(rows, train, task, lambdas)
         if self.scoring is None:
             held = rows.take(test)
             return -np.average(task.loss.score(held.y, fitted.predict(held.X)), axis=1, weights=held.weight)
-        scorer, model = check_scoring(self, scoring=self.scoring), SparseLogisticRegression()
+        scorer, model = self._scorer(), SparseLogisticRegression()
         model.classes_, model.n_features_in_, found = self.classes_, rows.X.shape[1], []
         for i in range(len(fitted)):
             model._set_coef(fitted.coefficients[i], fitted.intercepts[i])
             found.append(scorer(model, rows.X[test], labels[test]))
         return np.array(found)
+
+    def _scorer(self):
+        """The scorer of `scoring`, told all classes where it takes labels: a test part may lack one."""
+        scorer = check_scoring(self, scoring=self.scoring)
+        function = getattr(scorer, "_score_func", None)
+        if function is None or "labels" not in signature(function).parameters or "labels" in scorer._kwargs:
+            return scorer
+        known = {"labels": self.classes_, **scorer._kwargs}
+        if len(self.classes_) == 2 and "pos_label" in signature(function).parameters:
+            known.setdefault("pos_label", self.classes_[1])
+        better = scorer._sign == 1
+        return make_scorer(function, greater_is_better=better, response_method=scorer._response_method, **known)

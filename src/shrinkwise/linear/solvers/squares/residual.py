@@ -19,7 +19,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from shrinkwise.kernels import WeightedColumns
-from shrinkwise.kernels.linear import sparse_cd
+from shrinkwise.kernels.linear.sparse_cd import sparse_cd
 from shrinkwise.linear.certificates import Certificate, Solution, Solutions, certify_least_squares
 from shrinkwise.linear.solvers.quadratic.inner import inner_solver
 from shrinkwise.linear.solvers.quadratic.l1_l2 import solve_l1_l2
