@@ -7,12 +7,13 @@ import numbers
 import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
+from sklearn.utils import check_scalar
 
 from shrinkwise import penalties
 from shrinkwise.linear.estimators.curve import chosen
 from shrinkwise.linear.estimators.folds import FoldTask, cross_validated_losses, fold_path
 from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
-from shrinkwise.linear.paths.grid import lambda_grid
+from shrinkwise.linear.paths.grid import lambda_max
 from shrinkwise.linear.problem.checks import check_settings, checked_grid, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.solvers.squares.ridge import ridge_of
@@ -82,7 +83,7 @@ class ElasticNetCV(ElasticNet):
         self.selection = selection
         self.select = select
 
-    def fit(self, X, y, sample_weight=None, *, groups=None):
+    def fit(self, X, y, sample_weight=None, *, groups=None):  # type: ignore[override]
         """Choose α (and l1_ratio) and fit on all rows; `groups` goes to the splitter."""
         groups = present_groups(groups, sample_weight, y)
         cv = present_folds(self.cv, sample_weight)
@@ -94,8 +95,9 @@ class ElasticNetCV(ElasticNet):
         picks = [chosen(losses, folds, self.select) for _, losses in runs]
         best = int(np.argmin([losses.mean(1).min() for _, losses in runs]))
         self.l1_ratio_, self.alpha_ = float(ratios[best]), float(runs[best][0][picks[best]])
-        alphas, self.mse_path_ = (np.squeeze(np.array(part)) for part in zip(*runs, strict=True))
-        self.alphas_ = alphas if isinstance(self.alphas, numbers.Integral) or alphas.ndim < 2 else alphas[0]
+        grids, losses = (np.array(part) for part in zip(*runs, strict=True))
+        self.alphas_ = grids if isinstance(self.alphas, numbers.Integral) and len(ratios) > 1 else grids[0]
+        self.mse_path_ = np.squeeze(losses)
         penalty = elastic_net(self.alpha_, self.l1_ratio_, self.positive)
         self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
         return self
@@ -104,12 +106,27 @@ class ElasticNetCV(ElasticNet):
         """(the grid, held-out squared errors (L, folds))."""
         penalty = elastic_net(1.0, ratio, self.positive)
         check_settings(penalty, self.tol, self.max_iter)
-        if isinstance(self.alphas, numbers.Integral):
-            alphas = lambda_grid(rows.problem("squared", self.fit_intercept), penalty, int(self.alphas), self.eps)
-        else:
-            alphas = checked_grid(np.sort(finite_numbers(self.alphas, "alphas"))[::-1])
+        alphas = self._grid(rows, penalty, ratio)
         task = FoldTask(penalty, loss_of("squared"), self.fit_intercept, self.tol, self.max_iter)
         return alphas, cross_validated_losses(rows, folds, task, alphas, self.n_jobs, bool(self.verbose))
+
+    def _grid(self, rows: Samples, penalty, ratio: float) -> np.ndarray:
+        """The α (L,), decreasing; a grid of equal values where the target or the columns leave nothing to explain."""
+        if not isinstance(self.alphas, numbers.Integral):
+            for i, alpha in enumerate(self.alphas):
+                check_scalar(alpha, f"alphas[{i}]", numbers.Real, min_val=0.0)
+            return checked_grid(np.sort(finite_numbers(self.alphas, "alphas"))[::-1])
+        if ratio == 0:
+            raise ValueError(
+                "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid by providing your "
+                "estimator with the appropriate `alphas=` argument."
+            )
+        check_scalar(self.eps, "eps", numbers.Real, min_val=0.0, include_boundaries="neither")
+        problem = rows.problem("squared", self.fit_intercept)
+        top, least = lambda_max(problem, penalty), np.finfo(float).resolution
+        if not top > least:
+            return np.full(int(self.alphas), least)
+        return top * float(self.eps) ** (np.arange(self.alphas) / max(self.alphas - 1, 1))
 
 
 class LassoCV(ElasticNetCV):
