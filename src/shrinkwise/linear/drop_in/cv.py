@@ -194,7 +194,7 @@ class RidgeCV(LeastSquares):
 
     Parameters
     ----------
-    alphas : (L,) > 0
+    alphas : (L,) > 0; with `cv` ≥ 0
     fit_intercept : bool
     scoring : scorer name or callable, optional
         By default the mean squared leave-one-out error (with `cv`: R², as scikit-learn's).
@@ -242,9 +242,7 @@ class RidgeCV(LeastSquares):
         groups = present_groups(groups, sample_weight, y)
         cv = present_folds(self.cv, sample_weight)
         X, y, sample_weight, total = self._checked(X, y, sample_weight)
-        alphas = np.atleast_1d(finite_numbers(self.alphas, "alphas")).astype(float)
-        if alphas.ndim != 1 or not len(alphas) or not (alphas > 0).all():
-            raise ValueError("expected alphas as numbers > 0; for α = 0 fit Ridge(alpha=0)")
+        alphas = self._alphas()
         problem = Problem(X, y, "squared", sample_weight, self.fit_intercept)
         lambdas = alphas / (2.0 * total)
         ridge = ridge_of(problem, penalties.L2(1.0), lambdas)
@@ -261,6 +259,14 @@ class RidgeCV(LeastSquares):
         self.alpha_ = float(alphas[index]) if np.ndim(index) == 0 else alphas[index]
         self._keep_solutions(ridge, lambdas, index, y)
         return self
+
+    def _alphas(self) -> np.ndarray:
+        """The α (L,), > 0; with folds α = 0 is allowed."""
+        given = np.atleast_1d(np.asarray(self.alphas, dtype=object))
+        for i, alpha in enumerate(given):
+            bounds = "neither" if self.cv is None else "left"
+            check_scalar(alpha, f"alphas[{i}]", numbers.Real, min_val=0.0, include_boundaries=bounds)
+        return finite_numbers(self.alphas, "alphas").reshape(-1).astype(float)
 
     def _loo_scores(self, ridge, lambdas, y, sample_weight):
         errors = np.moveaxis(ridge.loo_residuals(lambdas), 1, -1)  # (n, K, L), times the root of the weights

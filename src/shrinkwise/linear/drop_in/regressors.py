@@ -73,7 +73,7 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
 
     def _keep(self, coefs, intercepts, single: bool):
         self.coef_ = np.asarray(coefs[0] if single else np.array(coefs), dtype=self._dtype)
-        self.intercept_ = intercepts[0] if single else np.asarray(intercepts, dtype=self._dtype)
+        self.intercept_ = self._dtype.type(intercepts[0]) if single else np.asarray(intercepts, dtype=self._dtype)
 
     def predict(self, X):
         """Xw + b, (n,) or (n, K)."""
