@@ -95,7 +95,8 @@ class _Linear(Versioned):
         return with_factors(penalty, np.where(factors == np.inf, 1.0, factors), p)
 
     def _keep(self, point: PathPoint, problem: Problem):
-        coef, intercept = point.coef, point.intercept
+        # Of an excluded column, which is zero, rounding may leave something in a decomposition.
+        coef, intercept = np.where(self._factors(problem.p) == np.inf, 0.0, point.coef), point.intercept
         self._set_coef(coef, intercept)
         self.lambda_, self.objective_, self.n_iter_ = point.lam, point.objective, point.n_iter
         self.duality_gap_, self.kkt_violation_, self.status_ = point.gap, point.kkt, point.status

@@ -39,7 +39,7 @@ def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float
 
 def check_depends_on_lambda(penalty: Penalty) -> None:
     """Refuse a penalty that is the same for every λ: constraints alone, or fixed terms alone."""
-    if penalty.with_lam(1.0) == penalty.with_lam(2.0):
+    if penalty.with_lam(1.0).summands() == penalty.with_lam(2.0).summands():
         raise ValueError(
             f"{penalty!r} is the same for every λ, so there is no grid and no λ to choose: fit it with PenalizedRegressor, or "
             "choose its own parameter with GridSearchCV, e.g. over penalty=[TopK(1), TopK(2), TopK(3)]"

@@ -184,8 +184,17 @@ class Path:
         return information.deviance_explained(self)
 
     @property
+    def noise_variance(self) -> float:
+        """σ² of the errors of least squares, estimated from fits with at most n/2 parameters; see `information`."""
+        return information.estimated_noise(self)
+
+    def criterion(self, price: float, noise_variance: float | None = None) -> np.ndarray:
+        """−2 log-likelihood + price · k, (L,): price 2 is AIC, log n is BIC; see `information.criterion`."""
+        return information.criterion(self, price, noise_variance)
+
+    @property
     def aic(self) -> np.ndarray:
-        """−2 log-likelihood + 2k, (L,); see `information.criterion`."""
+        """−2 log-likelihood + 2k, (L,); with n < 2p the variance is `noise_variance` at every λ, see `criterion`."""
         return information.criterion(self, 2.0)
 
     @property
