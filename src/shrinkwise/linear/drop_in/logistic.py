@@ -41,7 +41,8 @@ class SparseLogisticRegression(LinearClassifier):
     class_weight : "balanced", dict or None
         Multiplies the sample weights.
     tol : float
-        Relative duality gap to reach.
+        The relative duality gap to reach is tol², but not below 1e-12: a gap is of the order of the squared gradient, which is
+        what scikit-learn compares with `tol`.
     max_iter : int
         Most Newton steps.
     dual, intercept_scaling, random_state, solver, verbose, warm_start, n_jobs
@@ -83,14 +84,17 @@ class SparseLogisticRegression(LinearClassifier):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
 
+    _dtype = np.dtype(float)
+
     def fit(self, X, y, sample_weight=None):
         """Fit on X (n, p) and class labels y (n,)."""
         X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
+        self._dtype = X.dtype
         weight = class_weighted(self.class_weight, self.classes_[codes.astype(int)], sample_weight)
         penalty = elastic_net(lambda_of(self.C, weight), self.l1_ratio, False)
         check_settings(penalty, self.tol, self.max_iter)
         problem = Problem(X, codes, loss, weight, self.fit_intercept)
-        self._keep_named(problem, penalty, solve_one(problem, penalty, self.tol, self.max_iter))
+        self._keep_named(problem, penalty, solve_one(problem, penalty, gap_of(self.tol), self.max_iter))
         return self
 
     def sparsify(self):
@@ -106,7 +110,13 @@ class SparseLogisticRegression(LinearClassifier):
         return self
 
     def _keep_named(self, problem, penalty, fitted):
-        self._set_coef(fitted.coefficients[0], fitted.intercepts[0])
+        coef, intercept = fitted.coefficients[0], fitted.intercepts[0]
+        if (
+            len(self.classes_) > 2
+        ):  # the same number added to all classes changes nothing: they sum to 0, as in scikit-learn
+            intercept = intercept - intercept.mean()
+            coef = coef if penalty.lam > 0 else coef - coef.mean(0)
+        self._set_coef(coef.astype(self._dtype), np.asarray(intercept, dtype=self._dtype))
         self.lambda_, self.n_iter_ = float(penalty.lam), fitted.n_iter[:1]
         self.duality_gap_, self.kkt_violation_ = float(fitted.gaps[0]), float(fitted.kkt[0])
         self.status_ = fitted.status[0]
@@ -114,6 +124,11 @@ class SparseLogisticRegression(LinearClassifier):
             if separates(problem, fitted.coefficients[0], fitted.intercepts[0], False):
                 self.status_ += "; the classes are separable: a smaller C keeps the weights finite"
             warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=3)
+
+
+def gap_of(tol: float) -> float:
+    """The relative duality gap that stands for `tol` on a gradient: tol², not below 1e-12 unless tol itself is."""
+    return min(tol, max(tol * tol, 1e-12))
 
 
 def class_weighted(class_weight, labels, sample_weight):
@@ -160,7 +175,8 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
     ----------
     Cs_ : (L,) increasing;  l1_ratios_ : (R,).
     scores_ : (folds, L), or (folds, R, L) for a list of ratios; larger is better.
-    coefs_paths_ : (folds, L, K, p + 1), or (folds, R, L, K, p + 1), the intercept last; K = 1 for two classes.
+    coefs_paths_ : (folds, L, K, p + 1), or (folds, R, L, K, p + 1), the intercept, if any, last; K = 1 for two
+        classes.  n_iter_ : like scores_.
     C_, l1_ratio_ : the choice;  coef_, intercept_ and, with `refit`, the certificate.
     """
 
@@ -213,6 +229,7 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         groups = present_groups(groups, sample_weight, y)
         cv = present_folds(self.cv, sample_weight)
         X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
+        self._dtype = X.dtype
         labels = self.classes_[codes.astype(int)]
         samples = Samples(X, codes, class_weighted(self.class_weight, labels, sample_weight))
         integer = isinstance(self.Cs, numbers.Integral)
@@ -224,23 +241,27 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         ratio, c = self._best(scores, folds)
         shape = slice(None) if np.ndim(given) else 0
         self.scores_, self.coefs_paths_ = scores[:, shape], coefs[:, shape]
+        n_iter = np.array(self._n_iter).reshape(scores.shape)[:, shape]
+        del self._n_iter
         if not self.refit:
+            self.n_iter_ = n_iter
             return self._average(scores, coefs)
         self.l1_ratio_, self.C_ = float(self.l1_ratios_[ratio]), float(self.Cs_[c])
         problem = samples.problem(loss, self.fit_intercept)
         penalty = elastic_net(lambda_of(self.C_, samples.weight), self.l1_ratio_, False)
-        self._keep_named(problem, penalty, solve_one(problem, penalty, self.tol, self.max_iter))
+        self._keep_named(problem, penalty, solve_one(problem, penalty, gap_of(self.tol), self.max_iter))
+        self.n_iter_ = n_iter
         return self
 
     def _over_folds(self, samples: Samples, labels, folds, loss):
         """Scores (folds, R, L) and coefficients (folds, R, L, K, p + 1)."""
-        scores, coefs = [], []
+        scores, coefs, self._n_iter = [], [], []
         for fold in folds:
             found = []
             for ratio in self.l1_ratios_:
                 penalty = elastic_net(1.0, float(ratio), False)
                 check_settings(penalty, self.tol, self.max_iter)
-                task = FoldTask(penalty, loss_of(loss), self.fit_intercept, self.tol, self.max_iter)
+                task = FoldTask(penalty, loss_of(loss), self.fit_intercept, gap_of(self.tol), self.max_iter)
                 found.append(self._on_fold(samples, labels, fold, task))
             scores.append([score for score, _ in found])
             coefs.append([coef for _, coef in found])
@@ -253,7 +274,9 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         lambdas = np.array([lambda_of(C, np.asarray(samples.weight)[train]) for C in self.Cs_])
         fitted = fold_path(samples, train, task, lambdas)
         w = fitted.coefs.reshape(len(fitted), -1, samples.X.shape[1])
-        coefs = np.concatenate([w, fitted.intercepts.reshape(len(fitted), -1, 1)], axis=2)
+        intercepts = fitted.intercepts.reshape(len(fitted), -1, 1)
+        coefs = np.concatenate([w, intercepts], axis=2) if self.fit_intercept else w
+        self._n_iter.append(fitted.n_iter)
         if self.scoring is None:
             held = samples.take(test)
             return -np.average(task.loss.score(held.y, fitted.predict(held.X)), axis=1, weights=held.weight), coefs
@@ -275,7 +298,8 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         ratio, c = np.unravel_index(flat, scores.shape[1:])
         self.C_, self.l1_ratio_ = float(self.Cs_[c].mean()), float(self.l1_ratios_[ratio].mean())
         mean = coefs[np.arange(len(scores)), ratio, c].mean(0)
-        self.coef_, self.intercept_ = mean[:, :-1], mean[:, -1]
+        p = self.n_features_in_
+        self.coef_, self.intercept_ = mean[:, :p], mean[:, p] if self.fit_intercept else np.zeros(len(mean))
         return self
 
     def score(self, X, y, sample_weight=None):

@@ -33,7 +33,7 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
     """What the drop-in regressors share."""
 
     several_targets = True
-    _names, _dtype = None, np.dtype(float)
+    _names, _dtype, _column = None, np.dtype(float), False
 
     def _checked(self, X, y, sample_weight):
         """(X, y, sample_weight, sum of the weights as given)."""
@@ -42,6 +42,7 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
         self._dtype = X.dtype
         if hasattr(X, "tocsc") and X.shape[0] * X.shape[1] <= _SMALL:
             X = X.toarray()
+        self._column = y.shape[1:] == (1,)
         y = regression_target(y, X.shape[0], loss_of("squared"))
         total = float(X.shape[0] if sample_weight is None else checked_weights(sample_weight, X.shape[0]).sum())
         X, y, sample_weight, _ = weighted_rows(X, y, sample_weight)
@@ -73,7 +74,8 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
 
     def _keep(self, coefs, intercepts, single: bool):
         self.coef_ = np.asarray(coefs[0] if single else np.array(coefs), dtype=self._dtype)
-        self.intercept_ = self._dtype.type(intercepts[0]) if single else np.asarray(intercepts, dtype=self._dtype)
+        several = self._column or not single  # of y (n, 1) the intercept is (1,), as in scikit-learn
+        self.intercept_ = np.asarray(intercepts, dtype=self._dtype) if several else self._dtype.type(intercepts[0])
 
     def predict(self, X):
         """Xw + b, (n,) or (n, K)."""
