@@ -275,8 +275,8 @@ def test_the_encoder_is_stored_without_pickle():
     encoder = fitted()
     stored = skops.io.dumps(encoder)
     ours = [
-        "shrinkwise.tables.encoding.Encoder",
         "shrinkwise.tables.columns.kinds.ColumnPlan",
+        "shrinkwise.tables.encoding.Encoder",
         "shrinkwise.tables.plan.plan.TablePlan",
     ]
     assert skops.io.get_untrusted_types(data=stored) == ours

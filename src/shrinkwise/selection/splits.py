@@ -75,7 +75,7 @@ def time_folds(time, n_splits: int) -> list[Fold]:
     Examples
     --------
     >>> [(train.tolist(), test.tolist()) for train, test in time_folds([3, 1, 2, 2, 5, 4], 2)]
-    [([1, 2, 3], [0, 5]), ([0, 1, 2, 3, 5], [4])]
+    [([1, 2, 3], [0]), ([0, 1, 2, 3], [4, 5])]
     """
     time = np.asarray(time)
     order = np.argsort(time, kind="stable")

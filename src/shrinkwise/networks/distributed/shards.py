@@ -17,7 +17,7 @@ import torch
 
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.methods.normal_map import NormalMap, sampled_places
-from shrinkwise.penalties import Fixed, GroupLasso, GroupMCP, Groups, Penalty, Scaled, SparseGroupLasso, Sum, prox_into
+from shrinkwise.penalties import GroupLasso, Groups, Leaf, Penalty, prox_into, rebuild
 
 from .processes import in_rounds, summed
 
@@ -104,14 +104,15 @@ class Part:
 
     def penalty(self, penalty: Penalty) -> Penalty:
         """What the penalty is on this part; one sentence where it needs more than sums over the parts."""
-        return _term_by_term(penalty, self._term)
+        return rebuild(penalty, self._term)
 
-    def _term(self, penalty: Penalty) -> Penalty:
+    def _term(self, leaf: Leaf) -> Penalty:
+        penalty = leaf.penalty
         if not self.split:
             return _with_arrays(penalty, self.cut)
-        if isinstance(penalty, (GroupLasso, SparseGroupLasso, GroupMCP)):
+        if penalty.group_sum:
             return self._grouped(penalty)
-        if not penalty.separable or hasattr(penalty, "where"):
+        if not penalty.separable or leaf.where:
             raise TypeError(
                 f"{penalty!r} needs all weights of a tensor in one place, but they are sharded over {self.count} processes; "
                 "leave this parameter unsharded (ignored_params= of fully_shard), or use a sum over weights or groups"
@@ -236,7 +237,7 @@ class SharedMap(NormalMap):
     @property
     def penalty(self) -> Penalty:
         """λ f of the whole tensor."""
-        return _term_by_term(super().penalty, lambda term: _with_arrays(term, whole))
+        return rebuild(super().penalty, lambda leaf: _with_arrays(leaf.penalty, whole))
 
     @property
     def penalty_here(self) -> Penalty:
@@ -288,15 +289,6 @@ class SharedMap(NormalMap):
         steps = torch.where(share > 0, steps.reshape(-1) / torch.where(radii > 0, radii, torch.ones_like(radii)), 0.0)
         sums = self.part.total(torch.stack([(share * steps).sum(), share.sum()]))
         return float(sums[0] / sums[1])
-
-
-def _term_by_term(penalty: Penalty, change) -> Penalty:
-    """The penalty with its terms changed, whatever they stand in."""
-    if isinstance(penalty, Sum):
-        return Sum(tuple(_term_by_term(term, change) for term in penalty.terms), penalty.lam)
-    if isinstance(penalty, (Fixed, Scaled)):
-        return type(penalty)(_term_by_term(penalty.penalty, change), penalty.lam)
-    return change(penalty)
 
 
 def _with_arrays(penalty: Penalty, change) -> Penalty:

@@ -8,7 +8,7 @@ from shrinkwise.networks.distributed.shards import wrap
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.optimizers.quirks import gradient_scale
 from shrinkwise.networks.step.stepper import Flight, Moving, Stepper
-from shrinkwise.penalties import Constraint, Penalty
+from shrinkwise.penalties import Penalty, has_constraint
 
 
 class GradientStepper(Stepper):
@@ -45,7 +45,7 @@ class GradientStepper(Stepper):
 
 def is_smooth(penalty: Penalty, shape: tuple) -> bool:
     """Whether the penalty is differentiable, as its pieces say, or as it looks from zero."""
-    if isinstance(penalty, Constraint):
+    if has_constraint(penalty):
         return False
     pieces = penalty.pieces(torch.zeros(shape, dtype=torch.float64))
     if pieces is not None:

@@ -26,9 +26,7 @@ from torch import optim
 from shrinkwise.networks.distributed.shards import put_proxes
 from shrinkwise.networks.memory.kernels import in_reach, local, metric_prox
 from shrinkwise.networks.step.stepper import Flight, Moving, Stepper
-from shrinkwise.penalties import l1_l2_of_all
-
-from .normal_map import concavity
+from shrinkwise.penalties import concavity, l1_l2_of_all
 
 
 class Metric(NamedTuple):
