@@ -17,7 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from shrinkwise import penalties
-from shrinkwise.linear.estimators.penalized import check_columns_if_named, regression_target, weighted_rows
+from shrinkwise.linear.estimators.penalized import check_columns_if_named
+from shrinkwise.linear.estimators.samples import regression_target, weighted_rows
 from shrinkwise.linear.estimators.versioned import Versioned
 from shrinkwise.linear.paths.api import path as solve_path
 from shrinkwise.linear.paths.api import solve_one
@@ -27,6 +28,7 @@ from shrinkwise.linear.problem.problem import Problem
 
 # A sparse X of at most so many values is solved as a dense one, to rounding: its memory is no matter.
 _SMALL = 1_000_000
+_LARGEST = 1e150
 
 
 class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
@@ -40,6 +42,9 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
         self._names = column_names(X)
         X, y = validate_data(self, X, y, y_numeric=True, multi_output=self.several_targets, **READS)
         self._dtype = X.dtype
+        values = X.data if hasattr(X, "tocsc") else X
+        if values.size and max(float(values.max()), -float(values.min())) > _LARGEST:
+            raise ValueError(f"expected entries of X of size at most {_LARGEST:g}, whose squares are finite: rescale X")
         if hasattr(X, "tocsc") and X.shape[0] * X.shape[1] <= _SMALL:
             X = X.toarray()
         self._column = y.shape[1:] == (1,)

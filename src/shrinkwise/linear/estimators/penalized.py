@@ -20,8 +20,6 @@ from shrinkwise.linear.problem.checks import (
     READS,
     check_settings,
     checked_offset,
-    checked_weights,
-    checked_y,
     loss_of,
 )
 from shrinkwise.linear.problem.problem import Problem
@@ -29,6 +27,7 @@ from shrinkwise.linear.problem.separability import is_separable
 from shrinkwise.penalties import L1, Penalty
 
 from .factors import with_factors
+from .samples import regression_target, weighted_rows, without_columns
 from .versioned import Versioned
 
 
@@ -118,40 +117,10 @@ class _Linear(Versioned):
         return tags
 
 
-def without_columns(X, excluded):
-    """A copy of X whose excluded columns (p,) are zero, so that nothing is fitted to them."""
-    if hasattr(X, "tocsc"):
-        from scipy.sparse import diags_array
-
-        X = (X @ diags_array((~excluded).astype(X.dtype))).tocsc()
-        X.eliminate_zeros()
-        return X
-    X = X.copy()
-    X[:, excluded] = 0.0
-    return X
-
-
 def check_columns_if_named(X, p: int, names) -> None:
     """`check_columns` for frames whose columns have names that are not texts, which scikit-learn does not check."""
     if names is not None and column_names(X) is not None:
         check_columns(X, p, names)
-
-
-def weighted_rows(X, y, sample_weight, offset=None):
-    """(X, y, sample_weight, offset) with the weights checked and the rows of weight 0, which count as absent, left out."""
-    if sample_weight is None:
-        return X, y, None, offset
-    sample_weight = checked_weights(sample_weight, X.shape[0])
-    present = sample_weight > 0
-    if present.all():
-        return X, y, sample_weight, offset
-    return X[present], y[present], sample_weight[present], offset if offset is None else offset[present]
-
-
-def regression_target(y, n: int, loss):
-    """y (n,), or (n, K); a single column counts as (n,)."""
-    y = checked_y(y, n, loss)
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def separates(problem: Problem, coef, intercept, solved: bool) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from shrinkwise.linear.problem.checks import checked_weights, checked_y
 from shrinkwise.linear.problem.problem import Problem
 
 
@@ -51,3 +52,33 @@ def present_folds(cv, sample_weight):
     number, rows = np.cumsum(present) - 1, np.arange(len(present))
     folds = [tuple(rows[part] for part in fold) for fold in cv]
     return [tuple(number[part[present[part]]] for part in fold) for fold in folds]
+
+
+def without_columns(X, excluded):
+    """A copy of X whose excluded columns (p,) are zero, so that nothing is fitted to them."""
+    if hasattr(X, "tocsc"):
+        from scipy.sparse import diags_array
+
+        X = (X @ diags_array((~excluded).astype(X.dtype))).tocsc()
+        X.eliminate_zeros()
+        return X
+    X = X.copy()
+    X[:, excluded] = 0.0
+    return X
+
+
+def weighted_rows(X, y, sample_weight, offset=None):
+    """(X, y, sample_weight, offset) with the weights checked and the rows of weight 0, which count as absent, left out."""
+    if sample_weight is None:
+        return X, y, None, offset
+    sample_weight = checked_weights(sample_weight, X.shape[0])
+    present = sample_weight > 0
+    if present.all():
+        return X, y, sample_weight, offset
+    return X[present], y[present], sample_weight[present], offset if offset is None else offset[present]
+
+
+def regression_target(y, n: int, loss):
+    """y (n,), or (n, K); a single column counts as (n,)."""
+    y = checked_y(y, n, loss)
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
