@@ -121,7 +121,8 @@ class ElasticNetCV(ElasticNet):
         top, least = lambda_max(problem, penalty), np.finfo(float).resolution
         if not top > least:
             return np.full(int(self.alphas), least)
-        return top * float(self.eps) ** (np.arange(self.alphas) / max(self.alphas - 1, 1))
+        size = int(self.alphas)
+        return top * float(self.eps) ** (np.arange(size) / max(size - 1, 1))
 
 
 class LassoCV(ElasticNetCV):

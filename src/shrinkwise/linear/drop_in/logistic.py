@@ -255,7 +255,9 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
 
     def _over_folds(self, samples: Samples, labels, folds, loss):
         """Scores (folds, R, L) and coefficients (folds, R, L, K, p + 1)."""
-        scores, coefs, self._n_iter = [], [], []
+        scores: list = []
+        coefs: list = []
+        self._n_iter: list = []
         for fold in folds:
             found = []
             for ratio in self.l1_ratios_:

@@ -66,6 +66,8 @@ class _CrossValidated:
     verbose: bool
     _checked_penalty: Any
     _keep: Any
+    _names: list | None
+    status_: str
 
     def _choose(self, samples: Samples, loss, groups, cv):
         check_select(self.select)

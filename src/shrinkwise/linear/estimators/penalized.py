@@ -36,7 +36,7 @@ class _Linear(Versioned):
 
     penalty_factors = None
     has_offset_ = False
-    _names = None
+    _names: list | None = None
 
     def __init__(self, penalty=None, *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
         self.penalty = penalty

@@ -1,4 +1,4 @@
-"""The coefficients of a path, kept as sparse as they are."""
+"""The coefficients of a path, stored sparsely where they are sparse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHORT = 1000  # rows up to this length are not worth compressing
 
 
 class Coefficients:
-    """L weight arrays of one shape, (p,) or (K, p), of which mostly zeros are not stored.
+    """L weight arrays of one shape, (p,) or (K, p), stored without most of their zeros.
 
     Solutions that come together are kept as compressed rows where that is smaller than the rows themselves, so that 100 lasso
     solutions with 100 000 inputs take kilobytes and not 80 MB; `dense` writes them out, once, when asked for.

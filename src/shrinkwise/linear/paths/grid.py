@@ -1,4 +1,4 @@
-"""Where a path begins and which λ it visits."""
+"""The grid of λ of a path: its largest value and its spacing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float
     if n_lambdas > 1:
         check_depends_on_lambda(penalty)
     top = lambda_max(problem, penalty)
-    if top == 0:  # nothing to explain: a constant target, or no penalised column
+    if top == 0:  # a constant target, or no penalised column
         return np.array([1.0])
     if not np.isfinite(top):
         parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape)

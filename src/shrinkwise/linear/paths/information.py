@@ -1,4 +1,4 @@
-"""How complex a fit is, and what that costs: degrees of freedom, AIC, BIC, EBIC, deviance.
+"""The complexity of a fit and criteria that charge for it: degrees of freedom, AIC, BIC, EBIC, deviance.
 
 Degrees of freedom of a penalised fit are Σ ∂ŷ_i/∂y_i (Stein). Where the active weights A move smoothly,
 

@@ -1,9 +1,9 @@
-"""What a path is: solutions over λ, their certificates, and what can be read from them."""
+"""The solutions along λ with their certificates, and what is computed from them."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from .columns import check_columns
 
 
 def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int) -> str:
-    """What became of one fit."""
+    """The status of one fit."""
     if np.isnan(kkt):
         return (
             f"relaxed: {'refitted on the support' if solved else 'the refit on the support did not reach its optimum'}"
@@ -51,7 +51,7 @@ class Path:
     df, aic, bic, ebic(gamma), deviance_explained : (L,), computed from the data when asked for.
     gcv, loo : (L,) for ridge: generalized and exact leave-one-out cross-validation.
 
-    A path keeps its data for these, and leaves them behind when it is pickled.
+    A path keeps its data for these; a pickle does not contain the data.
     """
 
     # What needs a solver is written beside it and bound in this folder's `__init__`.
@@ -79,6 +79,9 @@ class Path:
 
     def __len__(self) -> int:
         return len(self.lambdas)
+
+    def __iter__(self) -> Iterator[PathPoint]:
+        return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index):
         """``path[slice]`` or ``path[[i, j]]``: a Path of these λ; ``path[i]``: the solution at one λ."""
@@ -121,7 +124,7 @@ class Path:
 
     @cached_property
     def status(self) -> list[str]:
-        """What became of each fit, L sentences."""
+        """The status of each fit, L sentences."""
         each = zip(self.lambdas, self.gaps, self.kkt, self.solved, strict=True)
         return [
             sentence(gap, kkt, solved, self.tol, self.max_iter) + (self.remark if lam == 0 else "")
@@ -244,7 +247,7 @@ class PathPoint:
     objective = property(lambda self: float(self.path.objectives[0]), doc="Loss + penalty.")
     solved = property(lambda self: bool(self.path.solved[0]), doc="Whether the gap is ≤ tol.")
     n_iter = property(lambda self: int(self.path.n_iter[0]), doc="Sweeps or Newton steps taken.")
-    status = property(lambda self: self.path.status[0], doc="What became of the fit, a sentence.")
+    status = property(lambda self: self.path.status[0], doc="The status of the fit, a sentence.")
     used = property(lambda self: self.path.coefficients.used(0), doc="Columns with a non-zero weight.")
 
     def predict(self, X, offset=None) -> np.ndarray:
