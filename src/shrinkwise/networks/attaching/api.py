@@ -7,14 +7,18 @@ import warnings
 
 from torch import nn
 
-from shrinkwise.networks.distributed.shards import Part, SharedMap, is_shared
+from shrinkwise.networks.distributed.shards import Part, is_shared
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.methods.gradient import GradientStepper
 from shrinkwise.networks.methods.metric import MetricStepper
-from shrinkwise.networks.methods.normal_map import NormalMap
-from shrinkwise.networks.optimizers.quirks import arm, check_optimizer, stepper_of
-from shrinkwise.networks.step.normal_map_stepper import NormalMapStepper
-from shrinkwise.networks.step.stepper import Options, Stepper, Term
+from shrinkwise.networks.methods.normal_map import NormalMapStepper
+from shrinkwise.networks.step.arming import arm, stepper_of
+from shrinkwise.networks.step.optimizers_known import check_optimizer
+from shrinkwise.networks.step.plan import Options
+from shrinkwise.networks.step.stepper import Stepper
+from shrinkwise.networks.terms.normal_map import NormalMap
+from shrinkwise.networks.terms.shared_map import SharedMap
+from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import Penalty
 
 from .regularization import Regularization

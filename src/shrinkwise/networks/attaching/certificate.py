@@ -12,8 +12,8 @@ from torch import nn
 from shrinkwise.networks.distributed.processes import summed
 from shrinkwise.networks.distributed.shards import Part, is_shared, processes_of, reshard, whole
 from shrinkwise.networks.memory.kernels import local
-from shrinkwise.networks.optimizers.quirks import weight_decay
-from shrinkwise.networks.step.stepper import Term
+from shrinkwise.networks.step.optimizers_known import weight_decay
+from shrinkwise.networks.terms.term import Term
 
 from .full_pass import at_rest, gradients, has_dropout, losses, slopes
 from .printing import table

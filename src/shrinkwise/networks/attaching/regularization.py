@@ -5,15 +5,16 @@ from __future__ import annotations
 from torch import nn
 
 from shrinkwise.networks.distributed.shards import reshard
-from shrinkwise.networks.optimizers.quirks import arm, disarm, stepper_of
-from shrinkwise.networks.step.normal_map_stepper import NormalMapStepper
-from shrinkwise.networks.step.stepper import Options, Term
+from shrinkwise.networks.methods.normal_map import NormalMapStepper
+from shrinkwise.networks.methods.support import SupportStepper
+from shrinkwise.networks.step.arming import arm, disarm, stepper_of
+from shrinkwise.networks.step.plan import Options
+from shrinkwise.networks.terms.term import Term
 
 from .averaging import Average
 from .certificate import Certificate, certify
 from .polish import Polish, polish
 from .report import Report, describe
-from .support import SupportStepper
 
 
 class Regularization:

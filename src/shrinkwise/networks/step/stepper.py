@@ -1,76 +1,29 @@
 """Around the steps of an optimizer: hooks, closures, steps that are skipped, the schedule of λ, checkpoints.
 
-What is done in a step is the method's: `NormalMapStepper`, `MetricStepper`, `GradientStepper`, `SupportStepper`.
+What is done in a step is decided by the method: `NormalMapStepper`, `MetricStepper`, `GradientStepper`, `SupportStepper`.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import Generic, TypeVar
 
 import torch
 
-from shrinkwise.networks.distributed.shards import whole
-from shrinkwise.networks.methods.normal_map import NormalMap
-from shrinkwise.networks.optimizers.quirks import gradient_scale, step_is_skipped
+from shrinkwise.networks.terms.term import Term
+
+from .optimizers_known import gradient_scale, step_is_skipped
+from .plan import Options, ParameterStep, StepPlan, StepResult
 
 PREFIX = "shrinkwise_"
 METHOD, STEPS, GIVEN_THRESHOLD, LAM = (PREFIX + key for key in ("method", "steps", "threshold", "lam_"))
 
-
-@dataclass
-class Term:
-    """A penalised parameter and its penalty."""
-
-    name: str
-    param: torch.nn.Parameter
-    map: NormalMap
-    rule: int
-    note: str = ""
-
-    def whole(self) -> torch.Tensor:
-        """The weights; those of a sharded parameter from all processes, each of which has to ask."""
-        return whole(self.param.detach())
-
-    def value(self) -> float:
-        """λ f(w)."""
-        return float(self.map.penalty.value(self.whole()))
+Plan = TypeVar("Plan", bound=StepPlan)
 
 
-@dataclass
-class Options:
-    """How the penalty acts; see `attach`."""
-
-    threshold: float | None = None  # t for all tensors; None = by rule
-    max_norm: float | None = None  # of the gradient of the sum, over all parameters of the optimizer
-    schedule: Callable[[int], float] | None = None
-    start: str = "keep"
-
-
-class Moving(NamedTuple):
-    """A penalised parameter that a step concerns."""
-
-    term: Term
-    group: dict  # of the optimizer's
-    grad: torch.Tensor  # the user's
-    still: bool  # the step will not move it
-
-
-@dataclass
-class Flight:
-    """A parameter between the two hooks of a step: what it was, and what is to be done when it lands."""
-
-    term: Term
-    group: dict
-    grad: torch.Tensor  # the user's
-    lent: torch.Tensor | None = None  # what stands in its place during the step
-
-
-class Stepper:
+class Stepper(Generic[Plan]):
     """Acts around every real step of one optimizer on the given terms."""
 
     method = ""
@@ -85,27 +38,32 @@ class Stepper:
     def _start_afresh(self) -> None:
         self.averages: list = []
         self._handles: list = []
-        self._flights: list = []
+        self._plans: list[Plan] = []
         self._counts = False
         self._incoming: dict[torch.nn.Parameter, dict] = {}
 
     # --- what a method does ----------------------------------------------------------------------------
-    def lift(self, optimizer, moving: list[Moving]) -> None:
-        """Before the step: fill `_flights`, lend gradients. Whatever is to be refused is refused before the first change."""
+    def plan_step(self, optimizer, moving: list[ParameterStep]) -> list[Plan]:
+        """A plan for every parameter. Whatever has to be refused is refused here, before anything has changed."""
+        raise NotImplementedError
+
+    def before_step(self, optimizer, plans: list[Plan]) -> None:
+        """Parameters and gradients as the optimizer shall see them."""
+        for plan in plans:
+            plan.borrow()
+
+    def after_step(self, optimizer, plans: list[Plan]) -> list[StepResult]:
+        """What the step has made of the latents, in the order of the plans; empty for methods without latents."""
+        return []
+
+    def give_back(self, plans: list[Plan], results: list[StepResult]) -> None:
+        """Return the users' weights and gradients, after a step (with its results) or after an interrupted one (without)."""
+        for plan in plans:
+            plan.term.param.grad = plan.grad_to_return()
 
     def concerned_when_still(self, optimizer, p) -> bool:
         """Whether there is something to do around a step that does not move p."""
         return False
-
-    def land(self, optimizer, flights: list) -> None:
-        """After the step."""
-
-    def restore(self, flights: list) -> None:
-        """Give the users' gradients back, after the step or after one that was interrupted."""
-        for flight in flights:
-            p = flight.term.param
-            if flight.lent is not None and p.grad is flight.lent:
-                p.grad = flight.grad
 
     def check(self, optimizer) -> None:
         """One sentence, before anything is attached, where this method would enforce another λ."""
@@ -155,18 +113,18 @@ class Stepper:
         self._counts = False
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         if closure is None:
-            self._take_off(optimizer)
+            self._begin(optimizer)
             return None
 
         def at_the_weights():
             # The model must be evaluated at w, and the closure's zero_grad must not erase the added term.
-            if self._flights:
+            if self._plans:
                 self.undo()
                 raise RuntimeError(
                     f"{type(optimizer).__name__} runs its closure twice a step, which attach cannot follow"
                 )
             loss = closure()
-            self._take_off(optimizer)
+            self._begin(optimizer)
             return loss
 
         if "closure" in kwargs:
@@ -175,11 +133,12 @@ class Stepper:
 
     @torch.no_grad()
     def _after(self, optimizer, args, kwargs) -> None:
-        flights, self._flights = self._flights, []
+        plans, self._plans = self._plans, []
+        results: list[StepResult] = []
         try:
-            self.land(optimizer, flights)
+            results = self.after_step(optimizer, plans)
         finally:
-            self.restore(flights)
+            self.give_back(plans, results)
         if self._counts:
             self.steps += 1
             for average in self.averages:
@@ -188,20 +147,21 @@ class Stepper:
     @torch.no_grad()
     def undo(self) -> None:
         """Bring weights and gradients back if a step was interrupted between the hooks."""
-        flights, self._flights = self._flights, []
-        self.restore(flights)
+        plans, self._plans = self._plans, []
+        self.give_back(plans, [])
 
     # --- one step --------------------------------------------------------------------------------------
-    def _take_off(self, optimizer) -> None:
+    def _begin(self, optimizer) -> None:
         self._follow_schedule()
         moving = self._moving(optimizer)
         self._counts = any(not item.still for item in moving)
-        self.lift(optimizer, moving)
-        if self.options.max_norm is not None and self._flights and not step_is_skipped(optimizer):
+        self._plans = self.plan_step(optimizer, moving)
+        self.before_step(optimizer, self._plans)
+        if self.options.max_norm is not None and self._plans and not step_is_skipped(optimizer):
             everything = [p for group in optimizer.param_groups for p in group["params"]]
             torch.nn.utils.clip_grad_norm_(everything, self.options.max_norm * float(gradient_scale(optimizer)))
 
-    def _moving(self, optimizer) -> list[Moving]:
+    def _moving(self, optimizer) -> list[ParameterStep]:
         """The penalised parameters that this step concerns. It moves none if a scaler skips it or the learning rate is 0."""
         skipped, terms = step_is_skipped(optimizer), {id(term.param): term for term in self.terms}
         found, gradients = [], False
@@ -217,7 +177,7 @@ class Stepper:
                         f"{term.name} has a sparse gradient, which misses most of the penalty; make it dense"
                     )
                 if not still or self.concerned_when_still(optimizer, p):
-                    found.append(Moving(term, group, p.grad, still))
+                    found.append(ParameterStep(term, group, p.grad, still))
         if not gradients:
             self.say(
                 "no parameter of the optimizer has a gradient at its step: was the model made anew after attach? Then make "

@@ -1,10 +1,7 @@
-"""What has to be known of torch's optimizers: which are refused, how they decay weights, and how hooks survive a copy."""
+"""What has to be known of torch's optimizers: which are refused, how they decay weights, how a scaler skips their step."""
 
 from __future__ import annotations
 
-import functools
-
-import torch
 from torch import optim
 
 _KNOWN_COUPLED = ("SGD", "Adam", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam")
@@ -60,56 +57,3 @@ def gradient_scale(optimizer: optim.Optimizer):
     """What a fused optimizer will divide the gradient by."""
     scale = getattr(optimizer, "grad_scale", None)
     return 1.0 if scale is None else scale
-
-
-def arm(optimizer: optim.Optimizer, stepper) -> None:
-    """Let `stepper` act around every step of this optimizer, and of its copies."""
-    optimizer.__class__ = _armed(type(optimizer))  # type: ignore[arg-type]
-    optimizer._shrinkwise = stepper  # type: ignore[attr-defined]
-    stepper.add_hooks(optimizer)
-
-
-def disarm(optimizer: optim.Optimizer) -> None:
-    """Undo `arm`."""
-    optimizer.__dict__.pop("_shrinkwise").remove_hooks()
-    optimizer.__class__ = type(optimizer).__mro__[1]
-
-
-def stepper_of(optimizer: optim.Optimizer):
-    """The stepper that `arm` put there, or None."""
-    return optimizer.__dict__.get("_shrinkwise")
-
-
-@functools.cache
-def _armed(cls):
-    """A subclass that takes its hooks along when pickled or copied, and leaves no half step behind an exception."""
-
-    class Armed(cls):  # type: ignore[valid-type, misc]
-        @functools.wraps(cls.step)
-        def step(self, *args, **kwargs):
-            try:
-                return cls.step(self, *args, **kwargs)
-            except BaseException:  # an interrupt from the keyboard above all
-                self._shrinkwise.undo()
-                raise
-
-        def __getstate__(self):
-            return {**super().__getstate__(), "_shrinkwise": self._shrinkwise}
-
-        def __setstate__(self, state):
-            super().__setstate__(state)
-            # load_state_dict comes here too, without the key and with the hooks in place.
-            if "_shrinkwise" in state:
-                self._shrinkwise.add_hooks(self)
-
-        def __reduce_ex__(self, protocol):
-            return _new, (cls,), self.__getstate__()
-
-    for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
-        setattr(Armed, attribute, getattr(cls, attribute))
-    return Armed
-
-
-def _new(cls) -> torch.optim.Optimizer:
-    armed = _armed(cls)
-    return armed.__new__(armed)
