@@ -17,6 +17,7 @@ import torch
 from shrinkwise.networks.distributed.processes import in_rounds
 from shrinkwise.networks.distributed.shards import SharedGroups, put_proxes, wrap
 from shrinkwise.networks.memory.kernels import add_pull, local, numbers
+from shrinkwise.networks.memory.layout import in_pass, sampled
 from shrinkwise.networks.step.optimizers_known import gradient_scale, step_is_skipped, weight_decay
 from shrinkwise.networks.step.plan import ParameterStep, StepPlan, StepResult
 from shrinkwise.networks.step.stepper import STEPS, Stepper
@@ -120,7 +121,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
 
         There gradients are looked at too, before anything moves: all processes refuse a step, or none.
         """
-        changed = [self._left_at.get(id(item.term.param)) != _stamp(item.term.param) for item in moving]
+        changed = [_changed_since(self._left_at.get(id(item.term.param)), item.term.param) for item in moving]
         shared, asked = [], []
         for k, item in enumerate(moving):
             if isinstance(item.term.map, SharedMap):
@@ -242,7 +243,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
         for plan, grad in zip(plans, grads, strict=True):
             p = plan.term.param
             p.grad = grad
-            self._left_at[id(p)] = _stamp(p)
+            self._left_at[id(p)] = _seen(p)
 
     def _write_weights(self, changes: list[tuple[LatentPlan, StepResult]]) -> None:
         jobs = []
@@ -286,7 +287,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
             if LATENT in state:
                 w = local(p).detach().to(state[LATENT].dtype)
                 state[LATENT] = wrap(term.map.latent(w, state[THRESHOLD]), p)
-                self._left_at[id(p)] = _stamp(p)
+                self._left_at[id(p)] = _seen(p)
 
 
 def not_finite(names) -> FloatingPointError:
@@ -321,6 +322,23 @@ def _stamp(p: torch.Tensor) -> tuple:
     """What differs when the parameter was written to, or given other memory."""
     here = local(p)
     return p._version, here._version, here.data_ptr()
+
+
+def _seen(p: torch.Tensor) -> tuple:
+    """The stamp, and entries that show most changes through ``.data``, which torch does not count."""
+    here = local(p).detach()
+    return _stamp(p), sampled(here).clone() if _is_cheap_to_sample(here) else None
+
+
+def _changed_since(seen: tuple | None, p: torch.Tensor) -> bool:
+    if seen is None or seen[0] != _stamp(p):
+        return True
+    return seen[1] is not None and not torch.equal(sampled(local(p).detach()), seen[1])
+
+
+def _is_cheap_to_sample(x: torch.Tensor) -> bool:
+    # Elsewhere than on the processor the comparison would wait for the device.
+    return x.device.type == "cpu" and in_pass(x)
 
 
 def _close(p: torch.Tensor, w: torch.Tensor) -> bool:

@@ -23,6 +23,7 @@ class SupportStepper(Stepper[SupportPlan]):
     """The optimizer's own step on the weights that are not exactly zero."""
 
     method = "refit"
+    penalizes_unreached = False
 
     def plan_step(self, optimizer, moving: list[ParameterStep]) -> list[SupportPlan]:
         """No gradient at the zeros, which would enter momentum and second moments."""

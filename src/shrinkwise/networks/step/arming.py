@@ -10,9 +10,15 @@ from torch import optim
 
 def arm(optimizer: optim.Optimizer, stepper) -> None:
     """Let `stepper` act around every step of this optimizer, and of its copies."""
-    optimizer.__class__ = _armed(type(optimizer))  # type: ignore[arg-type]
-    optimizer._shrinkwise = stepper  # type: ignore[attr-defined]
-    stepper.add_hooks(optimizer)
+    cls = type(optimizer)
+    try:
+        stepper.add_hooks(optimizer)
+        optimizer.__class__ = _armed(cls)  # type: ignore[arg-type]
+        optimizer._shrinkwise = stepper  # type: ignore[attr-defined]
+    except BaseException:
+        stepper.remove_hooks()
+        optimizer.__class__ = cls
+        raise
 
 
 def disarm(optimizer: optim.Optimizer) -> None:
@@ -35,8 +41,14 @@ def _armed(cls):
         def step(self, *args, **kwargs):
             try:
                 return cls.step(self, *args, **kwargs)
-            except BaseException:  # an interrupt from the keyboard above all
+            except BaseException as error:  # an interrupt from the keyboard above all
+                differentiated = self._shrinkwise.gradients_have_graphs()
                 self._shrinkwise.undo()
+                if differentiated and isinstance(error, RuntimeError):
+                    raise RuntimeError(
+                        f"{cls.__name__} failed in its step; if it differentiates gradients (as second-order optimizers do), "
+                        "it cannot be penalised by attach, which puts gradients of its own in their place"
+                    ) from error
                 raise
 
         def __getstate__(self):

@@ -18,7 +18,12 @@ from .optimizers_known import gradient_scale, step_is_skipped
 from .plan import Options, ParameterStep, StepPlan, StepResult
 
 PREFIX = "shrinkwise_"
-METHOD, STEPS, GIVEN_THRESHOLD, LAM = (PREFIX + key for key in ("method", "steps", "threshold", "lam_"))
+METHOD, STEPS, GIVEN_THRESHOLD, LAM, SHAPE = (
+    PREFIX + key for key in ("method", "steps", "threshold", "lam_", "penalty_")
+)
+
+# A single step without any gradient may be chance: stochastic depth can drop everything that is trained.
+_MANY_STEPS = 10
 
 Plan = TypeVar("Plan", bound=StepPlan)
 
@@ -28,8 +33,18 @@ class Stepper(Generic[Plan]):
 
     method = ""
 
-    def __init__(self, terms: list[Term], options: Options, left: list[tuple[str, str]] | None = None):
+    # Whether a parameter that backward did not reach in a step is penalised in it, with a gradient of the loss of 0.
+    penalizes_unreached = True
+
+    def __init__(
+        self,
+        terms: list[Term],
+        options: Options,
+        left: list[tuple[str, str]] | None = None,
+        waiting: list[Term] | None = None,
+    ):
         self.terms, self.options = terms, options
+        self.waiting = waiting or []  # chosen by the rules, but not in the optimizer yet
         self.left = left if left is not None else []  # parameters not penalised, and why
         self.notes: list[str] = []  # what happened since
         self.steps = 0
@@ -40,6 +55,8 @@ class Stepper(Generic[Plan]):
         self._handles: list = []
         self._plans: list[Plan] = []
         self._counts = False
+        self._reached: set[int] = set()  # parameters (by id) that backward has reached in some step
+        self._unreached_steps = 0  # in a row
         self._incoming: dict[torch.nn.Parameter, dict] = {}
 
     # --- what a method does ----------------------------------------------------------------------------
@@ -86,13 +103,15 @@ class Stepper(Generic[Plan]):
     def add_hooks(self, optimizer) -> None:
         """Register with the optimizer. A traced hook breaks a compiled step, hence the compiler is kept out."""
         off = torch.compiler.disable
-        self._handles = [
-            optimizer.register_step_pre_hook(off(self._before)),
-            optimizer.register_step_post_hook(off(self._after)),
-            optimizer.register_state_dict_pre_hook(self._before_saving),
-            optimizer.register_load_state_dict_pre_hook(self._before_loading),
-            optimizer.register_load_state_dict_post_hook(self._after_loading),
-        ]
+        self._handles = []
+        for register, hook in (
+            (optimizer.register_step_pre_hook, off(self._before)),
+            (optimizer.register_step_post_hook, off(self._after)),
+            (optimizer.register_state_dict_pre_hook, self._before_saving),
+            (optimizer.register_load_state_dict_pre_hook, self._before_loading),
+            (optimizer.register_load_state_dict_post_hook, self._after_loading),
+        ):
+            self._handles.append(register(hook))  # one by one, so that `remove_hooks` undoes a registration that failed
 
     def remove_hooks(self) -> None:
         """Undo `add_hooks`."""
@@ -101,7 +120,7 @@ class Stepper(Generic[Plan]):
         self._handles = []
 
     def __getstate__(self) -> dict:
-        return {name: getattr(self, name) for name in ("terms", "options", "left", "notes", "steps")}
+        return {name: getattr(self, name) for name in ("terms", "options", "left", "notes", "steps", "waiting")}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
@@ -144,6 +163,10 @@ class Stepper(Generic[Plan]):
             for average in self.averages:
                 average.update()
 
+    def gradients_have_graphs(self) -> bool:
+        """Whether a gradient of the step that is under way was made by backward(create_graph=True)."""
+        return any(plan.user_grad is not None and plan.user_grad.requires_grad for plan in self._plans)
+
     @torch.no_grad()
     def undo(self) -> None:
         """Bring weights and gradients back if a step was interrupted between the hooks."""
@@ -163,27 +186,55 @@ class Stepper(Generic[Plan]):
 
     def _moving(self, optimizer) -> list[ParameterStep]:
         """The penalised parameters that this step concerns. It moves none if a scaler skips it or the learning rate is 0."""
+        self.adopt(optimizer)
         skipped, terms = step_is_skipped(optimizer), {id(term.param): term for term in self.terms}
-        found, gradients = [], False
+        self._count_reached(optimizer)
+        found = []
         for group in optimizer.param_groups:
             still = skipped or not group.get("lr", 1.0)
             for p in group["params"]:
-                gradients = gradients or p.grad is not None
                 term = terms.get(id(p))
-                if term is None or p.grad is None:
+                if term is None or (p.grad is None and (still or not self._counts_as_zero(optimizer, p))):
                     continue
-                if p.grad.layout != torch.strided:
+                self._reached.add(id(p))
+                if p.grad is not None and p.grad.layout != torch.strided:
                     raise RuntimeError(
                         f"{term.name} has a sparse gradient, which misses most of the penalty; make it dense"
                     )
                 if not still or self.concerned_when_still(optimizer, p):
                     found.append(ParameterStep(term, group, p.grad, still))
-        if not gradients:
-            self.say(
-                "no parameter of the optimizer has a gradient at its step: was the model made anew after attach? Then make "
-                "optimizer and attach anew too"
-            )
         return found
+
+    def adopt(self, optimizer) -> None:
+        """Penalize the parameters that the rules chose and that `add_param_group` has given to the optimizer since."""
+        if not self.waiting:
+            return
+        trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        arrived = [term for term in self.waiting if id(term.param) in trained]
+        if arrived:
+            self.waiting = [term for term in self.waiting if id(term.param) not in trained]
+            self.terms.extend(arrived)
+            names = {term.name for term in arrived}
+            self.left[:] = [(name, why) for name, why in self.left if name not in names]
+
+    def _counts_as_zero(self, optimizer, p) -> bool:
+        """Whether a missing gradient is one that happens to be zero: the parameter had gradients in earlier steps.
+
+        Stochastic depth and branches leave parameters out of some steps. Without the penalty in these, λ would be enforced in
+        proportion to the others only. A parameter that was never reached is left alone.
+        """
+        return self.penalizes_unreached and p.requires_grad and (id(p) in self._reached or bool(optimizer.state.get(p)))
+
+    def _count_reached(self, optimizer) -> None:
+        if any(p.grad is not None for group in optimizer.param_groups for p in group["params"]):
+            self._unreached_steps = 0
+            return
+        self._unreached_steps += 1
+        if self._unreached_steps == _MANY_STEPS:
+            self.say(
+                f"no parameter of the optimizer had a gradient in {_MANY_STEPS} steps in a row; if the model was made anew "
+                "after attach, make a new optimizer and attach again"
+            )
 
     def _follow_schedule(self) -> None:
         if self.options.schedule is None:
@@ -207,6 +258,7 @@ class Stepper(Generic[Plan]):
         # Plain numbers in a parameter group pass through every framework's checkpoint.
         given = {METHOD: self.method, STEPS: self.steps}
         given.update({f"{LAM}{term.rule + 1}": term.map.lam for term in self.terms})
+        given.update({f"{SHAPE}{term.rule + 1}": repr(term.map.unit) for term in self.terms})
         if self.options.threshold is not None:
             given[GIVEN_THRESHOLD] = self.options.threshold
         optimizer.param_groups[0].update(given)
@@ -236,6 +288,14 @@ class Stepper(Generic[Plan]):
                 f"this checkpoint was saved with the rules {numbers[0]} at work, here {numbers[1]} are; attach the same "
                 "rules before loading it"
             )
+
+        for term in self.terms:
+            here, theirs_is = repr(term.map.unit), saved.get(f"{SHAPE}{term.rule + 1}")
+            if theirs_is is not None and theirs_is != here:
+                raise ValueError(
+                    f"this checkpoint was saved with {theirs_is} for rule {term.rule + 1}, but {here} is attached (both shown "
+                    "with λ = 1); attach the same penalty before loading it"
+                )
 
     def _after_loading(self, optimizer) -> None:
         saved, self._incoming = optimizer.param_groups[0], {}
