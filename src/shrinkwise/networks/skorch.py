@@ -8,7 +8,7 @@ except ImportError as error:
     raise ImportError('this callback needs skorch: pip install "shrinkwise[skorch]"') from error
 
 from shrinkwise.networks.attaching.api import attach, attached
-from shrinkwise.networks.optimizers.quirks import stepper_of
+from shrinkwise.networks.step.arming import stepper_of
 
 
 class PenaltyCallback(Callback):

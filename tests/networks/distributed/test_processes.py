@@ -16,7 +16,7 @@ import shrinkwise as sw
 from networks import two_processes
 from shrinkwise.networks.distributed import processes
 from shrinkwise.networks.distributed.shards import Part
-from shrinkwise.networks.methods.normal_map import NormalMap
+from shrinkwise.networks.terms.normal_map import NormalMap
 
 pytestmark = [
     pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch is built without gloo"),

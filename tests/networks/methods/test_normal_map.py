@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import shrinkwise as sw
-from shrinkwise.networks.methods.normal_map import NormalMap
+from shrinkwise.networks.terms.normal_map import NormalMap
 
 SHAPE = (4, 6)
 PENALTIES = {

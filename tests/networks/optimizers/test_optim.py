@@ -15,7 +15,7 @@ from shrinkwise import kernels
 from shrinkwise.kernels.networks import optimizer as kernel
 from shrinkwise.networks import attached
 from shrinkwise.networks.memory.layout import beside
-from shrinkwise.networks.optimizers.fused_steppers import FusedMetricStepper, FusedNormalMapStepper
+from shrinkwise.networks.optimizers.fused_methods import FusedMetricStepper, FusedNormalMapStepper
 
 needs_library = pytest.mark.skipif(not kernels.status()["available"], reason=kernels.status()["reason"])
 

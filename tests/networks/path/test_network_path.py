@@ -341,3 +341,24 @@ def test_models_with_batch_norm_and_copies():
     training = Training(QUICK.optimizer, epochs=1, start_epochs=2, batch_size=25)
     path = sw.NetworkPath(make, INPUTS, nn.CrossEntropyLoss(), lambdas=[0.01, 0.02], cv=2, training=training).fit(X, y)
     assert torch.isfinite(copy.deepcopy(path).best_model_(torch.zeros(2, 8))).all()
+
+
+def test_predict_gives_classes_or_outputs_and_repr_what_was_chosen():
+    torch.manual_seed(0)
+    x = torch.randn(120, 4)
+    training = sw.networks.Training(epochs=2, start_epochs=10)
+    for y, loss, width in (
+        (x[:, 0], lambda out, y: (out[:, 0] - y).square().mean(), 1),
+        ((x[:, 0] > 0).long(), nn.functional.cross_entropy, 2),
+    ):
+        path = sw.networks.NetworkPath(
+            lambda width=width: nn.Linear(4, width), sw.L1(1.0), loss, lambdas=[0.3, 0.01], training=training
+        )
+        assert repr(path).endswith("not fitted")
+        with pytest.raises(ValueError, match="not fitted"):
+            path.predict(x)
+        path.fit(x, y)
+        outputs = path.best_model_(x).detach().numpy()
+        expected = outputs if width == 1 else outputs.argmax(1)
+        np.testing.assert_array_equal(path.predict(x.numpy()), expected)
+        assert f"λ = {path.lambda_:.4g} of 2 from 0.3 to 0.01" in repr(path)

@@ -14,7 +14,7 @@ from torch import nn
 
 import shrinkwise as sw
 from shrinkwise.networks import attached
-from shrinkwise.networks.step.normal_map_stepper import LATENT, THRESHOLD
+from shrinkwise.networks.methods.normal_map import LATENT, THRESHOLD
 
 LAM = 0.02
 OPTIMIZERS = {

@@ -7,14 +7,18 @@ import warnings
 
 from torch import nn
 
-from shrinkwise.networks.distributed.shards import Part, SharedMap, is_shared
+from shrinkwise.networks.distributed.shards import Part, is_shared
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.methods.gradient import GradientStepper
 from shrinkwise.networks.methods.metric import MetricStepper
-from shrinkwise.networks.methods.normal_map import NormalMap
-from shrinkwise.networks.optimizers.quirks import arm, check_optimizer, stepper_of
-from shrinkwise.networks.step.normal_map_stepper import NormalMapStepper
-from shrinkwise.networks.step.stepper import Options, Stepper, Term
+from shrinkwise.networks.methods.normal_map import NormalMapStepper
+from shrinkwise.networks.step.arming import arm, stepper_of
+from shrinkwise.networks.step.optimizers_known import check_optimizer
+from shrinkwise.networks.step.plan import Options
+from shrinkwise.networks.step.stepper import Stepper
+from shrinkwise.networks.terms.normal_map import NormalMap
+from shrinkwise.networks.terms.shared_map import SharedMap
+from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import Penalty
 
 from .regularization import Regularization
@@ -47,10 +51,10 @@ def attach(
         for the other methods), and its copies and pickles keep the penalty.
     model : nn.Module
     penalty : Penalty, Rule or list of them
-        A bare penalty is for all weights (no biases, normalisations or embeddings); see `rule`.
+        A bare penalty is for all weights (no biases, normalisations, embeddings, class tokens or LayerScale); see `rule`.
     method : "normal_map", "metric" or "gradient"
         "normal_map": the optimizer trains a latent z with ∇L(w) + (λ/t)(z − w), the model runs on w = prox_{t f}(z); what it
-        settles on satisfies 0 ∈ ∇L(w) + λ ∂f(w). That a given optimizer settles is seen by the certificate, not promised.
+        settles on satisfies 0 ∈ ∇L(w) + λ ∂f(w). Convergence is not guaranteed for every optimizer; check `certificate()`.
         "metric": no extra memory; after the step the prox in the optimizer's own metric, for SGD, Adam, AdamW, RMSprop and
         Adagrad. The same λ, with fewer zeros where gradients are noisy.
         "gradient": λ∇f(w) joins the gradient for the step; for smooth penalties (L2), where it is all that is needed.
@@ -63,7 +67,7 @@ def attach(
         weight to zero, which must travel |w| in steps of about lr.
     threshold : float > 0, optional
         t, in units of the weights for L1. By default the mean of |w| (of ‖w_g‖/c_g for groups) of each tensor at its first
-        step, raised where the steps are long against it. It decides the way, not the goal.
+        step, raised where the steps are long against it. It affects the speed of convergence, not the solution.
     max_norm : float > 0, optional
         Clips the norm of the gradient of the whole sum over all parameters. Clipping the gradients of the loss before the
         step, as is usual, weakens the loss against the penalty: λ is then larger than written.
@@ -71,11 +75,15 @@ def attach(
     Returns a `Regularization`: `report()`, `summary()`, `zeros()`, `value()`, `set_lam()`, `certificate()`, `averaged()`,
     `polish()`, `refit()`, `detach()`.
 
-    Notes: an optimizer's weight decay acts on w as it did before. Weights changed from outside between steps are taken
-    over with a warning, except through ``param.data``, which torch does not count. Weights averaged over steps (EMA) are
-    not exactly zero: use `averaged()`. The learning rate should decay to zero for the last digits of the certificate. λ,
-    method, threshold and steps are saved with the optimizer, and loading brings them back, as it does for its learning rate.
-    With the normal map a step whose gradients have NaN or infinite entries raises FloatingPointError before anything moves.
+    Notes: an optimizer's weight decay acts on w as it did before. Weights changed from outside between steps replace the
+    latents, with a warning the first time; a change through ``param.data``, which torch does not count, is seen on the
+    processor if it concerns one of the (at most 8192) entries that are compared. A parameter that had gradients in earlier
+    steps and has none in this one (stochastic depth) has a gradient of the loss of 0 there, and is penalised;
+    ``requires_grad_(False)`` pauses it. Frozen parameters that ``add_param_group`` gives to the optimizer later are penalised
+    from then on. Weights averaged over steps (EMA) are not exactly zero: use `averaged()`. The learning rate should decay to
+    zero for the last digits of the certificate. λ, method, threshold and steps are saved with the optimizer, and loading
+    brings them back, as it does for its learning rate; a checkpoint of another penalty is refused. With the normal map a step
+    whose gradients have NaN or infinite entries raises FloatingPointError before anything moves.
 
     DDP, FSDP2 (``fully_shard``) and tensor parallelism: make the optimizer of the wrapped model and attach in every process;
     the result is that of one process. Of the sums that this takes all travel in one all_reduce before a step and one after
@@ -96,7 +104,8 @@ def attach(
     selection = select(model, penalty)
     # An optimizer of `shrinkwise.optim` takes the penalty into its own pass.
     methods = {**_METHODS, **getattr(type(optimizer).step, "steppers", {})}
-    stepper = methods[method](_terms(optimizer, selection, options), options, selection.left)
+    terms, waiting = _terms(optimizer, selection, options)
+    stepper = methods[method](terms, options, selection.left, waiting)
     stepper.check(optimizer)
     for unused in selection.unused:
         warnings.warn(f"this rule matches nothing: {unused}", stacklevel=2)
@@ -131,15 +140,17 @@ def _check(optimizer, model, method: str, options: Options) -> None:
         )
 
 
-def _terms(optimizer, selection: Selection, options: Options) -> list[Term]:
-    """A term for each chosen parameter that the optimizer trains; frozen and empty ones go to what is left out."""
+def _terms(optimizer, selection: Selection, options: Options) -> tuple[list[Term], list[Term]]:
+    """A term for each chosen parameter that the optimizer trains, and for each frozen one that it may be given later."""
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    terms = []
+    terms: list[Term] = []
+    waiting: list[Term] = []
     for c in selection.chosen:
         if not c.param.numel():
             selection.left.append((c.name, "empty"))
         elif id(c.param) not in trained and not c.param.requires_grad:
             selection.left.append((c.name, "frozen"))
+            waiting.append(Term(c.name, c.param, _normal_map(c), c.rule, c.note))
         elif id(c.param) not in trained:
             raise ValueError(
                 f"the optimizer does not train {c.name}; give attach the part of the model that it trains, "
@@ -152,7 +163,7 @@ def _terms(optimizer, selection: Selection, options: Options) -> list[Term]:
     if not terms:
         reasons = "; ".join(f"{name}: {why}" for name, why in selection.left[:5])
         raise ValueError(f"no parameter is left to penalise ({reasons or 'the model has none'})")
-    return terms
+    return terms, waiting
 
 
 def _normal_map(chosen: Chosen) -> NormalMap:

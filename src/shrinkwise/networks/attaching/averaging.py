@@ -10,7 +10,7 @@ from torch import nn
 
 from shrinkwise.networks.distributed.shards import wrap
 from shrinkwise.networks.memory.kernels import local
-from shrinkwise.networks.step.normal_map_stepper import LATENT, THRESHOLD, NormalMapStepper, full_precision
+from shrinkwise.networks.methods.normal_map import LATENT, THRESHOLD, NormalMapStepper, full_precision
 
 
 class Average:

@@ -12,8 +12,8 @@ from torch import nn
 from shrinkwise.networks.distributed.processes import summed
 from shrinkwise.networks.distributed.shards import Part, is_shared, processes_of, reshard, whole
 from shrinkwise.networks.memory.kernels import local
-from shrinkwise.networks.optimizers.quirks import weight_decay
-from shrinkwise.networks.step.stepper import Term
+from shrinkwise.networks.step.optimizers_known import weight_decay
+from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import strength
 
 from .full_pass import at_rest, gradients, has_dropout, losses, slopes
@@ -38,6 +38,7 @@ class TensorCertificate:
     penalty_pull: float  # ⟨w, λ ∂f(w)⟩, by which λ would equal the former
     noise: float  # standard error of the gradient over dropout draws, rms, in units of λ; 0 with one draw
     zeros: int
+    unreached: int  # entries with a gradient of the loss of exactly 0
     size: int
     parts: int  # entries or groups that the rms is over
     scale_invariant: bool
@@ -97,7 +98,7 @@ def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, dra
     rms = math.sqrt(sum(t.parts * t.rms**2 for t in counted) / max(sum(t.parts for t in counted), 1))
     largest = max((t.largest for t in counted), default=0.0)
     ratio = _lam_ratio(counted)
-    status = _status(rms, ratio, [t.name for t in tensors if t.scale_invariant], decayed)
+    status = _status(tensors, rms, ratio, decayed)
     return Certificate(tensors, found.loss, found.loss + value, rms, largest, ratio, status)
 
 
@@ -111,6 +112,7 @@ def lam_scale(normal_map) -> float:
 def _certify_tensor(term: Term, gradient, error, coupled: float, invariant: bool) -> TensorCertificate:
     w, penalty = term.whole().to(gradient.dtype), term.map.penalty
     scale = lam_scale(term.map)
+    data_gradient = gradient
     gradient = gradient + coupled * w  # coupled weight decay is part of the loss that is minimised
     residual = penalty.violation(w, gradient) / scale
     with torch.enable_grad():
@@ -124,6 +126,7 @@ def _certify_tensor(term: Term, gradient, error, coupled: float, invariant: bool
         penalty_pull=float((w * pull).sum()),
         noise=float(error.square().mean().sqrt()) / scale,
         zeros=int((w == 0).sum()),
+        unreached=int((data_gradient == 0).sum()),
         size=w.numel(),
         parts=residual.numel(),
         scale_invariant=invariant,
@@ -135,14 +138,29 @@ def _lam_ratio(tensors: list[TensorCertificate]) -> float:
     return sum(t.loss_pull for t in tensors) / pull if pull else math.nan
 
 
-def _status(rms: float, ratio: float, invariant: list[str], decayed: bool) -> str:
+def _status(tensors: list[TensorCertificate], rms: float, ratio: float, decayed: bool) -> str:
+    counted = [t for t in tensors if not t.scale_invariant]
+    invariant = [t.name for t in tensors if t.scale_invariant]
+    dead = [t.name for t in counted if t.size and t.zeros == t.size == t.unreached]
     measured = f"KKT residual {rms:.2g} of λ (rms)" + ("" if math.isnan(ratio) else f", λ_effective/λ = {ratio:.4f}")
-    if not rms <= _USABLE:
+    if not counted:
+        text = "No penalised tensor has a stationary point to compare with."
+    elif len(dead) == len(counted):
+        text = (
+            "Nothing to certify: every penalised weight is zero and no gradient of the loss reaches them (the network is "
+            "dead), so any λ would look enforced; lower λ, or begin with a schedule such as sw.networks.warmup."
+        )
+    elif not rms <= _USABLE:
         text = f"Not converged: {measured}; train longer or let the learning rate decay."
     elif rms <= _GOOD:
         text = f"λ is enforced: {measured}."
     else:
         text = f"λ is nearly enforced: {measured}; more training tightens it."
+    if dead and len(dead) < len(counted):
+        names = ", ".join(dead)
+        text += (
+            f" All of {names} is zero and no gradient of the loss reaches it, so its residual of 0 says nothing of λ."
+        )
     if decayed:
         text += (
             " The optimizer's decoupled weight decay is not part of L + λf, so the residual does not vanish with it."

@@ -13,6 +13,9 @@ from torch import nn
 from shrinkwise.networks.distributed.processes import summed
 from shrinkwise.networks.distributed.shards import processes_of
 
+# What is left of a normalisation's epsilon where scale invariance is looked for.
+_LESS = 1e-6
+
 
 @dataclass
 class Gradients:
@@ -89,6 +92,11 @@ def losses(model: nn.Module, loss_fn, loader) -> Iterator[tuple[Callable[[], tor
     if loader is None:
         yield loss_fn, 1
         return
+    if iter(loader) is loader:
+        raise ValueError(
+            "expected a loader that can be read several times (a list or a DataLoader), got an iterator or generator, which is "
+            "empty after the first pass"
+        )
     for x, y in loader:
         yield partial(_batch_loss, model, loss_fn, x, y), len(x)
 
@@ -102,8 +110,10 @@ def has_dropout(model: nn.Module) -> bool:
 def at_rest(model: nn.Module, *, noise: bool, batch_statistics: bool = False):
     """Normalisations at their running statistics, dropout on where `noise`; modes, buffers and random state are put back.
 
-    With `batch_statistics` the normalisations work as in training.
+    With `batch_statistics` the normalisations work as in training, with next to nothing added to the variance: weights that
+    a penalty has shrunk to where that addition counts still belong to a layer whose scale the normalisation removes.
     """
+    epsilons = [(module, module.eps) for module in model.modules() if isinstance(getattr(module, "eps", None), float)]
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
@@ -112,9 +122,14 @@ def at_rest(model: nn.Module, *, noise: bool, batch_statistics: bool = False):
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._NormBase):
                 module.train(batch_statistics)
+        if batch_statistics:
+            for module, eps in epsilons:
+                module.eps = eps * _LESS
         try:
             yield
         finally:
+            for module, eps in epsilons:
+                module.eps = eps
             for module, mode in modes:
                 module.training = mode
             with torch.no_grad():
@@ -134,5 +149,5 @@ def _differentiable(loss) -> torch.Tensor:
 
 def _some(weight: float) -> float:
     if not weight:
-        raise ValueError("the loader gave no batch; a generator is empty the second time, give a list or a DataLoader")
+        raise ValueError("the loader gave no batch")
     return weight

@@ -19,9 +19,9 @@ from torch import nn
 from shrinkwise.networks.distributed.processes import in_rounds
 from shrinkwise.networks.distributed.shards import Part, is_shared, reshard, whole, wrap
 from shrinkwise.networks.memory.kernels import local
-from shrinkwise.networks.optimizers.quirks import weight_decay
-from shrinkwise.networks.step.normal_map_stepper import full_precision
-from shrinkwise.networks.step.stepper import Term
+from shrinkwise.networks.methods.normal_map import full_precision
+from shrinkwise.networks.step.optimizers_known import weight_decay
+from shrinkwise.networks.terms.term import Term
 
 from .full_pass import at_rest, gradients, has_dropout, mean_loss
 

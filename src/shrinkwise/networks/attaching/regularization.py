@@ -5,15 +5,16 @@ from __future__ import annotations
 from torch import nn
 
 from shrinkwise.networks.distributed.shards import reshard
-from shrinkwise.networks.optimizers.quirks import arm, disarm, stepper_of
-from shrinkwise.networks.step.normal_map_stepper import NormalMapStepper
-from shrinkwise.networks.step.stepper import Options, Term
+from shrinkwise.networks.methods.normal_map import NormalMapStepper
+from shrinkwise.networks.methods.support import SupportStepper
+from shrinkwise.networks.step.arming import arm, disarm, stepper_of
+from shrinkwise.networks.step.plan import Options
+from shrinkwise.networks.terms.term import Term
 
 from .averaging import Average
 from .certificate import Certificate, certify
 from .polish import Polish, polish
 from .report import Report, describe
-from .support import SupportStepper
 
 
 class Regularization:
@@ -33,6 +34,7 @@ class Regularization:
     def terms(self) -> list[Term]:
         """The penalised parameters, weights in place even if a step was interrupted."""
         self._stepper.undo()
+        self._stepper.adopt(self.optimizer)
         if self.model is not None:
             reshard(self.model)
             own = {id(p) for p in self.model.parameters()}
@@ -82,6 +84,9 @@ class Regularization:
 
         A schedule goes on multiplying it.
         """
+        self._check_attached()
+        if self.method == "refit":
+            raise ValueError("the penalty is off since refit(), so λ has no effect; attach again to penalise")
         numbers_used = sorted({term.rule + 1 for term in self._stepper.terms})
         if rule is None and len(numbers_used) > 1:
             raise ValueError(f"there are several penalties; say which one with rule= (one of {numbers_used})")
@@ -152,7 +157,7 @@ class Regularization:
         for term in terms:
             term.map.factor = 0.0
         disarm(self.optimizer)
-        self._stepper = SupportStepper(terms, Options(), old.left)
+        self._stepper = SupportStepper(terms, Options(), old.left, old.waiting)
         self._stepper.notes = [*old.notes, "the penalty is off and the support is trained alone"]
         arm(self.optimizer, self._stepper)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shrinkwise.networks.step.normal_map_stepper import THRESHOLD
-from shrinkwise.networks.step.stepper import Stepper, Term
+from shrinkwise.networks.methods.normal_map import THRESHOLD
+from shrinkwise.networks.step.stepper import Stepper
+from shrinkwise.networks.terms.term import Term
 
 from .printing import table
 

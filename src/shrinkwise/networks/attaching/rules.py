@@ -14,10 +14,17 @@ from shrinkwise.penalties import Penalty
 from .printing import table
 
 #: Roles a parameter can have. All but "weight" are left out unless they are named.
-ROLES = ("weight", "bias", "norm", "embedding", "slope", "factor")
+ROLES = ("weight", "bias", "norm", "embedding", "slope", "scale", "factor")
 
 _NORM = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
 _EMBEDDING = (nn.Embedding, nn.EmbeddingBag)
+# Names by which models call parameters that are no weights of a layer: positions and tokens, factors of channels or logits.
+_EMBEDDING_NAME = re.compile(
+    r"(pos|position|positional|cls|class|patch|dist|mask|reg|register|time|type|query)?_?(embed|embeds|embedding|embeddings"
+    r"|token|tokens)(_\w)?",
+    re.IGNORECASE,
+)
+_SCALE_NAME = re.compile(r"(\w*_)?(scale|gamma|gain|temperature|lambda)(_?\d+)?", re.IGNORECASE)
 _PARAMETRISED = re.compile(r"(?:(.*)\.)?parametrizations\.([^.]+)\.original(\d*)")
 
 
@@ -46,7 +53,7 @@ class Rule:
     def _means(self, candidate: Candidate, named: list[str]) -> bool:
         by_name = any(pattern in candidate.names for pattern in named)
         by_ending = candidate.role == "bias" and any("bias" in pattern.rsplit(".", 1)[-1] for pattern in named)
-        by_type = candidate.role in ("norm", "embedding", "slope") and bool(self.types)
+        by_type = candidate.role in ("norm", "embedding", "slope", "scale") and bool(self.types)
         return by_name or by_ending or by_type or bool(self.roles) or self.where is not None
 
     def __str__(self) -> str:
@@ -73,8 +80,9 @@ def rule(penalty: Penalty | None, *, names=None, types=None, roles=None, where=N
     types : type or list of type, optional
         Classes of the module that owns the parameter.
     roles : str or list of str, optional
-        "weight", "bias", "norm" (gain and shift of a normalisation), "embedding", "slope" (PReLU) or "factor" (one of
-        several tensors a parametrised weight is made from).
+        "weight", "bias", "norm" (gain and shift of a normalisation), "embedding" (also position embeddings and class tokens,
+        which are known by names such as pos_embed and cls_token), "slope" (PReLU), "scale" (a learned factor of channels or
+        logits: LayerScale, logit_scale) or "factor" (one of several tensors a parametrised weight is made from).
     where : callable, optional
         ``where(name, param, module) -> bool``.
 
@@ -208,14 +216,29 @@ def candidates(model: nn.Module) -> list[Candidate]:
 
 
 def role_of(leaf: str, module: nn.Module) -> str:
-    """The role of the parameter `leaf` of a module, by the module's type and the parameter's own name."""
-    if isinstance(module, _NORM) or "norm" in type(module).__name__.lower():
+    """The role of the parameter `leaf` of a module, by the module's type, the parameter's shape and its own name."""
+    if isinstance(module, _NORM) or _looks_like_norm(module):
         return "norm"
-    if isinstance(module, _EMBEDDING):
+    if isinstance(module, _EMBEDDING) or _EMBEDDING_NAME.fullmatch(leaf):
         return "embedding"
     if isinstance(module, nn.PReLU):
         return "slope"
-    return "bias" if "bias" in leaf else "weight"
+    if "bias" in leaf:
+        return "bias"
+    param = getattr(module, leaf, None)
+    named = _SCALE_NAME.fullmatch(leaf) or "layerscale" in type(module).__name__.lower()
+    return "scale" if isinstance(param, nn.Parameter) and is_vector(param) and (named or not param.dim()) else "weight"
+
+
+def is_vector(param: nn.Parameter) -> bool:
+    """Whether at most one axis is longer than 1."""
+    return sum(n > 1 for n in param.shape) <= 1
+
+
+def _looks_like_norm(module: nn.Module) -> bool:
+    """A normalisation that torch does not know: called so, and without a matrix (NormLinear has one)."""
+    own = list(module.parameters(recurse=False))
+    return "norm" in type(module).__name__.lower() and all(map(is_vector, own))
 
 
 def _why_left(candidate: Candidate, rules: list[Rule]) -> str:

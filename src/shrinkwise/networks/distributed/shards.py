@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from shrinkwise.networks.memory.kernels import local
-from shrinkwise.networks.methods.normal_map import NormalMap, sampled_places
+from shrinkwise.networks.memory.layout import sampled_places
 from shrinkwise.penalties import GroupLasso, Groups, Leaf, Penalty, prox_into, rebuild
 
 from .processes import in_rounds, summed
@@ -109,7 +109,7 @@ class Part:
     def _term(self, leaf: Leaf) -> Penalty:
         penalty = leaf.penalty
         if not self.split:
-            return _with_arrays(penalty, self.cut)
+            return with_arrays(penalty, self.cut)
         if penalty.group_sum:
             return self._grouped(penalty)
         if not penalty.separable or leaf.where:
@@ -117,7 +117,7 @@ class Part:
                 f"{penalty!r} needs all weights of a tensor in one place, but they are sharded over {self.count} processes; "
                 "leave this parameter unsharded (ignored_params= of fully_shard), or use a sum over weights or groups"
             )
-        return _with_arrays(penalty, self.cut)
+        return with_arrays(penalty, self.cut)
 
     def _grouped(self, penalty):
         other = copy.copy(penalty)
@@ -219,79 +219,7 @@ def put_proxes(jobs) -> None:
     in_rounds([partial(prox_into, [job]) for job, shared in zip(jobs, several, strict=True) if shared])
 
 
-class SharedMap(NormalMap):
-    """The normal map of the part that is here; what it knows of all weights (t, lengths of steps) is of the whole tensor."""
-
-    def __init__(self, penalty: Penalty, part: Part):
-        super().__init__(penalty, part.shape)
-        part.penalty(penalty)  # what is refused is refused by the name it was given
-        self.part = part
-        self.unit = part.penalty(self.unit)
-        self._weightless = self.unit.with_lam(0.0)
-        self.local_shape = part.local_shape
-        self._sampled = part.sample()
-        if not self.is_constraint and not self.smooth:
-            # Kept from here on, since a function run in rounds asks the same questions each time.
-            self._zeroing_step_of_ones  # noqa: B018
-
-    @property
-    def penalty(self) -> Penalty:
-        """λ f of the whole tensor."""
-        return rebuild(super().penalty, lambda leaf: _with_arrays(leaf.penalty, whole))
-
-    @property
-    def penalty_here(self) -> Penalty:
-        """λ f of the part."""
-        if isinstance(self.lam, torch.Tensor):
-            return self.part.penalty(self.penalty)
-        return self.unit.with_lam(self.lam * self.factor)
-
-    def strength_like(self, z: torch.Tensor) -> float | torch.Tensor:
-        """λ now, as a number or as a tensor that broadcasts with the part z."""
-        if not isinstance(self.lam, torch.Tensor):
-            return self.lam * self.factor
-        lam, groups = self.factor * self.lam.to(z), self.unit.groups
-        if groups is None:
-            return self.part.cut(lam)
-        if not isinstance(groups, SharedGroups):
-            lam = lam[self.part.slices[groups.whole_axis]]
-        return groups.spread(lam, z)
-
-    def sample(self, z: torch.Tensor) -> torch.Tensor:
-        """Those of the entries that one process would take of the whole that are here."""
-        self._sampled = self._sampled.to(z.device)
-        return z.reshape(-1)[self._sampled]
-
-    def __getstate__(self) -> dict:
-        return dict(self.__dict__)
-
-    def agreed(self, *flags: bool) -> list[bool]:
-        """Whether each of the flags is up in some process."""
-        return (self.part.total(torch.tensor(flags, dtype=torch.float64)) > 0).tolist()
-
-    def _mean(self, x: torch.Tensor) -> torch.Tensor:
-        sums = self.part.total(torch.stack([x.sum(dtype=torch.float64), x.new_tensor(x.numel(), dtype=torch.float64)]))
-        return sums[0] / sums[1]
-
-    def _n_kinked(self, radii: torch.Tensor) -> int:
-        return int(self.part.total((radii > 0).sum().double()))
-
-    def mean_zeroing_step(self, d: torch.Tensor) -> float:
-        """Mean over the entries or groups of the whole tensor of the smallest t with prox_{t f}(d) = 0."""
-        radii = self._kinks.radii.to(d)
-        steps = self._weightless.violation(torch.zeros_like(d), d)
-        share = torch.ones(steps.numel(), dtype=torch.float64, device=d.device)
-        if isinstance(self.unit.groups, SharedGroups) and steps.shape != d.shape:
-            # Groups in several parts come first, and every process counts them.
-            share[: self.unit.groups.count(self.shape)] = 1.0 / self.part.count
-        share = share * (radii > 0)
-        # In the type of d, in which a single process would count.
-        steps = torch.where(share > 0, steps.reshape(-1) / torch.where(radii > 0, radii, torch.ones_like(radii)), 0.0)
-        sums = self.part.total(torch.stack([(share * steps).sum(), share.sum()]))
-        return float(sums[0] / sums[1])
-
-
-def _with_arrays(penalty: Penalty, change) -> Penalty:
+def with_arrays(penalty: Penalty, change) -> Penalty:
     """The penalty with its arrays (factors of λ, anchors, bounds) changed."""
     other = copy.copy(penalty)
     for name, value in penalty.get_params().items():

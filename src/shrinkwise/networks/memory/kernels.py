@@ -7,7 +7,7 @@ import torch
 from shrinkwise import kernels
 
 
-def lend(jobs) -> list[bool]:
+def add_pull(jobs) -> list[bool]:
     """pull = z − w;  z ← z + shift · pull;  w ← g + slope · pull for every (z, w, g, slope, shift, map) of `jobs`.
 
     The gradient of the sum, in the memory of the weights. `slope` is a number, or a tensor that broadcasts with z; `map`

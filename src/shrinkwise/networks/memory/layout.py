@@ -11,6 +11,8 @@ import functools
 import torch
 
 _PAGE, _LARGE = 4096, 1 << 20  # bytes
+# Lengths of steps are measured on all entries of a tensor, or on this many cache lines of it.
+_LINES, _LINE = 512, 16
 
 
 def beside(p: torch.Tensor, place: int) -> torch.Tensor:
@@ -40,6 +42,20 @@ def same_layout(p: torch.Tensor, other) -> bool:
             other.stride() == p.stride() or _steps(tuple(p.shape), other.stride()) == _steps(tuple(p.shape), p.stride())
         )
     )
+
+
+def sampled(x: torch.Tensor) -> torch.Tensor:
+    """All entries of x, or those in evenly spaced cache lines where there are many, in the order of its memory."""
+    flat = (x if x.is_contiguous() else x.as_strided((x.numel(),), (1,))).reshape(-1)
+    few = len(flat) < 2 * _LINES * _LINE
+    return flat if few else flat.as_strided((_LINES, _LINE), (len(flat) // _LINES, 1))
+
+
+def sampled_places(size: int) -> torch.Tensor:
+    """The positions of the entries that `sampled` takes of `size`, in order."""
+    if size < 2 * _LINES * _LINE:
+        return torch.arange(size)
+    return (torch.arange(_LINES)[:, None] * (size // _LINES) + torch.arange(_LINE)).reshape(-1)
 
 
 def _steps(shape: tuple, strides: tuple) -> list[int]:

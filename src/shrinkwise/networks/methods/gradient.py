@@ -6,12 +6,13 @@ import torch
 
 from shrinkwise.networks.distributed.shards import wrap
 from shrinkwise.networks.memory.kernels import local
-from shrinkwise.networks.optimizers.quirks import gradient_scale
-from shrinkwise.networks.step.stepper import Flight, Moving, Stepper
+from shrinkwise.networks.step.optimizers_known import gradient_scale
+from shrinkwise.networks.step.plan import ParameterStep, StepPlan
+from shrinkwise.networks.step.stepper import Stepper
 from shrinkwise.penalties import Penalty, has_constraint
 
 
-class GradientStepper(Stepper):
+class GradientStepper(Stepper[StepPlan]):
     """The optimizer's own step with ∇L(w) + λ ∇f(w)."""
 
     method = "gradient"
@@ -29,18 +30,17 @@ class GradientStepper(Stepper):
                 "method='gradient' has no threshold and no start, which are the normal map's; leave them out"
             )
 
-    def lift(self, optimizer, moving: list[Moving]) -> None:
-        """Lend the sum of both gradients."""
-        scale, flights = float(gradient_scale(optimizer)), []
-        for term, group, grad, _ in moving:
+    def plan_step(self, optimizer, moving: list[ParameterStep]) -> list[StepPlan]:
+        """The optimizer borrows the sum of both gradients."""
+        scale, plans = float(gradient_scale(optimizer)), []
+        for item in moving:
+            term, grad = item.term, item.grad
             with torch.enable_grad():
                 w = local(term.param).detach().requires_grad_()
                 (slope,) = torch.autograd.grad(term.map.penalty_here.value(w), w)
-            lent = local(grad) + scale * slope.to(grad.dtype)
-            flights.append(Flight(term, group, grad, wrap(lent, term.param)))
-        self._flights = flights
-        for flight in flights:
-            flight.term.param.grad = flight.lent
+            borrowed = wrap(local(grad) + scale * slope.to(grad.dtype), term.param)
+            plans.append(StepPlan(term=term, group=item.group, user_grad=item.user_grad, borrowed=borrowed))
+        return plans
 
 
 def is_smooth(penalty: Penalty, shape: tuple) -> bool:

@@ -25,7 +25,8 @@ from torch import optim
 
 from shrinkwise.networks.distributed.shards import put_proxes
 from shrinkwise.networks.memory.kernels import in_reach, local, metric_prox
-from shrinkwise.networks.step.stepper import Flight, Moving, Stepper
+from shrinkwise.networks.step.plan import ParameterStep, StepPlan, StepResult
+from shrinkwise.networks.step.stepper import Stepper
 from shrinkwise.penalties import concavity, l1_l2_of_all
 
 
@@ -61,7 +62,7 @@ def metric_of(optimizer, group: dict, state: dict) -> Metric:
     return Metric(rate, state["sum"], 1.0, group["eps"])
 
 
-class MetricStepper(Stepper):
+class MetricStepper(Stepper[StepPlan]):
     """The optimizer's own step on the loss, then the prox of λ f in the metric of that step."""
 
     method = "metric"
@@ -95,24 +96,32 @@ class MetricStepper(Stepper):
                     f"{penalty!r} has no prox with a step of its own for every weight; {instead}"
                 ) from error
 
-    def lift(self, optimizer, moving: list[Moving]) -> None:
-        """Nothing before the step, but one that is too long for a concave penalty is refused."""
-        for term, group, _, _ in moving:
-            bend = concavity(term.map.penalty_here)
+    def plan_step(self, optimizer, moving: list[ParameterStep]) -> list[StepPlan]:
+        """The optimizer's step is left as it is, but one that is too long for a concave penalty is refused."""
+        for item in moving:
+            bend = concavity(item.term.map.penalty_here)
             # From 1/ρ on the prox jumps between zero and staying put, and rests where the penalty still pulls.
-            if bend and not metric_of(optimizer, group, {}).rate * bend < 1.0:
+            if bend and not metric_of(optimizer, item.group, {}).rate * bend < 1.0:
                 raise ValueError(
-                    f"steps of lr/(1 − momentum) = {metric_of(optimizer, group, {}).rate:g} are too long for "
-                    f"{term.map.penalty!r} by method='metric'; expected less than {1.0 / bend:g}"
+                    f"steps of lr/(1 − momentum) = {metric_of(optimizer, item.group, {}).rate:g} are too long for "
+                    f"{item.term.map.penalty!r} by method='metric'; expected less than {1.0 / bend:g}"
                 )
-        self._flights = [Flight(term, group, grad) for term, group, grad, _ in moving]
+        return [
+            StepPlan(
+                term=item.term,
+                group=item.group,
+                user_grad=item.user_grad,
+                borrowed=item.grad if item.user_grad is None else None,
+            )
+            for item in moving
+        ]
 
-    def land(self, optimizer, flights: list[Flight]) -> None:
-        """The prox."""
+    def after_step(self, optimizer, plans: list[StepPlan]) -> list[StepResult]:
+        """The prox in the metric of the step."""
         uniform, diagonal = [], []
-        for flight in flights:
-            p, penalty = local(flight.term.param), flight.term.map.penalty_here
-            metric = metric_of(optimizer, flight.group, optimizer.state.get(flight.term.param, {}))
+        for plan in plans:
+            p, penalty = local(plan.term.param), plan.term.map.penalty_here
+            metric = metric_of(optimizer, plan.group, optimizer.state.get(plan.term.param, {}))
             if metric.v is None:
                 uniform.append((penalty, p.data, metric.rate, p))
                 continue
@@ -125,6 +134,7 @@ class MetricStepper(Stepper):
                 p.copy_(penalty.prox(p.detach(), metric.steps()))
         put_proxes(uniform)
         metric_prox(diagonal)
+        return []
 
 
 def _check_known(optimizer) -> None:

@@ -1,210 +1,348 @@
-"""The normal map of one tensor: train a latent z, run the model on w = prox_{t f}(z).
+"""The normal map around a step: latents in, the optimizer's own step, weights out.
 
-Any fixed point of an optimizer on z whose gradient is
+Before a step each penalised parameter takes the place of its latent z and its gradient the term (λ/t)(z − w). After it
+z is kept in ``optimizer.state`` and the parameter holds w = prox_{t f}(z) again, its `.grad` as it was.
 
-    ∇L(w) + (λ/t) (z − w),        w = prox_{t f}(z)
-
-is a stationary point of L + λ f, because (z − w)/t ∈ ∂f(w). λ is not in the prox: changing it moves no weight at once.
-
-Stationarity is this two-line argument and holds for every optimizer; convergence is proved for SGD (reference) and not for
-adaptive optimizers. Reference: Qiu, Jiang, Milzarek, A normal map-based proximal stochastic gradient method, arXiv
-2305.05828.
+Memory: z alone. For the time of the step the parameter's data is z itself, and the gradient of the sum lies in the memory
+of w, which the prox fills again. (Low-precision weights have no room for it: there it is a tensor of its own for that time.)
 """
 
 from __future__ import annotations
 
-import copy
-import functools
-import math
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
-from shrinkwise.penalties import Penalty, Scaled, concavity, has_fixed, released
+from shrinkwise.networks.distributed.processes import in_rounds
+from shrinkwise.networks.distributed.shards import SharedGroups, put_proxes, wrap
+from shrinkwise.networks.memory.kernels import add_pull, local, numbers
+from shrinkwise.networks.memory.layout import in_pass, sampled
+from shrinkwise.networks.step.optimizers_known import gradient_scale, step_is_skipped, weight_decay
+from shrinkwise.networks.step.plan import ParameterStep, StepPlan, StepResult
+from shrinkwise.networks.step.stepper import STEPS, Stepper
+from shrinkwise.networks.terms.shared_map import SharedMap
+from shrinkwise.networks.terms.term import Term
+from shrinkwise.penalties import l1_l2_of_all, prox_into
 
-# Probing f this close to 0 shows its kink alone: what is left of a smooth part is below _SMOOTH.
-_NEAR_ZERO, _SMOOTH = 1e-100, 1e-50
-# A smooth penalty has no threshold. There t only scales z, here to w · 9/8 or so.
-_SMOOTH_OFFSET = 1 / 8
-_RATCHET_FACTOR, _RATCHET_SLACK = 3.0, 1.05
-# Lengths of steps are measured on all entries of a tensor, or on so many cache lines of it.
-_LINES, _LINE = 512, 16
-
-
-class Kinks(NamedTuple):
-    """How f zeroes: |w_i| or ‖w_g‖ (an entry or a group) is zeroed by a prox step of that over its radius."""
-
-    radii: torch.Tensor  # one per entry or group, or a single one for all; 0 = never zeroed
-    n_kinked: int  # entries or groups with a positive radius
+LATENT, THRESHOLD = "shrinkwise_z", "shrinkwise_t"
+# A short fine-tuning starts with t = .3 of the default and the weights as latents: the smallest third is zero at once.
+_SHRUNK = 0.3
 
 
-class NormalMap:
-    """The penalty λ f of a tensor, with f and λ apart, and what the normal map computes with them.
+@dataclass(frozen=True, kw_only=True)
+class LatentPlan(StepPlan):
+    """A parameter that holds its latent during a step. Of a sharded one: the part that is here."""
 
-    Parameters
-    ----------
-    penalty : Penalty with a closed-form prox
-    shape : shape of the tensor
-    """
-
-    def __init__(self, penalty: Penalty, shape):
-        self._given = penalty
-        self.has_fixed = has_fixed(penalty)
-        self._f = released(penalty) if self.has_fixed else _of_lam_one(penalty)
-        self.unit = self._f  # f on the tensor that z is
-        self.is_constraint = penalty.constraint
-        # f + ½ρ|w|² is convex; where t exceeds 1/ρ the prox jumps, and the latent cannot settle.
-        bend = concavity(self.unit)
-        self.longest = 0.5 / bend if bend else math.inf
-        self._weightless = self.unit.with_lam(0.0)
-        self.shape = self.local_shape = tuple(shape)
-        self.factor = 1.0
-        self.lam: float | torch.Tensor = 1.0 if self.has_fixed else float(penalty.lam)
-
-    def set_lam(self, lam) -> None:
-        """λ as a number ≥ 0, or as a tensor: one for each weight or, with groups, for each group."""
-        self.lam = lam if isinstance(lam, torch.Tensor) and lam.dim() else float(lam)
-
-    def checked(self, lam) -> None:
-        """One sentence if `set_lam` cannot take this."""
-        if not isinstance(lam, torch.Tensor) or not lam.dim():
-            number = lam.item() if isinstance(lam, torch.Tensor) else lam
-            self.unit.with_lam(number)
-            return
-        if not self.unit.lam_per_part:
-            raise ValueError(
-                f"expected λ as one number for {self.unit!r}; a tensor of them is for L1, L2, ElasticNet, GroupLasso"
-            )
-        groups = self.unit.groups
-        shape = self.shape if groups is None else (groups.count(self.shape),)
-        if tuple(lam.shape) != shape:
-            what = "of the shape of the weights" if groups is None else "with one λ a group"
-            raise ValueError(f"expected λ as a number or a tensor {what}, {shape}, got shape {tuple(lam.shape)}")
-        if not bool(((lam >= 0) & (lam < math.inf)).all()):
-            raise ValueError(
-                "expected λ (the regularization strength) finite and ≥ 0, got a negative, infinite or NaN entry"
-            )
-
-    def strength_like(self, z: torch.Tensor) -> float | torch.Tensor:
-        """λ now, as a number or as a tensor that broadcasts with z."""
-        if not isinstance(self.lam, torch.Tensor):
-            return self.lam * self.factor
-        lam = self.factor * self.lam.to(z)
-        return lam if self.unit.groups is None else self.unit.groups.spread(lam, z)
+    latent: torch.Tensor
+    threshold: float
+    weights: torch.Tensor  # the parameter's own memory
+    slope: float | torch.Tensor = 0.0  # of the added term: λ/t, less the coupled weight decay
+    shift: float = 0.0  # z moves by it times z − w, so that decoupled decay takes lr·wd·w and not lr·wd·z
+    before: torch.Tensor | None = None  # sampled entries of z, from which the length of the step is measured
+    still: bool = False  # the step will not move it: no term is added, and z stays
+    fresh: bool = False  # the latent is not in the optimizer's state yet
 
     @property
-    def penalty(self) -> Penalty:
-        """λ f, with λ as it is now."""
-        if not isinstance(self.lam, torch.Tensor):
-            lam = self.lam * self.factor
-            as_given = lam == (1.0 if self.has_fixed else float(self._given.lam))
-            return self._given if as_given else self._f.with_lam(lam)
-        each = self._f.strengths(torch.zeros(self.shape, dtype=torch.float64)) * self.lam.double().cpu()
-        return copy.copy(self._f).set_params(weights=each.numpy()).with_lam(self.factor)
+    def separable_map(self) -> tuple[float, float] | None:
+        """(threshold, shrink) where the weights are soft(z, threshold) · shrink, with the same two numbers for all."""
+        slopes = None if self.fresh else l1_l2_of_all(self.term.map.unit, self.latent)
+        return None if slopes is None else (self.threshold * slopes[0], 1.0 / (1.0 + self.threshold * slopes[1]))
 
-    @property
-    def penalty_here(self) -> Penalty:
-        """λ f on the tensor that is here: of a sharded one, the part."""
-        return self.penalty
+    def latent_after(self) -> torch.Tensor:
+        """The latent that the optimizer has left in the parameter."""
+        return local(self.term.param).data
 
-    def prox(self, z: torch.Tensor, t: float) -> torch.Tensor:
-        """w = prox_{t f}(z)."""
-        return self.unit.prox(z, t)
+    def written_by_step(self) -> bool:
+        """Whether the step itself has written the weights of the latent into the parameter's memory."""
+        return False
 
-    def latent(self, w: torch.Tensor, t: float) -> torch.Tensor:
-        """z = w + t · (a subgradient of f at w), so that prox_{t f}(z) = w; 0 at w = 0."""
-        return w + t * self._subgradient(w) if t else w.clone()
+    def untouched(self) -> StepResult:
+        """The result of a step that was interrupted or moved nothing."""
+        return StepResult(self.latent, self.threshold, fresh=self.fresh)
 
-    def threshold(self, w: torch.Tensor) -> float:
-        """The default t: the mean over entries or groups of the step at which the prox zeroes them; 0 where w = 0."""
-        if self.is_constraint:  # its prox is the projection whatever t is
-            return 1.0
-        if not self.smooth:
-            return min(self.mean_zeroing_step(w), self.longest)
-        slope = float(self._mean(self._subgradient(w).abs()))
-        return _SMOOTH_OFFSET * float(self._mean(w.abs())) / slope if slope else 0.0
 
-    def sample(self, z: torch.Tensor) -> torch.Tensor:
-        """Entries of z in evenly spaced cache lines, in the order of its memory."""
-        flat = (z if z.is_contiguous() else z.as_strided((z.numel(),), (1,))).reshape(-1)
-        few = len(flat) < 2 * _LINES * _LINE
-        return flat if few else flat.as_strided((_LINES, _LINE), (len(flat) // _LINES, 1))
+class NormalMapStepper(Stepper[LatentPlan]):
+    """Any optimizer's steps on z with the gradient ∇L(w) + (λ/t)(z − w), w = prox_{t f}(z)."""
 
-    def length(self, d: torch.Tensor) -> torch.Tensor:
-        """Mean length of the entries d of a step, in the mean that the norms of `mean_zeroing_step` take."""
-        return self._mean(d.abs()) if self.unit.separable else self._mean(d.square()).sqrt()
+    method = "normal_map"
 
-    def agreed(self, *flags: bool) -> list[bool]:
-        """The flags; of a sharded tensor, whether each is up in some process."""
-        return list(flags)
+    def check(self, optimizer) -> None:
+        """One sentence for sharded weights that have no room for a latent in full precision."""
+        for term in self.terms:
+            p = term.param
+            if isinstance(term.map, SharedMap) and p.dtype != full_precision(p):
+                raise ValueError(
+                    f"{term.name} is sharded and {p.dtype}, which rounds small steps away; keep the parameters in float32 "
+                    "and compute in less with FSDP2's MixedPrecisionPolicy"
+                )
 
-    def _mean(self, x: torch.Tensor) -> torch.Tensor:
-        return x.mean()
+    def _start_afresh(self) -> None:
+        super()._start_afresh()
+        self._left_at: dict[int, tuple] = {}
 
-    def ratcheted(self, z: torch.Tensor, length: float, t: float) -> tuple[torch.Tensor, float]:
-        """(z, t) after a step of this mean `length`: t raised where steps are long against it, with w = prox_{t f}(z) unmoved.
+    def concerned_when_still(self, optimizer, p) -> bool:
+        """State kept in full precision cannot meet low-precision weights, not even in a step that moves nothing.
 
-        A layer that starts at zero has no scale of its own; its first step gives it one.
+        A first step at learning rate 0 is how checkpoints ask for the state that there will be
+        (``torch.distributed.checkpoint``).
         """
-        if t == 0.0:
-            t = self.threshold(z) if self.smooth else _RATCHET_FACTOR * self.mean_zeroing_step(z)
-            t = min(t, self.longest)
-            return (self.latent(z, t), t) if math.isfinite(t) else (z, 0.0)
-        if self.is_constraint or self.smooth:
-            return z, t
-        raised = min(_RATCHET_FACTOR * length * self._zeroing_step_of_ones, self.longest)
-        return (self.rescaled(z, t, raised), raised) if _RATCHET_SLACK * t < raised < math.inf else (z, t)
+        if LATENT in optimizer.state.get(p, {}):
+            return p.dtype != full_precision(p)
+        return not step_is_skipped(optimizer)
 
-    def rescaled(self, z: torch.Tensor, t: float, new: float) -> torch.Tensor:
-        """The latent of the same weights and the same (z − w)/t for another t."""
-        w = self.prox(z, t)
-        return w + (z - w) * (new / t)
+    # --- before the step -------------------------------------------------------------------------------
+    def plan_step(self, optimizer, moving: list[ParameterStep]) -> list[LatentPlan]:
+        """Latents and the terms to add."""
+        changed = self._changed(moving)
+        return in_rounds([partial(self._plan, optimizer, item, new) for item, new in zip(moving, changed, strict=True)])
 
-    @functools.cached_property
-    def _zeroing_step_of_ones(self) -> float:
-        return self.mean_zeroing_step(torch.ones(self.local_shape, dtype=torch.float64))
+    def before_step(self, optimizer, plans: list[LatentPlan]) -> None:
+        """Latents in the parameters, the gradient of the sum in the memory of the weights."""
+        moved = [plan for plan in plans if not plan.still]
+        jobs = []
+        for plan in moved:
+            grad = torch.zeros_like(plan.latent) if plan.user_grad is None else local(plan.user_grad)
+            jobs.append((plan.latent, local(plan.borrowed), grad, plan.slope, plan.shift, plan.separable_map))
+        finite = add_pull(jobs)
+        if not all(finite):
+            self.undo()
+            raise not_finite(plan.term.name for plan, good in zip(moved, finite, strict=True) if not good)
+        for plan in plans:
+            p, z = plan.term.param, plan.latent
+            if p.dtype != z.dtype:
+                p.grad = None
+                _cast_state(optimizer.state.get(p, {}), z.dtype)
+            local(p).data = z
+            plan.borrow()
 
-    def mean_zeroing_step(self, d: torch.Tensor) -> float:
-        """Mean over entries or groups of the smallest t with prox_{t f}(d) = 0."""
-        radii = self._kinks.radii.to(d)
-        steps = self._weightless.violation(torch.zeros_like(d), d).reshape(-1) / radii
-        return float(steps[(radii > 0).expand_as(steps)].mean())
+    def _changed(self, moving: list[ParameterStep]) -> list[bool]:
+        """Whether weights may have been changed since the last step, for each; in some process, if they are sharded.
 
-    @property
-    def smooth(self) -> bool:
-        """True when f has no kink at 0 (ridge): its prox makes no zeros."""
-        return self._kinks.n_kinked == 0
+        There gradients are looked at too, before anything moves: all processes refuse a step, or none.
+        """
+        changed = [_changed_since(self._left_at.get(id(item.term.param)), item.term.param) for item in moving]
+        shared, asked = [], []
+        for k, item in enumerate(moving):
+            if isinstance(item.term.map, SharedMap):
+                bad = torch.isfinite(local(item.grad)).logical_not().any()
+                flags = torch.stack([bad.new_tensor(changed[k]), bad & (not item.still)]).double()
+                shared.append(k)
+                asked.append(partial(item.term.map.part.total, flags))
+        agreed = in_rounds(asked)
+        found = torch.stack(agreed).tolist() if agreed else []
+        if any(bad for _, bad in found):
+            raise not_finite(moving[k].term.name for k, (_, bad) in zip(shared, found, strict=True) if bad)
+        for k, (new, _) in zip(shared, found, strict=True):
+            changed[k] = new > 0
+        return changed
 
-    @functools.cached_property
-    def _kinks(self) -> Kinks:
-        # ∂f(0) has the length of ∇f just beside 0, measured per entry or group as `violation` measures.
-        beside = torch.full(self.local_shape, _NEAR_ZERO, dtype=torch.float64)
-        radii = self._weightless.violation(torch.zeros_like(beside), self._subgradient(beside)).reshape(-1)
-        radii = torch.where(radii > _SMOOTH, radii, torch.zeros_like(radii))
-        same = bool(radii.numel()) and bool((radii == radii[0]).all())
-        return Kinks(radii[:1].clone() if same else radii, self._n_kinked(radii))
+    def _plan(self, optimizer, item: ParameterStep, changed: bool) -> LatentPlan:
+        term, p = item.term, item.term.param
+        z, t, fresh = self._latent(optimizer, term, item.still, changed)
+        known = {"term": term, "group": item.group, "user_grad": item.user_grad, "latent": z, "threshold": t}
+        known |= {"weights": local(p).data, "fresh": fresh}
+        if item.still:
+            return LatentPlan(**known, still=True, borrowed=item.grad.to(z.dtype))
+        coupled, decoupled = weight_decay(optimizer, item.group)
+        # Coupled decay adds wd·z where wd·w is meant.
+        slope = (term.map.strength_like(z) / t if t else 0.0) - coupled
+        shift = 0.0
+        if decoupled:
+            share = float(item.group["lr"]) * decoupled
+            if not share < 1:
+                raise ValueError(f"lr · weight_decay = {share:g} would erase {term.name}; expected less than 1")
+            shift = share / (1.0 - share)
+        return LatentPlan(
+            **known,
+            borrowed=self._room(term, z, t),
+            slope=slope * float(gradient_scale(optimizer)),
+            shift=shift,
+            before=term.map.sample(z).clone() if self.options.threshold is None else None,
+        )
 
-    def _n_kinked(self, radii: torch.Tensor) -> int:
-        return int((radii > 0).sum())
+    def _room(self, term: Term, z: torch.Tensor, t: float) -> torch.Tensor | None:
+        """Memory that holds w and takes the gradient of the sum: the weights' own, where their type is that of z."""
+        p = term.param
+        return wrap(local(p).data, p) if p.dtype == z.dtype else term.map.prox(z, t)
 
-    def _subgradient(self, w: torch.Tensor) -> torch.Tensor:
-        with torch.enable_grad():
-            w = w.detach().requires_grad_()
-            return torch.autograd.grad(self.unit.value(w), w)[0]
+    @torch.no_grad()
+    def undo(self) -> None:
+        """Weights, latents and gradients back: a step that calls its parent's step is announced twice."""
+        moved = [plan for plan in self._plans if not plan.still]
+        super().undo()
+        self._unpull(moved)
 
-    def __getstate__(self) -> dict:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_kinks", "_zeroing_step_of_ones")}
+    def _unpull(self, plans: list[LatentPlan]) -> None:
+        """Weights and latents as they were before `add_pull`."""
+        for plan in plans:
+            z, share, t = plan.latent, plan.shift / (1.0 + plan.shift), plan.threshold
+            shifted = z.clone() if share else z
+            # z = (1 − share) · shifted + share · prox(z), by an iteration whose error shrinks by share.
+            for _ in range(4 if share else 0):
+                z.copy_((1.0 - share) * shifted + share * plan.term.map.prox(z, t))
+        self._write_weights([(plan, plan.untouched()) for plan in plans])
+
+    def _latent(self, optimizer, term: Term, still: bool, changed: bool) -> tuple[torch.Tensor, float, bool]:
+        p, state = local(term.param).detach(), optimizer.state.get(term.param, {})
+        if not state.get(THRESHOLD):  # a latent without a threshold is w
+            w, shrink = p.to(full_precision(p)), self.options.start == "shrink"
+            if still:
+                return w.clone(), 0.0, True
+            t = self.options.threshold or term.map.threshold(w) * (_SHRUNK if shrink else 1.0)
+            return (w.clone() if shrink else term.map.latent(w, t)), t, True
+        z, t = local(state[LATENT]).to(p.device, full_precision(p)), state[THRESHOLD]
+        if changed and term.map.agreed(not _close(p, term.map.prox(z, t)))[0]:
+            z = term.map.latent(p.to(z.dtype), t)
+            self.say(f"the weights of {term.name} were changed from outside; its penalty goes on from the new ones")
+        return z, t, False
+
+    # --- after it ----------------------------------------------------------------------------------------
+    def after_step(self, optimizer, plans: list[LatentPlan]) -> list[StepResult]:
+        """The latents into the optimizer's state, with a longer threshold where steps are long against it."""
+        results = {id(plan): plan.untouched() for plan in plans}
+        moved = [plan for plan in plans if not plan.still]
+        for plan, result in zip(moved, self._ratcheted(moved), strict=True):
+            results[id(plan)] = result
+        for plan in plans:
+            if plan.fresh or not plan.still:
+                p, result = plan.term.param, results[id(plan)]
+                optimizer.state[p].update({LATENT: wrap(result.latent, p), THRESHOLD: result.threshold})
+        return [results[id(plan)] for plan in plans]
+
+    def _ratcheted(self, plans: list[LatentPlan]) -> list[StepResult]:
+        results = {id(plan): StepResult(plan.latent_after(), plan.threshold, plan.written_by_step()) for plan in plans}
+        measured = [plan for plan in plans if plan.before is not None]
+        early = [plan for plan in plans if isinstance(plan.term.map.unit.groups, SharedGroups)]
+        # Norms of groups in several processes are asked for with the lengths of the steps: one message for all.
+        done = in_rounds(
+            [
+                *(partial(_length, plan, results[id(plan)].latent) for plan in measured),
+                *(partial(_put, plan, results[id(plan)].latent) for plan in early),
+            ]
+        )
+        for plan in early:
+            results[id(plan)] = replace(results[id(plan)], written=True)
+        asked = [
+            partial(plan.term.map.ratcheted, results[id(plan)].latent, length, plan.threshold)
+            for plan, length in zip(measured, numbers(done[: len(measured)]), strict=True)
+        ]
+        for plan, (z, t) in zip(measured, in_rounds(asked), strict=True):
+            results[id(plan)] = StepResult(z, t, results[id(plan)].written and t == plan.threshold)
+        return [results[id(plan)] for plan in plans]
+
+    def give_back(self, plans: list[LatentPlan], results: list[StepResult]) -> None:
+        """The parameters hold w = prox_{t f}(z) and the users' gradients again."""
+        results = results or [plan.untouched() for plan in plans]
+        grads = [plan.grad_to_return() for plan in plans]
+        for plan in plans:
+            plan.term.param.grad = None
+            local(plan.term.param).data = plan.weights
+        together = zip(plans, results, strict=True)
+        self._write_weights([(plan, result) for plan, result in together if not plan.still and not result.written])
+        for plan, grad in zip(plans, grads, strict=True):
+            p = plan.term.param
+            p.grad = grad
+            self._left_at[id(p)] = _seen(p)
+
+    def _write_weights(self, changes: list[tuple[LatentPlan, StepResult]]) -> None:
+        jobs = []
+        for plan, result in changes:
+            # With start="shrink" the weights are no prox of their latents until the first step is done.
+            unmapped = result.fresh and self.options.start == "shrink"
+            t = 0.0 if unmapped else result.threshold
+            jobs.append((plan.term.map.unit, result.latent, t, local(plan.term.param)))
+        put_proxes(jobs)
+
+    # --- checkpoints -----------------------------------------------------------------------------------
+    def _after_loading(self, optimizer) -> None:
+        """Put back in full precision what loading cast to the type of low-precision parameters."""
+        for term in self.terms:
+            saved = self._incoming.get(term.param, {})
+            if LATENT in saved and term.param.dtype != full_precision(term.param):
+                state = optimizer.state[term.param]
+                for key, value in saved.items():
+                    if isinstance(value, torch.Tensor) and value.is_floating_point():
+                        state[key] = value.to(state[key].device)
+        self._left_at = {}
+        super()._after_loading(optimizer)
+
+    def take_over(self, optimizer) -> None:
+        """What a checkpoint that was loaded before attaching left in the optimizer, latents included."""
+        self.steps = int(optimizer.param_groups[0].get(STEPS, 0))
+
+    def forget(self, optimizer) -> None:
+        """Take the latents out of the optimizer's state; the rest of it goes back to the parameters' type."""
+        super().forget(optimizer)
+        for term in self.terms:
+            state = optimizer.state.get(term.param, {})
+            if state.pop(LATENT, None) is not None:
+                state.pop(THRESHOLD)
+                _cast_state(state, term.param.dtype)
+
+    def reseed(self, optimizer) -> None:
+        """Latents for weights that this package changed itself."""
+        for term in self.terms:
+            state, p = optimizer.state.get(term.param, {}), term.param
+            if LATENT in state:
+                w = local(p).detach().to(state[LATENT].dtype)
+                state[LATENT] = wrap(term.map.latent(w, state[THRESHOLD]), p)
+                self._left_at[id(p)] = _seen(p)
 
 
-def _of_lam_one(penalty: Penalty) -> Penalty:
-    """f where the penalty is λ f; where f itself depends on λ (MCP), f at that λ, which λ then only multiplies."""
-    if penalty.multiplicative or not penalty.lam:
-        return penalty.with_lam(1.0)
-    return Scaled(penalty, 1.0)
+def not_finite(names) -> FloatingPointError:
+    """What to say of gradients with which no step can be made."""
+    return FloatingPointError(
+        f"the gradient of {', '.join(names)} has NaN or infinite entries; nothing was changed: skip such steps (a GradScaler "
+        "does) or lower the learning rate"
+    )
 
 
-def sampled_places(size: int) -> torch.Tensor:
-    """Where the entries lie that `NormalMap.sample` takes of `size`, in order."""
-    if size < 2 * _LINES * _LINE:
-        return torch.arange(size)
-    return (torch.arange(_LINES)[:, None] * (size // _LINES) + torch.arange(_LINE)).reshape(-1)
+def full_precision(p: torch.Tensor) -> torch.dtype:
+    """float64 for float64 parameters, else float32: the type of a latent."""
+    return torch.float64 if p.dtype == torch.float64 else torch.float32
+
+
+def _cast_state(state: dict, dtype: torch.dtype) -> None:
+    for key, value in state.items():
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and key != "step":
+            state[key] = value.to(dtype)
+
+
+def _length(plan: LatentPlan, latent: torch.Tensor) -> torch.Tensor:
+    return plan.term.map.length(plan.term.map.sample(latent).sub(plan.before))
+
+
+def _put(plan: LatentPlan, latent: torch.Tensor) -> None:
+    """The weights of a latent into the parameter's own memory."""
+    prox_into([(plan.term.map.unit, latent, plan.threshold, plan.weights)])
+
+
+def _stamp(p: torch.Tensor) -> tuple:
+    """What differs when the parameter was written to, or given other memory."""
+    here = local(p)
+    return p._version, here._version, here.data_ptr()
+
+
+def _seen(p: torch.Tensor) -> tuple:
+    """The stamp, and entries that show most changes through ``.data``, which torch does not count."""
+    here = local(p).detach()
+    return _stamp(p), sampled(here).clone() if _is_cheap_to_sample(here) else None
+
+
+def _changed_since(seen: tuple | None, p: torch.Tensor) -> bool:
+    if seen is None or seen[0] != _stamp(p):
+        return True
+    return seen[1] is not None and not torch.equal(sampled(local(p).detach()), seen[1])
+
+
+def _is_cheap_to_sample(x: torch.Tensor) -> bool:
+    # Elsewhere than on the processor the comparison would wait for the device.
+    return x.device.type == "cpu" and in_pass(x)
+
+
+def _close(p: torch.Tensor, w: torch.Tensor) -> bool:
+    # A prox computed elsewhere may differ in the last bits: by a few eps of its own numbers.
+    eps = torch.finfo(p.dtype).eps
+    largest = float(w.abs().max()) if w.numel() else 0.0
+    return torch.allclose(p.detach().to(w.dtype), w, rtol=8 * eps, atol=8 * eps * largest, equal_nan=True)

@@ -15,11 +15,12 @@ import torch
 from shrinkwise.kernels.networks import optimizer as kernel
 from shrinkwise.networks.memory.layout import beside, in_pass, same_layout
 from shrinkwise.networks.memory.rollback import take_back, taken_back_exactly
+from shrinkwise.networks.step.arming import stepper_of
+from shrinkwise.networks.step.optimizers_known import gradient_scale, step_is_skipped
 
-from .fused_steppers import FusedMetricStepper, FusedNormalMapStepper, Plan
-from .quirks import gradient_scale, step_is_skipped, stepper_of
+from .fused_methods import FusedMetricStepper, FusedNormalMapStepper, PassPlan
 
-_NO_PLAN = Plan()
+_NO_PLAN = PassPlan()
 _TORCHS = torch.optim.AdamW, torch.optim.SGD
 
 
@@ -28,7 +29,7 @@ class Job:
     """One parameter's step in the pass."""
 
     p: torch.Tensor
-    plan: Plan
+    plan: PassPlan
     algorithm: int
     arrays: tuple  # x, w, m, v, g
     numbers: dict
@@ -161,7 +162,7 @@ def _advance(optimizer, torchs, closure):
 _uncompiled = torch.compiler.disable(_advance)
 
 
-def _job(optimizer, p: torch.Tensor, group: dict, plan: Plan) -> Job:
+def _job(optimizer, p: torch.Tensor, group: dict, plan: PassPlan) -> Job:
     g: torch.Tensor = p.grad  # type: ignore[assignment]
     if not same_layout(p, g):
         g = torch.empty_like(p, memory_format=torch.preserve_format).copy_(g)

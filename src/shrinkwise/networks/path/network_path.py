@@ -16,7 +16,7 @@ from shrinkwise.selection import folds, mean_and_se, one_standard_error
 from .checkpoint import Folder, Shelf, fingerprint
 from .progress import Bar
 from .run import PathRun, Recipe, shares
-from .training import Rows, Training, outputs
+from .training import Rows, Training, as_tensor, outputs
 
 # A single validation part is cut into so many blocks of rows, whose spread gives the standard error.
 _BLOCKS = 10
@@ -121,6 +121,7 @@ class NetworkPath:
         """
         given, recipe = self._checked(), self._recipe()
         rows = Rows.of(X, y)
+        self._has_classes = rows.y.dim() == 1 and not rows.y.is_floating_point()
         splits = _splits(self.cv, rows, groups, self.random_state)
         shelf = self._shelf(recipe, rows, splits)
         planned = self.n_lambdas if given is None else len(given)
@@ -141,6 +142,30 @@ class NetworkPath:
         self._choose(grid, held_out)
         self._keep(whole, all_records)
         return self
+
+    def predict(self, X) -> np.ndarray:
+        """The prediction of `best_model_` for each row of X, from its outputs.
+
+        Class numbers (n,), the largest of each row's outputs, where y held class numbers and the model gives one output per
+        class; in all other cases the outputs themselves, of the model's output shape (n, ...).
+        """
+        if not hasattr(self, "best_model_"):
+            raise ValueError("this NetworkPath is not fitted; call fit(X, y) first")
+        x = as_tensor(X, "X")
+        with torch.no_grad():
+            found = outputs(self.best_model_, Rows(x, x).like(self.best_model_)).cpu()
+        return (found.argmax(1) if self._has_classes and found.dim() == 2 and found.shape[1] > 1 else found).numpy()
+
+    def __repr__(self) -> str:
+        text = f"NetworkPath({self.penalty!r}, select={self.select!r})"
+        if not hasattr(self, "best_model_"):
+            return f"{text}, not fitted"
+        k = self.index_
+        return (
+            f"{text}: λ = {self.lambda_:.4g} of {len(self.lambdas_)} from {self.lambdas_[0]:.4g} to {self.lambdas_[-1]:.4g}, "
+            f"score {self.scores_[k]:.4g} ± {self.scores_se_[k]:.2g}, {self.kept_[k]} kept, {self.zeros_[k]} of "
+            f"{self.n_weights_} weights exactly zero"
+        )
 
     def plot(self, ax=None):
         """The held-out score and what is kept, over λ; needs matplotlib."""
@@ -238,7 +263,7 @@ class NetworkPath:
         records = []
         for lam in grid:
             records.append(run.at(lam))
-            bar.advance()
+            bar.advance(f"{run.name}, λ = {lam:.3g}, {records[-1].kept} not zero")
         return records
 
     def _held_out(self, recipe, rows, splits, grid, shelf, bar) -> np.ndarray:

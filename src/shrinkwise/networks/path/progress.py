@@ -14,7 +14,7 @@ class Bar:
     """
 
     def __init__(self, what: str, total: int, shown: bool):
-        self._progress = None
+        self._progress, self._what = None, what
         if shown:
             from rich.progress import Progress
 
@@ -35,7 +35,7 @@ class Bar:
         if self._progress is not None:
             self._progress.update(self._task, total=total)
 
-    def advance(self) -> None:
-        """One step is done."""
+    def advance(self, last: str = "") -> None:
+        """One more step is done; `last` says what came of it."""
         if self._progress is not None:
-            self._progress.advance(self._task)
+            self._progress.update(self._task, advance=1, description=f"{self._what}: {last}" if last else self._what)

@@ -14,7 +14,7 @@ from shrinkwise.networks.attaching.api import attach
 from shrinkwise.networks.attaching.full_pass import at_rest, gradients, mean_loss
 from shrinkwise.networks.attaching.regularization import Regularization
 from shrinkwise.networks.attaching.rules import Rule
-from shrinkwise.networks.step.stepper import Term
+from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import Penalty, fixed_leaves, has_fixed
 
 from .checkpoint import Shelf

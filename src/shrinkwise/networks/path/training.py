@@ -95,7 +95,7 @@ class Rows:
         """From arrays or tensors X (n, ...) and y (n, ...), or from a loader or dataset of (x, y), read once."""
         if y is None:
             X, y = _read(X)
-        x, y = _tensor(X, "X"), _tensor(y, "y")
+        x, y = as_tensor(X, "X"), as_tensor(y, "y")
         if not len(x):
             raise ValueError("expected X with at least one row, got none")
         if len(x) != len(y):
@@ -142,7 +142,8 @@ def _is_dataset(source) -> bool:
     return isinstance(source, torch.utils.data.Dataset)
 
 
-def _tensor(values, name: str) -> torch.Tensor:
+def as_tensor(values, name: str) -> torch.Tensor:
+    """A tensor of finite numbers with rows, from an array or tensor."""
     tensor = values.detach() if isinstance(values, torch.Tensor) else _array(values, name)
     if not tensor.dim():
         raise ValueError(f"expected {name} with rows, got a single number")

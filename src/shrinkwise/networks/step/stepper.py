@@ -1,82 +1,50 @@
 """Around the steps of an optimizer: hooks, closures, steps that are skipped, the schedule of λ, checkpoints.
 
-What is done in a step is the method's: `NormalMapStepper`, `MetricStepper`, `GradientStepper`, `SupportStepper`.
+What is done in a step is decided by the method: `NormalMapStepper`, `MetricStepper`, `GradientStepper`, `SupportStepper`.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import Generic, TypeVar
 
 import torch
 
-from shrinkwise.networks.distributed.shards import whole
-from shrinkwise.networks.methods.normal_map import NormalMap
-from shrinkwise.networks.optimizers.quirks import gradient_scale, step_is_skipped
+from shrinkwise.networks.terms.term import Term
+
+from .optimizers_known import gradient_scale, step_is_skipped
+from .plan import Options, ParameterStep, StepPlan, StepResult
 
 PREFIX = "shrinkwise_"
-METHOD, STEPS, GIVEN_THRESHOLD, LAM = (PREFIX + key for key in ("method", "steps", "threshold", "lam_"))
+METHOD, STEPS, GIVEN_THRESHOLD, LAM, SHAPE = (
+    PREFIX + key for key in ("method", "steps", "threshold", "lam_", "penalty_")
+)
+
+# A single step without any gradient may be chance: stochastic depth can drop everything that is trained.
+_MANY_STEPS = 10
+
+Plan = TypeVar("Plan", bound=StepPlan)
 
 
-@dataclass
-class Term:
-    """A penalised parameter and its penalty."""
-
-    name: str
-    param: torch.nn.Parameter
-    map: NormalMap
-    rule: int
-    note: str = ""
-
-    def whole(self) -> torch.Tensor:
-        """The weights; those of a sharded parameter from all processes, each of which has to ask."""
-        return whole(self.param.detach())
-
-    def value(self) -> float:
-        """λ f(w)."""
-        return float(self.map.penalty.value(self.whole()))
-
-
-@dataclass
-class Options:
-    """How the penalty acts; see `attach`."""
-
-    threshold: float | None = None  # t for all tensors; None = by rule
-    max_norm: float | None = None  # of the gradient of the sum, over all parameters of the optimizer
-    schedule: Callable[[int], float] | None = None
-    start: str = "keep"
-
-
-class Moving(NamedTuple):
-    """A penalised parameter that a step concerns."""
-
-    term: Term
-    group: dict  # of the optimizer's
-    grad: torch.Tensor  # the user's
-    still: bool  # the step will not move it
-
-
-@dataclass
-class Flight:
-    """A parameter between the two hooks of a step: what it was, and what is to be done when it lands."""
-
-    term: Term
-    group: dict
-    grad: torch.Tensor  # the user's
-    lent: torch.Tensor | None = None  # what stands in its place during the step
-
-
-class Stepper:
+class Stepper(Generic[Plan]):
     """Acts around every real step of one optimizer on the given terms."""
 
     method = ""
 
-    def __init__(self, terms: list[Term], options: Options, left: list[tuple[str, str]] | None = None):
+    # Whether a parameter that backward did not reach in a step is penalised in it, with a gradient of the loss of 0.
+    penalizes_unreached = True
+
+    def __init__(
+        self,
+        terms: list[Term],
+        options: Options,
+        left: list[tuple[str, str]] | None = None,
+        waiting: list[Term] | None = None,
+    ):
         self.terms, self.options = terms, options
+        self.waiting = waiting or []  # chosen by the rules, but not in the optimizer yet
         self.left = left if left is not None else []  # parameters not penalised, and why
         self.notes: list[str] = []  # what happened since
         self.steps = 0
@@ -85,27 +53,34 @@ class Stepper:
     def _start_afresh(self) -> None:
         self.averages: list = []
         self._handles: list = []
-        self._flights: list = []
+        self._plans: list[Plan] = []
         self._counts = False
+        self._reached: set[int] = set()  # parameters (by id) that backward has reached in some step
+        self._unreached_steps = 0  # in a row
         self._incoming: dict[torch.nn.Parameter, dict] = {}
 
     # --- what a method does ----------------------------------------------------------------------------
-    def lift(self, optimizer, moving: list[Moving]) -> None:
-        """Before the step: fill `_flights`, lend gradients. Whatever is to be refused is refused before the first change."""
+    def plan_step(self, optimizer, moving: list[ParameterStep]) -> list[Plan]:
+        """A plan for every parameter. Whatever has to be refused is refused here, before anything has changed."""
+        raise NotImplementedError
+
+    def before_step(self, optimizer, plans: list[Plan]) -> None:
+        """Parameters and gradients as the optimizer shall see them."""
+        for plan in plans:
+            plan.borrow()
+
+    def after_step(self, optimizer, plans: list[Plan]) -> list[StepResult]:
+        """What the step has made of the latents, in the order of the plans; empty for methods without latents."""
+        return []
+
+    def give_back(self, plans: list[Plan], results: list[StepResult]) -> None:
+        """Return the users' weights and gradients, after a step (with its results) or after an interrupted one (without)."""
+        for plan in plans:
+            plan.term.param.grad = plan.grad_to_return()
 
     def concerned_when_still(self, optimizer, p) -> bool:
         """Whether there is something to do around a step that does not move p."""
         return False
-
-    def land(self, optimizer, flights: list) -> None:
-        """After the step."""
-
-    def restore(self, flights: list) -> None:
-        """Give the users' gradients back, after the step or after one that was interrupted."""
-        for flight in flights:
-            p = flight.term.param
-            if flight.lent is not None and p.grad is flight.lent:
-                p.grad = flight.grad
 
     def check(self, optimizer) -> None:
         """One sentence, before anything is attached, where this method would enforce another λ."""
@@ -128,13 +103,15 @@ class Stepper:
     def add_hooks(self, optimizer) -> None:
         """Register with the optimizer. A traced hook breaks a compiled step, hence the compiler is kept out."""
         off = torch.compiler.disable
-        self._handles = [
-            optimizer.register_step_pre_hook(off(self._before)),
-            optimizer.register_step_post_hook(off(self._after)),
-            optimizer.register_state_dict_pre_hook(self._before_saving),
-            optimizer.register_load_state_dict_pre_hook(self._before_loading),
-            optimizer.register_load_state_dict_post_hook(self._after_loading),
-        ]
+        self._handles = []
+        for register, hook in (
+            (optimizer.register_step_pre_hook, off(self._before)),
+            (optimizer.register_step_post_hook, off(self._after)),
+            (optimizer.register_state_dict_pre_hook, self._before_saving),
+            (optimizer.register_load_state_dict_pre_hook, self._before_loading),
+            (optimizer.register_load_state_dict_post_hook, self._after_loading),
+        ):
+            self._handles.append(register(hook))  # one by one, so that `remove_hooks` undoes a registration that failed
 
     def remove_hooks(self) -> None:
         """Undo `add_hooks`."""
@@ -143,7 +120,7 @@ class Stepper:
         self._handles = []
 
     def __getstate__(self) -> dict:
-        return {name: getattr(self, name) for name in ("terms", "options", "left", "notes", "steps")}
+        return {name: getattr(self, name) for name in ("terms", "options", "left", "notes", "steps", "waiting")}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
@@ -155,18 +132,18 @@ class Stepper:
         self._counts = False
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         if closure is None:
-            self._take_off(optimizer)
+            self._begin(optimizer)
             return None
 
         def at_the_weights():
             # The model must be evaluated at w, and the closure's zero_grad must not erase the added term.
-            if self._flights:
+            if self._plans:
                 self.undo()
                 raise RuntimeError(
                     f"{type(optimizer).__name__} runs its closure twice a step, which attach cannot follow"
                 )
             loss = closure()
-            self._take_off(optimizer)
+            self._begin(optimizer)
             return loss
 
         if "closure" in kwargs:
@@ -175,55 +152,89 @@ class Stepper:
 
     @torch.no_grad()
     def _after(self, optimizer, args, kwargs) -> None:
-        flights, self._flights = self._flights, []
+        plans, self._plans = self._plans, []
+        results: list[StepResult] = []
         try:
-            self.land(optimizer, flights)
+            results = self.after_step(optimizer, plans)
         finally:
-            self.restore(flights)
+            self.give_back(plans, results)
         if self._counts:
             self.steps += 1
             for average in self.averages:
                 average.update()
 
+    def gradients_have_graphs(self) -> bool:
+        """Whether a gradient of the step that is under way was made by backward(create_graph=True)."""
+        return any(plan.user_grad is not None and plan.user_grad.requires_grad for plan in self._plans)
+
     @torch.no_grad()
     def undo(self) -> None:
         """Bring weights and gradients back if a step was interrupted between the hooks."""
-        flights, self._flights = self._flights, []
-        self.restore(flights)
+        plans, self._plans = self._plans, []
+        self.give_back(plans, [])
 
     # --- one step --------------------------------------------------------------------------------------
-    def _take_off(self, optimizer) -> None:
+    def _begin(self, optimizer) -> None:
         self._follow_schedule()
         moving = self._moving(optimizer)
         self._counts = any(not item.still for item in moving)
-        self.lift(optimizer, moving)
-        if self.options.max_norm is not None and self._flights and not step_is_skipped(optimizer):
+        self._plans = self.plan_step(optimizer, moving)
+        self.before_step(optimizer, self._plans)
+        if self.options.max_norm is not None and self._plans and not step_is_skipped(optimizer):
             everything = [p for group in optimizer.param_groups for p in group["params"]]
             torch.nn.utils.clip_grad_norm_(everything, self.options.max_norm * float(gradient_scale(optimizer)))
 
-    def _moving(self, optimizer) -> list[Moving]:
+    def _moving(self, optimizer) -> list[ParameterStep]:
         """The penalised parameters that this step concerns. It moves none if a scaler skips it or the learning rate is 0."""
+        self.adopt(optimizer)
         skipped, terms = step_is_skipped(optimizer), {id(term.param): term for term in self.terms}
-        found, gradients = [], False
+        self._count_reached(optimizer)
+        found = []
         for group in optimizer.param_groups:
             still = skipped or not group.get("lr", 1.0)
             for p in group["params"]:
-                gradients = gradients or p.grad is not None
                 term = terms.get(id(p))
-                if term is None or p.grad is None:
+                if term is None or (p.grad is None and (still or not self._counts_as_zero(optimizer, p))):
                     continue
-                if p.grad.layout != torch.strided:
+                self._reached.add(id(p))
+                if p.grad is not None and p.grad.layout != torch.strided:
                     raise RuntimeError(
                         f"{term.name} has a sparse gradient, which misses most of the penalty; make it dense"
                     )
                 if not still or self.concerned_when_still(optimizer, p):
-                    found.append(Moving(term, group, p.grad, still))
-        if not gradients:
-            self.say(
-                "no parameter of the optimizer has a gradient at its step: was the model made anew after attach? Then make "
-                "optimizer and attach anew too"
-            )
+                    found.append(ParameterStep(term, group, p.grad, still))
         return found
+
+    def adopt(self, optimizer) -> None:
+        """Penalize the parameters that the rules chose and that `add_param_group` has given to the optimizer since."""
+        if not self.waiting:
+            return
+        trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        arrived = [term for term in self.waiting if id(term.param) in trained]
+        if arrived:
+            self.waiting = [term for term in self.waiting if id(term.param) not in trained]
+            self.terms.extend(arrived)
+            names = {term.name for term in arrived}
+            self.left[:] = [(name, why) for name, why in self.left if name not in names]
+
+    def _counts_as_zero(self, optimizer, p) -> bool:
+        """Whether a missing gradient is one that happens to be zero: the parameter had gradients in earlier steps.
+
+        Stochastic depth and branches leave parameters out of some steps. Without the penalty in these, λ would be enforced in
+        proportion to the others only. A parameter that was never reached is left alone.
+        """
+        return self.penalizes_unreached and p.requires_grad and (id(p) in self._reached or bool(optimizer.state.get(p)))
+
+    def _count_reached(self, optimizer) -> None:
+        if any(p.grad is not None for group in optimizer.param_groups for p in group["params"]):
+            self._unreached_steps = 0
+            return
+        self._unreached_steps += 1
+        if self._unreached_steps == _MANY_STEPS:
+            self.say(
+                f"no parameter of the optimizer had a gradient in {_MANY_STEPS} steps in a row; if the model was made anew "
+                "after attach, make a new optimizer and attach again"
+            )
 
     def _follow_schedule(self) -> None:
         if self.options.schedule is None:
@@ -247,6 +258,7 @@ class Stepper:
         # Plain numbers in a parameter group pass through every framework's checkpoint.
         given = {METHOD: self.method, STEPS: self.steps}
         given.update({f"{LAM}{term.rule + 1}": term.map.lam for term in self.terms})
+        given.update({f"{SHAPE}{term.rule + 1}": repr(term.map.unit) for term in self.terms})
         if self.options.threshold is not None:
             given[GIVEN_THRESHOLD] = self.options.threshold
         optimizer.param_groups[0].update(given)
@@ -276,6 +288,14 @@ class Stepper:
                 f"this checkpoint was saved with the rules {numbers[0]} at work, here {numbers[1]} are; attach the same "
                 "rules before loading it"
             )
+
+        for term in self.terms:
+            here, theirs_is = repr(term.map.unit), saved.get(f"{SHAPE}{term.rule + 1}")
+            if theirs_is is not None and theirs_is != here:
+                raise ValueError(
+                    f"this checkpoint was saved with {theirs_is} for rule {term.rule + 1}, but {here} is attached (both shown "
+                    "with λ = 1); attach the same penalty before loading it"
+                )
 
     def _after_loading(self, optimizer) -> None:
         saved, self._incoming = optimizer.param_groups[0], {}

@@ -10,7 +10,7 @@ from torch import optim
 
 from shrinkwise.networks.attaching.rules import Candidate
 from shrinkwise.networks.audit.subject.subject import Subject
-from shrinkwise.networks.optimizers.quirks import weight_decay
+from shrinkwise.networks.step.optimizers_known import weight_decay
 
 _ADAPTIVE = (optim.Adam, optim.NAdam, optim.RAdam, optim.Adamax, optim.Adagrad, optim.Adadelta, optim.RMSprop)
 _USUAL_RUN = 10_000  # steps, where nothing is said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shrinkwise.networks.audit.subject.subject import Subject
-from shrinkwise.networks.optimizers.quirks import stepper_of
+from shrinkwise.networks.step.arming import stepper_of
 
 
 def steppers(subject: Subject) -> Iterator:

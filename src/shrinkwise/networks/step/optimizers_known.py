@@ -1,10 +1,7 @@
-"""What has to be known of torch's optimizers: which are refused, how they decay weights, and how hooks survive a copy."""
+"""What has to be known of torch's optimizers: which are refused, how they decay weights, how a scaler skips their step."""
 
 from __future__ import annotations
 
-import functools
-
-import torch
 from torch import optim
 
 _KNOWN_COUPLED = ("SGD", "Adam", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam")
@@ -27,12 +24,32 @@ def check_optimizer(optimizer) -> None:
         )
     if isinstance(optimizer, optim.SparseAdam):
         raise ValueError("SparseAdam leaves weights without a gradient unpenalised; use Adam with dense gradients")
+    _check_is_no_wrapper(optimizer, name)
     for group in optimizer.param_groups:
         if group.get("maximize"):
             raise ValueError(f"{name} has maximize=True, but a penalty is minimised: negate the loss instead")
         if isinstance(optimizer, optim.ASGD) and group["lambd"]:
             raise ValueError("ASGD shrinks weights by its own lambd; set lambd=0 and add sw.L2(...) to the penalty")
         weight_decay(optimizer, group)
+
+
+def _check_is_no_wrapper(optimizer, name: str) -> None:
+    """One sentence for an optimizer whose steps are made by another one, or whose weights are not those of its steps."""
+    inner = [key for key, value in vars(optimizer).items() if isinstance(value, optim.Optimizer)]
+    if inner:
+        raise ValueError(
+            f"{name} lets another optimizer make its steps; attach to that one: sw.attach(optimizer.{inner[0]}, model, ...)"
+        )
+    if hasattr(optimizer, "first_step") and hasattr(optimizer, "second_step"):
+        raise ValueError(
+            f"{name} makes its steps by first_step() and second_step(), around which attach has no hooks; use a version that "
+            "wraps a base optimizer, and attach to the base optimizer"
+        )
+    if callable(getattr(optimizer, "eval", None)) and callable(getattr(optimizer, "train", None)):
+        raise ValueError(
+            f"{name} evaluates an average of its weights (eval()), which has no exact zeros; use Adam or SGD with a decaying "
+            "learning rate, and reg.averaged() for an average that keeps zeros"
+        )
 
 
 def weight_decay(optimizer: optim.Optimizer, group: dict) -> tuple[float, float]:
@@ -44,6 +61,14 @@ def weight_decay(optimizer: optim.Optimizer, group: dict) -> tuple[float, float]
         return 0.0, decay
     if isinstance(optimizer, (*_COUPLED, optim.ASGD)):
         return decay, 0.0
+    # The convention of optimizers outside torch (AdaBelief and others): a key of the group or an attribute says which.
+    decouple = group.get("weight_decouple", getattr(optimizer, "weight_decouple", None))
+    if decouple is not None:
+        if not decouple:
+            return decay, 0.0
+        if group.get("fixed_decay", getattr(optimizer, "fixed_decay", False)):
+            return 0.0, decay / float(group["lr"]) if group["lr"] else 0.0  # shrinks w by 1 − wd
+        return 0.0, decay
     raise ValueError(
         f"weight_decay={decay} of {type(optimizer).__name__} may act on the gradient or on the weights, which cannot be "
         "told; set it to 0 and add sw.L2.from_weight_decay(...) to the penalty"
@@ -60,56 +85,3 @@ def gradient_scale(optimizer: optim.Optimizer):
     """What a fused optimizer will divide the gradient by."""
     scale = getattr(optimizer, "grad_scale", None)
     return 1.0 if scale is None else scale
-
-
-def arm(optimizer: optim.Optimizer, stepper) -> None:
-    """Let `stepper` act around every step of this optimizer, and of its copies."""
-    optimizer.__class__ = _armed(type(optimizer))  # type: ignore[arg-type]
-    optimizer._shrinkwise = stepper  # type: ignore[attr-defined]
-    stepper.add_hooks(optimizer)
-
-
-def disarm(optimizer: optim.Optimizer) -> None:
-    """Undo `arm`."""
-    optimizer.__dict__.pop("_shrinkwise").remove_hooks()
-    optimizer.__class__ = type(optimizer).__mro__[1]
-
-
-def stepper_of(optimizer: optim.Optimizer):
-    """The stepper that `arm` put there, or None."""
-    return optimizer.__dict__.get("_shrinkwise")
-
-
-@functools.cache
-def _armed(cls):
-    """A subclass that takes its hooks along when pickled or copied, and leaves no half step behind an exception."""
-
-    class Armed(cls):  # type: ignore[valid-type, misc]
-        @functools.wraps(cls.step)
-        def step(self, *args, **kwargs):
-            try:
-                return cls.step(self, *args, **kwargs)
-            except BaseException:  # an interrupt from the keyboard above all
-                self._shrinkwise.undo()
-                raise
-
-        def __getstate__(self):
-            return {**super().__getstate__(), "_shrinkwise": self._shrinkwise}
-
-        def __setstate__(self, state):
-            super().__setstate__(state)
-            # load_state_dict comes here too, without the key and with the hooks in place.
-            if "_shrinkwise" in state:
-                self._shrinkwise.add_hooks(self)
-
-        def __reduce_ex__(self, protocol):
-            return _new, (cls,), self.__getstate__()
-
-    for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
-        setattr(Armed, attribute, getattr(cls, attribute))
-    return Armed
-
-
-def _new(cls) -> torch.optim.Optimizer:
-    armed = _armed(cls)
-    return armed.__new__(armed)

@@ -1,0 +1,1 @@
+"""A penalised tensor and its penalty, with f and λ apart."""
