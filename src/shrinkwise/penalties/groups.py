@@ -289,3 +289,13 @@ def _checked_axis(axis: int, kind: str, shape: tuple) -> int:
     if not -len(shape) <= axis < len(shape):
         raise ValueError(f"expected weights with an axis {axis} ({kind}s) to group, got shape {shape}")
     return axis % len(shape)
+
+
+def as_groups(groups) -> Groups:
+    """`groups` itself if it is a `Groups`, else the partition by labels; one sentence where none was given."""
+    if groups is None:
+        raise TypeError(
+            "expected groups, the weights that stand or fall together: labels such as [0, 0, 1, 1] for a vector, or "
+            "sw.Groups.columns() for the inputs of a layer"
+        )
+    return groups if isinstance(groups, Groups) else Groups(groups)

@@ -21,7 +21,7 @@ from shrinkwise.penalties.array import (
 )
 from shrinkwise.penalties.contract import Penalty, check_lam, check_weights
 from shrinkwise.penalties.family import Grouped
-from shrinkwise.penalties.groups import Groups
+from shrinkwise.penalties.groups import Groups, as_groups
 
 
 class GroupLasso(Penalty):
@@ -47,9 +47,9 @@ class GroupLasso(Penalty):
     radial = True
     group_sum = lam_per_part = True
 
-    def __init__(self, lam: float, groups, *, weights=None):
+    def __init__(self, lam: float, groups=None, *, weights=None):
         self.lam = check_lam(lam)
-        self.groups = groups if isinstance(groups, Groups) else Groups(groups)
+        self.groups = as_groups(groups)
         self.weights = check_weights(weights)
 
     def strengths(self, w):
