@@ -19,7 +19,7 @@ _HOME = {
         *("PenalizedClassifier", "PenalizedClassifierCV", "PenalizedRegressor", "PenalizedRegressorCV"),
         *("adaptive_weights", "path", "stability_selection"),
     ],
-    "networks": ["InputSelector", "NetworkPath", "attach", "rule"],
+    "networks": ["InputSelector", "NetworkPath", "attach", "audit", "compact", "rule"],
     "dropout": [
         *("AlphaDropout", "ChannelDropout", "ConcreteDropout", "DropConnect", "DropPath", "Dropout", "GaussianDropout"),
         *("LockedDropout", "UnitDropout"),

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from . import __version__
+from .cli_audit import audit
 from .commands import compare, explain, onnx, replay
 
 
@@ -68,7 +69,7 @@ def cli() -> None:
     """Does regularization help on your data, which kind, and how strong?"""
 
 
-for command in (explain, compare, replay, onnx):
+for command in (explain, compare, replay, onnx, audit):
     cli.add_command(command)
 
 METHODS = (

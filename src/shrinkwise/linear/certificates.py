@@ -83,7 +83,7 @@ def certify(data, penalty, w, eta, u=None, dual=None) -> Certificate:
     value, rows = float(penalty.value(w)), data.loss.value(data.y, eta)
     objective = float(s @ rows) / n + value
     kkt = max(kkt, float(np.max(penalty.violation(w, u), initial=0.0)))
-    if not penalty.convex:
+    if not penalty.has_conjugate:
         return Certificate(objective, np.nan, kkt)
     if dual is not None:
         g_eta, u = dual[0], _centred(data, dual[1], (s * dual[0].T).T.sum(0) / n) if data.fit_intercept else dual[1]
@@ -149,7 +149,7 @@ def certify_least_squares(data, penalty, w, g, yr: float, rr: float, yy: float) 
     """
     value = float(penalty.value(w))
     kkt = float(np.max(penalty.violation(w, g), initial=0.0))
-    if not penalty.convex:
+    if not penalty.has_conjugate:
         return Certificate(0.5 * rr + value, np.nan, kkt)
     free = penalty.unpenalised(w.shape)
     alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -g))

@@ -14,6 +14,8 @@ from .attaching.regularization import Regularization
 from .attaching.report import Report
 from .attaching.rules import Rule, rule
 from .attaching.schedules import ramp, warmup
+from .audit import audit
+from .compact import Proof, Removable, compact, removable
 from .path.network_path import NetworkPath
 from .path.training import Training
 
@@ -23,14 +25,19 @@ __all__ = [
     "InputSelector",
     "NetworkPath",
     "Polish",
+    "Proof",
     "Regularization",
+    "Removable",
     "Report",
     "Rule",
     "Training",
     "attach",
     "attached",
+    "audit",
+    "compact",
     "penalty",
     "ramp",
+    "removable",
     "rule",
     "warmup",
 ]

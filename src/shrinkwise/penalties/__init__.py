@@ -1,11 +1,26 @@
 """Penalties f(θ): what a penalty is. No model, no data, no optimizer."""
 
+from . import operators
+from .algebra import (
+    Leaf,
+    concavity,
+    fixed_leaves,
+    has_constraint,
+    has_fixed,
+    leaves,
+    multiplied,
+    rebuild,
+    released,
+    strength,
+    terms,
+)
 from .constraints.box import Box, NonNegative
 from .constraints.constraint import Constraint
 from .constraints.l2_ball import L2Ball, MaxNorm
 from .constraints.simplex import L1Ball, Simplex
 from .constraints.top_k import RowSparsity, TopK
 from .contract import Penalty
+from .family import Folded, Grouped
 from .function import FromFunction
 from .grouped.group_lasso import GroupLasso
 from .grouped.group_mcp import GroupMCP
@@ -37,14 +52,17 @@ __all__ = [
     "Constraint",
     "ElasticNet",
     "Fixed",
+    "Folded",
     "FromFunction",
     "FusedLasso",
     "GroupLasso",
     "GroupMCP",
+    "Grouped",
     "Groups",
     "Hierarchical",
     "L1Ball",
     "L2Ball",
+    "Leaf",
     "MaxNorm",
     "NonNegative",
     "NuclearNorm",
@@ -57,6 +75,17 @@ __all__ = [
     "SparseGroupLasso",
     "Sum",
     "TopK",
+    "concavity",
+    "fixed_leaves",
+    "has_constraint",
+    "has_fixed",
     "l1_l2_of_all",
+    "leaves",
+    "multiplied",
+    "operators",
     "prox_into",
+    "rebuild",
+    "released",
+    "strength",
+    "terms",
 ]

@@ -17,6 +17,8 @@ import numpy as np
 from .array import as_numpy, double, namespace, step_like, working
 from .pieces import Pieces
 
+OPERATORS: dict[str, Any] = {}  # how penalties are composed; bound in `operators`
+
 
 class Penalty:
     """One term λ f(w) of the objective.
@@ -29,6 +31,7 @@ class Penalty:
     ``lambda_max(g0)``    smallest λ with 0 ∈ g0 + λ ∂f(0): at it and above, zero is optimal; may be ∞.
     ``violation(w, g)``   distance of −g to λ ∂f(w), per entry (separable penalties) or per group.
     ``unpenalised(shape)``  mask of the entries it does not act on.
+    ``family(w)``         `Pieces`, `Grouped` or `Folded` where a fast kernel knows its form, else None.
     ``l1_l2(shape)``      arrays (a, b) when λ f(w) = Σ a|w| + ½ b w², else None: what coordinate descent needs.
 
     **A penalty of your own** is a class with ``value`` and ``prox``, written with operators that NumPy and torch share, and
@@ -65,12 +68,21 @@ class Penalty:
     multiplicative = True
     groups: Any = None
     lam: float
+    constraint = False  # values 0 and ∞ alone, whatever λ
+    flat_from: float = math.inf  # size beyond which a weight is not shrunk
+    group_sum = False  # Σ_g of a function of ‖w_g‖ or of the entries of w_g, for `groups`
+    lam_per_part = False  # λ may be an array: one for each entry or, with groups, for each group
     __array_ufunc__ = None  # so that np.float64(2) * penalty asks the penalty
 
     @property
     def convex(self) -> bool:
         """True where the class says so; by default where it defines `conjugate`."""
         return type(self).conjugate is not Penalty.conjugate
+
+    @property
+    def has_conjugate(self) -> bool:
+        """Whether it is convex and has its conjugate, so that a solution has a duality gap."""
+        return self.convex and type(self).conjugate is not Penalty.conjugate
 
     @property
     def by_residual(self) -> bool:
@@ -93,31 +105,23 @@ class Penalty:
 
     def fixed(self) -> Penalty:
         """The same term, exempt from scaling: in ``P + Q.fixed()`` a path over λ scales P alone."""
-        from .terms import Fixed
-
-        return Fixed(self)
+        return OPERATORS["fixed"](self)
 
     def on(self, where) -> Penalty:
         """The same term on ``w[where]`` alone (an index, a slice or a tuple of them); the rest of w is free."""
-        from .terms import On
-
-        return On(self, where)
+        return OPERATORS["on"](self, where)
 
     def __rmul__(self, a: float) -> Penalty:
         if isinstance(a, bool) or not isinstance(a, numbers.Real):
             return NotImplemented
         if self.multiplicative or self.lam == 0:
             return self.with_lam(float(a) * self.lam)
-        from .terms import Scaled
-
-        return Scaled(self, float(a) * self.lam)
+        return OPERATORS["scaled"](self, float(a) * self.lam)
 
     def __add__(self, other) -> Penalty:
-        from .sums import Sum
-
         if not isinstance(other, Penalty):
             return NotImplemented
-        return Sum((*self.summands(), *other.summands()))
+        return OPERATORS["add"]((*self.summands(), *other.summands()))
 
     def summands(self) -> tuple[Penalty, ...]:
         """The terms it adds to a sum: itself; for a sum its own."""
@@ -159,6 +163,23 @@ class Penalty:
         """The penalty as a piecewise quadratic of every entry, with arrays of w's kind; None where it is not one."""
         return None
 
+    def family(self, w) -> Any:
+        """Its form at weights like w: `Pieces`, `Grouped` or `Folded` (module `family`), or None where no kernel knows it."""
+        return self.pieces(w)
+
+    def with_factors(self, factors) -> Penalty:
+        """The same with λ of entry j multiplied by factors[j], an array of w's shape; 0 = not penalised."""
+        if self.constraint:
+            return self
+        if not self.separable or "weights" not in self._parameter_names():
+            raise TypeError(
+                f"penalty_factors are for penalties on single weights (L1, L2, elastic net, MCP, SCAD), got {self!r}; "
+                "groups take a factor each: GroupLasso(..., weights=...)"
+            )
+        own = self.get_params()["weights"]
+        weights = factors if own is None else np.asarray(own, dtype=float) * factors
+        return type(self)(**{**self.get_params(), "weights": weights})
+
     def prox_beside(self, pieces: Pieces, w, step):
         """The prox of this term + `pieces`, where theory gives one; see `Sum`."""
         point, inner = pieces.moved(w, step)
@@ -192,9 +213,7 @@ class Penalty:
     @staticmethod
     def from_function(function, lam: float = 1.0, *, elementwise: bool = False) -> Penalty:
         """λ · function(w) as a penalty; its gradient by autograd. See `FromFunction`."""
-        from .function import FromFunction
-
-        return FromFunction(function, lam, elementwise=elementwise)
+        return OPERATORS["from_function"](function, lam, elementwise=elementwise)
 
     # --- scikit-learn's parameter protocol, so that clone and `penalty__lam` grids work ----------------
     @classmethod
@@ -223,6 +242,10 @@ class Penalty:
 
         given = {k: v for k, v in self.get_params().items() if v is not None}
         return f"{type(self).__name__}({', '.join(shown(k, v) for k, v in given.items())})"
+
+    def repr_inside(self) -> str:
+        """Its repr where ``.on(...)`` or ``.fixed()`` follows: in brackets where that would bind to its last term alone."""
+        return repr(self)
 
     def __eq__(self, other) -> bool:
         if type(self) is not type(other):

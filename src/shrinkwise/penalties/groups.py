@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
 
 import numpy as np
 
@@ -48,6 +49,11 @@ class Groups:
         if self._names is not None and len(self._names) != self.n_groups:
             raise ValueError(f"expected one name a group ({self.n_groups}), got {len(self._names)}")
         self._layouts: dict[tuple, tuple] = {}
+
+    @staticmethod
+    def removable(model, example):
+        """The groups of a network whose zero lets `shrinkwise.compact` remove something; see `networks.removable`."""
+        return import_module("shrinkwise.networks").removable(model, example)
 
     # --- how groups are made ---------------------------------------------------------------------------
     @classmethod

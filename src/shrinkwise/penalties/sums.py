@@ -48,6 +48,8 @@ class Sum(Penalty):
     convex = property(lambda self: all(term.convex for term in self.terms))  # type: ignore[assignment]
     separable = property(lambda self: all(term.separable for term in self.terms))  # type: ignore[assignment]
 
+    has_conjugate = property(lambda self: all(term.has_conjugate for term in self.terms))  # type: ignore[assignment]
+    constraint = property(lambda self: all(term.constraint for term in self.terms))  # type: ignore[assignment]
     by_residual = property(lambda self: any(term.by_residual for term in self.terms))  # type: ignore[assignment]
 
     @property
@@ -194,6 +196,10 @@ class Sum(Penalty):
     def __repr__(self) -> str:
         text = " + ".join(map(repr, self.terms))
         return text if self.lam == 1 else f"{float(self.lam)!r} * ({text})"
+
+    def repr_inside(self) -> str:
+        """In brackets."""
+        return f"({self!r})"
 
 
 def _in_groups(groups, w):

@@ -42,6 +42,9 @@ class Around(Penalty):
     radial = property(lambda self: self.term.radial)  # type: ignore[assignment]
     multiplicative = property(lambda self: self.term.multiplicative)  # type: ignore[assignment]
     by_residual = property(lambda self: self.term.by_residual)  # type: ignore[assignment]
+    has_conjugate = property(lambda self: self.term.has_conjugate)  # type: ignore[assignment]
+    constraint = property(lambda self: self.term.constraint)  # type: ignore[assignment]
+    flat_from = property(lambda self: self.term.flat_from)  # type: ignore[assignment]
     groups = property(lambda self: self.term.groups)  # type: ignore[assignment]
 
     def with_lam(self, lam: float) -> Penalty:
@@ -80,6 +83,10 @@ class Around(Penalty):
         """As the term inside."""
         return self.term.pieces(w)
 
+    def family(self, w):
+        """As the term inside."""
+        return self.term.family(w)
+
     def unpenalised(self, shape):
         """As the term inside."""
         return self.term.unpenalised(shape)
@@ -113,7 +120,7 @@ class Fixed(Around):
         return 0.0 if self.term.lambda_max(g0) <= self.lam else math.inf
 
     def __repr__(self) -> str:
-        return f"{self.term!r}.fixed()"
+        return f"{self.term.repr_inside()}.fixed()"
 
 
 class Scaled(Around):
@@ -172,6 +179,11 @@ class Scaled(Around):
         """None: P is no piecewise quadratic scaled by λ."""
         return None
 
+    def family(self, w):
+        """That of P, scaled."""
+        inside = self.term.family(w)
+        return None if inside is None else inside.scaled(self.factor)
+
     def violation(self, w, g):
         """λ/λ₀ · the violation of P at g · λ₀/λ."""
         k = self.factor
@@ -193,6 +205,10 @@ class Scaled(Around):
 
     def __repr__(self) -> str:
         return f"{self.factor:.6g} * {self.term!r}"
+
+    def repr_inside(self) -> str:
+        """In brackets."""
+        return f"({self!r})"
 
 
 class On(Around):
@@ -278,6 +294,11 @@ class On(Around):
         inside = self.term.pieces(self._part(w))
         return None if inside is None else inside.laid_into(self.where, w)
 
+    def family(self, w):
+        """P's on the part, nothing on the rest."""
+        inside = self.term.family(self._part(w))
+        return None if inside is None else inside.laid_into(self.where, w)
+
     def unpenalised(self, shape):
         """The rest, and what P leaves free."""
         mask = ~self._acting(shape)
@@ -293,7 +314,7 @@ class On(Around):
         return rf"\left[{self.term.latex()}\right]_{{w = w[{_shown(self.where)}]}}"
 
     def __repr__(self) -> str:
-        return f"{self.term!r}.on({_shown(self.where)})"
+        return f"{self.term.repr_inside()}.on({_shown(self.where)})"
 
 
 def _shown(where) -> str:

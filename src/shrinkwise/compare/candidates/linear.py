@@ -153,7 +153,7 @@ def _cross_validate(penalty, problem: Problem, options: Options, **solving) -> _
 
     scaled = Scaled.of(problem)
     estimator = PenalizedClassifierCV if problem.has_classes else PenalizedRegressorCV
-    factors = None if isinstance(penalty, GroupLasso) else problem.columns.factors
+    factors = None if penalty.groups is not None else problem.columns.factors
     model = estimator(
         _bounded(penalty, scaled.problem),
         n_lambdas=options.n_lambdas,

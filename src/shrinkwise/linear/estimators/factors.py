@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 
 from shrinkwise.linear.problem.checks import finite_numbers
-from shrinkwise.penalties import Constraint, Fixed, Penalty, Sum
+from shrinkwise.penalties import Penalty, multiplied
 
 
 def adaptive_weights(coef, gamma: float = 1.0) -> np.ndarray:
@@ -42,21 +40,4 @@ def with_factors(penalty: Penalty, factors, p: int) -> Penalty:
     factors = finite_numbers(factors, "penalty_factors")
     if factors.shape != (p,) or (factors < 0).any():
         raise ValueError(f"expected penalty_factors as {p} numbers ≥ 0, one a column, got shape {factors.shape}")
-    return _multiplied(penalty, factors)
-
-
-def _multiplied(penalty: Penalty, factors) -> Penalty:
-    if isinstance(penalty, Constraint):
-        return penalty
-    if isinstance(penalty, Fixed):
-        return _multiplied(penalty.term, factors).fixed()
-    if isinstance(penalty, Sum):
-        return Sum(tuple(_multiplied(term, factors) for term in penalty.terms), penalty.lam)
-    if not penalty.separable or "weights" not in inspect.signature(type(penalty).__init__).parameters:
-        raise TypeError(
-            f"penalty_factors are for penalties on single weights (L1, L2, elastic net, MCP, SCAD), got {penalty!r}; "
-            "groups take a factor each: GroupLasso(..., weights=...)"
-        )
-    own = penalty.get_params()["weights"]
-    weights = factors if own is None else np.asarray(own, dtype=float) * factors
-    return type(penalty)(**{**penalty.get_params(), "weights": weights})
+    return multiplied(penalty, factors)

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from shrinkwise.linear.solvers.squares.ridge import Ridge, ridge_of
-from shrinkwise.penalties import GroupLasso
+from shrinkwise.penalties import Grouped, Pieces, terms
 
 _LIKELIHOODS = ("squared", "logistic", "multinomial", "poisson")
 
@@ -83,8 +83,6 @@ def _df_at(problem, penalty, path, i: int) -> float | None:
     if not len(active):
         return 0.0
     curvature = _curvature(penalty, w, active)
-    if curvature is None:
-        return None
     X = problem.design.centred_columns(active)
     if problem.loss.name != "squared":
         X = _weighted(problem, X, problem.eta(w, path.intercepts[i]))
@@ -124,39 +122,42 @@ def _weighted(problem, X, eta):
 def _active(penalty, w) -> np.ndarray | None:
     """Entries that move with the data: not at a kink, not at a bound; None where the penalty does not tell."""
     active = np.ones(len(w), dtype=bool)
-    for term in penalty.summands():
-        term = getattr(term, "term", term)
-        if isinstance(term, GroupLasso):
-            norms = term.groups.norms(w)
-            active &= term.groups.spread((norms > 0).astype(float), w, outside=1.0) > 0
-            continue
-        pieces = term.pieces(w)
-        if pieces is None:
+    for term in terms(penalty):
+        form = term.family(w)
+        if isinstance(form, Grouped):
+            norms = _norms(form, w)
+            active &= (form.labels < 0) | (norms[form.labels] > 0)
+            active &= ~((form.l1 > 0) & (w == 0))
+        elif isinstance(form, Pieces):
+            for a, m in form.kinks:
+                active &= ~((np.broadcast_to(a, w.shape) > 0) & (w == (0.0 if m is None else m)))
+            active &= (w > form.low) & (w < form.high)
+        else:
             return None
-        for a, m in pieces.kinks:
-            active &= ~((np.broadcast_to(a, w.shape) > 0) & (w == (0.0 if m is None else m)))
-        active &= (w > pieces.low) & (w < pieces.high)
     return np.flatnonzero(active)
 
 
-def _curvature(penalty, w, active) -> np.ndarray | None:
+def _norms(form: Grouped, w) -> np.ndarray:
+    """‖w_g‖ of every group, and of none last."""
+    inside = form.labels >= 0
+    squares = np.bincount(form.labels[inside], w[inside] ** 2, minlength=len(form.strengths))
+    return np.sqrt(np.append(squares, 0.0))
+
+
+def _curvature(penalty, w, active) -> np.ndarray:
     """Second derivative of the penalty on the active entries, (m, m)."""
     total = np.zeros((len(active), len(active)))
-    for term in penalty.summands():
-        term = getattr(term, "term", term)
-        if not isinstance(term, GroupLasso):
-            total += np.diag(np.broadcast_to(term.pieces(w).b, w.shape)[active])
+    for term in terms(penalty):
+        form = term.family(w)
+        if isinstance(form, Pieces):
+            total += np.diag(np.broadcast_to(form.b, w.shape)[active])
             continue
-        groups = term.groups
-        if getattr(groups, "labels", None) is None or groups.labels.shape != w.shape:
-            return None
-        strengths, labels = term.strengths(w), groups.labels[active]
+        labels, norms = form.labels[active], _norms(form, w)
         for g in np.unique(labels[labels >= 0]):
             members = np.flatnonzero(labels == g)
             v = w[active[members]]
-            norm = np.linalg.norm(v)
-            block = np.eye(len(v)) - np.outer(v, v) / norm**2
-            total[np.ix_(members, members)] += strengths[g] / norm * block
+            block = np.eye(len(v)) - np.outer(v, v) / norms[g] ** 2
+            total[np.ix_(members, members)] += form.strengths[g] / norms[g] * block
     return total
 
 

@@ -14,6 +14,7 @@ from shrinkwise.networks.distributed.shards import Part, is_shared, processes_of
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.step.optimizers_known import weight_decay
 from shrinkwise.networks.terms.term import Term
+from shrinkwise.penalties import strength
 
 from .full_pass import at_rest, gradients, has_dropout, losses, slopes
 from .printing import table
@@ -105,9 +106,7 @@ def lam_scale(normal_map) -> float:
     """What "in units of λ" divides by: λ, the mean of several; for a sum the total of its terms' λ; 1 where that is 0."""
     if isinstance(normal_map.lam, torch.Tensor):
         return float(normal_map.lam.mean()) * normal_map.factor or 1.0
-    penalty = normal_map.penalty
-    terms = penalty.scaled_terms() if hasattr(penalty, "scaled_terms") else (penalty,)
-    return float(sum(term.lam for term in terms)) or 1.0
+    return strength(normal_map.penalty) or 1.0
 
 
 def _certify_tensor(term: Term, gradient, error, coupled: float, invariant: bool) -> TensorCertificate:

@@ -179,6 +179,13 @@ class Regularization:
         """
         return certify(self._need_model(), self.optimizer, self.terms, loss_fn, loader, draws)
 
+    def compact(self, example):
+        """The model without what is exactly zero, and the proof that its outputs are equal: see `compact`."""
+        from shrinkwise.networks.compact import compact
+
+        self.terms  # noqa: B018  the weights in place, even if a step was interrupted
+        return compact(self._need_model(), example)
+
     def detach(self) -> None:
         """Stop penalising. The weights stay as they are; zeros will move again when training goes on."""
         self._check_attached()

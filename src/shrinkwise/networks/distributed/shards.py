@@ -17,7 +17,7 @@ import torch
 
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.memory.layout import sampled_places
-from shrinkwise.penalties import Fixed, GroupLasso, GroupMCP, Groups, Penalty, Scaled, SparseGroupLasso, Sum, prox_into
+from shrinkwise.penalties import GroupLasso, Groups, Leaf, Penalty, prox_into, rebuild
 
 from .processes import in_rounds, summed
 
@@ -104,14 +104,15 @@ class Part:
 
     def penalty(self, penalty: Penalty) -> Penalty:
         """What the penalty is on this part; one sentence where it needs more than sums over the parts."""
-        return term_by_term(penalty, self._term)
+        return rebuild(penalty, self._term)
 
-    def _term(self, penalty: Penalty) -> Penalty:
+    def _term(self, leaf: Leaf) -> Penalty:
+        penalty = leaf.penalty
         if not self.split:
             return with_arrays(penalty, self.cut)
-        if isinstance(penalty, (GroupLasso, SparseGroupLasso, GroupMCP)):
+        if penalty.group_sum:
             return self._grouped(penalty)
-        if not penalty.separable or hasattr(penalty, "where"):
+        if not penalty.separable or leaf.where:
             raise TypeError(
                 f"{penalty!r} needs all weights of a tensor in one place, but they are sharded over {self.count} processes; "
                 "leave this parameter unsharded (ignored_params= of fully_shard), or use a sum over weights or groups"
@@ -216,15 +217,6 @@ def put_proxes(jobs) -> None:
     several = [isinstance(job[0].groups, SharedGroups) for job in jobs]
     prox_into([job for job, shared in zip(jobs, several, strict=True) if not shared])
     in_rounds([partial(prox_into, [job]) for job, shared in zip(jobs, several, strict=True) if shared])
-
-
-def term_by_term(penalty: Penalty, change) -> Penalty:
-    """The penalty with its terms changed, whatever they stand in."""
-    if isinstance(penalty, Sum):
-        return Sum(tuple(term_by_term(term, change) for term in penalty.terms), penalty.lam)
-    if isinstance(penalty, (Fixed, Scaled)):
-        return type(penalty)(term_by_term(penalty.penalty, change), penalty.lam)
-    return change(penalty)
 
 
 def with_arrays(penalty: Penalty, change) -> Penalty:

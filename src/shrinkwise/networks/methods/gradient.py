@@ -9,7 +9,7 @@ from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.step.optimizers_known import gradient_scale
 from shrinkwise.networks.step.plan import ParameterStep, StepPlan
 from shrinkwise.networks.step.stepper import Stepper
-from shrinkwise.penalties import Constraint, Penalty
+from shrinkwise.penalties import Penalty, has_constraint
 
 
 class GradientStepper(Stepper[StepPlan]):
@@ -45,7 +45,7 @@ class GradientStepper(Stepper[StepPlan]):
 
 def is_smooth(penalty: Penalty, shape: tuple) -> bool:
     """Whether the penalty is differentiable, as its pieces say, or as it looks from zero."""
-    if isinstance(penalty, Constraint):
+    if has_constraint(penalty):
         return False
     pieces = penalty.pieces(torch.zeros(shape, dtype=torch.float64))
     if pieces is not None:

@@ -27,8 +27,7 @@ from shrinkwise.networks.distributed.shards import put_proxes
 from shrinkwise.networks.memory.kernels import in_reach, local, metric_prox
 from shrinkwise.networks.step.plan import ParameterStep, StepPlan, StepResult
 from shrinkwise.networks.step.stepper import Stepper
-from shrinkwise.networks.terms.normal_map import concavity
-from shrinkwise.penalties import l1_l2_of_all
+from shrinkwise.penalties import concavity, l1_l2_of_all
 
 
 class Metric(NamedTuple):

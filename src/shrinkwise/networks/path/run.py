@@ -15,7 +15,7 @@ from shrinkwise.networks.attaching.full_pass import at_rest, gradients, mean_los
 from shrinkwise.networks.attaching.regularization import Regularization
 from shrinkwise.networks.attaching.rules import Rule
 from shrinkwise.networks.terms.term import Term
-from shrinkwise.penalties import Constraint, Fixed, Penalty
+from shrinkwise.penalties import Penalty, fixed_leaves, has_fixed
 
 from .checkpoint import Shelf
 from .training import Rows, Training, seeded
@@ -243,10 +243,9 @@ def shares(rules: list[Rule]) -> dict[int, float]:
 
 
 def _held(penalty: Penalty) -> bool:
-    if isinstance(penalty, (Fixed, Constraint)):
-        return True
-    if any(isinstance(term, Fixed) for term in getattr(penalty, "terms", ())):
+    fixed = fixed_leaves(penalty)
+    if any(fixed) and not all(fixed) and has_fixed(penalty):
         raise ValueError(
             f"the λ of {penalty!r} is fixed in part, which a path of a network cannot follow; leave .fixed() out"
         )
-    return False
+    return all(fixed)

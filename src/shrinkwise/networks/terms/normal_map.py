@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 
 from shrinkwise.networks.memory.layout import sampled
-from shrinkwise.penalties import L1, L2, Constraint, ElasticNet, Fixed, GroupLasso, On, Penalty, Scaled, Sum
+from shrinkwise.penalties import Penalty, Scaled, concavity, has_fixed, released
 
 # Probing f this close to 0 shows its kink alone: what is left of a smooth part is below _SMOOTH.
 _NEAR_ZERO, _SMOOTH = 1e-100, 1e-50
@@ -48,10 +48,10 @@ class NormalMap:
 
     def __init__(self, penalty: Penalty, shape):
         self._given = penalty
-        self.has_fixed = _has_fixed(penalty)
-        self._f = _released(penalty) if self.has_fixed else _of_lam_one(penalty)
+        self.has_fixed = has_fixed(penalty)
+        self._f = released(penalty) if self.has_fixed else _of_lam_one(penalty)
         self.unit = self._f  # f on the tensor that z is
-        self.is_constraint = isinstance(penalty, Constraint)
+        self.is_constraint = penalty.constraint
         # f + ½ρ|w|² is convex; where t exceeds 1/ρ the prox jumps, and the latent cannot settle.
         bend = concavity(self.unit)
         self.longest = 0.5 / bend if bend else math.inf
@@ -70,7 +70,7 @@ class NormalMap:
             number = lam.item() if isinstance(lam, torch.Tensor) else lam
             self.unit.with_lam(number)
             return
-        if type(self.unit) not in (L1, L2, ElasticNet, GroupLasso):
+        if not self.unit.lam_per_part:
             raise ValueError(
                 f"expected λ as one number for {self.unit!r}; a tensor of them is for L1, L2, ElasticNet, GroupLasso"
             )
@@ -193,38 +193,8 @@ class NormalMap:
         return {name: value for name, value in self.__dict__.items() if name not in ("_kinks", "_zeroing_step_of_ones")}
 
 
-def concavity(penalty: Penalty) -> float:
-    """ρ such that the penalty + ½ρ|w|² is convex; 0 where it is convex itself or says nothing of where it is flat."""
-    if isinstance(penalty, Sum):
-        return sum(concavity(term) for term in penalty.scaled_terms())
-    if isinstance(penalty, Scaled):
-        return penalty.factor * concavity(penalty.term)
-    if isinstance(penalty, (Fixed, On)):
-        return concavity(penalty.term)
-    # From slope λ at zero to slope 0 where it is flat.
-    flat_from = getattr(penalty, "flat_from", math.inf)
-    return float(penalty.lam) / flat_from if flat_from else 0.0
-
-
 def _of_lam_one(penalty: Penalty) -> Penalty:
     """f where the penalty is λ f; where f itself depends on λ (MCP), f at that λ, which λ then only multiplies."""
     if penalty.multiplicative or not penalty.lam:
         return penalty.with_lam(1.0)
     return Scaled(penalty, 1.0)
-
-
-def _has_fixed(penalty: Penalty) -> bool:
-    if isinstance(penalty, Sum):
-        return any(_has_fixed(term) for term in penalty.terms)
-    return isinstance(penalty, Fixed)
-
-
-def _released(penalty: Penalty) -> Penalty:
-    """The same penalty with its `.fixed()` terms scalable, and λ = 1."""
-    if isinstance(penalty, Sum):
-        return Sum(tuple(_inner(term) for term in penalty.scaled_terms()))
-    return Sum((_inner(penalty),))
-
-
-def _inner(penalty: Penalty) -> Penalty:
-    return penalty.penalty if isinstance(penalty, Fixed) else penalty

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from shrinkwise.networks.distributed.shards import Part, SharedGroups, term_by_term, whole, with_arrays
-from shrinkwise.penalties import Penalty
+from shrinkwise.networks.distributed.shards import Part, SharedGroups, whole, with_arrays
+from shrinkwise.penalties import Penalty, rebuild
 
 from .normal_map import NormalMap
 
@@ -28,7 +28,7 @@ class SharedMap(NormalMap):
     @property
     def penalty(self) -> Penalty:
         """λ f of the whole tensor."""
-        return term_by_term(super().penalty, lambda term: with_arrays(term, whole))
+        return rebuild(super().penalty, lambda leaf: with_arrays(leaf.penalty, whole))
 
     @property
     def penalty_here(self) -> Penalty:

@@ -25,6 +25,7 @@ class Constraint(Penalty):
     """
 
     lam = 1.0
+    constraint = True
 
     def project(self, w):
         """The point of C nearest to w."""

@@ -20,6 +20,7 @@ from shrinkwise.penalties.array import (
     working,
 )
 from shrinkwise.penalties.contract import Penalty, check_lam, check_weights
+from shrinkwise.penalties.family import Grouped
 from shrinkwise.penalties.groups import Groups
 
 
@@ -44,6 +45,7 @@ class GroupLasso(Penalty):
     """
 
     radial = True
+    group_sum = lam_per_part = True
 
     def __init__(self, lam: float, groups, *, weights=None):
         self.lam = check_lam(lam)
@@ -64,6 +66,10 @@ class GroupLasso(Penalty):
         w = weights_array(w)
         x = working(w)
         return cast(group_shrink(self.groups, x, step_like(step, x), self.strengths(x)), w)
+
+    def family(self, w) -> Grouped:
+        """Grouped, without an L1 part."""
+        return grouped(self.groups, self.strengths(w), 0.0, w)
 
     def conjugate(self, u):
         """0 where every ‖u_g‖ ≤ λ c_g (and u = 0 outside the groups), else +∞."""
@@ -95,6 +101,12 @@ class GroupLasso(Penalty):
         r"""\lambda \sum_g c_g \|w_g\|_2."""
         c = r"\sqrt{|g|}" if self.weights is None else "c_g"
         return rf"{self.lam:.4g} \sum_g {c} \|w_g\|_2"
+
+
+def grouped(groups: Groups, strengths, l1: float, w) -> Grouped:
+    """Σ strengths ‖w_g‖ + l1 Σ |w| over the entries in a group, as a family."""
+    labels = np.broadcast_to(groups.spread(np.arange(groups.count(w.shape)), w, outside=-1), w.shape)
+    return Grouped(labels, strengths, np.where(labels >= 0, l1, 0.0))
 
 
 def group_strengths(lam: float, groups: Groups, weights, w):

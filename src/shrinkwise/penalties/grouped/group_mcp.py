@@ -44,6 +44,7 @@ class GroupMCP(Penalty):
 
     convex = False
     radial = True
+    group_sum = True
     multiplicative = False
 
     def __init__(self, lam: float, groups, gamma: float = 3.0, *, weights=None):

@@ -18,9 +18,10 @@ from shrinkwise.penalties.array import (
     working,
 )
 from shrinkwise.penalties.contract import Penalty, bisect_lambda_max, check_lam, check_weights
+from shrinkwise.penalties.family import Grouped
 from shrinkwise.penalties.groups import Groups
 
-from .group_lasso import group_shrink, group_strengths, group_violation
+from .group_lasso import group_shrink, group_strengths, group_violation, grouped
 
 
 class SparseGroupLasso(Penalty):
@@ -48,6 +49,7 @@ class SparseGroupLasso(Penalty):
     """
 
     radial = True
+    group_sum = True
 
     def __init__(self, lam: float, groups, l1_ratio: float = 0.5, *, weights=None):
         self.lam = check_lam(lam)
@@ -76,6 +78,11 @@ class SparseGroupLasso(Penalty):
         step = step_like(step, x)
         a, inside, strengths = self._parts(x)
         return cast(group_shrink(self.groups, soft_threshold(x, step * a * inside), step, strengths), w)
+
+    def family(self, w) -> Grouped:
+        """Grouped, with its L1 part."""
+        a, _, strengths = self._parts(w)
+        return grouped(self.groups, strengths, a, w)
 
     def conjugate(self, u):
         """0 where every ‖soft(u_g, λρ)‖ ≤ λ(1−ρ)c_g (and u = 0 outside the groups), else +∞."""

@@ -46,6 +46,7 @@ class ElasticNet(Separable):
     """
 
     convex = True
+    lam_per_part = True
     l1_ratio: float
 
     def __init__(self, lam: float, l1_ratio: float = 0.5, *, weights=None):

@@ -37,6 +37,7 @@ class L2(Anchored):
     """
 
     convex = True
+    lam_per_part = True
 
     def __init__(self, lam: float, *, weights=None, anchor=None):
         super().__init__(lam, weights=weights)

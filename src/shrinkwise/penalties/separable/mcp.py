@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from shrinkwise.penalties.array import (
     cast,
     namespace,
@@ -15,6 +17,7 @@ from shrinkwise.penalties.array import (
     working,
 )
 from shrinkwise.penalties.contract import check_above
+from shrinkwise.penalties.family import Folded
 
 from .base import Concave
 
@@ -54,6 +57,11 @@ class MCP(Concave):
     def flat_from(self) -> float:
         """γλ: weights beyond it are not shrunk."""
         return float(self.gamma) * float(self.lam)
+
+    def family(self, w) -> Folded:
+        """Folded: the slope falls from zero on."""
+        slope = np.array(np.broadcast_to(np.asarray(self.strengths(w), dtype=float), w.shape))
+        return Folded(slope, np.zeros(slope.shape), float(self.gamma) * slope)
 
     def value(self, w):
         """Σ p(|w_j|)."""

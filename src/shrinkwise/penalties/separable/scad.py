@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from shrinkwise.penalties.array import (
     cast,
     namespace,
@@ -15,6 +17,7 @@ from shrinkwise.penalties.array import (
     working,
 )
 from shrinkwise.penalties.contract import check_above
+from shrinkwise.penalties.family import Folded
 
 from .base import Concave
 
@@ -50,6 +53,11 @@ class SCAD(Concave):
     def flat_from(self) -> float:
         """aλ: weights beyond it are not shrunk."""
         return float(self.a) * float(self.lam)
+
+    def family(self, w) -> Folded:
+        """Folded: the slope falls from λ on."""
+        slope = np.array(np.broadcast_to(np.asarray(self.strengths(w), dtype=float), w.shape))
+        return Folded(slope, slope, float(self.a) * slope)
 
     def value(self, w):
         """Σ p(|w_j|)."""

@@ -151,7 +151,7 @@ class NewtonSolver:
         if problem.loss.name == "multinomial" and problem.fit_intercept:
             b = b - b.mean()  # softmax does not see what all classes share
         small = tol * max(self.scale, tol)
-        solved = certificate.gap <= tol if penalty.convex else point.left > 0 and certificate.kkt <= small
+        solved = certificate.gap <= tol if penalty.has_conjugate else point.left > 0 and certificate.kkt <= small
         shape = problem.weights_shape
         return Solution(
             point.w.reshape(shape), b.reshape(shape[:-1]), certificate, bool(solved), max(max_iter - point.left, 1)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shrinkwise.kernels import Bounded, Concave, GroupQuadratic
-from shrinkwise.penalties import MCP, SCAD, Fixed, GroupLasso, Penalty, Pieces, Scaled, SparseGroupLasso, Sum
+from shrinkwise.penalties import Folded, Grouped, Penalty, Pieces, terms
 
 from .blocks import solve_groups, solve_rows, solve_scalar
 from .l1_l2 import solve_l1_l2
@@ -256,9 +256,9 @@ def flat_solver(penalty: Penalty, shape) -> Inner | None:
 
 
 def _read(penalty: Penalty, shape):
-    """(the piecewise quadratic terms together, the others)."""
+    """(the piecewise quadratic terms together, the other terms)."""
     zero, pieces, others = np.zeros(shape), Pieces(), []
-    for term in _terms(penalty):
+    for term in terms(penalty):
         part = term.pieces(zero)
         if part is None:
             others.append(term)
@@ -273,43 +273,13 @@ def _by_entries(pieces: Pieces, others, shape) -> Inner | None:
         return _bounded(pieces, shape) if plain is None else L1L2Inner(*(part.ravel() for part in plain))
     if plain is None or len(others) > 1:
         return None
-    if type(others[0]) in (GroupLasso, SparseGroupLasso):
-        labels, strengths, l1 = _groups(others[0], np.zeros(shape))
-        return GroupInner.of(labels.ravel(), strengths, (plain[0] + l1).ravel(), plain[1].ravel())
-    return _concave(others[0], *plain)
-
-
-def _terms(penalty: Penalty):
-    """The terms of a sum, with its multiplier in them and out of their ``.fixed()``."""
-    if isinstance(penalty, Fixed):
-        yield from _terms(penalty.term)
-    elif isinstance(penalty, Sum):
-        for term in penalty.scaled_terms():
-            yield from _terms(term)
-    else:
-        yield penalty
-
-
-def _groups(term, zero):
-    """(labels, λ c_g, l): the partition of a group term, its strengths, and its L1 part on every entry."""
-    groups, l1 = term.groups, np.zeros(zero.shape)
-    labels = np.broadcast_to(groups.spread(np.arange(groups.count(zero.shape)), zero, outside=-1), zero.shape)
-    if type(term) is GroupLasso:
-        return labels, term.strengths(zero), l1
-    rho = float(term.l1_ratio)
-    beside = GroupLasso(float(term.lam) * (1.0 - rho), groups, weights=term.weights)
-    return labels, beside.strengths(zero), np.where(labels >= 0, float(term.lam) * rho, 0.0)
-
-
-def _concave(term, l1, ridge) -> ScalarInner | None:
-    factor = 1.0
-    if isinstance(term, Scaled):
-        term, factor = term.term, term.factor
-    if type(term) not in (MCP, SCAD) or l1.any():
-        return None
-    a = np.broadcast_to(np.asarray(term.strengths(l1), dtype=float), l1.shape)
-    knee, flat = (np.zeros(a.shape), float(term.gamma) * a) if type(term) is MCP else (a, float(term.a) * a)
-    return ScalarInner(Concave(*(np.array(x, dtype=float).ravel() for x in (factor * a, knee, flat, ridge))))
+    form = others[0].family(np.zeros(shape))
+    if isinstance(form, Grouped):
+        return GroupInner.of(form.labels.ravel(), form.strengths, (plain[0] + form.l1).ravel(), plain[1].ravel())
+    if isinstance(form, Folded) and not plain[0].any():
+        fields = (form.slope, form.knee, form.flat, plain[1])
+        return ScalarInner(Concave(*(np.array(x, dtype=float).ravel() for x in fields)))
+    return None
 
 
 def _bounded(pieces: Pieces, shape) -> BoundedInner | None:
@@ -322,8 +292,8 @@ def _bounded(pieces: Pieces, shape) -> BoundedInner | None:
 
 def _rows(pieces: Pieces, others, shape) -> RowsInner | None:
     plain = pieces.l1_l2(shape)
-    if len(others) != 1 or type(others[0]) is not GroupLasso or others[0].groups.whole_axis not in (1, -1):
+    if len(others) != 1 or len(shape) != 2 or plain is None or plain[0].any() or np.ptp(plain[1], axis=0).any():
         return None
-    if len(shape) != 2 or plain is None or plain[0].any() or np.ptp(plain[1], axis=0).any():
-        return None
-    return RowsInner(others[0].strengths(np.zeros(shape)), plain[1][0])
+    form = others[0].family(np.zeros(shape))
+    whole_columns = isinstance(form, Grouped) and not form.l1.any() and (form.labels == np.arange(shape[1])).all()
+    return RowsInner(form.strengths, plain[1][0]) if whole_columns else None

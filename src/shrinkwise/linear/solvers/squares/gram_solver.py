@@ -94,7 +94,7 @@ class SquaredSolver:
             if not (certificate.gap > tol) or not converged:
                 break
             gradient_tol *= 0.01
-        solved = certificate.gap <= tol if penalty.convex else converged
+        solved = certificate.gap <= tol if penalty.has_conjugate else converged
         return Solution(self.w, self.intercept(self.w), certificate, bool(solved), max(total, 1))
 
     def _solve_units(self, penalty, inner, tols, max_iter):

@@ -51,7 +51,7 @@ class JointTargetsSolver:
             if not (certificate.gap > tol) or not converged or left <= 0:
                 break
             limit *= 0.01
-        solved = certificate.gap <= tol if penalty.convex else converged
+        solved = certificate.gap <= tol if penalty.has_conjugate else converged
         b = self.y_mean - self.w @ self.design.means if self.problem.fit_intercept else np.zeros(len(self.w))
         return Solution(self.w, b, certificate, bool(solved), max(max_iter - left, 1))
 

@@ -88,7 +88,7 @@ class ResidualSolver:
             used, settled = advance(penalty, parts, limit, most)
             left -= used
             certificate = self._certify(penalty)
-            enough = certificate.gap <= tol if penalty.convex else settled
+            enough = certificate.gap <= tol if penalty.has_conjugate else settled
             if (enough and settled) or left <= 0:
                 break
             if used >= most:

@@ -1,0 +1,27 @@
+"""Activation checkpointing that draws other masks when it runs a part of the network again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shrinkwise.networks.audit.subject.finding import Finding, listed
+from shrinkwise.networks.audit.subject.subject import Subject
+
+
+def detect(subject: Subject) -> Iterator[Finding]:
+    """One error. Needs a batch."""
+    if subject.passes is None:
+        return
+    calls = [call for call in subject.passes.train.active() if call.noise and call.noise.state]
+    first = {(call.name, call.noise.state) for call in calls if call.noise and not call.backward}
+    other = [c for c in calls if c.backward and c.noise and (c.name, c.noise.state) not in first]
+    if other:
+        yield Finding(
+            "dropout-differs-when-recomputed",
+            "error",
+            listed(f"{call.module or 'model'} ({call.noise.site})" for call in other if call.noise),
+            f"{len(other)} dropout calls run again in the backward pass with another random state: gradients are those of "
+            "another mask than the loss.",
+            "checkpoint(..., preserve_rng_state=True)",
+            "https://github.com/openai/guided-diffusion/issues/167; https://github.com/allenai/OLMo/pull/702",
+        )

@@ -1,0 +1,1 @@
+"""What passes over a batch and a record of training steps show."""

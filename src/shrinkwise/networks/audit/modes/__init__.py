@@ -1,0 +1,1 @@
+"""Detectors of wrong modes in a recorded training script."""

@@ -1,0 +1,1 @@
+"""Detectors of parameters that are trained twice, by nobody, or unseen."""

@@ -1,0 +1,1 @@
+"""Detectors of penalties that do not enforce what is written."""

@@ -1,0 +1,42 @@
+"""An average of weights over steps, of a model whose weights are made zero: the average has no zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from shrinkwise.networks.audit.subject.finding import Finding, listed
+from shrinkwise.networks.audit.subject.subject import Subject
+
+_KEPT = 0.5
+
+
+def detect(subject: Subject) -> Iterator[Finding]:
+    """One warning for averages that have less than half of the zeros of the weights that are trained. Needs an optimizer."""
+    held = subject.held()
+    trained = [p for opt in subject.optimizers for g in opt.param_groups for p in g["params"] if p.dim() > 1]
+    zeros, size = sum(int((p.detach() == 0).sum()) for p in trained), sum(p.numel() for p in trained)
+    if not size or zeros < 0.01 * size:
+        return
+    for name, module in subject.modules.items():
+        averaged = [p for p in _averaged(module) if p.dim() > 1 and id(p) not in held]
+        total = sum(p.numel() for p in averaged)
+        share = sum(int((p.detach() == 0).sum()) for p in averaged) / total if total else 1.0
+        if share < _KEPT * zeros / size:
+            yield Finding(
+                "average-without-zeros",
+                "warning",
+                listed([name or "model"]),
+                f"{100 * zeros / size:.3g} % of the trained weights are exactly zero, but {100 * share:.3g} % of "
+                "their average: a weight that was not zero at every step is not zero in the average.",
+                "reg.averaged(decay), which averages the latents and takes the prox of their average",
+                "https://github.com/neuralmagic/sparseml/pull/1486",
+            )
+
+
+def _averaged(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters of what torch's AveragedModel or a module named after an EMA holds."""
+    counts = "n_averaged" in dict(module.named_buffers(recurse=False))
+    named = any(word in type(module).__name__.lower() for word in ("ema", "averag"))
+    return list(module.parameters()) if counts or (named and hasattr(module, "module")) else []

@@ -1,0 +1,1 @@
+"""Detectors of dropout at a wrong place in the network."""

@@ -1,0 +1,1 @@
+"""What detectors are given and what they return."""

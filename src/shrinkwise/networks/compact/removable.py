@@ -1,0 +1,155 @@
+"""The groups of weights whose zero means that something can be removed."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from .api import refuse
+from .flow import Flow, run
+from .liveness import Removal
+from .rules import rule_of
+from .trace import example_arguments, trace
+
+
+@dataclass(frozen=True)
+class RemovableGroup:
+    """The entries that produce one channel, unit or head.
+
+    Attributes
+    ----------
+    members : tuple of (str, tuple)
+        Name of a parameter and an index into it: ``parameter[index]`` are the entries of the group in that parameter. All
+        of them zero means that the channel is zero before its activation, for every input.
+    size : int
+        Number of entries.
+    """
+
+    members: tuple[tuple[str, tuple], ...]
+    size: int
+
+
+@dataclass(frozen=True)
+class Removable:
+    """All groups of a model; no entry is in two of them."""
+
+    groups: tuple[RemovableGroup, ...]
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitem__(self, index: int) -> RemovableGroup:
+        return self.groups[index]
+
+    def norms(self, model: nn.Module) -> torch.Tensor:
+        """‖w_g‖₂ of each group, in float64, shape (n_groups,)."""
+        parameters = dict(model.named_parameters(remove_duplicate=False))
+        return torch.stack(
+            [
+                sum(
+                    parameters[name].detach()[index].double().square().sum().cpu() for name, index in group.members
+                ).sqrt()  # type: ignore
+                for group in self.groups
+            ]
+        )
+
+    def zero_(self, model: nn.Module, which) -> None:
+        """Set the groups with these numbers to zero in `model`."""
+        parameters = dict(model.named_parameters(remove_duplicate=False))
+        with torch.no_grad():
+            for number in which:
+                for name, index in self.groups[int(number)].members:
+                    parameters[name][index] = 0.0
+
+
+def removable(model: nn.Module, example) -> Removable:
+    """The groups of a model whose zero lets `compact` remove them.
+
+    Such a group holds all that produces one channel: a filter's row, its bias, the γ and β of its normalization, the rows
+    of every layer that a residual sum ties to it; of a head the rows of q, k and v and the columns of the output layer.
+
+    Parameters
+    ----------
+    model : nn.Module
+        It is not changed.
+    example : tensor, or tuple of the positional arguments of the model
+        An input of the usual shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from shrinkwise.networks import removable
+    >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+    >>> groups = removable(net, torch.randn(2, 4))
+    >>> len(groups), groups[0].size, groups[0].members
+    (8, 5, (('0.bias', ([0],)), ('0.weight', ([0],))))
+    """
+    refuse(model)
+    twin = copy.deepcopy(model).eval()
+    with torch.no_grad():
+        for parameter in twin.parameters():  # zeros that are there already must not hide what could go
+            if parameter.is_floating_point():
+                parameter.fill_(1.0)
+    graph = trace(twin, example_arguments(example))
+    flow = run(twin, graph, rule_of)
+    return _grouped(flow, _candidates(flow))
+
+
+def _candidates(flow: Flow) -> Removal:
+    """Every class that is not pinned."""
+    root = flow.classes.roots()
+    gone = np.ones(int(root.max()) + 1, bool)
+    for pin in flow.classes.pins:
+        gone[root[pin.atoms]] = False
+    return Removal(root, gone, {})
+
+
+def _grouped(flow: Flow, removal: Removal) -> Removable:
+    members: dict[int, list] = defaultdict(list)
+    parameters = {name for name, _ in flow.model.named_parameters(remove_duplicate=False)}
+    outputs = _producing(flow)
+    heads = {int(c) for labels in flow.heads for c in removal.root[labels.numpy()].reshape(-1)}
+    for source in sorted(set(flow.sources.values()), key=lambda one: one.name):
+        if source.name in parameters:
+            for dim, atoms in source.axes.items():
+                is_input = (source, dim) not in outputs
+                for number, indices in _by_class(removal, atoms).items():
+                    if not is_input or (number in heads and _rows_stay(source, dim, removal)):
+                        members[number].append(
+                            (source.name, (*[slice(None)] * dim, indices), len(indices) * _entries(source, dim))
+                        )
+    groups = []
+    for number in sorted(members):
+        found = members[number]
+        groups.append(
+            RemovableGroup(tuple((name, index) for name, index, _ in found), sum(count for *_, count in found))
+        )
+    return Removable(tuple(groups))
+
+
+def _producing(flow: Flow) -> set:
+    """Axes of parameters whose zero makes a channel zero: all but the input axes of linear maps."""
+    axes = {(source, dim) for source in flow.sources.values() for dim in source.axes}
+    return axes - {(reader.weight, reader.in_axis) for reader in flow.readers}
+
+
+def _entries(source, dim: int) -> int:
+    return source.tensor.numel() // source.tensor.shape[dim]
+
+
+def _by_class(removal: Removal, atoms: torch.Tensor) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for index, number in enumerate(removal.root[atoms.numpy()].tolist()):
+        if removal.gone[number]:
+            found[number].append(index)
+    return found
+
+
+def _rows_stay(source, dim: int, removal: Removal) -> bool:
+    """Whether no other axis of the parameter belongs to groups."""
+    return not any(removal.of(atoms).any() for other, atoms in source.axes.items() if other != dim)
