@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*.h src/shrinkwise/kernels/src/*/*)
 
-.PHONY: demo test test-thorough test-frameworks lint bench bench-linear bench-dropout clean
+.PHONY: demo test test-thorough test-frameworks test-peers lint bench bench-linear bench-dropout clean
 
 demo: $(VENV)/.demo
 	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
@@ -20,6 +20,10 @@ test-thorough: $(VENV)/.test
 # Training loops of others: 250 MB more, which make test does without.
 test-frameworks: $(VENV)/.frameworks
 	$(BIN)/python -m pytest -m "thorough or not thorough" tests/networks/test_frameworks.py
+
+# scikit-learn's own tests with our estimators in the place of its own: every failure is listed, with its class, in peers.txt.
+test-peers: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python tests/peers/scikit_learn.py $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

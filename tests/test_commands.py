@@ -13,7 +13,7 @@ import pytest
 
 from compare.handmade import CLASSES, drawn_model, every_kind
 from shrinkwise import cli
-from shrinkwise.commands import _print_explanation
+from shrinkwise.cli.explain import _print_explanation
 from shrinkwise.models.explain_row import explain_row
 from shrinkwise.models.predictors import class_probabilities
 

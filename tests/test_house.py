@@ -1,61 +1,132 @@
-"""The house rules: who imports whom, what an import loads, how long a file and a function may grow."""
+"""The house rules: who imports whom, what an import loads, how large a folder, a file and a function may grow."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src" / "shrinkwise"
-FLOORS = [
-    "kernels",
-    "figures",
-    "penalties",
-    "selection",
-    "linear",
-    "networks",
-    "dropout",
-    "tables",
-    "compare",
-    "report",
-    "cli",
+from imports import arrows, circles, modules_in
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "shrinkwise"
+# Which part of the package may import which. linear, networks and dropout know nothing of each other; the report knows no
+# model; kernels, figures and selection know nothing of the package.
+MAY_IMPORT = {
+    "kernels": "",
+    "figures": "",
+    "selection": "",
+    "penalties": "kernels",
+    "linear": "kernels penalties selection figures",
+    "networks": "kernels penalties selection figures",
+    "dropout": "kernels figures",
+    "tables": "selection",
+    "models": "tables",
+    "report": "",
+    "compare": "kernels penalties selection linear networks dropout tables models report",
+    "runs": "selection tables models compare report",
+    "fitting": "selection tables models compare runs report",
+    "cli": "kernels tables models compare runs report networks fitting",
+    "optim": "networks",
+}
+MODULES = modules_in(SOURCE)
+NAMES = sorted(MODULES)
+
+
+def part(name):
+    """The part of the package a module belongs to; None for the package's own door and __main__, which open every room."""
+    found = name.split(".")[1] if "." in name else None
+    return None if found == "__main__" else found
+
+
+def forbidden(package):
+    """The arrows that the matrix does not allow."""
+    found = []
+    for importer, imported in arrows(package):
+        home, other = part(importer), part(imported)
+        if home is not None and other is not None and home != other and other not in MAY_IMPORT[home].split():
+            found.append(f"{importer} imports {imported}")
+    return found
+
+
+def test_every_part_has_its_line_in_the_matrix():
+    assert {part(name) for name in NAMES} - {None} == set(MAY_IMPORT)
+
+
+def test_only_what_the_matrix_allows_is_imported():
+    assert forbidden(SOURCE) == []
+
+
+def test_no_folder_has_a_circle_among_its_files_and_sub_folders():
+    assert circles(SOURCE) == {}
+
+
+PLANTED = [
+    ("kernels/pool.py", "from shrinkwise.penalties import L1"),
+    ("figures/thinned.py", "from shrinkwise import dropout"),
+    ("selection/rules.py", "from shrinkwise.linear.problem.design import Design"),
+    ("penalties/contract.py", "import shrinkwise.linear"),
+    ("linear/certificates.py", "from shrinkwise.networks import attach"),
+    ("linear/problem/design.py", "def f():\n    from shrinkwise.dropout import bits"),
+    ("networks/methods/metric.py", "from ...linear.paths import api"),
+    ("dropout/bits.py", "from ..networks import attach"),
+    ("tables/errors.py", "from shrinkwise.compare import options"),
+    ("models/predictors.py", "from shrinkwise.compare.options import Options"),
+    ("report/markup.py", "if TYPE_CHECKING:\n    from shrinkwise.models import TableModel"),
+    ("compare/options.py", "from shrinkwise.fitting import fit"),
+    ("runs/folder.py", "from shrinkwise.cli import main"),
+    ("fitting.py", "from .linear import path"),
 ]
-APART = {"linear", "networks", "dropout"}  # these three know nothing of each other
-MODULES = sorted(SOURCE.rglob("*.py"))
 
 
-def imported_folders(path):
-    """Folders of the package that a module imports, at any depth of the file."""
-    package = path.relative_to(SOURCE.parent).with_suffix("").parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name.split(".") for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = list(package[: len(package) - node.level]) if node.level else []
-            module = (node.module or "").split(".") if node.module else []
-            names = [base + module + [alias.name] for alias in node.names]
-        else:
-            continue
-        for name in names:
-            if name[0] == "shrinkwise" and len(name) > 1 and name[1] in FLOORS:
-                yield name[1]
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("house") / "shrinkwise"
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("*.so", "__pycache__", "src", "assets"))
+    return folder
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_a_module_imports_only_from_floors_below_its_own(path):
-    home = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-    if home not in FLOORS:
-        return  # the package's own door and __main__ may open every room
-    allowed = set(FLOORS[: FLOORS.index(home) + 1]) - (APART - {home} if home in APART else set())
-    if home in ("kernels", "figures"):
-        allowed = {home}
-    assert set(imported_folders(path)) <= allowed
+@pytest.mark.parametrize(("file", "line"), PLANTED, ids=[file for file, _ in PLANTED])
+def test_a_planted_import_is_caught(copy, file, line):
+    path = copy / file
+    before = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(f"{before}\n{line}\n", encoding="utf-8")
+        assert len(forbidden(copy)) == 1
+    finally:
+        path.write_text(before, encoding="utf-8")
+    assert forbidden(copy) == []
 
 
-def test_the_import_rule_sees_relative_and_absolute_imports():
-    path = SOURCE / "linear" / "cross_validation.py"
-    assert {"penalties", "selection"} <= set(imported_folders(path))
+@pytest.mark.parametrize(
+    ("file", "line", "folder"),
+    [
+        ("penalties/array.py", "from .contract import Penalty", "shrinkwise.penalties"),
+        ("linear/problem/design.py", "def f():\n    from shrinkwise.linear.paths import grid", "shrinkwise.linear"),
+        ("selection/rules.py", "from shrinkwise.compare import options", "shrinkwise"),
+    ],
+)
+def test_a_planted_circle_is_caught(copy, file, line, folder):
+    path = copy / file
+    before = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(f"{before}\n{line}\n", encoding="utf-8")
+        assert folder in circles(copy)
+    finally:
+        path.write_text(before, encoding="utf-8")
+
+
+def test_a_folder_holds_at_most_twelve_files():
+    crowded = {}
+    for top in ("src", "tests", "benchmarks", "examples", "docs"):
+        for folder in [ROOT / top, *(ROOT / top).rglob("*/")]:
+            files = [each for each in folder.glob("*.*") if each.suffix in (".py", ".c", ".h", ".md", ".R")]
+            files = [each for each in files if each.name != "__init__.py"]
+            if len(files) > 12:
+                crowded[str(folder.relative_to(ROOT))] = len(files)
+    assert crowded == {}
 
 
 @pytest.mark.parametrize("module", ["shrinkwise", "shrinkwise.cli", "shrinkwise.penalties"])
@@ -77,9 +148,9 @@ def test_every_public_name_resolves_and_says_what_it_is():
         shrinkwise.lasso  # noqa: B018
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_files_and_functions_fit_in_the_head(path):
-    text = path.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", NAMES)
+def test_files_and_functions_fit_in_the_head(name):
+    text = MODULES[name].read_text(encoding="utf-8")
     assert text.count("\n") <= 350
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):

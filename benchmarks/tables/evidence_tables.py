@@ -22,8 +22,8 @@ import polars as pl
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from shrinkwise.compare.candidates.trees import tune_trees
+from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import Options
-from shrinkwise.compare.scoring.metrics import held_out_score
 from shrinkwise.compare.scoring.nested import training_problem
 from shrinkwise.fitting import prepare
 from shrinkwise.tables import Encoder, InputError, read_table

@@ -28,8 +28,9 @@ def fit(table: Any, target: str, *, effort: str = "normal", test: Any = None, **
     target : the column to predict
     effort : "quick", "normal" or "thorough"
     test : like table, optional; rows that take no part in anything, on which the kept model is scored at the end
-    asked : what `shrinkwise.tables.Wishes` says about columns (drop, keep, number, category, group, time, weight, task) and
-        `shrinkwise.compare.Options` about the comparison (folds, seed, methods, max_features, within, factors, bounds, …)
+    asked : what `shrinkwise.tables.ColumnOptions` says about columns (drop, keep, number, category, group, time, weight,
+        task) and `shrinkwise.compare.Options` about the comparison (folds, seed, methods, max_features, within, factors,
+        bounds, …)
 
     Returns
     -------
@@ -80,14 +81,15 @@ class Question:
 def prepare(table: Any, target: str, *, effort: str = "normal", **asked: Any) -> Question:
     """Read and plan the table; see `fit`. The time of a budget begins here."""
     asked_at = time.monotonic()
+    from shrinkwise.compare.candidates.registry import without_missing_extras
     from shrinkwise.compare.comparison import check_folds
     from shrinkwise.compare.options import Options, options_for
-    from shrinkwise.tables.plan.plan import Wishes
+    from shrinkwise.tables.plan.plan import ColumnOptions
     from shrinkwise.tables.reading.read import read_with_note
 
     from .tables import as_frame, plan_table
 
-    wishes, given = {each.name for each in fields(Wishes)}, {each.name for each in fields(Options)}
+    wishes, given = {each.name for each in fields(ColumnOptions)}, {each.name for each in fields(Options)}
     for name in asked:
         if name not in wishes | given:
             near = get_close_matches(name, wishes | given, n=1)
@@ -96,7 +98,7 @@ def prepare(table: Any, target: str, *, effort: str = "normal", **asked: Any) ->
     asked |= {name: (asked[name],) for name in names if isinstance(asked.get(name), str)}
     if asked.get("within") is not None:
         asked["select"] = "within"
-    options = options_for(effort, **{k: v for k, v in asked.items() if k in given}).without_missing_extras()
+    options = without_missing_extras(options_for(effort, **{k: v for k, v in asked.items() if k in given}))
     file = Path(table) if isinstance(table, str | Path) else None
     frame, note = read_with_note(file) if file else (as_frame(table), "")
     name = file.name if file else "table"
@@ -173,8 +175,8 @@ class Result:
 
         settings: those of the command, for `shrinkwise replay`. Returns the folder.
         """
+        from shrinkwise.compare.held_out import held_out_csv
         from shrinkwise.models.coefficients import coefficients_csv
-        from shrinkwise.models.predictions import held_out_csv
         from shrinkwise.models.score_py import score_py
         from shrinkwise.models.table_model import MODEL_FILE
         from shrinkwise.runs.folder import RUN_FILE, write_run

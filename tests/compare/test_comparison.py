@@ -14,7 +14,7 @@ from shrinkwise.compare.candidates.base import Candidate, Fit, Tuned
 from shrinkwise.compare.candidates.linear import tune_lasso
 from shrinkwise.compare.candidates.trees import tune_trees
 from shrinkwise.compare.comparison import _note, check_folds, choose
-from shrinkwise.compare.scoring.metrics import held_out_score
+from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.scoring.nested import score_fold, split_table, training_problem
 from shrinkwise.models.predictors import LinearPredictor, usage
 from shrinkwise.selection import paired_interval
@@ -211,7 +211,8 @@ def test_notes_say_in_how_many_folds_they_hold():
 
 
 def test_networks_are_left_out_without_torch(monkeypatch, small_table, small):
-    monkeypatch.setattr("shrinkwise.compare.options.find_spec", lambda name: None)
+    for place in ("candidates.registry", "options"):
+        monkeypatch.setattr(f"shrinkwise.compare.{place}.find_spec", lambda name: None)
     frame = small_table("regression", n=30)
     comparison = compare_table(frame, plan_table(frame, "y"), replace(small, folds=2))
     assert [row.candidate.family for row in comparison.rows] == ["linear"] * 6 + ["reference"]

@@ -277,7 +277,7 @@ def test_the_encoder_is_stored_without_pickle():
     ours = [
         "shrinkwise.tables.columns.kinds.ColumnPlan",
         "shrinkwise.tables.encoding.Encoder",
-        "shrinkwise.tables.plan.plan.TablePlan",
+        "shrinkwise.tables.plan.table_plan.TablePlan",
     ]
     assert skops.io.get_untrusted_types(data=stored) == ours
     again = skops.io.loads(stored, trusted=ours)

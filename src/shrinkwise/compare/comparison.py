@@ -11,8 +11,9 @@ from typing import Any, cast
 import numpy as np
 from polars import DataFrame
 
-from shrinkwise.compare.candidates.base import Candidate, Curve, Problem, Tuned, candidates
-from shrinkwise.compare.candidates.linear import tune_lasso
+from shrinkwise.compare.candidates.base import Candidate, Curve, Problem, Tuned
+from shrinkwise.compare.candidates.linear import LASSO
+from shrinkwise.compare.candidates.registry import candidates, selecting, without_missing_extras
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
 from shrinkwise.compare.scoring.fresh_rows import check_exam, sit_exam
 from shrinkwise.compare.scoring.journal import Journal, fingerprint
@@ -88,7 +89,7 @@ def compare_table(
     InputError
         When the rows, or those of a class, are too few for the folds, or the budget for a single candidate.
     """
-    clock, options = clock or Clock(options.budget), options.without_missing_extras()
+    clock, options = clock or Clock(options.budget), without_missing_extras(options)
     options.check(plan)
     n_known = 0 if test is None else check_exam(plan, test, frame)
     check_folds(plan, options)
@@ -170,10 +171,9 @@ def _numbered_rows(plan: TablePlan, frame) -> tuple[DataFrame, np.ndarray]:
 def _check_sparse(contestants: list[Candidate], plan: TablePlan, options: Options) -> None:
     if options.max_features is None or options.max_features >= len(plan.kept):
         return
-    if not any(c.family == "linear" and c.regularizer not in ("", "L2") for c in contestants):
+    if not any(candidate.selects_inputs for candidate in contestants):
         raise InputError(
-            f"A model of at most {options.max_features} inputs needs a method that leaves inputs out: lasso, elastic-net, "
-            "group-lasso or mcp."
+            f"A model of at most {options.max_features} inputs needs a method that leaves inputs out: {selecting()}."
         )
 
 
@@ -193,7 +193,7 @@ def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
     able = [row for row in rows if row.candidate.family != "reference"]
     most = options.max_features
     if most is not None and most < n_inputs:
-        able = [row for row in able if row.candidate.family == "linear" and row.candidate.regularizer not in ("", "L2")]
+        able = [row for row in able if row.candidate.selects_inputs]
         fewest = min((_most_inputs(row) for row in able), default=0)
         able = [row for row in able if _most_inputs(row) <= max(most, fewest)]
     if not able:
@@ -301,20 +301,19 @@ def _path(
     chosen: Candidate, tuned: Tuned, problem: Problem, options: Options, clock: Clock
 ) -> tuple[str, Curve | None]:
     """The chosen candidate's own path if it has exact zeros to show; otherwise the lasso's, while there is time."""
-    if tuned.curve is not None and chosen.regularizer != "L2":
+    if tuned.curve is not None and chosen.makes_zeros:
         return chosen.name, tuned.curve
-    lasso = Candidate("lasso", "linear", "L1", "mean loss + λ Σ |w|", tune_lasso)
     try:
         with time_limit(clock.deadline(_FOR_EXHIBITS)):
-            return lasso.name, tune(lasso, problem, options).curve
+            return LASSO.name, tune(LASSO, problem, options).curve
     except TimeUp:
-        return lasso.name, None
+        return LASSO.name, None
 
 
 def _stable(problem: Problem, curve: Curve | None, path_of: str, options: Options, clock: Clock):
     if not options.stability_pairs:
         return None
-    lam = float(curve.lambdas[curve.index_1se]) if curve is not None and path_of == "lasso" else None
+    lam = float(curve.lambdas[curve.index_1se]) if curve is not None and path_of == LASSO.name else None
     try:
         with time_limit(clock.deadline(_FOR_EXHIBITS)):
             return stable_inputs(problem, lam, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,20 +10,6 @@ from shrinkwise.tables import InputError, TablePlan
 
 NO_TORCH = 'Networks are left out because PyTorch is not installed: pip install "shrinkwise[torch]" adds them.'
 CHOICES = {"1se": "one_se", "best": "best", "within": "one_se"}
-
-METHODS = {
-    "none": "no penalty",
-    "ridge": "ridge",
-    "lasso": "lasso",
-    "elastic-net": "elastic net",
-    "group-lasso": "group lasso",
-    "mcp": "MCP",
-    "network": "network",
-    "network-l2": "network + L2",
-    "network-dropout": "network + dropout",
-    "network-l1-dropout": "network + L1 + dropout",
-    "trees": "boosted trees",
-}
 
 
 @dataclass(frozen=True)
@@ -92,7 +78,7 @@ class Options:
     network : NetworkOptions or None
         None leaves the networks out.
     methods : tuple of str, optional
-        Candidates by the names of `METHODS`; each family's baseline comes with its members. None is all.
+        Candidates by their names on the command line (slugs); each family's baseline comes with its members. None is all.
     factors : dict, optional
         Factors ≥ 0 of λ by input, for the linear models; 0 is not penalised.
     bounds : dict, optional
@@ -126,9 +112,6 @@ class Options:
             raise ValueError(f'select must be "1se", "best" or "within": got {self.select!r}')
         if (self.within is not None) != (self.select == "within"):
             raise ValueError('within is the share of the best score for select="within": give both or neither')
-        for method in self.methods or ():
-            if method not in METHODS:
-                raise InputError(f"There is no method {method!r}; the methods are {', '.join(METHODS)}.")
 
     @property
     def choice(self) -> str:
@@ -141,13 +124,8 @@ class Options:
         return "1-SE" if self.within is None else f"within {100 * self.within:.3g}%"
 
     def wants(self, method: str) -> bool:
-        """Whether a method of `METHODS` is among those asked for."""
+        """Whether a candidate (by its slug) is among those asked for."""
         return self.methods is None or method in self.methods
-
-    def without_missing_extras(self) -> Options:
-        """These options, with the networks left out where PyTorch is not installed or none is asked for."""
-        wanted = self.methods is None or any(method.startswith("network") for method in self.methods)
-        return self if wanted and find_spec("torch") else replace(self, network=None)
 
     def described(self, methods: list[str], splits_by: str = "") -> list[str]:
         """The plan in sentences, said before the work starts; `methods` are the names of the candidates.

@@ -1,6 +1,5 @@
 """Penalties f(θ): what a penalty is. No model, no data, no optimizer."""
 
-from . import operators
 from .algebra import (
     Leaf,
     concavity,
@@ -19,7 +18,7 @@ from .constraints.constraint import Constraint
 from .constraints.l2_ball import L2Ball, MaxNorm
 from .constraints.simplex import L1Ball, Simplex
 from .constraints.top_k import RowSparsity, TopK
-from .contract import Penalty
+from .contract import OPERATORS, Penalty
 from .family import Folded, Grouped
 from .function import FromFunction
 from .grouped.group_lasso import GroupLasso
@@ -40,6 +39,9 @@ from .structured.nuclear_norm import NuclearNorm
 from .structured.slope import SLOPE
 from .sums import Sum
 from .terms import Fixed, On, Scaled
+
+# `Penalty` is the contract and knows no penalty that is made of others: its operators are bound to them here, once.
+OPERATORS.update(add=Sum, fixed=Fixed, on=On, scaled=Scaled, from_function=FromFunction)
 
 __all__ = [
     "L0",
@@ -82,7 +84,6 @@ __all__ = [
     "l1_l2_of_all",
     "leaves",
     "multiplied",
-    "operators",
     "prox_into",
     "rebuild",
     "released",

@@ -17,7 +17,7 @@ import numpy as np
 from .array import as_numpy, double, namespace, step_like, working
 from .pieces import Pieces
 
-OPERATORS: dict[str, Any] = {}  # how penalties are composed; bound in `operators`
+OPERATORS: dict[str, Any] = {}  # how penalties are composed; bound at the door of the package
 
 
 class Penalty:

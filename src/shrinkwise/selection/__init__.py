@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .intervals import holm, independent_interval, mean_and_se, paired_interval, paired_p_value
+from .intervals import holm, independent_folds, independent_interval, mean_and_se, paired_interval, paired_p_value
 from .rules import one_standard_error
 from .splits import Rows, folds, time_folds
 from .stability import complementary_halves, false_selection_bound, taking_turns
@@ -13,6 +13,7 @@ __all__ = [
     "false_selection_bound",
     "folds",
     "holm",
+    "independent_folds",
     "independent_interval",
     "mean_and_se",
     "one_standard_error",

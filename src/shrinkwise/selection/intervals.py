@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 
-def mean_and_se(fold_values):
-    """Mean over folds (axis 0) and its standard error s / √K, with s² the sample variance (divisor K − 1).
+def mean_and_se(fold_values, independent: float | None = None):
+    """Mean over folds (axis 0) and its standard error.
+
+        se = √( Σ (v − v̄)² / (K − K/m) / m )         m = `independent`, K folds
+
+    For the usual folds, which partition the rows, m = K and se = s/√K. Where folds repeat rows (RepeatedKFold, ShuffleSplit)
+    m is smaller (`independent_folds`): repeating a split adds no new rows, so that the error does not shrink with K.
 
     Folds share training rows, so this error is too small when it is read as the uncertainty of the score on new data;
     it is the usual scale for the one-standard-error rule. For a difference of two candidates use `paired_interval`.
@@ -15,19 +20,37 @@ def mean_and_se(fold_values):
     ----------
     fold_values : array (K,) or (K, L)
         One row per fold. NaN (a fold without a score) is left out.
+    independent : float in [1, K], optional
+        Number of folds that share no held-out row; None is all of them.
 
     Returns
     -------
-    (mean, se), scalars or arrays (L,). The standard error is NaN with fewer than two folds.
+    (mean, se), scalars or arrays (L,). The standard error is NaN with fewer than two independent folds.
     """
     values = np.asarray(fold_values, dtype=float)
     present = ~np.isnan(values)
     count = present.sum(axis=0)
+    share = 1.0 if independent is None else independent / len(values)
+    m = count * share
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(present, values, 0.0).sum(axis=0) / count
         squares = np.where(present, values - mean, 0.0) ** 2
-        se = np.sqrt(squares.sum(axis=0) / np.where(count > 1, count - 1, np.nan) / count)
+        freedom = np.where(m > 1.0 + 1e-9, count - 1.0 / share, np.nan)
+        se = np.sqrt(squares.sum(axis=0) / freedom / m)
     return (float(mean), float(se)) if values.ndim == 1 else (mean, se)
+
+
+def independent_folds(test_parts) -> float:
+    """Number of folds whose held-out rows do not overlap: K · (distinct held-out rows) / (held-out rows in all).
+
+    K for a partition; the folds of one repeat for RepeatedKFold; 1/(share held out) for many ShuffleSplits.
+
+    >>> independent_folds([[0, 1], [2, 3], [0, 2], [1, 3]])
+    2.0
+    """
+    parts = [np.flatnonzero(part) if np.asarray(part).dtype == bool else np.asarray(part) for part in test_parts]
+    held = np.concatenate(parts) if parts else np.zeros(0, dtype=int)
+    return len(parts) * len(np.unique(held)) / len(held) if len(held) else 0.0
 
 
 def paired_interval(fold_differences, n_train: float, n_test: float, level: float = 0.95) -> tuple[float, float, float]:

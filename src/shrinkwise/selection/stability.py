@@ -1,4 +1,4 @@
-"""Stability selection: inputs that are selected again and again on halves of the rows."""
+"""Stability selection: inputs selected in most half-samples."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ def taking_turns(selected: np.ndarray, least: float = 0.1, level: float = 0.05) 
 
         φ_ij = cor(1{i used}, 1{j used}) ≤ −z/√m,    z = Φ⁻¹(1 − level/pairs)        over m half-samples
 
-    Two inputs that carry the same information stand in for one another under L1, so neither need look stable by itself.
+    Under L1 two redundant inputs replace each other, so neither needs to look stable by itself.
     For independent presences φ√m is about standard normal: any pair at all is called falsely with probability `level` at
     most (Bonferroni over the pairs that are looked at).
 
     Parameters
     ----------
     selected : (m, p) bool;  least : inputs used in less than this share of the half-samples, or in all but less than it, are
-        left out: they have no turn to take.
+        left out.
 
     Returns
     -------

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from .columns.kinds import ColumnPlan
     from .encoding import Encoder
     from .plan.notes import known_rows
-    from .plan.plan import TablePlan, Wishes, describe, plan_table
+    from .plan.plan import ColumnOptions, describe, plan_table
+    from .plan.table_plan import TablePlan
     from .reading.read import as_frame, data_hash, read_table
 
 _WHERE = {
     "ColumnPlan": "columns.kinds",
     "Encoder": "encoding",
-    "TablePlan": "plan.plan",
-    "Wishes": "plan.plan",
+    "TablePlan": "plan.table_plan",
+    "ColumnOptions": "plan.plan",
     "as_frame": "reading.read",
     "data_hash": "reading.read",
     "describe": "plan.plan",
@@ -31,11 +32,11 @@ _WHERE = {
 }
 
 __all__ = [
+    "ColumnOptions",
     "ColumnPlan",
     "Encoder",
     "InputError",
     "TablePlan",
-    "Wishes",
     "as_frame",
     "data_hash",
     "describe",

@@ -10,9 +10,10 @@ import pytest
 
 import shrinkwise as sw
 from shrinkwise.compare import comparison_page
+from shrinkwise.compare.held_out import held_out_csv
 from shrinkwise.compare.scoring.nested import training_problem, tune
 from shrinkwise.models.coefficients import INTERCEPT, coefficients, coefficients_csv, csv_text
-from shrinkwise.models.predictions import held_out_csv, predictions_csv
+from shrinkwise.models.predictions import predictions_csv
 from shrinkwise.models.predictors import NetworkPredictor
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.runs.record import run_record

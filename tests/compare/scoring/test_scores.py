@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, root_mean_squared_error
 
-from shrinkwise.compare.scoring.metrics import accuracy, guess, held_out_score
+from shrinkwise.compare.metrics import accuracy, guess, held_out_score
 
 
 def test_scores_agree_with_scikit_learn():

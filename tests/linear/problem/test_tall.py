@@ -65,13 +65,13 @@ def test_the_same_as_with_copies(rows, request, name, target, weighted):
 def test_no_copy_of_the_rows_is_made(rows, always):
     X, score, _ = rows
     model = PenalizedClassifierCV(sw.L1(1.0), n_lambdas=5, cv=3)
-    take = cv_module.Rows.take
+    take = cv_module.Samples.take
 
     def few(self, index):
         assert len(index) <= 200, "a training part was copied"
         return take(self, index)
 
-    always.setattr(cv_module.Rows, "take", few)
+    always.setattr(cv_module.Samples, "take", few)
     always.setattr(columns_module, "DenseColumns", lambda *_: pytest.fail("the columns were copied"))
     model.fit(X, (score > 0).astype(int))
 

@@ -171,5 +171,5 @@ def test_no_copy_of_the_rows_is_made(rows, monkeypatch):
     X, y, _ = rows
     always(monkeypatch)
     model = PenalizedRegressorCV(sw.L1(1.0), n_lambdas=5)
-    monkeypatch.setattr(cv_module.Rows, "take", lambda *_: pytest.fail("rows were copied"))
+    monkeypatch.setattr(cv_module.Samples, "take", lambda *_: pytest.fail("rows were copied"))
     model.fit(X, y)

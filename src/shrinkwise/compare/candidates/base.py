@@ -1,18 +1,21 @@
-"""The candidates: what is compared, and the two nouns every one of them speaks."""
+"""What every candidate speaks of: the problem it is given, what its tuning gives, and what it says of itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shrinkwise.compare.options import METHODS, Options
+from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import Predictor
 from shrinkwise.selection import Rows, folds
 from shrinkwise.selection.splits import Fold
-from shrinkwise.tables import Encoder, InputError
+from shrinkwise.tables import InputError
+
+if TYPE_CHECKING:
+    from shrinkwise.tables import Encoder
 
 
 @dataclass(frozen=True)
@@ -137,10 +140,29 @@ class Tuned:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What tuning takes on one training fold: paths of λ, in units of the lasso's, and settings of a network."""
+
+    paths: float = 0.0
+    settings: int = 0
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A way to fit, with its tuning inside: `tune(problem, options)` sees training rows only.
 
-    regularizer is "" for a baseline. formula is the objective that is minimised, with the loss as a mean over rows.
+    name : as it is printed.
+    family : "linear", "network" or "reference"; each family is led by its baseline.
+    regularizer : "" for a baseline.
+    formula : the objective that is minimised, with the loss as a mean over rows.
+    slug : its name on the command line.
+    worth : with a budget, candidates of smaller worth are scored first.
+    cost : `cost(options)`, for the estimate of the time.
+    makes_zeros, selects_inputs : whether weights, whether whole inputs, become exactly zero.
+    takes_bounds : whether it keeps bounds of coefficients.
+    needs_groups : whether it differs from others only where an input is several columns.
+    drops_units : whether it is trained with dropout.
+    bears : the stress that its regularizer is known for bearing, "noise" or "missing".
     """
 
     name: str
@@ -148,71 +170,13 @@ class Candidate:
     regularizer: str
     formula: str
     tune: Callable[[Problem, Options], Tuned]
-
-
-def candidates(options: Options, has_groups: bool = True) -> list[Candidate]:
-    """Linear models, networks (when asked for) and the outside reference, each family led by its baseline.
-
-    The group lasso is left out where every input is one column, because it is the lasso there; with bounds on coefficients
-    every model that cannot keep them is.
-    """
-    found = [each for each in _linear() if has_groups or each.name != METHODS["group-lasso"]]
-    if options.bounds:
-        found = [each for each in found if each.name not in (METHODS["group-lasso"], METHODS["mcp"])]
-    if not options.bounds and options.network is not None:
-        found += _networks()
-    found = [each for each in [*found, _trees()] if _wanted(each, options)]
-    if not any(each.family in ("linear", "network") and each.regularizer for each in found):
-        raise InputError(
-            f"Nothing is left to compare: at least one regularized method is needed, of {', '.join(METHODS)}."
-        )
-    return found
-
-
-def _wanted(candidate: Candidate, options: Options) -> bool:
-    """Whether it is asked for, or is the baseline of one that is."""
-    methods = [method for method, name in METHODS.items() if name == candidate.name]
-    if any(map(options.wants, methods)):
-        return True
-    if candidate.regularizer or candidate.family == "reference":
-        return False
-    return any(method.startswith("network") == (candidate.family == "network") for method in _regularized(options))
-
-
-def _regularized(options: Options) -> list[str]:
-    return [method for method in options.methods or METHODS if method != "trees"]
-
-
-def _linear() -> list[Candidate]:
-    from . import linear as linear
-
-    elastic_net = "mean loss + λ (ρ Σ |w| + (1 − ρ)/2 Σ w²)"
-    concave = "mean loss + Σ p(|w|), p(x) = λx − x²/(2γ) up to γλ, constant beyond, γ = 3 (12 for classes)"
-    return [
-        Candidate("no penalty", "linear", "", "mean loss", linear.tune_unpenalised),
-        Candidate("ridge", "linear", "L2", "mean loss + λ Σ w²", linear.tune_ridge),
-        Candidate("lasso", "linear", "L1", "mean loss + λ Σ |w|", linear.tune_lasso),
-        Candidate("elastic net", "linear", "L1 + L2", elastic_net, linear.tune_elastic_net),
-        Candidate(
-            "group lasso", "linear", "group L1", "mean loss + λ Σ √size ‖w of an input‖", linear.tune_group_lasso
-        ),
-        Candidate("MCP", "linear", "MCP", concave, linear.tune_mcp),
-    ]
-
-
-def _networks() -> list[Candidate]:
-    from . import network as network
-
-    noise = "mean over dropout draws of the mean loss; a unit is kept with probability keep and divided by it"
-    return [
-        Candidate("network", "network", "", "mean loss", network.tune_plain),
-        Candidate("network + L2", "network", "L2", "mean loss + λ Σ w²", network.tune_l2),
-        Candidate("network + dropout", "network", "dropout", noise, network.tune_dropout),
-        Candidate("network + L1 + dropout", "network", "L1 + dropout", f"{noise}; + λ Σ |w|", network.tune_l1_dropout),
-    ]
-
-
-def _trees() -> Candidate:
-    from .trees import tune_trees
-
-    return Candidate("boosted trees", "reference", "", "", tune_trees)
+    slug: str = ""
+    _: KW_ONLY
+    worth: int = 100
+    cost: Callable[[Options], Cost] = lambda options: Cost()
+    makes_zeros: bool = False
+    selects_inputs: bool = False
+    takes_bounds: bool = False
+    needs_groups: bool = False
+    drops_units: bool = False
+    bears: str = ""

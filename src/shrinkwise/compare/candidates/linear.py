@@ -17,7 +17,7 @@ from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import LinearPredictor
 from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
 
-from .base import Curve, Fit, Problem, Tuned
+from .base import Candidate, Cost, Curve, Fit, Problem, Tuned
 from .choice import choose_strength
 
 # Where classes can be separated, the logistic loss has no minimum, and where they nearly can, none that is reached. This
@@ -200,3 +200,81 @@ def _root(mean, se):
     """The root of mean squared errors, and its standard error by the delta method."""
     root = np.sqrt(mean)
     return root, np.divide(se, 2 * root, out=np.zeros_like(root), where=root > 0)
+
+
+# What one λ of a candidate costs, in those of the lasso, is measured on ten tables (benchmarks/tables/evidence_tables.py),
+# good to a factor of two.
+NONE = Candidate(
+    "no penalty",
+    "linear",
+    "",
+    "mean loss",
+    tune_unpenalised,
+    "none",
+    worth=1,
+    cost=lambda options: Cost(paths=0.3),
+    takes_bounds=True,
+)
+RIDGE = Candidate(
+    "ridge",
+    "linear",
+    "L2",
+    "mean loss + λ Σ w²",
+    tune_ridge,
+    "ridge",
+    worth=2,
+    cost=lambda options: Cost(paths=1.0),
+    takes_bounds=True,
+)
+LASSO = Candidate(
+    "lasso",
+    "linear",
+    "L1",
+    "mean loss + λ Σ |w|",
+    tune_lasso,
+    "lasso",
+    worth=3,
+    cost=lambda options: Cost(paths=1.0),
+    makes_zeros=True,
+    selects_inputs=True,
+    takes_bounds=True,
+    bears="noise",
+)
+ELASTIC_NET = Candidate(
+    "elastic net",
+    "linear",
+    "L1 + L2",
+    "mean loss + λ (ρ Σ |w| + (1 − ρ)/2 Σ w²)",
+    tune_elastic_net,
+    "elastic-net",
+    worth=5,
+    cost=lambda options: Cost(paths=1.1 * len(options.l1_ratios)),
+    makes_zeros=True,
+    selects_inputs=True,
+    takes_bounds=True,
+)
+GROUP_LASSO = Candidate(
+    "group lasso",
+    "linear",
+    "group L1",
+    "mean loss + λ Σ √size ‖w of an input‖",
+    tune_group_lasso,
+    "group-lasso",
+    worth=6,
+    cost=lambda options: Cost(paths=8.0),
+    makes_zeros=True,
+    selects_inputs=True,
+    needs_groups=True,
+)
+CONCAVE = Candidate(
+    "MCP",
+    "linear",
+    "MCP",
+    "mean loss + Σ p(|w|), p(x) = λx − x²/(2γ) up to γλ, constant beyond, γ = 3 (12 for classes)",
+    tune_mcp,
+    "mcp",
+    worth=7,
+    cost=lambda options: Cost(paths=5.0),
+    makes_zeros=True,
+    selects_inputs=True,
+)

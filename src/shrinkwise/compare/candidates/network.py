@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import NetworkOptions, Options
-from shrinkwise.compare.scoring.metrics import held_out_score
 from shrinkwise.selection import mean_and_se
 
-from .base import Fit, Problem, Tuned
+from .base import Candidate, Cost, Fit, Problem, Tuned
 from .choice import choose_strength
-from .stacked_networks import Setting, train_networks
+from .setting import Setting
 
 
 def tune_plain(problem: Problem, options: Options) -> Tuned:
@@ -54,6 +54,8 @@ def _tune(grids: list[list[Setting]], problem: Problem, options: Options) -> Tun
 
 def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
     """Mean held-out score per setting and its standard error; the networks of the folds are trained side by side."""
+    from .stacked_networks import train_networks  # loads torch
+
     splits = problem.folds(options.inner_folds)
     parts = [problem.take(train) for train, _ in splits]
     scores = np.empty((len(splits), len(grid)))
@@ -67,6 +69,8 @@ def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
 
 def _fit(problem: Problem, setting: Setting, options: Options) -> Fit:
     """Networks from several random starts; the first is the fit, the others say how much the start matters."""
+    from .stacked_networks import train_networks  # loads torch
+
     network = _network(options)
     first, *others = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
     return Fit(first, setting.named(), others=tuple(others))
@@ -75,3 +79,42 @@ def _fit(problem: Problem, setting: Setting, options: Options) -> Fit:
 def _network(options: Options) -> NetworkOptions:
     """The network's options; where networks are left out nobody asks."""
     return options.network or NetworkOptions()
+
+
+_NOISE = "mean over dropout draws of the mean loss; a unit is kept with probability keep and divided by it"
+
+PLAIN = Candidate("network", "network", "", "mean loss", tune_plain, "network", worth=8)
+L2 = Candidate(
+    "network + L2",
+    "network",
+    "L2",
+    "mean loss + λ Σ w²",
+    tune_l2,
+    "network-l2",
+    worth=10,
+    cost=lambda options: Cost(settings=len(_network(options).lambdas)),
+)
+DROPOUT = Candidate(
+    "network + dropout",
+    "network",
+    "dropout",
+    _NOISE,
+    tune_dropout,
+    "network-dropout",
+    worth=9,
+    cost=lambda options: Cost(settings=2 * len(_network(options).keeps)),
+    drops_units=True,
+    bears="missing",
+)
+L1_DROPOUT = Candidate(
+    "network + L1 + dropout",
+    "network",
+    "L1 + dropout",
+    f"{_NOISE}; + λ Σ |w|",
+    tune_l1_dropout,
+    "network-l1-dropout",
+    worth=11,
+    cost=lambda options: Cost(settings=len(_network(options).l1_lambdas) * len(_network(options).l1_keeps)),
+    makes_zeros=True,
+    drops_units=True,
+)

@@ -20,23 +20,7 @@ from shrinkwise.networks.attaching.api import attach
 from shrinkwise.penalties import L1, L2
 
 from .base import Problem
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How a network is regularized: L2 or L1 (norm) of strength lam on its weights, dropout that keeps units with keep."""
-
-    lam: float = 0.0
-    keep: float = 1.0
-    drops_inputs: bool = False
-    norm: str = "L2"
-
-    def named(self) -> dict:
-        """The setting as it is said to the user."""
-        said: dict = {"λ": self.lam} if self.lam else {}
-        if self.keep < 1:
-            said |= {"keep": self.keep, "of": "inputs too" if self.drops_inputs else "hidden units"}
-        return said
+from .setting import Setting
 
 
 class StackedLinear(nn.Module):

@@ -9,7 +9,7 @@ import numpy as np
 
 from shrinkwise.compare.options import Options
 
-from .base import Fit, Problem, Tuned
+from .base import Candidate, Fit, Problem, Tuned
 
 # From so many values of X on the rows on which the trees see when to stop are a view: scikit-learn would copy the others.
 _MANY_VALUES = 10_000_000
@@ -39,3 +39,6 @@ def tune_trees(problem: Problem, options: Options) -> Tuned:
     held_weights, weights = (None, None) if weights is None else (weights[held], weights[known])
     model.fit(X[known], y[known], weights, X_val=X[held], y_val=y[held], sample_weight_val=held_weights)
     return Tuned(Fit(_Trees(model)))
+
+
+TREES = Candidate("boosted trees", "reference", "", "", tune_trees, "trees", worth=4)

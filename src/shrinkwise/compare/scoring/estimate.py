@@ -8,7 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from shrinkwise.compare.candidates.base import Problem, candidates
+from shrinkwise.compare.candidates.base import Candidate, Problem
+from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
+from shrinkwise.compare.candidates.registry import candidates
+from shrinkwise.compare.candidates.setting import Setting
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.tables import TablePlan
 
@@ -16,9 +19,7 @@ from .nested import n_cores, split_table, tune
 
 _TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 15, 40
 
-# What one λ of a candidate costs, in those of the lasso, and how that grows with the rows; measured on ten tables
-# (benchmarks/tables/evidence_tables.py), good to a factor of two.
-_DEARER = {"no penalty": 0.3, "ridge": 1.0, "lasso": 1.0, "elastic net": 1.1, "group lasso": 8.0, "MCP": 5.0}
+# How the cost of one λ grows with the rows, good to a factor of two.
 _GROWTH = 0.8
 # A half-sample's λ is reached over a few stronger ones; the kept model and the path shown are fitted on all rows.
 _PATH_TO_ONE, _REFIT = 5, 0.4
@@ -33,48 +34,40 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     rows = np.random.default_rng(0).permutation(len(problem.y))[:_TASTED_ROWS]
     few = problem.take(np.sort(rows)) if len(rows) < len(problem.y) else problem
     scale = (len(problem.y) / len(few.y)) ** _GROWTH
-    names = {c.name for c in contestants}
-    paths = sum(
-        _DEARER.get(name, 0.0) * (len(options.l1_ratios) if name == "elastic net" else 1)
-        for name in names & set(_DEARER)
-    )
+    costs = [candidate.cost(options) for candidate in contestants]
     one_lambda = _one_lambda(few, options) * scale
-    seconds = paths * one_lambda * options.n_lambdas * (options.inner_folds + 1)
-    if "boosted trees" in names:
-        seconds += _trees(few, options) * scale
+    seconds = sum(cost.paths for cost in costs) * one_lambda * options.n_lambdas * (options.inner_folds + 1)
+    seconds += sum(_tasted(each, few, options) for each in contestants if each.family == "reference") * scale
     if options.network is not None:
-        seconds += _one_step(few, options.network) * _steps(names, options, options.network, len(problem.y))
+        settings = [cost.settings for cost in costs if cost.settings]
+        seconds += _one_step(few, options.network) * _steps(settings, options, options.network, len(problem.y))
     jobs = 1 if splits.large else options.n_jobs or n_cores()
-    by_group = _DEARER["group lasso"] if problem.columns.has_groups else 1.0
+    by_group = GROUP_LASSO.cost(options).paths if problem.columns.has_groups else 1.0
     halves = 2 * options.stability_pairs * _PATH_TO_ONE * one_lambda / 2 * by_group
     return seconds * (len(splits) / jobs + _REFIT) + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 
 
 def _one_lambda(problem: Problem, options: Options) -> float:
-    from shrinkwise.compare.candidates.linear import tune_lasso
-
     few = replace(options, n_lambdas=_TASTED_LAMBDAS, inner_folds=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tune_lasso(problem, replace(few, n_lambdas=1))  # loads code
+        LASSO.tune(problem, replace(few, n_lambdas=1))  # loads code
         start = time.perf_counter()
-        tune_lasso(problem, few)
+        LASSO.tune(problem, few)
     return (time.perf_counter() - start) / (3 * _TASTED_LAMBDAS)
 
 
-def _trees(problem: Problem, options: Options) -> float:
-    from shrinkwise.compare.candidates.base import Candidate
-    from shrinkwise.compare.candidates.trees import tune_trees
-
-    tune_trees(problem, options)  # loads code
+def _tasted(candidate: Candidate, problem: Problem, options: Options) -> float:
+    """Seconds of the whole tuning of a candidate on few rows."""
+    candidate.tune(problem, options)  # loads code
     start = time.perf_counter()
-    tune(Candidate("boosted trees", "reference", "", "", tune_trees), problem, options)
+    tune(candidate, problem, options)
     return time.perf_counter() - start
 
 
 def _one_step(problem: Problem, network: NetworkOptions) -> float:
     """Seconds of a step of one network, the start of the training taken off."""
-    from shrinkwise.compare.candidates.stacked_networks import Setting, train_networks
+    from shrinkwise.compare.candidates.stacked_networks import train_networks
 
     seconds = []
     for steps in (1, 2, 2 + _TASTED_STEPS):  # the very first step loads code
@@ -84,13 +77,7 @@ def _one_step(problem: Problem, network: NetworkOptions) -> float:
     return max(seconds[2] - seconds[1], 0.0) / (3 * _TASTED_STEPS)
 
 
-def _steps(names: set[str], options: Options, network: NetworkOptions, n_rows: int) -> float:
-    """Steps of single networks on one outer fold."""
-    settings = {
-        "network + L2": len(network.lambdas),
-        "network + dropout": 2 * len(network.keeps),
-        "network + L1 + dropout": len(network.l1_lambdas) * len(network.l1_keeps),
-    }
-    tuned = [count for name, count in settings.items() if name in names]
-    trainings = options.inner_folds * sum(tuned) + network.seeds * (2 * len(tuned) + 1)
+def _steps(settings: list[int], options: Options, network: NetworkOptions, n_rows: int) -> float:
+    """Steps of single networks on one outer fold; `settings` counts those of every network that is tuned."""
+    trainings = options.inner_folds * sum(settings) + network.seeds * (2 * len(settings) + 1)
     return trainings * network.steps_on(n_rows)

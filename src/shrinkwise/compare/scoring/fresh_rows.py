@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shrinkwise.compare.metrics import REGRESSION, balanced_accuracy, held_out_score, row_losses
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.tables import InputError, TablePlan, as_frame, known_rows
-
-from .metrics import REGRESSION, balanced_accuracy, held_out_score, row_losses
 
 
 @dataclass(frozen=True)

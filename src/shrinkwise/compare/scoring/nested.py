@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from shrinkwise.compare.candidates.base import Candidate, Features, Fit, Problem, Tuned
+from shrinkwise.compare.metrics import accuracy, balanced_accuracy, guess, held_out_score
 from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import Usage, WeightedPredictor, usage
 from shrinkwise.selection import Rows, folds
 from shrinkwise.tables import Encoder, InputError, TablePlan
 
 from .clock import Clock, TimeUp, time_limit
-from .metrics import accuracy, balanced_accuracy, guess, held_out_score
 from .stress import Stress
 
 Progress = Callable[[int, int, str], None]
@@ -24,11 +24,6 @@ Progress = Callable[[int, int, str], None]
 # All folds are encoded at once, for all processes, up to this many bytes; above, one after the other in one process.
 _LARGE = 1 << 27
 
-# With a budget the candidates that tell most come first.
-_WORTH = (
-    *("no penalty", "ridge", "lasso", "boosted trees", "elastic net", "group lasso", "MCP"),
-    *("network", "network + dropout", "network + L2", "network + L1 + dropout"),
-)
 _STARTING = 6.0  # seconds left under which other processes are not worth their start
 _FOR_COMPARING = 0.6  # the share of a budget; the rest is for the kept model, its path and the report
 
@@ -275,7 +270,7 @@ def run_nested(
 def _in_order(contestants: list[Candidate], options: Options) -> list[Candidate]:
     """The longest first, so that all processes end together; with a budget those first that tell most."""
     if options.budget is not None:
-        return sorted(contestants, key=lambda c: _WORTH.index(c.name) if c.name in _WORTH else len(_WORTH))
+        return sorted(contestants, key=lambda candidate: candidate.worth)
     return sorted(contestants, key=lambda c: ["network", "linear", "reference"].index(c.family))
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.models.predictors import Predictor
 from shrinkwise.tables import Encoder
-
-from .metrics import held_out_score
 
 NOISES = (0.0, 0.25, 0.5, 1.0, 2.0)
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
+from shrinkwise.compare.candidates.registry import CANDIDATES
+from shrinkwise.compare.metrics import score_name
 from shrinkwise.compare.result import Comparison, Row
-from shrinkwise.compare.scoring.metrics import score_name
 from shrinkwise.compare.scoring.stress import NOISES, SHARES
 from shrinkwise.models.formula import written_notes, written_out
 
@@ -60,15 +62,21 @@ def _stress(comparison: Comparison, row: Row, kind: str) -> np.ndarray:
 
 
 _CLAIMS = (
-    ("L1", "noise", "lasso", ("no penalty", "ridge"), "noise of one standard deviation on every number"),
-    ("Dropout", "missing", "network + dropout", ("network", "network + L2"), "half of all values missing"),
+    ("L1", "noise", "noise of one standard deviation on every number"),
+    ("Dropout", "missing", "half of all values missing"),
 )
 
 
-def _claim(
-    comparison: Comparison, what: str, kind: str, candidate: str, rivals: tuple[str, ...], when: str
-) -> dict[str, str]:
+def _bearers(kind: str) -> tuple[str, list[str]]:
+    """(the candidate whose regularizer is known for bearing this stress, its rivals: those of its family without zeros)."""
+    bearer = next(each for each in CANDIDATES if each.bears == kind)
+    family = [each for each in CANDIDATES if each.family == bearer.family and each is not bearer]
+    return bearer.name, [each.name for each in family if not each.makes_zeros]
+
+
+def _claim(comparison: Comparison, what: str, kind: str, when: str) -> dict[str, str]:
     """Whether a candidate loses less than its rivals under stress, fold by fold."""
+    candidate, rivals = _bearers(kind)
     rows = {row.candidate.name: row for row in comparison.rows}
     claim = f"“{what} is robust to {'noise' if kind == 'noise' else 'missing information'}”"
     present = [name for name in rivals if name in rows]
@@ -122,7 +130,7 @@ def halves_page(comparison: Comparison) -> dict | None:
     order = np.argsort(-halves.frequencies, kind="stable")
     return {
         "lam": halves.lam,
-        "by": "group lasso" if halves.by_group else "lasso",
+        "by": (GROUP_LASSO if halves.by_group else LASSO).name,
         "n_halves": len(halves.selected),
         "threshold": halves.threshold,
         "inputs": [

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import numpy as np
 
 from shrinkwise.compare.candidates.base import Curve
+from shrinkwise.compare.metrics import REGRESSION, score_name
 from shrinkwise.compare.result import Comparison, Row, Scored
-from shrinkwise.compare.scoring.metrics import REGRESSION, score_name
 from shrinkwise.models.coefficients import coefficients
 from shrinkwise.tables import TablePlan
 
@@ -180,7 +180,7 @@ def _path(comparison: Comparison, curve: Curve) -> dict:
 def _network(comparison: Comparison) -> dict | None:
     """One draw of dropout over the network of the dropout candidate, at the keep that was chosen for it."""
     network = comparison.options.network
-    row = next((row for row in comparison.rows if row.candidate.name == "network + dropout"), None)
+    row = next((row for row in comparison.rows if row.candidate.drops_units), None)
     if network is None or row is None:
         return None
     settings = comparison.fit.settings if row is comparison.chosen else row.at(comparison.choice).settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.options import NO_TORCH
 from shrinkwise.compare.result import Comparison, Row
 from shrinkwise.selection import holm
@@ -271,7 +272,7 @@ def _stable(comparison: Comparison) -> str:
     if (stable := comparison.stable) is None:
         return ""
     names = [comparison.plan.kept[i].name for i in stable.stable]
-    by = "group lasso" if stable.by_group else "lasso"
+    by = (GROUP_LASSO if stable.by_group else LASSO).name
     listed = ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     found = f"selects {listed} in {stable.threshold:.0%} or more of them" if names else "selects no input reliably"
     return (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shrinkwise.compare.candidates.base import Candidate
+from shrinkwise.compare.metrics import score_name
 from shrinkwise.compare.result import Comparison
-from shrinkwise.compare.scoring.metrics import score_name
 
 Interval = tuple[float, float, float]
 

@@ -1,31 +1,20 @@
-"""scikit-learn's LassoCV, ElasticNetCV and RidgeCV."""
+"""scikit-learn's LassoCV and ElasticNetCV."""
 
 from __future__ import annotations
 
 import numbers
 
 import numpy as np
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
+from sklearn.utils import check_scalar
 
-from shrinkwise import penalties
-from shrinkwise.linear.estimators.cross_validation import (
-    Rows,
-    Task,
-    chosen,
-    cross_validated_losses,
-    fold_curve,
-    fold_path,
-    present_folds,
-    present_groups,
-)
-from shrinkwise.linear.paths.grid import lambda_grid
+from shrinkwise.linear.estimators.curve import chosen
+from shrinkwise.linear.estimators.folds import FoldTask, cross_validated_losses
+from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
+from shrinkwise.linear.paths.grid import lambda_max
 from shrinkwise.linear.problem.checks import check_settings, checked_grid, finite_numbers, loss_of
-from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.linear.solvers.squares.ridge import ridge_of
-from shrinkwise.selection import one_standard_error
 
-from .regressors import ElasticNet, LeastSquares, elastic_net
+from .regressors import ElasticNet, elastic_net
 
 
 class ElasticNetCV(ElasticNet):
@@ -89,33 +78,51 @@ class ElasticNetCV(ElasticNet):
         self.selection = selection
         self.select = select
 
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y, sample_weight=None, *, groups=None):  # type: ignore[override]
         """Choose α (and l1_ratio) and fit on all rows; `groups` goes to the splitter."""
-        groups, cv = present_groups(groups, sample_weight), present_folds(self.cv, sample_weight)
+        groups = present_groups(groups, sample_weight, y)
+        cv = present_folds(self.cv, sample_weight)
         X, y, sample_weight, _ = self._checked(X, y, sample_weight)
-        rows = Rows(X, y, sample_weight)
+        rows = Samples(X, y, sample_weight)
         folds = list(check_cv(cv).split(X, y, groups))
         ratios = np.atleast_1d(finite_numbers(self.l1_ratio, "l1_ratio"))
         runs = [self._run(rows, folds, float(ratio)) for ratio in ratios]
-        picks = [chosen(*fold_curve(losses), self.select) for _, losses in runs]
-        best = int(np.argmin([fold_curve(losses)[0].min() for _, losses in runs]))
+        picks = [chosen(losses, folds, self.select) for _, losses in runs]
+        best = int(np.argmin([losses.mean(1).min() for _, losses in runs]))
         self.l1_ratio_, self.alpha_ = float(ratios[best]), float(runs[best][0][picks[best]])
-        alphas, self.mse_path_ = (np.squeeze(np.array(part)) for part in zip(*runs, strict=True))
-        self.alphas_ = alphas if isinstance(self.alphas, numbers.Integral) or alphas.ndim < 2 else alphas[0]
+        grids, losses = (np.array(part) for part in zip(*runs, strict=True))
+        self.alphas_ = grids if isinstance(self.alphas, numbers.Integral) and len(ratios) > 1 else grids[0]
+        self.mse_path_ = np.squeeze(losses)
         penalty = elastic_net(self.alpha_, self.l1_ratio_, self.positive)
         self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
         return self
 
-    def _run(self, rows: Rows, folds, ratio: float):
+    def _run(self, rows: Samples, folds, ratio: float):
         """(the grid, held-out squared errors (L, folds))."""
         penalty = elastic_net(1.0, ratio, self.positive)
         check_settings(penalty, self.tol, self.max_iter)
-        if isinstance(self.alphas, numbers.Integral):
-            alphas = lambda_grid(rows.problem("squared", self.fit_intercept), penalty, int(self.alphas), self.eps)
-        else:
-            alphas = checked_grid(np.sort(finite_numbers(self.alphas, "alphas"))[::-1])
-        task = Task(penalty, loss_of("squared"), self.fit_intercept, self.tol, self.max_iter)
+        alphas = self._grid(rows, penalty, ratio)
+        task = FoldTask(penalty, loss_of("squared"), self.fit_intercept, self.tol, self.max_iter)
         return alphas, cross_validated_losses(rows, folds, task, alphas, self.n_jobs, bool(self.verbose))
+
+    def _grid(self, rows: Samples, penalty, ratio: float) -> np.ndarray:
+        """The α (L,), decreasing; a grid of equal values where the target or the columns leave nothing to explain."""
+        if not isinstance(self.alphas, numbers.Integral):
+            for i, alpha in enumerate(self.alphas):
+                check_scalar(alpha, f"alphas[{i}]", numbers.Real, min_val=0.0)
+            return checked_grid(np.sort(finite_numbers(self.alphas, "alphas"))[::-1])
+        if ratio == 0:
+            raise ValueError(
+                "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid by providing your "
+                "estimator with the appropriate `alphas=` argument."
+            )
+        check_scalar(self.eps, "eps", numbers.Real, min_val=0.0, include_boundaries="neither")
+        problem = rows.problem("squared", self.fit_intercept)
+        top, least = lambda_max(problem, penalty), np.finfo(float).resolution
+        if not top > least:
+            return np.full(int(self.alphas), least)
+        size = int(self.alphas)
+        return top * float(self.eps) ** (np.arange(size) / max(size - 1, 1))
 
 
 class LassoCV(ElasticNetCV):
@@ -159,165 +166,3 @@ class LassoCV(ElasticNetCV):
             selection=selection,
             select=select,
         )
-
-
-class _Predicted(LeastSquares):
-    """Predictions in the place of a model, for scorers that want one."""
-
-    def __init__(self, values=None):
-        self.values = values
-
-    def fit(self, X, y):
-        """Nothing to learn."""
-        return self
-
-    def predict(self, X):
-        """The values."""
-        return self.values
-
-
-class RidgeCV(LeastSquares):
-    """scikit-learn's RidgeCV: ‖y − Xw − b‖² + α ‖w‖² with α chosen by exact leave-one-out, or by folds.
-
-    All α come from one decomposition, of X'X or XX'; of X where those would lose digits.
-
-    Parameters
-    ----------
-    alphas : (L,) > 0
-    fit_intercept : bool
-    scoring : scorer name or callable, optional
-        By default the mean squared leave-one-out error (with `cv`: R², as scikit-learn's).
-    cv : int, splitter or None
-        None is leave-one-out.
-    gcv_mode
-        Accepted and without effect.
-    store_cv_results : bool
-        Keep the squared leave-one-out errors (with `scoring` the predictions), (n, L) or (n, K, L), in `cv_results_`.
-    alpha_per_target : bool
-        An α for each of several targets (leave-one-out only).
-    select : "best" or "1se"
-        "1se": the strongest α whose squared error is within one standard error (over rows) of the best (leave-one-out only).
-
-    Attributes
-    ----------
-    alpha_ : float or (K,);  best_score_;  coef_, intercept_, duality_gap_, kkt_violation_, status_ as for `Ridge`.
-    """
-
-    tol, positive = 1e-4, False
-
-    def __init__(
-        self,
-        alphas=(0.1, 1.0, 10.0),
-        *,
-        fit_intercept=True,
-        scoring=None,
-        cv=None,
-        gcv_mode=None,
-        store_cv_results=False,
-        alpha_per_target=False,
-        select="best",
-    ):
-        self.alphas = alphas
-        self.fit_intercept = fit_intercept
-        self.scoring = scoring
-        self.cv = cv
-        self.gcv_mode = gcv_mode
-        self.store_cv_results = store_cv_results
-        self.alpha_per_target = alpha_per_target
-        self.select = select
-
-    def fit(self, X, y, sample_weight=None, groups=None):
-        """Choose α and fit on all rows; `groups` goes to the splitter."""
-        groups, cv = present_groups(groups, sample_weight), present_folds(self.cv, sample_weight)
-        X, y, sample_weight, total = self._checked(X, y, sample_weight)
-        alphas = np.atleast_1d(finite_numbers(self.alphas, "alphas")).astype(float)
-        if alphas.ndim != 1 or not len(alphas) or not (alphas > 0).all():
-            raise ValueError("expected alphas as numbers > 0; for α = 0 fit Ridge(alpha=0)")
-        problem = Problem(X, y, "squared", sample_weight, self.fit_intercept)
-        lambdas = alphas / (2.0 * total)
-        ridge = ridge_of(problem, penalties.L2(1.0), lambdas)
-        if ridge is None:
-            raise ValueError(
-                f"X of shape {X.shape} is too large for a decomposition: use PenalizedRegressorCV(L2(1.0))"
-            )
-        if self.cv is None:
-            scores = self._loo_scores(ridge, lambdas, y, sample_weight)  # (L,) or (L, K)
-        else:
-            scores = self._fold_scores(Rows(X, y, sample_weight), alphas, total, check_cv(cv).split(X, y, groups))
-        index = np.argmax(scores, axis=0) if self.select == "best" else self._within_one_se(ridge, lambdas, alphas)
-        self.best_score_ = np.take_along_axis(scores, np.expand_dims(index, 0), 0)[0]
-        self.alpha_ = float(alphas[index]) if np.ndim(index) == 0 else alphas[index]
-        self._keep_solutions(ridge, lambdas, index, y)
-        return self
-
-    def _loo_scores(self, ridge, lambdas, y, sample_weight):
-        errors = np.moveaxis(ridge.loo_residuals(lambdas), 1, -1)  # (n, K, L), times the root of the weights
-        if self.scoring is None:
-            # scikit-learn's squared errors carry the sample weights as given, ours those of mean 1.
-            values = errors**2 * (1.0 if sample_weight is None else sample_weight.mean())
-            self._store(values, y)
-            mean = -values.mean(0).T  # (L, K)
-            return mean if self._per_target(y) else mean.mean(1)
-        rows = ridge.problem
-        predictions = rows.y.reshape(rows.n, -1)[:, :, None] - errors / np.sqrt(rows.s)[:, None, None]
-        self._store(predictions, y)
-        scorer = check_scoring(_Predicted(), scoring=self.scoring)
-        extra = {} if sample_weight is None else {"sample_weight": sample_weight}
-        if self._per_target(y):
-            columns = range(y.shape[1])
-            found = [
-                [scorer(_Predicted(v[:, k]), v, y[:, k], **extra) for k in columns] for v in _by_alpha(predictions)
-            ]
-            return np.array(found)
-        return np.array([scorer(_Predicted(v.reshape(y.shape)), v, y, **extra) for v in _by_alpha(predictions)])
-
-    def _per_target(self, y) -> bool:
-        return self.alpha_per_target and y.ndim == 2
-
-    def _store(self, values, y):
-        if self.store_cv_results:
-            self.cv_results_ = values if y.ndim == 2 else values[:, 0]
-
-    def _within_one_se(self, ridge, lambdas, alphas) -> int:
-        if self.select != "1se" or self.cv is not None or self.scoring is not None or self.alpha_per_target:
-            raise ValueError('expected select="best", or select="1se" with leave-one-out squared errors and one α')
-        errors = np.mean(ridge.loo_residuals(lambdas) ** 2, axis=2)
-        order = np.argsort(-alphas)
-        mean, se = errors.mean(0), errors.std(0, ddof=1) / np.sqrt(len(errors))
-        return int(order[one_standard_error(mean[order], se[order])[1]])
-
-    def _fold_scores(self, rows: Rows, alphas, total: float, folds):
-        """Mean score over folds at every α, (L,)."""
-        if self.alpha_per_target or self.store_cv_results:
-            raise ValueError("alpha_per_target and store_cv_results are for leave-one-out: leave cv=None")
-        scorer, found = check_scoring(_Predicted(), scoring=self.scoring), []
-        order = np.argsort(-alphas)
-        task = Task(penalties.L2(1.0), loss_of("squared"), self.fit_intercept, self.tol, 10_000)
-        mean_weight = total / len(rows.y)
-        for train, test in folds:
-            # Weights as given keep their scale: a training part has a smaller sum, and so a larger λ = α / (2 Σ s).
-            weight = None if rows.weight is None else rows.weight[train]
-            sum_train = len(train) * mean_weight if weight is None else float(weight.sum())
-            fitted = fold_path(rows, train, task, alphas[order] / (2.0 * sum_train))
-            predictions, y_test = fitted.predict(rows.X[test]), rows.y[test]
-            found.append([scorer(_Predicted(v), rows.X[test], y_test) for v in predictions])
-        scores = np.empty(len(alphas))
-        scores[order] = np.mean(found, axis=0)
-        return scores
-
-    def _keep_solutions(self, ridge, lambdas, index, y):
-        chosen = np.atleast_1d(index)  # one λ, or one for each target
-        fits = [fit for stack in ridge.solutions(lambdas[chosen], self.tol) for fit in stack.each()]
-        if np.ndim(index):
-            self._keep([fit.w[k] for k, fit in enumerate(fits)], [fit.b[k] for k, fit in enumerate(fits)], False)
-        elif y.ndim == 1:
-            self._keep([fits[0].w], [float(fits[0].b)], True)
-        else:
-            self._keep(fits[0].w, fits[0].b, False)
-        self.duality_gap_ = max(fit.certificate.gap for fit in fits)
-        self.kkt_violation_ = max(fit.certificate.kkt for fit in fits)
-        self.status_ = f"solved: relative gap {self.duality_gap_:.1e}"
-
-
-def _by_alpha(predictions):
-    return np.moveaxis(predictions, -1, 0)

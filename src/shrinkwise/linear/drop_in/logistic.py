@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import numbers
 import warnings
+from inspect import signature
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, make_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_is_fitted
 
-from shrinkwise.linear.estimators.cross_validation import (
-    Rows,
-    Task,
-    chosen,
-    fold_curve,
-    fold_path,
-    present_folds,
-    present_groups,
-)
+from shrinkwise.linear.estimators.curve import check_select, chosen
+from shrinkwise.linear.estimators.folds import FoldTask, check_classes, fold_path
 from shrinkwise.linear.estimators.penalized import LinearClassifier, separates
+from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
@@ -37,14 +34,15 @@ class SparseLogisticRegression(LinearClassifier):
     Parameters
     ----------
     C : float > 0
-        Inverse strength of the penalty.
+        Inverse strength of the penalty; ∞ is no penalty.
     l1_ratio : float in [0, 1]
         ρ; 1 is the lasso.
     fit_intercept : bool
     class_weight : "balanced", dict or None
         Multiplies the sample weights.
     tol : float
-        Relative duality gap to reach.
+        The relative duality gap to reach is tol², but not below 1e-12: a gap is of the order of the squared gradient, which is
+        what scikit-learn compares with `tol`.
     max_iter : int
         Most Newton steps.
     dual, intercept_scaling, random_state, solver, verbose, warm_start, n_jobs
@@ -86,18 +84,39 @@ class SparseLogisticRegression(LinearClassifier):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
 
+    _dtype = np.dtype(float)
+
     def fit(self, X, y, sample_weight=None):
         """Fit on X (n, p) and class labels y (n,)."""
         X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
+        self._dtype = X.dtype
         weight = class_weighted(self.class_weight, self.classes_[codes.astype(int)], sample_weight)
         penalty = elastic_net(lambda_of(self.C, weight), self.l1_ratio, False)
         check_settings(penalty, self.tol, self.max_iter)
         problem = Problem(X, codes, loss, weight, self.fit_intercept)
-        self._keep_named(problem, penalty, solve_one(problem, penalty, self.tol, self.max_iter))
+        self._keep_named(problem, penalty, solve_one(problem, penalty, gap_of(self.tol), self.max_iter))
+        return self
+
+    def sparsify(self):
+        """Store coef_ as a scipy.sparse CSR array; predictions stay the same."""
+        check_is_fitted(self)
+        self.coef_ = csr_array(self.coef_)
+        return self
+
+    def densify(self):
+        """Store coef_ as a NumPy array again."""
+        check_is_fitted(self)
+        self.coef_ = self.coef_.toarray() if hasattr(self.coef_, "toarray") else self.coef_
         return self
 
     def _keep_named(self, problem, penalty, fitted):
-        self._set_coef(fitted.coefficients[0], fitted.intercepts[0])
+        coef, intercept = fitted.coefficients[0], fitted.intercepts[0]
+        if (
+            len(self.classes_) > 2
+        ):  # the same number added to all classes changes nothing: they sum to 0, as in scikit-learn
+            intercept = intercept - intercept.mean()
+            coef = coef if penalty.lam > 0 else coef - coef.mean(0)
+        self._set_coef(coef.astype(self._dtype), np.asarray(intercept, dtype=self._dtype))
         self.lambda_, self.n_iter_ = float(penalty.lam), fitted.n_iter[:1]
         self.duality_gap_, self.kkt_violation_ = float(fitted.gaps[0]), float(fitted.kkt[0])
         self.status_ = fitted.status[0]
@@ -105,6 +124,11 @@ class SparseLogisticRegression(LinearClassifier):
             if separates(problem, fitted.coefficients[0], fitted.intercepts[0], False):
                 self.status_ += "; the classes are separable: a smaller C keeps the weights finite"
             warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=3)
+
+
+def gap_of(tol: float) -> float:
+    """The relative duality gap that stands for `tol` on a gradient: tol², not below 1e-12 unless tol itself is."""
+    return min(tol, max(tol * tol, 1e-12))
 
 
 def class_weighted(class_weight, labels, sample_weight):
@@ -120,9 +144,9 @@ def class_weighted(class_weight, labels, sample_weight):
 
 
 def lambda_of(C, weight) -> float:
-    """λ = 1/(C Σ s)."""
-    if isinstance(C, bool) or not np.isreal(C) or not 0 < float(C) < np.inf:
-        raise ValueError(f"expected C (the inverse of the penalty's strength) finite and > 0, got {C!r}")
+    """λ = 1/(C Σ s); 0 for C = ∞."""
+    if isinstance(C, bool) or not isinstance(C, numbers.Real) or not float(C) > 0:
+        raise ValueError(f"expected C (the inverse of the penalty's strength) > 0, got {C!r}")
     return 1.0 / (float(C) * float(np.sum(weight)))
 
 
@@ -133,7 +157,13 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
     ----------
     Cs : int or array
         Number of C between 1e-4 and 1e4, or their list.
-    l1_ratio, fit_intercept, class_weight, tol, max_iter : as for `SparseLogisticRegression`.
+    l1_ratio, l1_ratios : float, or a list of them to choose from
+        ρ; `l1_ratios`, scikit-learn's name, counts where it is given.
+    fit_intercept, class_weight, tol, max_iter : as for `SparseLogisticRegression`.
+    refit : bool
+        Fit the choice on all rows; False averages the coefficients and C of the folds, each at its own best score.
+    use_legacy_attributes
+        Only False: the attributes are numbers and arrays, not dicts of classes.
     cv : int, splitter or None
         None is 5 stratified folds in the order of the rows, as scikit-learn's.
     scoring : scorer name or callable, optional
@@ -143,7 +173,11 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
 
     Attributes
     ----------
-    Cs_ : (L,) increasing;  scores_ : (folds, L), larger is better;  C_;  coef_, intercept_ and the certificate.
+    Cs_ : (L,) increasing;  l1_ratios_ : (R,).
+    scores_ : (folds, L), or (folds, R, L) for a list of ratios; larger is better.
+    coefs_paths_ : (folds, L, K, p + 1), or (folds, R, L, K, p + 1), the intercept, if any, last; K = 1 for two
+        classes.  n_iter_ : like scores_.
+    C_, l1_ratio_ : the choice;  coef_, intercept_ and, with `refit`, the certificate.
     """
 
     def __init__(
@@ -164,7 +198,13 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         intercept_scaling=1.0,
         random_state=None,
         select="best",
+        l1_ratios=None,
+        refit=True,
+        use_legacy_attributes=False,
     ):
+        self.l1_ratios = l1_ratios
+        self.refit = refit
+        self.use_legacy_attributes = use_legacy_attributes
         self.Cs = Cs
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
@@ -181,36 +221,104 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         self.random_state = random_state
         self.select = select
 
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y, sample_weight=None, *, groups=None):
         """Choose C and fit on all rows; `groups` goes to the splitter."""
-        groups, cv = present_groups(groups, sample_weight), present_folds(self.cv, sample_weight)
+        if self.use_legacy_attributes:
+            raise ValueError("expected use_legacy_attributes=False: the attributes of dicts by class are not provided")
+        check_select(self.select)
+        groups = present_groups(groups, sample_weight, y)
+        cv = present_folds(self.cv, sample_weight)
         X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
+        self._dtype = X.dtype
         labels = self.classes_[codes.astype(int)]
-        rows = Rows(X, codes, class_weighted(self.class_weight, labels, sample_weight))
+        samples = Samples(X, codes, class_weighted(self.class_weight, labels, sample_weight))
         integer = isinstance(self.Cs, numbers.Integral)
-        self.Cs_ = np.logspace(-4, 4, self.Cs) if integer else np.sort(np.atleast_1d(finite_numbers(self.Cs, "Cs")))
-        task = Task(elastic_net(1.0, self.l1_ratio, False), loss_of(loss), self.fit_intercept, self.tol, self.max_iter)
-        check_settings(task.penalty, self.tol, self.max_iter)
-        folds = check_cv(cv, labels, classifier=True).split(X, labels, groups)
-        self.scores_ = np.array([self._scores(rows, labels, fold, task) for fold in folds])
-        mean, se = fold_curve(-self.scores_.T)
-        self.C_ = float(self.Cs_[chosen(mean, se, self.select)])
-        problem = rows.problem(loss, self.fit_intercept)
-        penalty = elastic_net(lambda_of(self.C_, rows.weight), self.l1_ratio, False)
-        self._keep_named(problem, penalty, solve_one(problem, penalty, self.tol, self.max_iter))
+        self.Cs_ = np.logspace(-4, 4, self.Cs) if integer else np.sort(np.atleast_1d(np.asarray(self.Cs, dtype=float)))
+        given = self.l1_ratio if self.l1_ratios is None else self.l1_ratios
+        self.l1_ratios_ = np.atleast_1d(finite_numbers(given, "l1_ratios"))
+        folds = list(check_cv(cv, labels, classifier=True).split(X, labels, groups))
+        scores, coefs = self._over_folds(samples, labels, folds, loss)
+        ratio, c = self._best(scores, folds)
+        shape = slice(None) if np.ndim(given) else 0
+        self.scores_, self.coefs_paths_ = scores[:, shape], coefs[:, shape]
+        n_iter = np.array(self._n_iter).reshape(scores.shape)[:, shape]
+        del self._n_iter
+        if not self.refit:
+            self.n_iter_ = n_iter
+            return self._average(scores, coefs)
+        self.l1_ratio_, self.C_ = float(self.l1_ratios_[ratio]), float(self.Cs_[c])
+        problem = samples.problem(loss, self.fit_intercept)
+        penalty = elastic_net(lambda_of(self.C_, samples.weight), self.l1_ratio_, False)
+        self._keep_named(problem, penalty, solve_one(problem, penalty, gap_of(self.tol), self.max_iter))
+        self.n_iter_ = n_iter
         return self
 
-    def _scores(self, rows: Rows, labels, fold, task: Task):
-        """Score of every C on one fold, (L,)."""
+    def _over_folds(self, samples: Samples, labels, folds, loss):
+        """Scores (folds, R, L) and coefficients (folds, R, L, K, p + 1)."""
+        scores: list = []
+        coefs: list = []
+        self._n_iter: list = []
+        for fold in folds:
+            found = []
+            for ratio in self.l1_ratios_:
+                penalty = elastic_net(1.0, float(ratio), False)
+                check_settings(penalty, self.tol, self.max_iter)
+                task = FoldTask(penalty, loss_of(loss), self.fit_intercept, gap_of(self.tol), self.max_iter)
+                found.append(self._on_fold(samples, labels, fold, task))
+            scores.append([score for score, _ in found])
+            coefs.append([coef for _, coef in found])
+        return np.array(scores), np.array(coefs)
+
+    def _on_fold(self, samples: Samples, labels, fold, task: FoldTask):
+        """Score of every C (L,) on one fold, and the coefficients (L, K, p + 1)."""
         train, test = fold
-        lambdas = np.array([lambda_of(C, np.asarray(rows.weight)[train]) for C in self.Cs_])
-        fitted = fold_path(rows, train, task, lambdas)
+        check_classes(samples.y, train)
+        lambdas = np.array([lambda_of(C, np.asarray(samples.weight)[train]) for C in self.Cs_])
+        fitted = fold_path(samples, train, task, lambdas)
+        w = fitted.coefs.reshape(len(fitted), -1, samples.X.shape[1])
+        intercepts = fitted.intercepts.reshape(len(fitted), -1, 1)
+        coefs = np.concatenate([w, intercepts], axis=2) if self.fit_intercept else w
+        self._n_iter.append(fitted.n_iter)
         if self.scoring is None:
-            held = rows.take(test)
-            return -np.average(task.loss.score(held.y, fitted.predict(held.X)), axis=1, weights=held.weight)
-        scorer, model = check_scoring(self, scoring=self.scoring), SparseLogisticRegression()
-        model.classes_, model.n_features_in_, found = self.classes_, rows.X.shape[1], []
-        for i in range(len(fitted)):
-            model._set_coef(fitted.coefficients[i], fitted.intercepts[i])
-            found.append(scorer(model, rows.X[test], labels[test]))
-        return np.array(found)
+            held = samples.take(test)
+            return -np.average(task.loss.score(held.y, fitted.predict(held.X)), axis=1, weights=held.weight), coefs
+        scorer, model, found = self._scorer(), SparseLogisticRegression(), []
+        model.classes_, model.n_features_in_ = self.classes_, samples.X.shape[1]
+        for point in fitted:
+            model._set_coef(point.coef, point.intercept)
+            found.append(scorer(model, samples.X[test], labels[test]))
+        return np.array(found), coefs
+
+    def _best(self, scores, folds) -> tuple[int, int]:
+        """(index of the ratio with the best mean score, index of the C to keep for it)."""
+        ratio = int(np.argmax(scores.mean(0).max(1)))
+        return ratio, chosen(-scores[:, ratio].T, folds, self.select)
+
+    def _average(self, scores, coefs):
+        """The mean over folds of C, ratio and coefficients, each fold at its own best score."""
+        flat = scores.reshape(len(scores), -1).argmax(1)
+        ratio, c = np.unravel_index(flat, scores.shape[1:])
+        self.C_, self.l1_ratio_ = float(self.Cs_[c].mean()), float(self.l1_ratios_[ratio].mean())
+        mean = coefs[np.arange(len(scores)), ratio, c].mean(0)
+        p = self.n_features_in_
+        self.coef_, self.intercept_ = mean[:, :p], mean[:, p] if self.fit_intercept else np.zeros(len(mean))
+        return self
+
+    def score(self, X, y, sample_weight=None):
+        """The score that `scoring` names; accuracy where none is given."""
+        check_is_fitted(self)
+        if self.scoring is None:
+            return super().score(X, y, sample_weight)
+        return self._scorer()(self, X, y, **({} if sample_weight is None else {"sample_weight": sample_weight}))
+
+    def _scorer(self):
+        """The scorer of `scoring`, told all classes where it takes labels: a test part may lack one."""
+        scorer = check_scoring(self, scoring=self.scoring)
+        function = getattr(scorer, "_score_func", None)
+        if function is None or "labels" not in signature(function).parameters or "labels" in scorer._kwargs:
+            return scorer
+        known = {"labels": self.classes_, **scorer._kwargs}
+        if len(self.classes_) == 2 and "pos_label" in signature(function).parameters:
+            known.setdefault("pos_label", self.classes_[1])
+        better = scorer._sign == 1
+        return make_scorer(function, greater_is_better=better, response_method=scorer._response_method, **known)

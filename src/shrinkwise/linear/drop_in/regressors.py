@@ -8,28 +8,46 @@ is the relative duality gap to reach.
 
 from __future__ import annotations
 
+import numbers
 import warnings
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from shrinkwise import penalties
-from shrinkwise.linear.estimators.penalized import regression_target, weighted_rows
+from shrinkwise.linear.estimators.penalized import check_columns_if_named
+from shrinkwise.linear.estimators.samples import regression_target, weighted_rows
+from shrinkwise.linear.estimators.versioned import Versioned
+from shrinkwise.linear.paths.api import path as solve_path
 from shrinkwise.linear.paths.api import solve_one
-from shrinkwise.linear.problem.checks import READS, check_settings, checked_weights, loss_of
+from shrinkwise.linear.paths.columns import column_names
+from shrinkwise.linear.problem.checks import READS, check_settings, checked_weights, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
 
+# A sparse X of at most so many values is solved as a dense one, to rounding: its memory is no matter.
+_SMALL = 1_000_000
+_LARGEST = 1e150
 
-class LeastSquares(MultiOutputMixin, RegressorMixin, BaseEstimator):
+
+class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
     """What the drop-in regressors share."""
 
     several_targets = True
+    _names, _dtype, _column = None, np.dtype(float), False
 
     def _checked(self, X, y, sample_weight):
         """(X, y, sample_weight, sum of the weights as given)."""
+        self._names = column_names(X)
         X, y = validate_data(self, X, y, y_numeric=True, multi_output=self.several_targets, **READS)
+        self._dtype = X.dtype
+        values = X.data if hasattr(X, "tocsc") else X
+        if values.size and max(float(values.max()), -float(values.min())) > _LARGEST:
+            raise ValueError(f"expected entries of X of size at most {_LARGEST:g}, whose squares are finite: rescale X")
+        if hasattr(X, "tocsc") and X.shape[0] * X.shape[1] <= _SMALL:
+            X = X.toarray()
+        self._column = y.shape[1:] == (1,)
         y = regression_target(y, X.shape[0], loss_of("squared"))
         total = float(X.shape[0] if sample_weight is None else checked_weights(sample_weight, X.shape[0]).sum())
         X, y, sample_weight, _ = weighted_rows(X, y, sample_weight)
@@ -60,12 +78,15 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, BaseEstimator):
             setattr(self, name, values[0] if y.ndim == 1 else values)
 
     def _keep(self, coefs, intercepts, single: bool):
-        self.coef_ = coefs[0] if single else np.array(coefs)
-        self.intercept_ = intercepts[0] if single else np.array(intercepts)
+        self.coef_ = np.asarray(coefs[0] if single else np.array(coefs), dtype=self._dtype)
+        several = self._column or not single  # of y (n, 1) the intercept is (1,), as in scikit-learn
+        self.intercept_ = np.asarray(intercepts, dtype=self._dtype) if several else self._dtype.type(intercepts[0])
 
     def predict(self, X):
         """Xw + b, (n,) or (n, K)."""
         check_is_fitted(self)
+        if not hasattr(self, "feature_names_in_"):
+            check_columns_if_named(X, self.n_features_in_, self._names)
         X = validate_data(self, X, reset=False, **READS)
         return X @ self.coef_.T + self.intercept_
 
@@ -130,12 +151,26 @@ class ElasticNet(LeastSquares):
         self.random_state = random_state
         self.selection = selection
 
-    def fit(self, X, y, sample_weight=None):
-        """Fit on X (n, p) and y (n,) or (n, K)."""
+    def fit(self, X, y, sample_weight=None, *, check_input=True):
+        """Fit on X (n, p) and y (n,) or (n, K). The input is always checked: `check_input` has no effect."""
         X, y, sample_weight, _ = self._checked(X, y, sample_weight)
         penalty = elastic_net(self.alpha, self.l1_ratio, self.positive)
         self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
         return self
+
+    @staticmethod
+    def path(X, y, *, l1_ratio=0.5, eps=1e-3, alphas=100, n_alphas=None, positive=False, tol=1e-4, max_iter=1000, **_):
+        """scikit-learn's enet_path, without an intercept: (alphas (L,), coefs (p, L), dual_gaps (L,)).
+
+        Other options of it (precompute, Xy, copy_X, coef_init, verbose, ...) are accepted and have no effect.
+        """
+        n = n_alphas if alphas is None else alphas
+        grid = {"n_lambdas": int(n), "lambda_min_ratio": eps} if isinstance(n, numbers.Integral) else {"lambdas": n}
+        if "lambdas" in grid:
+            grid["lambdas"] = np.sort(finite_numbers(n, "alphas"))[::-1]
+        penalty = elastic_net(1.0, l1_ratio, positive)
+        fitted = solve_path(X, y, penalty, fit_intercept=False, tol=tol, max_iter=max_iter, **grid)
+        return fitted.lambdas, np.moveaxis(fitted.coefs, 0, -1), fitted.gaps * fitted.data.null_loss
 
     @property
     def sparse_coef_(self):
@@ -194,6 +229,11 @@ class Lasso(ElasticNet):
             selection=selection,
         )
 
+    @staticmethod
+    def path(X, y, **options):
+        """scikit-learn's lasso_path: `ElasticNet.path` at ``l1_ratio=1``."""
+        return ElasticNet.path(X, y, **{**options, "l1_ratio": 1.0})
+
 
 class Ridge(LeastSquares):
     """minimise  ‖y − Xw − b‖² + α ‖w‖²: scikit-learn's Ridge, a sum over the rows and not their mean.
@@ -215,6 +255,7 @@ class Ridge(LeastSquares):
     Attributes
     ----------
     coef_ : (p,) or (K, p);  intercept_;  n_iter_;  duality_gap_, kkt_violation_, status_ as for `Lasso`.
+    solver_ : "decomposition", or "coordinate descent" with ``positive=True``.
     """
 
     def __init__(
@@ -253,11 +294,12 @@ class Ridge(LeastSquares):
             return penalty + penalties.NonNegative() if self.positive else penalty
 
         self._solve_targets(X, y, sample_weight, penalty_of, max_iter)
+        self.solver_ = "coordinate descent" if self.positive else "decomposition"
         return self
 
     def _fit_together(self, problem: Problem, total: float, max_iter: int):
         fitted = self._solve(problem, penalties.L2(float(self.alpha) / (2.0 * total)), max_iter)
         self._keep(fitted.coefficients[0], fitted.intercepts[0], False)
-        self.n_iter_, self.status_ = int(fitted.n_iter[0]), fitted.status[0]
+        self.n_iter_, self.status_, self.solver_ = int(fitted.n_iter[0]), fitted.status[0], "decomposition"
         self.duality_gap_, self.kkt_violation_ = float(fitted.gaps[0]), float(fitted.kkt[0])
         return self

@@ -9,7 +9,7 @@ from shrinkwise.penalties import Penalty, multiplied
 
 
 def adaptive_weights(coef, gamma: float = 1.0) -> np.ndarray:
-    """1/|b_j|^γ from a first fit b, as `weights` of a penalty: the adaptive lasso, which keeps large weights nearly unshrunk.
+    """1/|b_j|^γ from a first fit b, as `weights` of a penalty: the adaptive lasso, which shrinks large weights little.
 
     Parameters
     ----------

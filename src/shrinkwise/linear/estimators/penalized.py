@@ -8,21 +8,35 @@ import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from shrinkwise.linear.paths.api import solve_one
+from shrinkwise.linear.paths.columns import by_column, check_columns, column_names
 from shrinkwise.linear.paths.grid import lambda_max
-from shrinkwise.linear.problem.checks import READS, check_settings, checked_weights, checked_y, loss_of
+from shrinkwise.linear.paths.path import PathPoint, with_offset
+from shrinkwise.linear.problem.checks import (
+    READS,
+    check_settings,
+    checked_offset,
+    loss_of,
+)
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.separability import is_separable
 from shrinkwise.penalties import L1, Penalty
 
 from .factors import with_factors
+from .samples import regression_target, weighted_rows, without_columns
+from .versioned import Versioned
 
 
-class _Linear(BaseEstimator):
+class _Linear(Versioned):
     """What regressor and classifier share: checking, solving, the linear predictor."""
+
+    penalty_factors = None
+    has_offset_ = False
+    _names: list | None = None
 
     def __init__(self, penalty=None, *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
         self.penalty = penalty
@@ -36,7 +50,29 @@ class _Linear(BaseEstimator):
         if self.penalty is None:
             penalty = penalty.with_lam(lambda_max(problem, penalty) / 100.0)
         self.penalty_ = penalty
-        self._keep(solve_one(problem, penalty, self.tol, self.max_iter), 0, problem)
+        self._keep(solve_one(problem, penalty, self.tol, self.max_iter)[0], problem)
+
+    def _read(self, X, y, **checks):
+        """X and y through scikit-learn's checks; the names of the columns are kept, excluded columns become zeros."""
+        self._names = column_names(X)
+        X, y = validate_data(self, X, y, **READS, **checks)
+        excluded = self._factors(X.shape[1]) == np.inf
+        return without_columns(X, excluded) if excluded.any() else X, y
+
+    def _factors(self, p: int) -> np.ndarray:
+        """penalty_factors (p,), in the order of the columns; ∞ excludes a column."""
+        if self.penalty_factors is None:
+            return np.ones(p)
+        return np.asarray(by_column(self.penalty_factors, self._names, p, "penalty_factors"))
+
+    def _eta(self, X, offset):
+        """Linear predictor of new rows, (n,) or (n, K)."""
+        check_is_fitted(self)
+        if not hasattr(self, "feature_names_in_"):
+            check_columns_if_named(X, self.n_features_in_, self._names)
+        X = validate_data(self, X, reset=False, **READS)
+        eta = self._shaped(X @ self.coef_.T + self.intercept_)
+        return with_offset(eta[None], offset, self.has_offset_)[0]
 
     def _checked_penalty(self, p: int) -> Penalty:
         """The penalty with the columns' factors; L1 where none is given."""
@@ -52,22 +88,23 @@ class _Linear(BaseEstimator):
             )
         penalty = L1(1.0) if self.penalty is None else self.penalty
         check_settings(penalty, self.tol, self.max_iter)
-        return penalty if self.penalty_factors is None else with_factors(penalty, self.penalty_factors, p)
+        if self.penalty_factors is None:
+            return penalty
+        factors = self._factors(p)
+        return with_factors(penalty, np.where(factors == np.inf, 1.0, factors), p)
 
-    def _keep(self, path, index: int, problem: Problem):
-        coef, intercept = path.coefficients[index], path.intercepts[index]
+    def _keep(self, point: PathPoint, problem: Problem):
+        # Of an excluded column, which is zero, rounding may leave something in a decomposition.
+        coef, intercept = np.where(self._factors(problem.p) == np.inf, 0.0, point.coef), point.intercept
         self._set_coef(coef, intercept)
-        self.lambda_ = float(path.lambdas[index])
-        self.duality_gap_ = float(path.gaps[index])
-        self.kkt_violation_ = float(path.kkt[index])
-        self.objective_ = float(path.objectives[index])
-        self.n_iter_ = int(path.n_iter[index])
-        self.status_ = path.status[index]
+        self.lambda_, self.objective_, self.n_iter_ = point.lam, point.objective, point.n_iter
+        self.duality_gap_, self.kkt_violation_, self.status_ = point.gap, point.kkt, point.status
+        self.has_offset_ = problem.offset is not None
         unpenalised = self.penalty_.with_lam(self.lambda_).unpenalised(coef.shape).all()
         coded = problem.loss.name in ("logistic", "multinomial")
-        if unpenalised and coded and separates(problem, coef, intercept, path.solved[index]):
+        if unpenalised and coded and separates(problem, coef, intercept, point.solved):
             self.status_ = "no finite optimum: the classes are separable, so the loss has no minimum without a penalty"
-        elif path.solved[index]:
+        elif point.solved:
             return
         warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=4)
 
@@ -80,22 +117,10 @@ class _Linear(BaseEstimator):
         return tags
 
 
-def weighted_rows(X, y, sample_weight, offset=None):
-    """(X, y, sample_weight, offset) with the weights checked and the rows of weight 0, which count as absent, left out."""
-    offset = None if offset is None else np.asarray(offset, dtype=float)
-    if sample_weight is None:
-        return X, y, None, offset
-    sample_weight = checked_weights(sample_weight, X.shape[0])
-    present = sample_weight > 0
-    if present.all():
-        return X, y, sample_weight, offset
-    return X[present], y[present], sample_weight[present], offset if offset is None else offset[present]
-
-
-def regression_target(y, n: int, loss):
-    """y (n,), or (n, K); a single column counts as (n,)."""
-    y = checked_y(y, n, loss)
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+def check_columns_if_named(X, p: int, names) -> None:
+    """`check_columns` for frames whose columns have names that are not texts, which scikit-learn does not check."""
+    if names is not None and column_names(X) is not None:
+        check_columns(X, p, names)
 
 
 def separates(problem: Problem, coef, intercept, solved: bool) -> bool:
@@ -128,7 +153,8 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
     delta : float > 0
         δ of the Huber loss, in the units of y.
     penalty_factors : (p,) ≥ 0, optional
-        Factors of λ, one a column; 0 = not penalised. Used as they are, not rescaled.
+        Factors of λ, one per column; 0 leaves a column unpenalised, ∞ excludes it. Used as they are, not rescaled. A pandas
+        Series is matched to the columns of X by its labels.
     fit_intercept : bool
         Fit an unpenalised intercept b.
     tol : float
@@ -170,7 +196,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         self.loss = loss
         self.delta = delta
 
-    def fit(self, X, y, sample_weight=None, offset=None):
+    def fit(self, X, y, sample_weight=None, *, offset=None):
         """Fit on X (n, p) and y (n,), or (n, K) for the squared loss.
 
         `sample_weight` (n,) ≥ 0 weighs the rows; `offset`, like y, is a known part of the linear predictor.
@@ -185,19 +211,35 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         return loss_of(self.loss, self.delta)
 
     def _checked(self, X, y, sample_weight, offset):
-        X, y = validate_data(self, X, y, y_numeric=True, multi_output=self.loss == "squared", **READS)
+        X, y = self._read(X, y, y_numeric=True, multi_output=self.loss == "squared")
         y = regression_target(y, X.shape[0], self._loss())
-        if offset is not None and np.shape(offset) != y.shape:
-            raise ValueError(f"expected offset like y, of shape {y.shape}, got {np.shape(offset)}")
-        return weighted_rows(X, y, sample_weight, offset)
+        return weighted_rows(X, y, sample_weight, checked_offset(offset, y.shape))
 
     def predict(self, X, offset=None):
         """The mean of y: Xw + b + offset, for counts its exponential; (n,), or (n, K)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, **READS)
-        eta = X @ self.coef_.T + self.intercept_
-        eta = eta if offset is None else eta + np.asarray(offset)
+        eta = self._eta(X, offset)
         return np.exp(eta) if self.loss == "poisson" else eta
+
+    @staticmethod
+    def _shaped(eta):
+        return eta
+
+    def score(self, X, y, sample_weight=None, *, offset=None):
+        """R² of the prediction; for the Poisson loss D², the share of the deviance explained, as in scikit-learn.
+
+        The null model of D² has an intercept and the offset. After a fit with an offset `offset` is required.
+        """
+        loss = self._loss()
+        if loss.location:
+            return r2_score(y, self.predict(X, offset), sample_weight=sample_weight)
+        eta = self._eta(X, offset)
+        y = regression_target(y, len(eta), loss)
+        offset = checked_offset(offset, y.shape)
+        null = Problem(np.zeros((len(y), 1)), y, loss, sample_weight, True, offset).null_loss
+        above = np.average(loss.value(y, eta), weights=sample_weight) - np.average(
+            np.broadcast_to(loss.lowest(y), y.shape), weights=sample_weight
+        )
+        return float(1.0 - above / null) if null > 0 else float(above <= 0)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -211,9 +253,11 @@ class LinearClassifier(ClassifierMixin, _Linear):
 
     def _checked(self, X, y, sample_weight, offset=None):
         """(X, codes, sample_weight, offset, loss): the classes are stored and y is numbered 0..K−1."""
-        X, y = validate_data(self, X, y, **READS)
-        X, y, sample_weight, offset = weighted_rows(X, y, sample_weight, offset)
+        X, y = self._read(X, y)
         check_classification_targets(y)
+        n_classes = len(np.unique(y))
+        offset = checked_offset(offset, (len(y),) if n_classes <= 2 else (len(y), n_classes))
+        X, y, sample_weight, offset = weighted_rows(X, y, sample_weight, offset)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -228,11 +272,14 @@ class LinearClassifier(ClassifierMixin, _Linear):
 
     def decision_function(self, X, offset=None):
         """Linear predictors: (n,) for two classes, else (n, K)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, **READS)
-        eta = X @ self.coef_.T + self.intercept_
-        eta = eta[:, 0] if len(self.classes_) == 2 else eta
-        return eta if offset is None else eta + np.asarray(offset)
+        return self._eta(X, offset)
+
+    def _shaped(self, eta):
+        return eta[:, 0] if len(self.classes_) == 2 else eta
+
+    def score(self, X, y, sample_weight=None, *, offset=None):
+        """Accuracy, weighted. After a fit with an offset `offset` is required."""
+        return accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight)
 
     def predict_proba(self, X, offset=None):
         """Class probabilities, (n, K)."""
@@ -270,7 +317,7 @@ class PenalizedClassifier(LinearClassifier):
     duality_gap_, kkt_violation_, objective_, status_, penalty_, lambda_ : as for PenalizedRegressor.
     """
 
-    def fit(self, X, y, sample_weight=None, offset=None):
+    def fit(self, X, y, sample_weight=None, *, offset=None):
         """Fit on X (n, p) and class labels y (n,).
 
         `sample_weight` (n,) ≥ 0 weighs the rows; `offset`, (n,) or (n, K), is a known part of the linear predictor.

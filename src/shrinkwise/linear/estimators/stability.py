@@ -1,4 +1,4 @@
-"""Stability selection of a linear model: the inputs that halves of the rows agree on."""
+"""Stability selection of a linear model: inputs selected in most half-samples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .progress import run_all
 
 @dataclass
 class Stability:
-    """How often each input was selected on halves of the rows.
+    """Selection frequency of each input over half-samples.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Stability:
     selected : (2 · pairs, p) bool, in which half-samples it has one; a pair's halves follow one another.
     threshold : share from which on an input is stable;  stable : the numbers of those inputs.
     lam : λ;  pairs : number of complementary pairs;  average_selected : inputs a half-sample selects on average.
-    expected_false : bound on the expected number of stable inputs that chance alone selects as often as any; see
+    expected_false : bound on the expected number of stable inputs that are irrelevant; see
         `selection.false_selection_bound` for what it assumes.
     """
 
@@ -64,8 +64,8 @@ def stability_selection(
 ) -> Stability:
     """Fit the penalty at its own λ on `pairs` complementary pairs of half-samples; count how often each input is used.
 
-    Cross-validation chooses a λ that predicts well, and keeps many inputs that carry nothing; those differ from half to
-    half, the ones that matter stay.
+    Cross-validation chooses a λ that predicts well but often keeps many irrelevant inputs. Which of these are selected varies
+    between half-samples; relevant inputs are selected in most of them.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def stability_of(
     random_state=0,
     verbose: bool = False,
 ) -> Stability:
-    """`stability_selection` of a problem that is there already."""
+    """`stability_selection` of a Problem."""
     from joblib import delayed
 
     strata = problem.y if problem.loss.name in ("logistic", "multinomial") else None

@@ -1,1 +1,11 @@
 """Solutions along λ: the path and what is computed from it."""
+
+from __future__ import annotations
+
+from .at_lambda import at
+from .path import Path
+from .relaxed import relaxed
+
+# Methods that need a solver, which itself makes paths: bound here, once.
+Path.at = at
+Path.relaxed = relaxed

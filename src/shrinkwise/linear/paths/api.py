@@ -6,6 +6,7 @@ from shrinkwise.linear.problem.checks import check_settings, checked_grid, probl
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.penalties import Penalty
 
+from .columns import column_names
 from .grid import lambda_grid, lambda_max, short_grid
 from .path import Path
 from .relaxed import relax
@@ -67,6 +68,7 @@ def path(
     if lambdas is None:
         lambdas = lambda_grid(problem, penalty, n_lambdas, lambda_min_ratio)
     fitted = solve_all(problem, penalty, checked_grid(lambdas), tol, max_iter)
+    fitted.column_names = column_names(X)
     if relaxed:
         fitted.refit = relax(fitted)
     return fitted

@@ -9,28 +9,33 @@ Reference: Osborne, Presnell, Turlach, A new approach to variable selection in l
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from shrinkwise.linear.certificates import Certificate, certify
+from shrinkwise.linear.certificates import Solution, certify
 from shrinkwise.linear.solvers.choose import solver_for
 from shrinkwise.penalties.contract import check_lam
 
+from .coefficients import Coefficients
 from .grid import targets_apart
-from .path import Fit, Path, sentence
+from .path import Path, PathPoint
 from .solve import solve_all
 
 _ROUNDS = 20
 
 
-def solution_at(path: Path, lam: float) -> Fit:
-    """The solution at λ = `lam`, exact where the support is proved, else solved from the nearest stored one."""
+def at(path: Path, lam: float) -> PathPoint:
+    """The solution at any λ ≥ 0, with its certificate.
+
+    Between two λ of a lasso or elastic-net path it is exact and costs one solve on the support: there the signs decide
+    the solution, and stationarity on all columns proves it. Otherwise it is solved from the nearest stored one.
+    """
     lam = float(check_lam(lam))
     on_grid = np.flatnonzero(path.lambdas == lam)
     if len(on_grid):
-        i = int(on_grid[0])
-        certificate = Certificate(path.objectives[i], path.gaps[i], path.kkt[i])
-        return _fit(path, lam, path.coefficients[i], path.intercepts[i], certificate, bool(path.solved[i]))
+        return path[int(on_grid[0])]
     problem = path.data
     before = int(np.sum(path.lambdas > lam)) - 1
     guess = _on_support(path, lam, before) if _signs_decide(path) else None
@@ -38,17 +43,29 @@ def solution_at(path: Path, lam: float) -> Fit:
         return guess
     if targets_apart(problem, path.penalty) is not None:
         one = solve_all(problem, path.penalty, np.array([lam]), path.tol, path.max_iter)
-        return solution_at(one, lam)
+        return replace(one, column_names=path.column_names)[0]
     nearest = max(before, 0)
     solver = solver_for(problem, (path.coefficients[nearest], path.intercepts[nearest]))
-    solution = solver.solve(path.penalty.with_lam(lam), path.tol, path.max_iter)
-    return _fit(path, lam, solution.w, solution.b, solution.certificate, solution.solved)
+    return _point(path, lam, solver.solve(path.penalty.with_lam(lam), path.tol, path.max_iter))
 
 
-def _fit(path, lam, w, b, certificate, solved) -> Fit:
-    gap, kkt = float(certificate.gap), float(certificate.kkt)
-    status = sentence(gap, kkt, solved, path.tol, path.max_iter)
-    return Fit(lam, w, b, gap, kkt, float(certificate.objective), solved, status)
+def _point(path: Path, lam: float, solution: Solution) -> PathPoint:
+    coefs, c = Coefficients(path.coefficients.shape), solution.certificate
+    coefs.append(solution.w)
+    one = replace(
+        path,
+        lambdas=np.array([lam]),
+        coefficients=coefs,
+        intercepts=np.asarray(solution.b, dtype=float)[None],
+        gaps=np.array([c.gap]),
+        kkt=np.array([c.kkt]),
+        objectives=np.array([c.objective]),
+        solved=np.array([solution.solved]),
+        n_iter=np.array([solution.n_iter]),
+        ridge=None,
+        refit=None,
+    )
+    return PathPoint(one)
 
 
 def _signs_decide(path) -> bool:
@@ -56,7 +73,7 @@ def _signs_decide(path) -> bool:
     return path.loss == "squared" and parts is not None and bool(parts[0].any()) and len(parts[0].shape) == 1
 
 
-def _on_support(path: Path, lam: float, before: int) -> Fit | None:
+def _on_support(path: Path, lam: float, before: int) -> PathPoint | None:
     problem, penalty = path.data, path.penalty.with_lam(lam)
     parts = penalty.l1_l2((problem.p,))
     if parts is None:
@@ -75,7 +92,7 @@ def _on_support(path: Path, lam: float, before: int) -> Fit | None:
         intercept = _intercept(problem, w)
         certificate = certify(problem, penalty, w, problem.eta(w, intercept))
         if certificate.gap <= path.tol:
-            return _fit(path, lam, w, intercept, certificate, True)
+            return _point(path, lam, Solution(w, intercept, certificate, True, 0))
     return None
 
 

@@ -1,4 +1,4 @@
-"""The coefficients of a path, kept as sparse as they are."""
+"""The coefficients of a path, stored sparsely where they are sparse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHORT = 1000  # rows up to this length are not worth compressing
 
 
 class Coefficients:
-    """L weight arrays of one shape, (p,) or (K, p), of which mostly zeros are not stored.
+    """L weight arrays of one shape, (p,) or (K, p), stored without most of their zeros.
 
     Solutions that come together are kept as compressed rows where that is smaller than the rows themselves, so that 100 lasso
     solutions with 100 000 inputs take kilobytes and not 80 MB; `dense` writes them out, once, when asked for.
@@ -33,6 +33,15 @@ class Coefficients:
     def append(self, w) -> None:
         """Add one solution."""
         self.extend(np.asarray(w)[None])
+
+    def take(self, rows) -> Coefficients:
+        """Some of the solutions, as sparse as they are."""
+        part = Coefficients(self.shape)
+        for i in rows:
+            stack, row = self._find(int(i))
+            part._stacks.append(stack.row(row) if isinstance(stack, _Rows) else stack[row : row + 1])
+            part._ends.append(len(part) + 1)
+        return part
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -100,6 +109,13 @@ class _Rows:
         rows, columns = np.nonzero(W)
         self.starts = np.searchsorted(rows, np.arange(len(W) + 1))
         self.columns, self.values = columns.astype(np.int32), W[rows, columns]
+
+    def row(self, row: int) -> _Rows:
+        """One row alone."""
+        one = object.__new__(_Rows)
+        one.columns, one.values = self.entries(row)
+        one.starts = np.array([0, len(one.columns)])
+        return one
 
     def entries(self, row: int):
         """(positions, values) of one row."""

@@ -1,4 +1,4 @@
-"""Where a path begins and which λ it visits."""
+"""The grid of λ of a path: its largest value and its spacing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float
         raise ValueError(f"expected n_lambdas as an integer ≥ 1, got {n_lambdas!r}")
     if ratio is not None and not 0 < ratio < 1:
         raise ValueError(f"expected lambda_min_ratio (the smallest λ over the largest) between 0 and 1, got {ratio!r}")
+    if n_lambdas > 1:
+        check_depends_on_lambda(penalty)
     top = lambda_max(problem, penalty)
-    if top == 0:  # nothing to explain: a constant target, or no penalised column
+    if top == 0:  # a constant target, or no penalised column
         return np.array([1.0])
     if not np.isfinite(top):
         parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape)
@@ -33,6 +35,15 @@ def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float
     elif ratio is None:
         ratio = 1e-3 if problem.n > problem.p else 1e-2
     return top * ratio ** (np.arange(n_lambdas) / max(n_lambdas - 1, 1))
+
+
+def check_depends_on_lambda(penalty: Penalty) -> None:
+    """Refuse a penalty that is the same for every λ: constraints alone, or fixed terms alone."""
+    if penalty.with_lam(1.0).summands() == penalty.with_lam(2.0).summands():
+        raise ValueError(
+            f"{penalty!r} is the same for every λ, so there is no grid and no λ to choose: fit it with PenalizedRegressor, or "
+            "choose its own parameter with GridSearchCV, e.g. over penalty=[TopK(1), TopK(2), TopK(3)]"
+        )
 
 
 def short_grid(problem: Problem, penalty: Penalty) -> np.ndarray:

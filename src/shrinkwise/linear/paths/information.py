@@ -1,4 +1,4 @@
-"""How complex a fit is, and what that costs: degrees of freedom, AIC, BIC, EBIC, deviance.
+"""The complexity of a fit and criteria that charge for it: degrees of freedom, AIC, BIC, EBIC, deviance.
 
 Degrees of freedom of a penalised fit are Σ ∂ŷ_i/∂y_i (Stein). Where the active weights A move smoothly,
 
@@ -162,25 +162,55 @@ def _curvature(penalty, w, active) -> np.ndarray:
 
 
 # --- criteria ---------------------------------------------------------------------------------------------------
-def criterion(path, price: float) -> np.ndarray:
-    """−2 log-likelihood + price · k, (L,), k = df + intercept (+ the variance, for least squares).
+def criterion(path, price: float, noise_variance: float | None = None) -> np.ndarray:
+    """−2 log-likelihood + price · k, (L,), k = df + intercept (+ the variance, where it is fitted).
 
-    Least squares has normal errors whose variance is fitted: −2 log L = n log(RSS/n) + n(1 + log 2π), as R's AIC of an lm.
+    Least squares has normal errors. With at least twice as many rows as parameters their variance is fitted at every λ,
+    −2 log L = n log(RSS/n) + n(1 + log 2π), as R's AIC of an lm. With fewer rows that would reward the saturated fit, whose
+    RSS is 0 whatever the noise; then one variance σ² serves all λ, −2 log L = RSS/σ² + n log 2πσ²: `noise_variance` where it
+    is given, else the estimate of that name.
     """
     problem = path.data
     if path.loss not in _LIKELIHOODS:
         raise ValueError(f"the {path.loss} loss is not a log-likelihood, so it has no AIC or BIC: use cross-validation")
     n, k = problem.n * _targets(problem), path.df + float(problem.fit_intercept) * max(1, np.size(path.intercepts[0]))
     if path.loss == "squared":
-        with np.errstate(divide="ignore"):
-            fit = n * np.log(2.0 * path.losses / _targets(problem)) + n * (1.0 + np.log(2.0 * np.pi))
-        return fit + price * (k + 1.0)
+        rss = 2.0 * problem.n * path.losses
+        if noise_variance is None and 2 * (problem.p + problem.fit_intercept) <= problem.n:
+            with np.errstate(divide="ignore"):
+                return n * np.log(rss / n) + n * (1.0 + np.log(2.0 * np.pi)) + price * (k + 1.0)
+        variance = estimated_noise(path) if noise_variance is None else float(noise_variance)
+        if not 0 < variance < np.inf:
+            raise ValueError(
+                f"expected noise_variance (the variance of the errors of y) finite and > 0, got {variance!r}"
+            )
+        return rss / variance + n * np.log(2.0 * np.pi * variance) + price * k
     fit = 2.0 * n * path.losses
     if path.loss == "poisson":
         from scipy.special import gammaln  # here and below: slow to load, and a path does without
 
         fit = fit + 2.0 * float(np.sum(problem.s * gammaln(problem.y + 1.0)))
     return fit + price * k
+
+
+def estimated_noise(path) -> float:
+    """σ² = RSS/(n − k) of the λ with the least generalized cross-validation RSS/(1 − k/n)² among those with k ≤ n/2.
+
+    Reference: Reid, Tibshirani, Friedman, A study of error variance estimation in lasso regression, Statist. Sinica 2016
+    (there at the λ of cross-validation).
+    """
+    problem = path.data
+    n = problem.n * _targets(problem)
+    k = path.df + float(problem.fit_intercept) * _targets(problem)
+    rss = 2.0 * problem.n * path.losses
+    able = np.flatnonzero(k <= 0.5 * n)
+    if not len(able):
+        raise ValueError(
+            "no λ of this path has at most n/2 degrees of freedom, so the noise variance cannot be estimated: start the path "
+            "at a larger λ, or give criterion(price, noise_variance)"
+        )
+    best = able[np.argmin(rss[able] / (1.0 - k[able] / n) ** 2)]
+    return float(rss[best] / (n - k[best]))
 
 
 def model_count(path, gamma: float) -> np.ndarray:

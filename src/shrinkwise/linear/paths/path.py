@@ -1,22 +1,26 @@
-"""What a path is: solutions over λ, their certificates, and what can be read from them."""
+"""The solutions along λ with their certificates, and what is computed from them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from shrinkwise import __version__
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.penalties import Penalty
 
 from . import information
 from .coefficients import Coefficients
+from .columns import check_columns
 
 
 def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int) -> str:
-    """What became of one fit."""
+    """The status of one fit."""
     if np.isnan(kkt):
         return (
             f"relaxed: {'refitted on the support' if solved else 'the refit on the support did not reach its optimum'}"
@@ -29,28 +33,9 @@ def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int) ->
     return f"stopped at max_iter={max_iter}: relative gap {gap:.1e} > tol={tol:g}, raise max_iter or tol"
 
 
-@dataclass
-class Fit:
-    """One solution: λ, coef, intercept and its certificate (see `Path.at`)."""
-
-    lam: float
-    coef: np.ndarray
-    intercept: np.ndarray
-    gap: float
-    kkt: float
-    objective: float
-    solved: bool
-    status: str
-
-    def predict(self, X, offset=None) -> np.ndarray:
-        """Linear predictor Xw + b, (n,) or (n, K)."""
-        eta = X @ self.coef.T + self.intercept
-        return eta if offset is None else eta + offset
-
-
-@dataclass
+@dataclass(repr=False)
 class Path:
-    """Solutions over a grid of λ.
+    """Solutions over a grid of λ; ``path[2:5]`` is a Path of some of them, ``path[2]`` one solution (`PathPoint`).
 
     Attributes
     ----------
@@ -66,8 +51,12 @@ class Path:
     df, aic, bic, ebic(gamma), deviance_explained : (L,), computed from the data when asked for.
     gcv, loo : (L,) for ridge: generalized and exact leave-one-out cross-validation.
 
-    A path keeps its data for these, and leaves them behind when it is pickled.
+    A path keeps its data for these; a pickle does not contain the data.
     """
+
+    # What needs a solver is written beside it and bound in this folder's `__init__`.
+    at: ClassVar[Callable[..., PathPoint]]
+    relaxed: ClassVar[Callable[..., Path]]
 
     penalty: Penalty
     loss: str
@@ -84,13 +73,45 @@ class Path:
     max_iter: int = field(default=10_000, repr=False)
     problem: Problem | None = field(default=None, repr=False)
     ridge: Any = field(default=None, repr=False)
-    refit: Any = field(default=None, repr=False)
+    refit: Path | None = field(default=None, repr=False)
+    column_names: list | None = field(default=None, repr=False)
+    has_offset: bool = field(default=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.lambdas)
 
+    def __iter__(self) -> Iterator[PathPoint]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index):
+        """``path[slice]`` or ``path[[i, j]]``: a Path of these λ; ``path[i]``: the solution at one λ."""
+        if isinstance(index, (int, np.integer)):
+            index = range(len(self))[index]
+            return PathPoint(self[index : index + 1])
+        rows = np.arange(len(self))[index]
+        cut = {name: getattr(self, name)[rows] for name in _PER_LAMBDA}
+        refit = None if self.refit is None else self.refit[index]
+        return replace(self, **cut, coefficients=self.coefficients.take(rows), refit=refit, ridge=None)
+
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "problem": None, "ridge": None}
+        return {**self.__dict__, "problem": None, "ridge": None, "version": __version__}
+
+    def __setstate__(self, state: dict) -> None:
+        warn_of_version(state.pop("version", None), "Path")
+        self.__dict__.update(state)
+
+    def __repr__(self) -> str:
+        """The table of glmnet: df, % deviance and λ of every fit, and its relative gap."""
+        head = f"Path of {len(self)} λ: {self.penalty!r}, {self.loss} loss"
+        rows = [f"{df:>10} {dev:>8} {lam:>11.4g} {gap:>9.1e}" for df, dev, lam, gap in self._table()]
+        if len(rows) > 20:
+            rows = [*rows[:10], f"       … {len(rows) - 20} more", *rows[-10:]]
+        return "\n".join([head, f"{'df':>10} {'% dev':>8} {'lambda':>11} {'gap':>9}", *rows])
+
+    def _table(self):
+        known = self.problem is not None
+        explained = [f"{100 * d:.2f}" for d in self.deviance_explained] if known else ["-"] * len(self)
+        return zip(self.n_nonzero, explained, self.lambdas, self.gaps, strict=True)
 
     @property
     def data(self) -> Problem:
@@ -103,7 +124,7 @@ class Path:
 
     @cached_property
     def status(self) -> list[str]:
-        """What became of each fit, L sentences."""
+        """The status of each fit, L sentences."""
         each = zip(self.lambdas, self.gaps, self.kkt, self.solved, strict=True)
         return [
             sentence(gap, kkt, solved, self.tol, self.max_iter) + (self.remark if lam == 0 else "")
@@ -127,7 +148,12 @@ class Path:
         return np.array([len(self.coefficients.used(i)) for i in range(len(self))])
 
     def predict(self, X, offset=None) -> np.ndarray:
-        """Linear predictors Xw + b (+ offset) at every λ: (L, n), or (L, n, K)."""
+        """Linear predictors Xw + b (+ offset) at every λ: (L, n), or (L, n, K).
+
+        X must have the columns of the fit, by number and, where both are named, by name and order. A path that was fitted
+        with an offset needs one here too.
+        """
+        check_columns(X, self.coefficients.shape[-1], self.column_names)
         used = self.coefficients.used_anywhere()
         X = X if hasattr(X, "tocsc") else np.asarray(X)
         if len(used) > 0.5 * X.shape[1]:
@@ -137,26 +163,7 @@ class Path:
         W = self.coefficients.on(used)
         eta = (X @ W.reshape(int(np.prod(W.shape[:-1])), len(used)).T).T.reshape(*W.shape[:-1], X.shape[0])
         eta = np.moveaxis(eta, -1, 1) + self.intercepts.reshape(len(self), 1, *self.intercepts.shape[1:])
-        return eta if offset is None else eta + offset
-
-    def at(self, lam: float) -> Fit:
-        """The solution at any λ ≥ 0, with its certificate.
-
-        Between two λ of a lasso or elastic-net path it is exact and costs one solve on the support: there the signs decide
-        the solution, and stationarity on all columns proves it. Otherwise it is solved from the nearest start.
-        """
-        from .at_lambda import solution_at
-
-        return solution_at(self, lam)
-
-    def relaxed(self, gamma: float = 0.0) -> Path:
-        """γ · the penalised solution + (1 − γ) · the unpenalised refit on its support, at every λ (glmnet's relaxed fit).
-
-        Needs ``path(..., relaxed=True)``. γ = 1 is the path itself, γ = 0 the refit.
-        """
-        from .relaxed import blend
-
-        return blend(self, gamma)
+        return with_offset(eta, offset, self.has_offset)
 
     # --- how good, how complex ------------------------------------------------------------------------------
     @cached_property
@@ -180,8 +187,17 @@ class Path:
         return information.deviance_explained(self)
 
     @property
+    def noise_variance(self) -> float:
+        """σ² of the errors of least squares, estimated from fits with at most n/2 parameters; see `information`."""
+        return information.estimated_noise(self)
+
+    def criterion(self, price: float, noise_variance: float | None = None) -> np.ndarray:
+        """−2 log-likelihood + price · k, (L,): price 2 is AIC, log n is BIC; see `information.criterion`."""
+        return information.criterion(self, price, noise_variance)
+
+    @property
     def aic(self) -> np.ndarray:
-        """−2 log-likelihood + 2k, (L,); see `information.criterion`."""
+        """−2 log-likelihood + 2k, (L,); with n < 2p the variance is `noise_variance` at every λ, see `criterion`."""
         return information.criterion(self, 2.0)
 
     @property
@@ -212,3 +228,55 @@ class Path:
 
         coefs = self.coefs if self.coefs.ndim == 2 else self.coefs[:, 0]
         return coefficient_path(self.lambdas, coefs, names, mark=mark, ax=ax)
+
+
+_PER_LAMBDA = ("lambdas", "intercepts", "gaps", "kkt", "objectives", "solved", "n_iter")
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """One solution: a Path of length one, read in the singular."""
+
+    path: Path
+
+    lam = property(lambda self: float(self.path.lambdas[0]), doc="λ.")
+    coef = property(lambda self: self.path.coefficients[0], doc="(p,) or (K, p).")
+    intercept = property(lambda self: self.path.intercepts[0], doc="Scalar, or (K,).")
+    gap = property(lambda self: float(self.path.gaps[0]), doc="Relative duality gap; NaN for nonconvex penalties.")
+    kkt = property(lambda self: float(self.path.kkt[0]), doc="Largest violation of stationarity.")
+    objective = property(lambda self: float(self.path.objectives[0]), doc="Loss + penalty.")
+    solved = property(lambda self: bool(self.path.solved[0]), doc="Whether the gap is ≤ tol.")
+    n_iter = property(lambda self: int(self.path.n_iter[0]), doc="Sweeps or Newton steps taken.")
+    status = property(lambda self: self.path.status[0], doc="The status of the fit, a sentence.")
+    used = property(lambda self: self.path.coefficients.used(0), doc="Columns with a non-zero weight.")
+
+    def predict(self, X, offset=None) -> np.ndarray:
+        """Linear predictor Xw + b (+ offset), (n,) or (n, K); checks as in `Path.predict`."""
+        return self.path.predict(X, None if offset is None else offset)[0]
+
+
+def with_offset(eta, offset, needed: bool):
+    """eta + offset; `eta` may have an axis of λ in front. An offset is required where the fit had one."""
+    if offset is None:
+        if needed:
+            raise ValueError(
+                "the model was fitted with an offset: pass offset= for these rows (zeros if there is none)"
+            )
+        return eta
+    offset = np.asarray(offset, dtype=float)
+    if offset.shape not in (eta.shape, eta.shape[1:]) or not offset.ndim:
+        raise ValueError(f"expected offset of shape {eta.shape[1:]}, one number a linear predictor, got {offset.shape}")
+    if not np.isfinite(offset).all():
+        raise ValueError("expected finite numbers in offset, got NaN or infinite entries")
+    return eta + offset
+
+
+def warn_of_version(version: str | None, what: str) -> None:
+    """Warn where a pickle was written by another version of the package."""
+    if version != __version__:
+        warnings.warn(
+            f"this {what} was pickled by shrinkwise {version or 'before 0.1'} and is read by {__version__}: fit it again "
+            "if results look wrong",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -6,7 +6,7 @@ stepwise or lasso?, Statist. Sci. 2020 (the blend).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,17 +18,11 @@ from .coefficients import Coefficients
 from .path import Path
 
 
-@dataclass
-class Refit:
-    """The unpenalised fits on the supports of a path."""
+def relax(path: Path) -> Path:
+    """Every support of `path` refitted without the penalty; least squares of minimum norm where that is not unique.
 
-    coefficients: Coefficients
-    intercepts: np.ndarray
-    solved: np.ndarray
-
-
-def relax(path: Path) -> Refit:
-    """Refit every support of `path` without the penalty; least squares of minimum norm where that is not unique."""
+    Its objectives, gaps and violations are NaN: it does not minimise the penalised objective.
+    """
     problem, coefs, intercepts, solved = path.data, Coefficients(path.data.weights_shape), [], []
     if np.ndim(problem.y) == 2:
         raise ValueError("a relaxed fit is for one target: fit each target in turn")
@@ -41,7 +35,22 @@ def relax(path: Path) -> Refit:
         coefs.append(w)
         intercepts.append(b)
         solved.append(reached)
-    return Refit(coefs, np.array(intercepts, dtype=float), np.array(solved))
+    return _without_certificate(path, coefs, np.array(intercepts, dtype=float), np.array(solved))
+
+
+def _without_certificate(path: Path, coefs: Coefficients, intercepts, solved) -> Path:
+    nothing = np.full(len(path), np.nan)
+    return replace(
+        path,
+        coefficients=coefs,
+        intercepts=intercepts,
+        gaps=nothing,
+        kkt=nothing,
+        objectives=nothing,
+        solved=solved,
+        ridge=None,
+        refit=None,
+    )
 
 
 def _refit(problem: Problem, support, tol: float, max_iter: int):
@@ -54,23 +63,20 @@ def _refit(problem: Problem, support, tol: float, max_iter: int):
     return w, fitted.b, fitted.solved
 
 
-def blend(path: Path, gamma: float) -> Path:
-    """γ · path + (1 − γ) · refit. Its objectives, gaps and violations are NaN but at γ = 1: it minimises nothing."""
+def relaxed(path: Path, gamma: float = 0.0) -> Path:
+    """γ · the penalised solution + (1 − γ) · the unpenalised refit on its support, at every λ (glmnet's relaxed fit).
+
+    Needs ``path(..., relaxed=True)``. γ = 1 is the path itself, γ = 0 the refit. Objectives, gaps and violations are NaN for
+    γ < 1: such a blend minimises nothing.
+    """
     if not 0 <= gamma <= 1:
         raise ValueError(f"expected gamma (the share of the penalised fit) in [0, 1], got {gamma}")
     if path.refit is None:
         raise ValueError("this path has no refit: fit it with relaxed=True")
     if gamma == 1:
         return path
-    refit, coefs, nothing = path.refit, Coefficients(path.coefficients.shape), np.full(len(path), np.nan)
+    refit, coefs = path.refit, Coefficients(path.coefficients.shape)
     for i in range(len(path)):
         coefs.append(gamma * path.coefficients[i] + (1.0 - gamma) * refit.coefficients[i])
-    return replace(
-        path,
-        coefficients=coefs,
-        intercepts=gamma * path.intercepts + (1.0 - gamma) * refit.intercepts,
-        gaps=nothing,
-        kkt=nothing,
-        objectives=nothing,
-        solved=refit.solved & path.solved,
-    )
+    intercepts = gamma * path.intercepts + (1.0 - gamma) * refit.intercepts
+    return _without_certificate(path, coefs, intercepts, refit.solved & path.solved)

@@ -70,6 +70,7 @@ def solve_all(
         max_iter=max_iter,
         problem=problem,
         ridge=ridge if triangle is None else None,
+        has_offset=problem.offset is not None,
     )
 
 

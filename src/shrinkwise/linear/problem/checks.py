@@ -23,10 +23,8 @@ def problem_of(X, y, loss="squared", sample_weight=None, fit_intercept: bool = T
     loss = loss_of(loss)
     y = checked_y(y, X.shape[0], loss)
     weight = None if sample_weight is None else checked_weights(sample_weight, X.shape[0])
-    if offset is not None:
-        offset = finite_numbers(offset, "offset")
-        if offset.shape != y.shape:
-            raise ValueError(f"expected offset like y, of shape {y.shape}, got {offset.shape}")
+    classes = (int(y.max()) + 1,) if loss.name == "multinomial" else ()
+    offset = checked_offset(offset, (*y.shape, *classes))
     return Problem(X, y, loss, weight, fit_intercept, offset)
 
 
@@ -44,6 +42,9 @@ def loss_of(loss, delta: float | None = None):
 def checked_X(X):
     """X (n, p) as float64, float32 or scipy sparse, finite."""
     if is_sparse(X):
+        X = (
+            X if X.format in ("csr", "csc") else X.tocsc()
+        )  # the others (lil, dok, …) do not keep their entries in `data`
         entries = X.data
     else:
         X = entries = _numbers(X, "X")
@@ -97,6 +98,16 @@ def checked_weights(sample_weight, n: int):
     if not weights.any():
         raise ValueError("expected some sample weight above 0, got all zero: no row is left")
     return weights
+
+
+def checked_offset(offset, shape):
+    """An offset of exactly the shape of the linear predictor, (n,) or (n, K), finite; None stays None."""
+    if offset is None:
+        return None
+    offset = finite_numbers(offset, "offset").astype(float)
+    if offset.shape != shape:
+        raise ValueError(f"expected offset like y, of shape {shape}, one number a linear predictor, got {offset.shape}")
+    return offset
 
 
 def checked_grid(lambdas) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 
@@ -11,8 +9,7 @@ from shrinkwise.tables.columns.kinds import as_text
 from shrinkwise.tables.errors import counted, quoted
 from shrinkwise.tables.reading.names import unnamed
 
-if TYPE_CHECKING:
-    from .plan import TablePlan
+from .table_plan import TablePlan
 
 SMALL_CLASS = 10
 _UNBALANCED = 0.1  # share of the smallest class under which accuracy flatters

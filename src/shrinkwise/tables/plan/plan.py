@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from shrinkwise.selection import Rows
 from shrinkwise.tables.columns.features import column_values
 from shrinkwise.tables.columns.judging import judge
-from shrinkwise.tables.columns.kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing
-from shrinkwise.tables.columns.spelling import alike
+from shrinkwise.tables.columns.kinds import ColumnPlan
 from shrinkwise.tables.errors import InputError, counted, no_such_column, quoted
 from shrinkwise.tables.reading.read import as_frame
 
 from .leakage import knows_target, same_order, tells_some
 from .notes import first_of_copies, plan_notes
-from .parts import group_codes, row_weights, rows_to_use, times
-from .target import Reading, judge_target, target_reading
+from .parts import rows_to_use
+from .table_plan import TablePlan
+from .target import judge_target, target_reading
 
 # Nested 5-fold scoring leaves 16 of 20 rows to learn from, 12 of them inside, and 4 to score on: fewer say nothing.
 MIN_ROWS = 20
@@ -29,99 +28,8 @@ MIN_ROWS = 20
 _MOST_HINTS = 3
 
 
-@dataclass
-class TablePlan:
-    """What was decided about a table: one ColumnPlan per input column in file order, the task, and `notes` that say it.
-
-    `classes` are the texts of the target's values in order (None for a regression), `class_counts` their rows;
-    `n_rows` counts the rows used, `n_rows_read` all. `target_form` and `target_words` say how text is read as a target of
-    numbers (target.Reading).
-    """
-
-    name: str
-    target: str
-    task: str
-    classes: list[str] | None
-    columns: list[ColumnPlan]
-    n_rows: int
-    n_rows_read: int
-    notes: list[str] = field(default_factory=list)
-    class_counts: list[int] = field(default_factory=list)
-    target_form: str = ""
-    target_words: list[str] = field(default_factory=list)
-
-    @property
-    def kept(self) -> list[ColumnPlan]:
-        """The columns that are inputs."""
-        return [column for column in self.columns if column.is_input]
-
-    @property
-    def weight(self) -> str | None:
-        """The name of the column of weights."""
-        return self._part("weight")
-
-    @property
-    def has_groups(self) -> bool:
-        """Whether some input becomes several features."""
-        return any(column.kind in ("category", "ordered", "date") or column.n_missing for column in self.kept)
-
-    @property
-    def splits_by(self) -> str:
-        """The kind of the column that decides the splits: "group", "time" or ""."""
-        return next((kind for kind in ("group", "time") if self._part(kind)), "")
-
-    def _part(self, kind: str) -> str | None:
-        return next((column.name for column in self.columns if column.kind == kind), None)
-
-    @property
-    def smallest_class(self) -> int | None:
-        """The number of rows of the rarest class, the most folds a stratified split can have; None for a regression."""
-        return min(self.class_counts, default=None)
-
-    def used_rows(self, frame: Any) -> pl.DataFrame:
-        """The rows whose target is there (and whose weight is not 0), in order."""
-        frame = as_frame(frame)
-        present = rows_to_use(self._target_column(frame), None if self.weight is None else frame[self.weight])
-        return frame if present.all() else frame.filter(pl.Series(present))
-
-    def rows(self, frame: Any) -> Rows:
-        """Groups, time and weights of `used_rows`."""
-        frame, found = as_frame(frame), {}
-        readers = {"group": ("groups", group_codes), "time": ("time", times), "weight": ("weights", row_weights)}
-        for part, (key, read) in readers.items():
-            if (column := self._part(part)) is not None:
-                found[key] = read(frame[column])
-        return Rows(**found)
-
-    def target_values(self, frame: Any) -> np.ndarray:
-        """The target of `used_rows`, float64 for a regression, else the index of each row's class in `classes`.
-
-        Raises InputError for a missing value, a value that is no number or a class that is not in `classes`.
-        """
-        series = self._target_column(as_frame(frame))
-        values = as_numbers(series) if self.classes is None else self._codes(as_text(series))
-        wrong = np.isnan(values) if self.classes is None else values == len(self.classes)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            expected = "a number" if self.classes is None else "one of the classes of the plan"
-            came = "missing" if is_missing(series)[row] else quoted(as_text(series)[row])
-            raise InputError(
-                f"The target {quoted(self.target)} is {came} in row {row + 1} where {expected} was expected "
-                f"({counted(int(wrong.sum()), 'such row')})."
-            )
-        return values
-
-    def _target_column(self, frame: pl.DataFrame) -> pl.Series:
-        if self.target not in frame.columns:
-            raise no_such_column("The table", self.target, frame.columns)
-        return Reading(self.target_form, self.target_words).of(frame[self.target])
-
-    def _codes(self, text: pl.Series) -> np.ndarray:
-        return codes_of(alike(text, self.classes or []), self.classes or [])
-
-
 @dataclass(frozen=True)
-class Wishes:
+class ColumnOptions:
     """What the user says about columns and the task, beside what their values show.
 
     Parameters
@@ -186,14 +94,14 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
     ----------
     frame : the table, as `read_table` gives it, or any data frame `as_frame` takes
     name : what messages call the table
-    wishes : what the user asks for, see `Wishes`
+    wishes : what the user asks for, see `ColumnOptions`
 
     Raises
     ------
     InputError : no such column, fewer than 20 rows with a target, a target nothing can be learned about, no input left
 
     """
-    frame, wish = as_frame(frame), Wishes(**wishes)
+    frame, wish = as_frame(frame), ColumnOptions(**wishes)
     wish.refuse(frame.columns, target, name)
     reading = target_reading(frame[target], wish.task)
     frame = frame.with_columns(reading.of(frame[target]))
@@ -244,7 +152,7 @@ _PARTS = {
 }
 
 
-def _column(series: pl.Series, rows: np.ndarray, wish: Wishes, originals: np.ndarray) -> ColumnPlan:
+def _column(series: pl.Series, rows: np.ndarray, wish: ColumnOptions, originals: np.ndarray) -> ColumnPlan:
     if part := wish.roles.get(series.name):
         return ColumnPlan(series.name, part, _PARTS[part])
     if series.name in wish.drop:

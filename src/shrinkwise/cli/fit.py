@@ -1,12 +1,7 @@
-"""The command line: `shrinkwise fit`, `predict`, `doctor`; `explain`, `compare`, `replay` and `onnx` are in `commands`.
-
-Only click is imported at the top, so that `--help` answers at once. Exit codes: 0; 2 for a user's mistake, with one
-sentence on stderr; 1 for trouble with the machine (a full disk); 130 for Ctrl-C.
-"""
+"""`shrinkwise fit`: compare regularizers on a table and write a run folder."""
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
@@ -15,72 +10,24 @@ from pathlib import Path
 
 import click
 
-from . import __version__
-from .cli_audit import audit
-from .commands import compare, explain, onnx, replay
+from shrinkwise import __version__
 
 
-def main(args: list[str] | None = None) -> None:
-    """Run the command line and exit with its code."""
-    sys.exit(run(args))
+class _Methods(click.Option):
+    """An option whose help names the candidates; they are read when the help is asked for, and not before."""
+
+    def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
+        from shrinkwise.compare.candidates.registry import slugs
+
+        self.help = f"Compare only these candidates: {slugs()}."
+        return super().get_help_record(context)
 
 
-def run(args: list[str] | None = None) -> int:
-    """Run the command line and return its exit code; what goes wrong becomes one sentence on stderr."""
-    try:
-        code = cli.main(args=args, prog_name="shrinkwise", standalone_mode=False)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
-    except click.ClickException as error:
-        return _say(error.format_message(), 2)
-    except (click.Abort, KeyboardInterrupt):
-        return _say("Interrupted; nothing was written. What was finished is kept: --resume goes on from there.", 130)
-    except BrokenPipeError:
-        # The reader has gone, as in `| head`. Python would complain again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        return _say(error.strerror or str(error), 1)
-    except MemoryError:
-        return _say("There is not enough memory for this table.", 1)
-    except ValueError as error:
-        if not _is_mistake(error):
-            raise
-        return _say(str(error), 2)
-
-
-def _is_mistake(error: ValueError) -> bool:
-    from .tables import InputError
-
-    return isinstance(error, InputError)
-
-
-def _say(sentence: str, code: int) -> int:
-    click.echo(" ".join(sentence.split()), err=True)
-    return code
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, package_name="shrinkwise", message="shrinkwise %(version)s")
-def cli() -> None:
-    """Does regularization help on your data, which kind, and how strong?"""
-
-
-for command in (explain, compare, replay, onnx, audit):
-    cli.add_command(command)
-
-METHODS = (
-    *("none", "ridge", "lasso", "elastic-net", "group-lasso", "mcp"),
-    *("network", "network-l2", "network-dropout", "network-l1-dropout", "trees"),
-)
 _COLUMN: dict = {"metavar": "COLUMN", "multiple": True}
 _FILE: dict = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 
 
-@cli.command()
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder to write [FILE-report].")
@@ -100,7 +47,7 @@ _FILE: dict = {"metavar": "FILE", "type": click.Path(path_type=Path)}
     show_default=True,
     help="quick: linear models only; thorough: finer grids, 10 folds, 5 starts of larger networks.",
 )
-@click.option("--methods", metavar="A,B,…", help=f"Compare these only: {', '.join(METHODS)}.")
+@click.option("--methods", cls=_Methods, metavar="A,B,…")
 @click.option("--no-networks", is_flag=True, help="Compare linear models only.")
 @click.option("--budget", type=click.FloatRange(min=1), metavar="SECONDS", help="Leave out what is not done by then.")
 @click.option("--folds", type=click.IntRange(min=2), help="Parts held out in turn [5].")
@@ -136,10 +83,9 @@ def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bo
     """Compare regularizers on the table FILE (CSV, Parquet, Arrow), say which one helps, and write a run folder."""
     from shrinkwise.compare.comparison import Place
     from shrinkwise.compare.story.page import plan_page
+    from shrinkwise.fitting import prepare
     from shrinkwise.runs.folder import check_place
-
-    from .fitting import prepare
-    from .tables import read_table
+    from shrinkwise.tables import read_table
 
     speaks = not (given["quiet"] or given["as_json"])
     question = prepare(file, target, **_asked(given))
@@ -161,8 +107,7 @@ def _check_question(out: Path, file: Path, target: str) -> None:
     """Refuse to put a run in the place of one that answers another question."""
     from shrinkwise.runs.folder import is_run_folder
     from shrinkwise.runs.two_runs import read_record
-
-    from .tables import InputError
+    from shrinkwise.tables import InputError
 
     if not is_run_folder(out):
         return
@@ -202,11 +147,10 @@ def _command() -> str:
 def _print_plan(page: dict, question) -> None:
     from rich.console import Console
 
-    from shrinkwise.compare.candidates.base import candidates
+    from shrinkwise.compare.candidates.registry import candidates
     from shrinkwise.compare.scoring.estimate import estimated_seconds
     from shrinkwise.compare.scoring.nested import n_cores
-
-    from .report import print_columns
+    from shrinkwise.report import print_columns
 
     console, options = Console(), question.options
     print_columns(page, console)
@@ -256,7 +200,7 @@ def _print_result(page: dict, out: Path, *, quiet: bool, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from .report import print_comparison, print_verdict
+    from shrinkwise.report import print_comparison, print_verdict
 
     console = Console()
     print_comparison(page, console)
@@ -265,75 +209,3 @@ def _print_result(page: dict, out: Path, *, quiet: bool, as_json: bool) -> None:
     console.print(
         f"New rows: shrinkwise predict {shlex.quote(str(out))} NEW.csv", markup=False, highlight=False, soft_wrap=True
     )
-
-
-@cli.command()
-@click.argument("run_dir", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write there [stdout].")
-def predict(run_dir: Path, file: Path, out: Path | None) -> None:
-    """Score the rows of the table FILE with the model in RUN_DIR, as CSV.
-
-    Unseen categories and missing values are handled as the model's encoder learned to; what that did is said on stderr.
-    """
-    from shrinkwise.models.predictions import predictions_csv
-    from shrinkwise.models.table_model import load
-    from shrinkwise.tables.reading.read import read_with_note
-
-    model = load(run_dir)
-    frame, note = read_with_note(file)
-    text = predictions_csv(model, frame)
-    for remark in [*([note] if note else []), *model.remarks(frame)]:
-        click.echo(remark, err=True)
-    if out is None:
-        click.echo(text, nl=False)
-    else:
-        from shrinkwise.runs.folder import write_file
-
-        write_file(out, text)
-
-
-@cli.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def doctor(as_json: bool) -> None:
-    """Say which kernels, threads and extras are active."""
-    found = _examined()
-    if as_json:
-        import json
-
-        click.echo(json.dumps(found, ensure_ascii=False))
-        return
-    kernels, extras = found["kernels"], found["extras"]
-    click.echo(f"shrinkwise {__version__}, Python {found['versions']['python']}, {sys.executable}")
-    if kernels["available"]:
-        click.echo(f"kernels  {kernels['simd']}: {', '.join(kernels['kernels'])} ({kernels['path']})")
-    else:
-        click.echo(f"kernels  none: {kernels['reason']}; the reference code gives the same results, more slowly")
-    click.echo(f"threads  {found['cores']} cores usable: as many processes compare candidates, one thread each")
-    for name, extra in extras.items():
-        missing = f'not installed: pip install "shrinkwise[{extra["extra"]}]" adds {extra["adds"]}'
-        click.echo(f"{name:<12}{extra['version'] or missing}")
-    click.echo("packages " + ", ".join(f"{k} {v}" for k, v in found["versions"].items() if k not in extras))
-
-
-def _examined() -> dict:
-    from joblib import cpu_count
-
-    from shrinkwise.runs.record import versions
-
-    from . import kernels
-
-    extras = {
-        "torch": ("torch", "networks and dropout"),
-        "matplotlib": ("plot", "figures"),
-        "onnxruntime": ("onnx", "model.onnx"),
-    }
-    found = versions(*extras)
-    return {
-        "versions": found,
-        "kernels": kernels.status(),
-        "cores": cpu_count(),
-        "extras": {
-            name: {"version": found.get(name), "extra": extra, "adds": adds} for name, (extra, adds) in extras.items()
-        },
-    }

@@ -1,6 +1,6 @@
 """`shrinkwise audit module:factory`: the audit of a model that a function of the user's makes.
 
-Only click is imported at the top, as in `cli`.
+Only click is imported at the top, so that `--help` answers at once.
 """
 
 from __future__ import annotations

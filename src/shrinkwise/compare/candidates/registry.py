@@ -1,0 +1,75 @@
+"""The candidates that are compared: one entry each. Order, help, estimate and refusals are read from the entries.
+
+To add a candidate: a file beside this one with its `tune` and its `Candidate`, and its line in `CANDIDATES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+from shrinkwise.compare.options import Options
+from shrinkwise.tables import InputError
+
+from . import linear, network, trees
+from .base import Candidate
+
+CANDIDATES: tuple[Candidate, ...] = (
+    *(linear.NONE, linear.RIDGE, linear.LASSO, linear.ELASTIC_NET, linear.GROUP_LASSO, linear.CONCAVE),
+    *(network.PLAIN, network.L2, network.DROPOUT, network.L1_DROPOUT),
+    trees.TREES,
+)
+_BY_SLUG = {candidate.slug: candidate for candidate in CANDIDATES}
+
+
+def slugs() -> str:
+    """The names of all candidates on the command line."""
+    return ", ".join(_BY_SLUG)
+
+
+def asked(options: Options) -> list[Candidate]:
+    """The candidates named by `options.methods`; all of them where none is named."""
+    for method in options.methods or ():
+        if method not in _BY_SLUG:
+            raise InputError(f"There is no method {method!r}; the methods are {slugs()}.")
+    return [each for each in CANDIDATES if options.wants(each.slug)]
+
+
+def without_missing_extras(options: Options) -> Options:
+    """The options, with the networks left out where PyTorch is not installed or no network is asked for."""
+    wanted = any(each.family == "network" for each in asked(options))
+    return options if wanted and find_spec("torch") else replace(options, network=None)
+
+
+def candidates(options: Options, has_groups: bool = True) -> list[Candidate]:
+    """The candidates of a comparison, each family led by its baseline.
+
+    Left out are those that differ from others only by groups where every input is one column, those that cannot keep
+    bounds where bounds are given, and networks where `options.network` is None.
+    """
+    wanted = asked(options)
+    families = {each.family for each in wanted if each.regularizer}
+    found = [
+        each
+        for each in CANDIDATES
+        if (each in wanted or (not each.regularizer and each.family in families)) and _able(each, options, has_groups)
+    ]
+    if not any(each.regularizer for each in found):
+        raise InputError(f"Nothing is left to compare: at least one regularized method is needed, of {slugs()}.")
+    return found
+
+
+def _able(candidate: Candidate, options: Options, has_groups: bool) -> bool:
+    if candidate.needs_groups and not has_groups:
+        return False
+    if candidate.family == "reference":
+        return True
+    if options.bounds and not candidate.takes_bounds:
+        return False
+    return candidate.family != "network" or options.network is not None
+
+
+def selecting() -> str:
+    """The command-line names of the candidates that leave inputs out."""
+    names = [each.slug for each in CANDIDATES if each.selects_inputs]
+    return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,78 @@
+"""The cross-validation curve: held-out losses along a path, and the λ that is chosen on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shrinkwise.linear.paths.path import Path, PathPoint
+from shrinkwise.selection import independent_folds, mean_and_se, one_standard_error
+
+
+@dataclass(frozen=True)
+class ValidationCurve:
+    """Held-out losses (L, folds) of the λ of a path (on all rows), and the choice made on them.
+
+    `independent` is the number of folds that share no held-out row: their number, unless the splitter repeats itself (see
+    `selection.independent_folds`).
+    """
+
+    path: Path
+    losses: np.ndarray
+    independent: float
+    select: str = "1se"
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean held-out loss, (L,)."""
+        return mean_and_se(self.losses.T)[0]
+
+    @property
+    def se(self) -> np.ndarray:
+        """Its standard error over folds, (L,)."""
+        return mean_and_se(self.losses.T, self.independent)[1]
+
+    @property
+    def index_best(self) -> int:
+        """Index of the λ with the least mean loss."""
+        return one_standard_error(self.mean, self.se)[0]
+
+    @property
+    def index_1se(self) -> int:
+        """Index of the strongest λ within one standard error of the best."""
+        return one_standard_error(self.mean, self.se)[1]
+
+    @property
+    def index(self) -> int:
+        """Index of the λ that is kept."""
+        return self.index_1se if self.select == "1se" else self.index_best
+
+    @property
+    def kept(self) -> PathPoint:
+        """The solution on all rows at the λ that is kept."""
+        return self.path[self.index]
+
+    @property
+    def edge(self) -> str:
+        """A sentence where the best λ is an end of the grid, so that the minimum may lie outside; else empty."""
+        ends = {0: "largest", len(self.path) - 1: "smallest"}
+        if len(self.path) < 2 or self.index_best not in ends or self.losses[:, 0].size == 0:
+            return ""
+        if self.index_best == 0:
+            return "; the best λ is the largest of the grid"
+        return "; the best λ is the smallest of the grid: a smaller lambda_min_ratio may predict better"
+
+
+def check_select(select: str) -> None:
+    """Refuse what is neither "1se" nor "best"."""
+    if select not in ("1se", "best"):
+        raise ValueError(f'expected select="1se" or "best", got {select!r}')
+
+
+def chosen(losses, folds, select: str) -> int:
+    """Index of the λ to keep, from held-out losses (L, folds) on a decreasing grid."""
+    check_select(select)
+    mean, se = mean_and_se(losses.T, independent_folds([test for _, test in folds]))
+    best, within = one_standard_error(mean, se)
+    return within if select == "1se" else best

@@ -1,0 +1,90 @@
+"""Paths fitted on the training part of every fold, and their held-out losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from joblib import delayed
+
+from shrinkwise.linear.paths.path import Path
+from shrinkwise.linear.paths.solve import solve_all
+from shrinkwise.linear.problem.fold_gram import FoldGrams
+from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.problem.triangular_factor import FoldTriangles
+from shrinkwise.linear.problem.working_columns import is_tall
+from shrinkwise.penalties import Penalty
+
+from .progress import run_all
+from .samples import Samples
+
+
+@dataclass
+class FoldTask:
+    """What is fitted on every fold; `grams` where the folds share their Gram matrices."""
+
+    penalty: Penalty
+    loss: Any
+    fit_intercept: bool
+    tol: float
+    max_iter: int
+    grams: FoldGrams | None = None
+
+    def sharing(self, samples: Samples, folds) -> FoldTask:
+        """With the Gram matrices of these folds shared, where their solver wants them."""
+        problem = samples.problem(self.loss, self.fit_intercept)
+        pays = len(folds) > 2 and FoldGrams.pay(problem, self.penalty, min(len(train) for train, _ in folds))
+        return replace(self, grams=FoldGrams(problem)) if pays else self
+
+
+def fold_path(samples: Samples, train, task: FoldTask, lambdas) -> Path:
+    """The Path of one training part."""
+    problem = _training_part(samples, train, task)
+    gram = None if task.grams is None else task.grams.without(train)
+    return solve_all(problem, task.penalty, lambdas, task.tol, task.max_iter, gram=gram)
+
+
+def _training_part(samples: Samples, train, task: FoldTask) -> Problem:
+    """The Problem of some rows; a large X is shared, and the others have weight 0."""
+    X = samples.X
+    if task.loss.name == "squared" or not is_tall(X):
+        return samples.take(train).problem(task.loss, task.fit_intercept)
+    train = np.flatnonzero(train) if np.asarray(train).dtype == bool else train
+    weight = np.bincount(train, minlength=len(X)) * (1.0 if samples.weight is None else samples.weight)
+    return Problem(X, samples.y, task.loss, weight, task.fit_intercept, samples.offset, keep_zeros=True)
+
+
+def check_classes(y, train) -> None:
+    """Refuse a training part that lacks a class: a model of the others cannot predict it."""
+    if len(np.unique(y[train])) < len(np.unique(y)):
+        raise ValueError("a class is missing from the training part of a fold: use fewer folds, or drop the rare class")
+
+
+def fold_losses(samples: Samples, fold, task: FoldTask, lambdas) -> np.ndarray:
+    """Held-out loss at every λ, (L,): squared error, log loss, or the loss itself."""
+    train, test = fold
+    if task.loss.name in ("logistic", "multinomial"):
+        check_classes(samples.y, train)
+    fitted, held = fold_path(samples, train, task, lambdas), samples.take(test)
+    scores = task.loss.score(held.y, fitted.predict(held.X, held.offset))
+    scores = scores if scores.ndim == 2 else scores.mean(-1)
+    return np.average(scores, axis=1, weights=held.weight)
+
+
+def cross_validated_losses(samples: Samples, folds, task: FoldTask, lambdas, n_jobs=None, verbose=False) -> np.ndarray:
+    """(L, folds) held-out losses."""
+    folds = list(folds)
+    task = task.sharing(samples, folds)
+    calls = (delayed(fold_losses)(samples, fold, task, lambdas) for fold in folds)
+    return np.array(run_all(calls, n_jobs, "folds", verbose)).T
+
+
+def triangle_losses(triangles: FoldTriangles, task: FoldTask, lambdas) -> np.ndarray:
+    """`cross_validated_losses` of least squares of many rows, from the triangular factors of the folds alone."""
+    losses = []
+    for known, held in zip(triangles.known, triangles.held, strict=True):
+        fitted = solve_all(known.problem(task.fit_intercept), task.penalty, lambdas, task.tol, task.max_iter)
+        intercepts = known.intercepts(fitted.coefs) if task.fit_intercept else fitted.intercepts
+        losses.append(held.mean_squared_errors(fitted.coefs, intercepts))
+    return np.array(losses).T

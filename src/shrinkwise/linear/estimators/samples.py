@@ -1,0 +1,84 @@
+"""The rows that an estimator is fitted on, and what comes with each of them: weight, offset, group, fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shrinkwise.linear.problem.checks import checked_weights, checked_y
+from shrinkwise.linear.problem.problem import Problem
+
+
+@dataclass
+class Samples:
+    """Rows of data that go together."""
+
+    X: Any
+    y: np.ndarray
+    weight: np.ndarray | None = None
+    offset: np.ndarray | None = None
+
+    def take(self, index) -> Samples:
+        """Some of the rows."""
+        weight, offset = (None if v is None else v[index] for v in (self.weight, self.offset))
+        return Samples(self.X[index], self.y[index], weight, offset)
+
+    def problem(self, loss, fit_intercept: bool) -> Problem:
+        """The Problem of these rows."""
+        return Problem(self.X, self.y, loss, self.weight, fit_intercept, self.offset)
+
+
+def present_groups(groups, sample_weight, y):
+    """The groups (n,) of the rows with weight above 0, checked."""
+    if groups is None:
+        return None
+    groups, n = np.asarray(groups), len(np.asarray(y))
+    if groups.shape != (n,):
+        raise ValueError(f"expected groups of shape ({n},), one label a row, got {groups.shape}")
+    if any(label is None or label != label for label in groups.tolist()):
+        raise ValueError("expected a label in groups for every row, got missing entries: give those rows a group")
+    return groups if sample_weight is None or np.ndim(sample_weight) == 0 else groups[np.asarray(sample_weight) > 0]
+
+
+def present_folds(cv, sample_weight):
+    """`cv`; where it lists row numbers, in the numbers that the rows with weight above 0 have among themselves."""
+    if cv is None or isinstance(cv, (int, np.integer)) or hasattr(cv, "split"):
+        return cv
+    if sample_weight is None or np.ndim(sample_weight) == 0:
+        return cv
+    present = np.asarray(sample_weight) > 0
+    number, rows = np.cumsum(present) - 1, np.arange(len(present))
+    folds = [tuple(rows[part] for part in fold) for fold in cv]
+    return [tuple(number[part[present[part]]] for part in fold) for fold in folds]
+
+
+def without_columns(X, excluded):
+    """A copy of X whose excluded columns (p,) are zero, so that nothing is fitted to them."""
+    if hasattr(X, "tocsc"):
+        from scipy.sparse import diags_array
+
+        X = (X @ diags_array((~excluded).astype(X.dtype))).tocsc()
+        X.eliminate_zeros()
+        return X
+    X = X.copy()
+    X[:, excluded] = 0.0
+    return X
+
+
+def weighted_rows(X, y, sample_weight, offset=None):
+    """(X, y, sample_weight, offset) with the weights checked and the rows of weight 0, which count as absent, left out."""
+    if sample_weight is None:
+        return X, y, None, offset
+    sample_weight = checked_weights(sample_weight, X.shape[0])
+    present = sample_weight > 0
+    if present.all():
+        return X, y, sample_weight, offset
+    return X[present], y[present], sample_weight[present], offset if offset is None else offset[present]
+
+
+def regression_target(y, n: int, loss):
+    """y (n,), or (n, K); a single column counts as (n,)."""
+    y = checked_y(y, n, loss)
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
