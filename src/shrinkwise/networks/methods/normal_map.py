@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from shrinkwise.networks.distributed.processes import in_rounds
@@ -79,7 +81,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
 
     def _start_afresh(self) -> None:
         super()._start_afresh()
-        self._left_at: dict[int, tuple] = {}
+        self._left_at: dict[int, _Seen] = {}
 
     def concerned_when_still(self, optimizer, p) -> bool:
         """State kept in full precision cannot meet low-precision weights, not even in a step that moves nothing.
@@ -200,7 +202,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
     # --- after it ----------------------------------------------------------------------------------------
     def after_step(self, optimizer, plans: list[LatentPlan]) -> list[StepResult]:
         """The latents into the optimizer's state, with a longer threshold where steps are long against it."""
-        results = {id(plan): plan.untouched() for plan in plans}
+        results = {id(plan): plan.untouched() for plan in plans if plan.still}
         moved = [plan for plan in plans if not plan.still]
         for plan, result in zip(moved, self._ratcheted(moved), strict=True):
             results[id(plan)] = result
@@ -243,7 +245,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
         for plan, grad in zip(plans, grads, strict=True):
             p = plan.term.param
             p.grad = grad
-            self._left_at[id(p)] = _seen(p)
+            self._left_at[id(p)] = _seen(p, self._left_at.get(id(p)))
 
     def _write_weights(self, changes: list[tuple[LatentPlan, StepResult]]) -> None:
         jobs = []
@@ -287,7 +289,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
             if LATENT in state:
                 w = local(p).detach().to(state[LATENT].dtype)
                 state[LATENT] = wrap(term.map.latent(w, state[THRESHOLD]), p)
-                self._left_at[id(p)] = _seen(p)
+                self._left_at[id(p)] = _seen(p, self._left_at.get(id(p)))
 
 
 def not_finite(names) -> FloatingPointError:
@@ -324,21 +326,28 @@ def _stamp(p: torch.Tensor) -> tuple:
     return p._version, here._version, here.data_ptr()
 
 
-def _seen(p: torch.Tensor) -> tuple:
-    """The stamp, and entries that show most changes through ``.data``, which torch does not count."""
-    here = local(p).detach()
-    return _stamp(p), sampled(here).clone() if _is_cheap_to_sample(here) else None
+class _Seen(NamedTuple):
+    """A parameter as a step has left it."""
+
+    stamp: tuple
+    entries: np.ndarray | None  # a view of some of the weights, which shows most changes through ``.data``
+    values: bytes = b""  # of these entries
 
 
-def _changed_since(seen: tuple | None, p: torch.Tensor) -> bool:
-    if seen is None or seen[0] != _stamp(p):
+def _seen(p: torch.Tensor, before: _Seen | None) -> _Seen:
+    here, stamp = local(p), _stamp(p)
+    if before is not None and before.stamp[-1] == stamp[-1]:
+        entries = before.entries  # of the same memory
+    else:
+        # Elsewhere than on the processor the comparison would wait for the device.
+        entries = sampled(here.detach()).numpy() if in_pass(here) else None
+    return _Seen(stamp, entries, b"" if entries is None else entries.tobytes())
+
+
+def _changed_since(seen: _Seen | None, p: torch.Tensor) -> bool:
+    if seen is None or seen.stamp != _stamp(p):
         return True
-    return seen[1] is not None and not torch.equal(sampled(local(p).detach()), seen[1])
-
-
-def _is_cheap_to_sample(x: torch.Tensor) -> bool:
-    # Elsewhere than on the processor the comparison would wait for the device.
-    return x.device.type == "cpu" and in_pass(x)
+    return seen.entries is not None and seen.entries.tobytes() != seen.values
 
 
 def _close(p: torch.Tensor, w: torch.Tensor) -> bool:
