@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
-import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +82,7 @@ _FILE: dict = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bool, **given) -> None:
     """Compare regularizers on the table FILE (CSV, Parquet, Arrow), say which one helps, and write a run folder."""
     from shrinkwise.compare.comparison import Place
+    from shrinkwise.compare.scoring.journal import claimed, clear_pieces
     from shrinkwise.compare.story.page import plan_page
     from shrinkwise.fitting import prepare
     from shrinkwise.runs.folder import check_place
@@ -96,11 +97,27 @@ def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bo
     if speaks:
         _print_plan(plan_page(question.plan), question)
     place = Place(out.absolute().parent / f".{out.name}.unfinished", resume, __version__)
-    with _progress(speaks) as progress:
-        result = question.answer(progress, fresh, place, _command())
-    result.save(out, click.get_current_context().params)
-    shutil.rmtree(place.folder, ignore_errors=True)
+    with claimed(place.folder), _pieces_named():
+        with _progress(speaks) as progress:
+            result = question.answer(progress, fresh, place, _command())
+        result.save(out, click.get_current_context().params)
+        clear_pieces(place.folder)
     _print_result(result.page, out, quiet=given["quiet"], as_json=given["as_json"])
+
+
+@contextmanager
+def _pieces_named():
+    """Add to the sentence on a full disk that the work is not lost."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        said = (error.strerror or str(error)).removesuffix(".")
+        raise OSError(
+            error.errno,
+            f"{said}. The parts that were finished are kept: free some space and repeat the command with --resume.",
+        ) from error
 
 
 def _check_question(out: Path, file: Path, target: str) -> None:
