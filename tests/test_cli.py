@@ -212,9 +212,10 @@ def test_json_is_one_document_and_quiet_is_the_verdict(shrinkwise):
 
 
 def test_the_methods_in_the_help_are_those_there_are():
+    from shrinkwise.cli.fit import METHODS as METHODS_IN_THE_HELP
     from shrinkwise.compare.options import METHODS
 
-    assert tuple(METHODS) == cli.METHODS
+    assert tuple(METHODS) == METHODS_IN_THE_HELP
 
 
 def test_settings_of_a_boss(shrinkwise):
@@ -312,7 +313,7 @@ def test_ctrl_c_is_one_line_and_leaves_what_is_finished(shrinkwise, monkeypatch)
         patched.setattr("shrinkwise.models.table_model.TableModel.save", interrupted)
         code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *QUICK)
     assert (code, err.strip().count("\n")) == (130, 0)
-    assert "--resume goes on" in err
+    assert "--resume to continue" in err
     assert sorted(os.listdir()) == [".t-report.unfinished", "t.csv"]
     code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", "--resume", *QUICK)
     assert (code, err) == (0, "")
@@ -403,7 +404,7 @@ def test_a_run_that_answers_another_question_is_not_replaced(shrinkwise):
     for asked in (("u.csv", "--target", "y"), ("t.csv", "--target", "a")):
         code, out, err = shrinkwise("fit", *asked, *few)
         assert (code, out) == (2, "")
-        assert err.startswith("run holds a run on t.csv that predicts 'y': name another folder")
+        assert err.startswith("run holds a run on t.csv that predicts 'y'; name another folder")
     assert Path("run/run.toml").read_text() == before
     assert shrinkwise("fit", "t.csv", "--target", "y", "--seed", "1", *few)[0] == 0  # the same question: replaced
     assert Path("run/run.toml").read_text() != before

@@ -1,0 +1,77 @@
+"""The command line `shrinkwise`: one file per command over `shrinkwise.service`.
+
+Only click is imported at the top of this folder's files, so that `--help` answers at once. Exit codes: 0; 2 for a user's
+mistake, with one sentence on stderr; 1 for trouble with the machine (a full disk); 130 for Ctrl-C. A command may return a
+code of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from shrinkwise import __version__
+
+from .audit import audit
+from .compare import compare
+from .doctor import doctor
+from .explain import explain
+from .fit import fit
+from .onnx import onnx
+from .predict import predict
+from .replay import replay
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="shrinkwise", message="shrinkwise %(version)s")
+def cli() -> None:
+    """Find out whether regularization helps on your data, which kind, and how strong it should be."""
+
+
+for command in (fit, predict, explain, compare, replay, onnx, audit, doctor):
+    cli.add_command(command)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; what goes wrong becomes one sentence on stderr."""
+    try:
+        code = cli.main(args=args, prog_name="shrinkwise", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        return _say(error.format_message(), 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _say("Interrupted; nothing was written. Add --resume to continue a fit.", 130)
+    except BrokenPipeError:
+        # The reader has gone, as in `| head`. Python would complain again when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        return _say(error.strerror or str(error), 1)
+    except MemoryError:
+        return _say("There is not enough memory for this table.", 1)
+    except ValueError as error:
+        if not _is_mistake(error):
+            raise
+        return _say(str(error), 2)
+
+
+def _is_mistake(error: ValueError) -> bool:
+    from shrinkwise.tables import InputError
+
+    return isinstance(error, InputError)
+
+
+def _say(sentence: str, code: int) -> int:
+    click.echo(" ".join(sentence.split()), err=True)
+    return code

@@ -1,0 +1,52 @@
+"""`shrinkwise compare`: two run folders side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Compare two runs.")
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def compare(first: Path, second: Path, as_json: bool) -> None:
+    """Compare the candidates of two run folders, fold by fold where both runs held out the same rows."""
+    from shrinkwise.runs.two_runs import compare_runs
+
+    found = compare_runs(first, second)
+    if as_json:
+        said = {"score": found.score, "kept": found.kept, "rows": found.rows, "sentences": found.sentences}
+        click.echo(json.dumps(said, ensure_ascii=False))
+    else:
+        _print(found)
+
+
+def _print(found) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, title=f"Held-out {found.score}; lower is better", title_justify="left")
+    for name, side in (("candidate", "left"), ("first", "right"), ("second", "right"), ("second − first", "right")):
+        grid.add_column(name, justify=side)  # type: ignore[arg-type]
+    for row in found.rows:
+        marks = "".join(mark for mark, kept in zip("¹²", found.kept, strict=True) if kept == row["candidate"])
+        grid.add_row(
+            Text(row["candidate"] + marks),
+            *(_figure(row[key]) for key in ("first", "second")),
+            _interval(row["difference"]),
+        )
+    console = Console()
+    console.print(grid)
+    console.print(Text(" ".join(["¹, ²: the model kept by the first and the second run.", *found.sentences])))
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}".replace("-", "−")
+
+
+def _interval(found) -> str:
+    return "–" if found is None else "{} [{}, {}]".format(*(f"{v:+.2g}".replace("-", "−") for v in found))

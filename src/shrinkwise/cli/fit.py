@@ -1,0 +1,169 @@
+"""`shrinkwise fit`: compare regularizers on a table and write a run folder."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+METHODS = (
+    *("none", "ridge", "lasso", "elastic-net", "group-lasso", "mcp"),
+    *("network", "network-l2", "network-dropout", "network-l1-dropout", "trees"),
+)
+_COLUMN: dict = {"metavar": "COLUMN", "multiple": True}
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(short_help="Compare regularizers on a table and keep the best model.")
+@click.argument("file", type=_PATH)
+@click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
+@click.option("--out", type=_PATH, metavar="DIR", help="Run folder to write [default: FILE-report].")
+@click.option("--test", type=_PATH, metavar="FILE", help="Also score the kept model on this table of unseen rows.")
+@click.option("--drop", **_COLUMN, help="Ignore this column. May be repeated, as may the next three options.")
+@click.option("--number", **_COLUMN, help="Parse this column as numeric; values that cannot be parsed become missing.")
+@click.option("--category", **_COLUMN, help="Treat this column as categorical.")
+@click.option("--keep-column", "keep", **_COLUMN, help="Keep this column as an input even if it looks unusable.")
+@click.option("--group", metavar="COLUMN", help="Keep rows with the same value in the same fold.")
+@click.option("--time", metavar="COLUMN", help="Score later rows with models fitted on earlier rows.")
+@click.option("--weight", metavar="COLUMN", help="Sample weights.")
+@click.option(
+    "--task",
+    type=click.Choice(["regression", "classes"]),
+    help="Kind of target [default: decided from its values].",
+)
+@click.option(
+    "--effort",
+    type=click.Choice(["quick", "normal", "thorough"]),
+    default="normal",
+    show_default=True,
+    help="quick: linear models only. thorough: finer grids, 10 folds, larger networks from 5 random starts.",
+)
+@click.option("--methods", metavar="A,B,…", help=f"Compare only these methods: {', '.join(METHODS)}.")
+@click.option("--no-networks", is_flag=True, help="Do not compare networks.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Time limit in seconds; candidates that do not finish are skipped.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Number of outer cross-validation folds [default: 5; thorough: 10].",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the folds and the networks."
+)
+@click.option(
+    "--select",
+    type=click.Choice(["1se", "best"]),
+    default="1se",
+    show_default=True,
+    help="Setting to keep of the best candidate: the strongest within one standard error of its best score, or the best.",
+)
+@click.option(
+    "--within",
+    metavar="P%",
+    help="Instead, keep the model with the fewest inputs whose score is within P percent of the lowest.",
+)
+@click.option("--max-features", type=click.IntRange(min=1), metavar="N", help="Keep a model with at most N inputs.")
+@click.option(
+    "--penalty-factor",
+    type=_PATH,
+    metavar="FILE",
+    help="CSV with columns input, factor. A larger factor penalizes that input more; 0 does not penalize it.",
+)
+@click.option(
+    "--bounds",
+    type=_PATH,
+    metavar="FILE",
+    help="CSV with columns input, low, high: bounds of the coefficients in the units of the data.",
+)
+@click.option("--resume", is_flag=True, help="Continue a run into the same folder that was interrupted.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Number of processes [default: one per core].")
+@click.option("--quiet", is_flag=True, help="Print only the verdict.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON document.")
+def fit(file: Path, out: Path | None, resume: bool, quiet: bool, as_json: bool, **settings) -> None:
+    """Compare regularizers on the table FILE (CSV, Parquet or Arrow), report which one helps, and write a run folder."""
+    from shrinkwise.service import FitRequest, fit_to_folder
+
+    request = FitRequest.from_click({"file": file, **settings})
+    out = out or Path(f"{file.name.split('.')[0] or 'table'}-report")
+    speaks = not (quiet or as_json)
+    with _progress(speaks) as progress:
+        result = fit_to_folder(
+            request,
+            out,
+            resume=resume,
+            command=shlex.join(["shrinkwise", *sys.argv[1:]]),
+            before=_print_plan if speaks else lambda _: None,
+            progress=progress,
+        )
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"run": str(out), **result.page}, ensure_ascii=False, allow_nan=False))
+    elif quiet:
+        click.echo(result.verdict)
+    else:
+        _print_result(result, out)
+
+
+def _print_plan(question) -> None:
+    from rich.console import Console
+
+    from shrinkwise.compare.candidates.base import candidates
+    from shrinkwise.compare.scoring.estimate import estimated_seconds
+    from shrinkwise.compare.scoring.nested import n_cores
+    from shrinkwise.compare.story.page import plan_page
+    from shrinkwise.report import print_columns
+
+    console, options, plan = Console(), question.options, question.plan
+    print_columns(plan_page(plan), console)
+    contestants = candidates(options, plan.has_groups)
+    sentences = options.described([each.name for each in contestants], plan.splits_by)
+    if options.budget:
+        sentences.append(f"Candidates that do not finish within {options.budget:.0f} s are skipped.")
+    else:
+        seconds = estimated_seconds(plan.used_rows(question.frame), plan, options)
+        took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+        jobs = options.n_jobs or n_cores()
+        sentences.append(f"Estimated time: about {took} on {jobs} process{'es' if jobs > 1 else ''}.")
+    for sentence in sentences:
+        console.print(sentence, markup=False, highlight=False)
+
+
+@contextmanager
+def _progress(wanted: bool):
+    """A callable (done, total, what) that moves a bar on stderr, where somebody is looking."""
+    if not (wanted and sys.stderr.isatty()):
+        yield lambda done, total, what: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        work = bar.add_task("fitting")
+        yield lambda done, total, what: bar.update(work, completed=done, total=total, description=what)
+
+
+def _print_result(result, out: Path) -> None:
+    from rich.console import Console
+
+    from shrinkwise.report import print_comparison, print_verdict
+
+    console = Console()
+    print_comparison(result.page, console)
+    print_verdict(result.page, console)
+    for line in (f"\nReport: {out / 'report.html'}", f"New rows: shrinkwise predict {shlex.quote(str(out))} NEW.csv"):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,37 @@
+"""`shrinkwise onnx`: a kept model as an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Export a kept model as an ONNX file.")
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Table to check the file on [default: the one the run was fitted on].",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="File to write [default: RUN_DIR/model.onnx].",
+)
+def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
+    """Write the model in RUN_DIR as an ONNX file, after checking its predictions against Python on every row."""
+    from shrinkwise.models.onnx import checked_onnx
+    from shrinkwise.models.table_model import load
+    from shrinkwise.runs.fitted_table import fitted_table
+    from shrinkwise.runs.folder import write_file
+    from shrinkwise.tables import read_table
+
+    model = load(run_dir)
+    frame = read_table(file or fitted_table(run_dir))
+    data, difference = checked_onnx(model, frame)
+    out = out or run_dir / "model.onnx"
+    write_file(out, lambda path: path.write_bytes(data))
+    click.echo(f"{out}: {frame.height} rows checked, the largest difference to Python is {difference:.2g}.")

@@ -1,0 +1,38 @@
+"""`shrinkwise predict`: predictions of a kept model for the rows of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Predict new rows with a kept model.")
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="CSV file to write [default: standard output].",
+)
+def predict(run_dir: Path, file: Path, out: Path | None) -> None:
+    """Predict the rows of the table FILE with the model in RUN_DIR, and write the predictions as CSV.
+
+    Unseen categories and missing values are encoded as in training; each such column is named on standard error.
+    """
+    from shrinkwise.models.predictions import predictions_csv
+    from shrinkwise.models.table_model import load
+    from shrinkwise.tables.reading.read import read_with_note
+
+    model = load(run_dir)
+    frame, note = read_with_note(file)
+    text = predictions_csv(model, frame)
+    for remark in [*([note] if note else []), *model.remarks(frame)]:
+        click.echo(remark, err=True)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        from shrinkwise.runs.folder import write_file
+
+        write_file(out, text)

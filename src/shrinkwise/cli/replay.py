@@ -1,0 +1,44 @@
+"""`shrinkwise replay`: repeat a recorded run and compare the numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Repeat a recorded run and check its numbers.")
+@click.argument("record", type=click.Path(path_type=Path), metavar="RUN.TOML")
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Path of the table [default: the path recorded in RUN.TOML].",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder to write [default: RUN-replay]."
+)
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Number of processes [default: one per core].")
+def replay(record: Path, file: Path | None, out: Path | None, jobs: int | None) -> int:
+    """Repeat the run that RUN.TOML (or its folder) records, and report whether every number is the same.
+
+    A table that has changed since is refused. The exit code is 0 when the numbers agree and 3 when they do not.
+    """
+    from shrinkwise.runs.replay import differences, other_versions
+    from shrinkwise.runs.two_runs import read_record
+    from shrinkwise.service import FitRequest, fit_to_folder
+
+    old = read_record(record)
+    home = record if record.is_dir() else record.parent
+    out = out or Path(f"{home.absolute().name}-replay")
+    result = fit_to_folder(FitRequest.from_toml(old, file=file, n_jobs=jobs), out, command=str(old["command"]))
+    click.echo(result.verdict)
+    new = read_record(out)
+    found, versions = differences(old, new), other_versions(old, new)
+    if not found:
+        click.echo(f"Every number is the same; the new run is in {out}.")
+        return 0
+    said = [f"The numbers are not the same; the new ones are in {out}.", *found]
+    said.append(f"Different versions: {'; '.join(versions)}." if versions else "The versions are the same.")
+    click.echo("\n".join(said))
+    return 3
