@@ -28,8 +28,8 @@ MAY_IMPORT = {
     "report": "",
     "compare": "kernels penalties selection linear networks dropout tables models report",
     "runs": "selection tables models compare report",
-    "fitting": "selection tables models compare runs report",
-    "cli": "kernels tables models compare runs report networks fitting",
+    "service": "selection tables models compare runs report",
+    "cli": "kernels tables models compare runs report networks service",
     "optim": "networks",
 }
 MODULES = modules_in(SOURCE)
@@ -76,9 +76,9 @@ PLANTED = [
     ("tables/errors.py", "from shrinkwise.compare import options"),
     ("models/predictors.py", "from shrinkwise.compare.options import Options"),
     ("report/markup.py", "if TYPE_CHECKING:\n    from shrinkwise.models import TableModel"),
-    ("compare/options.py", "from shrinkwise.fitting import fit"),
+    ("compare/options.py", "from shrinkwise.service import fit"),
     ("runs/folder.py", "from shrinkwise.cli import main"),
-    ("fitting.py", "from .linear import path"),
+    ("service/answer.py", "from ..linear import path"),
 ]
 
 
