@@ -11,21 +11,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from shrinkwise.networks.distributed.processes import in_rounds
 from shrinkwise.networks.distributed.shards import SharedGroups, put_proxes, wrap
 from shrinkwise.networks.memory.kernels import add_pull, local, numbers
-from shrinkwise.networks.memory.layout import in_pass, sampled
 from shrinkwise.networks.step.optimizers_known import gradient_scale, step_is_skipped, weight_decay
 from shrinkwise.networks.step.plan import ParameterStep, StepPlan, StepResult
 from shrinkwise.networks.step.stepper import STEPS, Stepper
 from shrinkwise.networks.terms.shared_map import SharedMap
 from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import l1_l2_of_all, prox_into
+
+from .seen_weights import Seen, changed_since, seen
 
 LATENT, THRESHOLD = "shrinkwise_z", "shrinkwise_t"
 # A short fine-tuning starts with t = .3 of the default and the weights as latents: the smallest third is zero at once.
@@ -81,7 +80,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
 
     def _start_afresh(self) -> None:
         super()._start_afresh()
-        self._left_at: dict[int, _Seen] = {}
+        self._left_at: dict[int, Seen] = {}
 
     def concerned_when_still(self, optimizer, p) -> bool:
         """State kept in full precision cannot meet low-precision weights, not even in a step that moves nothing.
@@ -123,7 +122,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
 
         There gradients are looked at too, before anything moves: all processes refuse a step, or none.
         """
-        changed = [_changed_since(self._left_at.get(id(item.term.param)), item.term.param) for item in moving]
+        changed = [changed_since(self._left_at.get(id(item.term.param)), item.term.param) for item in moving]
         shared, asked = [], []
         for k, item in enumerate(moving):
             if isinstance(item.term.map, SharedMap):
@@ -245,7 +244,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
         for plan, grad in zip(plans, grads, strict=True):
             p = plan.term.param
             p.grad = grad
-            self._left_at[id(p)] = _seen(p, self._left_at.get(id(p)))
+            self._left_at[id(p)] = seen(p, self._left_at.get(id(p)))
 
     def _write_weights(self, changes: list[tuple[LatentPlan, StepResult]]) -> None:
         jobs = []
@@ -289,7 +288,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
             if LATENT in state:
                 w = local(p).detach().to(state[LATENT].dtype)
                 state[LATENT] = wrap(term.map.latent(w, state[THRESHOLD]), p)
-                self._left_at[id(p)] = _seen(p, self._left_at.get(id(p)))
+                self._left_at[id(p)] = seen(p, self._left_at.get(id(p)))
 
 
 def not_finite(names) -> FloatingPointError:
@@ -318,36 +317,6 @@ def _length(plan: LatentPlan, latent: torch.Tensor) -> torch.Tensor:
 def _put(plan: LatentPlan, latent: torch.Tensor) -> None:
     """The weights of a latent into the parameter's own memory."""
     prox_into([(plan.term.map.unit, latent, plan.threshold, plan.weights)])
-
-
-def _stamp(p: torch.Tensor) -> tuple:
-    """What differs when the parameter was written to, or given other memory."""
-    here = local(p)
-    return p._version, here._version, here.data_ptr()
-
-
-class _Seen(NamedTuple):
-    """A parameter as a step has left it."""
-
-    stamp: tuple
-    entries: np.ndarray | None  # a view of some of the weights, which shows most changes through ``.data``
-    values: bytes = b""  # of these entries
-
-
-def _seen(p: torch.Tensor, before: _Seen | None) -> _Seen:
-    here, stamp = local(p), _stamp(p)
-    if before is not None and before.stamp[-1] == stamp[-1]:
-        entries = before.entries  # of the same memory
-    else:
-        # Elsewhere than on the processor the comparison would wait for the device.
-        entries = sampled(here.detach()).numpy() if in_pass(here) else None
-    return _Seen(stamp, entries, b"" if entries is None else entries.tobytes())
-
-
-def _changed_since(seen: _Seen | None, p: torch.Tensor) -> bool:
-    if seen is None or seen.stamp != _stamp(p):
-        return True
-    return seen.entries is not None and seen.entries.tobytes() != seen.values
 
 
 def _close(p: torch.Tensor, w: torch.Tensor) -> bool:
