@@ -171,7 +171,7 @@ class Result:
         return pl.DataFrame(rows)
 
     def save(self, folder: str | Path, settings: dict[str, Any] | None = None) -> Path:
-        """Write the run folder: report.html, model.skops, score.py, coefficients.csv, predictions.csv, run.toml.
+        """Write the run folder: report.html, model.json and model.npz, score.py, coefficients.csv, predictions.csv, run.toml.
 
         settings: those of the command, for `shrinkwise replay`. Returns the folder.
         """

@@ -76,7 +76,7 @@ _FILE: dict = {"metavar": "FILE", "type": click.Path(path_type=Path)}
     help="CSV with columns input, low, high: bounds of coefficients.",
 )
 @click.option("--resume", is_flag=True, help="Go on where a run that was stopped left off.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes [one per core].")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes, at most one per core [one per core].")
 @click.option("--quiet", is_flag=True, help="Print the verdict and nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bool, **given) -> None:
@@ -129,7 +129,7 @@ def _check_question(out: Path, file: Path, target: str) -> None:
     if not is_run_folder(out):
         return
     there = read_record(out)["data"]
-    table = Path(there.get("file", file)).name
+    table = Path(str(there.get("file", file))).name
     if (table, there["target"]) != (file.name, target):
         raise InputError(
             f"{out} holds a run on {table} that predicts {there['target']!r}: name another folder with --out, or remove that "
@@ -166,7 +166,7 @@ def _print_plan(page: dict, question) -> None:
 
     from shrinkwise.compare.candidates.registry import candidates
     from shrinkwise.compare.scoring.estimate import estimated_seconds
-    from shrinkwise.compare.scoring.nested import n_cores
+    from shrinkwise.compare.scoring.nested import n_processes
     from shrinkwise.report import print_columns
 
     console, options = Console(), question.options
@@ -180,7 +180,7 @@ def _print_plan(page: dict, question) -> None:
         return
     seconds = estimated_seconds(question.plan.used_rows(question.frame), question.plan, options)
     took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
-    jobs = options.n_jobs or n_cores()
+    jobs = n_processes(options)
     console.print(
         f"This takes about {took} on {jobs} process{'es' if jobs > 1 else ''}.", markup=False, highlight=False
     )

@@ -55,11 +55,9 @@ def _arguments(fit: click.Command, settings: dict) -> list[str]:
         elif getattr(parameter, "is_flag", False):
             words += [parameter.opts[0]] if value else []
         elif parameter.multiple:
-            words += [word for each in value for word in _option(parameter, each)]
-        else:
-            words += _option(parameter, value)
+            words += [
+                word for each in (value if isinstance(value, list) else [value]) for word in (parameter.opts[0], str(each))
+            ]
+        else:  # one word, whatever it is: a list must not bring options of its own
+            words += [parameter.opts[0], str(value)]
     return [*words, "--", *positional]
-
-
-def _option(parameter: click.Parameter, value) -> list[str]:
-    return [parameter.opts[0], *map(str, value if isinstance(value, list) else [value])]

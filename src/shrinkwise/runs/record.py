@@ -14,7 +14,7 @@ from shrinkwise.tables import data_hash
 from .folder import FORMAT
 from .replay import settings_record
 
-_PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals", "skops")
+_PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals")
 
 
 def run_record(

@@ -7,6 +7,8 @@ from typing import Any
 
 from shrinkwise.tables import InputError, data_hash
 
+_FILE_OF = {"file": "table", "test": "test table"}
+_REMEDY = {"file": ": name it with --file"}
 # What a repetition may choose anew: it moves no number.
 FREE = ("out", "jobs", "quiet", "as_json", "resume")
 
@@ -20,9 +22,21 @@ def settings_record(settings: dict[str, Any]) -> dict[str, Any]:
 
 def settings_of(record: dict, file: Path | None, known: list[str]) -> dict[str, Any]:
     """The settings to run again; `file` stands in for the table. Raises InputError where a file is not the same any more."""
-    if "fit" not in record:
-        raise InputError("This run.toml does not say the settings of its run, so it cannot be repeated.")
-    settings = dict(record["fit"])
+    settings, digests = record.get("fit"), record.get("files")
+    if not isinstance(settings, dict) or not isinstance(digests, dict) or "file" not in {*settings} & {*digests}:
+        raise InputError(
+            "This run.toml does not hold the settings of its run and the SHA-256 of its table, so the run cannot be repeated."
+        )
+    settings = dict(settings)
+    for name in FREE:
+        if name in settings:
+            raise InputError(
+                f"This run.toml sets {name!r}, which shrinkwise never records: a replay takes it from the command line alone. "
+                "Remove that line if you trust the rest of the file."
+            )
+    for name, value in settings.items():
+        if not all(isinstance(each, (str, int, float)) for each in (value if isinstance(value, list) else [value])):
+            raise InputError(f"This run.toml sets {name!r} to {value!r}, where a text, a number or a list was expected.")
     unknown = [name for name in settings if name not in known]
     if unknown:
         raise InputError(
@@ -31,8 +45,12 @@ def settings_of(record: dict, file: Path | None, known: list[str]) -> dict[str, 
         )
     if file is not None:
         settings["file"] = str(file)
-    for name, digest in record.get("files", {}).items():
-        if data_hash(Path(settings[name])) != digest:
+    for name, digest in digests.items():
+        if name not in settings:
+            raise InputError(f"This run.toml holds the SHA-256 of {name!r} and does not name that file.")
+        if not Path(str(settings[name])).is_file():
+            raise InputError(f"The {_FILE_OF.get(name, name)} of that run is not at {settings[name]} any more{_REMEDY.get(name, '')}.")
+        if data_hash(Path(str(settings[name]))) != digest:
             raise InputError(
                 f"{settings[name]} is not the file of that run any more (its SHA-256 is another), so the numbers cannot be the "
                 "same: give the old one with --file, or run shrinkwise fit on this one."
