@@ -56,7 +56,9 @@ def _arguments(fit: click.Command, settings: dict) -> list[str]:
             words += [parameter.opts[0]] if value else []
         elif parameter.multiple:
             words += [
-                word for each in (value if isinstance(value, list) else [value]) for word in (parameter.opts[0], str(each))
+                word
+                for each in (value if isinstance(value, list) else [value])
+                for word in (parameter.opts[0], str(each))
             ]
         else:  # one word, whatever it is: a list must not bring options of its own
             words += [parameter.opts[0], str(value)]

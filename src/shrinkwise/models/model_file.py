@@ -27,7 +27,7 @@ def write_model(path: Path, data: dict[str, Any], arrays: dict[str, np.ndarray])
 
 
 def read_model(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The data and the arrays of a model file. InputError where they are not what `write_model` writes, or do not belong together."""
+    """The data and the arrays of a model file; InputError where they are not a pair that `write_model` wrote."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(data, dict) or data.get("format") != FORMAT:
@@ -39,7 +39,9 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             )
         stored = path.with_suffix(".npz").read_bytes()
         if hashlib.sha256(stored).hexdigest() != data.get("arrays"):
-            raise InputError(f"{path.with_suffix('.npz')} is damaged or not of the model in {path.name}: its SHA-256 is another.")
+            raise InputError(
+                f"{path.with_suffix('.npz')} is damaged, or belongs to another model than {path.name} (SHA-256)."
+            )
         with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
             return data, dict(arrays)
     except FileNotFoundError as error:

@@ -103,7 +103,9 @@ def _built(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> TableModel:
         setattr(encoder, name, data["encoder"][name])
     for name in _ENCODER_ARRAYS:
         setattr(encoder, name, arrays[f"encoder.{name}"])
-    weights = {name.removeprefix("predictor."): array for name, array in arrays.items() if name.startswith("predictor.")}
+    weights = {
+        name.removeprefix("predictor."): array for name, array in arrays.items() if name.startswith("predictor.")
+    }
     model = TableModel(plan, encoder, PREDICTORS[data["predictor"]].of(weights))
     n_features = {len(encoder.inputs), len(encoder.feature_names), len(encoder.mean), len(encoder.scale)}
     n_features |= {int(encoder.varies.sum()), model.predictor.feature_weights().shape[-1]}

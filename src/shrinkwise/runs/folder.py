@@ -146,8 +146,8 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
     Parameters
     ----------
     contents : dict
-        For each file name its text, or a function that writes the path it is given and may write others beside it. That of run.toml is a text; a table
-        `[written]` with the SHA-256 of every other file is added to it.
+        For each file name its text, or a function that writes the path it is given and may write others beside it.
+        That of run.toml is a text; a table `[written]` with the SHA-256 of every other file is added to it.
     """
     check_place(folder)
     folder = folder.absolute()

@@ -36,7 +36,9 @@ def settings_of(record: dict, file: Path | None, known: list[str]) -> dict[str, 
             )
     for name, value in settings.items():
         if not all(isinstance(each, (str, int, float)) for each in (value if isinstance(value, list) else [value])):
-            raise InputError(f"This run.toml sets {name!r} to {value!r}, where a text, a number or a list was expected.")
+            raise InputError(
+                f"This run.toml sets {name!r} to {value!r}, where a text, a number or a list was expected."
+            )
     unknown = [name for name in settings if name not in known]
     if unknown:
         raise InputError(
@@ -49,7 +51,9 @@ def settings_of(record: dict, file: Path | None, known: list[str]) -> dict[str, 
         if name not in settings:
             raise InputError(f"This run.toml holds the SHA-256 of {name!r} and does not name that file.")
         if not Path(str(settings[name])).is_file():
-            raise InputError(f"The {_FILE_OF.get(name, name)} of that run is not at {settings[name]} any more{_REMEDY.get(name, '')}.")
+            raise InputError(
+                f"The {_FILE_OF.get(name, name)} of that run is not at {settings[name]} any more{_REMEDY.get(name, '')}."
+            )
         if data_hash(Path(str(settings[name]))) != digest:
             raise InputError(
                 f"{settings[name]} is not the file of that run any more (its SHA-256 is another), so the numbers cannot be the "

@@ -94,8 +94,14 @@ def changed(name):
         "a list": (lambda folder: (folder / "model.json").write_text("[1]"), "not a model"),
         "another schema": (lambda folder: rewrite(folder, lambda data: data.update(schema=99)), "schema 99"),
         "no encoder": (lambda folder: rewrite(folder, lambda data: data.pop("encoder")), "damaged"),
-        "an unknown predictor": (lambda folder: rewrite(folder, lambda data: data.update(predictor="os.system")), "damaged"),
-        "a plan of fewer columns": (lambda folder: rewrite(folder, lambda data: data["plan"]["columns"].pop()), "sizes"),
+        "an unknown predictor": (
+            lambda folder: rewrite(folder, lambda data: data.update(predictor="os.system")),
+            "damaged",
+        ),
+        "a plan of fewer columns": (
+            lambda folder: rewrite(folder, lambda data: data["plan"]["columns"].pop()),
+            "sizes",
+        ),
         "arrays of another model": (arrays, "SHA-256"),
         "no arrays": (lambda folder: (folder / "model.npz").unlink(), "no file"),
         "a pickle": (pickled, "damaged"),
@@ -104,8 +110,10 @@ def changed(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["cut", "a list", "another schema", "no encoder", "an unknown predictor", "a plan of fewer columns"]
-    + ["arrays of another model", "no arrays", "a pickle"],
+    [
+        *("cut", "a list", "another schema", "no encoder", "an unknown predictor", "a plan of fewer columns"),
+        *("arrays of another model", "no arrays", "a pickle"),
+    ],
 )
 def test_a_file_that_is_not_a_model_is_one_sentence(name, kept, tmp_path):
     kept[1].save(tmp_path / "model.json")
