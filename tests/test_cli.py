@@ -181,7 +181,8 @@ def test_fit_says_its_plan_and_writes_a_whole_run_folder(shrinkwise):
     assert sorted(os.listdir()) == ["t-report", "t.csv"]
     assert sorted(os.listdir("t-report")) == [
         "coefficients.csv",
-        "model.skops",
+        "model.json",
+        "model.npz",
         "predictions.csv",
         "report.html",
         "run.toml",
@@ -276,7 +277,7 @@ def test_predict_says_which_column_is_missing(fitted):
 
 
 def test_a_damaged_model_is_one_sentence(fitted):
-    model = Path("t-report/model.skops")
+    model = Path("t-report/model.json")
     model.write_bytes(model.read_bytes()[:200])
     refused(fitted("predict", "t-report", "t.csv"), "damaged")
 

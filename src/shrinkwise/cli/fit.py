@@ -125,7 +125,7 @@ def _print_plan(question) -> None:
 
     from shrinkwise.compare.candidates.registry import candidates
     from shrinkwise.compare.scoring.estimate import estimated_seconds
-    from shrinkwise.compare.scoring.nested import n_cores
+    from shrinkwise.compare.scoring.nested import n_processes
     from shrinkwise.compare.story.page import plan_page
     from shrinkwise.report import print_columns
 
@@ -138,7 +138,7 @@ def _print_plan(question) -> None:
     else:
         seconds = estimated_seconds(plan.used_rows(question.frame), plan, options)
         took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
-        jobs = options.n_jobs or n_cores()
+        jobs = n_processes(options)
         sentences.append(f"Estimated time: about {took} on {jobs} process{'es' if jobs > 1 else ''}.")
     for sentence in sentences:
         console.print(sentence, markup=False, highlight=False)

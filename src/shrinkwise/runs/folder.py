@@ -146,22 +146,21 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
     Parameters
     ----------
     contents : dict
-        For each file name its text, or a function that writes the path it is given. That of run.toml is a text; a table
-        `[written]` with the SHA-256 of every other file is added to it.
+        For each file name its text, or a function that writes the path it is given and may write others beside it.
+        That of run.toml is a text; a table `[written]` with the SHA-256 of every other file is added to it.
     """
     check_place(folder)
     folder = folder.absolute()
-    if folder.exists():
-        _refuse_changed(folder, set(contents))
     staged = folder.with_name(f".{folder.name}-{os.getpid()}-{secrets.token_hex(4)}.new")
-    staged.mkdir()
     try:
+        staged.mkdir()
         (staged / _MARK).touch()
-        written = {}
         for name, content in contents.items():
             if name != RUN_FILE:
                 _write(staged / name, content)
-                written[name] = _hash(staged / name)
+        written = {path.name: _hash(path) for path in sorted(staged.iterdir()) if path.name != _MARK}
+        if folder.exists():
+            _refuse_changed(folder, set(written))
         listed = "".join(f"{json.dumps(name)} = {json.dumps(digest)}\n" for name, digest in written.items())
         _write(staged / RUN_FILE, f"{contents[RUN_FILE]}\n[written]\n{listed}")
         (staged / _MARK).unlink()
@@ -173,7 +172,8 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
         ) from error
     finally:
         if staged.exists():
-            (staged / _MARK).touch()
+            with suppress(OSError):
+                (staged / _MARK).touch()
             _discard(staged)
 
 

@@ -13,7 +13,7 @@ from shrinkwise.tables import data_hash
 
 from .folder import FORMAT
 
-_PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals", "skops")
+_PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals")
 
 
 def run_record(

@@ -90,7 +90,7 @@ def _to_deploy(written: dict | None) -> Markup | None:
         element(
             "p",
             "In the run folder: score.py gives the same numbers with nothing but Python (python score.py NEW.csv), "
-            "coefficients.csv has the weights, model.skops is for shrinkwise predict and shrinkwise explain.",
+            "coefficients.csv has the weights, model.json and model.npz are for shrinkwise predict and shrinkwise explain.",
         ),
     )
 
