@@ -17,8 +17,8 @@ FLOORS = [
     "networks",
     "dropout",
     "tables",
-    "compare",
     "report",
+    "compare",
     "cli",
 ]
 APART = {"linear", "networks", "dropout"}  # these three know nothing of each other
