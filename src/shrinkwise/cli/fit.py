@@ -113,7 +113,7 @@ def fit(file: Path, out: Path | None, resume: bool, quiet: bool, as_json: bool, 
     if as_json:
         import json
 
-        click.echo(json.dumps({"run": str(out), **result.page}, ensure_ascii=False, allow_nan=False))
+        click.echo(json.dumps({"run": str(out), **result.page.to_json()}, ensure_ascii=False, allow_nan=False))
     elif quiet:
         click.echo(result.verdict)
     else:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shrinkwise.compare.options import Options
     from shrinkwise.compare.result import Comparison
     from shrinkwise.models.table_model import TableModel
+    from shrinkwise.report.schema import Page
     from shrinkwise.tables import TablePlan
 
 
@@ -80,13 +81,13 @@ class Result:
     """What `fit` found: the comparison, and its page, the data that the report, `--json` and `print` are made of."""
 
     comparison: Comparison
-    page: dict
+    page: Page
     request: FitRequest
 
     @property
     def verdict(self) -> str:
         """The finding in plain sentences."""
-        return " ".join(self.page["verdict"])
+        return " ".join(self.page.verdict)
 
     @property
     def model(self) -> TableModel:
@@ -107,25 +108,24 @@ class Result:
         import polars as pl
 
         rows = []
-        for candidate in self.page["candidates"]:
-            for choice in ("best", "one_se"):
-                if (found := candidate[choice]) is None:
+        for row in self.page.candidates:
+            for name, choice in (("best", row.best), ("one_se", row.one_se)):
+                if choice is None:
                     continue
-                difference = found["difference"] or {}
+                difference = choice.difference
                 rows.append(
                     {
-                        "candidate": candidate["name"],
-                        "choice": choice,
-                        "strength": found["strength"],
-                        "score": found["score"],
-                        "se": found["se"],
-                        "difference": difference.get("mean"),
-                        "low": difference.get("low"),
-                        "high": difference.get("high"),
-                        "balanced_accuracy": found.get("balanced_accuracy"),
-                        "inputs": found["inputs"],
-                        "kept": candidate["chosen"]
-                        and choice == (self.comparison.choice if candidate["one_se"] else "best"),
+                        "candidate": row.name,
+                        "choice": name,
+                        "strength": choice.strength,
+                        "score": choice.score,
+                        "se": choice.se,
+                        "difference": difference and difference.mean,
+                        "low": difference and difference.low,
+                        "high": difference and difference.high,
+                        "balanced_accuracy": choice.balanced_accuracy,
+                        "inputs": choice.inputs,
+                        "kept": choice.kept,
                     }
                 )
         return pl.DataFrame(rows)

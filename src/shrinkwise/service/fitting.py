@@ -89,7 +89,7 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     >>> x = np.random.default_rng(0).normal(size=(60, 3))
     >>> frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "price": 3 * x[:, 0] + 0.1 * x[:, 2]})
     >>> result = sw.fit(frame, "price", effort="quick", methods="lasso", n_jobs=1)
-    >>> result.page["target"], len(result.predict(frame))
+    >>> result.page.target, len(result.predict(frame))
     ('price', 60)
     """
     return Question.of(FitRequest.of(table, target, settings)).answer()

@@ -194,7 +194,8 @@ def _network_of(value: Any) -> Any:
     from shrinkwise.compare.options import NetworkOptions
 
     if isinstance(value, dict):
-        return NetworkOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        return NetworkOptions(**settings)
     return None if value is False else value
 
 

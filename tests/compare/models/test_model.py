@@ -175,18 +175,19 @@ def test_new_predictions_are_a_table(kept):
     assert [line["prediction"] for line in lines] == [str(v) for v in model.predict(frame).tolist()]
 
 
-def test_the_page_is_plain_data_and_the_record_reads_back(compared, tmp_path):
+def test_the_page_agrees_with_the_comparison_and_the_record_reads_back(compared, tmp_path):
     frame, comparison = compared
     file = tmp_path / "small.csv"
     frame.write_csv(file)
     page = comparison_page(comparison, command="shrinkwise fit small.csv", version=sw.__version__)
-    assert json.loads(json.dumps(page, allow_nan=False)) == page
-    assert page["plain"][: len(page["verdict"])] == page["verdict"]
-    assert [c["chosen"] for c in page["candidates"]].count(True) == 1
-    path = page["path"]
-    assert len(path["lambdas"]) == len(path["coefs"]) == len(path["inputs_kept"]) == len(path["cv_mean"])
-    assert {len(row) for row in path["coefs"]} == {len(path["features"])}
-    assert path["inputs_kept"][0] == []
+    assert page.plain[: len(page.verdict)] == page.verdict
+    kept = [row for row in page.candidates if row.kept]
+    assert [row.name for row in kept] == [comparison.chosen.candidate.name]
+    assert kept[0].kept.score == comparison.kept.score
+    path = page.path
+    assert len(path.lambdas) == len(path.coefs) == len(path.inputs_kept) == len(path.cv_mean)
+    assert {len(row) for row in path.coefs} == {len(path.features)}
+    assert path.inputs_kept[0] == []
     record = tomllib.loads(run_record(comparison, page, file))
     assert record["results"]["kept"] == comparison.chosen.candidate.name
     assert record["data"]["rows_used"] == frame.height
@@ -196,14 +197,14 @@ def test_the_page_is_plain_data_and_the_record_reads_back(compared, tmp_path):
 
 def test_the_network_picture_shows_one_draw(compared):
     _, comparison = compared
-    network = comparison_page(comparison, command="", version="")["network"]
+    network = comparison_page(comparison, command="", version="").network
     if comparison.options.network is None:
         assert network is None
         return
-    names, hidden, outputs = network["layers"]
-    assert [len(layer) for layer in network["silenced"]] == [len(names), hidden, len(outputs)]
-    assert not any(network["silenced"][-1])
-    assert 0 < network["keep"] < 1
+    names, hidden, outputs = network.layers
+    assert [len(layer) for layer in network.silenced] == [len(names), hidden, len(outputs)]
+    assert not any(network.silenced[-1])
+    assert 0 < network.keep < 1
 
 
 def test_a_spreadsheet_runs_no_cell():
