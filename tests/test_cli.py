@@ -314,7 +314,7 @@ def test_ctrl_c_is_one_line_and_leaves_what_is_finished(shrinkwise, monkeypatch)
         patched.setattr("shrinkwise.models.table_model.TableModel.save", interrupted)
         code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *QUICK)
     assert (code, err.strip().count("\n")) == (130, 0)
-    assert "--resume goes on" in err
+    assert "--resume to continue" in err
     assert sorted(os.listdir()) == [".t-report.unfinished", "t.csv"]
     code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", "--resume", *QUICK)
     assert (code, err) == (0, "")
@@ -405,7 +405,7 @@ def test_a_run_that_answers_another_question_is_not_replaced(shrinkwise):
     for asked in (("u.csv", "--target", "y"), ("t.csv", "--target", "a")):
         code, out, err = shrinkwise("fit", *asked, *few)
         assert (code, out) == (2, "")
-        assert err.startswith("run holds a run on t.csv that predicts 'y': name another folder")
+        assert err.startswith("run holds a run on t.csv that predicts 'y'; name another folder")
     assert Path("run/run.toml").read_text() == before
     assert shrinkwise("fit", "t.csv", "--target", "y", "--seed", "1", *few)[0] == 0  # the same question: replaced
     assert Path("run/run.toml").read_text() != before

@@ -12,7 +12,6 @@ from shrinkwise.compare.result import Comparison
 from shrinkwise.tables import data_hash
 
 from .folder import FORMAT
-from .replay import settings_record
 
 _PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals")
 
@@ -20,7 +19,7 @@ _PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals
 def run_record(
     comparison: Comparison, page: dict, file: Path | None = None, settings: dict[str, Any] | None = None
 ) -> str:
-    """The text of run.toml; `settings` are those of the command, by which `shrinkwise replay` repeats it."""
+    """The text of run.toml; `settings` are the tables "fit" and "files" by which `shrinkwise replay` repeats the run."""
     import tomli_w
 
     plan = comparison.plan
@@ -40,7 +39,7 @@ def run_record(
                     column.kind: column.name for column in plan.columns if column.kind in ("group", "time", "weight")
                 },
             },
-            **(settings_record(settings) if settings else {}),
+            **(settings or {}),
             "options": _stated(asdict(comparison.options)),
             "versions": versions("torch"),
             "results": _results(comparison, page),

@@ -47,9 +47,9 @@ class GroupLasso(Penalty):
     radial = True
     group_sum = lam_per_part = True
 
-    def __init__(self, lam: float, groups, *, weights=None):
+    def __init__(self, lam: float, groups=None, *, weights=None):
         self.lam = check_lam(lam)
-        self.groups = groups if isinstance(groups, Groups) else Groups(groups)
+        self.groups = as_groups(groups, type(self).__name__)
         self.weights = check_weights(weights)
 
     def strengths(self, w):
@@ -101,6 +101,16 @@ class GroupLasso(Penalty):
         r"""\lambda \sum_g c_g \|w_g\|_2."""
         c = r"\sqrt{|g|}" if self.weights is None else "c_g"
         return rf"{self.lam:.4g} \sum_g {c} \|w_g\|_2"
+
+
+def as_groups(groups, penalty: str) -> Groups:
+    """`groups` of a penalty as `Groups`: they, or labels; one sentence where there are none."""
+    if groups is None:
+        raise TypeError(
+            f"{penalty} needs groups: give one integer label for each weight, e.g. {penalty}(0.1, [0, 0, 1]), or sw.Groups, "
+            f"e.g. {penalty}(0.1, sw.Groups.columns())"
+        )
+    return groups if isinstance(groups, Groups) else Groups(groups)
 
 
 def grouped(groups: Groups, strengths, l1: float, w) -> Grouped:

@@ -8,10 +8,9 @@ import numpy as np
 
 from shrinkwise.penalties.array import cast, namespace, number_or_scalar, positive_part, weights_array, working
 from shrinkwise.penalties.contract import Penalty, check_above, check_lam, check_weights
-from shrinkwise.penalties.groups import Groups
 from shrinkwise.penalties.together import one_step
 
-from .group_lasso import GroupLasso, block_shrink, group_strengths, group_violation
+from .group_lasso import GroupLasso, as_groups, block_shrink, group_strengths, group_violation
 
 
 class GroupMCP(Penalty):
@@ -47,9 +46,9 @@ class GroupMCP(Penalty):
     group_sum = True
     multiplicative = False
 
-    def __init__(self, lam: float, groups, gamma: float = 3.0, *, weights=None):
+    def __init__(self, lam: float, groups=None, gamma: float = 3.0, *, weights=None):
         self.lam = check_lam(lam)
-        self.groups = groups if isinstance(groups, Groups) else Groups(groups)
+        self.groups = as_groups(groups, type(self).__name__)
         self.gamma = check_above(gamma, "gamma", 1, "γ: the penalty of a group is flat beyond γλc_g")
         self.weights = check_weights(weights)
 

@@ -19,9 +19,8 @@ from shrinkwise.penalties.array import (
 )
 from shrinkwise.penalties.contract import Penalty, bisect_lambda_max, check_lam, check_weights
 from shrinkwise.penalties.family import Grouped
-from shrinkwise.penalties.groups import Groups
 
-from .group_lasso import group_shrink, group_strengths, group_violation, grouped
+from .group_lasso import as_groups, group_shrink, group_strengths, group_violation, grouped
 
 
 class SparseGroupLasso(Penalty):
@@ -51,9 +50,9 @@ class SparseGroupLasso(Penalty):
     radial = True
     group_sum = True
 
-    def __init__(self, lam: float, groups, l1_ratio: float = 0.5, *, weights=None):
+    def __init__(self, lam: float, groups=None, l1_ratio: float = 0.5, *, weights=None):
         self.lam = check_lam(lam)
-        self.groups = groups if isinstance(groups, Groups) else Groups(groups)
+        self.groups = as_groups(groups, type(self).__name__)
         self.weights = check_weights(weights)
         if not isinstance(l1_ratio, numbers.Real) or not 0 <= l1_ratio <= 1:
             raise ValueError(f"expected l1_ratio (ρ, the share of L1) in [0, 1], got {l1_ratio}")
