@@ -91,7 +91,12 @@ _PATH = click.Path(path_type=Path)
     help="CSV with columns input, low, high: bounds of the coefficients in the units of the data.",
 )
 @click.option("--resume", is_flag=True, help="Continue a run into the same folder that was interrupted.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Number of processes [default: one per core].")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of processes, at most one per core [default: one per core].",
+)
 @click.option("--quiet", is_flag=True, help="Print only the verdict.")
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON document.")
 def fit(file: Path, out: Path | None, resume: bool, quiet: bool, as_json: bool, **settings) -> None:

@@ -31,7 +31,7 @@ def replay(record: Path, file: Path | None, out: Path | None, jobs: int | None) 
     old = read_record(record)
     home = record if record.is_dir() else record.parent
     out = out or Path(f"{home.absolute().name}-replay")
-    result = fit_to_folder(FitRequest.from_toml(old, file=file, n_jobs=jobs), out, command=str(old["command"]))
+    result = fit_to_folder(FitRequest.from_toml(old, file=file, n_jobs=jobs), out, command=str(old.get("command", "")))
     click.echo(result.verdict)
     new = read_record(out)
     found, versions = differences(old, new), other_versions(old, new)

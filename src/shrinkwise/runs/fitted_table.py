@@ -12,7 +12,7 @@ from .two_runs import read_record
 def fitted_table(run_dir: Path) -> Path:
     """Its path as run.toml records it. Raises InputError where it is no file, has gone or has changed."""
     record = read_record(run_dir)["data"]
-    if "file" not in record:
+    if not isinstance(record.get("file"), str) or not isinstance(record.get("sha256"), str):
         raise InputError("That run was fitted on a data frame, not on a file; name a table with --file.")
     file = Path(record["file"])
     if not file.exists():

@@ -131,7 +131,7 @@ class Result:
         return pl.DataFrame(rows)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the run folder: report.html, the model, score.py, coefficients.csv, predictions.csv, run.toml.
+        """Write the run folder: report.html, model.json and model.npz, score.py, coefficients.csv, predictions.csv, run.toml.
 
         Where the table is a file, run.toml has the settings too, so that `shrinkwise replay` can repeat the run. Returns
         the folder.

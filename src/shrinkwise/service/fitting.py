@@ -158,7 +158,7 @@ def _refuse_another_question(out: Path, request: FitRequest) -> None:
     if not is_run_folder(out) or request.file is None:
         return
     there = read_record(out)["data"]
-    table = Path(there.get("file", request.file)).name
+    table = Path(str(there.get("file", request.file))).name
     if (table, there["target"]) != (request.file.name, request.target):
         raise InputError(
             f"{out} holds a run on {table} that predicts {there['target']!r}; name another folder with --out, or remove "

@@ -130,8 +130,14 @@ class FitRequest:
                 "This run.toml does not record the settings of its run, because the table was a data frame; it cannot be "
                 "repeated."
             )
+        for name in ("table", "test"):
+            if not isinstance(settings.get(name, ""), str):
+                raise InputError(
+                    f"This run.toml sets {name!r} to {settings[name]!r}, where the path of a file was expected."
+                )
         settings = settings | ({} if file is None else {"table": str(file)}) | {"n_jobs": n_jobs}
-        written_by = record.get("versions", {}).get("shrinkwise", "another version")
+        versions = record.get("versions")
+        written_by = versions.get("shrinkwise") if isinstance(versions, dict) else "another version"
         unknown = [name for name in settings if name not in {each.name for each in fields(cls)}]
         if unknown:
             raise InputError(
@@ -142,7 +148,10 @@ class FitRequest:
             request = cls(**{**settings, "network": _network_of(settings.get("network", "effort"))})
         except (TypeError, ValueError) as error:
             raise InputError(f"This run.toml has a setting that is not valid: {error}") from None
-        _check_files(request, record.get("files", {}))
+        hashes = record.get("files")
+        if not isinstance(hashes, dict) or not isinstance(hashes.get("table"), str):
+            raise InputError("This run.toml does not hold the SHA-256 of its table, so the run cannot be repeated.")
+        _check_files(request, hashes)
         return request
 
     def to_toml(self) -> dict[str, Any]:

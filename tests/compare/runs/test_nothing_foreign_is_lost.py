@@ -18,8 +18,8 @@ from shrinkwise.compare import compare_table
 from shrinkwise.compare.comparison import Place
 from shrinkwise.compare.scoring.journal import claimed, clear_pieces
 from shrinkwise.runs.folder import FORMAT, check_place, write_run
-from shrinkwise.runs.replay import settings_of
 from shrinkwise.runs.two_runs import read_record
+from shrinkwise.service import FitRequest
 from shrinkwise.tables import InputError, plan_table
 
 RECORD = f'format = "{FORMAT}"\n'
@@ -171,14 +171,11 @@ def test_foreign_files_among_the_pieces_are_refused_and_kept(asked, tmp_path):
     assert os.listdir(folder) == ["thesis.txt"]
 
 
-KNOWN = ["file", "target", "select", "out", "jobs", "quiet", "as_json", "resume"]
-
-
 @pytest.mark.parametrize("name", ["out", "jobs", "quiet", "as_json", "resume"])
 def test_a_record_may_not_set_what_is_never_recorded(name):
-    record = {"fit": {"file": "t.csv", "target": "y", name: "1"}, "files": {"file": "0"}}
-    with pytest.raises(InputError, match=f"sets '{name}'"):
-        settings_of(record, None, KNOWN)
+    record = {"fit": {"table": "t.csv", "target": "y", name: "1"}, "files": {"table": "0"}}
+    with pytest.raises(InputError, match=f"the setting '{name}'"):
+        FitRequest.from_toml(record)
 
 
 @pytest.mark.parametrize(
@@ -187,25 +184,28 @@ def test_a_record_may_not_set_what_is_never_recorded(name):
         {},
         {"fit": 3, "files": {}},
         {"fit": {"target": "y"}, "files": {}},
-        {"fit": {"file": "t.csv"}, "files": {}},
-        {"fit": {"file": "t.csv", "select": {"a": 1}}, "files": {"file": "0"}},
-        {"fit": {"file": "nowhere.csv"}, "files": {"file": "0"}},
-        {"fit": {"file": ["nowhere.csv"]}, "files": {"file": "0", "test": "1"}},
+        {"fit": {"table": "t.csv"}, "files": {}},
+        {"fit": {"table": "t.csv", "target": "y"}},
+        {"fit": {"table": "t.csv", "target": "y"}, "files": 3},
+        {"fit": {"table": "t.csv", "target": "y"}, "files": {"table": 3}},
+        {"fit": {"table": "t.csv", "target": "y", "select": ["1se", "--out", "precious"]}, "files": {"table": "0"}},
+        {"fit": {"table": "t.csv", "target": "y", "later": 1}, "files": {"table": "0"}, "versions": 3},
+        {"fit": {"table": "nowhere.csv", "target": "y"}, "files": {"table": "0"}},
+        {"fit": {"table": ["nowhere.csv"], "target": "y"}, "files": {"table": "0"}},
+        {"fit": {"table": "t.csv", "target": "y", "network": {"hidden": {}, "units": 1}}, "files": {"table": "0"}},
     ],
 )
 def test_a_record_without_its_settings_is_one_sentence(record):
     with pytest.raises(InputError):
-        settings_of(record, None, KNOWN)
+        FitRequest.from_toml(record)
 
 
-def test_a_list_in_a_record_brings_no_option_of_its_own():
-    from shrinkwise.cli.fit import fit
-    from shrinkwise.cli.replay import _arguments
-
-    words = _arguments(
-        fit, {"file": "t.csv", "target": "y", "select": ["1se", "--out", "precious"], "drop": ["--out", "a"]}
-    )
-    assert "--out" not in [word for word, before in zip(words[1:], words, strict=False) if before != "--drop"]
+def test_the_number_of_processes_in_a_record_is_not_obeyed(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("a,y\n1,2\n")
+    record = FitRequest(str(table), "y", n_jobs=2).to_toml()
+    record["fit"]["n_jobs"] = 5000
+    assert FitRequest.from_toml(record).n_jobs is None
 
 
 WHOLE = {
