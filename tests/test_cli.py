@@ -181,7 +181,8 @@ def test_fit_says_its_plan_and_writes_a_whole_run_folder(shrinkwise):
     assert sorted(os.listdir()) == ["t-report", "t.csv"]
     assert sorted(os.listdir("t-report")) == [
         "coefficients.csv",
-        "model.skops",
+        "model.json",
+        "model.npz",
         "predictions.csv",
         "report.html",
         "run.toml",
@@ -276,7 +277,7 @@ def test_predict_says_which_column_is_missing(fitted):
 
 
 def test_a_damaged_model_is_one_sentence(fitted):
-    model = Path("t-report/model.skops")
+    model = Path("t-report/model.json")
     model.write_bytes(model.read_bytes()[:200])
     refused(fitted("predict", "t-report", "t.csv"), "damaged")
 
@@ -313,7 +314,7 @@ def test_ctrl_c_is_one_line_and_leaves_what_is_finished(shrinkwise, monkeypatch)
         patched.setattr("shrinkwise.models.table_model.TableModel.save", interrupted)
         code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *QUICK)
     assert (code, err.strip().count("\n")) == (130, 0)
-    assert "--resume goes on" in err
+    assert "--resume to continue" in err
     assert sorted(os.listdir()) == [".t-report.unfinished", "t.csv"]
     code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", "--resume", *QUICK)
     assert (code, err) == (0, "")
@@ -404,7 +405,7 @@ def test_a_run_that_answers_another_question_is_not_replaced(shrinkwise):
     for asked in (("u.csv", "--target", "y"), ("t.csv", "--target", "a")):
         code, out, err = shrinkwise("fit", *asked, *few)
         assert (code, out) == (2, "")
-        assert err.startswith("run holds a run on t.csv that predicts 'y': name another folder")
+        assert err.startswith("run holds a run on t.csv that predicts 'y'; name another folder")
     assert Path("run/run.toml").read_text() == before
     assert shrinkwise("fit", "t.csv", "--target", "y", "--seed", "1", *few)[0] == 0  # the same question: replaced
     assert Path("run/run.toml").read_text() != before

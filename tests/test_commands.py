@@ -124,7 +124,7 @@ def test_a_table_that_is_gone_is_looked_for_with_file(command, shrinkwise):
     Path("t.csv").rename("moved.csv")
     code, out, err = shrinkwise(*command)
     assert (code, out) == (2, "")
-    assert err == f"The table of that run is not at {Path('t.csv').absolute()} any more: name it with --file.\n"
+    assert err == f"The table of that run is no longer at {Path('t.csv').absolute()}; name it with --file.\n"
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])

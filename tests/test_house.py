@@ -1,6 +1,7 @@
 """The house rules: who imports whom, what an import loads, how large a folder, a file and a function may grow."""
 
 import ast
+import runpy
 import shutil
 import subprocess
 import sys
@@ -27,8 +28,8 @@ MAY_IMPORT = {
     "report": "",
     "compare": "kernels penalties selection linear networks dropout tables models report",
     "runs": "selection tables models compare report",
-    "fitting": "selection tables models compare runs report",
-    "cli": "kernels tables models compare runs report networks fitting",
+    "service": "selection tables models compare runs report",
+    "cli": "kernels tables models compare runs report networks service",
     "optim": "networks",
 }
 MODULES = modules_in(SOURCE)
@@ -75,9 +76,9 @@ PLANTED = [
     ("tables/errors.py", "from shrinkwise.compare import options"),
     ("models/predictors.py", "from shrinkwise.compare.options import Options"),
     ("report/markup.py", "if TYPE_CHECKING:\n    from shrinkwise.models import TableModel"),
-    ("compare/options.py", "from shrinkwise.fitting import fit"),
+    ("compare/options.py", "from shrinkwise.service import fit"),
     ("runs/folder.py", "from shrinkwise.cli import main"),
-    ("fitting.py", "from .linear import path"),
+    ("service/answer.py", "from ..linear import path"),
 ]
 
 
@@ -157,3 +158,10 @@ def test_files_and_functions_fit_in_the_head(name):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             size = body[-1].end_lineno - body[0].lineno + 1 if body else 0
             assert size <= 50, f"{node.name} has {size} lines"
+
+
+def test_the_architecture_page_is_drawn_from_the_code_as_it_is():
+    run = runpy.run_path(str(ROOT / "docs" / "draw_architecture.py"))
+    assert (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8") == run["page"](), (
+        "run python docs/draw_architecture.py"
+    )

@@ -25,7 +25,7 @@ from shrinkwise.compare.candidates.trees import tune_trees
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import Options
 from shrinkwise.compare.scoring.nested import training_problem
-from shrinkwise.fitting import prepare
+from shrinkwise.service import FitRequest, Question
 from shrinkwise.tables import Encoder, InputError, read_table
 
 DATA = Path(os.environ.get("SHRINKWISE_DATA", "../shared/data"))
@@ -78,8 +78,8 @@ def measured(name: str, effort: str, budget: float | None) -> dict:
     """What one table showed."""
     frame, fresh, target = loaded(name)
     start = time.perf_counter()
-    question = prepare(frame, target, effort=effort, budget=budget)
-    result = question.answer(test=fresh).comparison
+    question = Question.of(FitRequest(frame, target, test=fresh, effort=effort, budget=budget))
+    result = question.answer().comparison
     seconds = time.perf_counter() - start
     kept, exam, plan = result.kept, result.exam, question.plan
     linear, trees = plain(plan.used_rows(frame), plan.used_rows(fresh), plan)

@@ -25,7 +25,7 @@ _HOME = {
         *("LockedDropout", "UnitDropout"),
     ],
     "models": ["load"],
-    "fitting": ["fit"],
+    "service": ["fit"],
 }
 _FOLDERS = [
     "kernels",
@@ -40,6 +40,7 @@ _FOLDERS = [
     "compare",
     "runs",
     "report",
+    "service",
 ]
 _WHERE = {name: folder for folder, names in _HOME.items() for name in names}
 

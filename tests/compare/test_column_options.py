@@ -12,8 +12,8 @@ import shrinkwise as sw
 from shrinkwise.compare import compare_table
 from shrinkwise.compare.candidates.choice import choose_strength
 from shrinkwise.compare.story.verdict import explanation, verdict
-from shrinkwise.fitting import prepare
 from shrinkwise.models.coefficients import coefficients
+from shrinkwise.service import FitRequest, Question
 from shrinkwise.tables import InputError, plan_table
 
 
@@ -30,8 +30,9 @@ def asked(small_table, linear):
 
 
 def test_one_name_is_taken_where_several_may_be(small_table):
-    question = prepare(
-        small_table("regression"), "y", methods="lasso", drop="x0", number="x1", keep="x2", category="colour"
+    frame = small_table("regression")
+    question = Question.of(
+        FitRequest(frame, "y", methods="lasso", drop="x0", number="x1", keep="x2", category="colour")
     )
     assert question.options.methods == ("lasso",)
     kinds = {column.name: column for column in question.plan.columns}

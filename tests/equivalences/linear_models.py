@@ -6,7 +6,7 @@ import pytest
 import shrinkwise as sw
 from linear.data import random_problem
 from shrinkwise.linear import path
-from shrinkwise.linear.losses.all_losses import LOSSES
+from shrinkwise.linear.losses import LOSSES
 
 PENALTIES = [sw.L1(0.05), sw.ElasticNet(0.1, 0.5), sw.L2(0.05), sw.GroupLasso(0.05, np.repeat(np.arange(4), 3))]
 every = pytest.mark.parametrize("loss", sorted(LOSSES))

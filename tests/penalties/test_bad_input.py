@@ -113,3 +113,9 @@ def test_a_single_number_is_an_array_without_axes(penalty):
     assert penalty.prox(w, 0.5).shape == ()
     assert float(penalty.prox(w, 0.5)) == penalty.prox(np.array([0.7]), 0.5)[0]
     assert penalty.value(torch.tensor(0.7)).shape == ()
+
+
+@pytest.mark.parametrize("kind", [sw.GroupLasso, sw.SparseGroupLasso, sw.GroupMCP])
+def test_missing_groups_are_asked_for_in_one_sentence(kind):
+    with pytest.raises(TypeError, match=f"{kind.__name__} needs groups"):
+        kind(1e-3)

@@ -27,23 +27,29 @@ def soft_threshold_path(n_inputs: int = INPUTS, length: int = LENGTH) -> dict:
         "cv_mean": mean.tolist(),
         "cv_se": np.full(length, 0.021).tolist(),
         "index_best": 41,
-        "index_1se": 23,
-        "index_chosen": 23,
+        "index_one_se": 23,
+        "index_kept": 23,
         "coef_label": "coefficient per standard deviation of the input",
     }
 
 
-def candidate(name: str, family: str, regularizer: str, **more) -> dict:
-    best = {"score": 0.452, "se": 0.031, "strength": "λ = 0.012", "inputs": 23, "zeros": 37, "weights": 60}
+def candidate(name: str, family: str, regularizer: str, difference: dict | None = None, **more) -> dict:
+    best = {
+        "difference": difference,
+        "score": 0.452,
+        "se": 0.031,
+        "strength": "λ = 0.012",
+        "inputs": 23,
+        "zeros": 37,
+        "weights": 60,
+    }
     return {
         "name": name,
         "family": family,
         "regularizer": regularizer,
-        "chosen": False,
         "note": "",
         "best": best,
         "one_se": None,
-        "difference": None,
         "seconds": 1.2,
     } | more
 
@@ -51,6 +57,7 @@ def candidate(name: str, family: str, regularizer: str, **more) -> dict:
 def sonar_like() -> dict:
     path = soft_threshold_path()
     one_se = {"score": 0.471, "se": 0.028, "strength": "λ = 0.031", "inputs": 14, "zeros": 46, "weights": 60}
+    kept = one_se | {"kept": True}
     better = {"mean": -0.46, "low": -0.6, "high": -0.31}
     unsure = {"mean": -0.1, "low": -0.3, "high": 0.1}
     return {
@@ -72,7 +79,7 @@ def sonar_like() -> dict:
         "candidates": [
             candidate("no penalty", "linear", "none", note="no finite optimum without a penalty"),
             candidate("ridge", "linear", "L2", difference=better),
-            candidate("lasso", "linear", "L1", chosen=True, one_se=one_se, difference=better),
+            candidate("lasso", "linear", "L1", one_se=kept, difference=better),
             candidate("elastic net", "linear", "L1 + L2", one_se=one_se, difference=unsure),
             candidate("network with dropout", "network", "dropout", difference=unsure),
             candidate("gradient-boosted trees", "reference", ""),
@@ -109,18 +116,19 @@ def full_page(page: dict) -> dict:
     """All that `shrinkwise fit examples/sonar.csv` writes: 60 inputs, 50 λ, ten candidates, every exhibit."""
     inputs = page["path"]["features"]
     names = ["none", "ridge", "lasso", "elastic net", "MCP"] + ["net" + end for end in ("", "+L2", "+dropout", "+L1")]
-    mark = page["candidates"][3]
+    tuned = page["candidates"][3]
     scores = [0.4271828 + i / 7 for i in range(5)]
     curves = {
         "levels": [0.0, 0.25, 0.5, 1.0, 2.0],
-        "candidates": [{"name": n, "regularizer": "L1", "chosen": n == "lasso", "scores": scores} for n in names],
+        "candidates": [{"name": n, "regularizer": "L1", "kept": n == "lasso", "scores": scores} for n in names],
     }
     bins = [{"predicted": i / 9.7, "share": i / 9.3, "low": i / 11.3, "high": i / 9.1, "rows": 21} for i in range(10)]
     return page | {
-        "path": soft_threshold_path(length=50) | {"index_best": 20, "index_1se": 12, "index_chosen": 12},
-        "candidates": [mark | {"name": n, "chosen": n == "lasso"} for n in names] + page["candidates"][-1:],
+        "path": soft_threshold_path(length=50) | {"index_best": 20, "index_one_se": 12, "index_kept": 12},
+        "candidates": [tuned | {"name": n, "one_se": tuned["one_se"] | {"kept": n == "lasso"}} for n in names]
+        + page["candidates"][-1:],
         "columns": [{"name": n, "kind": "number", "reason": "numbers from 0.0015 to 0.1371"} for n in inputs],
-        "stress": {"noise": curves, "missing": curves, "findings": [{"claim": "c", "said": "A finding. " * 40}]},
+        "stress": {"noise": curves, "missing": curves, "findings": [{"claim": "c", "sentence": "A finding. " * 40}]},
         "halves": {
             "lam": 0.25,
             "n_halves": 100,
@@ -129,7 +137,7 @@ def full_page(page: dict) -> dict:
             "turns": [],
             "n_turns": 0,
         },
-        "errors": {"kind": "calibration", "of": "object = rock", "bins": bins, "outside": 2, "n_rows": 208},
+        "calibration": {"of": "object = rock", "bins": bins, "outside": 2, "n_rows": 208},
         "checks": [{"question": "Does a column know?", "answer": "None of them does. " * 10} for _ in range(5)],
         "plain": ["A sentence of ordinary length about the comparison of candidates on this table." for _ in range(10)],
         "written": {"formula": "score = 1\n    + 2 × band_01", "notes": ["A missing number is taken as its median."]},
@@ -149,7 +157,7 @@ HOSTILE = (
 def hostile_page(page: dict) -> dict:
     """The same page with names and sentences that try to be markup or script, everywhere a text can stand."""
     path = page["path"]
-    size = dict(zip(path["features"], np.abs(path["coefs"][path["index_chosen"]]), strict=True))
+    size = dict(zip(path["features"], np.abs(path["coefs"][path["index_kept"]]), strict=True))
     largest = sorted(path["features"], key=size.__getitem__, reverse=True)  # those that are drawn
     rename = dict(zip(largest, HOSTILE, strict=False))
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from report.conftest import HOSTILE
+from report.documents import render_page
 from report.test_exhibits import exhibits
-from shrinkwise.report import render_page
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
@@ -70,7 +70,7 @@ def test_slider_positions_agree_with_the_path(page, tmp_path):
     dom, console = opened(render_page(page), tmp_path, "#lambda=8")
     assert console == []
     assert shown(dom) == expected(page, 8)
-    assert shown(dom) != expected(page, page["path"]["index_chosen"])
+    assert shown(dom) != expected(page, page["path"]["index_kept"])
     assert re.search(r'aria-valuetext="λ = [\d.]+, \d+ of 60 inputs kept, log loss', dom)
 
 

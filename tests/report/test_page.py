@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from shrinkwise.report import render_page
+from report.documents import render_page
 
 VOID = {"meta", "link", "input", "br", "hr"}
 ENDS = {
@@ -156,7 +156,7 @@ def test_slider_data_agree_with_the_path(page):
 
 def test_histogram_counts_the_nonzero_weights_of_each_bin(page):
     reader = Reader(render_page(page))
-    data, i = reader.data(), page["path"]["index_chosen"]
+    data, i = reader.data(), page["path"]["index_kept"]
     largest = max(abs(c) for c in page["path"]["coefs"][page["path"]["index_best"]])
     edges = np.linspace(-2.5, 2.5, len(counts(data, i)) + 1)
     assert 2 < largest <= 2.5
@@ -170,7 +170,7 @@ def test_wide_table_draws_thirty_lines_and_counts_all(wide_page):
     html = render_page(page)
     data = Reader(html).data()
     coefs = np.array(page["path"]["coefs"])
-    at = page["path"]["index_chosen"]
+    at = page["path"]["index_kept"]
     assert len(html.encode()) <= 120_000
     assert len(data["features"]) == 30
     largest = np.argsort(-np.abs(coefs[at]))[:30]
@@ -206,27 +206,28 @@ def test_comparison_shows_scores_intervals_and_marks_the_chosen(page):
     ):
         assert shown in reader.text
     assert [a["class"] for a in reader.tags("tr") if a.get("class") == "kept"] == ["kept"]
-    assert reader.text.count("chosen") >= 2
+    assert [t for t in reader.tags("span") if t.get("class") == "tag"] == [{"class": "tag"}]
     sure = [a for a in reader.tags("circle") if a.get("class") == "sure"]
     unsure = [a for a in reader.tags("circle") if a.get("class") == "unsure"]
     assert (len(sure), len(unsure)) == (2, 2)
 
 
-def test_select_says_which_choice_became_the_model(page):
+def test_the_choice_that_is_kept_became_the_model(page):
+    lasso = page["candidates"][2]
+    lasso["one_se"]["difference"] = {"mean": -0.4, "low": -0.5, "high": -0.3}
     key = Reader(render_page(page)).text
-    assert "chosen lasso λ = 0.031 held-out log loss 0.471 ± 0.028" in key
-    assert "difference to no regularization, at its best λ −0.46" in key
-    page["candidates"][2]["one_se"]["difference"] = {"mean": -0.4, "low": -0.5, "high": -0.3}
-    assert "difference to no regularization −0.40 [−0.50, −0.30]" in Reader(render_page(page)).text
-    page["select"] = "best"
+    assert "kept model lasso λ = 0.031 held-out log loss 0.471 ± 0.028" in key
+    assert "difference to no regularization −0.40 [−0.50, −0.30]" in key
+    lasso["one_se"]["kept"], lasso["best"]["kept"] = False, True
     key = Reader(render_page(page)).text
-    assert "chosen lasso λ = 0.012 held-out log loss 0.452 ± 0.031" in key
+    assert "kept model lasso λ = 0.012 held-out log loss 0.452 ± 0.031" in key
+    assert "difference to no regularization −0.46 [−0.60, −0.31]" in key
 
 
 def test_the_refitted_models_own_settings_are_shown_where_they_are_known(page):
     page["kept"] = {"strength": "λ = 0.11", "inputs": 6, "n_inputs": 60}
     text = Reader(render_page(page)).text
-    assert "chosen lasso λ = 0.11 held-out log loss 0.471" in text
+    assert "kept model lasso λ = 0.11 held-out log loss 0.471" in text
     assert "inputs used 6 of 60" in text
 
 
@@ -239,22 +240,21 @@ def test_only_the_path_of_the_kept_model_has_a_chosen_mark(page):
     html = render_page(page)
     assert marks(html) == {"best", "1-SE, chosen"}
     assert 'class="dot chosen"' in html
-    page["candidates"][2]["chosen"], page["candidates"][4]["chosen"] = False, True
+    page["candidates"][2]["one_se"]["kept"], page["candidates"][4]["best"]["kept"] = False, True
     html = render_page(page)
     assert marks(html) == {"best", "1-SE"}
     assert 'class="dot chosen"' not in html
     text = Reader(html).text
     assert "The kept model is network with dropout; shown is the lasso’s path" in text
-    assert "chosen" not in text[text.index("How strong") : text.index("What was compared")]
+    assert "chosen" not in text[text.index("How strong") : text.index("The comparison")]
 
 
 def test_the_careful_choice_is_called_what_was_asked_for(page):
-    page["careful"] = "within 1%"
+    page["one_se_label"] = "within 1%"
     html = render_page(page)
     assert marks(html) == {"best", "within 1%, chosen"}
     assert "1-SE" not in Reader(html).text
     assert "score is within 1% of the best" in Reader(html).text
-    assert marks(render_page(page | {"select": "best"})) == {"best", "within 1%, chosen"}
 
 
 def test_coefficients_that_are_zero_are_one_line(page):
@@ -282,7 +282,7 @@ def test_coefficients_that_are_zero_are_one_line(page):
     ],
 )
 def test_marker_names_stay_inside_the_page_and_apart(page, best, one_se, labels):
-    page["path"] |= {"index_best": best, "index_1se": one_se, "index_chosen": one_se}
+    page["path"] |= {"index_best": best, "index_one_se": one_se, "index_kept": one_se}
     found = re.findall(r'class="stop-label (\w+)"[^>]*>([^<]*)<', render_page(page))
     assert [(word, side) for side, word in found] == labels
 
@@ -315,28 +315,32 @@ MISSING = {
     "no coefficients": lambda p: p.update(coefficients=[]),
     "no coefficients, no formula": lambda p: p.update(coefficients=[], formula=""),
     "one candidate": lambda p: p.update(candidates=p["candidates"][:1]),
-    "nothing chosen": lambda p: [c.update(chosen=False) for c in p["candidates"]],
-    "no differences": lambda p: [c.update(difference=None) for c in p["candidates"]],
+    "nothing chosen": lambda p: p["candidates"][2]["one_se"].update(kept=False),
+    "no differences": lambda p: [c["best"].update(difference=None) for c in p["candidates"]],
     "no columns": lambda p: p.update(columns=[], notes=[]),
     "no sentences": lambda p: p.update(plain=[], verdict=[]),
     "higher is better": lambda p: p["score"].update(name="R²", lower_is_better=False),
     "NaN score": lambda p: p["candidates"][2]["best"].update(score=math.nan, se=math.inf),
     "no score": lambda p: p["candidates"][2]["best"].update(score=None, se=None),
     "negative and huge scores": lambda p: p["candidates"][2]["best"].update(score=-1.5e300, se=2e299),
-    "NaN difference": lambda p: p["candidates"][2].update(difference={"mean": math.nan, "low": -math.inf, "high": 1.0}),
-    "zero difference": lambda p: [c.update(difference={"mean": 0.0, "low": 0.0, "high": 0.0}) for c in p["candidates"]],
+    "NaN difference": lambda p: p["candidates"][2]["best"].update(
+        difference={"mean": math.nan, "low": -math.inf, "high": 1.0}
+    ),
+    "zero difference": lambda p: [
+        c["best"].update(difference={"mean": 0.0, "low": 0.0, "high": 0.0}) for c in p["candidates"]
+    ],
     "NaN curve": lambda p: p["path"].update(cv_mean=[math.nan] * 100, cv_se=[math.nan] * 100),
     "curve with holes": lambda p: p["path"].update(cv_mean=[None, math.inf, 0.5, 0.5] * 25),
     "infinite coefficient": lambda p: p["path"]["coefs"][99].__setitem__(3, math.inf),
     "all zero": lambda p: p["path"].update(coefs=[[0.0] * 60] * 100, inputs_kept=[[]] * 100),
     "huge coefficients": lambda p: p["path"].update(coefs=[[1e200 * c for c in row] for row in p["path"]["coefs"]]),
     "λ ends at zero": lambda p: p["path"]["lambdas"].__setitem__(99, 0.0),
-    "best is 1-SE": lambda p: p["path"].update(index_1se=41, index_chosen=41),
-    "chosen is neither": lambda p: p["path"].update(index_chosen=60),
+    "best is 1-SE": lambda p: p["path"].update(index_one_se=41, index_kept=41),
+    "chosen is neither": lambda p: p["path"].update(index_kept=60),
     "one λ": lambda p: p["path"].update(
         index_best=0,
-        index_1se=0,
-        index_chosen=0,
+        index_one_se=0,
+        index_kept=0,
         **{k: p["path"][k][50:51] for k in ("lambdas", "coefs", "inputs_kept", "cv_mean", "cv_se")},
     ),
     "no inputs": lambda p: p["path"].update(features=[], coefs=[[]] * 100, inputs_kept=[[]] * 100, n_inputs=0),

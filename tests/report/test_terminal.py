@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from shrinkwise.report import print_summary
+from report.documents import print_summary
 
 
 def printed(page: dict, width: int, **how) -> str:
@@ -112,8 +112,9 @@ def test_the_mark_stands_on_the_row_that_is_kept(page):
         return [line for line in printed(page, 120).splitlines() if line.startswith("*")]
 
     assert [line.split()[1] for line in marked(page)] == ["1-SE"]
-    assert [line.split()[1] for line in marked(page | {"careful": "within 1%"})] == ["within"]
-    assert [line.split()[1] for line in marked(page | {"select": "best"})] == ["lasso"]
+    assert [line.split()[1] for line in marked(page | {"one_se_label": "within 1%"})] == ["within"]
+    page["candidates"][2]["best"]["kept"], page["candidates"][2]["one_se"]["kept"] = True, False
+    assert [line.split()[1] for line in marked(page)] == ["lasso"]
     page["candidates"][2]["one_se"] = None
     assert [line.split()[1] for line in marked(page)] == ["lasso"]
 

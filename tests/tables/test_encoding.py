@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
-import skops.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -269,22 +268,6 @@ def test_extreme_sizes(size):
     table = pl.DataFrame({"x": np.arange(N) % 7 * size, "y": np.sin(np.arange(N))})
     features = Encoder(plan_table(table, "y")).fit(table).transform(table)
     np.testing.assert_allclose(features.std(axis=0), 1, rtol=1e-12)
-
-
-def test_the_encoder_is_stored_without_pickle():
-    encoder = fitted()
-    stored = skops.io.dumps(encoder)
-    ours = [
-        "shrinkwise.tables.columns.kinds.ColumnPlan",
-        "shrinkwise.tables.encoding.Encoder",
-        "shrinkwise.tables.plan.table_plan.TablePlan",
-    ]
-    assert skops.io.get_untrusted_types(data=stored) == ours
-    again = skops.io.loads(stored, trusted=ours)
-    assert again.plan == encoder.plan
-    np.testing.assert_array_equal(again.transform(TABLE), encoder.transform(TABLE))
-    assert again.feature_names == encoder.feature_names
-    assert again.inputs == encoder.inputs
 
 
 def test_importing_the_folder_loads_no_polars():

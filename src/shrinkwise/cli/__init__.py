@@ -1,7 +1,8 @@
-"""The command line: one file for each command of `shrinkwise`.
+"""The command line `shrinkwise`: one file per command over `shrinkwise.service`.
 
-Only click is imported at the top, so that `--help` answers at once. Exit codes: 0; 1 for trouble with the machine (a full
-disk); 2 for a user's mistake, with one sentence on stderr; 130 for Ctrl-C.
+Only click is imported at the top of this folder's files, so that `--help` answers at once. Exit codes: 0; 2 for a user's
+mistake, with one sentence on stderr; 1 for trouble with the machine (a full disk); 130 for Ctrl-C. A command may return a
+code of its own.
 """
 
 from __future__ import annotations
@@ -23,6 +24,16 @@ from .predict import predict
 from .replay import replay
 
 
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="shrinkwise", message="shrinkwise %(version)s")
+def cli() -> None:
+    """Find out whether regularization helps on your data, which kind, and how strong it should be."""
+
+
+for command in (fit, predict, explain, compare, replay, onnx, audit, doctor):
+    cli.add_command(command)
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     sys.exit(run(args))
@@ -40,7 +51,7 @@ def run(args: list[str] | None = None) -> int:
     except click.ClickException as error:
         return _say(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
-        return _say("Interrupted; nothing was written. What was finished is kept: --resume goes on from there.", 130)
+        return _say("Interrupted; nothing was written. Add --resume to continue a fit.", 130)
     except BrokenPipeError:
         # The reader has gone, as in `| head`. Python would complain again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,13 +75,3 @@ def _is_mistake(error: ValueError) -> bool:
 def _say(sentence: str, code: int) -> int:
     click.echo(" ".join(sentence.split()), err=True)
     return code
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, package_name="shrinkwise", message="shrinkwise %(version)s")
-def cli() -> None:
-    """Does regularization help on your data, which kind, and how strong?"""
-
-
-for command in (fit, predict, explain, compare, replay, onnx, audit, doctor):
-    cli.add_command(command)

@@ -1,7 +1,4 @@
-"""`shrinkwise audit module:factory`: the audit of a model that a function of the user's makes.
-
-Only click is imported at the top, so that `--help` answers at once.
-"""
+"""`shrinkwise audit module:factory`: the audit of a model that a function of the user's makes."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import click
 _FAILS = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 
 
-@click.command()
+@click.command(short_help="Check the decay, penalties and dropout of a model.")
 @click.argument("factory", metavar="MODULE:FACTORY")
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Number of optimizer steps planned.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

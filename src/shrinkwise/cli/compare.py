@@ -1,4 +1,4 @@
-"""`shrinkwise compare`: two runs side by side."""
+"""`shrinkwise compare`: two run folders side by side."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from pathlib import Path
 
 import click
 
-_PATH = click.Path(path_type=Path)
 
-
-@click.command()
-@click.argument("first", type=_PATH)
-@click.argument("second", type=_PATH)
+@click.command(short_help="Compare two runs.")
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def compare(first: Path, second: Path, as_json: bool) -> None:
-    """Put the candidates of two run folders side by side; paired by fold where both held out the same rows."""
+    """Compare the candidates of two run folders, fold by fold where both runs held out the same rows."""
     from shrinkwise.runs.two_runs import compare_runs
 
     found = compare_runs(first, second)
     if as_json:
         said = {"score": found.score, "kept": found.kept, "rows": found.rows, "sentences": found.sentences}
         click.echo(json.dumps(said, ensure_ascii=False))
-        return
+    else:
+        _print(found)
+
+
+def _print(found) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -39,7 +41,7 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
         )
     console = Console()
     console.print(grid)
-    console.print(Text(" ".join(["¹ ² the model kept by the first, the second run.", *found.sentences])))
+    console.print(Text(" ".join(["¹, ²: the model kept by the first and the second run.", *found.sentences])))
 
 
 def _figure(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""`shrinkwise doctor`: the kernels, threads and extras of this installation."""
+"""`shrinkwise doctor`: which kernels, threads and extras are active."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import sys
 
 import click
 
-from shrinkwise import __version__
 
-
-@click.command()
+@click.command(short_help="Report which kernels and packages are available.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def doctor(as_json: bool) -> None:
-    """Say which kernels, threads and extras are active."""
+    """Report which compiled kernels, processor cores and optional packages are available."""
     found = _examined()
     if as_json:
         import json
 
         click.echo(json.dumps(found, ensure_ascii=False))
         return
+    from shrinkwise import __version__
+
     kernels, extras = found["kernels"], found["extras"]
     click.echo(f"shrinkwise {__version__}, Python {found['versions']['python']}, {sys.executable}")
     if kernels["available"]:
         click.echo(f"kernels  {kernels['simd']}: {', '.join(kernels['kernels'])} ({kernels['path']})")
     else:
         click.echo(f"kernels  none: {kernels['reason']}; the reference code gives the same results, more slowly")
-    click.echo(f"threads  {found['cores']} cores usable: as many processes compare candidates, one thread each")
+    click.echo(f"threads  {found['cores']} cores: fit uses one process per core, each with one thread")
     for name, extra in extras.items():
         missing = f'not installed: pip install "shrinkwise[{extra["extra"]}]" adds {extra["adds"]}'
         click.echo(f"{name:<12}{extra['version'] or missing}")

@@ -1,4 +1,4 @@
-"""`shrinkwise explain`: what each input contributes to the prediction of a row."""
+"""`shrinkwise explain`: what each input contributes to one prediction."""
 
 from __future__ import annotations
 
@@ -7,42 +7,50 @@ from pathlib import Path
 
 import click
 
-from .run_table import table_of
 
-_PATH = click.Path(path_type=Path)
-
-
-@click.command()
-@click.argument("run_dir", type=_PATH)
+@click.command(short_help="Show what each input contributes to one prediction.")
+@click.argument("run_dir", type=click.Path(path_type=Path))
 @click.argument("row", type=click.IntRange(min=1))
-@click.option("--file", type=_PATH, metavar="FILE", help="The table of the row [the one the run was fitted on].")
-@click.option("--top", type=click.IntRange(min=1), default=15, show_default=True, help="Inputs shown, largest first.")
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Table that has the row [default: the one the run was fitted on].",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=15,
+    show_default=True,
+    help="Number of inputs to print, largest contribution first.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document with all inputs.")
 def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool) -> None:
-    """Say what each input contributes to the prediction of row ROW (1 is the first) by the model in RUN_DIR.
+    """Show what each input contributes to the prediction of row number ROW (from 1) by the model in RUN_DIR.
 
-    For a linear model the contributions add up to the prediction. A network is no sum: there it is said how the prediction
-    changes when one input alone is put at its mean.
+    The contributions to a linear model add up to the prediction. Networks are not additive: each value is the change in
+    the prediction when only that input is set to its mean.
     """
     from shrinkwise.models.explain_row import explain_row
     from shrinkwise.models.table_model import load
+    from shrinkwise.runs.fitted_table import fitted_table
     from shrinkwise.tables import InputError, read_table
 
     model = load(run_dir)
-    file = file or table_of(run_dir)
+    file = file or fitted_table(run_dir)
     frame = read_table(file)
     if row > frame.height:
         raise InputError(f"{file} has {frame.height} rows; there is no row {row}.")
     found = explain_row(model, frame, row - 1)
-    if as_json:
-        parts = [{"input": name, "value": value, "contribution": part} for name, value, part in found.contributions]
-        said = {"row": row, "prediction": found.prediction, "of": found.of, "usual": found.usual, "here": found.here}
-        said |= {} if found.probability is None else {"probability": found.probability}
-        click.echo(
-            json.dumps({**said, "exact": found.exact, "rest": found.rest, "contributions": parts}, ensure_ascii=False)
-        )
+    if not as_json:
+        _print_explanation(found, row, top)
         return
-    _print_explanation(found, row, top)
+    parts = [{"input": name, "value": value, "contribution": part} for name, value, part in found.contributions]
+    said = {"row": row, "prediction": found.prediction, "of": found.of, "usual": found.usual, "here": found.here}
+    said |= {} if found.probability is None else {"probability": found.probability}
+    said |= {"exact": found.exact, "rest": found.rest, "contributions": parts}
+    click.echo(json.dumps(said, ensure_ascii=False))
 
 
 def _print_explanation(found, row: int, top: int) -> None:
@@ -62,15 +70,22 @@ def _print_explanation(found, row: int, top: int) -> None:
         grid.add_row(Text(name[:60]), Text(value[:40]), f"{part:+.6g}".replace("-", "−"))
     console.print(Text(f"{head} {usual}"))
     console.print(grid)
+    console.print(Text(_rest(found, shown).replace(" -", " −")))
+
+
+def _rest(found, shown: list) -> str:
+    """What is below the table: the inputs that it leaves out, and what the contributions add up to."""
     others = sum(part for *_, part in found.contributions) - sum(part for *_, part in shown)
     unused = sum(not part for *_, part in found.contributions)
-    tail = [f"{unused} {'input contributes' if unused == 1 else 'inputs contribute'} nothing."] if unused else []
+    sentences = []
     if len(found.contributions) - unused > len(shown):
-        tail.insert(0, f"The others together: {others:+.6g}.")
-    tail.append(
+        sentences.append(f"All other inputs together: {others:+.6g}.")
+    if unused:
+        sentences.append(f"{unused} {'input contributes' if unused == 1 else 'inputs contribute'} nothing.")
+    sentences.append(
         "The contributions add up to the difference."
         if found.exact
-        else f"Each is the change when that input alone is put at {found.reference}; what inputs do together is left over: "
-        f"{found.rest:+.6g}."
+        else f"Each contribution is the change when only that input is set to {found.reference}; interactions between inputs "
+        f"account for the remaining {found.rest:+.6g}."
     )
-    console.print(Text(" ".join(tail).replace(" -", " −")))
+    return " ".join(sentences)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
-
-from shrinkwise import __version__
 
 
 class _Methods(click.Option):
@@ -24,149 +21,127 @@ class _Methods(click.Option):
 
 
 _COLUMN: dict = {"metavar": "COLUMN", "multiple": True}
-_FILE: dict = {"metavar": "FILE", "type": click.Path(path_type=Path)}
+_PATH = click.Path(path_type=Path)
 
 
-@click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.command(short_help="Compare regularizers on a table and keep the best model.")
+@click.argument("file", type=_PATH)
 @click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder to write [FILE-report].")
-@click.option("--test", type=click.Path(path_type=Path), metavar="FILE", help="Score the kept model on these rows too.")
-@click.option("--drop", **_COLUMN, help="Leave a column out. Like the next three, may be given several times.")
-@click.option("--number", **_COLUMN, help="Read a column as numbers; what is none is missing.")
-@click.option("--category", **_COLUMN, help="Read a column as categories.")
-@click.option("--keep-column", "keep", **_COLUMN, help="Keep a column that would be dropped.")
-@click.option("--group", metavar="COLUMN", help="Rows of one value stay on one side of every split.")
-@click.option("--time", metavar="COLUMN", help="Score later rows by models of earlier ones.")
-@click.option("--weight", metavar="COLUMN", help="How much a row counts.")
-@click.option("--task", type=click.Choice(["regression", "classes"]), help="Overrule what the target looks like.")
+@click.option("--out", type=_PATH, metavar="DIR", help="Run folder to write [default: FILE-report].")
+@click.option("--test", type=_PATH, metavar="FILE", help="Also score the kept model on this table of unseen rows.")
+@click.option("--drop", **_COLUMN, help="Ignore this column. May be repeated, as may the next three options.")
+@click.option("--number", **_COLUMN, help="Parse this column as numeric; values that cannot be parsed become missing.")
+@click.option("--category", **_COLUMN, help="Treat this column as categorical.")
+@click.option("--keep-column", "keep", **_COLUMN, help="Keep this column as an input even if it looks unusable.")
+@click.option("--group", metavar="COLUMN", help="Keep rows with the same value in the same fold.")
+@click.option("--time", metavar="COLUMN", help="Score later rows with models fitted on earlier rows.")
+@click.option("--weight", metavar="COLUMN", help="Sample weights.")
+@click.option(
+    "--task",
+    type=click.Choice(["regression", "classes"]),
+    help="Kind of target [default: decided from its values].",
+)
 @click.option(
     "--effort",
     type=click.Choice(["quick", "normal", "thorough"]),
     default="normal",
     show_default=True,
-    help="quick: linear models only; thorough: finer grids, 10 folds, 5 starts of larger networks.",
+    help="quick: linear models only. thorough: finer grids, 10 folds, larger networks from 5 random starts.",
 )
 @click.option("--methods", cls=_Methods, metavar="A,B,…")
-@click.option("--no-networks", is_flag=True, help="Compare linear models only.")
-@click.option("--budget", type=click.FloatRange(min=1), metavar="SECONDS", help="Leave out what is not done by then.")
-@click.option("--folds", type=click.IntRange(min=2), help="Parts held out in turn [5].")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seeds folds and networks.")
+@click.option("--no-networks", is_flag=True, help="Do not compare networks.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Time limit in seconds; candidates that do not finish are skipped.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Number of outer cross-validation folds [default: 5; thorough: 10].",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the folds and the networks."
+)
 @click.option(
     "--select",
     type=click.Choice(["1se", "best"]),
     default="1se",
     show_default=True,
-    help="The setting that is kept of the best candidate: the strongest within one standard error, or the best.",
+    help="Setting to keep of the best candidate: the strongest within one standard error of its best score, or the best.",
 )
 @click.option(
-    "--within", metavar="P%", help="Keep the model with the fewest inputs within P percent of the lowest score instead."
+    "--within",
+    metavar="P%",
+    help="Instead, keep the model with the fewest inputs whose score is within P percent of the lowest.",
 )
-@click.option("--max-features", type=click.IntRange(min=1), metavar="N", help="Keep a model of at most N inputs.")
+@click.option("--max-features", type=click.IntRange(min=1), metavar="N", help="Keep a model with at most N inputs.")
 @click.option(
     "--penalty-factor",
-    type=click.Path(path_type=Path),
+    type=_PATH,
     metavar="FILE",
-    help="CSV with columns input, factor: dear inputs cost more λ.",
+    help="CSV with columns input, factor. A larger factor penalizes that input more; 0 does not penalize it.",
 )
 @click.option(
     "--bounds",
-    type=click.Path(path_type=Path),
+    type=_PATH,
     metavar="FILE",
-    help="CSV with columns input, low, high: bounds of coefficients.",
+    help="CSV with columns input, low, high: bounds of the coefficients in the units of the data.",
 )
-@click.option("--resume", is_flag=True, help="Go on where a run that was stopped left off.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes [one per core].")
-@click.option("--quiet", is_flag=True, help="Print the verdict and nothing else.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-def fit(file: Path, target: str, out: Path | None, test: Path | None, resume: bool, **given) -> None:
-    """Compare regularizers on the table FILE (CSV, Parquet, Arrow), say which one helps, and write a run folder."""
-    from shrinkwise.compare.comparison import Place
-    from shrinkwise.compare.story.page import plan_page
-    from shrinkwise.fitting import prepare
-    from shrinkwise.runs.folder import check_place
-    from shrinkwise.tables import read_table
+@click.option("--resume", is_flag=True, help="Continue a run into the same folder that was interrupted.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Number of processes [default: one per core].")
+@click.option("--quiet", is_flag=True, help="Print only the verdict.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON document.")
+def fit(file: Path, out: Path | None, resume: bool, quiet: bool, as_json: bool, **settings) -> None:
+    """Compare regularizers on the table FILE (CSV, Parquet or Arrow), report which one helps, and write a run folder."""
+    from shrinkwise.service import FitRequest, fit_to_folder
 
-    speaks = not (given["quiet"] or given["as_json"])
-    question = prepare(file, target, **_asked(given))
-    fresh = None if test is None else read_table(test)
+    request = FitRequest.from_click({"file": file, **settings})
     out = out or Path(f"{file.name.split('.')[0] or 'table'}-report")
-    check_place(out)
-    _check_question(out, file, target)
-    if speaks:
-        _print_plan(plan_page(question.plan), question)
-    place = Place(out.absolute().parent / f".{out.name}.unfinished", resume, __version__)
+    speaks = not (quiet or as_json)
     with _progress(speaks) as progress:
-        result = question.answer(progress, fresh, place, _command())
-    result.save(out, click.get_current_context().params)
-    shutil.rmtree(place.folder, ignore_errors=True)
-    _print_result(result.page, out, quiet=given["quiet"], as_json=given["as_json"])
-
-
-def _check_question(out: Path, file: Path, target: str) -> None:
-    """Refuse to put a run in the place of one that answers another question."""
-    from shrinkwise.runs.folder import is_run_folder
-    from shrinkwise.runs.two_runs import read_record
-    from shrinkwise.tables import InputError
-
-    if not is_run_folder(out):
-        return
-    there = read_record(out)["data"]
-    table = Path(there.get("file", file)).name
-    if (table, there["target"]) != (file.name, target):
-        raise InputError(
-            f"{out} holds a run on {table} that predicts {there['target']!r}: name another folder with --out, or remove that "
-            "one."
+        result = fit_to_folder(
+            request,
+            out,
+            resume=resume,
+            command=shlex.join(["shrinkwise", *sys.argv[1:]]),
+            before=_print_plan if speaks else lambda _: None,
+            progress=progress,
         )
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"run": str(out), **result.page.to_json()}, ensure_ascii=False, allow_nan=False))
+    elif quiet:
+        click.echo(result.verdict)
+    else:
+        _print_result(result, out)
 
 
-def _asked(given: dict) -> dict:
-    """The settings as `shrinkwise.fit` takes them; what was not given keeps its default."""
-    from shrinkwise.tables.plan.settings import bounds_of, factors_of, share
-
-    asked = {k: given[k] for k in ("drop", "keep", "number", "category", "group", "time", "weight", "task", "effort")}
-    asked |= {k: given[k] for k in ("folds", "seed", "select", "max_features", "budget") if given[k] is not None}
-    asked["n_jobs"] = given["jobs"]
-    if given["no_networks"]:
-        asked["network"] = None
-    if given["methods"]:
-        asked["methods"] = tuple(name.strip() for name in given["methods"].split(",") if name.strip())
-    if given["within"]:
-        asked["within"] = share(given["within"])
-    if given["penalty_factor"]:
-        asked["factors"] = factors_of(given["penalty_factor"])
-    if given["bounds"]:
-        asked["bounds"] = bounds_of(given["bounds"])
-    return asked
-
-
-def _command() -> str:
-    return shlex.join(["shrinkwise", *sys.argv[1:]])
-
-
-def _print_plan(page: dict, question) -> None:
+def _print_plan(question) -> None:
     from rich.console import Console
 
     from shrinkwise.compare.candidates.registry import candidates
     from shrinkwise.compare.scoring.estimate import estimated_seconds
-    from shrinkwise.compare.scoring.nested import n_cores
+    from shrinkwise.compare.scoring.nested import n_processes
+    from shrinkwise.compare.story.page import plan_page
     from shrinkwise.report import print_columns
 
-    console, options = Console(), question.options
-    print_columns(page, console)
-    plan = question.plan
+    console, options, plan = Console(), question.options, question.plan
+    print_columns(plan_page(plan), console)
     contestants = candidates(options, plan.has_groups)
-    for sentence in options.described([each.name for each in contestants], plan.splits_by):
-        console.print(sentence, markup=False, highlight=False)
+    sentences = options.described([each.name for each in contestants], plan.splits_by)
     if options.budget:
-        console.print(f"What is not done within {options.budget:.0f} s is left out.", markup=False, highlight=False)
-        return
-    seconds = estimated_seconds(question.plan.used_rows(question.frame), question.plan, options)
-    took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
-    jobs = options.n_jobs or n_cores()
-    console.print(
-        f"This takes about {took} on {jobs} process{'es' if jobs > 1 else ''}.", markup=False, highlight=False
-    )
+        sentences.append(f"Candidates that do not finish within {options.budget:.0f} s are skipped.")
+    else:
+        seconds = estimated_seconds(plan.used_rows(question.frame), plan, options)
+        took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+        jobs = n_processes(options)
+        sentences.append(f"Estimated time: about {took} on {jobs} process{'es' if jobs > 1 else ''}.")
+    for sentence in sentences:
+        console.print(sentence, markup=False, highlight=False)
 
 
 @contextmanager
@@ -189,23 +164,13 @@ def _progress(wanted: bool):
         yield lambda done, total, what: bar.update(work, completed=done, total=total, description=what)
 
 
-def _print_result(page: dict, out: Path, *, quiet: bool, as_json: bool) -> None:
-    if as_json:
-        import json
-
-        click.echo(json.dumps({"run": str(out), **page}, ensure_ascii=False, allow_nan=False))
-        return
-    if quiet:
-        click.echo(" ".join(page["verdict"]))
-        return
+def _print_result(result, out: Path) -> None:
     from rich.console import Console
 
     from shrinkwise.report import print_comparison, print_verdict
 
     console = Console()
-    print_comparison(page, console)
-    print_verdict(page, console)
-    console.print(f"\nReport: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
-    console.print(
-        f"New rows: shrinkwise predict {shlex.quote(str(out))} NEW.csv", markup=False, highlight=False, soft_wrap=True
-    )
+    print_comparison(result.page, console)
+    print_verdict(result.page, console)
+    for line in (f"\nReport: {out / 'report.html'}", f"New rows: shrinkwise predict {shlex.quote(str(out))} NEW.csv"):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`shrinkwise onnx`: the model of a run as model.onnx, checked."""
+"""`shrinkwise onnx`: a kept model as an ONNX file."""
 
 from __future__ import annotations
 
@@ -6,24 +6,31 @@ from pathlib import Path
 
 import click
 
-from .run_table import table_of
 
-_PATH = click.Path(path_type=Path)
-
-
-@click.command()
-@click.argument("run_dir", type=_PATH)
-@click.option("--file", type=_PATH, metavar="FILE", help="The table to check it on [the one the run was fitted on].")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="[RUN_DIR/model.onnx]")
+@click.command(short_help="Export a kept model as an ONNX file.")
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Table to check the file on [default: the one the run was fitted on].",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="File to write [default: RUN_DIR/model.onnx].",
+)
 def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
-    """Write the model in RUN_DIR as model.onnx, after checking it row by row against Python with onnxruntime."""
+    """Write the model in RUN_DIR as an ONNX file, after checking its predictions against Python on every row."""
     from shrinkwise.models.onnx import checked_onnx
     from shrinkwise.models.table_model import load
+    from shrinkwise.runs.fitted_table import fitted_table
     from shrinkwise.runs.folder import write_file
     from shrinkwise.tables import read_table
 
     model = load(run_dir)
-    frame = read_table(file or table_of(run_dir))
+    frame = read_table(file or fitted_table(run_dir))
     data, difference = checked_onnx(model, frame)
     out = out or run_dir / "model.onnx"
     write_file(out, lambda path: path.write_bytes(data))

@@ -1,4 +1,4 @@
-"""`shrinkwise predict`: score the rows of a table with the model of a run."""
+"""`shrinkwise predict`: predictions of a kept model for the rows of a table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Predict new rows with a kept model.")
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write there [stdout].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="CSV file to write [default: standard output].",
+)
 def predict(run_dir: Path, file: Path, out: Path | None) -> None:
-    """Score the rows of the table FILE with the model in RUN_DIR, as CSV.
+    """Predict the rows of the table FILE with the model in RUN_DIR, and write the predictions as CSV.
 
-    Unseen categories and missing values are handled as the model's encoder learned to; what that did is said on stderr.
+    Unseen categories and missing values are encoded as in training; each such column is named on standard error.
     """
     from shrinkwise.models.predictions import predictions_csv
     from shrinkwise.models.table_model import load

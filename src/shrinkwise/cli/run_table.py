@@ -11,7 +11,7 @@ def table_of(run_dir: Path) -> Path:
     from shrinkwise.tables import InputError, data_hash
 
     record = read_record(run_dir)["data"]
-    if "file" not in record:
+    if not isinstance(record.get("file"), str) or not isinstance(record.get("sha256"), str):
         raise InputError("That run was fitted on a data frame, not on a file: name a table with --file.")
     file = Path(record["file"])
     if not file.exists():

@@ -88,7 +88,7 @@ class Options:
     budget : float, optional
         Seconds for everything; candidates that do not finish in time are left out, which is said.
     n_jobs : int or None
-        Processes; None takes one per core. The results do not depend on it.
+        Processes, at most one per core; None takes one per core. The results do not depend on it.
     """
 
     folds: int = 5
@@ -112,6 +112,10 @@ class Options:
             raise ValueError(f'select must be "1se", "best" or "within": got {self.select!r}')
         if (self.within is not None) != (self.select == "within"):
             raise ValueError('within is the share of the best score for select="within": give both or neither')
+        if self.budget is not None and not 0 < self.budget < float("inf"):
+            raise InputError(f"budget must be a positive number of seconds: got {self.budget:g}.")
+        if self.n_jobs is not None and self.n_jobs < 1:
+            raise InputError(f"n_jobs must be 1 or more, or None for one process per core: got {self.n_jobs}.")
 
     @property
     def choice(self) -> str:

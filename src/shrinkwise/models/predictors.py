@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,7 +17,12 @@ class Predictor(Protocol):
 
 @runtime_checkable
 class WeightedPredictor(Predictor, Protocol):
-    """A predictor made of weights, so that it can be saved, and said what it uses."""
+    """A predictor made of weights, so that it can be saved, and said what it uses. `kind` is its name in the model's file."""
+
+    kind: ClassVar[str]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything it is made of, by name; the class method `of` makes it again."""
 
     def feature_weights(self) -> np.ndarray:
         """Weights with the features along the last axis."""
@@ -40,8 +45,18 @@ class LinearPredictor:
     number, (1,) or (K,).
     """
 
+    kind: ClassVar[str] = "linear"
     coef: np.ndarray
     intercept: np.ndarray | float
+
+    @classmethod
+    def of(cls, arrays: dict[str, np.ndarray]) -> LinearPredictor:
+        """From its `arrays`."""
+        return cls(arrays["coef"], arrays["intercept"])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Coefficients and intercept."""
+        return {"coef": self.coef, "intercept": np.asarray(self.intercept)}
 
     def output(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
@@ -63,9 +78,24 @@ class LinearPredictor:
 class NetworkPredictor:
     """A network of linear layers with ReLU between them; weights[i] is (out, in). Dropout does nothing here."""
 
+    kind: ClassVar[str] = "network"
     weights: list[np.ndarray]
     biases: list[np.ndarray]
     has_classes: bool
+
+    @classmethod
+    def of(cls, arrays: dict[str, np.ndarray]) -> NetworkPredictor:
+        """From its `arrays`."""
+        layers = range(sum(name.startswith("weight ") for name in arrays))
+        weights, biases = ([arrays[f"{what} {i}"] for i in layers] for what in ("weight", "bias"))
+        return cls(weights, biases, bool(arrays["has_classes"]))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Weights and biases by layer."""
+        found = {"has_classes": np.asarray(self.has_classes)}
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            found |= {f"weight {i}": weight, f"bias {i}": bias}
+        return found
 
     def output(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
@@ -82,6 +112,10 @@ class NetworkPredictor:
     def weight_arrays(self) -> list[np.ndarray]:
         """All weights (no biases)."""
         return self.weights
+
+
+# The predictors that a model's file can hold, by their kind.
+PREDICTORS = {kind.kind: kind for kind in (LinearPredictor, NetworkPredictor)}
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,20 @@
-"""The model that is kept: from the user's columns to predictions, saved without pickle."""
+"""The model that is kept: from the user's columns to predictions, saved as plain data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from shrinkwise.tables import ColumnPlan, Encoder, InputError, TablePlan, as_frame
 
-from .predictors import LinearPredictor, NetworkPredictor, WeightedPredictor
+from .model_file import damaged, read_model, write_model
+from .predictors import PREDICTORS, WeightedPredictor
 
-MODEL_FILE = "model.skops"
+MODEL_FILE = "model.json"
+_OLDER_FILE = "model.skops"
 
 
 @dataclass(frozen=True)
@@ -55,35 +58,57 @@ class TableModel:
         return output if self.plan.classes is None else np.array(self.plan.classes)[output.argmax(axis=1)]
 
     def save(self, path: str | Path) -> None:
-        """Write a skops file: arrays and plain attributes, no code."""
-        from zipfile import ZIP_DEFLATED
+        """Write model.json, a text of plain data, to `path`, and its arrays beside it as model.npz: no code, no pickles."""
+        data = {
+            "plan": asdict(self.plan),
+            "encoder": {name: getattr(self.encoder, name) for name in _ENCODER_DATA},
+            "predictor": self.predictor.kind,
+        }
+        arrays = {f"encoder.{name}": getattr(self.encoder, name) for name in _ENCODER_ARRAYS}
+        arrays |= {f"predictor.{name}": array for name, array in self.predictor.arrays().items()}
+        write_model(Path(path), data, arrays)
 
-        import skops.io
 
-        skops.io.dump(self, path, compression=ZIP_DEFLATED)
+_ENCODER_DATA = ("rules", "inputs", "feature_names", "sparse")
+_ENCODER_ARRAYS = ("varies", "mean", "scale")
 
 
 def load(path: str | Path) -> TableModel:
-    """The model of a run folder, or of a model file in one.
+    """The model of a run folder, or of a model.json, whose model.npz lies beside it.
 
-    Only the types of a `TableModel` are trusted, by an explicit list; a file that holds anything else is refused.
+    The files hold plain data, and nothing in them is run. Raises InputError where they are not those of a model.
     """
     path = Path(path)
     file = path / MODEL_FILE if path.is_dir() else path
+    older = path / _OLDER_FILE if path.is_dir() else path
+    if older.name.endswith(".skops") and older.is_file() and not (path.is_dir() and file.is_file()):
+        raise InputError(
+            f"{older} was written by an older version of shrinkwise and is not read any more: fit the model again with "
+            "shrinkwise fit or shrinkwise replay."
+        )
     if not file.is_file():
         raise InputError(f"{path} is not a run folder of shrinkwise fit: there is no {file.name} to load.")
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    kinds = (TableModel, TablePlan, ColumnPlan, Encoder, LinearPredictor, NetworkPredictor)
+    data, arrays = read_model(file)
     try:
-        model = skops.io.load(file, trusted=[f"{kind.__module__}.{kind.__qualname__}" for kind in kinds])
-    except UntrustedTypesFoundException as error:
-        raise InputError(
-            f"{file} holds types that a shrinkwise model does not have, and was not loaded: {error}"
-        ) from None
-    except Exception as error:  # a damaged file fails anywhere in the unpacking
-        raise InputError(f"{file} is damaged or not a shrinkwise model ({type(error).__name__}: {error}).") from error
-    if not isinstance(model, TableModel):
-        raise InputError(f"{file} holds a {type(model).__name__}, not a model written by shrinkwise fit.")
+        return _built(data, arrays)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise damaged(file, error) from error
+
+
+def _built(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> TableModel:
+    columns = [ColumnPlan(**column) for column in data["plan"]["columns"]]
+    plan = TablePlan(**{**data["plan"], "columns": columns})
+    encoder = Encoder(plan)
+    for name in _ENCODER_DATA:
+        setattr(encoder, name, data["encoder"][name])
+    for name in _ENCODER_ARRAYS:
+        setattr(encoder, name, arrays[f"encoder.{name}"])
+    weights = {
+        name.removeprefix("predictor."): array for name, array in arrays.items() if name.startswith("predictor.")
+    }
+    model = TableModel(plan, encoder, PREDICTORS[data["predictor"]].of(weights))
+    n_features = {len(encoder.inputs), len(encoder.feature_names), len(encoder.mean), len(encoder.scale)}
+    n_features |= {int(encoder.varies.sum()), model.predictor.feature_weights().shape[-1]}
+    if len(n_features) > 1 or len(encoder.rules) != len(plan.kept):
+        raise ValueError("its parts are of different sizes")
     return model

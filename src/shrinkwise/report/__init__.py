@@ -1,8 +1,25 @@
-"""The self-contained page and the terminal summary. Plain data in, text out: this folder knows no models."""
+"""The self-contained page and the terminal summary. A `schema.Page` in, text out: this folder knows no models.
+
+The names are resolved on first use, so that whoever only builds a page does not load what draws it.
+"""
 
 from __future__ import annotations
 
-from .page import render_page
-from .terminal import print_columns, print_comparison, print_summary, print_verdict
+from importlib import import_module
 
-__all__ = ["print_columns", "print_comparison", "print_summary", "print_verdict", "render_page"]
+_WHERE = {
+    "Page": "schema",
+    "print_columns": "terminal",
+    "print_comparison": "terminal",
+    "print_summary": "terminal",
+    "print_verdict": "terminal",
+    "render_page": "page",
+}
+
+__all__ = ["Page", "print_columns", "print_comparison", "print_summary", "print_verdict", "render_page"]
+
+
+def __getattr__(name: str):
+    if name not in _WHERE:
+        raise AttributeError(f"shrinkwise.report has no name {name!r}; see shrinkwise.report.__all__")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

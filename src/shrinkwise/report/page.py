@@ -8,61 +8,30 @@ import re
 from importlib.resources import files
 from string import Template
 
-from shrinkwise.report.charts.view import view_path
-from shrinkwise.report.sections.errors import errors
-from shrinkwise.report.sections.explorer import explorer
-from shrinkwise.report.sections.halves import halves
-from shrinkwise.report.sections.stress import stress
-
-from .markup import Markup, element, join, script_json
-from .sections import base as sections
+from .markup import Markup, element, join
+from .schema import Page
+from .sections import SECTIONS
+from .sections.reproduce import SIZE
 
 
-def render_page(page: dict) -> str:
+def render_page(page: Page) -> str:
     """The report as the text of one HTML file.
 
-    Parameters
-    ----------
-    page : dict of plain data
-        title, subtitle, version, seed, command, task, target, n_rows, n_inputs; plain, verdict, columns, notes; score;
-        candidates; path, network (None where there is none); coefficients; formula; reproduce. Optional: `select`
-        ("1se" or "best": which choice became the model, default "1se") and, in `path`, `cv_label` (the name of the
-        cross-validated loss, default the score's name), stress, halves, errors,
-        checks and written (compare.exhibits). All text in it is the user's and is escaped.
-
-    Returns
-    -------
-    str
-        HTML, the same for the same page. It works without JavaScript at the chosen λ; the script, the only one the
-        page's Content-Security-Policy admits (by its hash), moves the slider.
-
+    All text in `page` is the user's and is escaped. The result is the same for the same page. It works without JavaScript
+    at the kept λ; the script, the only one that the page's Content-Security-Policy admits (by its hash), moves the slider.
     """
-    view = view_path(page) if page.get("path") else None
-    body = join(
-        sections.opening(page),
-        explorer(view) if view else None,
-        sections.comparison(page),
-        halves(page),
-        stress(page),
-        errors(page),
-        sections.network(page),
-        sections.model(page),
-        sections.data(page),
-        sections.reproduce(page),
-    )
-    data = script_json(view.for_script()) if view else None
-    html = _filled(page, body, data)
-    return html.replace(sections.SIZE, f"{round(len(html.encode()) / 1000)} kB", 1)
+    shown = ((section, section.applies(page)) for section in SECTIONS)
+    html = _filled(page, join(section.render(page, part) for section, part in shown if part))
+    return html.replace(SIZE, f"{round(len(html.encode()) / 1000)} kB", 1)
 
 
-def _filled(page: dict, body: Markup, data: Markup | None) -> str:
+def _filled(page: Page, body: Markup) -> str:
     script = _compact_script(_asset("page.js"))
     return Template(_asset("page.html")).substitute(
         policy=_policy(script),
-        title=element("title", f"{page['title']}: {page['subtitle']}"),
+        title=element("title", f"{page.title}: {page.subtitle}"),
         style=_compact_style(_asset("page.css")),
         body=body,
-        data=element("script", data, type="application/json", id="path-data") if data else "",
         script=script,
     )
 

@@ -5,18 +5,16 @@ Lines are laid out here and not by rich's tables: a setting must not break withi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from shrinkwise.report.charts.view import careful
-from shrinkwise.report.sections.comparison import FAMILIES, families, kept_choice
-
 from .markup import encodable
 from .numbers import count, counted, finite, interval, number, plus_minus, spelled
+from .schema import CandidateRow, Choice, Column, Interval, Page, TablePage
 
 _MOST_COLUMNS = 12
 _ROOMY = 104
@@ -27,20 +25,20 @@ _LONGEST = 2000  # letters of anything: a name may be a file by mistake
 _NEXT = "    "  # before what continues a label
 
 
-def print_summary(page: dict, console: Console) -> None:
-    """Columns and kinds, the comparison and the verdict of `page` (the schema of `render_page`) on a rich console."""
+def print_summary(page: Page, console: Console) -> None:
+    """Columns and kinds, the comparison and the verdict of `page` on a rich console."""
     print_columns(page, console)
     print_comparison(page, console)
     print_verdict(page, console)
 
 
-def print_columns(page: dict, console: Console) -> None:
+def print_columns(page: TablePage, console: Console) -> None:
     """What each column was taken for and why; many columns are told by kind, the dropped ones always by name."""
-    columns = page["columns"]
-    asked = f": {counted(page['n_rows'], 'row')}, predict {_line(page['target'])}"
-    _say(console, Text.assemble((_line(page["title"]), "bold"), asked))
+    columns = page.columns
+    asked = f": {counted(page.n_rows, 'row')}, predict {_line(page.target)}"
+    _say(console, Text.assemble((_line(page.title), "bold"), asked))
     if len(columns) <= _MOST_COLUMNS:
-        lines = [(_line(c["name"]), c["kind"], _reason(c)) for c in columns]
+        lines = [(_line(c.name), c.kind, _reason(c)) for c in columns]
     else:
         lines = list(_by_kind(columns))
     names, kinds = ([cell_len(line[i]) for line in lines] for i in (0, 1))
@@ -51,52 +49,47 @@ def print_columns(page: dict, console: Console) -> None:
             _say(console, Text(name), start=Text("  "))
             start = Text.assemble(" " * (name_width + 4), (_padded(kind, max(kinds)), "cyan"), "  ")
         _say(console, Text(reason, style="dim"), start=start)
-    for note in page["notes"]:
+    for note in page.notes:
         _say(console, Text(_line(note, None), style="dim"), start=Text("  "))
 
 
-def print_comparison(page: dict, console: Console) -> None:
+def print_comparison(page: Page, console: Console) -> None:
     """Every candidate at its best λ and, below it, at the 1-SE choice; the row of the choice that is kept is marked."""
-    score = page["score"]
-    better = "lower" if score["lower_is_better"] else "higher"
+    better = "lower" if page.score.lower_is_better else "higher"
     console.print()
-    _say(console, Text(f"Held-out {_line(score['name'])} ± standard error; {better} is better", style="bold"))
+    _say(console, Text(f"Held-out {_line(page.score.name)} ± standard error; {better} is better", style="bold"))
     for line in _Table(page, console.width).lines():
         line.rstrip()
         console.print(line, soft_wrap=True)
     _say(console, Text("difference: paired, to no regularization in its family, with 95 % interval", style="dim"))
-    if has_classes(page):
+    if page.has_classes:
         said = "b.acc: balanced accuracy, the mean share of each class that is recognised"
         _say(console, Text(said, style="dim"))
-    if any(c.get("one_se") for c in page["candidates"]):
-        within = "one standard error" if careful(page) == "1-SE" else careful(page).removeprefix("within ")
-        inside = "" if careful(page) == "1-SE" else ", inside each training fold"
-        _say(console, Text(f"{careful(page)}: the strongest λ within {within} of the best{inside}", style="dim"))
-    for candidate in page["candidates"]:
-        if candidate.get("note"):
-            note = f"{_line(candidate['name'])}: {spelled(_line(candidate['note'], None))}"
+    if any(row.one_se for row in page.candidates):
+        label = page.one_se_label
+        within = "one standard error" if label == "1-SE" else label.removeprefix("within ")
+        inside = "" if label == "1-SE" else ", inside each training fold"
+        _say(console, Text(f"{label}: the strongest λ within {within} of the best{inside}", style="dim"))
+    for row in page.candidates:
+        if row.note:
+            note = f"{_line(row.name)}: {spelled(_line(row.note, None))}"
             _say(console, Text(note, style="dim"))
     for reason, names in _left_out(page).items():
         _say(console, Text(f"left out, {_line(reason)}: {', '.join(names)}", style="dim"))
 
 
-def _left_out(page: dict) -> dict[str, list[str]]:
+def _left_out(page: Page) -> dict[str, list[str]]:
     """The candidates that have no row, by the reason."""
     found: dict[str, list[str]] = {}
-    for each in page.get("left_out") or []:
-        found.setdefault(each["reason"], []).append(_line(each["name"]))
+    for each in page.left_out:
+        found.setdefault(each.reason, []).append(_line(each.name))
     return found
 
 
-def print_verdict(page: dict, console: Console) -> None:
+def print_verdict(page: Page, console: Console) -> None:
     """The verdict, set apart."""
     console.print()
-    _say(console, Text(spelled(" ".join(_line(sentence, None) for sentence in page["verdict"])), style="bold"))
-
-
-def has_classes(page: dict) -> bool:
-    """Whether the candidates have accuracies."""
-    return any("balanced_accuracy" in candidate["best"] for candidate in page["candidates"])
+    _say(console, Text(spelled(" ".join(_line(sentence, None) for sentence in page.verdict)), style="bold"))
 
 
 @dataclass(frozen=True)
@@ -112,14 +105,14 @@ class _Row:
 class _Table:
     """The comparison as lines of a terminal that is `width` wide."""
 
-    def __init__(self, page: dict, width: int):
+    def __init__(self, page: Page, width: int):
         self.page = page
         self.roomy = width >= _ROOMY
         self.gap = "  " if self.roomy else " "
         self.head = self._head()
         self.groups = {
-            _line(FAMILIES.get(family, family)): [row for c in members for row in self._rows(c)]
-            for family, members in families(page).items()
+            _line(family): [row for c in members for row in self._rows(c)]
+            for family, members in page.families().items()
         }
         rows = [row for members in self.groups.values() for row in members]
         self.widths = [max(map(cell_len, cells)) for cells in zip(self.head, *(r.cells for r in rows), strict=True)]
@@ -153,29 +146,26 @@ class _Table:
         return self.gap + self.gap.join(aligned)
 
     def _head(self) -> list[str]:
-        classes, zeros = has_classes(self.page), self.roomy or not has_classes(self.page)
-        score = _line(self.page["score"]["name"], 14)
+        classes, zeros = self.page.has_classes, self.roomy or not self.page.has_classes
+        score = _line(self.page.score.name, 14)
         return [score, "difference", *["b.acc"] * classes, "inputs", *["zeros"] * zeros, "s"]
 
-    def _rows(self, candidate: dict) -> Iterator[_Row]:
-        kept = kept_choice(self.page, candidate) if candidate.get("chosen") else None
-        best, one_se = candidate["best"], candidate.get("one_se")
-        yield self._row("  " + _line(candidate["name"]), candidate, best, best is kept)
-        if one_se:
-            yield self._row(_NEXT + careful(self.page), candidate, one_se, one_se is kept)
+    def _rows(self, candidate: CandidateRow) -> Iterator[_Row]:
+        yield self._row("  " + _line(candidate.name), candidate.best, candidate.seconds)
+        if candidate.one_se:
+            yield self._row(_NEXT + self.page.one_se_label, candidate.one_se, None)
 
-    def _row(self, label: str, candidate: dict, choice: dict, kept: bool) -> _Row:
-        is_best, classes = choice is candidate["best"], has_classes(self.page)
-        difference = choice.get("difference") or (candidate.get("difference") if is_best else None)
+    def _row(self, label: str, choice: Choice, seconds: float | None) -> _Row:
+        classes = self.page.has_classes
         cells = [
-            plus_minus(choice["score"], choice["se"]),
-            _interval(difference),
-            *[_share(choice.get("balanced_accuracy"))] * classes,
-            _whole(choice, "inputs"),
-            *[_whole(choice, "zeros")] * (self.roomy or not classes),
-            number(candidate["seconds"], 2) if is_best and finite(candidate.get("seconds")) else "",
+            plus_minus(choice.score, choice.se),
+            _interval(choice.difference),
+            *[_share(choice.balanced_accuracy)] * classes,
+            _whole(choice.inputs),
+            *[_whole(choice.zeros)] * (self.roomy or not classes),
+            number(seconds, 2) if finite(seconds) else "",
         ]
-        return _Row(label, spelled(_line(choice.get("strength") or "")), cells, kept)
+        return _Row(label, spelled(_line(choice.strength)), cells, choice.kept)
 
 
 def _label_length(label: str, strength: str) -> int:
@@ -215,12 +205,12 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
-def _interval(difference: dict | None) -> str:
-    return interval(*(difference[k] for k in ("mean", "low", "high"))) if difference else ""
+def _interval(found: Interval | None) -> str:
+    return interval(found.mean, found.low, found.high) if found else ""
 
 
-def _whole(choice: dict, key: str) -> str:
-    return "" if choice.get(key) is None else count(choice[key])
+def _whole(value: int | None) -> str:
+    return "" if value is None else count(value)
 
 
 def _share(value: float | None) -> str:
@@ -228,28 +218,28 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"[:4] if value >= 0.995 else f"{value:.3f}"[1:]
 
 
-def _by_kind(columns: list[dict]) -> Iterator[tuple[str, str, str]]:
+def _by_kind(columns: Sequence[Column]) -> Iterator[tuple[str, str, str]]:
     """One line for each kind, naming the first and the last column of it, and one for each of the first dropped ones."""
-    kinds: dict[str, list[dict]] = {}
+    kinds: dict[str, list[Column]] = {}
     for column in columns:
-        kinds.setdefault(column["kind"], []).append(column)
+        kinds.setdefault(column.kind, []).append(column)
     for kind, members in kinds.items():
         if kind == "dropped":
             continue
-        names = [_line(c["name"], 24) for c in members]
+        names = [_line(c.name, 24) for c in members]
         named = ", ".join(names) if len(names) <= 3 else f"{names[0]}, {names[1]} … {names[-1]}"
         yield (count(len(members)), kind, named)
     dropped = kinds.get("dropped", [])
     for column in dropped[:_MOST_COLUMNS]:
-        yield (_line(column["name"]), "dropped", _reason(column))
+        yield (_line(column.name), "dropped", _reason(column))
     if len(dropped) > _MOST_COLUMNS:
         yield (f"and {count(len(dropped) - _MOST_COLUMNS)} more", "dropped", "")
 
 
-def _reason(column: dict) -> str:
+def _reason(column: Column) -> str:
     """Why the column is what it is; never cut where it says what to do about it."""
-    reason = column.get("reason") or ""
-    return _line(reason, None if column["kind"] == "dropped" or "--" in reason else _REASON)
+    reason = column.reason
+    return _line(reason, None if column.kind == "dropped" or "--" in reason else _REASON)
 
 
 def _line(value: object, most: int | None = 60) -> str:

@@ -1,19 +1,25 @@
-"""The run folder: written beside its place and moved into it, so that there is a whole one or none."""
+"""The run folder: written beside its place and moved into it, so that there is a whole one or none.
+
+Nothing is deleted but what run.toml lists with the SHA-256 it was written with: other files in a run folder are kept.
+"""
 
 from __future__ import annotations
 
 import glob
+import hashlib
+import json
 import os
 import secrets
-import shutil
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from shrinkwise.tables import InputError
 
 RUN_FILE = "run.toml"
 FORMAT = "shrinkwise run 1"
+_MARK = ".written-by-shrinkwise"  # in a folder that is being written: everything beside it is ours
 
 Content = str | Callable[[Path], object]
 
@@ -32,18 +38,84 @@ def check_place(folder: Path) -> None:
     if not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(f"The folder {parent} cannot be written to.")
     _sweep(folder.absolute())
+    if is_run_folder(folder):
+        _refuse_changed(folder, set(_written(folder)))
+
+
+def _refuse_changed(folder: Path, names: set[str]) -> None:
+    """Refuse to write `names` where a file of such a name is not as shrinkwise wrote it."""
+    for path in foreign_files(folder):
+        if path.name in names:
+            raise InputError(
+                f"{path} is not as shrinkwise fit wrote it, and a new run would replace it: move it away, or name another "
+                "folder with --out."
+            )
+
+
+def foreign_files(folder: Path) -> list[Path]:
+    """What is in a run folder, byte for byte, is not what its run.toml lists as written: files, folders and links."""
+    written = _written(folder)
+    return [path for path in sorted(folder.iterdir()) if not _is_as_written(path, written)]
+
+
+def _written(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file that run.toml lists as written."""
+    try:
+        listed = tomllib.loads((folder / RUN_FILE).read_text(encoding="utf-8")).get("written")
+    except (OSError, ValueError):
+        return {}
+    return listed if isinstance(listed, dict) else {}
+
+
+def _is_as_written(path: Path, written: dict[str, str]) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    return path.name == RUN_FILE or (path.name in written and _hash(path) == written[path.name])
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sweep(folder: Path) -> None:
-    """Clear away what a process that was killed while it wrote this run left beside it; a run moved aside comes back."""
+    """Clear away what a process that was killed while it wrote this run left beside it; a run moved aside comes back.
+
+    A folder of such a name that is not ours, by its mark or its run.toml, is left alone.
+    """
     for left in folder.parent.glob(f".{glob.escape(folder.name)}-*-*"):
-        process, suffix = left.name.removeprefix(f".{folder.name}-").partition("-")[0], left.suffix
-        if suffix not in (".new", ".old") or not process.isdigit() or _lives(int(process)):
+        process = left.name.removeprefix(f".{folder.name}-").partition("-")[0]
+        if left.is_symlink() or not left.is_dir() or not process.isdigit() or _lives(int(process)):
             continue
-        if suffix == ".old" and not folder.exists():
-            left.rename(folder)
-        else:
-            shutil.rmtree(left, ignore_errors=True)
+        if left.suffix == ".new":
+            _discard(left)
+        elif left.suffix == ".old" and is_run_folder(left):
+            if not folder.exists():
+                left.rename(folder)
+            elif is_run_folder(folder):
+                _empty_into(left, folder)
+
+
+def _discard(staged: Path) -> None:
+    """Remove a folder that was being written; one without the mark only where it is empty."""
+    with suppress(OSError):
+        if (staged / _MARK).is_file():
+            for path in sorted(staged.iterdir(), key=lambda path: path.name == _MARK):
+                path.unlink()
+        staged.rmdir()
+
+
+def _empty_into(aside: Path, folder: Path) -> None:
+    """Move the files of a replaced run that are not ours into the new one, and remove the others."""
+    with suppress(OSError):
+        for path in foreign_files(aside):
+            if not os.path.lexists(folder / path.name):
+                path.rename(folder / path.name)
+        written = _written(aside)
+        for path in sorted(aside.iterdir(), key=lambda path: path.name == RUN_FILE):
+            if _is_as_written(path, written):
+                path.unlink()
+        aside.rmdir()
 
 
 def _lives(process: int) -> bool:
@@ -66,7 +138,7 @@ def is_run_folder(folder: Path) -> bool:
 
 
 def write_run(folder: Path, contents: dict[str, Content]) -> None:
-    """Write the files of a run, all of them or none.
+    """Write the files of a run, all of them or none; files in a run folder that shrinkwise did not write are kept.
 
     They are written into a new folder beside `folder`, flushed to the disk, and the folder is renamed into place. A run
     folder that is there is moved aside first and removed after; whatever fails before that, it stands as it was.
@@ -74,24 +146,35 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
     Parameters
     ----------
     contents : dict
-        For each file name its text, or a function that writes the path it is given.
+        For each file name its text, or a function that writes the path it is given and may write others beside it.
+        That of run.toml is a text; a table `[written]` with the SHA-256 of every other file is added to it.
     """
     check_place(folder)
     folder = folder.absolute()
     staged = folder.with_name(f".{folder.name}-{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         staged.mkdir()
+        (staged / _MARK).touch()
         for name, content in contents.items():
-            _write(staged / name, content)
+            if name != RUN_FILE:
+                _write(staged / name, content)
+        written = {path.name: _hash(path) for path in sorted(staged.iterdir()) if path.name != _MARK}
+        if folder.exists():
+            _refuse_changed(folder, set(written))
+        listed = "".join(f"{json.dumps(name)} = {json.dumps(digest)}\n" for name, digest in written.items())
+        _write(staged / RUN_FILE, f"{contents[RUN_FILE]}\n[written]\n{listed}")
+        (staged / _MARK).unlink()
         _move_into_place(staged, folder)
     except OSError as error:
         raise OSError(
             error.errno,
-            f"The run folder {folder} could not be written ({error.strerror or error}); nothing was left behind, and "
-            "what stood there before stands.",
+            f"The run folder {folder} could not be written ({error.strerror or error}); what stood there before stands.",
         ) from error
     finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        if staged.exists():
+            with suppress(OSError):
+                (staged / _MARK).touch()
+            _discard(staged)
 
 
 def write_file(path: Path, content: Content) -> None:
@@ -127,4 +210,4 @@ def _move_into_place(staged: Path, folder: Path) -> None:
         if not folder.exists():
             aside.rename(folder)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    _empty_into(aside, folder)

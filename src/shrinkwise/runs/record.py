@@ -9,25 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from shrinkwise.compare.result import Comparison
+from shrinkwise.report.schema import Page
 from shrinkwise.tables import data_hash
 
 from .folder import FORMAT
-from .replay import settings_record
 
-_PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals", "skops")
+_PACKAGES = ("shrinkwise", "numpy", "scipy", "scikit-learn", "polars", "narwhals")
 
 
 def run_record(
-    comparison: Comparison, page: dict, file: Path | None = None, settings: dict[str, Any] | None = None
+    comparison: Comparison, page: Page, file: Path | None = None, settings: dict[str, Any] | None = None
 ) -> str:
-    """The text of run.toml; `settings` are those of the command, by which `shrinkwise replay` repeats it."""
+    """The text of run.toml; `settings` are the tables "fit" and "files" by which `shrinkwise replay` repeats the run."""
     import tomli_w
 
     plan = comparison.plan
     return tomli_w.dumps(
         {
             "format": FORMAT,
-            "command": page["command"],
+            "command": page.command,
             "seed": comparison.options.seed,
             "data": {
                 **({"file": str(file), "sha256": data_hash(file)} if file else {}),
@@ -40,7 +40,7 @@ def run_record(
                     column.kind: column.name for column in plan.columns if column.kind in ("group", "time", "weight")
                 },
             },
-            **(settings_record(settings) if settings else {}),
+            **(settings or {}),
             "options": _stated(asdict(comparison.options)),
             "versions": versions("torch"),
             "results": _results(comparison, page),
@@ -59,14 +59,14 @@ def versions(*extras: str) -> dict[str, str]:
     return found
 
 
-def _results(comparison: Comparison, page: dict) -> dict:
+def _results(comparison: Comparison, page: Page) -> dict:
     return {
         "fold_sizes": list(comparison.splits.mean_sizes),
         "kept": comparison.chosen.candidate.name,
         "choice": comparison.choice if comparison.options.within is None else f"within {comparison.options.within:g}",
         "settings": comparison.fit.settings,
-        "score": page["score"]["name"],
-        "verdict": page["verdict"],
+        "score": page.score.name,
+        "verdict": page.verdict,
         "candidates": {
             row.candidate.name: _stated(
                 {

@@ -1,43 +1,6 @@
-"""The complete settings of a run in run.toml, and whether a repetition gave the same numbers."""
+"""Whether the repetition of a run gave the same numbers."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
-
-from shrinkwise.tables import InputError, data_hash
-
-# What a repetition may choose anew: it moves no number.
-FREE = ("out", "jobs", "quiet", "as_json", "resume")
-
-
-def settings_record(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of the command as TOML can hold them, defaults included, with the hash of every file among them."""
-    files = {name: value for name, value in settings.items() if isinstance(value, Path) and name not in FREE}
-    kept = {name: _plain(value) for name, value in settings.items() if value is not None and name not in FREE}
-    return {"fit": kept, "files": {name: data_hash(path) for name, path in files.items() if path.is_file()}}
-
-
-def settings_of(record: dict, file: Path | None, known: list[str]) -> dict[str, Any]:
-    """The settings to run again; `file` stands in for the table. Raises InputError where a file is not the same any more."""
-    if "fit" not in record:
-        raise InputError("This run.toml does not say the settings of its run, so it cannot be repeated.")
-    settings = dict(record["fit"])
-    unknown = [name for name in settings if name not in known]
-    if unknown:
-        raise InputError(
-            f"This run.toml has the setting {unknown[0]!r}, which this version of shrinkwise does not know; it was written by "
-            f"{record.get('versions', {}).get('shrinkwise', 'another version')}."
-        )
-    if file is not None:
-        settings["file"] = str(file)
-    for name, digest in record.get("files", {}).items():
-        if data_hash(Path(settings[name])) != digest:
-            raise InputError(
-                f"{settings[name]} is not the file of that run any more (its SHA-256 is another), so the numbers cannot be the "
-                "same: give the old one with --file, or run shrinkwise fit on this one."
-            )
-    return settings
 
 
 def differences(old: dict, new: dict) -> list[str]:
@@ -69,11 +32,3 @@ def _changed(name: str, a: dict | None, b: dict | None) -> str:
     if len(a["fold_scores"]) != len(b["fold_scores"]):
         return f"{name} had {len(a['fold_scores'])} folds then and has {len(b['fold_scores'])} now."
     return f"{name}: the scores of its folds differ by up to {max(gaps, default=0):.3g}."
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value

@@ -13,6 +13,16 @@ from shrinkwise.tables import InputError
 
 from .folder import FORMAT, RUN_FILE
 
+# What is read of a record: table, name, type.
+_READ: tuple[tuple[str, str, type], ...] = (
+    ("data", "target", str),
+    ("data", "rows_used", int),
+    ("results", "score", str),
+    ("results", "kept", str),
+    ("results", "settings", dict),
+    ("results", "fold_sizes", list),
+    ("results", "candidates", dict),
+)
 _CALLED = {"best": "the best setting", "one_se": "the 1-SE setting"}
 
 
@@ -41,7 +51,32 @@ def read_record(path: Path) -> dict:
         raise InputError(f"{file} is not a run.toml that can be read: {error}.") from None
     if record.get("format") != FORMAT:
         raise InputError(f"{file} was not written by this version of shrinkwise fit: its format is not {FORMAT!r}.")
+    _check_record(file, record)
     return record
+
+
+def _check_record(file: Path, record: dict) -> None:
+    """Refuse a record without what is read of it, by name."""
+    for table, name, kinds in _READ:
+        part = record.get(table)
+        if not isinstance(part, dict) or not isinstance(part.get(name), kinds):
+            raise _damaged(file, f"{table}.{name}")
+    if not isinstance(record.get("versions"), dict):
+        raise _damaged(file, "versions")
+    if not _are_numbers(record["results"]["fold_sizes"]) or len(record["results"]["fold_sizes"]) != 2:
+        raise _damaged(file, "results.fold_sizes")
+    for name, scores in record["results"]["candidates"].items():
+        for key in ("fold_scores", "best_fold_scores"):
+            if not isinstance(scores, dict) or not _are_numbers(scores.get(key)):
+                raise _damaged(file, f"results.candidates.{name}.{key}")
+
+
+def _are_numbers(values) -> bool:
+    return isinstance(values, list) and bool(values) and all(isinstance(each, (int, float)) for each in values)
+
+
+def _damaged(file: Path, what: str) -> InputError:
+    return InputError(f"{file} is damaged or was changed: {what} is missing or not of its type.")
 
 
 def compare_runs(first: Path, second: Path) -> TwoRuns:

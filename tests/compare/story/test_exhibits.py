@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from compare.handmade import drawn_model, every_kind
+from report.documents import page_of
 from shrinkwise.compare.scoring.stress import NOISES, SHARES, Stress
-from shrinkwise.compare.story.exhibits import _wilson, exhibits
+from shrinkwise.compare.story.exhibits import _wilson
 from shrinkwise.compare.story.page import comparison_page
 from shrinkwise.models.formula import written_out
 from shrinkwise.models.predictors import LinearPredictor
@@ -61,22 +62,22 @@ def test_a_missing_row_is_what_the_encoder_makes_of_one(encoder):
 
 def test_exhibits_of_a_comparison(compared):
     frame, comparison = compared
-    found = exhibits(comparison)
+    page = comparison_page(comparison, command="", version="")
     choice = comparison.choice
-    for kind in ("noise", "missing"):
-        for row, drawn in zip(comparison.rows, found["stress"][kind]["candidates"], strict=True):
-            assert drawn["scores"][0] == pytest.approx(row.at(choice).score)
-    assert all("L1" in f["said"] or "Dropout" in f["said"] for f in found["stress"]["findings"])
-    frequencies = {each["name"]: each["frequency"] for each in found["halves"]["inputs"]}
+    for curves in (page.stress.noise, page.stress.missing):
+        for row, drawn in zip(comparison.rows, curves.candidates, strict=True):
+            assert drawn.scores[0] == pytest.approx(row.at(choice).score)
+    assert all("L1" in each.sentence or "Dropout" in each.sentence for each in page.stress.findings)
+    frequencies = {each.name: each.frequency for each in page.halves.inputs}
     assert set(frequencies) == {column.name for column in comparison.plan.kept}
     assert frequencies["x0"] == max(frequencies.values())
-    assert sum(b["rows"] for b in found["errors"]["bins"]) == frame.height
-    assert found["errors"]["kind"] == ("residuals" if comparison.plan.classes is None else "calibration")
-    if comparison.plan.classes is None:
+    has_classes = comparison.plan.classes is not None
+    assert (page.residuals is None, page.calibration is None) == (has_classes, not has_classes)
+    assert sum(each.rows for each in (page.residuals or page.calibration).bins) == frame.height
+    if page.residuals is not None:
         truth = dict(enumerate(frame["y"].to_list(), start=1))
-        assert all(truth[w["row"]] == w["truth"] for w in found["errors"]["worst"])
-    page = comparison_page(comparison, command="", version="")
-    assert json.loads(json.dumps(page, allow_nan=False)) == page
+        assert all(truth[each.row] == each.truth for each in page.residuals.worst)
+    assert page_of(json.loads(json.dumps(page.to_json(), allow_nan=False))).to_json() == page.to_json()
     assert len(render_page(page).encode()) < 150_000
 
 

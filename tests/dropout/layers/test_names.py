@@ -19,3 +19,9 @@ def test_functions_of_all_layers_are_found_in_one_place():
 def test_layers_are_public_and_take_keep_by_name_only(name):
     with pytest.raises(TypeError, match="keep"):
         getattr(sw, name)(0.5)
+
+
+@pytest.mark.parametrize("kind", ["Dropout", "ChannelDropout", "GaussianDropout", "LockedDropout", "AlphaDropout"])
+def test_p_is_answered_by_what_to_write(kind):
+    with pytest.raises(TypeError, match=rf"{kind} takes keep.*{kind}.from_drop\(p\)"):
+        getattr(sw, kind)(p=0.5)

@@ -6,7 +6,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import shrinkwise as sw
 from shrinkwise import linear
-from shrinkwise.linear.losses.all_losses import LOSSES
+from shrinkwise.linear.losses import LOSSES
 
 ESTIMATORS = [
     sw.PenalizedRegressor(),

@@ -9,7 +9,7 @@ import shrinkwise as sw
 import shrinkwise.linear.solvers.newton.solver as newton
 from linear.data import diabetes, random_problem
 from shrinkwise.linear import path
-from shrinkwise.linear.losses.all_losses import LOSSES
+from shrinkwise.linear.losses import LOSSES
 
 REGRESSORS = [sw.PenalizedRegressor, lambda *a, **k: sw.PenalizedRegressorCV(*a, n_lambdas=10, cv=3, **k)]
 

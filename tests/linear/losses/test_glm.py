@@ -9,7 +9,7 @@ from sklearn.linear_model import PoissonRegressor, QuantileRegressor
 import shrinkwise as sw
 from linear.data import random_problem
 from shrinkwise.linear import path
-from shrinkwise.linear.losses.all_losses import Huber
+from shrinkwise.linear.losses import Huber
 from shrinkwise.linear.paths.api import lambda_grid
 from shrinkwise.linear.problem import working_columns as working_columns_module
 from shrinkwise.linear.problem.problem import Problem

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import mean_poisson_deviance
 
-from shrinkwise.linear.losses.all_losses import Huber, Logistic, Multinomial, Poisson, Squared
+from shrinkwise.linear.losses import Huber, Logistic, Multinomial, Poisson, Squared
 
 RNG = np.random.default_rng(0)
 TARGETS = {

@@ -6,7 +6,7 @@ import pytest
 import shrinkwise as sw
 from linear.data import diabetes, random_problem, stored
 from shrinkwise.linear import path
-from shrinkwise.linear.losses.all_losses import LOSSES
+from shrinkwise.linear.losses import LOSSES
 
 
 def derivative(X, y, penalty, step=1e-5, **options):

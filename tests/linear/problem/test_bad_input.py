@@ -7,7 +7,7 @@ import shrinkwise as sw
 from linear.data import random_problem
 from shrinkwise import linear
 from shrinkwise.linear import path, stability_selection
-from shrinkwise.linear.losses.all_losses import LOSSES
+from shrinkwise.linear.losses import LOSSES
 
 X, y = random_problem(1)
 CLASSES = (y > 0).astype(float)

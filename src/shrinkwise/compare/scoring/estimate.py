@@ -15,7 +15,7 @@ from shrinkwise.compare.candidates.setting import Setting
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.tables import TablePlan
 
-from .nested import n_cores, split_table, tune
+from .nested import n_processes, split_table, tune
 
 _TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 15, 40
 
@@ -41,7 +41,7 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     if options.network is not None:
         settings = [cost.settings for cost in costs if cost.settings]
         seconds += _one_step(few, options.network) * _steps(settings, options, options.network, len(problem.y))
-    jobs = 1 if splits.large else options.n_jobs or n_cores()
+    jobs = 1 if splits.large else n_processes(options)
     by_group = GROUP_LASSO.cost(options).paths if problem.columns.has_groups else 1.0
     halves = 2 * options.stability_pairs * _PATH_TO_ONE * one_lambda / 2 * by_group
     return seconds * (len(splits) / jobs + _REFIT) + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING

@@ -1,4 +1,8 @@
-"""Finished pieces of a comparison on the disk, so that a run that was stopped goes on where it stopped."""
+"""Finished pieces of a comparison on the disk, so that a run that was stopped goes on where it stopped.
+
+The folder of pieces belongs to one process at a time (`claimed`), every piece carries the key of its comparison, and only
+files with the names given here are ever removed.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
-import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,7 +27,8 @@ from shrinkwise.tables import InputError, TablePlan
 
 from .nested import FoldResult, HeldOut
 
-_KEY_FILE = "key.json"
+_KEY_FILE, _LOCK_FILE = "key.json", "lock"
+_OURS = re.compile(r"(key\.json|lock|.+-\d+\.npz)(\.[0-9a-f]+\.new)?")
 
 
 def fingerprint(frame: DataFrame, plan: TablePlan, options: Options, version: str) -> str:
@@ -32,27 +39,96 @@ def fingerprint(frame: DataFrame, plan: TablePlan, options: Options, version: st
     return digest.hexdigest()
 
 
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold the folder of pieces for this process alone; it is removed afterwards where no piece is left in it.
+
+    Raises InputError where another process has it, or it holds files that shrinkwise did not write. The lock is the
+    operating system's and ends with the process. Where there are no such locks (Windows, some network disks), the key
+    that each piece carries still keeps two comparisons apart.
+    """
+    _refuse_foreign(folder)
+    file = _locked(folder)
+    try:
+        yield
+    finally:
+        (folder / _LOCK_FILE).unlink(missing_ok=True)
+        file.close()
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _locked(folder: Path) -> io.TextIOWrapper:
+    """The lock file, open and locked. It is opened again where its last owner removed it in between."""
+    while True:
+        folder.mkdir(exist_ok=True)
+        try:
+            file = (folder / _LOCK_FILE).open("w")
+        except FileNotFoundError:
+            continue
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise InputError(
+                f"Another shrinkwise fit is writing this run now (it holds {folder}): wait for it, or name another folder "
+                "with --out."
+            ) from None
+        except (ImportError, OSError):
+            return file
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(file.fileno()), (folder / _LOCK_FILE).stat()):
+                return file
+        file.close()
+
+
+def clear_pieces(folder: Path) -> None:
+    """Remove the pieces, and the folder where nothing else is in it."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if _OURS.fullmatch(path.name) and path.name != _LOCK_FILE:
+            path.unlink()
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    is_folder = folder.is_dir() and not folder.is_symlink()
+    if not is_folder and not os.path.lexists(folder):
+        return
+    foreign = [path.name for path in folder.iterdir() if not _OURS.fullmatch(path.name)] if is_folder else [folder.name]
+    if foreign:
+        raise InputError(
+            f"Unfinished work would be kept in {folder}, but {foreign[0]!r} there was not written by shrinkwise: move it "
+            "away, or name another folder with --out."
+        )
+
+
 class Journal:
     """A folder with one file per candidate and fold; a file is there whole or not at all."""
 
     def __init__(self, folder: Path, key: str, *, resume: bool):
-        self.folder = folder
-        if resume and folder.exists() and self._key() != key:
+        _refuse_foreign(folder)
+        self.folder, self.key = folder, key
+        if resume and (folder / _KEY_FILE).exists() and self._key() != key:
             raise InputError(
                 f"The unfinished run in {folder} is of another table, other options or another version: leave --resume out "
                 "to start anew."
             )
         if not resume:
-            shutil.rmtree(folder, ignore_errors=True)
+            clear_pieces(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self._put(_KEY_FILE, json.dumps({"key": key}).encode())
 
     def get(self, candidate: str, fold: int) -> FoldResult | None:
-        """The piece when it is there."""
+        """The piece when it is there and is of this comparison."""
         try:
             whole = io.BytesIO((self.folder / _name(candidate, fold)).read_bytes())
             with np.load(whole, allow_pickle=False) as stored:
                 said = json.loads(str(stored["said"]))
+                if said["key"] != self.key:
+                    return None
                 choices = {name: _restored(part, stored[f"output {name}"]) for name, part in said["choices"].items()}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
@@ -64,14 +140,10 @@ class Journal:
         for part in said.values():
             del part["output"]
         buffer = io.BytesIO()
-        text = json.dumps({"choices": said, "seconds": result.seconds})
+        text = json.dumps({"key": self.key, "choices": said, "seconds": result.seconds})
         outputs = {f"output {name}": held.output for name, held in result.choices.items()}
         np.savez(buffer, said=np.array(text), **outputs)  # type: ignore[arg-type]
         self._put(_name(result.candidate, result.fold), buffer.getvalue())
-
-    def close(self) -> None:
-        """The run is written: its pieces are no longer needed."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _key(self) -> str:
         try:
@@ -81,11 +153,14 @@ class Journal:
 
     def _put(self, name: str, data: bytes) -> None:
         staged = self.folder / f"{name}.{secrets.token_hex(4)}.new"
-        with staged.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(self.folder / name)
+        try:
+            with staged.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(self.folder / name)
+        finally:
+            staged.unlink(missing_ok=True)
 
 
 def _name(candidate: str, fold: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from shrinkwise.tables import Encoder, InputError, TablePlan
 
 from .clock import Clock, TimeUp, time_limit
 from .stress import Stress
+from .workers import end_with
 
 Progress = Callable[[int, int, str], None]
 
@@ -276,19 +278,21 @@ def _in_order(contestants: list[Candidate], options: Options) -> list[Candidate]
 
 def _results(waiting: list, splits: Splits, options: Options, deadline: float | None) -> Iterator[FoldResult]:
     hurried = deadline is not None and deadline - time.monotonic() < _STARTING
-    jobs = 1 if splits.large or hurried else min(options.n_jobs or n_cores(), len(waiting))
+    jobs = 1 if splits.large or hurried else min(n_processes(options), len(waiting))
     if jobs <= 1:
         for candidate, number in waiting:
             yield score_fold(candidate, splits[number], options, deadline)
         return
     from joblib import Parallel, delayed
 
-    runner = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    runner = Parallel(
+        n_jobs=jobs, backend="loky", return_as="generator_unordered", initializer=end_with, initargs=(os.getpid(),)
+    )
     yield from runner(delayed(score_fold)(c, splits[number], options, deadline) for c, number in waiting)
 
 
-def n_cores() -> int:
-    """Cores this process may use."""
+def n_processes(options: Options) -> int:
+    """Processes that compare candidates: those asked for, at most one for each core that this process may use."""
     from joblib import cpu_count
 
-    return cpu_count()
+    return min(options.n_jobs or cpu_count(), cpu_count())

@@ -1,4 +1,4 @@
-"""What the report shows beside the scores, as plain data: stress, half-samples, residuals or calibration, checks."""
+"""What the report shows beside the scores: stress, half-samples, residuals or calibration, checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ from shrinkwise.compare.candidates.registry import CANDIDATES
 from shrinkwise.compare.metrics import score_name
 from shrinkwise.compare.result import Comparison, Row
 from shrinkwise.compare.scoring.stress import NOISES, SHARES
-from shrinkwise.models.formula import written_notes, written_out
+from shrinkwise.report.exhibits import (
+    Calibration,
+    CalibrationBin,
+    Check,
+    Finding,
+    Halves,
+    ResidualBin,
+    Residuals,
+    SelectedInput,
+    Stress,
+    StressCurve,
+    StressCurves,
+    Turn,
+    WorstRow,
+)
 
 from .words import label, said
 
@@ -19,39 +33,28 @@ _SHOWN_PAIRS = 12
 _DAMAGE = 3  # the step of NOISES and SHARES at which the claim is tested: one standard deviation, half of the values
 
 
-def exhibits(comparison: Comparison) -> dict:
-    """The keys "stress", "halves", "errors", "checks" and "written" of the page; None where there is nothing to show."""
-    return {
-        "stress": stress_page(comparison),
-        "halves": halves_page(comparison),
-        "errors": residuals(comparison) if comparison.plan.classes is None else calibration(comparison),
-        "checks": checks(comparison),
-        "written": {"formula": written_out(comparison.model), "notes": written_notes(comparison.model)},
-    }
-
-
 # --- stress
 
 
-def stress_page(comparison: Comparison) -> dict | None:
+def stress_page(comparison: Comparison) -> Stress | None:
     """Mean held-out score of every candidate at each step, and whether the claim about L1 and dropout held here."""
     if not all(fold.stress for row in comparison.rows for fold in row.at(comparison.choice).folds):
         return None
-    return {
-        "noise": {"levels": list(NOISES), "candidates": _curves(comparison, "noise")},
-        "missing": {"levels": list(SHARES), "candidates": _curves(comparison, "missing")},
-        "findings": [_claim(comparison, *claim) for claim in _CLAIMS],
-    }
+    return Stress(
+        noise=StressCurves(list(NOISES), _curves(comparison, "noise")),
+        missing=StressCurves(list(SHARES), _curves(comparison, "missing")),
+        findings=[_claim(comparison, *claim) for claim in _CLAIMS],
+    )
 
 
-def _curves(comparison: Comparison, kind: str) -> list[dict]:
+def _curves(comparison: Comparison, kind: str) -> list[StressCurve]:
     return [
-        {
-            "name": row.candidate.name,
-            "regularizer": row.candidate.regularizer,
-            "chosen": row is comparison.chosen,
-            "scores": _stress(comparison, row, kind).mean(axis=0).tolist(),
-        }
+        StressCurve(
+            name=row.candidate.name,
+            regularizer=row.candidate.regularizer,
+            kept=row is comparison.chosen,
+            scores=_stress(comparison, row, kind).mean(axis=0).tolist(),
+        )
         for row in comparison.rows
     ]
 
@@ -74,14 +77,14 @@ def _bearers(kind: str) -> tuple[str, list[str]]:
     return bearer.name, [each.name for each in family if not each.makes_zeros]
 
 
-def _claim(comparison: Comparison, what: str, kind: str, when: str) -> dict[str, str]:
+def _claim(comparison: Comparison, what: str, kind: str, when: str) -> Finding:
     """Whether a candidate loses less than its rivals under stress, fold by fold."""
     candidate, rivals = _bearers(kind)
     rows = {row.candidate.name: row for row in comparison.rows}
     claim = f"“{what} is robust to {'noise' if kind == 'noise' else 'missing information'}”"
     present = [name for name in rivals if name in rows]
     if candidate not in rows or not present:
-        return {"claim": claim, "said": f"{claim}: not tested, because {candidate} or its rivals were not compared."}
+        return Finding(claim, f"{claim}: not tested, because {candidate} or its rivals were not compared.")
 
     def lost(name: str) -> np.ndarray:
         scores = _stress(comparison, rows[name], kind)
@@ -105,19 +108,17 @@ def _claim(comparison: Comparison, what: str, kind: str, when: str) -> dict[str,
         if min(held) == -1
         else "can be neither confirmed nor refuted on this table"
     )
-    return {
-        "claim": claim,
-        "said": (
-            f"{claim} {verdict}. With {when}, {label(rows[candidate].candidate)} loses {said(own.mean())} in "
-            f"{score_name(comparison.plan.task)}; {'; '.join(parts)}."
-        ),
-    }
+    return Finding(
+        claim,
+        f"{claim} {verdict}. With {when}, {label(rows[candidate].candidate)} loses {said(own.mean())} in "
+        f"{score_name(comparison.plan.task)}; {'; '.join(parts)}.",
+    )
 
 
 # --- half-samples
 
 
-def halves_page(comparison: Comparison) -> dict | None:
+def halves_page(comparison: Comparison) -> Halves | None:
     """How often each input is selected on half-samples, and which inputs take turns."""
     halves = comparison.stable
     if halves is None or not halves.selected.size:
@@ -128,20 +129,17 @@ def halves_page(comparison: Comparison) -> dict | None:
         partners.setdefault(a, []).append(names[b])
         partners.setdefault(b, []).append(names[a])
     order = np.argsort(-halves.frequencies, kind="stable")
-    return {
-        "lam": halves.lam,
-        "by": (GROUP_LASSO if halves.by_group else LASSO).name,
-        "n_halves": len(halves.selected),
-        "threshold": halves.threshold,
-        "inputs": [
-            {"name": names[i], "frequency": float(halves.frequencies[i]), "partners": partners.get(int(i), [])}
-            for i in order.tolist()
+    return Halves(
+        lam=halves.lam,
+        n_halves=len(halves.selected),
+        threshold=halves.threshold,
+        inputs=[
+            SelectedInput(names[i], float(halves.frequencies[i]), partners.get(int(i), [])) for i in order.tolist()
         ],
-        "turns": [
-            {"first": names[a], "second": names[b], "one_of_both": one} for a, b, one in halves.turns[:_SHOWN_PAIRS]
-        ],
-        "n_turns": len(halves.turns),
-    }
+        turns=[Turn(names[a], names[b], one) for a, b, one in halves.turns[:_SHOWN_PAIRS]],
+        n_turns=len(halves.turns),
+        by=(GROUP_LASSO if halves.by_group else LASSO).name,
+    )
 
 
 # --- residuals and calibration
@@ -154,7 +152,7 @@ def _held_out(comparison: Comparison) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return comparison.splits.y[test], outputs, comparison.file_rows[test]
 
 
-def residuals(comparison: Comparison) -> dict:
+def residuals(comparison: Comparison) -> Residuals:
     """Truth minus prediction of held-out rows: points to draw, and means over tenths of the predictions."""
     truth, predicted, rows = _held_out(comparison)
     errors = truth - predicted
@@ -163,20 +161,17 @@ def residuals(comparison: Comparison) -> dict:
     for part in np.array_split(np.argsort(predicted, kind="stable"), min(_BINS, len(errors))):
         p, e = predicted[part], errors[part]
         mean, spread = float(e.mean()), float(e.std())
-        bins.append({"low": float(p.min()), "high": float(p.max()), "rows": len(part), "mean": mean, "spread": spread})
+        bins.append(ResidualBin(float(p.min()), float(p.max()), len(part), mean, spread))
     worst = np.argsort(-np.abs(errors), kind="stable")[:5]
-    return {
-        "kind": "residuals",
-        "points": [[float(predicted[i]), float(errors[i])] for i in shown],
-        "n_rows": len(errors),
-        "bins": bins,
-        "worst": [
-            {"row": int(rows[i]), "truth": float(truth[i]), "predicted": float(predicted[i])} for i in worst.tolist()
-        ],
-    }
+    return Residuals(
+        points=[[float(predicted[i]), float(errors[i])] for i in shown],
+        n_rows=len(errors),
+        bins=bins,
+        worst=[WorstRow(int(rows[i]), float(truth[i]), float(predicted[i])) for i in worst.tolist()],
+    )
 
 
-def calibration(comparison: Comparison) -> dict:
+def calibration(comparison: Comparison) -> Calibration:
     """Of held-out rows with a predicted probability in each tenth, the share for which it came true.
 
     With two classes the probability of the second, with several that of the class predicted.
@@ -193,9 +188,9 @@ def calibration(comparison: Comparison) -> dict:
         inside = place == k
         n, hits = int(inside.sum()), int(came_true[inside].sum())
         low, high = _wilson(hits, n)
-        bins.append({"predicted": float(chance[inside].mean()), "share": hits / n, "low": low, "high": high, "rows": n})
-    outside = sum(not b["low"] <= b["predicted"] <= b["high"] for b in bins)
-    return {"kind": "calibration", "of": of, "bins": bins, "outside": outside, "n_rows": len(truth)}
+        bins.append(CalibrationBin(float(chance[inside].mean()), hits / n, low, high, n))
+    outside = sum(not each.low <= each.predicted <= each.high for each in bins)
+    return Calibration(of, bins, outside, len(truth))
 
 
 def _wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
@@ -208,10 +203,10 @@ def _wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
 # --- checks
 
 
-def checks(comparison: Comparison) -> list[dict]:
+def checks(comparison: Comparison) -> list[Check]:
     """Questions on the data and the run that ought to be asked of every result, with their answers here."""
     return [
-        {"question": question, "answer": answer}
+        Check(question, answer)
         for question, answer in (
             ("Does one column know the target by itself?", _leaks(comparison)),
             ("Does one input carry the model alone?", _alone(comparison)),

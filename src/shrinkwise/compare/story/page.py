@@ -1,8 +1,9 @@
-"""A comparison as plain data: the dictionary that the report and `--json` are made of."""
+"""A comparison as the page that the report, the terminal and `--json` are made of."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -10,14 +11,35 @@ from shrinkwise.compare.candidates.base import Curve
 from shrinkwise.compare.metrics import REGRESSION, score_name
 from shrinkwise.compare.result import Comparison, Row, Scored
 from shrinkwise.models.coefficients import coefficients
+from shrinkwise.models.formula import written_notes, written_out
+from shrinkwise.report.exhibits import NetworkPicture, Written
+from shrinkwise.report.schema import (
+    CandidateRow,
+    Choice,
+    Coefficient,
+    Column,
+    FreshScore,
+    Interval,
+    Kept,
+    LeftOut,
+    Page,
+    PathPage,
+    Score,
+    TablePage,
+)
 from shrinkwise.tables import TablePlan
 
-from .exhibits import exhibits
+from .exhibits import calibration, checks, halves_page, residuals, stress_page
 from .verdict import explanation, verdict
 
 
-def plan_page(plan: TablePlan) -> dict:
+def plan_page(plan: TablePlan) -> TablePage:
     """What is known before the work starts: the table, its columns, the task."""
+    return TablePage(**_table(plan))
+
+
+def _table(plan: TablePlan) -> dict[str, Any]:
+    """The fields of a TablePage."""
     return {
         "title": plan.name,
         "subtitle": f"does regularization help to predict {plan.target}?",
@@ -25,49 +47,44 @@ def plan_page(plan: TablePlan) -> dict:
         "target": plan.target,
         "n_rows": plan.n_rows,
         "n_inputs": len(plan.kept),
-        "columns": [{"name": c.name, "kind": c.kind, "reason": c.reason} for c in plan.columns],
+        "columns": [Column(column.name, column.kind, column.reason) for column in plan.columns],
         "notes": list(plan.notes),
     }
 
 
-def comparison_page(comparison: Comparison, *, command: str, version: str) -> dict:
-    """The page of a comparison; `command` and `version` go into its last section.
+def comparison_page(comparison: Comparison, *, command: str, version: str) -> Page:
+    """The page of a comparison; `command` and `version` go into its last section."""
+    said, model = verdict(comparison), comparison.model
+    classes = comparison.plan.classes is not None
+    return Page(
+        **_table(comparison.plan),
+        version=version,
+        seed=comparison.options.seed,
+        command=command,
+        verdict=said,
+        plain=[*said, *explanation(comparison)],
+        score=Score(score_name(comparison.plan.task), explain=_explain_score(comparison)),
+        candidates=[_candidate(comparison, row) for row in comparison.rows],
+        one_se_label=comparison.options.careful,
+        kept=Kept(strength(comparison.fit.settings), comparison.kept_usage.inputs, len(comparison.plan.kept)),
+        path=None if comparison.curve is None else _path(comparison, comparison.curve),
+        network=_network(comparison),
+        stress=stress_page(comparison),
+        halves=halves_page(comparison),
+        residuals=None if classes else residuals(comparison),
+        calibration=calibration(comparison) if classes else None,
+        checks=checks(comparison),
+        written=Written(written_out(model), written_notes(model)),
+        coefficients=[_coefficient(**row) for row in coefficients(model)],
+        formula=formula(comparison),
+        fresh=None if comparison.exam is None else FreshScore(**asdict(comparison.exam)),
+        left_out=[LeftOut(name, reason) for name, reason in comparison.left_out.items()],
+        reproduce=[command, f"shrinkwise {version}, seed {comparison.options.seed}"],
+    )
 
-    Returns
-    -------
-    dict of numbers, texts, lists and dicts: `plan_page` and the verdict, the candidates, the path, the picture of the
-    network, the coefficients.
-    """
-    said = verdict(comparison)
-    return {
-        **plan_page(comparison.plan),
-        "version": version,
-        "seed": comparison.options.seed,
-        "select": "1se" if comparison.choice == "one_se" else "best",
-        "careful": comparison.options.careful,
-        "command": command,
-        "verdict": said,
-        "plain": [*said, *explanation(comparison)],
-        "score": {
-            "name": score_name(comparison.plan.task),
-            "lower_is_better": True,
-            "explain": _explain_score(comparison),
-        },
-        "candidates": [_candidate(comparison, row) for row in comparison.rows],
-        "kept": {
-            "strength": strength(comparison.fit.settings),
-            "inputs": comparison.kept_usage.inputs,
-            "n_inputs": len(comparison.plan.kept),
-        },
-        "path": None if comparison.curve is None else _path(comparison, comparison.curve),
-        "network": _network(comparison),
-        **exhibits(comparison),
-        "coefficients": coefficients(comparison.model),
-        "formula": formula(comparison),
-        "exam": None if comparison.exam is None else asdict(comparison.exam),
-        "left_out": [{"name": name, "reason": reason} for name, reason in comparison.left_out.items()],
-        "reproduce": [command, f"shrinkwise {version}, seed {comparison.options.seed}"],
-    }
+
+def _coefficient(feature: str, coefficient: float, unit_note: str, **of: str) -> Coefficient:
+    return Coefficient(feature, coefficient, unit_note, of.get("class", ""))
 
 
 def strength(settings: dict) -> str:
@@ -116,68 +133,60 @@ def _refitted(comparison: Comparison) -> str:
     return f"{settings}, {inputs}" if settings else inputs
 
 
-def _candidate(comparison: Comparison, row: Row) -> dict:
-    chosen = row is comparison.chosen
-    difference = row.differences.get(comparison.choice)
-    return {
-        "name": row.candidate.name,
-        "family": row.candidate.family,
-        "regularizer": row.candidate.regularizer,
-        "chosen": chosen,
-        "note": row.note,
-        "best": _scored(row.best, row.differences.get("best")),
-        "one_se": None if row.one_se is None else _scored(row.one_se, row.differences.get("one_se")),
-        "difference": _interval(difference),
-        "seconds": row.seconds,
-    }
+def _candidate(comparison: Comparison, row: Row) -> CandidateRow:
+    kept = comparison.kept if row is comparison.chosen else None
+    return CandidateRow(
+        name=row.candidate.name,
+        family=row.candidate.family,
+        regularizer=row.candidate.regularizer,
+        best=_choice(row.best, row.differences.get("best"), kept),
+        one_se=None if row.one_se is None else _choice(row.one_se, row.differences.get("one_se"), kept),
+        note=row.note,
+        seconds=row.seconds,
+    )
 
 
-def _scored(scored: Scored, difference) -> dict:
+def _choice(scored: Scored, difference: tuple[float, float, float] | None, kept: Scored | None) -> Choice:
     used = scored.usage
-    found = {
-        "score": scored.score,
-        "se": scored.se,
-        "strength": strength(scored.settings),
-        "inputs": used and used.inputs,
-        "zeros": used and used.zeros,
-        "weights": used and used.weights,
-        "difference": _interval(difference),
-    }
-    if scored.seed_sd is not None:
-        found["seed_sd"] = scored.seed_sd
-    if scored.accuracy is None:
-        return found
-    return {**found, "accuracy": scored.accuracy, "balanced_accuracy": scored.balanced}
+    return Choice(
+        score=scored.score,
+        se=scored.se,
+        kept=scored is kept,
+        strength=strength(scored.settings),
+        inputs=used.inputs if used else None,
+        zeros=used.zeros if used else None,
+        weights=used.weights if used else None,
+        difference=None if difference is None else Interval(*difference),
+        seed_sd=scored.seed_sd,
+        accuracy=scored.accuracy,
+        balanced_accuracy=scored.balanced,
+    )
 
 
-def _interval(difference) -> dict | None:
-    return None if difference is None else dict(zip(("mean", "low", "high"), difference, strict=True))
-
-
-def _path(comparison: Comparison, curve: Curve) -> dict:
+def _path(comparison: Comparison, curve: Curve) -> PathPage:
     encoder, plan = comparison.model.encoder, comparison.plan
     coefs, label = curve.coefs, "coefficient per standard deviation of the input"
     if coefs.ndim == 3:  # several classes: one line per input, its size over the classes
         coefs, label = np.linalg.norm(coefs, axis=1), "size of the coefficients over the classes (Euclidean norm)"
     kept = [sorted({encoder.inputs[j] for j in np.flatnonzero(row)}) for row in coefs]
-    return {
-        "name": comparison.path_of,
-        "lambdas": curve.lambdas.tolist(),
-        "features": list(encoder.feature_names),
-        "coefs": coefs.tolist(),
-        "inputs_kept": [[plan.kept[i].name for i in row] for row in kept],
-        "n_inputs": len(plan.kept),
-        "cv_mean": curve.cv_mean.tolist(),
-        "cv_se": curve.cv_se.tolist(),
-        "cv_label": score_name(plan.task),
-        "index_best": curve.index_best,
-        "index_1se": curve.index_1se,
-        "index_chosen": curve.index_1se if comparison.choice == "one_se" else curve.index_best,
-        "coef_label": label,
-    }
+    return PathPage(
+        name=comparison.path_of,
+        lambdas=curve.lambdas.tolist(),
+        features=list(encoder.feature_names),
+        coefs=coefs.tolist(),
+        inputs_kept=[[plan.kept[i].name for i in row] for row in kept],
+        n_inputs=len(plan.kept),
+        index_best=curve.index_best,
+        index_one_se=curve.index_1se,
+        index_kept=curve.index_1se if comparison.choice == "one_se" else curve.index_best,
+        cv_mean=curve.cv_mean.tolist(),
+        cv_se=curve.cv_se.tolist(),
+        cv_label=score_name(plan.task),
+        coef_label=label,
+    )
 
 
-def _network(comparison: Comparison) -> dict | None:
+def _network(comparison: Comparison) -> NetworkPicture | None:
     """One draw of dropout over the network of the dropout candidate, at the keep that was chosen for it."""
     network = comparison.options.network
     row = next((row for row in comparison.rows if row.candidate.drops_units), None)
@@ -188,16 +197,16 @@ def _network(comparison: Comparison) -> dict | None:
     names, outputs = list(comparison.model.encoder.feature_names), plan.classes or [plan.target]
     drops_inputs = settings["of"] == "inputs too"
     seed = comparison.options.seed
-    return {
-        "layers": [names, network.hidden, list(outputs)],
-        "keep": keep,
-        "silenced": [
+    return NetworkPicture(
+        layers=[names, network.hidden, list(outputs)],
+        keep=keep,
+        silenced=[
             _draw(len(names), keep, seed, stream=0) if drops_inputs else [False] * len(names),
             _draw(network.hidden, keep, seed, stream=1),
             [False] * len(outputs),
         ],
-        "caption": f"Dropout acts on the {'inputs and the ' * drops_inputs}hidden units, keep = {keep:.2g}.",
-    }
+        caption=f"Dropout acts on the {'inputs and the ' * drops_inputs}hidden units, keep = {keep:.2g}.",
+    )
 
 
 def _draw(n_units: int, keep: float, seed: int, stream: int) -> list[bool]:

@@ -31,6 +31,16 @@ class NoiseLayer(nn.Module):
     one_draw_a_batch = False  # True: all rows of a batch share the draw, so repeating rows gives no further samples
     wraps = ""  # what the constructor takes first, for the sentences
 
+    def __new__(cls, *given, **options):
+        """Refuse torch's name of the opposite probability before the constructor of the layer meets it."""
+        if "p" in options:
+            name, wrapped = cls.__name__, cls.wraps and f"{cls.wraps}, "
+            raise TypeError(
+                f"{name} takes keep, the probability of keeping a unit, and torch's p is that of dropping one: write "
+                f"{name}({wrapped}keep=1 - p) or {name}.from_drop({wrapped}p)"
+            )
+        return super().__new__(cls)
+
     def __init__(self, *positional, keep=None, seed: int | None = None, stream: int = 0, generator=None):
         super().__init__()
         name, wrapped = type(self).__name__, self.wraps and f"{self.wraps}, "

@@ -48,7 +48,7 @@ def fold_path(samples: Samples, train, task: FoldTask, lambdas) -> Path:
 def _training_part(samples: Samples, train, task: FoldTask) -> Problem:
     """The Problem of some rows; a large X is shared, and the others have weight 0."""
     X = samples.X
-    if task.loss.name == "squared" or not is_tall(X):
+    if task.loss.is_quadratic or not is_tall(X):
         return samples.take(train).problem(task.loss, task.fit_intercept)
     train = np.flatnonzero(train) if np.asarray(train).dtype == bool else train
     weight = np.bincount(train, minlength=len(X)) * (1.0 if samples.weight is None else samples.weight)
@@ -64,7 +64,7 @@ def check_classes(y, train) -> None:
 def fold_losses(samples: Samples, fold, task: FoldTask, lambdas) -> np.ndarray:
     """Held-out loss at every λ, (L,): squared error, log loss, or the loss itself."""
     train, test = fold
-    if task.loss.name in ("logistic", "multinomial"):
+    if task.loss.coded:
         check_classes(samples.y, train)
     fitted, held = fold_path(samples, train, task, lambdas), samples.take(test)
     scores = task.loss.score(held.y, fitted.predict(held.X, held.offset))

@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from shrinkwise.linear.losses import LOSSES
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import by_column, check_columns, column_names
 from shrinkwise.linear.paths.grid import lambda_max
@@ -101,7 +102,7 @@ class _Linear(Versioned):
         self.duality_gap_, self.kkt_violation_, self.status_ = point.gap, point.kkt, point.status
         self.has_offset_ = problem.offset is not None
         unpenalised = self.penalty_.with_lam(self.lambda_).unpenalised(coef.shape).all()
-        coded = problem.loss.name in ("logistic", "multinomial")
+        coded = problem.loss.coded
         if unpenalised and coded and separates(problem, coef, intercept, point.solved):
             self.status_ = "no finite optimum: the classes are separable, so the loss has no minimum without a penalty"
         elif point.solved:
@@ -206,19 +207,22 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         return self
 
     def _loss(self):
-        if self.loss not in ("squared", "huber", "poisson"):
-            raise ValueError(f'expected loss "squared", "huber" or "poisson", got {self.loss!r}')
+        known = [name for name, loss in LOSSES.items() if not loss.coded]
+        if isinstance(self.loss, str) and self.loss not in known:
+            raise ValueError(
+                f"expected loss as a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"
+            )
         return loss_of(self.loss, self.delta)
 
     def _checked(self, X, y, sample_weight, offset):
-        X, y = self._read(X, y, y_numeric=True, multi_output=self.loss == "squared")
+        X, y = self._read(X, y, y_numeric=True, multi_output=self._loss().is_quadratic)
         y = regression_target(y, X.shape[0], self._loss())
         return weighted_rows(X, y, sample_weight, checked_offset(offset, y.shape))
 
     def predict(self, X, offset=None):
         """The mean of y: Xw + b + offset, for counts its exponential; (n,), or (n, K)."""
         eta = self._eta(X, offset)
-        return np.exp(eta) if self.loss == "poisson" else eta
+        return self._loss().inverse_link(eta)
 
     @staticmethod
     def _shaped(eta):
@@ -243,8 +247,9 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = self.loss == "squared"
-        tags.target_tags.positive_only = self.loss == "poisson"
+        loss = LOSSES.get(self.loss, self.loss) if isinstance(self.loss, str) else self.loss
+        tags.target_tags.multi_output = getattr(loss, "is_quadratic", False)
+        tags.target_tags.positive_only = getattr(loss, "is_positive", False)
         return tags
 
 

@@ -43,7 +43,7 @@ def path(
         as if alone.
     penalty : Penalty
         λ f; its λ is replaced along the grid by ``penalty.with_lam``.
-    loss : name, or a loss object of `shrinkwise.linear.losses.all_losses` such as ``Huber(delta)``.
+    loss : name, or a loss object of `shrinkwise.linear.losses` such as ``Huber(delta)``.
     lambdas : decreasing grid, optional (another order is sorted, with a warning). Else `n_lambdas` values, evenly spaced in
         log λ, from λ_max (where all penalised weights are exactly zero) down to `lambda_min_ratio` λ_max (default 1e-3 if
         n > p, else 1e-2). Ridge has no finite λ_max: its grid runs over 1e-8 … 1 times the λ that shrinks the strongest

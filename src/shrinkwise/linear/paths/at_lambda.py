@@ -70,7 +70,7 @@ def _point(path: Path, lam: float, solution: Solution) -> PathPoint:
 
 def _signs_decide(path) -> bool:
     parts = path.penalty.with_lam(1.0).l1_l2(path.data.weights_shape)
-    return path.loss == "squared" and parts is not None and bool(parts[0].any()) and len(parts[0].shape) == 1
+    return path.data.loss.is_quadratic and parts is not None and bool(parts[0].any()) and len(parts[0].shape) == 1
 
 
 def _on_support(path: Path, lam: float, before: int) -> PathPoint | None:

@@ -22,8 +22,6 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from shrinkwise.linear.solvers.squares.ridge import Ridge, ridge_of
 from shrinkwise.penalties import Grouped, Pieces, terms
 
-_LIKELIHOODS = ("squared", "logistic", "multinomial", "poisson")
-
 
 def smoother(path) -> Ridge:
     """The ridge decomposition behind a path, for leave-one-out and GCV."""
@@ -49,7 +47,7 @@ def degrees_of_freedom(path) -> np.ndarray:
     problem, penalty = path.data, path.penalty
     if (ridge := _ridge(path)) is not None:
         return ridge.degrees_of_freedom(path.lambdas) * _targets(problem)
-    if len(problem.weights_shape) == 2 and problem.loss.name == "squared":
+    if len(problem.weights_shape) == 2 and problem.loss.is_quadratic:
         return _nan(path, "several targets and this penalty")
     if len(problem.weights_shape) == 2:
         return (
@@ -84,7 +82,7 @@ def _df_at(problem, penalty, path, i: int) -> float | None:
         return 0.0
     curvature = _curvature(penalty, w, active)
     X = problem.design.centred_columns(active)
-    if problem.loss.name != "squared":
+    if not problem.loss.is_quadratic:
         X = _weighted(problem, X, problem.eta(w, path.intercepts[i]))
     if X.shape[0] < len(active) and not curvature.any():
         return float(np.linalg.matrix_rank(X))
@@ -171,10 +169,10 @@ def criterion(path, price: float, noise_variance: float | None = None) -> np.nda
     is given, else the estimate of that name.
     """
     problem = path.data
-    if path.loss not in _LIKELIHOODS:
+    if not (problem.loss.is_likelihood or problem.loss.is_quadratic):
         raise ValueError(f"the {path.loss} loss is not a log-likelihood, so it has no AIC or BIC: use cross-validation")
     n, k = problem.n * _targets(problem), path.df + float(problem.fit_intercept) * max(1, np.size(path.intercepts[0]))
-    if path.loss == "squared":
+    if problem.loss.is_quadratic:
         rss = 2.0 * problem.n * path.losses
         if noise_variance is None and 2 * (problem.p + problem.fit_intercept) <= problem.n:
             with np.errstate(divide="ignore"):
@@ -185,12 +183,8 @@ def criterion(path, price: float, noise_variance: float | None = None) -> np.nda
                 f"expected noise_variance (the variance of the errors of y) finite and > 0, got {variance!r}"
             )
         return rss / variance + n * np.log(2.0 * np.pi * variance) + price * k
-    fit = 2.0 * n * path.losses
-    if path.loss == "poisson":
-        from scipy.special import gammaln  # here and below: slow to load, and a path does without
-
-        fit = fit + 2.0 * float(np.sum(problem.s * gammaln(problem.y + 1.0)))
-    return fit + price * k
+    constant = float(np.sum(problem.s * problem.loss.log_constant(problem.y)))
+    return 2.0 * n * path.losses + 2.0 * constant + price * k
 
 
 def estimated_noise(path) -> float:
@@ -215,7 +209,7 @@ def estimated_noise(path) -> float:
 
 def model_count(path, gamma: float) -> np.ndarray:
     """2γ log C(p, df), with factorials as gamma functions."""
-    from scipy.special import gammaln
+    from scipy.special import gammaln  # slow to load, and a path does without
 
     if not 0 <= gamma <= 1:
         raise ValueError(f"expected gamma (the weight of the number of models) in [0, 1], got {gamma}")
@@ -226,17 +220,14 @@ def model_count(path, gamma: float) -> np.ndarray:
 def deviance_explained(path) -> np.ndarray:
     """1 − (loss − saturated) / (null loss − saturated), (L,); 0 where the null model is perfect."""
     problem = path.data
-    saturated = 0.0
-    if path.loss == "poisson":
-        y = problem.y
-        saturated = float(np.sum(problem.s * problem.loss.value(y, np.log(np.maximum(y, 1e-300)))) / problem.n)
-    null = null_loss(problem)
-    return 1.0 - (path.losses - saturated) / (null - saturated) if null > saturated else np.zeros(len(path))
+    saturated = float(np.sum(problem.s * problem.loss.lowest(problem.y))) / problem.n
+    null = null_loss(problem)  # above that of the saturated model, as it scales a gap
+    return 1.0 - (path.losses - saturated) / null if null > 0 else np.zeros(len(path))
 
 
 def null_loss(problem) -> float:
-    """Loss of the model without inputs, of all targets."""
-    if not (np.ndim(problem.y) == 2 and problem.loss.name == "squared"):
+    """Loss of the model without inputs above that of the saturated model, of all targets."""
+    if not (np.ndim(problem.y) == 2 and problem.loss.is_quadratic):
         return problem.null_loss
     y = problem.y if problem.offset is None else problem.y - problem.offset
     centre = problem.s @ y / problem.n if problem.fit_intercept else 0.0

@@ -98,7 +98,7 @@ def _one_after_the_other(problem: Problem, penalty: Penalty, lambdas, tol, max_i
 
 
 def _unique(problem: Problem, penalty: Penalty, smallest: float) -> bool:
-    if smallest > 0 or problem.p + problem.fit_intercept <= problem.n or problem.loss.name != "squared":
+    if smallest > 0 or problem.p + problem.fit_intercept <= problem.n or not problem.loss.is_quadratic:
         return True
     return not penalty.with_lam(smallest).unpenalised(problem.weights_shape).all()
 
@@ -140,7 +140,7 @@ class _RowSpace:
 
 def _row_space(problem: Problem, penalty: Penalty) -> _RowSpace | None:
     # A uniform ridge solution lies in the span of the rows: with p > n solve for v in w = Vv, V an orthonormal basis of it.
-    if problem.loss.name == "squared" or problem.p <= problem.n or problem.design.sparse:
+    if problem.loss.is_quadratic or problem.p <= problem.n or problem.design.sparse:
         return None
     parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape)
     if parts is None or parts[0].any() or np.ptp(parts[1]) > 0 or getattr(penalty, "weights", None) is not None:

@@ -7,14 +7,13 @@ import warnings
 
 import numpy as np
 
-from shrinkwise.linear.losses import all_losses as losses
+from shrinkwise.linear.losses import loss_of
 from shrinkwise.penalties import Penalty
 
 from .design import is_sparse
 from .problem import Problem
 
 READS = {"accept_sparse": ("csr", "csc"), "dtype": [np.float64, np.float32]}  # for scikit-learn's validation
-_CODED = ("logistic", "multinomial")
 
 
 def problem_of(X, y, loss="squared", sample_weight=None, fit_intercept: bool = True, offset=None) -> Problem:
@@ -23,20 +22,9 @@ def problem_of(X, y, loss="squared", sample_weight=None, fit_intercept: bool = T
     loss = loss_of(loss)
     y = checked_y(y, X.shape[0], loss)
     weight = None if sample_weight is None else checked_weights(sample_weight, X.shape[0])
-    classes = (int(y.max()) + 1,) if loss.name == "multinomial" else ()
+    classes = (int(y.max()) + 1,) if loss.per_class else ()
     offset = checked_offset(offset, (*y.shape, *classes))
     return Problem(X, y, loss, weight, fit_intercept, offset)
-
-
-def loss_of(loss, delta: float | None = None):
-    """The loss object of a name; `delta` is where Huber's loss turns from squares to absolute values."""
-    if not isinstance(loss, str):
-        return loss
-    if loss not in losses.LOSSES:
-        raise ValueError(f"expected loss in {sorted(losses.LOSSES)}, got {loss!r}")
-    if loss == "huber" and delta is not None:
-        return losses.Huber(delta)
-    return losses.LOSSES[loss]
 
 
 def checked_X(X):
@@ -57,18 +45,14 @@ def checked_X(X):
 def checked_y(y, n: int, loss):
     """y (n,) of the kind the loss takes; (n, K), K targets, for the squared loss."""
     y = np.asarray(y)
-    if loss.name in _CODED:
-        return _codes(y, n, loss.name)
+    if loss.coded:
+        return loss.checked(_codes(y, n, loss.name))
     y = np.asarray(finite_numbers(y, "y"), dtype=float)
-    if y.ndim == 2 and loss.name != "squared":
+    if y.ndim == 2 and not loss.is_quadratic:
         raise ValueError(f"several targets are for the squared loss: expected y of shape (n,), got {y.shape}")
     if y.ndim not in (1, 2) or len(y) != n or 0 in y.shape:
         raise ValueError(f"expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
-    if loss.name == "poisson" and (y < 0).any():
-        raise ValueError(f"expected counts ≥ 0 for the Poisson loss, got y down to {y.min():g}")
-    if loss.name == "poisson" and not y.any():
-        raise ValueError("expected some count above 0 for the Poisson loss: with zeros only the intercept is −∞")
-    return y
+    return loss.checked(y)
 
 
 def _codes(y, n: int, loss: str):
@@ -76,15 +60,7 @@ def _codes(y, n: int, loss: str):
         raise ValueError(f"expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
     if y.dtype.kind not in "biuf":
         raise ValueError(f"the {loss} loss takes class numbers, got labels of type {y.dtype}: use PenalizedClassifier")
-    classes = np.unique(finite_numbers(y, "y"))
-    if len(classes) < 2:
-        raise ValueError(f"expected at least two classes in y, got one class, {classes[0]:g}: nothing to tell apart")
-    if (classes != np.arange(len(classes))).any() or (loss == "logistic" and len(classes) > 2):
-        known = "0 and 1" if loss == "logistic" else "0, 1, …, K−1, each present"
-        raise ValueError(
-            f"the {loss} loss takes classes numbered {known}, got {_few(classes)}; see PenalizedClassifier"
-        )
-    return y.astype(float) if loss == "logistic" else y.astype(int)
+    return finite_numbers(y, "y")
 
 
 def checked_weights(sample_weight, n: int):
@@ -157,8 +133,3 @@ def _refuse_missing(array, name: str) -> None:
             return
     what = "NaN" if np.isnan(array).any() else "infinite"
     raise ValueError(f"expected finite numbers in {name}, got {what} entries: fill them in or drop those rows")
-
-
-def _few(values) -> str:
-    shown = ", ".join(f"{value:g}" for value in values[:6])
-    return shown + (", …" if len(values) > 6 else "")

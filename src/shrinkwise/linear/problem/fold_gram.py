@@ -27,7 +27,7 @@ class FoldGrams:
     @staticmethod
     def pay(problem, penalty, smallest_part: int) -> bool:
         """Whether the solver of parts of so many rows works with the whole Gram matrix, and not from a decomposition."""
-        if problem.design.sparse or problem.loss.name != "squared" or np.ndim(problem.y) > 1:
+        if problem.design.sparse or not problem.loss.is_quadratic or np.ndim(problem.y) > 1:
             return False
         parts = penalty.with_lam(1.0).l1_l2((problem.p,))
         ridge = parts is not None and not parts[0].any()

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from shrinkwise.linear.losses.all_losses import LOSSES
+from shrinkwise.linear.losses import LOSSES
 
 from .design import Design
 
@@ -49,7 +49,7 @@ class Problem:
         self.weights_shape = (self.p,) if self.n_outputs is None else (self.n_outputs, self.p)
 
     def _count_outputs(self) -> int | None:
-        if self.loss.name == "multinomial":
+        if self.loss.per_class:
             return int(np.max(self.y)) + 1
         return None if np.ndim(self.y) == 1 else self.y.shape[1]
 

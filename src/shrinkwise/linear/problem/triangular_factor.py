@@ -50,7 +50,7 @@ class Triangle:
     @staticmethod
     def pays(problem: Problem, least_values: int = 0) -> bool:
         """Whether a problem is least squares of one target on a large dense X of many more rows than columns."""
-        squared = problem.loss.name == "squared" and np.ndim(problem.y) == 1 and not problem.design.sparse
+        squared = problem.loss.is_quadratic and np.ndim(problem.y) == 1 and not problem.design.sparse
         return squared and problem.n >= _TALL * (problem.p + 2) and problem.n * problem.p >= max(least_values, _LARGE)
 
     @classmethod

@@ -13,7 +13,7 @@ from shrinkwise.linear.solvers.squares.residual import ResidualSolver
 
 def solver_for(problem: Problem, start=None, gram=None):
     """The solver of this loss, from `start` = (w, b) or from zero; `gram` is X̃'X̃/n where it is known already."""
-    if problem.loss.name != "squared":
+    if not problem.loss.is_quadratic:
         return NewtonSolver(problem, start)
     if several_targets(problem):
         return JointTargetsSolver(problem, start)
@@ -22,4 +22,4 @@ def solver_for(problem: Problem, start=None, gram=None):
 
 def several_targets(problem: Problem) -> bool:
     """Whether y has columns, K targets of least squares."""
-    return problem.loss.name == "squared" and np.ndim(problem.y) == 2
+    return problem.loss.is_quadratic and np.ndim(problem.y) == 2

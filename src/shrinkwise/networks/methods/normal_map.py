@@ -17,13 +17,14 @@ import torch
 from shrinkwise.networks.distributed.processes import in_rounds
 from shrinkwise.networks.distributed.shards import SharedGroups, put_proxes, wrap
 from shrinkwise.networks.memory.kernels import add_pull, local, numbers
-from shrinkwise.networks.memory.layout import in_pass, sampled
 from shrinkwise.networks.step.optimizers_known import gradient_scale, step_is_skipped, weight_decay
 from shrinkwise.networks.step.plan import ParameterStep, StepPlan, StepResult
 from shrinkwise.networks.step.stepper import STEPS, Stepper
 from shrinkwise.networks.terms.shared_map import SharedMap
 from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import l1_l2_of_all, prox_into
+
+from .seen_weights import Seen, changed_since, seen
 
 LATENT, THRESHOLD = "shrinkwise_z", "shrinkwise_t"
 # A short fine-tuning starts with t = .3 of the default and the weights as latents: the smallest third is zero at once.
@@ -79,7 +80,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
 
     def _start_afresh(self) -> None:
         super()._start_afresh()
-        self._left_at: dict[int, tuple] = {}
+        self._left_at: dict[int, Seen] = {}
 
     def concerned_when_still(self, optimizer, p) -> bool:
         """State kept in full precision cannot meet low-precision weights, not even in a step that moves nothing.
@@ -121,7 +122,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
 
         There gradients are looked at too, before anything moves: all processes refuse a step, or none.
         """
-        changed = [_changed_since(self._left_at.get(id(item.term.param)), item.term.param) for item in moving]
+        changed = [changed_since(self._left_at.get(id(item.term.param)), item.term.param) for item in moving]
         shared, asked = [], []
         for k, item in enumerate(moving):
             if isinstance(item.term.map, SharedMap):
@@ -200,7 +201,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
     # --- after it ----------------------------------------------------------------------------------------
     def after_step(self, optimizer, plans: list[LatentPlan]) -> list[StepResult]:
         """The latents into the optimizer's state, with a longer threshold where steps are long against it."""
-        results = {id(plan): plan.untouched() for plan in plans}
+        results = {id(plan): plan.untouched() for plan in plans if plan.still}
         moved = [plan for plan in plans if not plan.still]
         for plan, result in zip(moved, self._ratcheted(moved), strict=True):
             results[id(plan)] = result
@@ -243,7 +244,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
         for plan, grad in zip(plans, grads, strict=True):
             p = plan.term.param
             p.grad = grad
-            self._left_at[id(p)] = _seen(p)
+            self._left_at[id(p)] = seen(p, self._left_at.get(id(p)))
 
     def _write_weights(self, changes: list[tuple[LatentPlan, StepResult]]) -> None:
         jobs = []
@@ -287,7 +288,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
             if LATENT in state:
                 w = local(p).detach().to(state[LATENT].dtype)
                 state[LATENT] = wrap(term.map.latent(w, state[THRESHOLD]), p)
-                self._left_at[id(p)] = _seen(p)
+                self._left_at[id(p)] = seen(p, self._left_at.get(id(p)))
 
 
 def not_finite(names) -> FloatingPointError:
@@ -316,29 +317,6 @@ def _length(plan: LatentPlan, latent: torch.Tensor) -> torch.Tensor:
 def _put(plan: LatentPlan, latent: torch.Tensor) -> None:
     """The weights of a latent into the parameter's own memory."""
     prox_into([(plan.term.map.unit, latent, plan.threshold, plan.weights)])
-
-
-def _stamp(p: torch.Tensor) -> tuple:
-    """What differs when the parameter was written to, or given other memory."""
-    here = local(p)
-    return p._version, here._version, here.data_ptr()
-
-
-def _seen(p: torch.Tensor) -> tuple:
-    """The stamp, and entries that show most changes through ``.data``, which torch does not count."""
-    here = local(p).detach()
-    return _stamp(p), sampled(here).clone() if _is_cheap_to_sample(here) else None
-
-
-def _changed_since(seen: tuple | None, p: torch.Tensor) -> bool:
-    if seen is None or seen[0] != _stamp(p):
-        return True
-    return seen[1] is not None and not torch.equal(sampled(local(p).detach()), seen[1])
-
-
-def _is_cheap_to_sample(x: torch.Tensor) -> bool:
-    # Elsewhere than on the processor the comparison would wait for the device.
-    return x.device.type == "cpu" and in_pass(x)
 
 
 def _close(p: torch.Tensor, w: torch.Tensor) -> bool:

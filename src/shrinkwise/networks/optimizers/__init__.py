@@ -1,1 +1,1 @@
-"""Optimizers: their quirks and fused steps."""
+"""Optimizers whose step takes an attached penalty into its own pass over memory."""

@@ -38,7 +38,7 @@
   const slider = byId("lambda");
   const paths = byId("paths");
   const curve = byId("curve");
-  let now = data.chosen;
+  let now = data.kept_at;
   let lit = null;
 
   const outOf = (count, all) => `${count.toLocaleString("en")} of ${all.toLocaleString("en")}`;
@@ -184,7 +184,7 @@
 
   // --- where the address says to stand: #lambda=37, #lambda=best, #lambda=1se, #lambda=chosen
 
-  const places = { best: data.best, "1se": data.oneSe, chosen: data.chosen };
+  const places = { best: data.best, "1se": data.one_se, chosen: data.kept_at };
 
   const fromAddress = () => {
     const [, wanted] = location.hash.match(/^#lambda=(\w+)$/) ?? [];
@@ -224,6 +224,6 @@
     byId("path-numbers").addEventListener("toggle", pathTable);
     addEventListener("hashchange", fromAddress);
   }
-  show(data.chosen);
+  show(data.kept_at);
   fromAddress();
 })();

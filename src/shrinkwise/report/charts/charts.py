@@ -53,7 +53,7 @@ def cv_chart(view: PathView) -> tuple[Markup, bool]:
     low, high = view.mean - view.se, view.mean + view.se
     axis, cut = _score_axis(view)
     band = _band(view.positions, low, high, axis)
-    one_error = view.careful == "1-SE" and math.isfinite(high[view.best])
+    one_error = view.one_se_label == "1-SE" and math.isfinite(high[view.best])
     threshold = f"M0 {axis.percent(high[view.best]) * 10:.0f}H1000" if one_error else ""
     marks = join(
         element("path", d=band, class_="band"),
@@ -77,7 +77,7 @@ def cv_chart(view: PathView) -> tuple[Markup, bool]:
 
 def marks_of(view: PathView) -> list[tuple[int, str, str]]:
     """(number of the λ, class, word) of the marks; the chosen one belongs to the path of the kept model alone."""
-    marks = [(view.best, "best", "best"), (view.one_se, "one-se", view.careful)]
+    marks = [(view.best, "best", "best"), (view.one_se, "one-se", view.one_se_label)]
     return marks if view.model else [*marks, (view.chosen, "chosen", "chosen")]
 
 
@@ -219,13 +219,13 @@ def _dot(view: PathView, axis: Axis, i: int, kind: str) -> Markup | None:
 
 def _marker_labels(view: PathView) -> list[Markup]:
     """The names of the marked λ above the frame, on the side where there is room for them."""
-    best, careful = view.positions[view.best], view.positions[view.one_se]
+    best, one_se = view.positions[view.best], view.positions[view.one_se]
     side = "left" if best > _EDGE else "right"
     if view.best == view.one_se:
-        return [_marker_label(f"best = {view.careful}", best, side)]
-    if side == "left" and best - careful < 100 - _EDGE:
-        return [_marker_label(f"{view.careful}, best", best, side)]
-    return [_marker_label(view.careful, careful, "left"), _marker_label("best", best, side)]
+        return [_marker_label(f"best = {view.one_se_label}", best, side)]
+    if side == "left" and best - one_se < 100 - _EDGE:
+        return [_marker_label(f"{view.one_se_label}, best", best, side)]
+    return [_marker_label(view.one_se_label, one_se, "left"), _marker_label("best", best, side)]
 
 
 def _marker_label(word: str, at: float, side: str) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from shrinkwise.report.axes import nice_limit, strength_positions
 from shrinkwise.report.markup import shortened
 from shrinkwise.report.numbers import number, plus_minus, rounded
+from shrinkwise.report.schema import Page, PathPage
 
 MOST_LINES = 30  # more cannot be followed by eye
 MOST_NAMES = 200
@@ -21,13 +23,13 @@ class PathView:
     """One regularization path as the page shows it; index 0 is the strongest penalty.
 
     `coefs` (d, L) holds the d drawn weights, largest at the chosen λ first; `kept`, `zeros` and `histogram` count
-    over all weights and inputs of the model, drawn or not. `careful` is the word for the λ that `one_se` points at;
+    over all weights and inputs of the model, drawn or not. `one_se_label` is the word for the λ that `one_se` points at;
     `model` names the kept model where it is not the one whose path this is.
     """
 
     name: str
     model: str | None
-    careful: str
+    one_se_label: str
     coef_label: str
     lambdas: list[float]
     positions: list[float]
@@ -54,9 +56,8 @@ class PathView:
         """What the λ is at which the page stands: "chosen" where it is that of the kept model."""
         if self.model is None:
             return "chosen"
-        return {self.best: "best", self.one_se: self.careful if self.careful == "1-SE" else f"“{self.careful}”"}.get(
-            self.chosen, "first"
-        )
+        label = self.one_se_label if self.one_se_label == "1-SE" else f"“{self.one_se_label}”"
+        return {self.best: "best", self.one_se: label}.get(self.chosen, "first")
 
     @property
     def scored(self) -> bool:
@@ -87,8 +88,8 @@ class PathView:
             "values": [rounded(lam) for lam in self.lambdas],
             "x": [round(x, 1) for x in self.positions],
             "best": self.best,
-            "oneSe": self.one_se,
-            "chosen": self.chosen,
+            "one_se": self.one_se,
+            "kept_at": self.chosen,
             "kept": self.kept,
             "inputs": self.n_inputs,
             "zeros": self.zeros.tolist(),
@@ -103,32 +104,31 @@ class PathView:
         }
 
 
-def view_path(page: dict) -> PathView:
-    """The view of `page["path"]`."""
-    path = page["path"]
-    coefs = np.array([[np.nan if c is None else c for c in row] for row in path["coefs"]], dtype=float).T
-    best, one_se, chosen = path["index_best"], path["index_1se"], path["index_chosen"]
+def view_path(page: Page, path: PathPage) -> PathView:
+    """The view of `page.path`."""
+    coefs = np.array([[np.nan if c is None else c for c in row] for row in path.coefs], dtype=float).T
+    best, one_se, chosen = path.index_best, path.index_one_se, path.index_kept
     drawn = _largest(coefs, chosen)
     edges = _bins(coefs, [best, one_se, chosen])
-    names, runs = _runs(path["inputs_kept"], dict(zip(path["features"], np.abs(coefs[:, chosen]), strict=True)))
+    names, runs = _runs(path.inputs_kept, dict(zip(path.features, np.abs(coefs[:, chosen]), strict=True)))
     return PathView(
-        name=path["name"],
-        model=_other_model(page),
-        careful=careful(page),
-        coef_label=path.get("coef_label") or "coefficient",
-        lambdas=[float(lam) for lam in path["lambdas"]],
-        positions=strength_positions(path["lambdas"]),
+        name=path.name,
+        model=_other_model(page, path),
+        one_se_label=page.one_se_label,
+        coef_label=path.coef_label,
+        lambdas=[float(lam) for lam in path.lambdas],
+        positions=strength_positions(path.lambdas),
         best=best,
         one_se=one_se,
         chosen=chosen,
-        mean=_floats(path["cv_mean"], coefs.shape[1]),
-        se=_floats(path["cv_se"], coefs.shape[1]),
-        score=path.get("cv_label") or page["score"]["name"],
-        features=[path["features"][i] for i in drawn],
+        mean=_floats(path.cv_mean, coefs.shape[1]),
+        se=_floats(path.cv_se, coefs.shape[1]),
+        score=path.cv_label or page.score.name,
+        features=[path.features[i] for i in drawn],
         coefs=coefs[drawn],
         n_weights=len(coefs),
-        n_inputs=path["n_inputs"],
-        kept=[len(kept) for kept in path["inputs_kept"]],
+        n_inputs=path.n_inputs,
+        kept=[len(kept) for kept in path.inputs_kept],
         zeros=(coefs == 0).sum(axis=0),
         edges=edges,
         histogram=np.array([_histogram(column, edges) for column in coefs.T]),
@@ -138,17 +138,11 @@ def view_path(page: dict) -> PathView:
     )
 
 
-def careful(page: dict) -> str:
-    """How the choice beside the best one is called: "1-SE", or "within 1%" where that was asked for."""
-    return page.get("careful") or "1-SE"
+def _other_model(page: Page, path: PathPage) -> str | None:
+    return page.kept_row.name if page.kept_row and page.kept_row.name != path.name else None
 
 
-def _other_model(page: dict) -> str | None:
-    names = [c["name"] for c in page["candidates"] if c.get("chosen")]
-    return names[0] if names and names[0] != page["path"]["name"] else None
-
-
-def _floats(values: list[float | None] | None, length: int) -> np.ndarray:
+def _floats(values: Sequence[float | None] | None, length: int) -> np.ndarray:
     return np.array([np.nan if v is None else v for v in values or [None] * length], dtype=float)
 
 
@@ -185,7 +179,7 @@ def _sparse(counts: list[int]) -> str:
     return ",".join(str(count or "") for count in counts)
 
 
-def _runs(inputs_kept: list[list[str]], size: dict[str, float]) -> tuple[list[str], list[list[int]]]:
+def _runs(inputs_kept: Sequence[Sequence[str]], size: dict[str, float]) -> tuple[list[str], list[list[int]]]:
     """Names in the order in which they enter, each with the stretches [from, to) of the grid where it is kept."""
     runs: dict[str, list[int]] = {}
     for i, kept in enumerate(inputs_kept):

@@ -1,15 +1,15 @@
-"""The comparison table: every candidate at its best λ and at the 1-SE choice, with its paired difference drawn."""
+"""The comparison: every candidate at its best setting and at the 1-SE one, with its paired difference drawn."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from shrinkwise.report.charts.view import careful
-from shrinkwise.report.markup import Markup, element, join
-from shrinkwise.report.numbers import count, finite, interval, number, plus_minus, setting, spelled
+from shrinkwise.report.markup import Child, Markup, element, join, numbers, scroll, table
+from shrinkwise.report.numbers import copyable, count, finite, interval, number, plus_minus, setting, spelled
+from shrinkwise.report.schema import CandidateRow, Choice, Interval, Page
+from shrinkwise.report.section import Section, section
 
-FAMILIES = {"linear": "Linear models", "network": "Networks", "reference": "Outside reference"}
 _HEADS = (
     "candidate",
     "strength",
@@ -21,33 +21,48 @@ _HEADS = (
 )
 
 
-def kept_choice(page: dict, candidate: dict) -> dict:
-    """Scores of the choice that becomes the model: the 1-SE one where there is one, unless the best λ was asked for."""
-    return candidate["best"] if page.get("select") == "best" else candidate.get("one_se") or candidate["best"]
+def _render(page: Page, _: object) -> Markup:
+    return section(
+        "comparison",
+        "The comparison",
+        element("p", page.score.explain, class_="prose") if page.score.explain else None,
+        scroll("Comparison", _drawn_table(page)),
+        numbers("The comparison as a table of numbers", _numbers_table(page)),
+    )
 
 
-def families(page: dict) -> dict[str, list[dict]]:
-    """The candidates by family, in the order in which they come."""
-    grouped: dict[str, list[dict]] = {}
-    for candidate in page["candidates"]:
-        grouped.setdefault(candidate["family"], []).append(candidate)
-    return grouped
+def _choices(page: Page, row: CandidateRow) -> list[tuple[str, Choice]]:
+    return [("best", row.best), *([(page.one_se_label, row.one_se)] if row.one_se else [])]
 
 
-def comparison_table(page: dict) -> Markup:
+def _numbers_table(page: Page) -> Markup:
+    head: list[Child] = ["candidate", "family", "regularizer", "choice", "strength", "score", "standard error"]
+    head += ["difference", "low", "high", "inputs", "zeros", "weights", "seconds", "kept"]
+    rows = []
+    for row in page.candidates:
+        for label, choice in _choices(page, row):
+            found = choice.difference
+            cells = [row.name, row.family, row.regularizer, label, spelled(choice.strength)]
+            cells += [copyable(choice.score), copyable(choice.se)]
+            cells += [copyable(value) for value in ((found.mean, found.low, found.high) if found else (None,) * 3)]
+            cells += [count(value) for value in (choice.inputs, choice.zeros, choice.weights)]
+            rows.append([*cells, copyable(row.seconds), "yes" if choice.kept else ""])
+    return table(head, rows, caption=f"Held-out {page.score.name} of every candidate")
+
+
+def _drawn_table(page: Page) -> Markup:
     """One table; each candidate is a group of one or two rows so that it can become a card on a narrow page.
 
     Cards are no table to a screen reader unless every part says its role: the script writes the roles.
     """
-    score = page["score"]
-    heads = [head.format(score=score["name"]) for head in _HEADS]
-    better = element("small", "← better · worse →" if score["lower_is_better"] else "← worse · better →")
+    heads = [head.format(score=page.score.name) for head in _HEADS]
+    better = element("small", "← better · worse →" if page.score.lower_is_better else "← worse · better →")
     cells = [element("th", h, better if i == 3 else None, scope="col") for i, h in enumerate(heads)]
     groups = []
-    for family, members in families(page).items():
-        title = element("th", FAMILIES.get(family, family), colspan=7, scope="col")
+    for family, members in page.families().items():
+        title = element("th", family, colspan=7, scope="col")
         groups.append(element("tbody", element("tr", title), class_="family"))
-        groups += [_candidate(page, candidate, _limit(members)) for candidate in members]
+        groups += [_candidate(page, row, _limit(members)) for row in members]
     return element(
         "table",
         element("caption", _caption(page)),
@@ -57,88 +72,82 @@ def comparison_table(page: dict) -> Markup:
     )
 
 
-def _caption(page: dict) -> str:
-    better = "lower" if page["score"]["lower_is_better"] else "higher"
+def _caption(page: Page) -> str:
+    better = "lower" if page.score.lower_is_better else "higher"
     return (
-        f"Held-out {page['score']['name']} ± standard error ({better} is better), and the paired difference to no "
+        f"Held-out {page.score.name} ± standard error ({better} is better), and the paired difference to no "
         "regularization in the same family with its 95 % interval, drawn to one scale within a family. A filled mark is "
         "an interval that excludes zero. What would change this: fresh rows, or an interval so wide that it holds both a gain "
         "and a loss that would matter to you."
     )
 
 
-def _candidate(page: dict, candidate: dict, limit: float) -> Markup:
-    choices = [("best", candidate["best"])]
-    if candidate.get("one_se"):
-        choices.append((careful(page), candidate["one_se"]))
-    regularizer = candidate.get("regularizer") or ""
-    if regularizer == "none" or regularizer.lower() in candidate["name"].lower():
+def _candidate(page: Page, row: CandidateRow, limit: float) -> Markup:
+    choices = _choices(page, row)
+    regularizer = row.regularizer
+    if regularizer == "none" or regularizer.lower() in row.name.lower():
         regularizer = ""
     title = element(
         "th",
-        element("b", candidate["name"]),
-        element("span", "chosen", class_="tag") if candidate.get("chosen") else None,
+        element("b", row.name),
+        element("span", "kept", class_="tag") if row.kept else None,
         element("small", regularizer) if regularizer else None,
         scope="rowgroup",
         rowspan=len(choices) if len(choices) > 1 else None,
     )
-    kept = kept_choice(page, candidate) if candidate.get("chosen") else None
     rows = [
         element(
             "tr",
             title if i == 0 else None,
-            _cells(candidate, label if len(choices) > 1 else "", choice, limit),
-            class_="kept" if choice is kept else None,
+            _cells(row, label if len(choices) > 1 else "", choice, limit),
+            class_="kept" if choice.kept else None,
         )
         for i, (label, choice) in enumerate(choices)
     ]
-    if candidate.get("note"):
-        rows.append(element("tr", element("td", spelled(candidate["note"]), colspan=7), class_="note"))
-    return element("tbody", rows, class_="chosen" if candidate.get("chosen") else None)
+    if row.note:
+        rows.append(element("tr", element("td", spelled(row.note), colspan=7), class_="note"))
+    return element("tbody", rows, class_="chosen" if row.kept else None)
 
 
-def _cells(candidate: dict, label: str, choice: dict, limit: float) -> Iterator[Markup]:
-    is_best = choice is candidate["best"]
-    difference = choice.get("difference") or (candidate.get("difference") if is_best else None)
-    seconds = number(candidate.get("seconds"), 2) if is_best else ""
+def _cells(row: CandidateRow, label: str, choice: Choice, limit: float) -> Iterator[Markup]:
     contents = (
-        join(element("small", label) if label else None, setting(choice.get("strength"))),
-        plus_minus(choice["score"], choice["se"]),
-        difference_cell(difference, limit),
-        count(choice.get("inputs")),
+        join(element("small", label) if label else None, setting(choice.strength)),
+        plus_minus(choice.score, choice.se),
+        _difference_cell(choice.difference, limit),
+        count(choice.inputs),
         _zeros(choice),
-        seconds,
+        number(row.seconds, 2) if choice is row.best else "",
     )
     for content in contents:
         yield element("td", content, class_="empty" if content in ("", "–") else None)
 
 
-def _zeros(choice: dict) -> str:
-    zeros, weights = choice.get("zeros"), choice.get("weights")
+def _zeros(choice: Choice) -> str:
+    zeros, weights = choice.zeros, choice.weights
     return count(zeros) if zeros is None or weights is None else f"{zeros:,} of {weights:,}"
 
 
-def difference_cell(difference: dict | None, limit: float) -> Markup | str:
+def _difference_cell(found: Interval | None, limit: float) -> Markup | str:
     """The interval drawn on a scale of ±`limit` and in numbers; "–" where there is none."""
-    if not difference or not all(finite(difference[k]) for k in ("mean", "low", "high")):
+    if found is None or not all(map(finite, (found.mean, found.low, found.high))):
         return "–"
-    low, mean, high = (_across(difference[k], limit) for k in ("low", "mean", "high"))
-    sure = difference["low"] > 0 or difference["high"] < 0
+    low, mean, high = (_across(value, limit) for value in (found.low, found.mean, found.high))
+    sure = found.low > 0 or found.high < 0
     drawing = element(
         "svg",
         element("path", d="M60 1V19"),
-        element("path", d=f"M{low} 10H{high}{_ends(difference, low, high, limit)}"),
+        element("path", d=f"M{low} 10H{high}{_ends(found, low, high, limit)}"),
         element("circle", cx=mean, cy=10, r=4, class_="sure" if sure else "unsure"),
         viewBox="0 0 120 20",
         aria_hidden="true",
     )
-    return join(drawing, interval(difference["mean"], difference["low"], difference["high"]))
+    return join(drawing, interval(found.mean, found.low, found.high))
 
 
-def _ends(difference: dict, low: int, high: int, limit: float) -> str:
+def _ends(found: Interval, low: int, high: int, limit: float) -> str:
     """A short bar at each end of the interval, or an arrow head where it goes on beyond the scale."""
-    left = f"M{low + 4} 6L{low} 10L{low + 4} 14" if difference["low"] < -limit else f"M{low} 7V13"
-    right = f"M{high - 4} 6L{high} 10L{high - 4} 14" if difference["high"] > limit else f"M{high} 7V13"
+    left = f"M{low + 4} 6L{low} 10L{low + 4} 14" if found.low < -limit else f"M{low} 7V13"
+    right = f"M{high - 4} 6L{high} 10L{high - 4} 14" if found.high > limit else f"M{high} 7V13"
     return left + right
 
 
@@ -146,9 +155,11 @@ def _across(value: float, limit: float) -> int:
     return 60 + round(58 * max(-1.0, min(1.0, value / limit)))
 
 
-def _limit(candidates: list[dict]) -> float:
+def _limit(rows: Sequence[CandidateRow]) -> float:
     """Half the scale of the drawn intervals: the longest, unless it is four times as long as they usually are."""
-    found = [c.get("difference") for c in candidates]
-    found += [choice.get("difference") for c in candidates for choice in (c["best"], c.get("one_se") or {})]
-    reach = [max(abs(d["low"]), abs(d["high"])) for d in found if d and finite(d["low"]) and finite(d["high"])]
+    found = [choice.difference for row in rows for choice in (row.best, row.one_se) if choice]
+    reach = [max(abs(d.low), abs(d.high)) for d in found if d and finite(d.low) and finite(d.high)]
     return min(max(reach), 4 * statistics.median(reach)) or 1.0 if reach else 1.0
+
+
+SECTION = Section(lambda page: page.candidates, _render)

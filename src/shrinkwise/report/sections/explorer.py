@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from shrinkwise.report.charts.charts import cv_chart, histogram_chart, left_room, marks_of, path_chart
 from shrinkwise.report.charts.plots import mind
-from shrinkwise.report.charts.view import PathView
-from shrinkwise.report.markup import Markup, element, join, numbers, shortened, table
+from shrinkwise.report.charts.view import PathView, view_path
+from shrinkwise.report.markup import Markup, element, join, numbers, script_json, shortened, table
 from shrinkwise.report.numbers import copyable, count, number
-
-from .base import section
+from shrinkwise.report.schema import Page, PathPage
+from shrinkwise.report.section import Section, section
 
 _WEAKER = element("p", "← stronger penalty · λ · weaker →", class_="axis-name", aria_hidden="true")
 
 
-def explorer(view: PathView) -> Markup:
-    """The section of the λ slider, standing at the chosen λ."""
+def _render(page: Page, path: PathPage) -> Markup:
+    """The section of the λ slider, standing at the λ of the kept model, and what the page's script needs to move it."""
+    view = view_path(page, path)
     several = len(view.lambdas) > 1
     charts = element("div", _path_figure(view), _cv_figure(view), class_="charts") if several else None
     side = element("div", _histogram_figure(view), _kept_list(view), class_="side")
     alone = element("p", "One λ was fitted, so there is no path to walk along.") if not several else None
     return section(
         "strength",
-        "How strong, and what is left",
+        "How strong the penalty is, and which inputs remain",
         element("p", _introduction(view), class_="prose"),
         alone,
         element(
@@ -32,6 +33,7 @@ def explorer(view: PathView) -> Markup:
             class_="explorer" if several else "explorer single",
             style=left_room(view),
         ),
+        element("script", script_json(view.for_script()), type="application/json", id="path-data"),
     )
 
 
@@ -65,7 +67,7 @@ def _dial(view: PathView, several: bool) -> Markup:
         value=at,
         aria_valuetext=f"λ = {number(view.lambdas[at])}",
     )
-    jumps = [("best", "best λ"), ("1se", f"{view.careful} λ")]
+    jumps = [("best", "best λ"), ("1se", f"{view.one_se_label} λ")]
     jumps += [("chosen", f"{view.standing} λ")] if at not in (view.best, view.one_se) else []
     buttons = (element("button", words, type="button", data_jump=where) for where, words in jumps)
     control = element(
@@ -114,7 +116,7 @@ def _cv_figure(view: PathView) -> Markup:
     words = join(
         f"Cross-validation: held-out {view.score} and its ±1 standard error band. ",
         "Where λ is weakest the curve leaves the frame. " if cut else None,
-        _careful_words(view),
+        _one_se_words(view),
         "These scores chose λ and so flatter it a little; the nested scores of the comparison do not. ",
         mind("a flat curve: then the data do not say which λ, and the simpler model at its left costs nothing."),
     )
@@ -133,10 +135,10 @@ def _cv_figure(view: PathView) -> Markup:
     )
 
 
-def _careful_words(view: PathView) -> str:
-    if view.careful == "1-SE":
+def _one_se_words(view: PathView) -> str:
+    if view.one_se_label == "1-SE":
         return "The dotted line lies one standard error above the best score; 1-SE is the strongest λ below it. "
-    return f"“{view.careful}” is the strongest λ whose score is {view.careful} of the best. "
+    return f"“{view.one_se_label}” is the strongest λ whose score is {view.one_se_label} of the best. "
 
 
 def _legend(view: PathView) -> Markup:
@@ -208,3 +210,6 @@ def _columns(names: list[str]) -> str:
     """Three columns where all names are short, one where some are long."""
     longest = max(map(len, names), default=0)
     return "kept-list short" if longest <= 10 else "kept-list long" if longest > 18 else "kept-list"
+
+
+SECTION = Section(lambda page: page.path, _render)

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shrinkwise.report.charts.plots import mind
+from shrinkwise.report.exhibits import Halves, SelectedInput
 from shrinkwise.report.markup import Markup, element, join, name, numbers, shortened, table
 from shrinkwise.report.numbers import copyable, count, number
-
-from .base import section
+from shrinkwise.report.schema import Page
+from shrinkwise.report.section import Section, section
 
 _BARS = 24
 _MOST_ROWS = 500
 
 
-def halves(page: dict) -> Markup | None:
-    """The section, or None where no half-samples were drawn."""
-    found = page.get("halves")
-    if not found:
-        return None
-    inputs, least = found["inputs"], found["threshold"]
-    stable = [each for each in inputs if each["frequency"] >= least]
+def _render(_: Page, found: Halves) -> Markup:
+    inputs, least = found.inputs, found.threshold
+    stable = [each for each in inputs if each.frequency >= least]
     return section(
         "halves",
-        "Which inputs come again",
+        "Selection stability",
         element(
             "p",
-            f"The {found.get('by', 'lasso')} was fitted again, at λ = {number(found['lam'])}, on {count(found['n_halves'])} "
-            f"random halves of the rows. {_stable_words(len(stable), len(inputs), least)}",
+            f"The {found.by} was fitted again, at λ = {number(found.lam)}, on {count(found.n_halves)} random halves of the "
+            f"rows. {_stable_words(len(stable), len(inputs), least)}",
         ),
         _turns(found),
         _figure(found),
@@ -39,42 +38,41 @@ def _stable_words(stable: int, total: int, least: float) -> str:
     return f"{count(stable)} of {count(total)} inputs {'is' if stable == 1 else 'are'} used in {share} of them or more."
 
 
-def _turns(found: dict) -> Markup:
-    if not found["turns"]:
+def _turns(found: Halves) -> Markup:
+    if not found.turns:
         return element(
             "p", "No two inputs detectably take turns: none stands in for another more often than chance would have it."
         )
-    more = found["n_turns"] - len(found["turns"])
+    more = found.n_turns - len(found.turns)
     items = (
         element(
             "li",
-            name(turn["first"]),
+            name(turn.first),
             " and ",
-            name(turn["second"]),
-            f" take turns: {100 * turn['one_of_both']:.0f} % of the halves use exactly one of the two.",
+            name(turn.second),
+            f" take turns: {100 * turn.one_of_both:.0f} % of the halves use exactly one of the two.",
         )
-        for turn in found["turns"]
+        for turn in found.turns
     )
     rest = element("li", f"… and {count(more)} more pairs, in the table.") if more > 0 else None
     return element("ul", items, rest, class_="notes")
 
 
-def _figure(found: dict) -> Markup:
-    shown = found["inputs"][:_BARS]
+def _figure(found: Halves) -> Markup:
+    shown = found.inputs[:_BARS]
     bars = element(
         "ol",
-        (_bar(each, found["threshold"]) for each in shown),
+        (_bar(each, found.threshold) for each in shown),
         class_="bars-list",
         role="list",
-        style=f"--limit:{100 * found['threshold']:g}%",
+        style=f"--limit:{100 * found.threshold:g}%",
     )
     rows = [
-        [shortened(each["name"]), copyable(each["frequency"]), ", ".join(each["partners"])]
-        for each in found["inputs"][:_MOST_ROWS]
+        [shortened(each.name), copyable(each.frequency), ", ".join(each.partners)] for each in found.inputs[:_MOST_ROWS]
     ]
     caption = join(
         f"Share of the halves in which the input has a weight that is not zero; the {len(shown)} most frequent of "
-        f"{count(len(found['inputs']))}. The line stands at {100 * found['threshold']:.0f} %. ",
+        f"{count(len(found.inputs))}. The line stands at {100 * found.threshold:.0f} %. ",
         mind(
             "an input seldom used is not proved useless: one that takes turns with it may carry the same information. "
             "Leave one of the two out and fit again."
@@ -92,18 +90,21 @@ def _figure(found: dict) -> Markup:
     )
 
 
-def _bar(each: dict, least: float) -> Markup:
+def _bar(each: SelectedInput, least: float) -> Markup:
     """Name, bar (drawn by the style alone, so that a row stays short) and share."""
-    share = 100 * each["frequency"]
-    partners = element("small", "↔ ", join(*_commas(each["partners"][:3]))) if each["partners"] else None
-    kind = "stable" if each["frequency"] >= least else None
+    share = 100 * each.frequency
+    partners = element("small", "↔ ", join(*_commas(each.partners[:3]))) if each.partners else None
+    kind = "stable" if each.frequency >= least else None
     return element(
         "li",
-        element("span", name(each["name"]), partners),
+        element("span", name(each.name), partners),
         element("i", class_=kind, style=f"--share:{share:g}%"),
         f"{share:.0f} %",
     )
 
 
-def _commas(names: list[str]) -> list[Markup | str]:
+def _commas(names: Sequence[str]) -> list[Markup | str]:
     return [part for i, each in enumerate(names) for part in ([", "] if i else []) + [name(each)]]
+
+
+SECTION = Section(lambda page: page.halves, _render)

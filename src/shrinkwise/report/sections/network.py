@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from shrinkwise.report.exhibits import NetworkPicture
 from shrinkwise.report.markup import Markup, element, numbers, shortened, table
 from shrinkwise.report.numbers import count
+from shrinkwise.report.schema import Page
+from shrinkwise.report.section import Section, section
 
 _MOST_UNITS = 10
 _ROW = 19
@@ -11,10 +16,14 @@ _LEFT, _RIGHT, _TOP, _WIDTH = 112, 342, 28, 420
 _NAME_LETTERS = 14
 
 
-def network_figure(network: dict) -> Markup:
+def _render(_: Page, network: NetworkPicture) -> Markup:
+    return section("network", "What dropout does to the network", _figure(network))
+
+
+def _figure(network: NetworkPicture) -> Markup:
     """Two drawings side by side and, as a table, which units the draw silenced."""
-    layers = [_units(layer) for layer in network["layers"]]
-    silenced = network["silenced"]
+    layers = [_units(layer) for layer in network.layers]
+    silenced = network.silenced
     nobody = [[False] * len(layer) for layer in silenced]
     pictures = element(
         "div",
@@ -27,25 +36,25 @@ def network_figure(network: dict) -> Markup:
         [_row(i, layer, off, len(layers)) for i, (layer, off) in enumerate(zip(layers, silenced, strict=True))],
         caption="What this draw silenced",
     )
-    caption = element("figcaption", network.get("caption"), " ", _explanation(network, silenced))
+    caption = element("figcaption", network.caption or None, " ", _explanation(network, silenced))
     return element("figure", pictures, caption, numbers("The draw as a table", numbers_of), class_="network")
 
 
-def _units(layer: int | list[str]) -> list[str | None]:
+def _units(layer: int | Sequence[str]) -> list[str | None]:
     return [None] * layer if isinstance(layer, int) else list(layer)
 
 
-def _explanation(network: dict, silenced: list[list[bool]]) -> str:
+def _explanation(network: NetworkPicture, silenced: Sequence[Sequence[bool]]) -> str:
     off, total = sum(map(sum, silenced[1:-1])), sum(map(len, silenced[1:-1]))
     return (
-        f"Each hidden unit is kept with probability {network['keep']:g}; in this draw {count(off)} of {count(total)} are "
+        f"Each hidden unit is kept with probability {network.keep:g}; in this draw {count(off)} of {count(total)} are "
         "silenced (hollow, without edges). Every training step makes another draw, so no unit can rely on another "
         "always being there; prediction uses the full network. What would change this: the picture shows one draw and proves "
         "nothing; whether dropout pays is the comparison's to say."
     )
 
 
-def _row(i: int, layer: list[str | None], off: list[bool], n_layers: int) -> list[object]:
+def _row(i: int, layer: list[str | None], off: Sequence[bool], n_layers: int) -> list[object]:
     which = [shortened(unit or k + 1) for k, (unit, gone) in enumerate(zip(layer, off, strict=True)) if gone]
     return [_layer_name(i, n_layers), count(len(layer)), count(sum(off)), ", ".join(which) or "none"]
 
@@ -54,7 +63,7 @@ def _layer_name(i: int, n_layers: int) -> str:
     return "inputs" if i == 0 else "outputs" if i == n_layers - 1 else f"hidden layer {i}" if n_layers > 3 else "hidden"
 
 
-def _picture(title: str, layers: list[list[str | None]], silenced: list[list[bool]]) -> Markup:
+def _picture(title: str, layers: list[list[str | None]], silenced: Sequence[Sequence[bool]]) -> Markup:
     """One drawing: at most ten units of each layer, those of a silenced unit without their edges."""
     tallest = max(min(len(layer), _MOST_UNITS) for layer in layers)
     height = (tallest + 1) * _ROW + 34
@@ -79,7 +88,7 @@ def _places(i: int, layer: list[str | None], n_layers: int, tallest: int) -> lis
     return [(x, first + k * _ROW) for k in range(shown)]
 
 
-def _edges(columns: list[list[tuple[float, float]]], silenced: list[list[bool]]) -> Markup:
+def _edges(columns: list[list[tuple[float, float]]], silenced: Sequence[Sequence[bool]]) -> Markup:
     """All edges between units that are not silenced, in steps of a layer and half a row: short numbers, one path."""
     half = _ROW / 2
     edges = "".join(
@@ -118,3 +127,6 @@ def _unit_name(unit: str, x: float, y: float, side: str) -> Markup:
     short = unit if len(unit) <= _NAME_LETTERS else unit[: _NAME_LETTERS - 1] + "…"
     whole = element("title", shortened(unit)) if short != unit else None
     return element("text", whole, short, x=f"{x:.0f}", y=f"{y + 3.5:g}", text_anchor=side)
+
+
+SECTION = Section(lambda page: page.network, _render)

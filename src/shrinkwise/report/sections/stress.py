@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from shrinkwise.report.axes import axis_over
 from shrinkwise.report.charts.plots import Frame, axis_name, end_labels, mind, plot
+from shrinkwise.report.exhibits import Stress, StressCurve, StressCurves
 from shrinkwise.report.markup import Markup, element, join, numbers, shortened, table
 from shrinkwise.report.numbers import copyable, finite, fixed, spelled
-
-from .base import section
+from shrinkwise.report.schema import Page
+from shrinkwise.report.section import Section, section
 
 _AXES = {
     "noise": ("With noise on the numbers", "noise, in standard deviations of each input"),
@@ -15,13 +16,12 @@ _AXES = {
 }
 
 
-def stress(page: dict) -> Markup | None:
-    """The section, or None where no stress was measured."""
-    found = page.get("stress")
-    if not found:
-        return None
-    score = page["score"]["name"]
-    trees = {c["name"] for c in page["candidates"] if c["family"] == "reference"}
+def _render(page: Page, found: Stress) -> Markup:
+    score = page.score.name
+    trees = {row.name for row in page.candidates if row.family == "reference"}
+    pictures = (
+        _figure(kind, curves, score, trees) for kind, curves in (("noise", found.noise), ("missing", found.missing))
+    )
     return section(
         "stress",
         "What if the inputs get worse?",
@@ -31,29 +31,27 @@ def stress(page: dict) -> Markup | None:
             "test. The held-out rows were spoiled, the models were not fitted again.",
         ),
         element(
-            "ul", (element("li", spelled(finding["said"])) for finding in found["findings"]), class_="notes findings"
+            "ul", (element("li", spelled(finding.sentence)) for finding in found.findings), class_="notes findings"
         ),
-        element("div", (_figure(kind, found[kind], score, trees) for kind in _AXES), class_="two"),
+        element("div", pictures, class_="two"),
     )
 
 
-def _figure(kind: str, curves: dict, score: str, trees: set[str]) -> Markup:
+def _figure(kind: str, curves: StressCurves, score: str, trees: set[str]) -> Markup:
     title, along = _AXES[kind]
-    levels, candidates = curves["levels"], [c for c in curves["candidates"] if all(map(finite, c["scores"]))]
-    ordered = sorted(c["scores"][-1] for c in candidates)
-    starts = [c["scores"][0] for c in candidates]
+    levels, candidates = curves.levels, [c for c in curves.candidates if all(map(finite, c.scores))]
+    ordered = sorted(c.scores[-1] for c in candidates)
+    starts = [c.scores[0] for c in candidates]
     top = min(ordered[-1], 3 * ordered[(len(ordered) - 1) // 2]) if ordered else 1.0
     frame = Frame(axis_over(levels[0], levels[-1]), axis_over(min([*starts, top], default=0.0), top))
     lines = [
-        element(
-            "path", element("title", shortened(c["name"])), d=frame.line(levels, c["scores"]), class_=f"line {_kind(c)}"
-        )
+        element("path", element("title", shortened(c.name)), d=frame.line(levels, c.scores), class_=f"line {_kind(c)}")
         for c in sorted(candidates, key=_rank)
     ]
-    words = end_labels([(c["name"], _leaves(frame, c["scores"][-1]), _kind(c)) for c in _named(candidates, trees)])
+    words = end_labels([(c.name, _leaves(frame, c.scores[-1]), _kind(c)) for c in _named(candidates, trees)])
     ticks = [(frame.x(level), _level(kind, level)) for level in levels]
-    cut = any(c["scores"][-1] > top for c in candidates)
-    rows = [[c["name"], *map(copyable, c["scores"])] for c in curves["candidates"]]
+    cut = any(c.scores[-1] > top for c in candidates)
+    rows = [[c.name, *map(copyable, c.scores)] for c in curves.candidates]
     head = ["candidate", *(_level(kind, level) for level in levels)]
     caption = join(
         f"Held-out {score}, mean over the folds, with the same disturbance for every model. ",
@@ -91,21 +89,21 @@ def _missing_words() -> Markup:
     )
 
 
-def _named(candidates: list[dict], trees: set[str]) -> list[dict]:
+def _named(candidates: list[StressCurve], trees: set[str]) -> list[StressCurve]:
     """Those the question is about: the kept one, L1, dropout, the best at the end, and the trees."""
-    best = min(candidates, key=lambda c: c["scores"][-1], default=None)
+    best = min(candidates, key=lambda c: c.scores[-1], default=None)
     asked = ("L1", "dropout")
-    return [c for c in candidates if c is best or c["chosen"] or c["regularizer"] in asked or c["name"] in trees]
+    return [c for c in candidates if c is best or c.kept or c.regularizer in asked or c.name in trees]
 
 
-def _kind(candidate: dict) -> str:
-    if candidate.get("chosen"):
+def _kind(candidate: StressCurve) -> str:
+    if candidate.kept:
         return "kept"
-    regularizer = candidate.get("regularizer") or ""
+    regularizer = candidate.regularizer
     return "up" if regularizer == "L1" else "down" if regularizer == "dropout" else ""
 
 
-def _rank(candidate: dict) -> int:
+def _rank(candidate: StressCurve) -> int:
     return ["", "down", "up", "kept"].index(_kind(candidate))
 
 
@@ -115,3 +113,6 @@ def _leaves(frame: Frame, value: float) -> float:
 
 def _level(kind: str, level: float) -> str:
     return f"{fixed(level, 2).rstrip('0').rstrip('.') or '0'}" if kind == "noise" else f"{100 * level:.0f} %"
+
+
+SECTION = Section(lambda page: page.stress, _render)

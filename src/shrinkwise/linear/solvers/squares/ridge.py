@@ -42,7 +42,7 @@ def ridge_of(problem: Problem, penalty, lambdas) -> Ridge | None:
 
 def _factors(problem: Problem, penalty) -> np.ndarray | None:
     """c with λ f(w) = ½ λ Σ c_j w_j² along the whole path, else None."""
-    if problem.loss.name != "squared" or min(problem.n, problem.p) > _LARGEST_SIDE:
+    if not problem.loss.is_quadratic or min(problem.n, problem.p) > _LARGEST_SIDE:
         return None
     strengths = Strengths.of(penalty, (problem.p,))
     factors = None if strengths is None else strengths.ridge()

@@ -1,0 +1,69 @@
+"""Huber's loss."""
+
+from __future__ import annotations
+
+import numbers
+
+import numpy as np
+
+from .base import Loss
+
+
+class Huber(Loss):
+    """½ r² for |r| ≤ δ, δ|r| − ½δ² beyond, r = y − η: least squares where the fit is good, absolute error for outliers.
+
+    Parameters
+    ----------
+    delta : δ > 0, in the units of y; the default 1.35 is 95 % efficient for normal errors of standard deviation 1.
+
+    Reference: Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 1964.
+    """
+
+    name = "huber"
+    location = True
+    curvature = 1.0
+
+    def __init__(self, delta: float = 1.35):
+        if not (isinstance(delta, numbers.Real) and 0 < float(delta) < np.inf):
+            raise ValueError(f"expected delta (from where errors count linearly, in the units of y) > 0, got {delta!r}")
+        self.delta = float(delta)
+
+    def value(self, y, eta):
+        """c|r| − ½c² with c = min(|r|, δ)."""
+        r = np.abs(y - eta)
+        c = np.minimum(r, self.delta)
+        return c * (r - 0.5 * c)
+
+    def gradient(self, y, eta):
+        """η − y clipped to [−δ, δ]."""
+        return np.clip(eta - y, -self.delta, self.delta)
+
+    def hessian(self, y, eta):
+        """1 where |r| ≤ δ, else 0."""
+        return (np.abs(eta - y) <= self.delta).astype(float)
+
+    def model_curvature(self, y, eta):
+        """1 where |r| ≤ δ, else δ/|r|, the curvature of the parabola that touches f there and lies above it, at most 1/10."""
+        r = np.abs(eta - y)
+        return np.where(r <= self.delta, 1.0, np.minimum(0.1, self.delta / np.maximum(r, self.delta)))
+
+    def conjugate(self, y, v):
+        """½v² + yv for |v| ≤ δ."""
+        return 0.5 * v * v + y * v
+
+    def dual_feasible(self, y, v):
+        """Clipped to [−δ, δ]."""
+        return np.clip(v, -self.delta, self.delta)
+
+    def null_intercept(self, y, s):
+        """The root of Σ s clip(b − y, ±δ): piecewise linear in b, found between two of its 2n kinks."""
+        kinks = np.concatenate([y - self.delta, y + self.delta])
+        order = np.argsort(kinks, kind="stable")
+        kinks = kinks[order]
+        slopes = np.cumsum(np.concatenate([s, -s])[order])  # behind each kink
+        sums = np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(kinks))]) - self.delta * s.sum()
+        k = min(int(np.searchsorted(sums, 0.0)), len(kinks) - 1)
+        if k == 0 or sums[k] == sums[k - 1]:
+            return np.array(kinks[k])
+        part = min(-sums[k - 1] / (sums[k] - sums[k - 1]), 1.0)
+        return np.array(kinks[k - 1] + part * (kinks[k] - kinks[k - 1]))

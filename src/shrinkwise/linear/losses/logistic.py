@@ -1,0 +1,52 @@
+"""Two classes."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, xlogy
+
+from .base import Loss
+from .classes import class_codes
+
+
+class Logistic(Loss):
+    """log(1 + e^η) − yη, y in {0, 1}: negative log-likelihood of two classes."""
+
+    name = "logistic"
+    is_likelihood = coded = True
+    curvature = 0.25
+
+    def value(self, y, eta):
+        """log(1 + e^η) − yη."""
+        return np.logaddexp(0.0, eta) - y * eta
+
+    def gradient(self, y, eta):
+        """P(y=1) − y."""
+        return expit(eta) - y
+
+    def hessian(self, y, eta):
+        """p(1 − p)."""
+        p = expit(eta)
+        return p * (1.0 - p)
+
+    def conjugate(self, y, v):
+        """q log q + (1−q) log(1−q) with q = y + v in [0, 1]."""
+        q = np.clip(y + v, 0.0, 1.0)
+        return xlogy(q, q) + xlogy(1.0 - q, 1.0 - q)
+
+    def dual_feasible(self, y, v):
+        """y + v clipped to [0, 1]."""
+        return np.clip(y + v, 0.0, 1.0) - y
+
+    def checked(self, y):
+        """0 and 1, as floats."""
+        return class_codes(y, self.name, "0 and 1", most=2).astype(float)
+
+    def inverse_link(self, eta):
+        """P(y=1)."""
+        return expit(eta)
+
+    def null_intercept(self, y, s):
+        """log-odds of the weighted mean of y."""
+        p = np.average(y, weights=s)
+        return np.array(np.log(p) - np.log1p(-p))

@@ -1,0 +1,80 @@
+"""Several classes."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import xlogy
+
+from .base import Loss
+from .classes import class_codes
+
+
+class Multinomial(Loss):
+    """log Σ_k e^{η_k} − η_y, y in {0, …, K−1}: negative log-likelihood of K classes, symmetric parametrisation."""
+
+    name = "multinomial"
+    is_likelihood = coded = per_class = True
+    curvature = 0.5
+
+    def value(self, y, eta):
+        """log Σ e^η − η_y."""
+        by_class = np.moveaxis(eta, -1, 0)  # K rows: NumPy reduces over a short last axis slowly
+        top = by_class.max(0)
+        own = np.choose(y, by_class) if by_class.ndim == 2 and len(by_class) < 32 else self._own(y, eta)
+        return np.log(np.exp(by_class - top).sum(0)) + (top - own)
+
+    def gradient(self, y, eta):
+        """softmax(η) − onehot(y)."""
+        g = _softmax(eta)
+        g[y, np.arange(len(y))] -= 1.0
+        return g.T
+
+    def hessian(self, y, eta):
+        """diag(p) − pp', shape (n, K, K)."""
+        p = _softmax(eta)
+        H = -p[:, None] * p
+        H.reshape(-1, p.shape[1])[:: len(p) + 1] += p
+        return H.transpose(2, 0, 1)
+
+    def conjugate(self, y, v):
+        """Σ_k q_k log q_k with q = onehot(y) + v on the simplex."""
+        q = v.T.copy()
+        q[y, np.arange(len(y))] += 1.0
+        q = np.clip(q, 0.0, 1.0)
+        return xlogy(q, q).sum(0)
+
+    def dual_feasible(self, y, v):
+        """onehot(y) + v brought back to the simplex: clipped at 0 and divided by its sum."""
+        rows, q = np.arange(len(y)), v.T.copy()
+        q[y, rows] += 1.0
+        q = np.maximum(q, 0.0)
+        q[y, rows] += q.sum(0) == 0.0
+        q /= q.sum(0)
+        q[y, rows] -= 1.0
+        return q.T
+
+    def checked(self, y):
+        """0, …, K−1, as integers."""
+        return class_codes(y, self.name, "0, 1, …, K−1, each present").astype(int)
+
+    def inverse_link(self, eta):
+        """softmax(η), (n, K)."""
+        return _softmax(eta).T
+
+    def null_intercept(self, y, s):
+        """Logarithms of the weighted class frequencies, centred."""
+        log = np.log(np.bincount(y, weights=s) / s.sum())
+        return log - log.mean()
+
+    @staticmethod
+    def _own(y, eta):
+        index = np.broadcast_to(y.reshape((1,) * (eta.ndim - 2) + (-1, 1)), (*eta.shape[:-1], 1))
+        return np.take_along_axis(eta, index, -1)[..., 0]
+
+
+def _softmax(eta):
+    """Probabilities, (K, n): transposed, since NumPy reduces over a short last axis slowly."""
+    by_class = np.ascontiguousarray(eta.T)
+    e = np.exp(by_class - by_class.max(0))
+    e /= e.sum(0)
+    return e

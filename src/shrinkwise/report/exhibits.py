@@ -1,0 +1,149 @@
+"""What a page shows beside the scores, as plain frozen data: parts of `schema.Page`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NetworkPicture:
+    """One draw of dropout: names or number of the units of each layer, and which of them are silenced."""
+
+    layers: Sequence[int | Sequence[str]]
+    keep: float
+    silenced: Sequence[Sequence[bool]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class StressCurve:
+    """The held-out score of a candidate at each step of a disturbance."""
+
+    name: str
+    regularizer: str
+    kept: bool
+    scores: Sequence[float]
+
+
+@dataclass(frozen=True)
+class StressCurves:
+    """The curves of all candidates under one disturbance."""
+
+    levels: Sequence[float]
+    candidates: Sequence[StressCurve]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim that was tested, and the sentence on whether it held."""
+
+    claim: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Stress:
+    """Scores as the inputs get noisy, and as they go missing."""
+
+    noise: StressCurves
+    missing: StressCurves
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True)
+class SelectedInput:
+    """The share of half-samples on which an input is selected, and the inputs that stand in for it."""
+
+    name: str
+    frequency: float
+    partners: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Two inputs that stand in for each other; one_of_both is the share of half-samples that select exactly one."""
+
+    first: str
+    second: str
+    one_of_both: float
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Selection on random half-samples, most frequent input first."""
+
+    lam: float
+    n_halves: int
+    threshold: float
+    inputs: Sequence[SelectedInput]
+    turns: Sequence[Turn]
+    n_turns: int
+    by: str = "lasso"
+
+
+@dataclass(frozen=True)
+class ResidualBin:
+    """A tenth of the rows by prediction, from low to high: mean and standard deviation of its residuals."""
+
+    low: float
+    high: float
+    rows: int
+    mean: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class WorstRow:
+    """A row with a large residual, by its number in the table."""
+
+    row: int
+    truth: float
+    predicted: float
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Truth minus prediction of held-out rows: (prediction, residual) points, means by tenths, the largest ones."""
+
+    points: Sequence[Sequence[float]]
+    n_rows: int
+    bins: Sequence[ResidualBin]
+    worst: Sequence[WorstRow]
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """Rows with similar predicted probabilities: their mean, the share that came true, and its 95 % interval."""
+
+    predicted: float
+    share: float
+    low: float
+    high: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Predicted probabilities of held-out rows against what happened; outside counts the intervals that miss them."""
+
+    of: str
+    bins: Sequence[CalibrationBin]
+    outside: int
+    n_rows: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """A question that ought to be asked of every result, with its answer here."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """The kept model as a formula to copy ("" where it is none), and notes on how to apply it."""
+
+    formula: str
+    notes: Sequence[str]

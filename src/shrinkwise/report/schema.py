@@ -1,0 +1,219 @@
+"""The page: what the report, the terminal and `--json` are made of. Plain frozen data; this file knows no models.
+
+`SCHEMA` is the version that `to_json` publishes: it grows when a field is renamed, removed or changes its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from .exhibits import Calibration, Check, Halves, NetworkPicture, Residuals, Stress, Written
+
+SCHEMA = 1
+
+_FAMILIES = {"linear": "Linear models", "network": "Networks", "reference": "Outside reference"}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A difference with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table: its kind ("number", "category", …, "dropped") and why it has that kind."""
+
+    name: str
+    kind: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class TablePage:
+    """What is known before the work starts: the table, its columns, the task."""
+
+    title: str
+    subtitle: str
+    task: str
+    target: str
+    n_rows: int
+    n_inputs: int
+    columns: Sequence[Column]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the candidates are scored by."""
+
+    name: str
+    lower_is_better: bool = True
+    explain: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A candidate at one choice of its setting, over the outer folds; kept says whether it becomes the model.
+
+    score and se are the mean held-out score and its standard error; strength, inputs, zeros and weights medians over the
+    folds; difference is the paired one to no regularization in the family, None for a baseline.
+    """
+
+    score: float
+    se: float | None
+    kept: bool = False
+    strength: str = ""
+    inputs: int | None = None
+    zeros: int | None = None
+    weights: int | None = None
+    difference: Interval | None = None
+    seed_sd: float | None = None
+    accuracy: float | None = None
+    balanced_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class CandidateRow:
+    """A candidate at its best setting and at the 1-SE one, which is None where nothing is tuned."""
+
+    name: str
+    family: str
+    regularizer: str
+    best: Choice
+    one_se: Choice | None = None
+    note: str = ""
+    seconds: float | None = None
+
+    @property
+    def kept(self) -> Choice | None:
+        """The choice that becomes the model; None for the other candidates."""
+        return next((choice for choice in (self.one_se, self.best) if choice is not None and choice.kept), None)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The kept model, refitted on all rows: its setting and the number of inputs it uses."""
+
+    strength: str
+    inputs: int
+    n_inputs: int
+
+
+@dataclass(frozen=True)
+class PathPage:
+    """A regularization path on all rows with its cross-validation curve; λ decreases.
+
+    coefs is (L, weights), inputs_kept (L, names); the three indices point at the best λ, the 1-SE one, and the one at which
+    the page stands. A value that is no number is None.
+    """
+
+    name: str
+    lambdas: Sequence[float]
+    features: Sequence[str]
+    coefs: Sequence[Sequence[float | None]]
+    inputs_kept: Sequence[Sequence[str]]
+    n_inputs: int
+    index_best: int
+    index_one_se: int
+    index_kept: int
+    cv_mean: Sequence[float | None] | None = None
+    cv_se: Sequence[float | None] | None = None
+    cv_label: str = ""
+    coef_label: str = "coefficient"
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A coefficient in the units of the data; of_class names the class whose score it belongs to, of several."""
+
+    feature: str
+    coefficient: float
+    unit_note: str = ""
+    of_class: str = ""
+
+
+@dataclass(frozen=True)
+class FreshScore:
+    """The kept model on a table of its own, of whose rows n_known also occur in the training table."""
+
+    score: float
+    low: float
+    high: float
+    n_rows: int
+    balanced: float | None = None
+    n_known: int = 0
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A candidate that has no row, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Page(TablePage):
+    """The whole page. What is None has no section.
+
+    plain has the sentences of the first page, the verdict first; one_se_label is how the choice beside the best one is
+    called ("1-SE", or "within 1%" where that was asked for); reproduce has the lines that repeat the run. All text may be
+    the user's.
+    """
+
+    version: str
+    seed: int
+    command: str
+    verdict: Sequence[str]
+    plain: Sequence[str]
+    score: Score
+    candidates: Sequence[CandidateRow]
+    one_se_label: str = "1-SE"
+    kept: Kept | None = None
+    path: PathPage | None = None
+    network: NetworkPicture | None = None
+    stress: Stress | None = None
+    halves: Halves | None = None
+    residuals: Residuals | None = None
+    calibration: Calibration | None = None
+    checks: Sequence[Check] = ()
+    written: Written | None = None
+    coefficients: Sequence[Coefficient] = ()
+    formula: str = ""
+    fresh: FreshScore | None = None
+    left_out: Sequence[LeftOut] = ()
+    reproduce: Sequence[str] = ()
+
+    @property
+    def kept_row(self) -> CandidateRow | None:
+        """The candidate that becomes the model."""
+        return next((row for row in self.candidates if row.kept is not None), None)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the candidates have accuracies."""
+        return any(row.best.balanced_accuracy is not None for row in self.candidates)
+
+    def families(self) -> dict[str, list[CandidateRow]]:
+        """The candidates by the title of their family, in the order in which they come."""
+        grouped: dict[str, list[CandidateRow]] = {}
+        for row in self.candidates:
+            grouped.setdefault(_FAMILIES.get(row.family, row.family), []).append(row)
+        return grouped
+
+    def to_json(self) -> dict[str, Any]:
+        """The page as JSON can hold it, with the version of this schema."""
+        return {"schema": SCHEMA, **_plain(self)}
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as dicts and sequences as lists, all the way down."""
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

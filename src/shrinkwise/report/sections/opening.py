@@ -1,0 +1,52 @@
+"""The first page: what was asked, the verdict, what was compared, how sure it is, and the kept model in four numbers."""
+
+from __future__ import annotations
+
+from shrinkwise.report.markup import Markup, element, join, name
+from shrinkwise.report.numbers import count, counted, interval, plus_minus, setting, spelled
+from shrinkwise.report.schema import Page
+from shrinkwise.report.section import Section
+
+_TASKS = {"regression": "regression", "binary": "two classes", "multiclass": "several classes"}
+
+
+def _render(page: Page, _: bool) -> Markup:
+    task = join("predict ", name(page.target), f", {_TASKS.get(page.task, page.task)}")
+    facts = (page.title, counted(page.n_rows, "row"), counted(page.n_inputs, "input"), task)
+    verdict = page.verdict or page.plain[:1]
+    rest = [sentence for sentence in page.plain if sentence not in verdict]
+    return element(
+        "header",
+        element("p", (element("span", fact) for fact in facts), class_="facts"),
+        element("h1", page.subtitle),
+        element(
+            "div",
+            element("p", spelled(" ".join(verdict)), class_="verdict"),
+            (element("p", spelled(sentence)) for sentence in rest),
+            class_="prose",
+        ),
+        _key_numbers(page),
+    )
+
+
+def _key_numbers(page: Page) -> Markup | None:
+    """The kept model in four numbers: its own where it was refitted, else medians over the folds."""
+    if (row := page.kept_row) is None or (choice := row.kept) is None:
+        return None
+    difference = choice.difference
+    strength = setting(page.kept.strength if page.kept else choice.strength) or row.regularizer
+    inputs, n_inputs = (page.kept.inputs, page.kept.n_inputs) if page.kept else (choice.inputs, page.n_inputs)
+    pairs = [
+        ("kept model", join(row.name, element("small", strength) if strength else None)),
+        (f"held-out {page.score.name}", plus_minus(choice.score, choice.se)),
+        (
+            "difference to no regularization",
+            difference and interval(difference.mean, difference.low, difference.high),
+        ),
+        ("inputs used", inputs is not None and f"{count(inputs)} of {count(n_inputs)}"),
+    ]
+    items = (element("div", element("dt", term), element("dd", value)) for term, value in pairs if value)
+    return element("dl", items, class_="key")
+
+
+SECTION = Section(lambda _: True, _render)

@@ -1,0 +1,25 @@
+"""What a fit is asked, checked once (`FitRequest`), the work (`Question`) and what came out (`Result`).
+
+The command line, Python and `shrinkwise replay` all come through here. The names are resolved on first use, so that
+importing this folder loads neither polars nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_WHERE = {
+    "FitRequest": "request",
+    "Question": "answer",
+    "Result": "answer",
+    "fit": "fitting",
+    "fit_to_folder": "fitting",
+}
+
+__all__ = ["FitRequest", "Question", "Result", "fit", "fit_to_folder"]
+
+
+def __getattr__(name: str):
+    if name not in _WHERE:
+        raise AttributeError(f"shrinkwise.service has no name {name!r}; see shrinkwise.service.__all__")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,0 +1,176 @@
+"""The work and its result: a table that was read and planned, and what the comparison found on it."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .request import FitRequest
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from shrinkwise.compare.options import Options
+    from shrinkwise.compare.result import Comparison
+    from shrinkwise.models.table_model import TableModel
+    from shrinkwise.report.schema import Page
+    from shrinkwise.tables import TablePlan
+
+
+@dataclass
+class Question:
+    """A request whose tables were read and planned: all there is before the work starts.
+
+    It is answered once: the answer lets go of the table as soon as it is encoded, so that a large one is not in memory
+    twice. asked_at is when the time of a budget began.
+    """
+
+    request: FitRequest
+    frame: Any
+    test: Any
+    plan: TablePlan
+    options: Options
+    asked_at: float
+
+    @classmethod
+    def of(cls, request: FitRequest) -> Question:
+        """Read the tables and plan the work. The time of a budget begins here."""
+        asked_at = time.monotonic()
+        from shrinkwise.compare.comparison import check_folds
+        from shrinkwise.tables.plan.plan import ColumnOptions, plan_table
+
+        options = request.options()
+        frame, note = _read(request.table)
+        test = None if request.test is None else _read(request.test)[0]
+        wishes = {each.name: getattr(request, each.name) for each in fields(ColumnOptions)}
+        plan = plan_table(frame, request.target, name=request.file.name if request.file else "table", **wishes)
+        plan.notes += [note] if note else []
+        options.check(plan)
+        check_folds(plan, options)
+        return cls(request, frame, test, plan, options, asked_at)
+
+    def answer(self, progress: Any = None, place: Any = None, command: str = "") -> Result:
+        """Do the work; progress is called as progress(done, total, what) after every piece of it."""
+        from shrinkwise import __version__
+        from shrinkwise.compare.comparison import compare_table
+        from shrinkwise.compare.scoring.clock import Clock
+        from shrinkwise.compare.story.page import comparison_page
+
+        comparison = compare_table(
+            self._let_go(),
+            self.plan,
+            self.options,
+            progress or (lambda *_: None),
+            test=self.test,
+            place=place,
+            clock=Clock.of(self.options.budget, self.asked_at),
+        )
+        return Result(comparison, comparison_page(comparison, command=command, version=__version__), self.request)
+
+    def _let_go(self) -> Any:
+        """The table, which from now on only the caller holds."""
+        frame, self.frame = self.frame, None
+        return frame
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """What `fit` found: the comparison, and its page, the data that the report, `--json` and `print` are made of."""
+
+    comparison: Comparison
+    page: Page
+    request: FitRequest
+
+    @property
+    def verdict(self) -> str:
+        """The finding in plain sentences."""
+        return " ".join(self.page.verdict)
+
+    @property
+    def model(self) -> TableModel:
+        """The kept model."""
+        return self.comparison.model
+
+    def predict(self, table: Any) -> Any:
+        """Numbers (n,) for regression, class labels (n,) otherwise, for any data frame with the columns of the table."""
+        return self.model.predict(table)
+
+    def predict_proba(self, table: Any) -> Any:
+        """Class probabilities (n, K), columns in the order of `model.plan.classes`."""
+        return self.model.predict_proba(table)
+
+    @property
+    def table(self) -> DataFrame:
+        """The comparison as a polars frame: a row for every candidate and choice, scores lower is better."""
+        import polars as pl
+
+        rows = []
+        for row in self.page.candidates:
+            for name, choice in (("best", row.best), ("one_se", row.one_se)):
+                if choice is None:
+                    continue
+                difference = choice.difference
+                rows.append(
+                    {
+                        "candidate": row.name,
+                        "choice": name,
+                        "strength": choice.strength,
+                        "score": choice.score,
+                        "se": choice.se,
+                        "difference": difference and difference.mean,
+                        "low": difference and difference.low,
+                        "high": difference and difference.high,
+                        "balanced_accuracy": choice.balanced_accuracy,
+                        "inputs": choice.inputs,
+                        "kept": choice.kept,
+                    }
+                )
+        return pl.DataFrame(rows)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run folder: report.html, the model, score.py, coefficients.csv, predictions.csv, run.toml.
+
+        Where the table is a file, run.toml has the settings too, so that `shrinkwise replay` can repeat the run. Returns
+        the folder.
+        """
+        from shrinkwise.compare.held_out import held_out_csv
+        from shrinkwise.models.coefficients import coefficients_csv
+        from shrinkwise.models.score_py import score_py
+        from shrinkwise.models.table_model import MODEL_FILE
+        from shrinkwise.report import render_page
+        from shrinkwise.runs.folder import RUN_FILE, write_run
+        from shrinkwise.runs.record import run_record
+
+        write_run(
+            Path(folder),
+            {
+                "report.html": render_page(self.page),
+                MODEL_FILE: self.model.save,
+                "score.py": score_py(self.model),
+                "coefficients.csv": coefficients_csv(self.model),
+                "predictions.csv": held_out_csv(self.comparison),
+                RUN_FILE: run_record(self.comparison, self.page, self.request.file, self.request.to_toml()),
+            },
+        )
+        return Path(folder)
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        from shrinkwise.report import print_summary
+
+        console = Console(file=io.StringIO(), width=80)
+        print_summary(self.page, console)
+        return console.file.getvalue()  # type: ignore[attr-defined]
+
+    __repr__ = __str__
+
+
+def _read(table: Any) -> tuple[Any, str]:
+    """The table as a polars frame, and what is to be said of how its file was read."""
+    from shrinkwise.tables.reading.read import as_frame, read_with_note
+
+    return read_with_note(Path(table)) if isinstance(table, str | Path) else (as_frame(table), "")

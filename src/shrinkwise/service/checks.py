@@ -1,0 +1,162 @@
+"""Checks of a single setting: each takes its name and the value that came, and returns the value in one form.
+
+A value of the wrong type is a TypeError, one outside its range an InputError (a ValueError); both are one sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from shrinkwise.tables.errors import InputError
+
+Check = Callable[[str, Any], Any]
+
+
+def anything(_: str, value: Any) -> Any:
+    """A table: the reader of tables says what it can read."""
+    return value
+
+
+def column(name: str, value: Any) -> str:
+    """The name of a column."""
+    if not isinstance(value, str):
+        raise _type_error(name, "the name of a column, as text", value)
+    return value
+
+
+def columns(name: str, value: Any) -> tuple[str, ...]:
+    """One name, or several."""
+    return _names(name, value, "a list of column names")
+
+
+def methods(name: str, value: Any) -> tuple[str, ...]:
+    """One method, or several; which there are is known to the comparison."""
+    return _names(name, value, "a list of methods such as ('ridge', 'lasso')")
+
+
+def one_of(*choices: str) -> Check:
+    """One of a few words."""
+    listed = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise _type_error(name, listed, value)
+        if value not in choices:
+            raise _value_error(name, listed, value)
+        return value
+
+    return check
+
+
+def whole(least: int) -> Check:
+    """A whole number of at least `least`."""
+    expected = f"a whole number of at least {least}"
+
+    def check(name: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise _type_error(name, expected, value)
+        if value < least:
+            raise _value_error(name, expected, value)
+        return int(value)
+
+    return check
+
+
+def real(low: float, high: float = math.inf, unit: str = "") -> Check:
+    """A finite number in [low, high]."""
+    limits = f"of at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+    expected = f"a number {limits}{unit}"
+
+    def check(name: str, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise _type_error(name, expected, value)
+        number = float(value)
+        if not (low <= number <= high and math.isfinite(number)):
+            raise _value_error(name, expected, value)
+        return number
+
+    return check
+
+
+def ratios(name: str, value: Any) -> tuple[float, ...]:
+    """Numbers between 0 and 1."""
+    if not isinstance(value, list | tuple) or not value:
+        raise _type_error(name, "a list of numbers between 0 and 1", value)
+    return tuple(real(0, 1)(f"each value of {name}", each) for each in value)
+
+
+def factors(name: str, value: Any) -> dict[str, float]:
+    """{input: factor}."""
+    expected = "a dict from input to a number ≥ 0, such as {'age': 2.0}"
+    return {key: real(0)(f"the factor of {key!r} in {name}", each) for key, each in _items(name, value, expected)}
+
+
+def bounds(name: str, value: Any) -> dict[str, tuple[float, float]]:
+    """{input: (low, high)}; a side is open at ∓infinity."""
+    expected = "a dict from input to a pair (low, high), such as {'age': (0.0, 1.5)}"
+    return {key: _pair(f"the bounds of {key!r}", each) for key, each in _items(name, value, expected)}
+
+
+def network(name: str, value: Any) -> Any:
+    """A NetworkOptions, "effort", or None for no networks."""
+    if value is None or (isinstance(value, str) and value == "effort"):
+        return value
+    from shrinkwise.compare.options import NetworkOptions
+
+    if isinstance(value, NetworkOptions):
+        return value
+    raise _type_error(
+        name, "a shrinkwise.compare.NetworkOptions, 'effort' for the one of the effort, or None for no networks", value
+    )
+
+
+def _names(name: str, value: Any, expected: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise _type_error(name, expected, value)
+    wrong = [each for each in value if not isinstance(each, str)]
+    if wrong:
+        raise TypeError(f"{name} must be {expected}; it has {_shown(wrong[0])}.")
+    return tuple(value)
+
+
+def _items(name: str, value: Any, expected: str) -> list[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        raise _type_error(name, expected, value)
+    wrong = [key for key in value if not isinstance(key, str)]
+    if wrong:
+        raise TypeError(f"{name} must be {expected}; it has the key {_shown(wrong[0])}.")
+    return list(value.items())
+
+
+def _pair(name: str, value: Any) -> tuple[float, float]:
+    expected = "a pair of numbers (low, high), such as (0.0, 1.5)"
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise TypeError(f"{name} must be {expected}; got {_shown(value)}.")
+    if any(isinstance(side, bool) or not isinstance(side, Real) for side in value):
+        raise TypeError(f"{name} must be {expected}; got {_shown(value)}.")
+    low, high = map(float, value)
+    if math.isnan(low) or math.isnan(high):
+        raise InputError(f"{name} must be {expected}; got {_shown(value)}.")
+    return low, high
+
+
+def _type_error(name: str, expected: str, value: Any) -> TypeError:
+    return TypeError(f"{name} must be {expected}; got {_shown(value)}.")
+
+
+def _value_error(name: str, expected: str, value: Any) -> InputError:
+    return InputError(f"{name} must be {expected}; got {_shown(value)}.")
+
+
+def _shown(value: Any) -> str:
+    """What came, short enough for a sentence; text as text."""
+    if isinstance(value, str | Path):
+        return f"the text {str(value)[:60]!r}"
+    written = " ".join(repr(value).split())
+    return written if len(written) <= 60 else f"an object of type {type(value).__name__}"

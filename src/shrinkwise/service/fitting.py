@@ -1,0 +1,166 @@
+"""`shrinkwise.fit`, and the same into a run folder, as the command line does it."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from shrinkwise.tables.errors import InputError
+
+from .answer import Question, Result
+from .request import FitRequest
+
+
+def fit(table: Any, target: str, **settings: Any) -> Result:
+    """Compare regularizers on a table by nested cross-validation, and keep the model with the lowest held-out score.
+
+    Parameters
+    ----------
+    table : data frame (pandas, polars, pyarrow, …) or path of a file (CSV, Parquet, Arrow)
+    target : str
+        The column to predict.
+    test : data frame or path, optional
+        Rows that take no part in fitting or choosing; the kept model is scored on them at the end.
+    effort : "quick", "normal" or "thorough"
+        quick compares linear models alone, on 30 values of λ; thorough uses 10 folds, 100 values of λ and larger networks.
+    drop : column names
+        Columns to leave out. This and the next three also take a single name.
+    keep : column names
+        Columns to keep as inputs although they look like an identifier, a constant or a leak of the target.
+    number, category : column names
+        Columns to parse as numeric, or as categories.
+    group : column name
+        Rows with the same value stay in the same fold.
+    time : column name
+        Every score is of models fitted on earlier rows.
+    weight : column name
+        Weights ≥ 0 of the rows.
+    task : "regression" or "classes"
+        By default decided from the values of the target.
+    methods : names of `shrinkwise fit --methods`
+        Candidates to compare; the baseline of each family is added. By default all.
+    network : `shrinkwise.compare.NetworkOptions`, "effort" or None
+        The networks that are compared: those of the effort, or none. Without PyTorch there are none.
+    folds, inner_folds : int
+        Outer folds, on which candidates are scored, and inner folds, which choose λ, l1_ratio and keep [5; thorough: 10 outer].
+    seed : int
+        Seed of the folds and the networks.
+    select : "1se", "best" or "within"
+        The setting that is kept of the candidate with the lowest score: the strongest within one standard error of its best
+        setting, or the best one. "within" keeps the fewest inputs within the share `within` of the lowest score.
+    within : float
+        Share of the lowest score, .01 for 1 %; implies select="within".
+    max_features : int
+        The most inputs that the kept model may use.
+    n_lambdas : int
+        Length of the grid of λ [50].
+    l1_ratios : numbers between 0 and 1
+        Mixtures tried for the elastic net [.1, .5, .9].
+    factors : dict from input to a number ≥ 0
+        Each multiplies λ for that input, in the linear models: a larger factor penalizes the input more, 0 not at all.
+    bounds : dict from input to (low, high)
+        Bounds of the coefficient in the units of the data, low ≤ 0 ≤ high; candidates that cannot respect them are left out.
+    stability_pairs : int
+        Pairs of half-samples on which the selection of inputs is repeated [50]; 0 for none.
+    budget : float
+        Time limit in seconds; candidates that do not finish are skipped.
+    n_jobs : int
+        Processes [one per core]; the results do not depend on it.
+
+    Returns
+    -------
+    Result
+        Print it for the comparison and the verdict; `predict` scores new rows; `save` writes the run folder.
+
+    Raises
+    ------
+    InputError (a ValueError)
+        One sentence on what is wrong with the table or a setting.
+    TypeError
+        A setting of the wrong type, or one that does not exist.
+
+    Example
+    -------
+    >>> import numpy as np, polars as pl, shrinkwise as sw
+    >>> x = np.random.default_rng(0).normal(size=(60, 3))
+    >>> frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "price": 3 * x[:, 0] + 0.1 * x[:, 2]})
+    >>> result = sw.fit(frame, "price", effort="quick", methods="lasso", n_jobs=1)
+    >>> result.page.target, len(result.predict(frame))
+    ('price', 60)
+    """
+    return Question.of(FitRequest.of(table, target, settings)).answer()
+
+
+fit.__signature__ = inspect.signature(FitRequest).replace(return_annotation="Result")  # type: ignore[attr-defined]
+
+
+def fit_to_folder(
+    request: FitRequest,
+    out: Path,
+    *,
+    resume: bool = False,
+    command: str = "",
+    before: Callable[[Question], None] = lambda _: None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Result:
+    """Answer a request whose table is a file and write the run folder `out`; what cannot be is refused before the work.
+
+    Parameters
+    ----------
+    resume : bool
+        Take up the finished pieces of a run into the same folder that was stopped.
+    command : str
+        What the report says the run was started by.
+    before : callable
+        Called with the question before the work starts.
+    """
+    from shrinkwise import __version__
+    from shrinkwise.compare.comparison import Place
+    from shrinkwise.compare.scoring.journal import claimed, clear_pieces
+    from shrinkwise.runs.folder import check_place
+
+    question = Question.of(request)
+    check_place(out)
+    _refuse_another_question(out, request)
+    before(question)
+    place = Place(out.absolute().parent / f".{out.name}.unfinished", resume, __version__)
+    with claimed(place.folder), _pieces_named():
+        result = question.answer(progress, place, command)
+        result.save(out)
+        clear_pieces(place.folder)
+    return result
+
+
+@contextmanager
+def _pieces_named():
+    """Add to the sentence on a full disk that the work is not lost."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        said = (error.strerror or str(error)).removesuffix(".")
+        raise OSError(
+            error.errno,
+            f"{said}. The parts that were finished are kept: free some space and repeat the command with --resume.",
+        ) from error
+
+
+def _refuse_another_question(out: Path, request: FitRequest) -> None:
+    """Refuse to put a run in the place of one that answers another question."""
+    from shrinkwise.runs.folder import is_run_folder
+    from shrinkwise.runs.two_runs import read_record
+
+    if not is_run_folder(out) or request.file is None:
+        return
+    there = read_record(out)["data"]
+    table = Path(there.get("file", request.file)).name
+    if (table, there["target"]) != (request.file.name, request.target):
+        raise InputError(
+            f"{out} holds a run on {table} that predicts {there['target']!r}; name another folder with --out, or remove "
+            "that one."
+        )

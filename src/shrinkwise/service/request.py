@@ -1,0 +1,209 @@
+"""What a fit is asked: one frozen object from Python, the command line or run.toml; every setting is checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shrinkwise.tables.errors import InputError
+
+from . import checks
+
+if TYPE_CHECKING:
+    from shrinkwise.compare.options import NetworkOptions, Options
+
+# What a repetition may choose anew: it moves no number.
+_FREE = ("n_jobs",)
+
+
+def _setting(default: Any, check: checks.Check) -> Any:
+    return field(default=default, metadata={"check": check})
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """The table, the target and the settings of one `shrinkwise.fit`, which documents them.
+
+    A setting that is None takes the value of the effort or means "not asked for". Making a request checks every setting by
+    itself; whether the columns exist is checked by `Question.of`, which reads the table.
+
+    Raises
+    ------
+    TypeError
+        A setting of the wrong type, or one that does not exist.
+    InputError (a ValueError)
+        A setting outside its range, or two that exclude each other.
+
+    Example
+    -------
+    >>> from shrinkwise.service import FitRequest
+    >>> FitRequest("houses.csv", "price", drop="id").drop
+    ('id',)
+    """
+
+    table: Any
+    target: str = field(metadata={"check": checks.column})
+    _: KW_ONLY
+    test: Any = None
+    effort: str = _setting("normal", checks.one_of("quick", "normal", "thorough"))
+    drop: tuple[str, ...] = _setting((), checks.columns)
+    keep: tuple[str, ...] = _setting((), checks.columns)
+    number: tuple[str, ...] = _setting((), checks.columns)
+    category: tuple[str, ...] = _setting((), checks.columns)
+    group: str | None = _setting(None, checks.column)
+    time: str | None = _setting(None, checks.column)
+    weight: str | None = _setting(None, checks.column)
+    task: str | None = _setting(None, checks.one_of("regression", "classes"))
+    methods: tuple[str, ...] | None = _setting(None, checks.methods)
+    network: NetworkOptions | str | None = field(default="effort", metadata={"check": checks.network})
+    folds: int | None = _setting(None, checks.whole(2))
+    inner_folds: int | None = _setting(None, checks.whole(2))
+    seed: int = _setting(0, checks.whole(0))
+    select: str = _setting("1se", checks.one_of("1se", "best", "within"))
+    within: float | None = _setting(None, checks.real(0, 1))
+    max_features: int | None = _setting(None, checks.whole(1))
+    n_lambdas: int | None = _setting(None, checks.whole(2))
+    l1_ratios: tuple[float, ...] | None = _setting(None, checks.ratios)
+    factors: Mapping[str, float] | None = _setting(None, checks.factors)
+    bounds: Mapping[str, tuple[float, float]] | None = _setting(None, checks.bounds)
+    stability_pairs: int | None = _setting(None, checks.whole(0))
+    budget: float | None = _setting(None, checks.real(1, unit=" second"))
+    n_jobs: int | None = _setting(None, checks.whole(1))
+
+    def __post_init__(self):
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None or each.default is not None:
+                self._set(each.name, each.metadata.get("check", checks.anything)(each.name, value))
+        if self.within is not None and self.select == "1se":
+            self._set("select", "within")
+        if (self.within is None) == (self.select == "within"):
+            raise InputError("within is the share of the lowest score for select='within'; give both or neither.")
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, table: Any, target: str, settings: Mapping[str, Any]) -> FitRequest:
+        """With settings by name; one that does not exist is a TypeError that names the nearest."""
+        known = [each.name for each in fields(cls)]
+        for name in settings:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else "; help(shrinkwise.fit) lists all of them."
+                raise TypeError(f"fit has no setting {name!r}{hint}")
+        return cls(table, target, **settings)
+
+    @classmethod
+    def from_click(cls, given: Mapping[str, Any]) -> FitRequest:
+        """From the parameters of `shrinkwise fit`, some of which name files or hold several values in one text."""
+        from shrinkwise.tables.plan.settings import bounds_of, factors_of, share
+
+        names = {each.name for each in fields(cls)} & set(given) - {"methods", "within", "bounds"}
+        asked = {name: given[name] for name in names if given[name] is not None}
+        asked["n_jobs"] = given["jobs"]
+        if given["no_networks"]:
+            asked["network"] = None
+        if given["methods"]:
+            asked["methods"] = tuple(name.strip() for name in given["methods"].split(",") if name.strip())
+        if given["within"]:
+            asked["within"] = share(given["within"])
+        if given["penalty_factor"]:
+            asked["factors"] = factors_of(given["penalty_factor"])
+        if given["bounds"]:
+            asked["bounds"] = bounds_of(given["bounds"])
+        return cls(given["file"], **asked)
+
+    @classmethod
+    def from_toml(cls, record: Mapping[str, Any], *, file: Path | None = None, n_jobs: int | None = None) -> FitRequest:
+        """The request that run.toml records; `file` stands in for the table.
+
+        Raises InputError where the record has no settings or one that is not known or not valid, and where a file is not
+        the one that was read then.
+        """
+        settings = record.get("fit")
+        if not isinstance(settings, dict) or not {"table", "target"} <= set(settings):
+            raise InputError(
+                "This run.toml does not record the settings of its run, because the table was a data frame; it cannot be "
+                "repeated."
+            )
+        settings = settings | ({} if file is None else {"table": str(file)}) | {"n_jobs": n_jobs}
+        written_by = record.get("versions", {}).get("shrinkwise", "another version")
+        unknown = [name for name in settings if name not in {each.name for each in fields(cls)}]
+        if unknown:
+            raise InputError(
+                f"This run.toml has the setting {unknown[0]!r}, which this version of shrinkwise does not know; it was "
+                f"written by {written_by}."
+            )
+        try:
+            request = cls(**{**settings, "network": _network_of(settings.get("network", "effort"))})
+        except (TypeError, ValueError) as error:
+            raise InputError(f"This run.toml has a setting that is not valid: {error}") from None
+        _check_files(request, record.get("files", {}))
+        return request
+
+    def to_toml(self) -> dict[str, Any]:
+        """{"fit": the settings, "files": the SHA-256 of each file} as TOML can hold them; {} where the table is no file.
+
+        What is None is left out, for TOML has no word for it; network=None is false.
+        """
+        from shrinkwise.tables import data_hash
+
+        if self.file is None:
+            return {}
+        plain = {each.name: _plain(getattr(self, each.name)) for each in fields(self) if each.name not in _FREE}
+        plain["network"] = self.network is not None and plain["network"]
+        plain["test"] = plain["test"] if isinstance(self.test, str | Path) else None
+        hashes = {name: data_hash(plain[name]) for name in ("table", "test") if plain[name] is not None}
+        return {"fit": {name: value for name, value in plain.items() if value is not None}, "files": hashes}
+
+    @property
+    def file(self) -> Path | None:
+        """The table, where it is a file."""
+        return Path(self.table) if isinstance(self.table, str | Path) else None
+
+    def options(self) -> Options:
+        """How the candidates are compared: the settings of the effort, and those that were given in place of its own."""
+        from shrinkwise.compare.candidates.registry import without_missing_extras
+        from shrinkwise.compare.options import Options, options_for
+
+        names = {each.name for each in fields(Options)} - {"network"}
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.network != "effort":
+            given["network"] = self.network
+        return without_missing_extras(options_for(self.effort, **given))
+
+
+def _check_files(request: FitRequest, hashes: Mapping[str, str]) -> None:
+    from shrinkwise.tables import data_hash
+
+    for name in ("table", "test"):
+        path = getattr(request, name)
+        if path is not None and name in hashes and data_hash(Path(path)) != hashes[name]:
+            raise InputError(
+                f"{path} is not the file of that run any more (its SHA-256 has changed), so the numbers cannot be the same; "
+                "give the old file with --file, or run shrinkwise fit on this one."
+            )
+
+
+def _network_of(value: Any) -> Any:
+    """From TOML: false, "effort" or the table of a NetworkOptions."""
+    from shrinkwise.compare.options import NetworkOptions
+
+    if isinstance(value, dict):
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        return NetworkOptions(**settings)
+    return None if value is False else value
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return {name: _plain(each) for name, each in value.items()} if isinstance(value, Mapping) else value

@@ -1,0 +1,182 @@
+"""A request is checked once, whichever door it comes through, and survives run.toml."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import fields
+
+import numpy as np
+import polars as pl
+import pytest
+import tomli_w
+
+import shrinkwise as sw
+from shrinkwise.cli.fit import fit as fit_command
+from shrinkwise.compare import NetworkOptions
+from shrinkwise.service import FitRequest, Question
+from shrinkwise.tables import InputError
+
+SETTINGS = [each.name for each in fields(FitRequest)]
+
+
+def frame(n: int = 40) -> pl.DataFrame:
+    x = np.random.default_rng(0).normal(size=(n, 3))
+    return pl.DataFrame({"x0": x[:, 0], "x1": x[:, 1], "y": 2 * x[:, 0] + x[:, 2]})
+
+
+WRONG = {
+    "keep": (0.5, TypeError, "keep must be a list of column names; got 0.5."),
+    "drop": (["x0", 1], TypeError, "drop must be a list of column names; it has 1."),
+    "group": (3, TypeError, "group must be the name of a column, as text; got 3."),
+    "network": (False, TypeError, "or None for no networks; got False."),
+    "folds": ("5", TypeError, "folds must be a whole number of at least 2; got the text '5'."),
+    "inner_folds": (1, InputError, "inner_folds must be a whole number of at least 2; got 1."),
+    "seed": (True, TypeError, "seed must be a whole number of at least 0; got True."),
+    "budget": (math.nan, InputError, "budget must be a number of at least 1 second; got nan."),
+    "within": ("1%", TypeError, "within must be a number between 0 and 1; got the text '1%'."),
+    "select": ("worst", InputError, "select must be '1se', 'best' or 'within'; got the text 'worst'."),
+    "effort": ("hard", InputError, "effort must be 'quick', 'normal' or 'thorough'; got the text 'hard'."),
+    "task": (1, TypeError, "task must be 'regression' or 'classes'; got 1."),
+    "bounds": ({"x0": 1.0}, TypeError, "the bounds of 'x0' must be a pair of numbers (low, high)"),
+    "factors": ({"x0": math.nan}, InputError, "the factor of 'x0' in factors must be a number of at least 0; got nan."),
+    "l1_ratios": (0.5, TypeError, "l1_ratios must be a list of numbers between 0 and 1; got 0.5."),
+    "methods": (("lasso", "magic"), InputError, "There is no method 'magic'"),
+    "n_jobs": (0, InputError, "n_jobs must be a whole number of at least 1; got 0."),
+    "max_features": (2.5, TypeError, "max_features must be a whole number of at least 1; got 2.5."),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_setting_is_one_sentence(name):
+    value, kind, sentence = WRONG[name]
+    with pytest.raises((TypeError, ValueError), match=re.escape(sentence)) as caught:
+        sw.fit(frame(), "y", **{name: value})
+    assert caught.type is kind
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "near"), [("max_feature", "'max_features'"), ("nfolds", "'folds'"), ("zzz", "help(")])
+def test_a_setting_that_does_not_exist_names_the_nearest(name, near):
+    with pytest.raises(TypeError, match=re.escape(f"fit has no setting {name!r}")) as caught:
+        sw.fit(frame(), "y", **{name: 1})
+    assert near in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{"select": "within"}, {"select": "best", "within": 0.1}])
+def test_within_and_its_share_go_together(settings):
+    with pytest.raises(InputError, match="give both or neither"):
+        FitRequest(frame(), "y", **settings)
+
+
+def test_help_lists_every_setting_with_its_type_and_default():
+    signature = inspect.signature(sw.fit)
+    assert list(signature.parameters) == SETTINGS
+    documented = {name for line in re.findall(r"^    ([\w, ]+) : ", sw.fit.__doc__, re.M) for name in line.split(", ")}
+    assert documented == set(SETTINGS)
+    for name in SETTINGS[2:]:
+        parameter = signature.parameters[name]
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameter.annotation is not inspect.Parameter.empty
+        assert parameter.default == getattr(FitRequest("t.csv", "y"), name)
+
+
+EVERY = {
+    "effort": "quick",
+    "drop": ("a",),
+    "keep": ("b",),
+    "number": ("c",),
+    "category": ("d", "e"),
+    "group": "g",
+    "time": None,
+    "weight": "w",
+    "task": "classes",
+    "methods": ("lasso", "network"),
+    "network": NetworkOptions(hidden=7, lambdas=(0.5, 0.25)),
+    "folds": 3,
+    "inner_folds": 4,
+    "seed": 9,
+    "select": "within",
+    "within": 0.02,
+    "max_features": 5,
+    "n_lambdas": 11,
+    "l1_ratios": (0.25, 0.75),
+    "factors": {"b": 2.0},
+    "bounds": {"b": (-math.inf, 1.5)},
+    "stability_pairs": 6,
+    "budget": 60.0,
+}
+
+
+@pytest.mark.parametrize("network", ["effort", None, EVERY["network"]])
+def test_a_request_comes_back_from_run_toml(tmp_path, network):
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    (tmp_path / "fresh.csv").write_text("a\n2\n")
+    assert set(EVERY) | {"table", "target", "test", "n_jobs"} == set(SETTINGS)
+    request = FitRequest(
+        str(tmp_path / "t.csv"), "y", test=str(tmp_path / "fresh.csv"), **(EVERY | {"network": network}), n_jobs=1
+    )
+    record = tomllib.loads(tomli_w.dumps(request.to_toml()))
+    assert FitRequest.from_toml(record, n_jobs=1) == request
+    assert FitRequest.from_toml(record).n_jobs is None  # free: it moves no number
+    (tmp_path / "fresh.csv").write_text("a\n3\n")
+    with pytest.raises(InputError, match=r"fresh.csv is not the file of that run any more"):
+        FitRequest.from_toml(record)
+
+
+def test_a_tampered_record_is_one_sentence(tmp_path):
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    record = FitRequest(str(tmp_path / "t.csv"), "y").to_toml()
+    for settings in ({"folds": "5"}, {"budget": math.nan}, {"network": {"hidden_units": 3}}, {"network": "none"}):
+        with pytest.raises(InputError, match="has a setting that is not valid"):
+            FitRequest.from_toml({"fit": record["fit"] | settings})
+    with pytest.raises(InputError, match="does not record the settings"):
+        FitRequest.from_toml({"results": {}})
+    assert FitRequest(frame(), "y").to_toml() == {}
+
+
+def test_the_command_line_and_python_ask_the_same(tmp_path):
+    (tmp_path / "factors.csv").write_text("input,factor\nb,2\n")
+    (tmp_path / "bounds.csv").write_text("input,low,high\nb,,1.5\n")
+    words = "t.csv --target y --effort quick --drop a --keep-column b --number c --category d --category e --group g"
+    words += " --weight w --task classes --methods lasso,network --folds 3 --seed 9 --within 2% --max-features 5"
+    words += f" --penalty-factor {tmp_path}/factors.csv --bounds {tmp_path}/bounds.csv --budget 60 --jobs 2"
+    with fit_command.make_context("fit", words.split()) as context:
+        request = FitRequest.from_click(context.params)
+        bare = FitRequest.from_click({**context.params, "no_networks": True})
+    unsaid = ("network", "inner_folds", "n_lambdas", "l1_ratios", "stability_pairs")
+    asked = {name: value for name, value in EVERY.items() if name not in unsaid}
+    assert request == FitRequest(request.table, "y", **asked, n_jobs=2)
+    assert bare.network is None
+
+
+def test_the_effort_gives_what_was_not_asked_for():
+    assert FitRequest("t", "y", effort="thorough").options().folds == 10
+    assert FitRequest("t", "y", effort="thorough", folds=3).options().folds == 3
+    assert FitRequest("t", "y", effort="quick").options().network is None
+    asked = NetworkOptions(hidden=3)
+    pytest.importorskip("torch")
+    assert FitRequest("t", "y", effort="quick", network=asked).options().network == asked
+    assert FitRequest("t", "y", network=None).options().network is None
+
+
+def test_a_question_lets_go_of_its_table():
+    question = Question.of(FitRequest(frame(), "y", effort="quick", methods="lasso", folds=2, n_lambdas=3, n_jobs=1))
+    assert question.plan.n_rows == 40
+    result = question.answer()
+    assert question.frame is None
+    assert len(result.predict(frame())) == 40
+
+
+def test_the_service_loads_nothing_heavy():
+    heavy = ("numpy", "polars", "sklearn", "scipy", "torch", "rich", "joblib")
+    script = (
+        "import sys, shrinkwise.service as s; s.FitRequest('t.csv', 'y', folds=3);"
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
