@@ -1,7 +1,6 @@
 """What a composed penalty means to those who ask: refusals, parts, penalties without a conjugate, families of one's own."""
 
 import numpy as np
-import pytest
 
 import shrinkwise as sw
 from shrinkwise import penalties
