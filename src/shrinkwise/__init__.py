@@ -10,11 +10,6 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME = {
-    "penalties": [
-        *("L0", "L1", "L2", "ElasticNet", "MCP", "SCAD", "SLOPE", "FusedLasso", "NuclearNorm", "Penalty"),
-        *("Groups", "GroupLasso", "SparseGroupLasso", "GroupMCP", "Hierarchical"),
-        *("NonNegative", "Box", "L1Ball", "L2Ball", "Simplex", "MaxNorm", "RowSparsity", "TopK"),
-    ],
     "linear": [
         *("PenalizedClassifier", "PenalizedClassifierCV", "PenalizedRegressor", "PenalizedRegressorCV"),
         *("adaptive_weights", "path", "stability_selection"),
@@ -44,18 +39,29 @@ _FOLDERS = [
 ]
 _WHERE = {name: folder for folder, names in _HOME.items() for name in names}
 
-__all__ = ["__version__", *sorted(_WHERE)]
+
+def _public() -> list[str]:
+    # A penalty is a public name once it is imported at the door of penalties/.
+    return sorted(["__version__", *_WHERE, *import_module(f"{__name__}.penalties").PUBLIC])
 
 
 def __getattr__(name: str):
+    if name == "__all__":
+        return _public()
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _WHERE:
         value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
         globals()[name] = value
         return value
     if name in _FOLDERS or name in ("cli", "optim"):
         return import_module(f"{__name__}.{name}")
+    penalties = import_module(f"{__name__}.penalties")
+    if name in penalties.PUBLIC:
+        globals()[name] = getattr(penalties, name)
+        return globals()[name]
     raise AttributeError(f"shrinkwise has no public name {name!r}; see dir(shrinkwise)")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_FOLDERS, "optim"])
+    return sorted([*_public(), *_FOLDERS, "optim"])

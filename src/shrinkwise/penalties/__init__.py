@@ -90,3 +90,6 @@ __all__ = [
     "strength",
     "terms",
 ]
+
+# Names of the package itself, as in `shrinkwise.L1`: the contract, the groups and every penalty of a room.
+PUBLIC = ["Groups", "Penalty", *(name for name in __all__ if globals()[name].__module__.count(".") == 3)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -183,6 +183,11 @@ def select(model: nn.Module, penalty_or_rules) -> Selection:
 def as_rules(penalty_or_rules) -> list[Rule]:
     """A list of rules from a penalty, a rule, or a list of either; a bare penalty is for all weights."""
     listed = penalty_or_rules
+    if isinstance(listed, Mapping):
+        raise TypeError(
+            "expected a penalty or a list of rules, got a dict; give parameters their own penalties with "
+            "[sw.rule(penalty, names='pattern'), ...]"
+        )
     if isinstance(listed, (Penalty, Rule)) or not isinstance(listed, Iterable):
         listed = [listed]
     rules = [item if isinstance(item, Rule) else rule(item) for item in listed if item is not None]
