@@ -180,6 +180,7 @@ def test_the_strength_of_penalties_in_the_loss_is_read_off_their_gradients():
 
 
 def test_penalties_in_low_precision_are_read_to_its_rounding():
+    torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2)).bfloat16()
     batch = torch.randn(16, 64, dtype=torch.bfloat16), torch.randint(0, 2, (16,))
     for power, code in ((1, "l1-in-loss"), (2, "regularized-twice")):
