@@ -7,8 +7,15 @@ With Z = X̃ C^{−1/2} (columns with c_j = 0 projected out first) and the eigen
 
     leave-one-out residual  e_i = (y_i − ŷ_i) / (1 − h_i)        h_i = H_ii + s_i/n (intercept) + the free columns' leverage,
 
-exactly what refitting without row i at the same nλ would give. Forming Z'Z squares the condition number: where λ is so small
-beside the spectrum that this shows, a singular value decomposition of Z takes its place.
+exactly what refitting without row i at the same nλ would give. As λ falls, both sides of that fraction fall to 0 wherever
+the other columns fit row i exactly, so neither is taken as a difference: with U the left singular vectors of Z,
+
+    √s (y − ŷ) = (I − P) ỹ + U diag(λ/(d + λ)) U'ỹ        1 − h_i = (I − P)_ii + Σ_k U_ik² λ/(d_k + λ)
+
+where P projects on the intercept, the free columns and U. On the rows' side the decomposition is made in the complement of
+intercept and free columns, where I − P is exactly 0; there ZZ' would have null directions, and their eigenvalues, 0 up to
+rounding, would take part as soon as λ is as small. Forming Z'Z squares the condition number: where λ is so small beside the
+spectrum that this shows, or a row is fitted so closely, a singular value decomposition of Z takes its place.
 
 References: Golub, Heath, Wahba, Generalized cross-validation, Technometrics 1979. Hastie and Tibshirani, Efficient quadratic
 regularization for expression arrays, Biostatistics 2004 (p ≫ n).
@@ -25,11 +32,13 @@ from scipy.linalg import lstsq, qr, svd
 from shrinkwise.linear.certificates import Solutions
 from shrinkwise.linear.problem.problem import Problem
 
+from .complement import Complement
 from .strengths import Strengths
 
 # A filter d/(d + λ) from the eigenvalues of Z'Z is off by eps · d_max/(d + λ) at most: 1e-8 at this ratio.
 _SQUARED_ENOUGH = 3e-8
 _SMALL_MEANS = 100.0  # digits lost by centring products instead of columns: at most two
+_NEARLY_FITTED = 1e-6  # 1 − h_i or (I − P)_ii below which it is no longer computed as a difference
 _LARGEST_SIDE = 6_000
 _LARGEST_DENSE = 50_000_000  # entries of a sparse X that may be written out
 
@@ -68,6 +77,7 @@ class Ridge:
             diagonal = np.abs(np.diagonal(R))
             self.Q = Q[:, diagonal > 1e-12 * diagonal.max(initial=0.0)]
         self.rest = self._beside_free(self.Y)
+        self.fixed = self._fixed_directions()
         self._decompose(smallest)
 
     # --- the decomposition -------------------------------------------------------------------------------
@@ -77,6 +87,11 @@ class Ridge:
         y = y.reshape(self.n, -1)
         self.y_mean = problem.s @ y / self.n if problem.fit_intercept else np.zeros(y.shape[1])
         return self.design.rooted(y - self.y_mean)
+
+    def _fixed_directions(self):
+        """What is fitted at every λ: orthonormal columns for the intercept and the free columns, (n, k)."""
+        intercept = [np.sqrt(self.problem.s / self.n)[:, None]] if self.problem.fit_intercept else []
+        return np.hstack([np.empty((self.n, 0)), *intercept, *([] if self.Q is None else [self.Q])])
 
     def _beside_free(self, v):
         return v if self.Q is None else v - self.Q @ (self.Q.T @ v)
@@ -93,24 +108,33 @@ class Ridge:
         return self.Q is None and np.ptp(self.scale) == 0
 
     def _decompose(self, smallest: float):
-        tall = self.n >= len(self.held)
+        beside = Complement(self.fixed)
+        tall = beside.size > len(self.held)
         if tall:
-            gram = self.design.gram() / self.scale[0] ** 2 if self._plain else self._Z.T @ self._Z / self.n
+            gram = inner = self.design.gram() / self.scale[0] ** 2 if self._plain else self._Z.T @ self._Z / self.n
+        elif self._plain:
+            gram = self._row_gram() / self.scale[0] ** 2
+            inner = beside.into(beside.into(gram).T)
         else:
-            gram = self._row_gram() / self.scale[0] ** 2 if self._plain else self._Z @ self._Z.T / self.n
-        d, vectors = np.linalg.eigh(gram)
+            Z = beside.into(self._Z)
+            gram = inner = Z @ Z.T / self.n
+        d, vectors = np.linalg.eigh(inner)
         self.gram = None if tall else gram
-        top, low = max(d[-1], 0.0), (max(d[0], 0.0) if tall else 0.0)
+        top, low = d.max(initial=0.0), (max(d[0], 0.0) if tall and len(d) else 0.0)
         if smallest + low < _SQUARED_ENOUGH * top and not _too_large(self.problem):
-            U, singular, Vt = svd(self._Z, full_matrices=False, check_finite=False)
-            self.d, self.V = singular**2 / self.n, Vt.T
-            self.scores = U * singular
-            self.UY, self.U = U.T @ self.rest, U
-            self.__dict__.pop("_Z", None)
-            return
+            return self._decompose_unsquared()
         self.d = np.maximum(d, 0.0)
-        self.V, self.U = (vectors, None) if tall else (None, vectors)
-        self.UY = None if tall else vectors.T @ self.rest
+        self.V, self.U = (vectors, None) if tall else (None, beside.out_of(vectors))
+        self.UY = None if tall else self.U.T @ self.rest
+
+    def _decompose_unsquared(self):
+        beside = Complement(self.fixed)
+        U, singular, Vt = svd(beside.into(self._Z), full_matrices=False, check_finite=False)
+        singular[singular <= np.finfo(float).eps * max(self._Z.shape) * singular.max(initial=0.0)] = 0.0
+        self.d, self.V, self.U = singular**2 / self.n, Vt.T, beside.out_of(U)
+        self.UY = self.U.T @ self.rest
+        for made in ("_Z", "_ZV", "_VcY"):
+            self.__dict__.pop(made, None)
 
     def _row_gram(self):
         """X̃X̃'/n by centring XX', one product without a copy of X, where the means are too small for that to cost digits."""
@@ -217,36 +241,57 @@ class Ridge:
         shrunk = self.d[:, None] / (self.d[:, None] + np.asarray(lambdas, dtype=float))
         return shrunk.sum(0) + (0 if self.Q is None else self.Q.shape[1])
 
-    @cached_property
-    def _US(self):
-        """Z V, of which the columns divided by √(n d) are the left singular vectors; or U itself where n < p."""
-        return self.U if self.U is not None else self._Z_times(self.V)
-
     def leverages(self, lambdas) -> np.ndarray:
-        """h_i at every λ, (n, L), the intercept's 1/n included."""
+        """h_i at every λ, (n, L), the intercept's share s_i/n included."""
+        return 1.0 - self._room(lambdas)
+
+    def _room(self, lambdas):
+        """1 − h_i, (n, L)."""
         lambdas = np.asarray(lambdas, dtype=float)
-        shrunk = 1.0 / (self.d[:, None] + lambdas)
-        shrunk = shrunk * self.d[:, None] if self.U is not None else shrunk / self.n
-        h = self._US**2 @ shrunk
-        if self.Q is not None:
-            h += np.sum(self.Q**2, axis=1)[:, None]
-        return h + (self.problem.s / self.n)[:, None] if self.problem.fit_intercept else h
+        if self.U is None:
+            room = 1.0 - np.sum(self.fixed**2, axis=1)[:, None]
+            room = room - self._ZV**2 @ (1.0 / (self.d[:, None] + lambdas)) / self.n
+            if (room >= _NEARLY_FITTED).all() or _too_large(self.problem):
+                return room
+            self._decompose_unsquared()
+        return self._unfitted[0][:, None] + self.U**2 @ (lambdas / (self.d[:, None] + lambdas))
 
     def residuals(self, lambdas) -> np.ndarray:
         """√s (y − ŷ) at every λ, (n, L, K)."""
-        lambdas = np.asarray(lambdas, dtype=float)
-        filters = 1.0 / (self.d[:, None] + lambdas)
+        d, lambdas = self.d[:, None], np.asarray(lambdas, dtype=float)
         if self.U is not None:
-            inner = (filters * self.d[:, None])[:, :, None] * self.UY[:, None, :]
+            start, inner = self._unfitted[1], (lambdas / (d + lambdas))[:, :, None] * self.UY[:, None, :]
+            left = self.U @ inner.reshape(len(d), -1)
         else:
-            inner = filters[:, :, None] * self._VcY[:, None, :]
-        fitted = self._US @ inner.reshape(len(self.d), -1)
-        return self.rest[:, None, :] - fitted.reshape(self.n, len(lambdas), -1)
+            start, inner = self.rest, (1.0 / (d + lambdas))[:, :, None] * self._VcY[:, None, :]
+            left = -self._ZV @ inner.reshape(len(d), -1)
+        return start[:, None, :] + left.reshape(self.n, len(lambdas), -1)
+
+    @cached_property
+    def _ZV(self):
+        return self._Z_times(self.V)
+
+    @cached_property
+    def _unfitted(self):
+        """The diagonal of I − P, (n,), and (I − P) ỹ, (n, K), where U is known."""
+        fitted = np.hstack([self.fixed, self.U])
+        if fitted.shape[1] == self.n:
+            return np.zeros(self.n), np.zeros_like(self.rest)
+        diagonal, left = 1.0 - np.sum(fitted**2, axis=1), self.rest - self.U @ self.UY
+        nearly = np.flatnonzero(diagonal < _NEARLY_FITTED)
+        unit = np.zeros((self.n, len(nearly)))
+        unit[nearly, np.arange(len(nearly))] = 1.0
+        for _ in range(2):  # the second time takes away what rounding left the first time
+            unit -= fitted @ (fitted.T @ unit)
+        # As with singular values, a row within rounding of the span of P is in it.
+        unit[:, np.sum(unit**2, axis=0) <= (np.finfo(float).eps * self.n) ** 2] = 0.0
+        diagonal[nearly], left[nearly] = np.sum(unit**2, axis=0), unit.T @ self.rest
+        return diagonal, left
 
     def loo_residuals(self, lambdas) -> np.ndarray:
         """√s e_i, the errors of predicting each row from the others, (n, L, K)."""
-        room = 1.0 - self.leverages(lambdas)
-        return self.residuals(lambdas) / np.maximum(room, np.finfo(float).eps)[:, :, None]
+        room = self._room(lambdas)  # first: it may decompose anew
+        return self.residuals(lambdas) / np.maximum(room, np.finfo(float).tiny)[:, :, None]
 
     def loo(self, lambdas) -> np.ndarray:
         """Mean squared leave-one-out error at every λ, (L,)."""
@@ -254,8 +299,9 @@ class Ridge:
 
     def gcv(self, lambdas) -> np.ndarray:
         """mean(r²) / (1 − tr/n)² at every λ, (L,), the intercept counted in the trace."""
-        trace = self.degrees_of_freedom(lambdas) + float(self.problem.fit_intercept)
-        return np.mean(self.residuals(lambdas) ** 2, axis=(0, 2)) / (1.0 - trace / self.n) ** 2
+        lambdas = np.asarray(lambdas, dtype=float)
+        left = self.n - self.fixed.shape[1] - len(self.d) + np.sum(lambdas / (self.d[:, None] + lambdas), axis=0)
+        return np.mean(self.residuals(lambdas) ** 2, axis=(0, 2)) / (left / self.n) ** 2
 
 
 def _by_lambda(a, b, shape):
