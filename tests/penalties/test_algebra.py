@@ -1,6 +1,7 @@
 """What a composed penalty means to those who ask: refusals, parts, penalties without a conjugate, families of one's own."""
 
 import numpy as np
+import pytest
 
 import shrinkwise as sw
 from shrinkwise import penalties
@@ -76,3 +77,17 @@ def test_a_penalty_of_ones_own_that_declares_its_family_gets_the_kernel():
     assert type(inner_solver(OwnMCP(0.1), (6,))) is type(inner_solver(sw.MCP(0.1), (6,)))
     mine, theirs = (path(X, Y, penalty, lambdas=[0.2, 0.1]) for penalty in (OwnMCP(1.0), sw.MCP(1.0)))
     np.testing.assert_allclose(mine.coefs, theirs.coefs, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_dual_scale_of_pieces_is_the_edge_of_their_conjugate(seed):
+    rng = np.random.default_rng(seed)
+    total = rng.choice([0.0, 0.3, 1.0], 6)
+    low, high = rng.choice([-np.inf, -1.0, 0.0], 6), rng.choice([0.0, 2.0, np.inf], 6)
+    penalty = sw.L1(1.0, weights=total) + sw.L2(0.5, weights=rng.choice([0.0, 0.0, 1.0], 6)) + sw.Box(low, high)
+    u = 3.0 * rng.normal(size=6)
+    scale = penalty.pieces(u).dual_scale(u)
+    assert 0.0 <= scale <= 1.0
+    assert np.isfinite(penalty.conjugate(scale * u))
+    if scale < 1.0:
+        assert np.isinf(penalty.conjugate((scale * (1.0 + 1e-12) + 1e-300) * u))

@@ -177,6 +177,9 @@ def dual_term(penalty, w, v):
 
 def feasible_scale(penalty, u) -> float:
     """Largest α ≤ 1 with conjugate(αu) finite."""
+    pieces = penalty.pieces(u)
+    if pieces is not None:
+        return pieces.dual_scale(u)
     if np.isfinite(penalty.conjugate(u)):
         return 1.0
     if penalty.lam == 0:

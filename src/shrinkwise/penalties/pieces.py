@@ -161,6 +161,19 @@ class Pieces:
         """Σ sup_w u w − p(w)."""
         return number_or_scalar(self.conjugates(u).sum())
 
+    def dual_scale(self, u) -> float:
+        """The largest α ≤ 1 with conjugate(αu) finite; u a NumPy array.
+
+        Without curvature the slope on an unbounded side is finite: αu ≤ Σ a − h as w → ∞, −αu ≤ Σ a + h as w → −∞.
+        """
+        zero = np.zeros_like(u)
+        total, flat = sum((zero + a for a, _ in self.kinks), zero), zero + self.b <= 0
+        up = np.where(flat & (zero + self.high == math.inf), total - self.h, math.inf)
+        down = np.where(flat & (zero + self.low == -math.inf), total + self.h, math.inf)
+        limit, size = np.where(u > 0, up, down), abs(u)
+        over = size > limit
+        return max(float((limit[over] / size[over]).min()), 0.0) * (1.0 - 4e-16) if over.any() else 1.0
+
     def subdifferential(self, w):
         """(lowest, highest) element of ∂p(w) of every entry; empty (∞, −∞) outside the bounds."""
         xp = namespace(w)
