@@ -230,7 +230,7 @@ def test_settings_of_a_boss(shrinkwise):
     )
     assert (code, err) == (0, "")
     assert "within 1%" in out
-    assert "On 30 fresh rows" in " ".join(out.split())
+    assert "On the 30 rows of the test table" in " ".join(out.split())
     coefficients = dict(pl.read_csv("t-report/coefficients.csv").select("feature", "coefficient").iter_rows())
     assert 0 < coefficients["a"] <= 1.5 + 1e-9
     for wrong, sentence in (

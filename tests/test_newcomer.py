@@ -93,7 +93,7 @@ def test_every_trap_is_seen(run):
 
 def test_the_verdict_begins_with_the_column_that_knows_the_answer(run):
     _, page = run
-    assert page["verdict"][0].startswith("'cancelled_on' was left out")
+    assert page["verdict"][0].startswith("Possible leak: 'cancelled_on' was dropped")
 
 
 def test_new_rows_are_scored_alike_with_and_without_the_library(run, capsys):

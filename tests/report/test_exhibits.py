@@ -60,7 +60,7 @@ def test_every_number_is_in_a_table_and_every_figure_says_what_would_change_it(p
         "0.4123",
         "77.25",
         "0.93",
-        "take turns: 92 %",
+        "replace each other: 92 %",
         "-0.125",
         "0.375",
         "17",

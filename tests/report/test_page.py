@@ -303,7 +303,7 @@ def test_network_draws_ten_units_and_silences_those_of_the_draw(page):
     assert circles.count("off") == sum(silenced[:10])
     assert len(circles) == 2 * (10 + 10 + 2)
     assert "… and 54 more" in reader.text
-    assert f"in this draw {sum(silenced)} of 64 are silenced" in reader.text
+    assert f"in this draw {sum(silenced)} of 64 are dropped" in reader.text
     full, draw = (a["d"].count("M") for a in reader.tags("path") if a.get("class") == "edges")
     live = 10 - sum(silenced[:10])
     assert (full, draw) == (10 * 10 + 10 * 2, 10 * live + live * 2)

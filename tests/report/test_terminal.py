@@ -122,4 +122,4 @@ def test_the_mark_stands_on_the_row_that_is_kept(page):
 def test_candidates_that_have_no_row_are_named_with_the_reason(page):
     why = "not finished within the budget"
     page["left_out"] = [{"name": "MCP", "reason": why}, {"name": "network + L2", "reason": why}]
-    assert f"left out, {why}: MCP, network + L2\n" in printed(page, 120)
+    assert f"skipped, {why}: MCP, network + L2\n" in printed(page, 120)

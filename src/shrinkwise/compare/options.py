@@ -138,7 +138,7 @@ class Options:
         """
         folds = {
             "group": f"{self.folds} held-out folds of whole groups",
-            "time": f"{self.folds} later parts, by models of the rows before",
+            "time": f"{self.folds} later periods by models fitted on the rows before",
         }.get(splits_by, f"{self.folds} held-out folds")
         sentences = [
             f"Plan: {', '.join(methods)}; each scored on {folds}; λ, l1_ratio and keep are chosen inside "

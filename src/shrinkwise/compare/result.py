@@ -93,8 +93,12 @@ class Row:
 
     @property
     def careful_holds(self) -> bool:
-        """Whether the careful choice is within one standard error of the best on the held-out rows too, or there is none."""
-        return self.one_se is None or not self.one_se.score > self.best.score + self.best.se
+        """Whether the held-out rows bear the careful choice out, or there is none.
+
+        It is within one standard error of the best there too, and not detectably worse than no regularization.
+        """
+        worse = "one_se" in self.differences and self.differences["one_se"][1] > 0
+        return self.one_se is None or not (worse or self.one_se.score > self.best.score + self.best.se)
 
     def at(self, choice: str) -> Scored:
         """The scores of a choice; a candidate without tuning has one score for both."""
@@ -147,6 +151,12 @@ class Comparison:
     def kept(self) -> Scored:
         """The chosen candidate's held-out scores at the kept choice."""
         return self.chosen.at(self.choice)
+
+    def held_out(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Truth, output of the kept candidate and number in the table of every row, from the fold that held it out."""
+        test = np.concatenate([held for _, held in self.splits.folds])
+        outputs = np.concatenate([fold.output for fold in self.kept.folds])
+        return self.splits.y[test], outputs, self.file_rows[test]
 
     @property
     def kept_usage(self) -> Usage:

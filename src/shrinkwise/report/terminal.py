@@ -61,9 +61,9 @@ def print_comparison(page: Page, console: Console) -> None:
     for line in _Table(page, console.width).lines():
         line.rstrip()
         console.print(line, soft_wrap=True)
-    _say(console, Text("difference: paired, to no regularization in its family, with 95 % interval", style="dim"))
+    _say(console, Text("difference: paired, to no regularization in the same family, with 95 % interval", style="dim"))
     if page.has_classes:
-        said = "b.acc: balanced accuracy, the mean share of each class that is recognised"
+        said = "b.acc: balanced accuracy, the mean over classes of the share predicted correctly"
         _say(console, Text(said, style="dim"))
     if any(row.one_se for row in page.candidates):
         label = page.one_se_label
@@ -75,7 +75,7 @@ def print_comparison(page: Page, console: Console) -> None:
             note = f"{_line(row.name)}: {spelled(_line(row.note, None))}"
             _say(console, Text(note, style="dim"))
     for reason, names in _left_out(page).items():
-        _say(console, Text(f"left out, {_line(reason)}: {', '.join(names)}", style="dim"))
+        _say(console, Text(f"skipped, {_line(reason)}: {', '.join(names)}", style="dim"))
 
 
 def _left_out(page: Page) -> dict[str, list[str]]:

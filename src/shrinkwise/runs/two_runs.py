@@ -119,13 +119,13 @@ def _not_paired(one: dict, two: dict, first: Path, second: Path) -> str:
     if tables[0] != tables[1] or tables[0] is None:
         names = [f"{r['data'].get('file', 'a data frame')}, {r['data']['rows_used']} rows" for r in (one, two)]
         return (
-            f"The runs are of different tables ({names[0]}, and {names[1]}), or not known to be of one: scores stand side by "
-            "side and are not subtracted."
+            f"The runs used different tables ({names[0]}, and {names[1]}), or tables that are not known to be equal, so their "
+            "scores are not subtracted."
         )
     if _folds(first) != _folds(second):
         return (
-            "The runs held out different rows (another seed, other folds, or other rows used): scores stand side by side, and "
-            "a difference between them is partly luck of the split."
+            "The runs held out different rows (another seed, other folds or other rows), so their scores are not subtracted; "
+            "part of a difference between them is due to the split."
         )
     return ""
 

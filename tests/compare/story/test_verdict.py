@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.metrics import mean_absolute_error, r2_score
 
 from shrinkwise.compare import compare_table
 from shrinkwise.compare.story.verdict import explanation, verdict
 from shrinkwise.compare.story.words import said
+from shrinkwise.models.predictors import LinearPredictor
 from shrinkwise.selection import paired_interval
 from shrinkwise.tables import plan_table
 
@@ -49,12 +51,12 @@ def test_a_difference_within_its_interval_is_not_claimed(compared):
     _, comparison = compared
     found = with_scores(comparison, {"no penalty": [2.0, 2.5, 3.0], "ridge": [2.5, 2.4, 2.3]}, guess=9.0)
     [sentence] = verdict(found)
-    assert sentence.startswith("Among the linear models regularization makes no detectable difference: L2 (ridge) has")
+    assert sentence.startswith("For linear models, regularization makes no detectable difference: the held-out")
     assert "lowers" not in sentence
 
 
 @pytest.mark.parametrize(
-    ("ridge", "claim"), [([2.4, 2.1, 2.3], "no detectable difference"), ([3.0, 3.0, 3.1], "makes it worse")]
+    ("ridge", "claim"), [([2.4, 2.1, 2.3], "no detectable difference"), ([3.0, 3.0, 3.1], "raises it")]
 )
 def test_no_penalty_may_win(compared, ridge, claim):
     _, comparison = compared
@@ -68,14 +70,14 @@ def test_trees_that_do_better_are_named(compared):
     _, comparison = compared
     scores = {"no penalty": [5.0, 5.1, 5.2], "lasso": [2.0, 2.1, 2.2], "boosted trees": [1.0, 1.1, 1.2]}
     sentences = verdict(with_scores(comparison, scores, guess=9.0))
-    assert "do better still: 1.1 against 2.1 (difference 1, 95 % interval 1 to 1)" in sentences[1]
+    assert "score detectably lower: 1.1 versus 2.1 (difference 1, 95 % interval 1 to 1)" in sentences[1]
     scores["boosted trees"] = [0.5, 1.8, 3.2]
     found = verdict(with_scores(comparison, scores, guess=9.0))
-    assert "score lower, though not detectably so: 1.83 against 2.1" in found[1]
+    assert "score lower, but not detectably: 1.83 versus 2.1" in found[1]
     scores["boosted trees"] = [0.5, 3.8, 3.2]
     found = with_scores(comparison, scores, guess=9.0)
     assert len(verdict(found)) == 1
-    assert any("no detectable difference to the kept model" in sentence for sentence in explanation(found))
+    assert any("not detectably different from the kept model" in sentence for sentence in explanation(found))
 
 
 def test_the_other_family_is_named_when_regularization_shows_there(compared):
@@ -85,12 +87,10 @@ def test_the_other_family_is_named_when_regularization_shows_there(compared):
     scores = {"no penalty": [5.0, 5.1, 5.2], "ridge": [3.0, 3.1, 3.2], "network": [1.0, 2.0, 3.0]}
     scores["network + dropout"] = [2.4, 1.1, 1.3]
     first, second = verdict(with_scores(comparison, scores, guess=9.0))
-    assert first.startswith(
-        "Among the networks regularization makes no detectable difference: dropout in the network has"
-    )
-    assert "is the model kept" in first
+    assert first.startswith("For networks, regularization makes no detectable difference: the held-out")
+    assert first.endswith("Dropout in the network scores lowest of the candidates and is kept.")
     assert second.startswith("L2 (ridge) lowers")
-    assert "the model kept" not in second
+    assert "kept" not in second
 
 
 def test_the_best_setting_is_called_the_lowest_and_the_careful_one_kept(compared):
@@ -105,10 +105,10 @@ def test_the_best_setting_is_called_the_lowest_and_the_careful_one_kept(compared
         return replace(found, chosen=chosen, rows=rows, choice="one_se" if chosen.careful_holds else "best")
 
     said = " ".join(verdict(with_best(0.5)))  # a standard error is 0.64
-    assert "at its best setting it scores lowest of the candidates, 1.6, and it is the model kept, at its 1-SE" in said
+    assert "scores lowest of the candidates at its best setting (1.6) and is kept at its 1-SE" in said
     why = explanation(with_best(0.5))
-    assert any("the best one scores 1.6 against its 2.1, and --select best keeps" in sentence for sentence in why)
-    assert "it scores lowest of the candidates and is the model kept" in " ".join(verdict(with_best(0.7)))
+    assert any("it scores 2.1 and the best setting 1.6. --select best keeps" in sentence for sentence in why)
+    assert "L1 (lasso) scores lowest of the candidates and is kept" in " ".join(verdict(with_best(0.7)))
     assert any("2.1 on the held-out rows, more than one standard error above" in s for s in explanation(with_best(0.7)))
 
 
@@ -117,7 +117,7 @@ def test_models_that_do_not_beat_a_guess_are_said_first(compared):
     found = with_scores(comparison, {"lasso": [2.0, 2.1, 2.2], "no penalty": [5.0, 5.1, 5.2]}, guess=9.0)
     assert "No model" not in " ".join(verdict(found))
     noisy = with_scores(comparison, {"lasso": [1.0, 2.1, 3.2]}, guess=2.3)
-    assert verdict(noisy)[0].startswith("No model detectably beats guessing")
+    assert verdict(noisy)[0].startswith("No model is detectably better than a constant prediction")
 
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
@@ -126,7 +126,38 @@ def test_noise_gives_no_claim(task, small_table, small):
     rng = np.random.default_rng(5)
     frame = frame.with_columns(y=pl.Series(rng.permutation(frame["y"].to_numpy())))
     comparison = compare_table(frame, plan_table(frame, "y"), replace(small, network=None))
-    assert "No model detectably beats guessing" in verdict(comparison)[0]
+    assert "No model is detectably better than a constant prediction" in verdict(comparison)[0]
+
+
+def test_a_setting_that_is_worse_than_no_regularization_is_not_kept(compared):
+    _, comparison = compared
+    lasso = comparison.row("lasso")
+    close = replace(lasso, one_se=lasso.best, differences={"one_se": (0.1, -0.1, 0.3)})
+    assert close.careful_holds
+    assert not replace(close, differences={"one_se": (0.1, 0.05, 0.15)}).careful_holds
+
+
+def test_a_model_without_inputs_is_said_to_have_found_nothing(compared):
+    _, comparison = compared
+    assert "Nothing was found" not in " ".join(verdict(comparison))
+    nothing = LinearPredictor(np.zeros_like(comparison.model.predictor.feature_weights()), 0.0)
+    empty = verdict(replace(comparison, model=replace(comparison.model, predictor=nothing)))
+    assert empty[0].startswith("Nothing was found that predicts 'y'")
+    assert f"uses none of the {len(comparison.plan.kept)} inputs and predicts the same for every row" in empty[0]
+    assert "uses 0 of" not in " ".join(empty)
+
+
+def test_scores_that_people_know(compared):
+    _, comparison = compared
+    (sentence,) = (each for each in explanation(comparison) if each.startswith("On the held-out rows"))
+    truth, output, _ = comparison.held_out()
+    if comparison.plan.classes is None:
+        assert f"R² = {said(r2_score(truth, output))} " in sentence
+        assert f"absolute error of {said(mean_absolute_error(truth, output))}." in sentence
+        return
+    base = max(np.mean(truth == k) for k in range(len(comparison.plan.classes)))
+    assert f"accuracy of {np.mean(output.argmax(axis=1) == truth):.1%} ({base:.1%} for always" in sentence
+    assert ("ROC" in sentence) == (len(comparison.plan.classes) == 2)
 
 
 def test_no_sentence_claims_a_cause(compared):

@@ -64,8 +64,5 @@ def check_exam(plan: TablePlan, frame, known) -> int:
     columns = [*(column.name for column in plan.kept), plan.target]
     n_known = int(known_rows(rows, plan.used_rows(known), columns).sum())
     if n_known == rows.height:
-        raise InputError(
-            f"All {rows.height} rows of the test table are exact copies of rows the models learn from, which examines "
-            "nothing: give rows of its own."
-        )
+        raise InputError(f"All {rows.height} test rows also occur in the training table; supply unseen rows.")
     return n_known

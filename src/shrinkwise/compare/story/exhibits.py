@@ -84,7 +84,7 @@ def _claim(comparison: Comparison, what: str, kind: str, when: str) -> Finding:
     claim = f"“{what} is robust to {'noise' if kind == 'noise' else 'missing information'}”"
     present = [name for name in rivals if name in rows]
     if candidate not in rows or not present:
-        return Finding(claim, f"{claim}: not tested, because {candidate} or its rivals were not compared.")
+        return Finding(claim, f"{claim}: not tested, because {candidate} or its baselines were not compared.")
 
     def lost(name: str) -> np.ndarray:
         scores = _stress(comparison, rows[name], kind)
@@ -94,7 +94,7 @@ def _claim(comparison: Comparison, what: str, kind: str, when: str) -> Finding:
     for name in present:
         mean, low, high = comparison.interval(own - lost(name))
         held.append(1 if high < 0 else -1 if low > 0 else 0)
-        verb = {1: "so it held", -1: "so the opposite held", 0: "no detectable difference"}[held[-1]]
+        verb = {1: "detectably more", -1: "detectably less", 0: "no detectable difference"}[held[-1]]
         parts.append(
             f"{label(rows[name].candidate)} loses {said(lost(name).mean())}, {verb} (difference {said(mean)}, "
             f"95 % interval {said(low)} to {said(high)})"
@@ -106,7 +106,7 @@ def _claim(comparison: Comparison, what: str, kind: str, when: str) -> Finding:
         if max(held) == 1
         else "did not hold on this table"
         if min(held) == -1
-        else "can be neither confirmed nor refuted on this table"
+        else "is neither confirmed nor refuted on this table"
     )
     return Finding(
         claim,
@@ -145,16 +145,9 @@ def halves_page(comparison: Comparison) -> Halves | None:
 # --- residuals and calibration
 
 
-def _held_out(comparison: Comparison) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Truth, output and number in the table of every row, from the fold that held it out."""
-    test = np.concatenate([held for _, held in comparison.splits.folds])
-    outputs = np.concatenate([fold.output for fold in comparison.kept.folds])
-    return comparison.splits.y[test], outputs, comparison.file_rows[test]
-
-
 def residuals(comparison: Comparison) -> Residuals:
     """Truth minus prediction of held-out rows: points to draw, and means over tenths of the predictions."""
-    truth, predicted, rows = _held_out(comparison)
+    truth, predicted, rows = comparison.held_out()
     errors = truth - predicted
     shown = np.sort(np.random.default_rng(comparison.options.seed).permutation(len(errors))[:_POINTS])
     bins = []
@@ -176,7 +169,7 @@ def calibration(comparison: Comparison) -> Calibration:
 
     With two classes the probability of the second, with several that of the class predicted.
     """
-    truth, chances, _ = _held_out(comparison)
+    truth, chances, _ = comparison.held_out()
     classes = comparison.plan.classes or []
     if len(classes) == 2:
         chance, came_true, of = chances[:, 1], truth == 1, f"{comparison.plan.target} = {classes[1]}"
@@ -208,14 +201,14 @@ def checks(comparison: Comparison) -> list[Check]:
     return [
         Check(question, answer)
         for question, answer in (
-            ("Does one column know the target by itself?", _leaks(comparison)),
-            ("Does one input carry the model alone?", _alone(comparison)),
+            ("Does one column leak the target?", _leaks(comparison)),
+            ("Does the model rely on a single input?", _alone(comparison)),
             ("Are values missing?", _gaps(comparison)),
-            ("Is the kept model better than guessing?", _beyond_guessing(comparison)),
+            ("Is the kept model better than a constant prediction?", _beyond_guessing(comparison)),
             ("Do the folds agree?", _agreement(comparison)),
             ("Were there enough rows?", _enough(comparison)),
-            ("What does a table of its own say?", _exam(comparison)),
-            ("Was every candidate compared?", _left_out(comparison)),
+            ("How does it score on the test table?", _exam(comparison)),
+            ("Which candidates were skipped?", _left_out(comparison)),
         )
         if answer
     ]
@@ -224,10 +217,10 @@ def checks(comparison: Comparison) -> list[Check]:
 def _leaks(comparison: Comparison) -> str:
     names = [column.name for column in comparison.plan.columns if getattr(column, "leaks", False)]
     if names:
-        return f"Yes, and left out for it: {', '.join(names)}. Look where they come from."
+        return f"Possibly; dropped for this reason: {', '.join(names)}. Check how these columns are recorded."
     return (
-        f"None of the {len(comparison.plan.kept)} inputs tells the target of left-out rows almost without error. A column "
-        "that is filled in after the fact can leak more quietly: ask when each value is known."
+        f"None of the {len(comparison.plan.kept)} inputs alone predicts the target of held-out rows almost without error. "
+        "A column that is filled in after the outcome can leak less visibly; check when each value becomes known."
     )
 
 
@@ -236,22 +229,20 @@ def _alone(comparison: Comparison) -> str:
     if not (name := comparison.only_input):
         return ""
     return (
-        f"Yes: {name} is all that the kept model uses of {len(comparison.plan.kept)} inputs. Ask whether it is known before "
-        "the answer is, and what is left without it (--drop)."
+        f"Yes: of {len(comparison.plan.kept)} inputs the kept model uses only {name}. Check that its value is known at "
+        "prediction time, and how well the others predict without it (--drop)."
     )
 
 
 def _gaps(comparison: Comparison) -> str:
     gaps = [column for column in comparison.plan.kept if column.n_missing]
     if not gaps:
-        return (
-            "No input has a missing value, so nothing is known of how the model does with gaps but the stress curves."
-        )
+        return "No input has a missing value; only the stress curves show how the model copes with missing values."
     most = max(gaps, key=lambda column: column.n_missing)
     return (
-        f"{len(gaps)} of {len(comparison.plan.kept)} inputs have gaps, most of all {most.name} "
-        f"({most.n_missing / comparison.plan.n_rows:.0%} of the rows). Each is filled in from the training rows of its fold, "
-        "and where it was is an input too."
+        f"{len(gaps)} of {len(comparison.plan.kept)} inputs have missing values, most of all {most.name} "
+        f"({most.n_missing / comparison.plan.n_rows:.0%} of the rows). They are imputed from the training rows of each fold, "
+        "and an indicator of missingness is added."
     )
 
 
@@ -259,7 +250,7 @@ def _beyond_guessing(comparison: Comparison) -> str:
     mean, low, high = comparison.interval(comparison.kept.scores - comparison.guess_scores)
     sure = "Yes" if high < 0 else "Not detectably" if low <= 0 else "No"
     return (
-        f"{sure}: {score_name(comparison.plan.task)} {said(comparison.kept.score)} against "
+        f"{sure}: {score_name(comparison.plan.task)} {said(comparison.kept.score)} versus "
         f"{said(comparison.guess_scores.mean())} (difference {said(mean)}, 95 % interval {said(low)} to {said(high)})."
     )
 
@@ -267,8 +258,8 @@ def _beyond_guessing(comparison: Comparison) -> str:
 def _agreement(comparison: Comparison) -> str:
     scores = comparison.kept.scores
     return (
-        f"The kept model's score runs from {said(scores.min())} to {said(scores.max())} over {len(scores)} folds. One fold far "
-        "off the others means a few rows decide: look at them in predictions.csv."
+        f"The score of the kept model ranges from {said(scores.min())} to {said(scores.max())} over {len(scores)} folds. If "
+        "one fold is far from the others, inspect its rows in predictions.csv."
     )
 
 
@@ -276,9 +267,9 @@ def _exam(comparison: Comparison) -> str:
     if (exam := comparison.exam) is None:
         return ""
     return (
-        f"On {exam.n_rows} rows that were given for it the kept model has {'an' if comparison.plan.classes is None else 'a'} "
+        f"On {exam.n_rows} rows the kept model has {'an' if comparison.plan.classes is None else 'a'} "
         f"{score_name(comparison.plan.task)} of "
-        f"{said(exam.score)} (95 % interval {said(exam.low)} to {said(exam.high)}); held out, it had "
+        f"{said(exam.score)} (95 % interval {said(exam.low)} to {said(exam.high)}); on the held-out folds it has "
         f"{said(comparison.kept.score)}."
     )
 
@@ -289,6 +280,7 @@ def _left_out(comparison: Comparison) -> str:
 
 def _enough(comparison: Comparison) -> str:
     rows, inputs = comparison.plan.n_rows, len(comparison.plan.kept)
-    fewer = "fewer rows than inputs" if rows < inputs else f"{rows / inputs:,.1f} rows for each input"
+    ratio = f"{rows / inputs:.1f}" if rows < 10 * inputs else f"about {rows / inputs:,.0f}"
+    fewer = "fewer rows than inputs" if rows < inputs else f"{ratio} rows per input"
     counted = f"{rows:,} rows, {inputs:,} input{'s' * (inputs != 1)}"
-    return f"{counted}: {fewer}. The intervals of the comparison say what that is good for."
+    return f"{counted}: {fewer}. The width of the intervals in the comparison shows whether that is enough."

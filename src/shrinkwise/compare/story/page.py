@@ -31,6 +31,7 @@ from shrinkwise.tables import TablePlan
 
 from .exhibits import calibration, checks, halves_page, residuals, stress_page
 from .verdict import explanation, verdict
+from .words import said
 
 
 def plan_page(plan: TablePlan) -> TablePage:
@@ -42,7 +43,7 @@ def _table(plan: TablePlan) -> dict[str, Any]:
     """The fields of a TablePage."""
     return {
         "title": plan.name,
-        "subtitle": f"does regularization help to predict {plan.target}?",
+        "subtitle": f"Does regularization help to predict {plan.target}?",
         "task": plan.task,
         "target": plan.target,
         "n_rows": plan.n_rows,
@@ -54,15 +55,15 @@ def _table(plan: TablePlan) -> dict[str, Any]:
 
 def comparison_page(comparison: Comparison, *, command: str, version: str) -> Page:
     """The page of a comparison; `command` and `version` go into its last section."""
-    said, model = verdict(comparison), comparison.model
+    sentences, model = verdict(comparison), comparison.model
     classes = comparison.plan.classes is not None
     return Page(
         **_table(comparison.plan),
         version=version,
         seed=comparison.options.seed,
         command=command,
-        verdict=said,
-        plain=[*said, *explanation(comparison)],
+        verdict=sentences,
+        plain=[*sentences, *explanation(comparison)],
         score=Score(score_name(comparison.plan.task), explain=_explain_score(comparison)),
         candidates=[_candidate(comparison, row) for row in comparison.rows],
         one_se_label=comparison.options.careful,
@@ -89,10 +90,10 @@ def _coefficient(feature: str, coefficient: float, unit_note: str, **of: str) ->
 
 def strength(settings: dict) -> str:
     """Settings in a table's cell: "λ = 0.012", "λ = 0.012, 90% L1" (l1_ratio 0.9), "keep = 0.7 (inputs too)", "" for none."""
-    said = [f"{name} = {settings[name]:.2g}" for name in ("λ", "keep") if name in settings]
+    parts = [f"{name} = {settings[name]:.2g}" for name in ("λ", "keep") if name in settings]
     if "l1_ratio" in settings:
-        said.append(f"{settings['l1_ratio']:.0%} L1")
-    return ", ".join(said) + (" (inputs too)" if settings.get("of") == "inputs too" else "")
+        parts.append(f"{settings['l1_ratio']:.0%} L1")
+    return ", ".join(parts) + (" (inputs too)" if settings.get("of") == "inputs too" else "")
 
 
 def formula(comparison: Comparison) -> str:
@@ -113,17 +114,17 @@ def formula(comparison: Comparison) -> str:
 
 def _explain_score(comparison: Comparison) -> str:
     folds = len(comparison.splits)
-    mean_of = f"mean over {folds} held-out folds ± its standard error; lower is better"
+    mean_of = f"mean over {folds} held-out folds ± its standard error. Lower is better"
     if comparison.plan.task == REGRESSION:
         what = f"RMSE, the root-mean-square error in the units of {comparison.plan.target}"
-        guess = "always guessing the mean"
+        guess = "always predicting the mean"
     else:
-        what = "Log loss, −log of the probability given to the true class"
-        guess = "always guessing the shares of the classes"
+        what = "Log loss, −log of the predicted probability of the true class"
+        guess = "always predicting the class frequencies"
     return (
-        f"{what}: {mean_of}. For scale: {guess} scores {comparison.guess_scores.mean():.3g}. λ, keep, inputs and zeros "
-        "are medians over the folds (“90% L1” is an l1_ratio of 0.9); for the model that is kept they are chosen anew on all "
-        f"rows: {_refitted(comparison)}."
+        f"{what}: {mean_of}; {guess} scores {said(float(comparison.guess_scores.mean()))}. λ, keep, inputs and zeros are "
+        "medians over the folds (“90% L1” is an l1_ratio of 0.9); for the kept model they are chosen again on all rows: "
+        f"{_refitted(comparison)}."
     )
 
 

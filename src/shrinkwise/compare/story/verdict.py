@@ -10,6 +10,7 @@ from shrinkwise.compare.options import NO_TORCH
 from shrinkwise.compare.result import Comparison, Row
 from shrinkwise.selection import holm
 
+from .known_scores import known_scores
 from .words import a_score, in_interval, label, n_inputs_said, said, score_said
 
 _NOUNS = {"linear": "linear models", "network": "networks"}
@@ -28,11 +29,12 @@ def verdict(comparison: Comparison) -> list[str]:
     if not any(_beats_a_guess(comparison, row) for row in comparison.rows):
         sentences.insert(
             0,
-            f"No model detectably beats guessing without looking at any input: the kept one has {a_score(comparison)} of "
-            f"{said(comparison.kept.score)}, a guess {said(comparison.guess_scores.mean())}.",
+            f"No model is detectably better than a constant prediction ({score_said(comparison)} "
+            f"{said(comparison.kept.score)} versus {said(comparison.guess_scores.mean())}).",
         )
     found = (
         _leaks(comparison),
+        _constant(comparison),
         *sentences,
         _alone(comparison),
         _hurried(comparison),
@@ -46,21 +48,21 @@ def explanation(comparison: Comparison) -> list[str]:
     """The plain-English page after the verdict: what was compared, what the other family did, how sure this is."""
     n_models = sum(row.candidate.family != "reference" for row in comparison.rows)
     sentences = [
-        f"{n_models} models were compared on {comparison.plan.n_rows} rows, each scored on rows it had not seen: "
-        f"{_dealt(comparison)}, and all that is fitted or chosen (the encoding of "
-        f"the inputs, λ, keep) came from {'those' if comparison.plan.splits_by == 'time' else 'the other parts'} alone.",
+        f"{n_models} models were compared on {comparison.plan.n_rows} rows by nested cross-validation: {_dealt(comparison)}. "
+        "Everything that is fitted or chosen (the encoding of the inputs, λ, keep) uses the training rows alone.",
+        known_scores(comparison),
         *_other_families(comparison),
         _at_best(comparison),
         _about_trees(comparison),
-        f"Intervals are 95 % and allow for the overlap of the training parts; the lowest of {n_models} scores was picked "
-        "on the same held-out rows, so the kept model's own score is slightly flattering.",
+        "Intervals are 95 % and account for the overlap of the training folds. The kept model was selected as the best of "
+        f"{n_models} on the same held-out rows, so its score is slightly optimistic.",
         _multiplicity(comparison),
         _asked_for(comparison),
         _stable(comparison),
         _starts(comparison),
-        *(f"{name[0].upper()}{name[1:]} is left out: {reason}." for name, reason in comparison.left_out.items()),
+        *(f"{name[0].upper()}{name[1:]} was skipped: {reason}." for name, reason in comparison.left_out.items()),
         *_separable(comparison),
-        "A score says how well rows like these are predicted, not what would happen if somebody changed an input.",
+        "The score measures predictions for similar rows; it does not tell what happens when an input is changed on purpose.",
     ]
     if find_spec("torch") is None:
         sentences.insert(1, NO_TORCH)
@@ -86,63 +88,68 @@ def _finding(comparison: Comparison, family: str) -> _Finding:
         return _without(comparison, family, base, best)
     mean, low, high = best.differences[choice]
     name, value, without = label(best.candidate), said(best.at(choice).score), said(base.best.score)
-    tail = f" ({in_interval((mean, low, high))}){_kept(comparison, best)}."
+    interval = f" ({in_interval((mean, low, high))})."
     if low > 0 or high < 0:
         verb = "lowers" if high < 0 else "raises"
-        sentence = f"{name} {verb} the held-out {score} from {without} ({label(base.candidate)}) to {value}{tail}"
+        sentence = f"{name} {verb} the held-out {score} from {without} ({label(base.candidate)}) to {value}{interval}"
+        sentence += _kept(comparison, best, "It")
     else:
         sentence = (
-            f"Among the {_NOUNS[family]} regularization makes no detectable difference: {name} has a held-out {score} of "
-            f"{value}, against {without} without{tail}"
+            f"For {_NOUNS[family]}, regularization makes no detectable difference: the held-out {score} is {value} with {name} "
+            f"and {without} without{interval}{_kept(comparison, best, _capital(name))}"
         )
-    return _Finding(family, low > 0 or high < 0, sentence[0].upper() + sentence[1:])
+    return _Finding(family, low > 0 or high < 0, _capital(sentence))
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _without(comparison: Comparison, family: str, base: Row, nearest: Row) -> _Finding:
     """The finding where the model without regularization is kept; `nearest` is the next best, at its best setting."""
     interval, score, value = nearest.differences["best"], score_said(comparison), said(base.best.score)
-    effect = "it worse" if interval[1] > 0 else "it better" if interval[2] < 0 else "no detectable difference"
+    effect = "raises it" if interval[1] > 0 else "lowers it" if interval[2] < 0 else "makes no detectable difference"
     others = [each for each in comparison.rows if each.candidate.family != "reference"]
     lowest = all(base.best.score <= other.best.score for other in others)
     has = f"has the lowest held-out {score}, {value}," if lowest else f"has a held-out {score} of {value}"
     sentence = (
-        f"{label(base.candidate)} {has} and is the model kept; regularization makes {effect}: {label(nearest.candidate)}, the "
-        f"nearest, has {said(nearest.best.score)} at its best setting ({in_interval(interval)})."
+        f"{label(base.candidate)} {has} and is kept. Regularization {effect}: {label(nearest.candidate)} scores "
+        f"{said(nearest.best.score)} at its best setting ({in_interval(interval)})."
     )
-    return _Finding(family, interval[1] > 0 or interval[2] < 0, sentence[0].upper() + sentence[1:])
+    return _Finding(family, interval[1] > 0 or interval[2] < 0, _capital(sentence))
 
 
-def _kept(comparison: Comparison, row: Row) -> str:
-    """That a row is the model kept and why, with the inputs it uses where those are not all."""
+def _kept(comparison: Comparison, row: Row, subject: str) -> str:
+    """The sentence that a row is kept and why, with the inputs it uses where those are not all."""
     if row is not comparison.chosen:
         return ""
     used, n_inputs = comparison.kept_usage.inputs, len(comparison.plan.kept)
-    uses = f", which uses {used} of {n_inputs} inputs" if used < n_inputs else ""
+    uses = f"; it uses {used} of {n_inputs} inputs" if 0 < used < n_inputs else ""
     options = comparison.options
     among = f" of the models of at most {n_inputs_said(options.max_features)}" if options.max_features else ""
     careful = comparison.choice == "one_se" and row.one_se is not None
     if options.within is not None:
         share = f"{100 * options.within:.3g} % of the lowest score{among}"
-        return f"; it is the model kept, the sparsest within {share}{uses}"
+        return f" {subject} is kept because it uses the fewest inputs within {share}{uses}."
     if among:
-        return f"; it is the model kept, as the one that scores lowest{among}{uses}"
+        return f" {subject} is kept because it scores lowest{among}{uses}."
     others = [each for each in comparison.rows if each.candidate.family != "reference"]
     lowest = all(row.best.score <= other.best.score for other in others)
     if not lowest:
-        return f"; it is the model kept{uses}"
+        return f" {subject} is kept{uses}."
     if careful and row.best.score < row.at(comparison.choice).score:
         return (
-            f"; at its best setting it scores lowest of the candidates, {said(row.best.score)}, and it is the model kept, at "
-            f"its {options.careful} setting{uses}"
+            f" {subject} scores lowest of the candidates at its best setting ({said(row.best.score)}) and is kept at its "
+            f"{options.careful} setting{uses}."
         )
-    return f"; it scores lowest of the candidates and is the model kept{uses}"
+    return f" {subject} scores lowest of the candidates and is kept{uses}."
 
 
 def _unregularized(comparison: Comparison, family: str) -> str:
     """The sentence of a family of which no regularized model was finished."""
     base = comparison.baseline(family)
-    scored = "" if base is None else f": without, the held-out {score_said(comparison)} is {said(base.best.score)}"
-    return f"Whether regularization helps {_NOUNS[family]} was not found out, for want of time{scored}."
+    scored = "" if base is None else f"; without it the held-out {score_said(comparison)} is {said(base.best.score)}"
+    return f"No regularized model of the {_NOUNS[family]} finished in time{scored}."
 
 
 def _on_fresh_rows(comparison: Comparison) -> list[str]:
@@ -152,9 +159,9 @@ def _on_fresh_rows(comparison: Comparison) -> list[str]:
     _, low, high = comparison.exam_interval()
     how = "as expected from" if low <= 0 <= high else "worse than" if low > 0 else "better than"
     rows = (
-        f"On {exam.n_rows} rows of the test table, of which {exam.n_known} are exact copies of rows it learned from,"
+        f"On {exam.n_rows} rows of the test table, of which {exam.n_known} also occur in the training table,"
         if exam.n_known
-        else f"On {exam.n_rows} fresh rows, which took no part,"
+        else f"On the {exam.n_rows} rows of the test table"
     )
     return [
         f"{rows} the kept model has {a_score(comparison)} of {said(exam.score)} (95 % interval "
@@ -163,10 +170,21 @@ def _on_fresh_rows(comparison: Comparison) -> list[str]:
     ]
 
 
+def _constant(comparison: Comparison) -> str:
+    """That the kept model uses no input, and what that means."""
+    if comparison.kept_usage.inputs:
+        return ""
+    setting = comparison.options.careful if comparison.choice == "one_se" else "best"
+    return (
+        f"Nothing was found that predicts {comparison.plan.target!r}: the kept model, {comparison.chosen.candidate.name} at "
+        f"its {setting} setting, uses none of the {len(comparison.plan.kept)} inputs and predicts the same for every row."
+    )
+
+
 def _alone(comparison: Comparison) -> str:
     """That one input is all the kept model uses of several, as a leak would be."""
     name = "" if comparison.options.max_features == 1 else comparison.only_input
-    return f"It uses {name!r} alone: ask whether that is known before the answer is." if name else ""
+    return f"It uses only {name!r}: check that this value is known at prediction time." if name else ""
 
 
 def _hurried(comparison: Comparison) -> str:
@@ -174,7 +192,7 @@ def _hurried(comparison: Comparison) -> str:
     if not comparison.passed_over:
         return ""
     names = ", ".join(comparison.passed_over)
-    return f"There was no time to fit {names} on all rows, which would have been kept: allow more seconds."
+    return f"There was no time to fit {names} on all rows, which would have been kept; allow a larger --budget."
 
 
 def _better_trees(comparison: Comparison) -> str:
@@ -182,9 +200,9 @@ def _better_trees(comparison: Comparison) -> str:
     if (trees := comparison.baseline("reference")) is None or trees.best.score >= comparison.kept.score:
         return ""
     against = comparison.interval(comparison.kept.scores - trees.best.scores)
-    how = "do better still" if against[1] > 0 else "score lower, though not detectably so"
+    how = "score detectably lower" if against[1] > 0 else "score lower, but not detectably"
     return (
-        f"Gradient-boosted trees, the outside reference, {how}: {said(trees.best.score)} against "
+        f"Gradient-boosted trees, the outside reference, {how}: {said(trees.best.score)} versus "
         f"{said(comparison.kept.score)} ({in_interval(against)})."
     )
 
@@ -196,9 +214,9 @@ def _leaks(comparison: Comparison) -> str:
         return ""
     many = len(leaks) > 1
     return (
-        f"{', '.join(leaks)} {'were' if many else 'was'} left out: alone {'each tells' if many else 'it tells'} "
-        f"{comparison.plan.target!r} almost without error, as the answer itself would; keep {'them' if many else 'it'} with "
-        "--keep-column if known before the answer is."
+        f"Possible leak: {', '.join(leaks)} {'were' if many else 'was'} dropped because {'each' if many else 'it'} alone "
+        f"predicts {comparison.plan.target!r} almost without error. Use --keep-column if "
+        f"{'their values are' if many else 'its value is'} known at prediction time."
     )
 
 
@@ -206,9 +224,9 @@ def _dealt(comparison: Comparison) -> str:
     """How the rows were split."""
     parts, kind = len(comparison.splits), comparison.plan.splits_by
     if kind == "time":
-        return f"in the order of time, {parts} later parts were scored by models of the rows before"
+        return f"each of {parts} later periods was predicted by models fitted on the rows before it"
     together = "whole groups of rows" if kind == "group" else "the rows"
-    return f"{together} were dealt into {parts} parts, every part was held out once"
+    return f"{together} were split into {parts} folds, each held out once"
 
 
 def _at_best(comparison: Comparison) -> str:
@@ -218,12 +236,12 @@ def _at_best(comparison: Comparison) -> str:
         return ""
     if not row.careful_holds:
         return (
-            f"The 1-SE setting of the kept candidate scores {said(row.one_se.score)} on the held-out rows, more than one "
-            f"standard error above its best, {said(row.best.score)} ± {said(row.best.se)}: the best is kept."
+            f"The best setting is kept instead of the 1-SE setting, which scores {said(row.one_se.score)} on the held-out "
+            f"rows, more than one standard error above the best ({said(row.best.score)} ± {said(row.best.se)})."
         )
     return (
-        f"The 1-SE setting is the strongest within one standard error of the best, for a simpler and steadier model; the best "
-        f"one scores {said(row.best.score)} against its {said(row.one_se.score)}, and --select best keeps that."
+        "The 1-SE setting is the strongest regularization within one standard error of the best, which gives a simpler model; "
+        f"it scores {said(row.one_se.score)} and the best setting {said(row.best.score)}. --select best keeps the best setting."
     )
 
 
@@ -239,14 +257,14 @@ def _multiplicity(comparison: Comparison) -> str:
     alone = sum(not low <= 0 <= high for _, low, high in (row.differences[choice] for row in rivals))
     left = [label(row.candidate) for row, p in zip(rivals, adjusted, strict=True) if p < 0.05]
     text = (
-        f"{len(rivals)} differences were looked at, each with an interval of its own, of which one in twenty leaves out zero "
-        f"by chance; {alone or 'none'} {'does' if alone == 1 else 'do'} here"
+        f"{len(rivals)} differences were tested. Taken one by one, an interval excludes zero by chance in one of twenty; "
+        f"{alone or 'none'} {'does' if alone == 1 else 'do'} here"
     )
     if not alone:
         return f"{text}."
     named = f"{', '.join(left)} {'remains' if len(left) == 1 else 'remain'}" if left else "none remains"
-    return f"{text}, and when their number is allowed for (Holm) {named}" + (
-        "." if left else ": a finding to confirm on other rows."
+    return f"{text}, and after correction for multiple tests (Holm) {named}" + (
+        "." if left else ", so confirm the finding on other rows."
     )
 
 
@@ -261,10 +279,10 @@ def _asked_for(comparison: Comparison) -> str:
     if options.within is not None:
         parts.append(f"the fewest inputs within {100 * options.within:.3g} % of the lowest {score_said(comparison)}")
     if options.factors:
-        parts.append("λ multiplied by the factors given, in the linear models")
+        parts.append("λ multiplied by the given factors in the linear models")
     if options.bounds:
-        parts.append("coefficients within the bounds given, which leaves networks, the group lasso and MCP out")
-    return f"As asked for: {'; '.join(parts)}." if parts else ""
+        parts.append("coefficients within the given bounds (networks, the group lasso and MCP are skipped)")
+    return f"Requested: {'; '.join(parts)}." if parts else ""
 
 
 def _stable(comparison: Comparison) -> str:
@@ -274,10 +292,10 @@ def _stable(comparison: Comparison) -> str:
     names = [comparison.plan.kept[i].name for i in stable.stable]
     by = (GROUP_LASSO if stable.by_group else LASSO).name
     listed = ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    found = f"selects {listed} in {stable.threshold:.0%} or more of them" if names else "selects no input reliably"
     return (
-        f"On {2 * stable.pairs} random halves of the rows the {by} {found}; inputs that come and go share what they know "
-        "with others, or know nothing."
+        f"Fitted on {2 * stable.pairs} random halves of the rows, the {by} selects {listed or 'no input'} in "
+        f"{stable.threshold:.0%} or more of them. Inputs selected less often are redundant with others, uninformative, or "
+        "weak for this many rows."
     )
 
 
@@ -289,8 +307,7 @@ def _starts(comparison: Comparison) -> str:
     n = comparison.options.network.seeds if comparison.options.network else 1
     worst = max(sd for _, sd in found if sd is not None)
     return (
-        f"The score of a network is the mean over {n} random starts, which differ by {said(worst)} (standard deviation) at "
-        "most."
+        f"The score of a network is the mean over {n} random starts; their standard deviation is at most {said(worst)}."
     )
 
 
@@ -314,7 +331,7 @@ def _about_trees(comparison: Comparison) -> str:
     if (reference := comparison.baseline("reference")) is None or _better_trees(comparison):
         return ""
     difference = comparison.interval(comparison.kept.scores - reference.best.scores)
-    how = "detectably worse than" if difference[2] < 0 else "with no detectable difference to"
+    how = "detectably worse than" if difference[2] < 0 else "not detectably different from"
     return (
         f"Gradient-boosted trees, the outside reference, score {said(reference.best.score)}, {how} the kept model "
         f"({in_interval(difference)})."
@@ -326,6 +343,6 @@ def _separable(comparison: Comparison) -> list[str]:
     if base is None or "no finite optimum" not in base.note:
         return []
     return [
-        "The inputs can separate the classes of the training rows without error, so a linear model without penalty has "
-        "no finite optimum: its weights would grow for ever, and a tiny ridge stops them."
+        "The linear model without penalty has no finite optimum in at least one fold, because the inputs separate some classes "
+        "of its training rows; it was fitted with a negligible ridge penalty instead."
     ]

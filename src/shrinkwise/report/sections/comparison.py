@@ -77,8 +77,8 @@ def _caption(page: Page) -> str:
     return (
         f"Held-out {page.score.name} ± standard error ({better} is better), and the paired difference to no "
         "regularization in the same family with its 95 % interval, drawn to one scale within a family. A filled mark is "
-        "an interval that excludes zero. What would change this: fresh rows, or an interval so wide that it holds both a gain "
-        "and a loss that would matter to you."
+        "an interval that excludes zero. What would change this: more rows, when an interval includes both a gain and a loss "
+        "that would matter to you."
     )
 
 

@@ -37,8 +37,8 @@ def _residuals(target: str, found: Residuals) -> Markup:
         f"{drawn} held-out rows: {target} minus its prediction, over the prediction; the line is the mean in each tenth of "
         "the rows. ",
         mind(
-            "a line that bends away from zero says that a curve or a product of inputs is missing, dots that fan out that "
-            "the error grows with the prediction, and then its logarithm may be the better target."
+            "a line that bends away from zero suggests a missing nonlinear term or interaction; points that fan out show that "
+            "the error grows with the prediction, so that the logarithm may be a better target."
         ),
     )
     said = "Residuals over predictions; their means are in the table below."
@@ -50,7 +50,7 @@ def _residuals(target: str, found: Residuals) -> Markup:
         numbers("The residuals as a table", table(head, rows, caption="Residuals by tenths of the prediction")),
         numbers(
             "The five largest residuals",
-            table(["row of the table", "truth", "prediction"], worst, caption="Look at these rows first"),
+            table(["row of the table", "truth", "prediction"], worst, caption="Rows with the largest residuals"),
         ),
         class_="one",
         style=frame.left_room,
@@ -72,8 +72,8 @@ def _calibration(found: Calibration) -> Markup:
         f"Held-out rows by the predicted probability of {found.of}, in tenths, and the share for which it came true with "
         f"its 95 % interval. {_verdict(found)} ",
         mind(
-            "dots below the line at the right and above it at the left mean probabilities that are too sure of themselves; "
-            "then do not put a price on them before they are calibrated on fresh rows."
+            "points below the line at the right and above it at the left show overconfident probabilities; recalibrate them on "
+            "fresh rows before decisions depend on them."
         ),
     )
     lowest, highest = number(bins[0].predicted, 2), number(bins[-1].predicted, 2)
@@ -92,10 +92,10 @@ def _calibration(found: Calibration) -> Markup:
 def _verdict(found: Calibration) -> str:
     outside, bins = found.outside, len(found.bins)
     if not outside:
-        return "All intervals hold the predicted probability: nothing speaks against taking it at its word."
+        return "All intervals contain the predicted probability, so the probabilities can be taken as they are."
     return (
-        f"{outside} of {bins} intervals miss{'es' if outside == 1 else ''} the predicted probability (chance alone makes one "
-        "in twenty miss)."
+        f"{outside} of {bins} intervals miss{'es' if outside == 1 else ''} the predicted probability (by chance one "
+        "in twenty does)."
     )
 
 

@@ -19,7 +19,7 @@ def _render(page: Page, path: PathPage) -> Markup:
     several = len(view.lambdas) > 1
     charts = element("div", _path_figure(view), _cv_figure(view), class_="charts") if several else None
     side = element("div", _histogram_figure(view), _kept_list(view), class_="side")
-    alone = element("p", "One λ was fitted, so there is no path to walk along.") if not several else None
+    alone = element("p", "Only one λ was fitted, so there is no path to show.") if not several else None
     return section(
         "strength",
         "How strong the penalty is, and which inputs remain",
@@ -42,7 +42,7 @@ def _introduction(view: PathView) -> str:
     shown = (
         f"The kept model is {view.model}; shown is the {view.name}’s path" if view.model else f"Shown is {view.name}"
     )
-    sentence = f"{shown}, fitted on all rows at {strengths} λ of its penalty. "
+    sentence = f"{shown}, fitted on all rows at {strengths} of its penalty λ. "
     if not view.zeros.any():
         return sentence + "This penalty shrinks the weights but sets none of them to exactly zero."
     last = len(view.lambdas) - 1
@@ -50,7 +50,7 @@ def _introduction(view: PathView) -> str:
         return sentence + "A weight that is regularized away is exactly zero."
     return sentence + (
         f"The strongest keeps {view.kept_text(0)} inputs, the weakest {view.kept_text(last)}; "
-        "a weight that is regularized away is exactly zero, and its input is not needed to predict."
+        "an input whose weights are all exactly zero is not needed for prediction."
     )
 
 
@@ -81,7 +81,7 @@ def _dial(view: PathView, several: bool) -> Markup:
     readings += [("exact zeros", "now-zeros", view.zeros_text(at))]
     readings += [(f"held-out {view.score}", "now-score", view.score_text(at))]
     items = (element("div", element("dt", term), element("dd", value, id=i)) for term, i, value in readings)
-    script = element("noscript", element("p", f"Without JavaScript this section stands at the {view.standing} λ."))
+    script = element("noscript", element("p", f"Without JavaScript this section shows the {view.standing} λ."))
     return element("div", control if several else None, element("dl", items, class_="readings"), script, class_="dial")
 
 
@@ -90,13 +90,13 @@ def _path_figure(view: PathView) -> Markup:
     hidden = view.n_weights - len(view.features)
     words = join(
         f"Coefficient paths: {view.coef_label}. ",
-        f"Drawn are the {len(view.features)} largest of {count(view.n_weights)} weights; all are counted. "
+        f"The {len(view.features)} largest of {count(view.n_weights)} weights are drawn; all are counted. "
         if hidden
         else None,
-        "Near the weakest λ some lines leave the frame; the table has them. " if cut else None,
-        element("span", f"Named at the right are the largest at the {view.standing} λ. ", class_="ends-note"),
-        "Point at a line, or walk over the lines with the arrow keys, to name it. ",
-        mind(f"fit with another --seed; lines that change places near the {view.standing} λ are not to be told apart."),
+        "Near the smallest λ some lines leave the frame; the table has their values. " if cut else None,
+        element("span", f"The largest at the {view.standing} λ are labelled at the right. ", class_="ends-note"),
+        "Point at a line, or use the arrow keys, to see its name. ",
+        mind(f"a fit with another --seed, if lines change places near the {view.standing} λ."),
     )
     table_at = join(element("div", id="path-table"), element("noscript", "This table needs JavaScript."))
     return element(
@@ -115,10 +115,10 @@ def _cv_figure(view: PathView) -> Markup:
     chart, cut = cv_chart(view)
     words = join(
         f"Cross-validation: held-out {view.score} and its ±1 standard error band. ",
-        "Where λ is weakest the curve leaves the frame. " if cut else None,
+        "At the smallest λ the curve leaves the frame. " if cut else None,
         _one_se_words(view),
-        "These scores chose λ and so flatter it a little; the nested scores of the comparison do not. ",
-        mind("a flat curve: then the data do not say which λ, and the simpler model at its left costs nothing."),
+        "These scores selected λ, so they are slightly optimistic; the nested scores of the comparison are not. ",
+        mind("a flat curve: the data then do not determine λ, and a simpler model further left scores as well."),
     )
     rows = [
         [copyable(lam), copyable(view.mean[i]), copyable(view.se[i]), view.kept[i], int(view.zeros[i]), _mark(view, i)]
@@ -175,7 +175,7 @@ def _histogram_figure(view: PathView) -> Markup:
             "figcaption",
             "The others by size",
             "; those beyond the ends are counted in the last bars. " if view.beyond else ". ",
-            mind("many small weights and few zeros at the best λ speak for L2, a few large ones for L1."),
+            mind("many small weights and few zeros at the best λ suggest L2; a few large ones suggest L1."),
         ),
         numbers(
             "The histogram as a table", table(["from", "to", "weights"], rows, caption="Weights at this λ"), id="bins"
@@ -194,7 +194,7 @@ def _kept_list(view: PathView) -> Markup:
     more = view.kept[view.chosen] - sum(listed)
     return element(
         "div",
-        element("h3", "Inputs kept, in the order they enter"),
+        element("h3", "Inputs kept, in the order in which they enter"),
         element("ul", items, class_=_columns(view.names), id="kept", tabindex=0, aria_label="Inputs kept"),
         element("p", f"… and {count(more)} more", id="kept-more", hidden=more == 0),
         element(

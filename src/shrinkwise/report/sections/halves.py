@@ -34,15 +34,13 @@ def _render(_: Page, found: Halves) -> Markup:
 def _stable_words(stable: int, total: int, least: float) -> str:
     share = f"{100 * least:.0f} %"
     if stable == 0:
-        return f"No input of {count(total)} is used in {share} of them: which inputs a model picks here is partly luck."
-    return f"{count(stable)} of {count(total)} inputs {'is' if stable == 1 else 'are'} used in {share} of them or more."
+        return f"None of {count(total)} inputs is selected in {share} of them: the selection depends on which rows are drawn."
+    return f"{count(stable)} of {count(total)} inputs {'is' if stable == 1 else 'are'} selected in {share} of them or more."
 
 
 def _turns(found: Halves) -> Markup:
     if not found.turns:
-        return element(
-            "p", "No two inputs detectably take turns: none stands in for another more often than chance would have it."
-        )
+        return element("p", "No two inputs detectably replace each other.")
     more = found.n_turns - len(found.turns)
     items = (
         element(
@@ -50,7 +48,7 @@ def _turns(found: Halves) -> Markup:
             name(turn.first),
             " and ",
             name(turn.second),
-            f" take turns: {100 * turn.one_of_both:.0f} % of the halves use exactly one of the two.",
+            f" replace each other: {100 * turn.one_of_both:.0f} % of the halves select exactly one of the two.",
         )
         for turn in found.turns
     )
@@ -71,14 +69,14 @@ def _figure(found: Halves) -> Markup:
         [shortened(each.name), copyable(each.frequency), ", ".join(each.partners)] for each in found.inputs[:_MOST_ROWS]
     ]
     caption = join(
-        f"Share of the halves in which the input has a weight that is not zero; the {len(shown)} most frequent of "
-        f"{count(len(found.inputs))}. The line stands at {100 * found.threshold:.0f} %. ",
+        f"Share of the halves in which the input has a nonzero weight; the {len(shown)} most frequent of "
+        f"{count(len(found.inputs))}. The line marks {100 * found.threshold:.0f} %. ",
         mind(
-            "an input seldom used is not proved useless: one that takes turns with it may carry the same information. "
-            "Leave one of the two out and fit again."
+            "an input that is rarely selected is not necessarily useless, because a correlated input may carry the same "
+            "information. Drop one of the two and fit again."
         ),
     )
-    head = ["input", "share of the halves", "takes turns with"]
+    head = ["input", "share of the halves", "replaced by"]
     return element(
         "figure",
         bars,

@@ -21,7 +21,7 @@ def _render(_: Page, network: NetworkPicture) -> Markup:
 
 
 def _figure(network: NetworkPicture) -> Markup:
-    """Two drawings side by side and, as a table, which units the draw silenced."""
+    """Two drawings side by side and, as a table, which units the draw dropped."""
     layers = [_units(layer) for layer in network.layers]
     silenced = network.silenced
     nobody = [[False] * len(layer) for layer in silenced]
@@ -32,9 +32,9 @@ def _figure(network: NetworkPicture) -> Markup:
         class_="pair",
     )
     numbers_of = table(
-        ["layer", "units", "silenced", "which"],
+        ["layer", "units", "dropped", "which"],
         [_row(i, layer, off, len(layers)) for i, (layer, off) in enumerate(zip(layers, silenced, strict=True))],
-        caption="What this draw silenced",
+        caption="Units dropped in this draw",
     )
     caption = element("figcaption", network.caption or None, " ", _explanation(network, silenced))
     return element("figure", pictures, caption, numbers("The draw as a table", numbers_of), class_="network")
@@ -48,9 +48,9 @@ def _explanation(network: NetworkPicture, silenced: Sequence[Sequence[bool]]) ->
     off, total = sum(map(sum, silenced[1:-1])), sum(map(len, silenced[1:-1]))
     return (
         f"Each hidden unit is kept with probability {network.keep:g}; in this draw {count(off)} of {count(total)} are "
-        "silenced (hollow, without edges). Every training step makes another draw, so no unit can rely on another "
-        "always being there; prediction uses the full network. What would change this: the picture shows one draw and proves "
-        "nothing; whether dropout pays is the comparison's to say."
+        "dropped (hollow, without edges). Every training step makes a new draw, so that no unit relies on a particular other "
+        "one; prediction uses the full network. What would change this: this is one draw, for illustration. The comparison "
+        "shows whether dropout improves the score."
     )
 
 
@@ -74,7 +74,7 @@ def _picture(title: str, layers: list[list[str | None]], silenced: Sequence[Sequ
         parts.append(element("g", units, class_="units"))
         parts += _words(i, layer, columns[i], len(layers))
     words = f"{title}: " + ", ".join(
-        f"{_layer_name(i, len(layers))} {len(layer)}" + (f" ({sum(off)} silenced)" if any(off) else "")
+        f"{_layer_name(i, len(layers))} {len(layer)}" + (f" ({sum(off)} dropped)" if any(off) else "")
         for i, (layer, off) in enumerate(zip(layers, silenced, strict=True))
     )
     drawing = element("svg", parts, viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=words)

@@ -24,11 +24,11 @@ def _render(page: Page, found: Stress) -> Markup:
     )
     return section(
         "stress",
-        "What if the inputs get worse?",
+        "Robustness to noise and missing values",
         element(
             "p",
-            "“L1 is robust to noise, dropout to missing information”: the claim is often made, and here it is put to the "
-            "test. The held-out rows were spoiled, the models were not fitted again.",
+            "L1 is often said to be robust to noise, and dropout to missing information. Both claims are tested here: the "
+            "held-out rows were disturbed, and the models were not fitted again.",
         ),
         element(
             "ul", (element("li", spelled(finding.sentence)) for finding in found.findings), class_="notes findings"
@@ -55,10 +55,10 @@ def _figure(kind: str, curves: StressCurves, score: str, trees: set[str]) -> Mar
     head = ["candidate", *(_level(kind, level) for level in levels)]
     caption = join(
         f"Held-out {score}, mean over the folds, with the same disturbance for every model. ",
-        "The lines without a name say theirs when pointed at. "
+        "Point at a line without a label to see its name. "
         if len(_named(candidates, trees)) < len(candidates)
         else None,
-        "Some lines leave the frame; the table has them. " if cut else None,
+        "Some lines leave the frame; the table has their values. " if cut else None,
         _noise_words() if kind == "noise" else _missing_words(),
     )
     said = f"{title}: held-out {score} of {len(candidates)} candidates; the numbers are in the table below."
@@ -75,17 +75,17 @@ def _figure(kind: str, curves: StressCurves, score: str, trees: set[str]) -> Mar
 
 def _noise_words() -> Markup:
     return join(
-        "Categories, dates and marks of missing values got no noise. ",
-        mind("measure one input twice; if the two differ by far less than drawn here, the left end is what counts."),
+        "No noise was added to categories, dates and missingness indicators. ",
+        mind(
+            "a repeated measurement of the inputs: if it differs by much less noise than drawn here, look at the left end."
+        ),
     )
 
 
 def _missing_words() -> Markup:
     return join(
-        "A missing value is set to what the model puts in its place, the median or none of the levels. ",
-        mind(
-            "values that go missing together, or because of what they are, are another test than these, lost by chance."
-        ),
+        "A missing value is imputed as in training: the median, or none of the levels. ",
+        mind("values that go missing together, or depending on their size; here they are removed at random."),
     )
 
 
