@@ -22,6 +22,7 @@ from .fit import fit
 from .onnx import onnx
 from .predict import predict
 from .replay import replay
+from .terminal import say
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,5 +74,5 @@ def _is_mistake(error: ValueError) -> bool:
 
 
 def _say(sentence: str, code: int) -> int:
-    click.echo(" ".join(sentence.split()), err=True)
+    say(" ".join(sentence.split()), err=True)
     return code

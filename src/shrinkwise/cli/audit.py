@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from .terminal import say
+
 _FAILS = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 
 
@@ -39,7 +41,7 @@ def audit(factory: str, steps: int | None, as_json: bool, fail_on: str) -> int:
         result = run(**arguments)
     except (TypeError, ValueError) as error:
         raise click.ClickException(f"{factory}: {error}") from error
-    click.echo(result.to_json() if as_json else str(result))
+    say(result.to_json() if as_json else str(result))
     return int(any(finding.severity in _FAILS[fail_on] for finding in result.findings))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from .terminal import say_json, visible
 
 
 @click.command(short_help="Compare two runs.")
@@ -19,7 +20,7 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
     found = compare_runs(first, second)
     if as_json:
         said = {"score": found.score, "kept": found.kept, "rows": found.rows, "sentences": found.sentences}
-        click.echo(json.dumps(said, ensure_ascii=False))
+        say_json(said)
     else:
         _print(found)
 
@@ -35,13 +36,13 @@ def _print(found) -> None:
     for row in found.rows:
         marks = "".join(mark for mark, kept in zip("¹²", found.kept, strict=True) if kept == row["candidate"])
         grid.add_row(
-            Text(row["candidate"] + marks),
+            Text(visible(row["candidate"]) + marks),
             *(_figure(row[key]) for key in ("first", "second")),
             _interval(row["difference"]),
         )
     console = Console()
     console.print(grid)
-    console.print(Text(" ".join(["¹, ²: the model kept by the first and the second run.", *found.sentences])))
+    console.print(Text(visible(" ".join(["¹, ²: the model kept by the first and the second run.", *found.sentences]))))
 
 
 def _figure(value: float | None) -> str:

@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from .terminal import say, say_json
+
 
 @click.command(short_help="Report which kernels and packages are available.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -13,23 +15,21 @@ def doctor(as_json: bool) -> None:
     """Report which compiled kernels, processor cores and optional packages are available."""
     found = _examined()
     if as_json:
-        import json
-
-        click.echo(json.dumps(found, ensure_ascii=False))
+        say_json(found)
         return
     from shrinkwise import __version__
 
     kernels, extras = found["kernels"], found["extras"]
-    click.echo(f"shrinkwise {__version__}, Python {found['versions']['python']}, {sys.executable}")
+    say(f"shrinkwise {__version__}, Python {found['versions']['python']}, {sys.executable}")
     if kernels["available"]:
-        click.echo(f"kernels  {kernels['simd']}: {', '.join(kernels['kernels'])} ({kernels['path']})")
+        say(f"kernels  {kernels['simd']}: {', '.join(kernels['kernels'])} ({kernels['path']})")
     else:
-        click.echo(f"kernels  none: {kernels['reason']}; the reference code gives the same results, more slowly")
-    click.echo(f"threads  {found['cores']} cores: fit uses one process per core, each with one thread")
+        say(f"kernels  none: {kernels['reason']}; the reference code gives the same results, more slowly")
+    say(f"threads  {found['cores']} cores: fit uses one process per core, each with one thread")
     for name, extra in extras.items():
         missing = f'not installed: pip install "shrinkwise[{extra["extra"]}]" adds {extra["adds"]}'
-        click.echo(f"{name:<12}{extra['version'] or missing}")
-    click.echo("packages " + ", ".join(f"{k} {v}" for k, v in found["versions"].items() if k not in extras))
+        say(f"{name:<12}{extra['version'] or missing}")
+    say("packages " + ", ".join(f"{k} {v}" for k, v in found["versions"].items() if k not in extras))
 
 
 def _examined() -> dict:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from .terminal import say_json, visible
 
 
 @click.command(short_help="Show what each input contributes to one prediction.")
@@ -50,7 +51,7 @@ def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool)
     said = {"row": row, "prediction": found.prediction, "of": found.of, "usual": found.usual, "here": found.here}
     said |= {} if found.probability is None else {"probability": found.probability}
     said |= {"exact": found.exact, "rest": found.rest, "contributions": parts}
-    click.echo(json.dumps(said, ensure_ascii=False))
+    say_json(said)
 
 
 def _print_explanation(found, row: int, top: int) -> None:
@@ -67,10 +68,10 @@ def _print_explanation(found, row: int, top: int) -> None:
         grid.add_column(name, justify=side)  # type: ignore[arg-type]
     shown = [each for each in found.contributions if each[2]][:top]
     for name, value, part in shown:
-        grid.add_row(Text(name[:60]), Text(value[:40]), f"{part:+.6g}".replace("-", "−"))
-    console.print(Text(f"{head} {usual}"))
+        grid.add_row(Text(visible(name[:60])), Text(visible(value[:40])), f"{part:+.6g}".replace("-", "−"))
+    console.print(Text(visible(f"{head} {usual}")))
     console.print(grid)
-    console.print(Text(_rest(found, shown).replace(" -", " −")))
+    console.print(Text(visible(_rest(found, shown)).replace(" -", " −")))
 
 
 def _rest(found, shown: list) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from .terminal import say, say_json, visible
+
 
 class _Methods(click.Option):
     """An option whose help names the candidates; they are read when the help is asked for, and not before."""
@@ -116,11 +118,9 @@ def fit(file: Path, out: Path | None, resume: bool, quiet: bool, as_json: bool, 
             progress=progress,
         )
     if as_json:
-        import json
-
-        click.echo(json.dumps({"run": str(out), **result.page.to_json()}, ensure_ascii=False, allow_nan=False))
+        say_json({"run": str(out), **result.page.to_json()})
     elif quiet:
-        click.echo(result.verdict)
+        say(result.verdict)
     else:
         _print_result(result, out)
 
@@ -146,7 +146,7 @@ def _print_plan(question) -> None:
         jobs = n_processes(options)
         sentences.append(f"Estimated time: about {took} on {jobs} process{'es' if jobs > 1 else ''}.")
     for sentence in sentences:
-        console.print(sentence, markup=False, highlight=False)
+        console.print(visible(sentence), markup=False, highlight=False)
 
 
 @contextmanager
@@ -178,4 +178,4 @@ def _print_result(result, out: Path) -> None:
     print_comparison(result.page, console)
     print_verdict(result.page, console)
     for line in (f"\nReport: {out / 'report.html'}", f"New rows: shrinkwise predict {shlex.quote(str(out))} NEW.csv"):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(visible(line), markup=False, highlight=False, soft_wrap=True)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .terminal import say
+
 
 @click.command(short_help="Export a kept model as an ONNX file.")
 @click.argument("run_dir", type=click.Path(path_type=Path))
@@ -34,4 +36,4 @@ def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
     data, difference = checked_onnx(model, frame)
     out = out or run_dir / "model.onnx"
     write_file(out, lambda path: path.write_bytes(data))
-    click.echo(f"{out}: {frame.height} rows checked, the largest difference to Python is {difference:.2g}.")
+    say(f"{out}: {frame.height} rows checked, the largest difference to Python is {difference:.2g}.")

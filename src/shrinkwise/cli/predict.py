@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .terminal import put_out, say
+
 
 @click.command(short_help="Predict new rows with a kept model.")
 @click.argument("run_dir", type=click.Path(path_type=Path))
@@ -29,9 +31,9 @@ def predict(run_dir: Path, file: Path, out: Path | None) -> None:
     frame, note = read_with_note(file)
     text = predictions_csv(model, frame)
     for remark in [*([note] if note else []), *model.remarks(frame)]:
-        click.echo(remark, err=True)
+        say(remark, err=True)
     if out is None:
-        click.echo(text, nl=False)
+        put_out(text)
     else:
         from shrinkwise.runs.folder import write_file
 

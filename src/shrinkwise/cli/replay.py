@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .terminal import say
+
 
 @click.command(short_help="Repeat a recorded run and check its numbers.")
 @click.argument("record", type=click.Path(path_type=Path), metavar="RUN.TOML")
@@ -32,13 +34,13 @@ def replay(record: Path, file: Path | None, out: Path | None, jobs: int | None) 
     home = record if record.is_dir() else record.parent
     out = out or Path(f"{home.absolute().name}-replay")
     result = fit_to_folder(FitRequest.from_toml(old, file=file, n_jobs=jobs), out, command=str(old.get("command", "")))
-    click.echo(result.verdict)
+    say(result.verdict)
     new = read_record(out)
     found, versions = differences(old, new), other_versions(old, new)
     if not found:
-        click.echo(f"Every number is the same; the new run is in {out}.")
+        say(f"Every number is the same; the new run is in {out}.")
         return 0
     said = [f"The numbers are not the same; the new ones are in {out}.", *found]
     said.append(f"Different versions: {'; '.join(versions)}." if versions else "The versions are the same.")
-    click.echo("\n".join(said))
+    say("\n".join(said))
     return 3

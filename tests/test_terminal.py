@@ -1,0 +1,86 @@
+"""Names of a user's files reach the terminal without their escape sequences, and files and pipes as they are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shrinkwise import cli
+
+ESC, CSI = "\x1b]0;owned\x07\x1b[31m", "\x9b31m"
+NAME = f"a{ESC}{CSI}"
+FEW = ("--effort", "quick", "--methods", "lasso", "--jobs", "1", "--folds", "3")
+
+
+def harmless(text):
+    return "owned\x07" not in text and "\x1b]" not in text and CSI not in text and "�" in text
+
+
+@pytest.fixture(scope="module")
+def run_there(tmp_path_factory):
+    """A table whose input, classes and file name hold escape sequences, and a run on it."""
+    place = tmp_path_factory.mktemp("escapes")
+    lines = [f"{i % 7},{i % 3},yes{CSI if (i % 7 > 3) != (i % 5 == 0) else ''}" for i in range(60)]
+    (place / f"t{CSI}.csv").write_text("\n".join([f"{NAME},b,y", *lines]) + "\n", encoding="utf-8")
+    assert cli.run(["fit", f"{place}/t{CSI}.csv", "--target", "y", "--out", f"{place}/run", "--quiet", *FEW]) == 0
+    return place
+
+
+@pytest.fixture
+def folder(run_there, monkeypatch):
+    monkeypatch.chdir(run_there)
+    return f"t{CSI}.csv"
+
+
+@pytest.fixture
+def terminal(folder, monkeypatch, capfd):
+    """Runs a command as on a terminal, where nothing is stripped: all that it writes."""
+
+    def run(*args):
+        with monkeypatch.context() as patch:
+            patch.setattr("click.utils.should_strip_ansi", lambda *_: False)
+            patch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+            cli.run(list(args))
+        return "".join(capfd.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("fit", f"t{CSI}.csv", "--target", "z"),
+        ("fit", f"t{CSI}.csv", "--target", "y", "--out", f"r{CSI}", *FEW),
+        ("predict", f"no{CSI}where", "x.csv"),
+        ("predict", "run", f"t{CSI}.csv"),
+        ("explain", "run", "5", "--file", f"t{CSI}.csv"),
+        ("replay", "run", "--out", f"again{CSI}"),
+    ],
+    ids=lambda args: " ".join(args[:2]),
+)
+def test_on_a_terminal(args, terminal):
+    assert harmless(terminal(*args))
+
+
+def run(*args):
+    """Exit code and the bytes on stdout of a command in a pipe."""
+    done = subprocess.run([sys.executable, "-m", "shrinkwise", *args], capture_output=True, check=False)
+    return done.returncode, done.stdout
+
+
+def test_predictions_in_a_pipe_are_those_of_the_file(folder):
+    code, out = run("predict", "run", folder)
+    assert (code, run("predict", "run", folder, "--out", "p.csv")[0]) == (0, 0)
+    assert out == Path("p.csv").read_bytes()
+    assert f"yes{CSI}".encode() in out
+
+
+def test_json_has_its_own_escapes(folder):
+    code, out = run("explain", "run", "5", "--file", folder, "--json")
+    assert code == 0
+    assert CSI not in out.decode()
+    assert NAME in [part["input"] for part in json.loads(out)["contributions"]]
