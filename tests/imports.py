@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+_BY_NAME = ("import_module", "__import__")  # calls that import what a text names
+
 
 def modules_in(package: Path) -> dict[str, Path]:
     """Every module below a package folder by its dotted name; a package stands for its __init__.py."""
@@ -26,6 +28,8 @@ def imports_of(name: str, path: Path, modules: dict[str, Path]) -> Iterator[str]
             base = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*base, *([node.module] if node.module else [])])
             wanted = [f"{base}.{alias.name}" if f"{base}.{alias.name}" in modules else base for alias in node.names]
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in _BY_NAME:
+            wanted = [each.value for each in node.args if isinstance(each, ast.Constant)]
         else:
             continue
         for each in wanted:

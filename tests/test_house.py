@@ -79,6 +79,7 @@ PLANTED = [
     ("compare/options.py", "from shrinkwise.service import fit"),
     ("runs/folder.py", "from shrinkwise.cli import main"),
     ("service/answer.py", "from ..linear import path"),
+    ("penalties/groups.py", "def f():\n    import_module('shrinkwise.networks')"),
 ]
 
 

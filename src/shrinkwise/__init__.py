@@ -40,9 +40,20 @@ _FOLDERS = [
 _WHERE = {name: folder for folder, names in _HOME.items() for name in names}
 
 
+def _removable(model, example):
+    """The groups of a network whose zero lets `shrinkwise.compact` remove something; see `networks.removable`."""
+    return import_module(f"{__name__}.networks").removable(model, example)
+
+
+def _penalties():
+    """penalties/, with the one thing that groups take from above them: a penalty is public once it stands at its door."""
+    penalties = import_module(f"{__name__}.penalties")
+    penalties.Groups.removable = staticmethod(_removable)
+    return penalties
+
+
 def _public() -> list[str]:
-    # A penalty is a public name once it is imported at the door of penalties/.
-    return sorted(["__version__", *_WHERE, *import_module(f"{__name__}.penalties").PUBLIC])
+    return sorted(["__version__", *_WHERE, *_penalties().PUBLIC])
 
 
 def __getattr__(name: str):
@@ -56,7 +67,7 @@ def __getattr__(name: str):
         return value
     if name in _FOLDERS or name in ("cli", "optim"):
         return import_module(f"{__name__}.{name}")
-    penalties = import_module(f"{__name__}.penalties")
+    penalties = _penalties()
     if name in penalties.PUBLIC:
         globals()[name] = getattr(penalties, name)
         return globals()[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from importlib import import_module
+from collections.abc import Callable
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class Groups:
     """
 
     whole_axis: int | None = None  # the axis whose indices are the groups; None where groups are something else
+    removable: Callable  # of a model and an example; bound at the package's door, since penalties know no network
     _identity: tuple = ()  # two partitions of one class are equal when these are
 
     def __new__(cls, *args, **kwargs):
@@ -40,11 +41,6 @@ class Groups:
         return object.__new__(LabelledGroups if cls is Groups else cls)
 
     # --- constructors ----------------------------------------------------------------------------------
-    @staticmethod
-    def removable(model, example):
-        """The groups of a network whose zero lets `shrinkwise.compact` remove something; see `networks.removable`."""
-        return import_module("shrinkwise.networks").removable(model, example)
-
     @staticmethod
     def axis(axis: int) -> Groups:
         """One group for each index of `axis`: all entries that share it."""

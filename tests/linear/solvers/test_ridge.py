@@ -114,3 +114,10 @@ def test_leave_one_out_beside_free_columns():
             v = np.linalg.lstsq(F, y[rest] - held[rest] @ w, rcond=None)[0]
             expected.append(y[i] - held[i] @ w - np.append(1.0, free[i]) @ v)
         np.testing.assert_allclose(ridge.loo_residuals([lam])[:, 0, 0], expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("p", [1, 3])
+def test_one_row_with_an_intercept_leaves_nothing_to_fit(p):
+    found = sw.path(np.ones((1, p)), np.array([2.0]), sw.L2(1.0), lambdas=[1.0, 0.1])
+    np.testing.assert_array_equal(found.coefs, 0.0)
+    np.testing.assert_allclose(found.intercepts, 2.0)

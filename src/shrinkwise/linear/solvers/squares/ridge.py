@@ -23,6 +23,7 @@ regularization for expression arrays, Biostatistics 2004 (p ≫ n).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -173,10 +174,10 @@ class Ridge:
         K = self.Y.shape[1]
         filters = 1.0 / (self.d[:, None] + lambdas)  # (k, L)
         if self.V is not None:
-            inner = (filters[:, :, None] * self._VcY[:, None, :]).reshape(len(self.d), -1)
+            inner = _flat(filters[:, :, None] * self._VcY[:, None, :])
             held = self.V @ inner
         else:
-            inner = (filters[:, :, None] * self.UY[:, None, :]).reshape(len(self.d), -1)
+            inner = _flat(filters[:, :, None] * self.UY[:, None, :])
             held = self._Zt(self.U @ inner) / self.n
         held /= self.scale[:, None]
         w = np.zeros((len(lambdas), K, self.problem.p))
@@ -217,7 +218,7 @@ class Ridge:
         """
         if self.V is None and self._plain:
             # w = Z'v/(n√c), so u − λc w = √c Z'(r − λv)/n: its norm comes from the Gram matrix, and bounds its entries.
-            v = self.U @ ((self.UY[:, None, :] / (self.d[:, None] + lambdas)[:, :, None]).reshape(len(self.d), -1))
+            v = self.U @ _flat(self.UY[:, None, :] / (self.d[:, None] + lambdas)[:, :, None])
             v = v.reshape(residual.shape)
             delta = (residual - lambdas[:, None] * v).reshape(self.n, -1)
             square = _by_lambda(delta, self.gram @ delta, residual.shape) / self.n
@@ -261,11 +262,11 @@ class Ridge:
         d, lambdas = self.d[:, None], np.asarray(lambdas, dtype=float)
         if self.U is not None:
             start, inner = self._unfitted[1], (lambdas / (d + lambdas))[:, :, None] * self.UY[:, None, :]
-            left = self.U @ inner.reshape(len(d), -1)
+            left = self.U @ _flat(inner)
         else:
             start, inner = self.rest, (1.0 / (d + lambdas))[:, :, None] * self._VcY[:, None, :]
-            left = -self._ZV @ inner.reshape(len(d), -1)
-        return start[:, None, :] + left.reshape(self.n, len(lambdas), -1)
+            left = -self._ZV @ _flat(inner)
+        return start[:, None, :] + left.reshape(self.n, len(lambdas), self.Y.shape[1])
 
     @cached_property
     def _ZV(self):
@@ -302,6 +303,11 @@ class Ridge:
         lambdas = np.asarray(lambdas, dtype=float)
         left = self.n - self.fixed.shape[1] - len(self.d) + np.sum(lambdas / (self.d[:, None] + lambdas), axis=0)
         return np.mean(self.residuals(lambdas) ** 2, axis=(0, 2)) / (left / self.n) ** 2
+
+
+def _flat(inner):
+    """(k, L, K) as (k, L·K); with one row k is 0, and an axis cannot be inferred."""
+    return inner.reshape(len(inner), math.prod(inner.shape[1:]))
 
 
 def _by_lambda(a, b, shape):
