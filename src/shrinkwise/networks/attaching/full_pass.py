@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -113,7 +114,8 @@ def at_rest(model: nn.Module, *, noise: bool, batch_statistics: bool = False):
     With `batch_statistics` the normalisations work as in training, with next to nothing added to the variance: weights that
     a penalty has shrunk to where that addition counts still belong to a layer whose scale the normalisation removes.
     """
-    epsilons = [(module, module.eps) for module in model.modules() if isinstance(getattr(module, "eps", None), float)]
+    layers: list[Any] = [module for module in model.modules() if isinstance(getattr(module, "eps", None), float)]
+    epsilons = [(module, module.eps) for module in layers]
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})

@@ -103,7 +103,10 @@ def _assign(small: nn.Module, changed: dict[str, torch.Tensor]) -> None:
         for alias in names[id(old[name])]:
             path, _, leaf = alias.rpartition(".")
             module = small.get_submodule(path)
-            (module._parameters if isinstance(value, nn.Parameter) else module._buffers)[leaf] = value
+            if isinstance(value, nn.Parameter):
+                module._parameters[leaf] = value
+            else:
+                module._buffers[leaf] = value
 
 
 def _refresh(small: nn.Module, path: str, counts: dict[tuple[str, str], int]) -> None:

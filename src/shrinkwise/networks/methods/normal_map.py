@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, cast
 
 import torch
 
@@ -104,7 +105,16 @@ class NormalMapStepper(Stepper[LatentPlan]):
         jobs = []
         for plan in moved:
             grad = torch.zeros_like(plan.latent) if plan.user_grad is None else local(plan.user_grad)
-            jobs.append((plan.latent, local(plan.borrowed), grad, plan.slope, plan.shift, plan.separable_map))
+            jobs.append(
+                (
+                    plan.latent,
+                    local(cast("torch.Tensor", plan.borrowed)),
+                    grad,
+                    plan.slope,
+                    plan.shift,
+                    plan.separable_map,
+                )
+            )
         finite = add_pull(jobs)
         if not all(finite):
             self.undo()
@@ -141,7 +151,13 @@ class NormalMapStepper(Stepper[LatentPlan]):
     def _plan(self, optimizer, item: ParameterStep, changed: bool) -> LatentPlan:
         term, p = item.term, item.term.param
         z, t, fresh = self._latent(optimizer, term, item.still, changed)
-        known = {"term": term, "group": item.group, "user_grad": item.user_grad, "latent": z, "threshold": t}
+        known: dict[str, Any] = {
+            "term": term,
+            "group": item.group,
+            "user_grad": item.user_grad,
+            "latent": z,
+            "threshold": t,
+        }
         known |= {"weights": local(p).data, "fresh": fresh}
         if item.still:
             return LatentPlan(**known, still=True, borrowed=item.grad.to(z.dtype))
@@ -311,7 +327,7 @@ def _cast_state(state: dict, dtype: torch.dtype) -> None:
 
 
 def _length(plan: LatentPlan, latent: torch.Tensor) -> torch.Tensor:
-    return plan.term.map.length(plan.term.map.sample(latent).sub(plan.before))
+    return plan.term.map.length(plan.term.map.sample(latent).sub(cast("torch.Tensor", plan.before)))
 
 
 def _put(plan: LatentPlan, latent: torch.Tensor) -> None:

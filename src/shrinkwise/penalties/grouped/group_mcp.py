@@ -57,7 +57,7 @@ class GroupMCP(Penalty):
         return group_strengths(float(self.lam), self.groups, self.weights, w)
 
     @property
-    def flat_from(self) -> float:
+    def flat_from(self) -> float:  # type: ignore[override]
         """γλ: groups of factor 1 whose norm is beyond it are not shrunk."""
         return float(self.gamma) * float(self.lam)
 

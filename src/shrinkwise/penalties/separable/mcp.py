@@ -54,7 +54,7 @@ class MCP(Concave):
         self.gamma = check_above(gamma, "gamma", 1, "γ: MCP is flat beyond γλ")
 
     @property
-    def flat_from(self) -> float:
+    def flat_from(self) -> float:  # type: ignore[override]
         """γλ: weights beyond it are not shrunk."""
         return float(self.gamma) * float(self.lam)
 

@@ -50,7 +50,7 @@ class SCAD(Concave):
         self.a = check_above(a, "a", 2, "SCAD is flat beyond aλ")
 
     @property
-    def flat_from(self) -> float:
+    def flat_from(self) -> float:  # type: ignore[override]
         """aλ: weights beyond it are not shrunk."""
         return float(self.a) * float(self.lam)
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.linalg import lstsq, qr, svd
@@ -125,8 +126,9 @@ class Ridge:
         if smallest + low < _SQUARED_ENOUGH * top and not _too_large(self.problem):
             return self._decompose_unsquared()
         self.d = np.maximum(d, 0.0)
-        self.V, self.U = (vectors, None) if tall else (None, beside.out_of(vectors))
-        self.UY = None if tall else self.U.T @ self.rest
+        self.V: Any = vectors if tall else None
+        self.U: Any = None if tall else beside.out_of(vectors)
+        self.UY: Any = None if self.U is None else self.U.T @ self.rest
 
     def _decompose_unsquared(self):
         beside = Complement(self.fixed)
