@@ -16,11 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from shrinkwise.linear.estimators.curve import check_select, chosen
 from shrinkwise.linear.estimators.folds import FoldTask, check_classes, fold_path
-from shrinkwise.linear.estimators.penalized import LinearClassifier, separates
+from shrinkwise.linear.estimators.penalized import LinearClassifier
 from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.separation import separation_of
 
 from .regressors import elastic_net
 
@@ -121,7 +122,7 @@ class SparseLogisticRegression(LinearClassifier):
         self.duality_gap_, self.kkt_violation_ = float(fitted.gaps[0]), float(fitted.kkt[0])
         self.status_ = fitted.status[0]
         if not fitted.solved[0]:
-            if separates(problem, fitted.coefficients[0], fitted.intercepts[0], False):
+            if penalty.lam > 0 and separation_of(problem):
                 self.status_ += "; the classes are separable: a smaller C keeps the weights finite"
             warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=3)
 

@@ -24,7 +24,6 @@ from shrinkwise.linear.problem.checks import (
     loss_of,
 )
 from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.linear.problem.separability import is_separable
 from shrinkwise.penalties import L1, Penalty
 
 from .factors import with_factors
@@ -101,13 +100,8 @@ class _Linear(Versioned):
         self.lambda_, self.objective_, self.n_iter_ = point.lam, point.objective, point.n_iter
         self.duality_gap_, self.kkt_violation_, self.status_ = point.gap, point.kkt, point.status
         self.has_offset_ = problem.offset is not None
-        unpenalised = self.penalty_.with_lam(self.lambda_).unpenalised(coef.shape).all()
-        coded = problem.loss.coded
-        if unpenalised and coded and separates(problem, coef, intercept, point.solved):
-            self.status_ = "no finite optimum: the classes are separable, so the loss has no minimum without a penalty"
-        elif point.solved:
-            return
-        warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=4)
+        if not point.solved:
+            warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=4)
 
     def _set_coef(self, coef, intercept):
         self.coef_, self.intercept_ = coef, float(intercept) if np.ndim(intercept) == 0 else intercept
@@ -122,23 +116,6 @@ def check_columns_if_named(X, p: int, names) -> None:
     """`check_columns` for frames whose columns have names that are not texts, which scikit-learn does not check."""
     if names is not None and column_names(X) is not None:
         check_columns(X, p, names)
-
-
-def separates(problem: Problem, coef, intercept, solved: bool) -> bool:
-    """Whether the data are separable: seen at once when the fit makes no mistake, else asked when it did not converge."""
-    eta = problem.eta(coef, intercept)
-    own = problem.y.astype(int)
-    margins = np.where(own == 1, eta, -eta) if eta.ndim == 1 else _margins(eta, own)
-    return bool((margins > 0).all()) or (
-        not solved and is_separable(problem.X, problem.y, fit_intercept=problem.fit_intercept)
-    )
-
-
-def _margins(eta, own):
-    rows = np.arange(len(own))
-    others = eta.copy()
-    others[rows, own] = -np.inf
-    return eta[rows, own] - others.max(1)
 
 
 class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):

@@ -52,6 +52,12 @@ class Loss:
     def check(self, y):
         """Raise ValueError where y is no target for this loss."""
 
+    def recession(self, y):
+        """Along which moves of η no f ever rises, in the shape of η: +1 upwards, −1 downwards, 0 none; for a loss per class
+        relative to the predictor of the own class. None where every move raises f in the end, so that a minimum exists.
+        """
+        return None
+
     def score(self, y, eta):
         """What cross-validation reports, (n,) or with leading axes of η: the loss itself."""
         return self.value(y, eta)

@@ -9,6 +9,7 @@ from shrinkwise.linear.certificates import relative_gap
 from .quadratic_model import QuadraticModel, inverse
 
 _EPS = np.finfo(float).eps
+_STALLED = 10  # steps in a row that leave the violation as it is, after which no step will change it
 _SLOW = 0.4  # a step from an old model that leaves more than this of the violation asks for a new one
 
 
@@ -42,7 +43,7 @@ class WorkingSolver:
         self.start(point.eta)
         self.needed = 0.0  # the violation at which a dual point is good enough
         b, w = point.b.copy(), self._front(point.w, likely)
-        best, stuck, before = np.inf, 0, np.inf
+        best, stuck, stalled, before = np.inf, 0, 0, np.inf
         while True:
             gradient, offered = self._gradients(self.columns.front)
             ids = self.columns.ids[: self.columns.front]
@@ -51,15 +52,18 @@ class WorkingSolver:
             # Past the rounding of the objective only the violation tells progress from noise.
             stuck = 0 if worst < 0.5 * best else stuck + 1
             best = min(best, worst)
+            # Where the curvature of a weight vanishes, as of one that runs away, steps get shorter than any that counts.
+            stalled = stalled + 1 if abs(worst - before) <= 1e-6 * worst else 0
             if (
                 left <= 0
                 or self._reached(inner, w, (gradient, offered), violation, targets)
                 or (stuck >= 3 and self.at_rounding)
+                or stalled >= _STALLED
             ):
                 grown = None if left <= 0 else self._next_columns(inner, w, gradient, g)
                 if grown is None:
                     break
-                w, best, stuck, before = grown, np.inf, 0, np.inf
+                w, best, stuck, stalled, before = grown, np.inf, 0, 0, np.inf
                 continue
             left -= 1
             self._prepare(inner, w, violation, worst, before)

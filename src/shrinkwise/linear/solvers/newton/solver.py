@@ -103,7 +103,7 @@ class NewtonSolver:
     def _extrapolated(self, inner) -> _Point:
         """The last solution moved on as the last step moved it, per log λ; a weight that would change sign becomes zero."""
         point, before = self.point, self.before
-        if inner.a is None or before is None or not inner.level < point.level < before.level < np.inf:
+        if inner.a is None or before is None or not 0 < inner.level < point.level < before.level < np.inf:
             return point
         part = min(np.log(inner.level / point.level) / np.log(point.level / before.level), 2.0)
         last = before.w
