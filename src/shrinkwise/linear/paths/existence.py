@@ -20,10 +20,9 @@ def reasons_against(problem: Problem, penalty: Penalty, lambdas, coefficients: C
     """
     found, known = [], {}
     signs = problem.loss.recession(problem.y)
+    if signs is None:
+        return np.full(len(lambdas), "", dtype=object)
     for i, lam in enumerate(lambdas):
-        if signs is None:
-            found.append("")
-            continue
         columns = _unbounded(problem, penalty.with_lam(float(lam)), coefficients[i], intercepts[i], signs)
         key = columns.tobytes()
         if key not in known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from shrinkwise.linear.certificates import relative_gap
+from shrinkwise.linear.problem.rounding import fits_single
 
 from .quadratic_model import QuadraticModel, inverse
 
@@ -23,6 +24,7 @@ class WorkingSolver:
     def __init__(self, problem, columns):
         self.problem, self.columns = problem, columns
         self.model = None
+        self.single = fits_single(problem.X)
         self.at_rounding = False  # whether the last step promised less than the objective can show
 
     def start(self, eta, rows=None):
@@ -138,7 +140,12 @@ class WorkingSolver:
         """Build the model anew where it is missing or slow, in double precision where a new one was slow; let in what moves."""
         columns = self.columns
         slow = worst > _SLOW * before
-        exact = inner.a is None or not inner.a.any() or (slow and self.model.fresh_before and worst > 0.5 * before)
+        exact = (
+            not self.single
+            or inner.a is None
+            or not inner.a.any()
+            or (slow and self.model.fresh_before and worst > 0.5 * before)
+        )
         if self.model is None or exact > self.model.exact or (slow and not self.model.fresh):
             exact = exact or (self.model is not None and self.model.exact)
             self.model = QuadraticModel(columns, self._curvature(), self.problem.fit_intercept, exact)
