@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -50,6 +50,13 @@ class GroupQuadratic:
         offsets = np.concatenate([[0], np.cumsum(self.sizes**2)])
         blocks = diagonal_blocks(self.sizes, lambda at: self.G[at[:, :, None], at[:, None, :]])
         return offsets, *eigen(blocks, self.sizes, self.ridge)
+
+    def with_strengths(self, thresholds, l1, ridge) -> GroupQuadratic:
+        """The same with other strengths; the eigenvectors stay where b does."""
+        other = replace(self, thresholds=thresholds, l1=l1, ridge=ridge)
+        if np.array_equal(ridge, self.ridge):
+            other.__dict__["eigen"] = self.eigen
+        return other
 
     def violation(self, w, r):
         """(n_groups,) distance of −∇ (smooth part) from the subdifferential of the penalty, r = c − Gw."""

@@ -121,7 +121,7 @@ class WorkingSolver:
 
     # --- one step -----------------------------------------------------------------------------------------------
     def _reached(self, inner, w, gradients, violation, targets) -> bool:
-        if inner.a is None:
+        if inner.kink is None:
             worst = max(violation.max(initial=0.0), np.abs(self.gb).max() if self.problem.fit_intercept else 0.0)
             return worst <= targets[1]
         ids = self.columns.ids[: self.columns.front]
@@ -162,12 +162,10 @@ class WorkingSolver:
 
     def _step(self, inner, w, b, g, worst, tol):
         """(w, b) after a step, η with it, or None when no step decreases the objective."""
-        if inner.a is None:
+        if inner.kink is None:
             inner_tol = max(0.1 * tol, min(0.1, worst) * worst)
         else:  # near the end as precisely as the dual point that the model offers has to be
-            inner_tol = min(
-                0.02 * worst, max(0.3 * self.needed, 0.03 * worst * worst / max(float(inner.a.max()), worst))
-            )
+            inner_tol = min(0.02 * worst, max(0.3 * self.needed, 0.03 * worst * worst / max(inner.kink, worst)))
         d, db = self.model.step(w, g, self.gb, inner, inner_tol)
         return self._search(inner, w, b, g, d, db)
 
@@ -188,7 +186,7 @@ class WorkingSolver:
                     return None
                 v = self.g_eta + self.model.change_of_gradient(along, problem)
                 self.start(eta, rows)
-                if t == 1.0 and inner.a is not None:
+                if t == 1.0 and inner.kink is not None:
                     self.offered = problem.loss.dual_feasible(problem.y, v)
                 self.model.fresh_before, self.model.fresh = self.model.fresh, False
                 return self._recentred(inner, new), b + t * db

@@ -126,22 +126,46 @@ class GroupInner:
 
     def solve(self, G, c, columns, w, tol: float, max_sweeps: int):
         """See `blocks.solve_groups`; the columns may come in any order."""
-        if not len(columns):
-            return w, True, 0
+        return self.ordered(G, columns).solve(self, c, w, tol, max_sweeps) if len(columns) else (w, True, 0)
+
+    def ordered(self, G, columns) -> OrderedGroups:
+        """G with the columns of every unit side by side, to be solved with for several thresholds."""
         labels = self.blocks[columns]
         first = np.flatnonzero(np.diff(labels, prepend=-1))
         order = None if len(np.unique(labels[first])) == len(first) else np.argsort(labels, kind="stable")
         if order is not None:  # the columns of some unit are scattered
-            G, c, w, columns, labels = G[np.ix_(order, order)], c[order], w[order], columns[order], labels[order]
+            G, columns, labels = G[np.ix_(order, order)], columns[order], labels[order]
             first = np.flatnonzero(np.diff(labels, prepend=-1))
         G = G if G.strides[1] == G.itemsize else np.ascontiguousarray(G)
-        starts = np.append(first, len(columns))
-        quadratic = GroupQuadratic(G, starts, self.thresholds[labels[first]], self.l1[columns], self.ridge[columns])
-        found, converged, sweeps = solve_groups(quadratic, c, w, tol, max_sweeps)
-        if order is None:
-            return found, converged, sweeps
+        quadratic = GroupQuadratic(G, np.append(first, len(columns)), *self._on(labels[first], columns))
+        return OrderedGroups(quadratic, columns, order, self.blocks)
+
+    def _on(self, units, columns):
+        return self.thresholds[units], self.l1[columns], self.ridge[columns]
+
+
+@dataclass(frozen=True)
+class OrderedGroups:
+    """A quadratic whose units lie side by side, with the columns in that order and where they came from (None: as given)."""
+
+    quadratic: GroupQuadratic
+    columns: np.ndarray
+    order: np.ndarray | None
+    blocks: np.ndarray
+
+    def serves(self, inner: GroupInner) -> bool:
+        """Whether the units of `inner` are these: they change where a strength becomes 0."""
+        return np.array_equal(self.blocks, inner.blocks)
+
+    def solve(self, inner: GroupInner, c, w, tol: float, max_sweeps: int):
+        """See `blocks.solve_groups`; `inner` is the one it was made by, or one with other strengths."""
+        units = inner.blocks[self.columns[self.quadratic.starts[:-1]]]
+        quadratic = self.quadratic.with_strengths(*inner._on(units, self.columns))
+        if self.order is None:
+            return solve_groups(quadratic, c, w, tol, max_sweeps)
+        found, converged, sweeps = solve_groups(quadratic, c[self.order], w[self.order], tol, max_sweeps)
         back = np.empty_like(found)
-        back[order] = found
+        back[self.order] = found
         return back, converged, sweeps
 
 
