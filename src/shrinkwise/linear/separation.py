@@ -19,6 +19,7 @@ References: Albert and Anderson, On the existence of maximum likelihood estimate
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -151,7 +152,7 @@ class _Question:
             size > (rounding if self.intercept else 0.0), size, np.inf
         )  # a constant column moves nothing
         self.dim, self.K = self.p + self.intercept, self.signs.shape[1] if self.signs.ndim == 2 else 1
-        self.fitted = self._fit() if self.dim <= min(self.n, _LARGEST_FIT) else None
+        self.fitted: Any = self._fit() if self.dim <= min(self.n, _LARGEST_FIT) else None
 
     # --- the moves B v -------------------------------------------------------------------------------------
     def moves(self, V):

@@ -24,7 +24,7 @@ def relax(path: Path) -> Path:
 
     Its objectives, gaps and violations are NaN: it does not minimise the penalised objective.
     """
-    problem, coefs, intercepts, solved, against = path.data, Coefficients(path.data.weights_shape), [], [], []
+    problem, coefs, intercepts, solved, reasons = path.data, Coefficients(path.data.weights_shape), [], [], []
     if np.ndim(problem.y) == 2:
         raise ValueError("a relaxed fit is for one target: fit each target in turn")
     last = None
@@ -36,8 +36,8 @@ def relax(path: Path) -> Path:
         coefs.append(w)
         intercepts.append(b)
         solved.append(reached)
-        against.append(reason)
-    against = np.array(against, dtype=object)
+        reasons.append(reason)
+    against = np.array(reasons, dtype=object)
     return _without_certificate(path, coefs, np.array(intercepts, dtype=float), np.array(solved), against)
 
 
