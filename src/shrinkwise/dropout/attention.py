@@ -17,7 +17,7 @@ from shrinkwise.kernels.networks import dropout as kernel
 from shrinkwise.kernels.pool import threads_for
 
 from . import routes
-from .functional import check_call
+from .inverted import check_call
 
 _BLOCK_BYTES = 1024 * 1024  # weights of one block of queries: a common second-level cache
 

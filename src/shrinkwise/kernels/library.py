@@ -13,8 +13,8 @@ import numpy as np
 
 from shrinkwise import __version__
 
-F64 = np.ctypeslib.ndpointer(np.float64, flags="C_CONTIGUOUS")
-I64 = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
+F64: type = np.ctypeslib.ndpointer(np.float64, flags="C_CONTIGUOUS")
+I64: type = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
 
 # name -> (reference, compiled); no reference where the formula belongs to the only caller, who then asks `library` first
 DISPATCH: dict[str, tuple[Callable | None, Callable]] = {}

@@ -6,6 +6,12 @@ The names are resolved on first use, so that whoever only builds a page does not
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .page import render_page
+    from .schema import Page
+    from .terminal import print_columns, print_comparison, print_summary, print_verdict
 
 _WHERE = {
     "Page": "schema",
@@ -19,7 +25,9 @@ _WHERE = {
 __all__ = ["Page", "print_columns", "print_comparison", "print_summary", "print_verdict", "render_page"]
 
 
-def __getattr__(name: str):
-    if name not in _WHERE:
-        raise AttributeError(f"shrinkwise.report has no name {name!r}; see shrinkwise.report.__all__")
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exist
+
+    def __getattr__(name: str):
+        if name not in _WHERE:
+            raise AttributeError(f"shrinkwise.report has no name {name!r}; see shrinkwise.report.__all__")
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import nn
 
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
 from .noise import NoiseLayer, check_floating, drawn_seed, transformed, uniform
 

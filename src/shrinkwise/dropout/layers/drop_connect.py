@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import torch
 from torch import nn
 
-from shrinkwise.dropout.functional import dropout
+from shrinkwise.dropout.inverted import dropout
 
 from .noise import NoiseLayer
 

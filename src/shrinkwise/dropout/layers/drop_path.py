@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from shrinkwise.dropout.bits import apply_mask
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
 from .noise import NoiseLayer, check_floating, mask_of_shape, transformed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from shrinkwise.dropout.functional import dropout
+from shrinkwise.dropout.inverted import dropout
 
 from .noise import NoiseLayer
 

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from shrinkwise.dropout.functional import check_keep, dropout
+from shrinkwise.dropout.inverted import check_keep, dropout
 
 from .channel import channel_dropout
 from .noise import NoiseLayer, check_floating, drawn_seed, uniform

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from shrinkwise.dropout.bits import apply_mask
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
 from .noise import NoiseLayer, check_floating, mask_of_shape
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from shrinkwise.dropout.bits import random_words
-from shrinkwise.dropout.functional import check_keep, dropout, keep_from_drop
+from shrinkwise.dropout.inverted import check_keep, dropout, keep_from_drop
 
 _WORDS_A_BLOCK = 4
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
 from .concrete import ConcreteDropout
 from .noise import NoiseLayer

@@ -6,7 +6,7 @@ import warnings
 
 from torch import nn
 
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 from shrinkwise.dropout.layers.channel import ChannelDropout
 from shrinkwise.dropout.layers.dropout import Dropout
 from shrinkwise.dropout.layers.gaussian import AlphaDropout

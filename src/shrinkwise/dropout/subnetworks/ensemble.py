@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
 from .thinned import FixedMask, layer_keep, unit_dropout, unit_shapes, with_masks
 

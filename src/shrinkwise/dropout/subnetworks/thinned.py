@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from shrinkwise.dropout.bits import apply_mask
-from shrinkwise.dropout.functional import keep_mask
+from shrinkwise.dropout.inverted import keep_mask
 from shrinkwise.dropout.layers.dropout import Dropout
 from shrinkwise.dropout.layers.noise import ELEMENTWISE, NoiseLayer
 from shrinkwise.figures.thinned import thinned as draw_thinned

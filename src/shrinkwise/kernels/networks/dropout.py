@@ -28,7 +28,10 @@ declare(
 )
 
 SCALE, RESIDUAL, BIAS_RELU, RELU_BACK, MASK = (4 * operation for operation in range(5))
-F32, F64, BF16, F16 = range(4)
+F32: int = 0
+F64: int = 1
+BF16: int = 2
+F16: int = 3
 AUTO, PLAIN, NEON, AVX2, AVX512 = range(5)
 
 

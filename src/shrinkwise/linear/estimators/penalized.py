@@ -37,6 +37,8 @@ class _Linear(Versioned):
     penalty_factors = None
     has_offset_ = False
     _names: list | None = None
+    penalty_: Penalty
+    status_: str
 
     def __init__(self, penalty=None, *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
         self.penalty = penalty
