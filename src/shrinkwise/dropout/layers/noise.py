@@ -28,6 +28,7 @@ class NoiseLayer(nn.Module):
     """
 
     draws: torch.Tensor
+    replaces: tuple[type[nn.Module], bool]  # the layer of torch that `convert` took out for this one, and its `inplace`
     one_draw_a_batch = False  # True: all rows of a batch share the draw, so repeating rows gives no further samples
     wraps = ""  # what the constructor takes first, for the sentences
 

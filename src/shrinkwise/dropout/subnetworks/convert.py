@@ -69,7 +69,7 @@ def _ours(layer, keep):
         return None
     keep = keep or check_keep(1.0 - layer.p, (), "")
     if isinstance(layer, nn.Dropout):
-        new = Dropout(keep=keep, inplace=layer.inplace)
+        new: NoiseLayer = Dropout(keep=keep, inplace=layer.inplace)
     elif isinstance(layer, _CHANNELS):
         new = ChannelDropout(keep=keep, channel_dim=1)
     else:

@@ -309,11 +309,13 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         self.coef_, self.intercept_ = mean[:, :p], mean[:, p] if self.fit_intercept else np.zeros(len(mean))
         return self
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None, *, offset=None):
         """The score that `scoring` names; accuracy by default."""
         check_is_fitted(self)
         if self.scoring is None:
-            return super().score(X, y, sample_weight)
+            return super().score(X, y, sample_weight, offset=offset)
+        if offset is not None:
+            raise ValueError("A scorer takes no offset: score with scoring=None, or without offset")
         return self._scorer()(self, X, y, **({} if sample_weight is None else {"sample_weight": sample_weight}))
 
     def _scorer(self):
