@@ -80,7 +80,7 @@ def _ours(layer, keep):
 
 def _torchs(layer, keep):
     kind, inplace = getattr(layer, "replaces", (_counterpart(layer), False))
-    return kind and kind(p=1.0 - (keep or layer.keep), inplace=inplace)
+    return kind and kind(p=1.0 - keep if keep else layer.p, inplace=inplace)
 
 
 def _counterpart(layer):

@@ -87,6 +87,11 @@ class SparseLogisticRegression(LinearClassifier):
 
     _dtype = np.dtype(float)
 
+    @property
+    def penalty(self):
+        """ "l1" where the penalty makes zeros: scikit-learn's SelectFromModel then keeps the non-zero coefficients."""
+        return "l1" if np.max(self.l1_ratio) > 0 else None
+
     def fit(self, X, y, sample_weight=None):
         """Fit on X (n, p) and class labels y (n,)."""
         X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)

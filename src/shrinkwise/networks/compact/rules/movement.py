@@ -26,7 +26,9 @@ def moved(flow, node):
     operands = {arg: flow.shadow(arg) for arg in node.all_input_nodes}
     parts = []
     for part in ("labels", "known", "value"):
-        args, kwargs = pytree.tree_map_only(fx.Node, functools.partial(_in_full, operands, part), (node.args, node.kwargs))
+        args, kwargs = pytree.tree_map_only(
+            fx.Node, functools.partial(_in_full, operands, part), (node.args, node.kwargs)
+        )
         parts.append(torch.reshape(*args) if "view" in operator_name(node) else node.target(*args, **kwargs))
     if isinstance(parts[0], torch.Tensor):
         return _shadow(*parts)
