@@ -61,7 +61,9 @@ if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exi
 
     def __getattr__(name: str):
         if name not in _WHERE:
-            raise AttributeError(f"shrinkwise.linear has no public name {name!r}; it has {', '.join(sorted(__all__))}")
+            raise AttributeError(
+                f"{name!r} is not a public name of shrinkwise.linear; expected one of {', '.join(sorted(__all__))}"
+            )
         value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
         globals()[name] = value
         return value

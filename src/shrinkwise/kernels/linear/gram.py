@@ -170,6 +170,6 @@ def gram_path(G, c, yy: float, rows: PathRows, *, tol_gap, tol_kkt=0.0, max_swee
     max_sweeps : most sweeps at one λ.
     """
     if G.dtype != np.float64 or (G.strides[1] != G.itemsize and len(G) > 1):
-        raise ValueError("expected G in float64 with contiguous rows")
+        raise ValueError("Expected G in float64 with contiguous rows")
     while rows.known < len(rows.A):  # it returns after each λ that is not solved
         rows.known = run("gram_path", G, c, yy, rows, tol_gap, tol_kkt, max_sweeps)

@@ -49,14 +49,14 @@ class WeightedColumns:
 
     def __init__(self, X, s=None, centre: bool = True, columns=None):
         if X.dtype not in (np.float64, np.float32):
-            raise TypeError(f"expected X of float32 or float64, got {X.dtype}")
+            raise TypeError(f"Expected X of float32 or float64, got {X.dtype}")
         self.sparse = hasattr(X, "indptr")
         if self.sparse and (X.format != "csc" or not X.has_canonical_format):
             raise ValueError(
-                "expected X as CSC with sorted and distinct row indices: X = X.tocsc(); X.sum_duplicates()"
+                "Expected X to be CSC with sorted and distinct row indices: X = X.tocsc(); X.sum_duplicates()"
             )
         if not self.sparse and not X.flags.f_contiguous:
-            raise ValueError("expected dense X in Fortran order: np.asfortranarray(X)")
+            raise ValueError("Expected dense X in Fortran order: np.asfortranarray(X)")
         self.X, self.centre = X, centre
         self.n, self.p = X.shape
         self.s = None if s is None else np.ascontiguousarray(s, dtype=float)

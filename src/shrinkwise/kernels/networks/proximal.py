@@ -52,7 +52,7 @@ def prox(kind: str, inputs, outputs, thresholds, shrinks) -> None:
     """
     for x, out in zip(inputs, outputs, strict=True):
         if not (x.flags.c_contiguous and out.flags.c_contiguous and x.dtype == out.dtype == inputs[0].dtype):
-            raise ValueError("expected C-contiguous arrays of one dtype")
+            raise ValueError("Expected C-contiguous arrays of one dtype")
         if x.dtype not in (np.float32, np.float64):
-            raise TypeError(f"expected float32 or float64, got {x.dtype}")
+            raise TypeError(f"Expected float32 or float64, got {x.dtype}")
     run("prox", kind, inputs, outputs, thresholds, shrinks)

@@ -109,8 +109,8 @@ def _checked(*columns) -> bool:
         for x in (first, *others):
             if not (x.flags.c_contiguous and x.dtype == columns[0][0].dtype and x.shape == first.shape):
                 raise ValueError(
-                    "expected C-contiguous arrays of one dtype, and of one shape where they belong together"
+                    "Expected C-contiguous arrays of one dtype, and of one shape where they belong together"
                 )
         if first.dtype not in (np.float32, np.float64):
-            raise TypeError(f"expected float32 or float64, got {first.dtype}")
+            raise TypeError(f"Expected float32 or float64, got {first.dtype}")
     return bool(columns[0])

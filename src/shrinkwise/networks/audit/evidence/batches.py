@@ -71,7 +71,7 @@ class Batch:
             kind = (
                 f"a tensor of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
             )
-            raise ValueError(f"expected loss(output, target) as a scalar tensor with gradients, got {kind}")
+            raise ValueError(f"Expected loss(output, target) to be a scalar tensor with gradients, got {kind}")
         return value
 
     def regression(self) -> bool:
