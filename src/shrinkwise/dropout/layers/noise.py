@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.fx import Proxy
@@ -82,7 +84,7 @@ class NoiseLayer(nn.Module):
 
     def recorded(self, *inputs, **named):
         """The layer as one node of a `torch.fx` graph, as torch's layers are: it draws when the graph runs."""
-        tracer = next(value.tracer for value in (*inputs, *named.values()) if isinstance(value, Proxy))
+        tracer: Any = next(value.tracer for value in (*inputs, *named.values()) if isinstance(value, Proxy))
         declared = getattr(tracer, "skipped_module_classes", None)  # of torch.ao.quantization's tracers alone
         if self.wraps and self.training and declared is not None and type(self) not in declared:
             raise ValueError(
