@@ -84,8 +84,7 @@ class NoiseLayer(nn.Module):
 
     def recorded(self, *inputs, **named):
         """The layer as one node of a `torch.fx` graph, as torch's layers are: it draws when the graph runs."""
-        proxies = (value for value in (*inputs, *named.values()) if isinstance(value, Proxy))
-        tracer: Any = next(proxies).tracer  # the `Tracer` of a module, of which torch declares only the base
+        tracer: Any = next(value.tracer for value in (*inputs, *named.values()) if isinstance(value, Proxy))
         declared = getattr(tracer, "skipped_module_classes", None)  # of torch.ao.quantization's tracers alone
         if self.wraps and self.training and declared is not None and type(self) not in declared:
             raise ValueError(
