@@ -66,7 +66,16 @@ def test_mypy_refuses_calls_that_fail(tmp_path):
     program = tmp_path / "program.py"
     program.write_text("\n".join(["import shrinkwise as sw", *calls]), encoding="utf-8")
     run = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir", tmp_path / "cache", program],
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--follow-imports=silent",
+            "--cache-dir",
+            tmp_path / "cache",
+            program,
+        ],
         capture_output=True,
         text=True,
         env={"PYTHONPATH": str(SOURCE.parent), "MYPYPATH": str(SOURCE.parent)},

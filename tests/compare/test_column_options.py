@@ -143,7 +143,7 @@ def test_rows_that_were_learned_from_are_no_exam(asked, small_table, small):
             compare_table(frame, plan_table(frame, "y"), small, lambda *_: pytest.fail("work was done"), test=wrong)
     fresh = pl.concat([small_table("regression", n=100, seed=9), frame.head(7)])
     comparison = asked("ridge", test=fresh)
-    assert comparison.exam.n_known == 7
+    assert comparison.fresh.n_known == 7
     assert "of which 7 also occur in the training table" in verdict(comparison)[-1]
 
 
@@ -183,9 +183,9 @@ def test_half_samples_do_not_take_an_input_for_its_many_levels(small):
 
 def test_fresh_rows_are_an_exam(asked, small_table):
     comparison = asked("ridge", test=small_table("regression", n=400, seed=9))
-    exam = comparison.exam
-    assert exam.n_rows == 400
-    assert exam.low < exam.score < exam.high
+    fresh = comparison.fresh
+    assert fresh.n_rows == 400
+    assert fresh.low < fresh.score < fresh.high
     assert "On the 400 rows of the test table" in " ".join(verdict(comparison))
 
 

@@ -11,11 +11,11 @@ from typing import Any, cast
 import numpy as np
 from polars import DataFrame
 
-from shrinkwise.compare.candidates.base import Candidate, Curve, Problem, Tuned
+from shrinkwise.compare.candidates.base import Candidate, Curve, TrainingRows, Tuned
 from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.candidates.registry import candidates, selecting, without_missing_extras
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
-from shrinkwise.compare.scoring.fresh_rows import check_exam, sit_exam
+from shrinkwise.compare.scoring.fresh_rows import check_fresh_rows, score_fresh_rows
 from shrinkwise.compare.scoring.journal import Journal, fingerprint
 from shrinkwise.compare.scoring.nested import (
     FoldResult,
@@ -91,7 +91,7 @@ def compare_table(
     """
     clock, options = clock or Clock(options.budget), without_missing_extras(options)
     options.check(plan)
-    n_known = 0 if test is None else check_exam(plan, test, frame)
+    n_known = 0 if test is None else check_fresh_rows(plan, test, frame)
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
@@ -135,7 +135,7 @@ def compare_table(
         file_rows=file_rows,
         left_out=left_out,
         stable=stable,
-        exam=None if test is None else sit_exam(model, test, n_known),
+        fresh=None if test is None else score_fresh_rows(model, test, n_known),
     )
 
 
@@ -180,8 +180,8 @@ def _check_sparse(contestants: list[Candidate], plan: TablePlan, options: Option
 def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
     """The candidate with the lowest held-out score at its best setting, the reference aside, and the choice kept of it.
 
-    So a candidate is not held back by the careful choice, which gives up score for strength, in favour of one that makes
-    none; where the held-out rows do not find the careful choice within one standard error of the best, the best is kept. Ties
+    So a candidate is not held back by the 1-SE choice, which gives up score for strength, in favour of one that makes
+    none; where the held-out rows do not find the 1-SE choice within one standard error of the best, the best is kept. Ties
     go to fewer inputs, then order. With `max_features` only linear models with so few inputs can be kept; with
     `within` it is the candidate and choice with the fewest inputs whose score is within that share of the lowest.
     """
@@ -206,7 +206,7 @@ def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
 def _pick(able: list[Row], options: Options) -> tuple[Row, str]:
     lowest = min(able, key=lambda row: (row.best.score, _inputs(row, "best")))
     if options.within is None:
-        return lowest, options.choice if lowest.careful_holds else "best"
+        return lowest, options.choice if lowest.one_se_holds else "best"
     limit = lowest.best.score * (1 + options.within)
     near = [(row, choice) for row in able for choice in ("one_se", "best") if row.at(choice).score <= limit]
     return min(near, key=lambda pair: (_inputs(*pair), pair[0].at(pair[1]).score))
@@ -231,7 +231,7 @@ class _Refit:
     passed_over: list[str]
 
 
-def _refitted(rows: list[Row], problem: Problem, splits: Splits, options: Options, clock: Clock) -> _Refit:
+def _refitted(rows: list[Row], problem: TrainingRows, splits: Splits, options: Options, clock: Clock) -> _Refit:
     """With a budget the first of those chosen that is done in its share of it; failing all, the quickest, in its own time."""
     able = _admissible(rows, options, len(splits.plan.kept))
     left = list(able)
@@ -298,7 +298,7 @@ def _refit_seconds(row: Row, splits: Splits) -> float:
 
 
 def _path(
-    chosen: Candidate, tuned: Tuned, problem: Problem, options: Options, clock: Clock
+    chosen: Candidate, tuned: Tuned, problem: TrainingRows, options: Options, clock: Clock
 ) -> tuple[str, Curve | None]:
     """The chosen candidate's own path if it has exact zeros to show; otherwise the lasso's, while there is time."""
     if tuned.curve is not None and chosen.makes_zeros:
@@ -310,10 +310,10 @@ def _path(
         return LASSO.name, None
 
 
-def _stable(problem: Problem, curve: Curve | None, path_of: str, options: Options, clock: Clock):
+def _stable(problem: TrainingRows, curve: Curve | None, path_of: str, options: Options, clock: Clock):
     if not options.stability_pairs:
         return None
-    lam = float(curve.lambdas[curve.index_1se]) if curve is not None and path_of == LASSO.name else None
+    lam = float(curve.lambdas[curve.index_one_se]) if curve is not None and path_of == LASSO.name else None
     try:
         with time_limit(clock.deadline(_FOR_EXHIBITS)):
             return stable_inputs(problem, lam, options)

@@ -123,7 +123,7 @@ class Options:
         return CHOICES[self.select]
 
     @property
-    def careful(self) -> str:
+    def one_se_label(self) -> str:
         """How the choice beside the best one is called: "1-SE", or "within 1%"."""
         return "1-SE" if self.within is None else f"within {100 * self.within:.3g}%"
 

@@ -8,11 +8,11 @@ from statistics import median, mode
 import numpy as np
 
 from shrinkwise.compare.candidates.base import Candidate, Curve, Fit
-from shrinkwise.compare.scoring.fresh_rows import Exam
 from shrinkwise.compare.scoring.nested import HeldOut, Splits
 from shrinkwise.compare.scoring.stability import StableInputs
 from shrinkwise.models.predictors import Usage, usage
 from shrinkwise.models.table_model import TableModel
+from shrinkwise.report import FreshScore
 from shrinkwise.selection import independent_interval, mean_and_se, paired_interval, paired_p_value
 from shrinkwise.tables import TablePlan
 
@@ -92,8 +92,8 @@ class Row:
     note: str
 
     @property
-    def careful_holds(self) -> bool:
-        """Whether the held-out rows bear the careful choice out, or there is none.
+    def one_se_holds(self) -> bool:
+        """Whether the held-out rows bear the 1-SE choice out, or there is none.
 
         It is within one standard error of the best there too, and not detectably worse than no regularization.
         """
@@ -115,7 +115,7 @@ class Comparison:
     time for one. guess_scores: the held-out score, per fold, of looking at no input. file_rows: for each row used its
     number in the table, from 1. left_out: candidates that have no row, with the reason. passed_over: candidates that
     would have been kept, had there been time to fit them on all rows. stable: how often each input is
-    selected on half-samples. exam: the kept model on a table of its own, when one was given.
+    selected on half-samples. fresh: the kept model on a table of its own, when one was given.
     """
 
     plan: TablePlan
@@ -133,7 +133,7 @@ class Comparison:
     left_out: dict[str, str] = field(default_factory=dict)
     passed_over: list[str] = field(default_factory=list)
     stable: StableInputs | None = None
-    exam: Exam | None = None
+    fresh: FreshScore | None = None
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.rows)} candidates on {self.plan.n_rows} rows; kept: {self.chosen.candidate.name}>"
@@ -175,12 +175,14 @@ class Comparison:
         """The corrected 95 % interval of fold differences of this comparison."""
         return paired_interval(differences, *self.splits.mean_sizes)
 
-    def exam_interval(self) -> tuple[float, float, float]:
+    def fresh_interval(self) -> tuple[float, float, float]:
         """Of the score on fresh rows minus the held-out score of the kept model; see `independent_interval`."""
-        if self.exam is None:
+        if self.fresh is None:
             raise ValueError("Expected a comparison with a table of fresh rows: give one with test=")
-        error = (self.exam.high - self.exam.low) / 3.92
-        return independent_interval(self.kept.scores, *self.splits.mean_sizes, self.exam.score, error, self.exam.n_rows)
+        error = (self.fresh.high - self.fresh.low) / 3.92
+        return independent_interval(
+            self.kept.scores, *self.splits.mean_sizes, self.fresh.score, error, self.fresh.n_rows
+        )
 
     def p_value(self, differences: np.ndarray) -> float:
         """The two-sided p-value that belongs to `interval`."""

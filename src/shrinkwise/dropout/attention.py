@@ -88,7 +88,7 @@ class _Draw(NamedTuple):
     stream: int
 
 
-class _Block(NamedTuple):
+class _QueryBlock(NamedTuple):
     """Some queries of one batch entry, and the keys that one of them at least may look at."""
 
     batch: int
@@ -218,7 +218,7 @@ def _blocks(scaled_q, k, mask, causal, *others):
             scores = torch.mm(query, keys[:reach].mT, out=buffer[: length * reach].view(length, reach))
             here = None if allowed is None else allowed[place].narrow(0, start, length)
             first = (batch * n_queries + start) * n_keys
-            yield _Block(batch, scores, first, n_keys, start + 1, here, causal), rest
+            yield _QueryBlock(batch, scores, first, n_keys, start + 1, here, causal), rest
 
 
 def _flat(t: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ _AT_ONCE = 2_000_000  # values of X
 
 
 @dataclass
-class Certificate:
+class FitCertificate:
     """The certificate of one fit."""
 
     objective: float
@@ -33,14 +33,14 @@ class Solution:
 
     w: np.ndarray
     b: np.ndarray
-    certificate: Certificate
+    certificate: FitCertificate
     solved: bool
     n_iter: int
 
 
 @dataclass
 class Solutions:
-    """Fits at several λ in a row, each field of `Solution` and `Certificate` stacked along the first axis."""
+    """Fits at several λ in a row, each field of `Solution` and `FitCertificate` stacked along the first axis."""
 
     w: np.ndarray
     b: np.ndarray
@@ -66,10 +66,10 @@ class Solutions:
     def each(self) -> Iterator[Solution]:
         """The solutions one by one."""
         for w, b, objective, gap, kkt, solved, n_iter in zip(*vars(self).values(), strict=True):
-            yield Solution(w, b, Certificate(float(objective), float(gap), float(kkt)), bool(solved), int(n_iter))
+            yield Solution(w, b, FitCertificate(float(objective), float(gap), float(kkt)), bool(solved), int(n_iter))
 
 
-def certify(data, penalty, w, eta, u=None, dual=None) -> Certificate:
+def certify(data, penalty, w, eta, u=None, dual=None) -> FitCertificate:
     """Certificate of weights w (shape of `data.weights_shape`) with linear predictor eta (its intercept fitted).
 
     `u` is X's∇f(η)/n in the shape of w, if the caller has it already; `dual` is a pair (v, X'sv/n) with v in place of
@@ -84,14 +84,14 @@ def certify(data, penalty, w, eta, u=None, dual=None) -> Certificate:
     objective = float(s @ rows) / n + value
     kkt = max(kkt, float(np.max(penalty.violation(w, u), initial=0.0)))
     if not penalty.has_conjugate:
-        return Certificate(objective, np.nan, kkt)
+        return FitCertificate(objective, np.nan, kkt)
     if dual is not None:
         g_eta, u = dual[0], _centred(data, dual[1], (s * dual[0].T).T.sum(0) / n) if data.fit_intercept else dual[1]
     free = penalty.unpenalised(w.shape)
     alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -u))
     if free.any():
         slack += float((np.abs(u) * (np.abs(w) + _unit_moves(data, free)))[free].sum())
-    return Certificate(objective, relative_gap(data, eta, rows, g_eta, (alpha, value + term, slack)), kkt)
+    return FitCertificate(objective, relative_gap(data, eta, rows, g_eta, (alpha, value + term, slack)), kkt)
 
 
 def _centred(data, u, mean):
@@ -142,7 +142,7 @@ def l1_l2_term(a, b, w, u):
     return alpha, float((0.5 * excess * excess / b[curved]).sum()), float((np.abs(w) * size)[free].sum())
 
 
-def certify_least_squares(data, penalty, w, g, yr: float, rr: float, yy: float) -> Certificate:
+def certify_least_squares(data, penalty, w, g, yr: float, rr: float, yy: float) -> FitCertificate:
     """`certify` for (1/2n)‖y − X̃w‖², y and X̃ weighted and centred, from inner products.
 
     With r = y − X̃w: g = −X̃'r/n, yr = y'r/n, rr = r'r/n, yy = y'y/n (½yy is the loss of the null model).
@@ -150,14 +150,14 @@ def certify_least_squares(data, penalty, w, g, yr: float, rr: float, yy: float) 
     value = float(penalty.value(w))
     kkt = float(np.max(penalty.violation(w, g), initial=0.0))
     if not penalty.has_conjugate:
-        return Certificate(0.5 * rr + value, np.nan, kkt)
+        return FitCertificate(0.5 * rr + value, np.nan, kkt)
     free = penalty.unpenalised(w.shape)
     alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -g))
     if free.any():
         slack += float((np.abs(g) * (np.abs(w) + np.sqrt(yy) * _unit_moves(data, free)))[free].sum())
     dual = alpha * yr - 0.5 * alpha * alpha * rr - term
     gap = max(0.5 * rr + value - dual, 0.0) + slack
-    return Certificate(0.5 * rr + value, gap / (0.5 * yy) if yy > 0 else 0.0, kkt)
+    return FitCertificate(0.5 * rr + value, gap / (0.5 * yy) if yy > 0 else 0.0, kkt)
 
 
 def dual_term(penalty, w, v):

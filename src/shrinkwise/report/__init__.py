@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .page import render_page
-    from .schema import Page
+    from .schema import FreshScore, Page
     from .terminal import print_columns, print_comparison, print_summary, print_verdict
 
 _WHERE = {
+    "FreshScore": "schema",
     "Page": "schema",
     "print_columns": "terminal",
     "print_comparison": "terminal",
@@ -22,7 +23,7 @@ _WHERE = {
     "render_page": "page",
 }
 
-__all__ = ["Page", "print_columns", "print_comparison", "print_summary", "print_verdict", "render_page"]
+__all__ = ["FreshScore", "Page", "print_columns", "print_comparison", "print_summary", "print_verdict", "render_page"]
 
 
 if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exist

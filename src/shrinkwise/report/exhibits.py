@@ -35,7 +35,7 @@ class StressCurves:
 
 
 @dataclass(frozen=True)
-class Finding:
+class TestedClaim:
     """A claim that was tested, and the sentence on whether it held."""
 
     claim: str
@@ -48,7 +48,7 @@ class Stress:
 
     noise: StressCurves
     missing: StressCurves
-    findings: Sequence[Finding]
+    findings: Sequence[TestedClaim]
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,10 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class FreshScore:
-    """The kept model on a table of its own, of whose rows n_known also occur in the training table."""
+    """The kept model on rows of their own: its score with its 95 % interval (from the spread of the losses over rows).
+
+    n_known counts the rows that are exact copies, inputs and target, of rows that the model learned from.
+    """
 
     score: float
     low: float

@@ -106,7 +106,7 @@ def compare_runs(first: Path, second: Path) -> TwoRuns:
         rows,
         [
             why or "Both runs held out the same rows of the same table, so scores are compared fold by fold.",
-            f"Compared are the scores at {_CALLED.get(one['results'].get('choice'), 'the careful setting')}."
+            f"Compared are the scores at {_CALLED.get(one['results'].get('choice'), 'the kept setting')}."
             if same
             else "The runs keep different settings of a candidate, so its best setting is compared.",
         ],

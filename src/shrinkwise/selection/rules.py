@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+SELECT = ("1se", "best")
+
 
 def one_standard_error(cv_mean, cv_se) -> tuple[int, int]:
     """The best λ of a cross-validation curve, and the strongest λ within one standard error of it.
 
-        best = argmin_i m_i            1se = min { i : m_i ≤ m_best + s_best }
+        best = argmin_i m_i            one_se = min { i : m_i ≤ m_best + s_best }
 
     for held-out losses m (lower is better) along a **decreasing** grid of λ, so that a smaller index means stronger
     regularization. The standard error is the one at the best λ. Equal losses go to the stronger regularization.
@@ -22,7 +24,7 @@ def one_standard_error(cv_mean, cv_se) -> tuple[int, int]:
 
     Returns
     -------
-    (index_best, index_1se) with index_1se ≤ index_best.
+    (index_best, index_one_se) with index_one_se ≤ index_best.
 
     References
     ----------
@@ -42,3 +44,20 @@ def one_standard_error(cv_mean, cv_se) -> tuple[int, int]:
     best = int(np.nanargmin(mean))
     margin = 0.0 if np.isnan(se[best]) else se[best]
     return best, int(np.flatnonzero(mean <= mean[best] + margin)[0])
+
+
+def check_select(select: str) -> None:
+    """Refuse what is neither "1se" nor "best"."""
+    if select not in SELECT:
+        raise ValueError(f'Expected select="1se" or "best", got {select!r}')
+
+
+def selected(cv_mean, cv_se, select: str) -> int:
+    """The index that is kept: the best one for "best", the strongest within one standard error of it for "1se".
+
+    >>> selected([9.0, 4.0, 3.0, 3.5], [1.0, 1.0, 1.5, 1.0], "1se")
+    1
+    """
+    check_select(select)
+    best, one_se = one_standard_error(cv_mean, cv_se)
+    return one_se if select == "1se" else best

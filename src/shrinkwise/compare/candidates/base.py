@@ -55,7 +55,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Problem:
+class TrainingRows:
     """Training rows, encoded: X (n, q) standardised, dense or sparse, y (n,) numbers or class codes 0 … K−1.
 
     rows holds their groups, time and weights; features what is known of the columns. shuffled says that the rows come in
@@ -88,7 +88,7 @@ class Problem:
         except ValueError as error:
             raise InputError(f"The rows that are learned from cannot be split for choosing λ: {error}.") from error
 
-    def take(self, rows) -> Problem:
+    def take(self, rows) -> TrainingRows:
         """The same for some of the rows."""
         return replace(self, X=self.X[rows], y=self.y[rows], rows=self.rows.take(rows))
 
@@ -120,12 +120,16 @@ class Curve:
     cv_mean: np.ndarray
     cv_se: np.ndarray
     index_best: int
-    index_1se: int
+    index_one_se: int
+
+    def index(self, choice: str) -> int:
+        """Where on the path a choice, "best" or "one_se", stands."""
+        return self.index_one_se if choice == "one_se" else self.index_best
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What tuning on a training fold gives: the fit at the best setting, and the careful one.
+    """What tuning on a training fold gives: the fit at the best setting, and at the 1-SE setting.
 
     one_se is the strongest within one standard error of the best, or within the share that was asked for.
     """
@@ -169,7 +173,7 @@ class Candidate:
     family: str
     regularizer: str
     formula: str
-    tune: Callable[[Problem, Options], Tuned]
+    tune: Callable[[TrainingRows, Options], Tuned]
     slug: str = ""
     _: KW_ONLY
     worth: int = 100

@@ -17,7 +17,7 @@ from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import LinearPredictor
 from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
 
-from .base import Candidate, Cost, Curve, Fit, Problem, Tuned
+from .base import Candidate, Cost, Curve, Fit, TrainingRows, Tuned
 from .choice import choose_strength
 
 # Where classes can be separated, the logistic loss has no minimum, and where they nearly can, none that is reached. This
@@ -32,17 +32,17 @@ MINIMUM_NORM = "no fewer inputs than rows: the least-squares solution of minimum
 
 
 @dataclass(frozen=True)
-class Scaled:
+class ScaledRows:
     """A problem whose numbers to predict were divided by their standard deviation `scale`; classes stay as they are.
 
     So λ means the same whatever the unit of the target, of the elastic net too, whose two parts scale differently.
     """
 
-    problem: Problem
+    problem: TrainingRows
     scale: float
 
     @classmethod
-    def of(cls, problem: Problem) -> Scaled:
+    def of(cls, problem: TrainingRows) -> ScaledRows:
         """Bounds on the coefficients are divided with the target."""
         scale = 1.0 if problem.has_classes else float(np.std(problem.y)) or 1.0
         columns = problem.columns
@@ -55,20 +55,20 @@ class Scaled:
         return LinearPredictor(coef * self.scale, intercept * self.scale)
 
 
-def tune_unpenalised(problem: Problem, options: Options) -> Tuned:
+def tune_unpenalised(problem: TrainingRows, options: Options) -> Tuned:
     """Least squares or logistic regression without penalty; where that has no solution a tiny ridge, which is said."""
     from shrinkwise.linear import PenalizedRegressor
 
     if problem.has_classes:
         return Tuned(_unpenalised_classifier(problem))
-    scaled = Scaled.of(problem)
+    scaled = ScaledRows.of(problem)
     model = PenalizedRegressor(_bounded(L2(0.0), scaled.problem))
     model.fit(problem.X, scaled.problem.y, problem.rows.weights)
     note = MINIMUM_NORM if problem.X.shape[1] >= problem.X.shape[0] else ""
     return Tuned(Fit(scaled.predictor(model.coef_, model.intercept_), note=note))
 
 
-def _unpenalised_classifier(problem: Problem) -> Fit:
+def _unpenalised_classifier(problem: TrainingRows) -> Fit:
     from sklearn.exceptions import ConvergenceWarning
 
     from shrinkwise.linear import PenalizedClassifier, find_separation
@@ -94,29 +94,29 @@ def _unpenalised_classifier(problem: Problem) -> Fit:
     return Fit(LinearPredictor(model.coef_, model.intercept_), note=note)
 
 
-def tune_ridge(problem: Problem, options: Options) -> Tuned:
+def tune_ridge(problem: TrainingRows, options: Options) -> Tuned:
     """L2 with λ from cross-validation."""
     return _tuned(_cross_validate(L2(1.0), problem, options), {}, options)
 
 
-def tune_lasso(problem: Problem, options: Options) -> Tuned:
+def tune_lasso(problem: TrainingRows, options: Options) -> Tuned:
     """L1 with λ from cross-validation."""
     return _tuned(_cross_validate(L1(1.0), problem, options), {}, options)
 
 
-def tune_elastic_net(problem: Problem, options: Options) -> Tuned:
+def tune_elastic_net(problem: TrainingRows, options: Options) -> Tuned:
     """Elastic net: the l1_ratio of the lowest cross-validation curve, then λ along that curve."""
     fitted = [(ratio, _cross_validate(ElasticNet(1.0, ratio), problem, options)) for ratio in options.l1_ratios]
     ratio, found = min(fitted, key=lambda pair: pair[1].model.cv_mean_[pair[1].model.index_best_])
     return _tuned(found, {"l1_ratio": ratio}, options)
 
 
-def tune_group_lasso(problem: Problem, options: Options) -> Tuned:
+def tune_group_lasso(problem: TrainingRows, options: Options) -> Tuned:
     """The group lasso: all columns of one input are one group, with λ from cross-validation."""
     return _tuned(_cross_validate(whole_inputs(problem), problem, options), {}, options)
 
 
-def whole_inputs(problem: Problem, lam: float = 1.0) -> GroupLasso:
+def whole_inputs(problem: TrainingRows, lam: float = 1.0) -> GroupLasso:
     """The group lasso whose groups are the columns made of one input, with the factors asked for."""
     columns = problem.columns
     groups = np.unique(columns.inputs, return_inverse=True)[1]
@@ -126,7 +126,7 @@ def whole_inputs(problem: Problem, lam: float = 1.0) -> GroupLasso:
     return GroupLasso(lam, groups, weights=weights)
 
 
-def tune_mcp(problem: Problem, options: Options) -> Tuned:
+def tune_mcp(problem: TrainingRows, options: Options) -> Tuned:
     """MCP with λ from cross-validation.
 
     γ is 3 for least squares and 12 for the logistic loss, whose curvature is a quarter at most: loss + penalty are equally
@@ -137,22 +137,22 @@ def tune_mcp(problem: Problem, options: Options) -> Tuned:
 
 
 @dataclass(frozen=True)
-class _CrossValidated:
+class _TunedPath:
     model: Any
-    scaled: Scaled
+    scaled: ScaledRows
 
 
-def _bounded(penalty, problem: Problem):
+def _bounded(penalty, problem: TrainingRows):
     columns = problem.columns
     return penalty if columns.low is None else penalty + Box(columns.low, columns.high)
 
 
-def _cross_validate(penalty, problem: Problem, options: Options, **solving) -> _CrossValidated:
+def _cross_validate(penalty, problem: TrainingRows, options: Options, **solving) -> _TunedPath:
     from sklearn.exceptions import ConvergenceWarning
 
     from shrinkwise.linear import PenalizedClassifierCV, PenalizedRegressorCV
 
-    scaled = Scaled.of(problem)
+    scaled = ScaledRows.of(problem)
     estimator = PenalizedClassifierCV if problem.has_classes else PenalizedRegressorCV
     factors = None if penalty.groups is not None else problem.columns.factors
     model = estimator(
@@ -164,10 +164,10 @@ def _cross_validate(penalty, problem: Problem, options: Options, **solving) -> _
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # `_tuned` says it of the λ that is used
-        return _CrossValidated(model.fit(problem.X, scaled.problem.y, problem.rows.weights), scaled)
+        return _TunedPath(model.fit(problem.X, scaled.problem.y, problem.rows.weights), scaled)
 
 
-def _tuned(found: _CrossValidated, settings: dict, options: Options) -> Tuned:
+def _tuned(found: _TunedPath, settings: dict, options: Options) -> Tuned:
     model, scaled = found.model, found.scaled
     problem, path = scaled.problem, model.path_
     coefs = np.asarray(path.coefs)
@@ -182,7 +182,7 @@ def _tuned(found: _CrossValidated, settings: dict, options: Options) -> Tuned:
         note = "" if path.solved[index] else f"at the chosen λ {why}"
         return Fit(scaled.predictor(coef, intercept), {"λ": float(path.lambdas[index]), **settings}, note)
 
-    best, careful = choose_strength(
+    best, one_se = choose_strength(
         model.cv_mean_, model.cv_se_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
     )
     mean, se = (model.cv_mean_, model.cv_se_) if problem.has_classes else _root(model.cv_mean_, model.cv_se_)
@@ -192,9 +192,9 @@ def _tuned(found: _CrossValidated, settings: dict, options: Options) -> Tuned:
         cv_mean=mean * scaled.scale,
         cv_se=se * scaled.scale,
         index_best=best,
-        index_1se=careful,
+        index_one_se=one_se,
     )
-    return Tuned(fit(best), fit(careful), curve)
+    return Tuned(fit(best), fit(one_se), curve)
 
 
 def _root(mean, se):

@@ -12,47 +12,47 @@ from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.selection import mean_and_se
 
-from .base import Candidate, Cost, Fit, Problem, Tuned
+from .base import Candidate, Cost, Fit, TrainingRows, Tuned
 from .choice import choose_strength
 from .setting import Setting
 
 
-def tune_plain(problem: Problem, options: Options) -> Tuned:
+def tune_plain(problem: TrainingRows, options: Options) -> Tuned:
     """The network without regularization."""
     return Tuned(_fit(problem, Setting(), options))
 
 
-def tune_l2(problem: Problem, options: Options) -> Tuned:
+def tune_l2(problem: TrainingRows, options: Options) -> Tuned:
     """The network with L2 on its weights."""
     return _tune([[Setting(lam=lam) for lam in _network(options).lambdas]], problem, options)
 
 
-def tune_dropout(problem: Problem, options: Options) -> Tuned:
+def tune_dropout(problem: TrainingRows, options: Options) -> Tuned:
     """The network with dropout, on the hidden units or on the inputs as well (few inputs bear no dropping)."""
     grids = [[Setting(keep=keep, drops_inputs=inputs) for keep in _network(options).keeps] for inputs in (False, True)]
     return _tune(grids, problem, options)
 
 
-def tune_l1_dropout(problem: Problem, options: Options) -> Tuned:
+def tune_l1_dropout(problem: TrainingRows, options: Options) -> Tuned:
     """The network with L1 on its weights and dropout of the hidden units."""
     network = _network(options)
     grids = [[Setting(lam=lam, keep=keep, norm="L1") for lam in network.l1_lambdas] for keep in network.l1_keeps]
     return _tune(grids, problem, options)
 
 
-def _tune(grids: list[list[Setting]], problem: Problem, options: Options) -> Tuned:
-    """Take the grid with the lowest cross-validation curve, then its best and its careful setting.
+def _tune(grids: list[list[Setting]], problem: TrainingRows, options: Options) -> Tuned:
+    """Take the grid with the lowest cross-validation curve, then its best and its 1-SE setting.
 
     A grid runs from the strongest setting to the weakest, as `choose_strength` expects.
     """
     curves = [_cross_validate(grid, problem, options) for grid in grids]
     grid, (mean, se) = min(zip(grids, curves, strict=True), key=lambda pair: pair[1][0].min())
-    best, careful = choose_strength(mean, se, None, options, squared=False)
-    fits = {index: _fit(problem, grid[index], options) for index in {best, careful}}
-    return Tuned(fits[best], fits[careful])
+    best, one_se = choose_strength(mean, se, None, options, squared=False)
+    fits = {index: _fit(problem, grid[index], options) for index in {best, one_se}}
+    return Tuned(fits[best], fits[one_se])
 
 
-def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
+def _cross_validate(grid: list[Setting], problem: TrainingRows, options: Options):
     """Mean held-out score per setting and its standard error; the networks of the folds are trained side by side."""
     from .stacked_networks import train_networks  # loads torch
 
@@ -67,7 +67,7 @@ def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
     return mean_and_se(scores)
 
 
-def _fit(problem: Problem, setting: Setting, options: Options) -> Fit:
+def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
     """Networks from several random starts; the first is the fit, the others say how much the start matters."""
     from .stacked_networks import train_networks  # loads torch
 

@@ -19,7 +19,7 @@ from shrinkwise.models.predictors import NetworkPredictor
 from shrinkwise.networks.attaching.api import attach
 from shrinkwise.penalties import L1, L2
 
-from .base import Problem
+from .base import TrainingRows
 from .setting import Setting
 
 
@@ -38,7 +38,7 @@ class StackedLinear(nn.Module):
 
 
 def train_networks(
-    problems: list[Problem], setting: Setting, network: NetworkOptions, starts: Sequence[int] | None = None
+    problems: list[TrainingRows], setting: Setting, network: NetworkOptions, starts: Sequence[int] | None = None
 ) -> list[NetworkPredictor]:
     """Train one network per problem, all with one setting, and hand them back as arrays.
 
@@ -72,7 +72,7 @@ class _Target:
     scale: float = 1.0
 
     @classmethod
-    def of(cls, problem: Problem) -> _Target:
+    def of(cls, problem: TrainingRows) -> _Target:
         given, weights = problem.rows.weights, None
         if given is not None:
             weights = torch.tensor(given / given.mean(), dtype=torch.float32)

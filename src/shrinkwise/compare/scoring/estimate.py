@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from shrinkwise.compare.candidates.base import Candidate, Problem
+from shrinkwise.compare.candidates.base import Candidate, TrainingRows
 from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.candidates.registry import candidates
 from shrinkwise.compare.candidates.setting import Setting
@@ -47,7 +47,7 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     return seconds * (len(splits) / jobs + _REFIT) + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 
 
-def _one_lambda(problem: Problem, options: Options) -> float:
+def _one_lambda(problem: TrainingRows, options: Options) -> float:
     few = replace(options, n_lambdas=_TASTED_LAMBDAS, inner_folds=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -57,7 +57,7 @@ def _one_lambda(problem: Problem, options: Options) -> float:
     return (time.perf_counter() - start) / (3 * _TASTED_LAMBDAS)
 
 
-def _tasted(candidate: Candidate, problem: Problem, options: Options) -> float:
+def _tasted(candidate: Candidate, problem: TrainingRows, options: Options) -> float:
     """Seconds of the whole tuning of a candidate on few rows."""
     candidate.tune(problem, options)  # loads code
     start = time.perf_counter()
@@ -65,7 +65,7 @@ def _tasted(candidate: Candidate, problem: Problem, options: Options) -> float:
     return time.perf_counter() - start
 
 
-def _one_step(problem: Problem, network: NetworkOptions) -> float:
+def _one_step(problem: TrainingRows, network: NetworkOptions) -> float:
     """Seconds of a step of one network, the start of the training taken off."""
     from shrinkwise.compare.candidates.stacked_networks import train_networks
 

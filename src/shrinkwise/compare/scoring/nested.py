@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from shrinkwise.compare.candidates.base import Candidate, Features, Fit, Problem, Tuned
+from shrinkwise.compare.candidates.base import Candidate, Features, Fit, TrainingRows, Tuned
 from shrinkwise.compare.metrics import accuracy, balanced_accuracy, guess, held_out_score
 from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import Usage, WeightedPredictor, usage
@@ -18,7 +18,7 @@ from shrinkwise.selection import Rows, folds
 from shrinkwise.tables import Encoder, InputError, TablePlan
 
 from .clock import Clock, TimeUp, time_limit
-from .stress import Stress
+from .stress import Disturbance
 from .workers import end_with
 
 Progress = Callable[[int, int, str], None]
@@ -35,13 +35,13 @@ class Split:
     """One outer fold: the training problem, and the held-out rows encoded by an encoder that has not seen them."""
 
     number: int
-    problem: Problem
+    problem: TrainingRows
     X_test: Any
     y_test: np.ndarray
     test: np.ndarray
     inputs: list[int]
     weights: np.ndarray | None = None
-    stress: Stress | None = None
+    stress: Disturbance | None = None
 
 
 class Splits(Sequence[Split]):
@@ -90,7 +90,9 @@ class Splits(Sequence[Split]):
         problem = replace(problem, shuffled=self.large)
         weights = None if self.rows.weights is None else self.rows.weights[test]
         X_test = encoder.transform(self.frame, test)
-        return Split(number, problem, X_test, self.y[test], test, list(encoder.inputs), weights, Stress.of(encoder))
+        return Split(
+            number, problem, X_test, self.y[test], test, list(encoder.inputs), weights, Disturbance.of(encoder)
+        )
 
     @property
     def mean_sizes(self) -> tuple[float, float]:
@@ -164,11 +166,11 @@ def training_problem(
     number: int,
     rows: Rows | None = None,
     encoder: Encoder | None = None,
-) -> Problem:
+) -> TrainingRows:
     """Training rows with a seed of their own, derived from the run's seed and the number of the fold."""
     seed = int(np.random.SeedSequence([options.seed, number]).generate_state(1)[0])
     features = None if encoder is None else Features.of(encoder, options)
-    return Problem(X, y, plan.task, len(plan.classes or []), seed, rows or Rows(), features)
+    return TrainingRows(X, y, plan.task, len(plan.classes or []), seed, rows or Rows(), features)
 
 
 def score_fold(candidate: Candidate, split: Split, options: Options, deadline: float | None = None) -> FoldResult:
@@ -199,7 +201,7 @@ def _loaded(family: str) -> None:
         import shrinkwise.compare.candidates.stacked_networks  # noqa: F401
 
 
-def tune(candidate: Candidate, problem: Problem, options: Options) -> Tuned:
+def tune(candidate: Candidate, problem: TrainingRows, options: Options) -> Tuned:
     """`candidate.tune` on one thread: processes share the cores, and sums are added in one order everywhere."""
     from threadpoolctl import threadpool_limits
 

@@ -20,7 +20,7 @@ _ROWS, _VALUES, _DRAWS = 2000, 4_000_000, 5
 
 
 @dataclass(frozen=True)
-class Stress:
+class Disturbance:
     """How encoded rows are disturbed.
 
     blank (q,): the features of a row in which every value is missing, each set to what the encoder puts in its place.
@@ -33,7 +33,7 @@ class Stress:
     inputs: np.ndarray
 
     @classmethod
-    def of(cls, encoder: Encoder) -> Stress:
+    def of(cls, encoder: Encoder) -> Disturbance:
         """The disturbances of the rows that `encoder` encodes."""
         import polars as pl
 

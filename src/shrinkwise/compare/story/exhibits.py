@@ -13,7 +13,6 @@ from shrinkwise.report.exhibits import (
     Calibration,
     CalibrationBin,
     Check,
-    Finding,
     Halves,
     ResidualBin,
     Residuals,
@@ -21,6 +20,7 @@ from shrinkwise.report.exhibits import (
     Stress,
     StressCurve,
     StressCurves,
+    TestedClaim,
     Turn,
     WorstRow,
 )
@@ -77,14 +77,14 @@ def _bearers(kind: str) -> tuple[str, list[str]]:
     return bearer.name, [each.name for each in family if not each.makes_zeros]
 
 
-def _claim(comparison: Comparison, what: str, kind: str, when: str) -> Finding:
+def _claim(comparison: Comparison, what: str, kind: str, when: str) -> TestedClaim:
     """Whether a candidate loses less than its rivals under stress, fold by fold."""
     candidate, rivals = _bearers(kind)
     rows = {row.candidate.name: row for row in comparison.rows}
     claim = f"“{what} is robust to {'noise' if kind == 'noise' else 'missing information'}”"
     present = [name for name in rivals if name in rows]
     if candidate not in rows or not present:
-        return Finding(claim, f"{claim}: not tested, because {candidate} or its baselines were not compared.")
+        return TestedClaim(claim, f"{claim}: not tested, because {candidate} or its baselines were not compared.")
 
     def lost(name: str) -> np.ndarray:
         scores = _stress(comparison, rows[name], kind)
@@ -108,7 +108,7 @@ def _claim(comparison: Comparison, what: str, kind: str, when: str) -> Finding:
         if min(held) == -1
         else "is neither confirmed nor refuted on this table"
     )
-    return Finding(
+    return TestedClaim(
         claim,
         f"{claim} {verdict}. With {when}, {label(rows[candidate].candidate)} loses {said(own.mean())} in "
         f"{score_name(comparison.plan.task)}; {'; '.join(parts)}.",
@@ -264,12 +264,12 @@ def _agreement(comparison: Comparison) -> str:
 
 
 def _exam(comparison: Comparison) -> str:
-    if (exam := comparison.exam) is None:
+    if (fresh := comparison.fresh) is None:
         return ""
     return (
-        f"On {exam.n_rows} rows the kept model has {'an' if comparison.plan.classes is None else 'a'} "
+        f"On {fresh.n_rows} rows the kept model has {'an' if comparison.plan.classes is None else 'a'} "
         f"{score_name(comparison.plan.task)} of "
-        f"{said(exam.score)} (95 % interval {said(exam.low)} to {said(exam.high)}); on the held-out folds it has "
+        f"{said(fresh.score)} (95 % interval {said(fresh.low)} to {said(fresh.high)}); on the held-out folds it has "
         f"{said(comparison.kept.score)}."
     )
 

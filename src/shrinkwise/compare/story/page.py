@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from shrinkwise.report.schema import (
     Choice,
     Coefficient,
     Column,
-    FreshScore,
     Interval,
     Kept,
     LeftOut,
@@ -66,7 +64,7 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> Pa
         plain=[*sentences, *explanation(comparison)],
         score=Score(score_name(comparison.plan.task), explain=_explain_score(comparison)),
         candidates=[_candidate(comparison, row) for row in comparison.rows],
-        one_se_label=comparison.options.careful,
+        one_se_label=comparison.options.one_se_label,
         kept=Kept(strength(comparison.fit.settings), comparison.kept_usage.inputs, len(comparison.plan.kept)),
         path=None if comparison.curve is None else _path(comparison, comparison.curve),
         network=_network(comparison),
@@ -78,7 +76,7 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> Pa
         written=Written(written_out(model), written_notes(model)),
         coefficients=[_coefficient(**row) for row in coefficients(model)],
         formula=formula(comparison),
-        fresh=None if comparison.exam is None else FreshScore(**asdict(comparison.exam)),
+        fresh=comparison.fresh,
         left_out=[LeftOut(name, reason) for name, reason in comparison.left_out.items()],
         reproduce=[command, f"shrinkwise {version}, seed {comparison.options.seed}"],
     )
@@ -178,8 +176,8 @@ def _path(comparison: Comparison, curve: Curve) -> PathPage:
         inputs_kept=[[plan.kept[i].name for i in row] for row in kept],
         n_inputs=len(plan.kept),
         index_best=curve.index_best,
-        index_one_se=curve.index_1se,
-        index_kept=curve.index_1se if comparison.choice == "one_se" else curve.index_best,
+        index_one_se=curve.index_one_se,
+        index_kept=curve.index(comparison.choice),
         cv_mean=curve.cv_mean.tolist(),
         cv_se=curve.cv_se.tolist(),
         cv_label=score_name(plan.task),

@@ -127,7 +127,6 @@ def _kept(comparison: Comparison, row: Row, subject: str) -> str:
     uses = f"; it uses {used} of {n_inputs} inputs" if 0 < used < n_inputs else ""
     options = comparison.options
     among = f" of the models of at most {n_inputs_said(options.max_features)}" if options.max_features else ""
-    careful = comparison.choice == "one_se" and row.one_se is not None
     if options.within is not None:
         share = f"{100 * options.within:.3g} % of the lowest score{among}"
         return f" {subject} is kept because it uses the fewest inputs within {share}{uses}."
@@ -137,10 +136,10 @@ def _kept(comparison: Comparison, row: Row, subject: str) -> str:
     lowest = all(row.best.score <= other.best.score for other in others)
     if not lowest:
         return f" {subject} is kept{uses}."
-    if careful and row.best.score < row.at(comparison.choice).score:
+    if row.best.score < row.at(comparison.choice).score:
         return (
             f" {subject} scores lowest of the candidates at its best setting ({said(row.best.score)}) and is kept at its "
-            f"{options.careful} setting{uses}."
+            f"{options.one_se_label} setting{uses}."
         )
     return f" {subject} scores lowest of the candidates and is kept{uses}."
 
@@ -154,19 +153,19 @@ def _unregularized(comparison: Comparison, family: str) -> str:
 
 def _on_fresh_rows(comparison: Comparison) -> list[str]:
     """What the kept model scores on the table it was given for that, beside what cross-validation led to expect."""
-    if (exam := comparison.exam) is None:
+    if (fresh := comparison.fresh) is None:
         return []
-    _, low, high = comparison.exam_interval()
+    _, low, high = comparison.fresh_interval()
     how = "as expected from" if low <= 0 <= high else "worse than" if low > 0 else "better than"
     rows = (
-        f"On {exam.n_rows} rows of the test table, of which {exam.n_known} also occur in the training table,"
-        if exam.n_known
-        else f"On the {exam.n_rows} rows of the test table"
+        f"On {fresh.n_rows} rows of the test table, of which {fresh.n_known} also occur in the training table,"
+        if fresh.n_known
+        else f"On the {fresh.n_rows} rows of the test table"
     )
     return [
-        f"{rows} the kept model has {a_score(comparison)} of {said(exam.score)} (95 % interval "
-        f"{said(exam.low)} to {said(exam.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of the "
-        "held-out folds."
+        f"{rows} the kept model has {a_score(comparison)} of {said(fresh.score)} (95 % interval "
+        f"{said(fresh.low)} to {said(fresh.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of "
+        "the held-out folds."
     ]
 
 
@@ -174,7 +173,7 @@ def _constant(comparison: Comparison) -> str:
     """That the kept model uses no input, and what that means."""
     if comparison.kept_usage.inputs:
         return ""
-    setting = comparison.options.careful if comparison.choice == "one_se" else "best"
+    setting = comparison.options.one_se_label if comparison.choice == "one_se" else "best"
     return (
         f"Nothing was found that predicts {comparison.plan.target!r}: the kept model, {comparison.chosen.candidate.name} at "
         f"its {setting} setting, uses none of the {len(comparison.plan.kept)} inputs and predicts the same for every row."
@@ -230,11 +229,11 @@ def _dealt(comparison: Comparison) -> str:
 
 
 def _at_best(comparison: Comparison) -> str:
-    """What the careful choice costs, and how to have the other."""
+    """What the 1-SE choice costs, and how to have the other."""
     row, options = comparison.chosen, comparison.options
     if options.select != "1se" or row.one_se is None or row.best.score >= row.one_se.score:
         return ""
-    if not row.careful_holds:
+    if not row.one_se_holds:
         return (
             f"The best setting is kept instead of the 1-SE setting, which scores {said(row.one_se.score)} on the held-out "
             f"rows, more than one standard error above the best ({said(row.best.score)} ± {said(row.best.se)})."

@@ -73,7 +73,7 @@ class UnitDropout(NoiseLayer):
             x = x if columns is None else x * (1.0 / self.keep)
             rows = None if k == last else self._kept(module).nonzero().squeeze(1)
             bias = module.bias if module.bias is None or rows is None else module.bias.index_select(0, rows)
-            x = linear(x, _Block.apply(module.weight, rows, columns), bias)
+            x = linear(x, _TakenBlock.apply(module.weight, rows, columns), bias)
             columns = rows
         return x
 
@@ -88,7 +88,7 @@ class UnitDropout(NoiseLayer):
         return x
 
 
-class _Block(torch.autograd.Function):
+class _TakenBlock(torch.autograd.Function):
     """Rows and columns of a matrix (None: all of them); backward puts the gradient into zeros."""
 
     @staticmethod

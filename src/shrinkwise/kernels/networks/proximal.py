@@ -17,7 +17,7 @@ declare(
 _KINDS = {"separable": 0, "rows": 1, "columns": 2}
 
 
-class _Job(ctypes.Structure):
+class _ProxJob(ctypes.Structure):
     _fields_ = (
         ("input", ctypes.c_void_p),
         ("output", ctypes.c_void_p),
@@ -28,11 +28,11 @@ class _Job(ctypes.Structure):
     )
 
 
-layout("sw_prox_layout", _Job)
+layout("sw_prox_layout", _ProxJob)
 
 
 def _compiled(kind, inputs, outputs, thresholds, shrinks):
-    jobs = (_Job * len(inputs))()
+    jobs = (_ProxJob * len(inputs))()
     for job, x, out, threshold, shrink in zip(jobs, inputs, outputs, thresholds, shrinks, strict=True):
         job.input, job.output, job.thresholds = x.ctypes.data, out.ctypes.data, threshold.ctypes.data
         job.shrink = shrink

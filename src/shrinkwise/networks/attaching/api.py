@@ -14,7 +14,7 @@ from shrinkwise.networks.methods.metric import MetricStepper
 from shrinkwise.networks.methods.normal_map import NormalMapStepper
 from shrinkwise.networks.step.arming import arm, stepper_of
 from shrinkwise.networks.step.optimizers_known import check_optimizer
-from shrinkwise.networks.step.plan import Options
+from shrinkwise.networks.step.plan import StepOptions
 from shrinkwise.networks.step.stepper import Stepper
 from shrinkwise.networks.terms.normal_map import NormalMap
 from shrinkwise.networks.terms.shared_map import SharedMap
@@ -99,7 +99,7 @@ def attach(
     >>> model = nn.Linear(3, 1)
     >>> reg = sw.attach(torch.optim.Adam(model.parameters()), model, sw.L1(1e-4))
     """
-    options = Options(threshold, max_norm, schedule, start)
+    options = StepOptions(threshold, max_norm, schedule, start)
     _check(optimizer, model, method, options)
     selection = select(model, penalty)
     # An optimizer of `shrinkwise.optim` takes the penalty into its own pass.
@@ -121,7 +121,7 @@ def attached(optimizer, model: nn.Module | None = None) -> Regularization:
     return Regularization(optimizer, model)
 
 
-def _check(optimizer, model, method: str, options: Options) -> None:
+def _check(optimizer, model, method: str, options: StepOptions) -> None:
     if method not in _METHODS:
         raise ValueError(f"Expected method to be one of {', '.join(map(repr, _METHODS))}, got {method!r}")
     if options.start not in ("keep", "shrink"):
@@ -140,7 +140,7 @@ def _check(optimizer, model, method: str, options: Options) -> None:
         )
 
 
-def _terms(optimizer, selection: Selection, options: Options) -> tuple[list[Term], list[Term]]:
+def _terms(optimizer, selection: Selection, options: StepOptions) -> tuple[list[Term], list[Term]]:
     """A term for each chosen parameter that the optimizer trains, and for each frozen one that it may be given later."""
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     terms: list[Term] = []

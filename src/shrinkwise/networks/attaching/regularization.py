@@ -8,7 +8,7 @@ from shrinkwise.networks.distributed.shards import reshard
 from shrinkwise.networks.methods.normal_map import NormalMapStepper
 from shrinkwise.networks.methods.support import SupportStepper
 from shrinkwise.networks.step.arming import arm, disarm, stepper_of
-from shrinkwise.networks.step.plan import Options
+from shrinkwise.networks.step.plan import StepOptions
 from shrinkwise.networks.terms.term import Term
 
 from .averaging import Average
@@ -157,7 +157,7 @@ class Regularization:
         for term in terms:
             term.map.factor = 0.0
         disarm(self.optimizer)
-        self._stepper = SupportStepper(terms, Options(), old.left, old.waiting)
+        self._stepper = SupportStepper(terms, StepOptions(), old.left, old.waiting)
         self._stepper.notes = [*old.notes, "the penalty is off and the support is trained alone"]
         arm(self.optimizer, self._stepper)
 

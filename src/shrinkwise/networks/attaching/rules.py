@@ -38,7 +38,7 @@ class Rule:
     roles: tuple[str, ...] = ()
     where: Callable[[str, nn.Parameter, nn.Module], bool] | None = None
 
-    def matches(self, candidate: Candidate) -> bool:
+    def matches(self, candidate: NamedParameter) -> bool:
         """Whether every condition given holds, and a parameter that is no weight is meant and not just swept up."""
         named = [pattern for pattern in self.names if candidate.called(pattern)]
         typed = [kind for kind in self.types if any(isinstance(module, kind) for module in candidate.modules)]
@@ -50,7 +50,7 @@ class Rule:
             return False
         return self.penalty is None or candidate.role == "weight" or self._means(candidate, named)
 
-    def _means(self, candidate: Candidate, named: list[str]) -> bool:
+    def _means(self, candidate: NamedParameter, named: list[str]) -> bool:
         by_name = any(pattern in candidate.names for pattern in named)
         by_ending = candidate.role == "bias" and any("bias" in pattern.rsplit(".", 1)[-1] for pattern in named)
         by_type = candidate.role in ("norm", "embedding", "slope", "scale") and bool(self.types)
@@ -108,7 +108,7 @@ def rule(penalty: Penalty | None, *, names=None, types=None, roles=None, where=N
 
 
 @dataclass
-class Candidate:
+class NamedParameter:
     """A parameter of the model under all its names."""
 
     param: nn.Parameter
@@ -196,12 +196,12 @@ def as_rules(penalty_or_rules) -> list[Rule]:
     return rules
 
 
-def candidates(model: nn.Module) -> list[Candidate]:
+def candidates(model: nn.Module) -> list[NamedParameter]:
     """Every parameter once, with all its names (compiled wrappers and parametrisations looked through) and its role."""
     if isinstance(model, (nn.parallel.DistributedDataParallel, nn.DataParallel)):
         model = model.module
     modules = dict(model.named_modules(remove_duplicate=False))
-    found: dict[int, Candidate] = {}
+    found: dict[int, NamedParameter] = {}
     for full_name, param in model.named_parameters(remove_duplicate=False):
         parametrised = _PARAMETRISED.fullmatch(full_name)
         path, _, leaf = full_name.rpartition(".")
@@ -211,11 +211,11 @@ def candidates(model: nn.Module) -> list[Candidate]:
         name = ".".join(part for part in (*path.split("."), leaf) if part and part != "_orig_mod")
         seen = found.get(id(param))
         if seen is None:
-            found[id(param)] = Candidate(param, [name], [modules[path]], role, bool(parametrised))
+            found[id(param)] = NamedParameter(param, [name], [modules[path]], role, bool(parametrised))
         elif name not in seen.names:
             seen.names.append(name)
             seen.modules.append(modules[path])
-            # A weight tied to an embedding stays an embedding: the special role is the careful one.
+            # A weight tied to an embedding stays an embedding: the special role decides.
             seen.role = role if seen.role == "weight" else seen.role
     return list(found.values())
 
@@ -246,14 +246,14 @@ def _looks_like_norm(module: nn.Module) -> bool:
     return "norm" in type(module).__name__.lower() and all(map(is_vector, own))
 
 
-def _why_left(candidate: Candidate, rules: list[Rule]) -> str:
+def _why_left(candidate: NamedParameter, rules: list[Rule]) -> str:
     if candidate.role != "weight":
         article = "an" if candidate.role[0] in "aeiou" else "a"
         return f"{article} {candidate.role}, left out unless named"
     return "no rule matches" if len(rules) > 1 else "the rule does not match"
 
 
-def _note(candidate: Candidate) -> str:
+def _note(candidate: NamedParameter) -> str:
     tied = f"tied with {', '.join(candidate.names[1:])}" if len(candidate.names) > 1 else ""
     behind = "the tensor behind a parametrisation" if candidate.behind_parametrisation else ""
     return "; ".join(filter(None, (tied, behind)))

@@ -25,7 +25,7 @@ from shrinkwise.networks.terms.shared_map import SharedMap
 from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import l1_l2_of_all, prox_into
 
-from .seen_weights import Seen, changed_since, seen
+from .seen_weights import SeenWeights, changed_since, seen
 
 LATENT, THRESHOLD = "shrinkwise_z", "shrinkwise_t"
 # A short fine-tuning starts with t = .3 of the default and the weights as latents: the smallest third is zero at once.
@@ -81,7 +81,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
 
     def _start_afresh(self) -> None:
         super()._start_afresh()
-        self._left_at: dict[int, Seen] = {}
+        self._left_at: dict[int, SeenWeights] = {}
 
     def concerned_when_still(self, optimizer, p) -> bool:
         """State kept in full precision cannot meet low-precision weights, not even in a step that moves nothing.

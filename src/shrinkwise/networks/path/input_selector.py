@@ -18,7 +18,7 @@ from shrinkwise.penalties import GroupLasso, Groups
 
 from .progress import Bar
 from .run import PathRun, Recipe
-from .training import Rows, Training
+from .training import TensorRows, Training
 
 # A path begins at this share of λ_max, where hardly an input leaves.
 _START, _FURTHEST = 0.05, 1e6
@@ -106,7 +106,7 @@ class InputSelector(SelectorMixin, BaseEstimator):
         stops = [stop for stop in (_AT_FIRST * keep, keep) if stop < p] or [keep]
         with Bar("inputs", self.n_networks * (p - keep), self.verbose) as bar:
             for stop in stops:
-                rows = Rows(torch.tensor(X[:, left], dtype=torch.float32), target)
+                rows = TensorRows(torch.tensor(X[:, left], dtype=torch.float32), target)
                 recipe = self._recipe(len(left), n_outputs, loss)
                 runs = (PathRun(recipe, rows, int(random.randint(2**31 - 1))) for _ in range(self.n_networks))
                 step = _STEP if stop == keep else _LONG_STEP

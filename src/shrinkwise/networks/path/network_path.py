@@ -11,12 +11,12 @@ import torch
 
 from shrinkwise.networks.attaching.rules import as_rules
 from shrinkwise.penalties.contract import check_lam
-from shrinkwise.selection import folds, mean_and_se, one_standard_error
+from shrinkwise.selection import check_select, folds, mean_and_se, one_standard_error, selected
 
 from .checkpoint import Folder, Shelf, fingerprint
 from .progress import Bar
 from .run import PathRun, Recipe, shares
-from .training import Rows, Training, as_tensor, outputs
+from .training import TensorRows, Training, as_tensor, outputs
 
 # A single validation part is cut into so many blocks of rows, whose spread gives the standard error.
 _BLOCKS = 10
@@ -120,7 +120,7 @@ class NetworkPath:
             For a splitter by groups.
         """
         given, recipe = self._checked(), self._recipe()
-        rows = Rows.of(X, y)
+        rows = TensorRows.of(X, y)
         self._has_classes = rows.y.dim() == 1 and not rows.y.is_floating_point()
         splits = _splits(self.cv, rows, groups, self.random_state)
         shelf = self._shelf(recipe, rows, splits)
@@ -153,7 +153,7 @@ class NetworkPath:
             raise ValueError("this NetworkPath is not fitted; call fit(X, y) first")
         x = as_tensor(X, "X")
         with torch.no_grad():
-            found = outputs(self.best_model_, Rows(x, x).like(self.best_model_)).cpu()
+            found = outputs(self.best_model_, TensorRows(x, x).like(self.best_model_)).cpu()
         return (found.argmax(1) if self._has_classes and found.dim() == 2 and found.shape[1] > 1 else found).numpy()
 
     def __repr__(self) -> str:
@@ -193,8 +193,7 @@ class NetworkPath:
             raise ValueError(
                 f"Expected lambda_min_ratio (the smallest λ over λ_max) between 0 and 1, got {self.lambda_min_ratio!r}"
             )
-        if self.select not in ("best", "1se"):
-            raise ValueError(f'Expected select="best" or "1se", got {self.select!r}')
+        check_select(self.select)
         if self.lambdas is None:
             return None
         grid = np.asarray(self.lambdas, dtype=float)
@@ -218,7 +217,7 @@ class NetworkPath:
     def _seed(self, number: int) -> int:
         return int(self.random_state) + number
 
-    def _shelf(self, recipe: Recipe, rows: Rows, splits) -> Shelf:
+    def _shelf(self, recipe: Recipe, rows: TensorRows, splits) -> Shelf:
         if self.folder is None:
             return Shelf()
         model, optimizer, _ = recipe.begin(self._seed(0))
@@ -284,9 +283,9 @@ class NetworkPath:
     def _choose(self, grid, held_out) -> None:
         self.lambdas_, self.part_scores_ = grid[::-1].copy(), held_out[::-1].copy()
         self.scores_, self.scores_se_ = mean_and_se(self.part_scores_.mean(2).T)
-        best, within = one_standard_error(self.scores_, self.scores_se_)
-        self.lambda_best_, self.lambda_1se_ = float(self.lambdas_[best]), float(self.lambdas_[within])
-        self.index_ = best if self.select == "best" else within
+        best, one_se = one_standard_error(self.scores_, self.scores_se_)
+        self.lambda_best_, self.lambda_1se_ = float(self.lambdas_[best]), float(self.lambdas_[one_se])
+        self.index_ = selected(self.scores_, self.scores_se_, self.select)
         self.lambda_ = float(self.lambdas_[self.index_])
 
     def _keep(self, runs: list[PathRun], records: list) -> None:
@@ -301,7 +300,7 @@ class NetworkPath:
         self.n_weights_ = record[0].size
 
 
-def _splits(cv, rows: Rows, groups, seed: int) -> list:
+def _splits(cv, rows: TensorRows, groups, seed: int) -> list:
     """(train, test) row numbers."""
     from sklearn.model_selection import check_cv, train_test_split
 
@@ -321,7 +320,7 @@ def _splits(cv, rows: Rows, groups, seed: int) -> list:
     return [tuple(map(np.asarray, split)) for split in check_cv(cv).split(np.zeros((len(y), 1)), y, groups)]
 
 
-def _scores(score, rows: Rows, blocks: int, model) -> list[float]:
+def _scores(score, rows: TensorRows, blocks: int, model) -> list[float]:
     """Scores of the blocks of held-out rows."""
     rows = rows.like(model)
     with torch.no_grad():

@@ -18,7 +18,7 @@ from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import Penalty, fixed_leaves, has_fixed
 
 from .checkpoint import Shelf
-from .training import Rows, Training, seeded
+from .training import TensorRows, Training, seeded
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Recipe:
             raise ValueError("the rules whose λ is to move match no parameter of the model; see sw.rule")
         return terms
 
-    def refitted(self, model: nn.Module, rows: Rows) -> nn.Module:
+    def refitted(self, model: nn.Module, rows: TensorRows) -> nn.Module:
         """A copy of the model, trained on with the penalties off and its zeros held."""
         other = copy.deepcopy(model)
         optimizer = self.training.optimizer(other.parameters())
@@ -67,7 +67,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Seen:
+class NetworkAtLambda:
     """What there is to say of a network at one λ."""
 
     lam: float
@@ -92,7 +92,7 @@ class PathRun:
     Parameters
     ----------
     recipe : Recipe
-    rows : Rows to train on
+    rows : TensorRows to train on
     seed : int
     shelf : Shelf for checkpoints;  name : of this run on it
     keep : whether the weights at every λ stay on the shelf, for `back_to`, and the objective is computed
@@ -102,7 +102,7 @@ class PathRun:
     def __init__(
         self,
         recipe: Recipe,
-        rows: Rows,
+        rows: TensorRows,
         seed: int,
         shelf: Shelf | None = None,
         name: str = "",
@@ -114,7 +114,7 @@ class PathRun:
         self.model, self.optimizer, self.reg = recipe.begin(seed)
         self.rows = rows.like(self.model)
         self.moving = recipe.moving(self.reg)
-        self.seen: list[Seen] = []
+        self.seen: list[NetworkAtLambda] = []
         self._asked = 0
         saved = self._shelf.get(name) if self._shelf.survives else None
         if saved is None:
@@ -123,9 +123,9 @@ class PathRun:
         else:
             self.model.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
-            self.seen = [Seen(**record) for record in saved["seen"]]
+            self.seen = [NetworkAtLambda(**record) for record in saved["seen"]]
 
-    def at(self, lam: float) -> Seen:
+    def at(self, lam: float) -> NetworkAtLambda:
         """Train at this λ, the next larger one; what was done before an interruption is only looked up."""
         self._asked += 1
         if self._asked > len(self.seen):
@@ -194,11 +194,11 @@ class PathRun:
         with seeded(self.seed, 1 + len(self.seen)):
             self.recipe.training.run(self.model, self.optimizer, self.rows, self.recipe.loss, epochs)
 
-    def _look(self, lam: float) -> Seen:
+    def _look(self, lam: float) -> NetworkAtLambda:
         scores = []
         if self.score is not None:
             scores = self.score(self.refitted() if self.recipe.refit else self.model)
-        return Seen(
+        return NetworkAtLambda(
             lam=float(lam),
             zeros=sum(int((term.param == 0).sum()) for term in self.moving),
             size=sum(term.param.numel() for term in self.moving),

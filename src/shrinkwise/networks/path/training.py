@@ -49,7 +49,7 @@ class Training:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"Expected {name} to be an integer ≥ {least}, got {value!r}")
 
-    def run(self, model: nn.Module, optimizer, rows: Rows, loss, epochs: int) -> None:
+    def run(self, model: nn.Module, optimizer, rows: TensorRows, loss, epochs: int) -> None:
         """`epochs` passes in a new random order each, the learning rates falling to zero; then they are what they were."""
         model.train()
         rates = [group["lr"] for group in optimizer.param_groups]
@@ -67,7 +67,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Rows:
+class TensorRows:
     """Inputs and targets of the same rows, as tensors."""
 
     x: torch.Tensor
@@ -76,22 +76,22 @@ class Rows:
     def __len__(self) -> int:
         return len(self.x)
 
-    def take(self, index) -> Rows:
+    def take(self, index) -> TensorRows:
         """Some of the rows."""
         index = torch.as_tensor(np.asarray(index), device=self.x.device)
-        return Rows(self.x[index], self.y[index])
+        return TensorRows(self.x[index], self.y[index])
 
-    def like(self, model: nn.Module) -> Rows:
+    def like(self, model: nn.Module) -> TensorRows:
         """On the device of the model, floating-point numbers in its precision."""
         weights = next((p for p in model.parameters() if p.is_floating_point()), None)
-        return self if weights is None else Rows(_moved(self.x, weights), _moved(self.y, weights))
+        return self if weights is None else TensorRows(_moved(self.x, weights), _moved(self.y, weights))
 
     def batches(self, size: int = 1024) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """All rows, in order."""
         return list(zip(self.x.split(size), self.y.split(size), strict=True))
 
     @classmethod
-    def of(cls, X, y=None) -> Rows:
+    def of(cls, X, y=None) -> TensorRows:
         """From arrays or tensors X (n, ...) and y (n, ...), or from a loader or dataset of (x, y), read once."""
         if y is None:
             X, y = _read(X)
@@ -112,7 +112,7 @@ def seeded(*seed: int):
 
 
 @torch.no_grad()
-def outputs(model: nn.Module, rows: Rows) -> torch.Tensor:
+def outputs(model: nn.Module, rows: TensorRows) -> torch.Tensor:
     """The model's output in evaluation, row by row."""
     model.eval()
     return torch.cat([model(x) for x, _ in rows.batches()])

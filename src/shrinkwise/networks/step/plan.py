@@ -11,7 +11,7 @@ from shrinkwise.networks.terms.term import Term
 
 
 @dataclass
-class Options:
+class StepOptions:
     """How the penalty acts; see `attach`."""
 
     threshold: float | None = None  # t for all tensors; None = by rule

@@ -15,7 +15,7 @@ import torch
 from shrinkwise.networks.terms.term import Term
 
 from .optimizers_known import gradient_scale, step_is_skipped
-from .plan import Options, ParameterStep, StepPlan, StepResult
+from .plan import ParameterStep, StepOptions, StepPlan, StepResult
 
 PREFIX = "shrinkwise_"
 METHOD, STEPS, GIVEN_THRESHOLD, LAM, SHAPE = (
@@ -39,7 +39,7 @@ class Stepper(Generic[Plan]):
     def __init__(
         self,
         terms: list[Term],
-        options: Options,
+        options: StepOptions,
         left: list[tuple[str, str]] | None = None,
         waiting: list[Term] | None = None,
     ):

@@ -34,7 +34,7 @@ class Separable(Penalty):
         return "" if self.weights is None else "c_j "
 
 
-class Concave(Separable):
+class FoldedConcave(Separable):
     """Σ_j p(|w_j|; λ c_j) with p increasing and concave, p'(0) = λ c_j, flat for large weights, which stay unshrunk.
 
     Not convex: a solver finds a stationary point, not always the best one. Its shape depends on λ, so that

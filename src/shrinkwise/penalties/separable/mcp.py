@@ -19,10 +19,10 @@ from shrinkwise.penalties.array import (
 from shrinkwise.penalties.contract import check_above
 from shrinkwise.penalties.family import Folded
 
-from .base import Concave
+from .base import FoldedConcave
 
 
-class MCP(Concave):
+class MCP(FoldedConcave):
     """Σ_j p(|w_j|),  p(x) = λx − x²/(2γ) for x ≤ γλ, and γλ²/2 beyond: the slope falls from λ to 0 at x = γλ.
 
     Parameters

@@ -19,10 +19,10 @@ from shrinkwise.penalties.array import (
 from shrinkwise.penalties.contract import check_above
 from shrinkwise.penalties.family import Folded
 
-from .base import Concave
+from .base import FoldedConcave
 
 
-class SCAD(Concave):
+class SCAD(FoldedConcave):
     """Σ_j p(|w_j|): p' is λ up to λ, falls linearly to 0 between λ and aλ, and is 0 beyond, where p = (a+1)λ²/2.
 
     Parameters

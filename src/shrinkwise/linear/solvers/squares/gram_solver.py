@@ -13,7 +13,7 @@ from functools import cached_property, partial
 import numpy as np
 from scipy.linalg import lstsq, svd
 
-from shrinkwise.linear.certificates import Certificate, Solution, Solutions, certify_least_squares
+from shrinkwise.linear.certificates import FitCertificate, Solution, Solutions, certify_least_squares
 from shrinkwise.linear.solvers.quadratic.inner import inner_solver
 from shrinkwise.linear.solvers.quadratic.l1_l2 import solve_prox
 
@@ -173,7 +173,7 @@ class SquaredSolver:
             return self.G[:, support] @ w[support] - self.c
         return self.design.centred_transposed(self.design.centred_times(w[support], support)) / self.n - self.c
 
-    def _certify(self, penalty) -> Certificate:
+    def _certify(self, penalty) -> FitCertificate:
         # From inner products alone: with r = y − Xw, ⟨y, r⟩/n = yy − c'w, ‖r‖²/n = yy − (c − g)'w.
         w, g = self.w, self.g
         yr, rr = self.yy - self.c @ w, max(self.yy - self.c @ w + g @ w, 0.0)

@@ -20,7 +20,7 @@ from scipy.linalg import eigh
 
 from shrinkwise.kernels import WeightedColumns
 from shrinkwise.kernels.linear.sparse_cd import sparse_cd
-from shrinkwise.linear.certificates import Certificate, Solution, Solutions, certify_least_squares
+from shrinkwise.linear.certificates import FitCertificate, Solution, Solutions, certify_least_squares
 from shrinkwise.linear.solvers.quadratic.inner import inner_solver
 from shrinkwise.linear.solvers.quadratic.l1_l2 import solve_l1_l2
 
@@ -117,7 +117,7 @@ class ResidualSolver:
         self.r = self.y - self.all.times(self.w[support], support)
         self.g = -self.all.correlate(self.r)
 
-    def _certify(self, penalty) -> Certificate:
+    def _certify(self, penalty) -> FitCertificate:
         yr, rr = self._inner(self.y, self.r), self._inner(self.r, self.r)
         return certify_least_squares(self.problem, penalty, self.w, self.g, yr, rr, self.yy)
 

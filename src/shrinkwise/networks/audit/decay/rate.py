@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import optim
 
-from shrinkwise.networks.attaching.rules import Candidate
+from shrinkwise.networks.attaching.rules import NamedParameter
 from shrinkwise.networks.audit.subject.subject import Subject
 from shrinkwise.networks.step.optimizers_known import weight_decay
 
@@ -21,7 +21,7 @@ MATERIAL = 0.1  # a decay that takes less of a weight in the whole run is not wo
 class Decayed:
     """A parameter with weight decay."""
 
-    candidate: Candidate
+    candidate: NamedParameter
     optimizer: str
     decay: float
     lr: float

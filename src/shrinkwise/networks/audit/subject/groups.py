@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from shrinkwise.networks.attaching.rules import Candidate, candidates
+from shrinkwise.networks.attaching.rules import NamedParameter, candidates
 
 
 def groups(model: nn.Module, weight_decay: float, *, embeddings: bool = False) -> list[dict]:
@@ -39,7 +39,7 @@ def groups(model: nn.Module, weight_decay: float, *, embeddings: bool = False) -
     return [group for group in made if group["params"]]
 
 
-def kind(candidate: Candidate) -> str:
+def kind(candidate: NamedParameter) -> str:
     """A parameter's kind as weight decay sees it: "norm", "bias", "embedding", "scalar" or "weight"."""
     if candidate.role in ("norm", "bias", "embedding"):
         return candidate.role

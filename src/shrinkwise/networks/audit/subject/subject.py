@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import nn, optim
 
-from shrinkwise.networks.attaching.rules import Candidate, candidates
+from shrinkwise.networks.attaching.rules import NamedParameter, candidates
 from shrinkwise.networks.audit.evidence.passes import Passes
 from shrinkwise.networks.audit.evidence.record import Record
 
@@ -22,7 +22,7 @@ class Subject:
     record: Record | None = None
 
     def __post_init__(self) -> None:
-        self.parameters: list[Candidate] = candidates(self.model)
+        self.parameters: list[NamedParameter] = candidates(self.model)
         self.by_id = {id(c.param): c for c in self.parameters}
         self.modules = dict(self.model.named_modules())
 
