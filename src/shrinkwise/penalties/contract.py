@@ -168,6 +168,10 @@ class Penalty:
         """Its form at weights like w: `Pieces`, `Grouped` or `Folded` (module `family`), or None where no kernel knows it."""
         return self.pieces(w)
 
+    def axis_norms(self, w) -> tuple[int, Any] | None:
+        """(axis, t) where the penalty is Σ_i t_i ‖w_i‖ over all slices w_i along an axis of w, else None; every step asks."""
+        return None
+
     def with_factors(self, factors) -> Penalty:
         """The same with λ of entry j multiplied by factors[j], an array of w's shape; 0 = not penalised."""
         if self.constraint:

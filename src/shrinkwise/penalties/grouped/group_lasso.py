@@ -71,6 +71,11 @@ class GroupLasso(Penalty):
         """Grouped, without an L1 part."""
         return grouped(self.groups, self.strengths(w), 0.0, w)
 
+    def axis_norms(self, w):
+        """The axis of the groups and λ c, where the groups are all slices along one."""
+        axis = self.groups.whole_axis
+        return None if axis is None else (axis % w.ndim, self.strengths(np.broadcast_to(0.0, tuple(w.shape))))
+
     def conjugate(self, u):
         """0 where every ‖u_g‖ ≤ λ c_g (and u = 0 outside the groups), else +∞."""
         u = weights_array(u)
