@@ -53,7 +53,7 @@ def _penalties():
 
 
 def _public() -> list[str]:
-    return sorted(["__version__", *_WHERE, *_penalties().PUBLIC])
+    return sorted(["__version__", *_WHERE, *_penalties().__all__])
 
 
 def __getattr__(name: str):
@@ -68,10 +68,10 @@ def __getattr__(name: str):
     if name in _FOLDERS or name in ("cli", "optim"):
         return import_module(f"{__name__}.{name}")
     penalties = _penalties()
-    if name in penalties.PUBLIC:
+    if name in penalties.__all__:
         globals()[name] = getattr(penalties, name)
         return globals()[name]
-    raise AttributeError(f"shrinkwise has no public name {name!r}; see dir(shrinkwise)")
+    raise AttributeError(f"{name!r} is not a public name of shrinkwise; see dir(shrinkwise)")
 
 
 def __dir__() -> list[str]:

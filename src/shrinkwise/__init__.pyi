@@ -38,30 +38,7 @@ from .networks import attach as attach
 from .networks import audit as audit
 from .networks import compact as compact
 from .networks import rule as rule
-from .penalties import L0 as L0
-from .penalties import L1 as L1
-from .penalties import L2 as L2
-from .penalties import MCP as MCP
-from .penalties import SCAD as SCAD
-from .penalties import SLOPE as SLOPE
-from .penalties import Box as Box
-from .penalties import Constraint as Constraint
-from .penalties import ElasticNet as ElasticNet
-from .penalties import FusedLasso as FusedLasso
-from .penalties import GroupLasso as GroupLasso
-from .penalties import GroupMCP as GroupMCP
-from .penalties import Groups as Groups
-from .penalties import Hierarchical as Hierarchical
-from .penalties import L1Ball as L1Ball
-from .penalties import L2Ball as L2Ball
-from .penalties import MaxNorm as MaxNorm
-from .penalties import NonNegative as NonNegative
-from .penalties import NuclearNorm as NuclearNorm
-from .penalties import Penalty as Penalty
-from .penalties import RowSparsity as RowSparsity
-from .penalties import Simplex as Simplex
-from .penalties import SparseGroupLasso as SparseGroupLasso
-from .penalties import TopK as TopK
+from .penalties import *  # noqa: F403
 from .service import fit as fit
 
 __version__: str
