@@ -268,7 +268,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
         ({"cv": 1.5}, "share between 0 and 1"),
         ({"cv": 1}, "number of folds must lie between 2"),
         ({"seeds": 0}, "seeds to be an integer"),
-        ({"select": "2se"}, 'select="best" or "1se"'),
+        ({"select": "2se"}, 'select="1se" or "best"'),
         ({"loss": "mse"}, "loss to be a function"),
         ({"loss": nn.CrossEntropyLoss(reduction="none")}, "a tensor of one number, got shape"),
         ({"loss": lambda out, y: 0.5}, "a tensor of one number, got float"),
