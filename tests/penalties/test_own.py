@@ -6,7 +6,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import shrinkwise as sw
-from shrinkwise.penalties import Penalty
+from shrinkwise.linear.solvers.quadratic.inner import inner_solver
+from shrinkwise.penalties import Penalty, Pieces
 
 RNG = np.random.default_rng(4)
 X = RNG.normal(size=(80, 6))
@@ -199,3 +200,29 @@ def test_functions_that_cannot_be_penalties_are_refused_in_a_sentence():
         Penalty.from_function(lambda w: float((w * w).sum())).value(np.ones(3))
     with pytest.raises(TypeError, match="but f detaches it"):
         Penalty.from_function(lambda w: (w.detach() ** 2).sum()).violation(np.ones(3), np.ones(3))
+
+
+class DeclaresItsFamily(sw.Penalty):
+    """λ Σ (|w| + ½ w²), which says so by `family` alone."""
+
+    def __init__(self, lam):
+        self.lam = lam
+
+    def value(self, w):
+        return self.lam * (abs(w) + 0.5 * w * w).sum()
+
+    def prox(self, w, step):
+        t = step * self.lam
+        return (w - w.clip(-t, t)) / (1 + t)
+
+    def family(self, w):
+        return Pieces(kinks=((self.lam, None),), b=self.lam)
+
+
+def test_a_declared_family_gets_the_solver_of_that_family():
+    for own in (
+        DeclaresItsFamily(0.1),
+        2.0 * DeclaresItsFamily(0.05),
+        DeclaresItsFamily(0.05) + sw.ElasticNet(0.1, 0.5),
+    ):
+        assert inner_solver(own, (5,)).kind == "l1_l2"

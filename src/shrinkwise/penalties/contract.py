@@ -162,7 +162,8 @@ class Penalty:
 
     def pieces(self, w) -> Pieces | None:
         """The penalty as a piecewise quadratic of every entry, with arrays of w's kind; None where it is not one."""
-        return None
+        declared = None if type(self).family is Penalty.family else self.family(w)
+        return declared if isinstance(declared, Pieces) else None
 
     def family(self, w) -> Any:
         """Its form at weights like w: `Pieces`, `Grouped` or `Folded` (module `family`), or None where no kernel knows it."""

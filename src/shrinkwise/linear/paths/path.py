@@ -29,7 +29,7 @@ def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int, ag
         )
     if np.isnan(gap):
         state = "solved to a stationary point" if solved else f"stopped at max_iter={max_iter}"
-        return f"{state}: KKT violation {kkt:.1e} (the penalty is not convex, so there is no duality gap)"
+        return f"{state}: KKT violation {kkt:.1e} (no duality gap: the penalty is not convex or has no conjugate)"
     if solved:
         return f"solved: relative gap {gap:.1e}"
     return f"stopped at max_iter={max_iter}: relative gap {gap:.1e} > tol={tol:g}, increase max_iter or tol"

@@ -67,6 +67,9 @@ class GroupLasso(Penalty):
         x = working(w)
         return cast(group_shrink(self.groups, x, step_like(step, x), self.strengths(x)), w)
 
+    def pieces(self, w) -> None:
+        """None: `family` tells its form."""
+
     def family(self, w) -> Grouped:
         """Grouped, without an L1 part."""
         return grouped(self.groups, self.strengths(w), 0.0, w)

@@ -78,6 +78,9 @@ class SparseGroupLasso(Penalty):
         a, inside, strengths = self._parts(x)
         return cast(group_shrink(self.groups, soft_threshold(x, step * a * inside), step, strengths), w)
 
+    def pieces(self, w) -> None:
+        """None: `family` tells its form."""
+
     def family(self, w) -> Grouped:
         """Grouped, with its L1 part."""
         a, _, strengths = self._parts(w)

@@ -58,6 +58,9 @@ class MCP(FoldedConcave):
         """γλ: weights beyond it are not shrunk."""
         return float(self.gamma) * float(self.lam)
 
+    def pieces(self, w) -> None:
+        """None: `family` tells its form."""
+
     def family(self, w) -> Folded:
         """Folded: the slope falls from zero on."""
         slope = np.array(np.broadcast_to(np.asarray(self.strengths(w), dtype=float), w.shape))

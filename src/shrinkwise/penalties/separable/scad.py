@@ -54,6 +54,9 @@ class SCAD(FoldedConcave):
         """aλ: weights beyond it are not shrunk."""
         return float(self.a) * float(self.lam)
 
+    def pieces(self, w) -> None:
+        """None: `family` tells its form."""
+
     def family(self, w) -> Folded:
         """Folded: the slope falls from λ on."""
         slope = np.array(np.broadcast_to(np.asarray(self.strengths(w), dtype=float), w.shape))
