@@ -13,7 +13,7 @@ from .terminal import say, say_json, visible
 
 
 class _Methods(click.Option):
-    """An option whose help names the candidates; they are read when the help is asked for, and not before."""
+    """An option whose help lists the candidates, which are imported only when the help is shown."""
 
     def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
         from shrinkwise.compare.candidates.registry import slugs
@@ -151,7 +151,7 @@ def _print_plan(question) -> None:
 
 @contextmanager
 def _progress(wanted: bool):
-    """A callable (done, total, what) that moves a bar on stderr, where somebody is looking."""
+    """A callable (done, total, what) that moves a progress bar on stderr if it is a terminal."""
     if not (wanted and sys.stderr.isatty()):
         yield lambda done, total, what: None
         return

@@ -1,4 +1,4 @@
-"""Checks of a single setting: each takes its name and the value that came, and returns the value in one form.
+"""Checks of a single setting: each takes its name and value, and returns the value in a canonical form.
 
 A value of the wrong type is a TypeError, one outside its range an InputError (a ValueError); both are one sentence.
 """
@@ -17,7 +17,7 @@ Check = Callable[[str, Any], Any]
 
 
 def anything(_: str, value: Any) -> Any:
-    """A table: the reader of tables says what it can read."""
+    """Any value; a table is checked when it is read."""
     return value
 
 
@@ -34,12 +34,12 @@ def columns(name: str, value: Any) -> tuple[str, ...]:
 
 
 def methods(name: str, value: Any) -> tuple[str, ...]:
-    """One method, or several; which there are is known to the comparison."""
+    """One method, or several; the comparison checks that they exist."""
     return _names(name, value, "a list of methods such as ('ridge', 'lasso')")
 
 
 def one_of(*choices: str) -> Check:
-    """One of a few words."""
+    """One of the given words."""
     listed = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
 
     def check(name: str, value: Any) -> str:
@@ -96,7 +96,7 @@ def factors(name: str, value: Any) -> dict[str, float]:
 
 
 def bounds(name: str, value: Any) -> dict[str, tuple[float, float]]:
-    """{input: (low, high)}; a side is open at ∓infinity."""
+    """{input: (low, high)}; use ∓infinity for an open side."""
     expected = "a dict from input to a pair (low, high), such as {'age': (0.0, 1.5)}"
     return {key: _pair(f"the bounds of {key!r}", each) for key, each in _items(name, value, expected)}
 
@@ -110,7 +110,7 @@ def network(name: str, value: Any) -> Any:
     if isinstance(value, NetworkOptions):
         return value
     raise _type_error(
-        name, "a shrinkwise.compare.NetworkOptions, 'effort' for the one of the effort, or None for no networks", value
+        name, "a shrinkwise.compare.NetworkOptions, 'effort' for those of the effort, or None for no networks", value
     )
 
 
@@ -155,7 +155,7 @@ def _value_error(name: str, expected: str, value: Any) -> InputError:
 
 
 def _shown(value: Any) -> str:
-    """What came, short enough for a sentence; text as text."""
+    """The value, shortened for use in a sentence."""
     if isinstance(value, str | Path):
         return f"the text {str(value)[:60]!r}"
     written = " ".join(repr(value).split())

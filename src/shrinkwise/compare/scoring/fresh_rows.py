@@ -1,4 +1,4 @@
-"""The kept model on a table that took no part in anything."""
+"""The kept model on a test table, which is not used for training or selection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shrinkwise.tables import InputError, TablePlan, as_frame, known_rows
 class Exam:
     """The score on fresh rows with its 95 % interval (from the spread of the losses over rows), and their number.
 
-    n_known counts those that are exact copies, inputs and target, of rows the model learned from.
+    n_known counts the rows that are exact copies (inputs and target) of training rows.
     """
 
     score: float
@@ -27,7 +27,7 @@ class Exam:
 
 
 def sit_exam(model: TableModel, frame, n_known: int) -> Exam:
-    """Score a model on every row of `frame` that has a target, of which it has learned from n_known.
+    """Score a model on every row of `frame` that has a target; n_known of them are also training rows.
 
     The interval is score ± 1.96 s/√n with s the standard deviation of the rows' losses; for a root-mean-square error r that
     is s/(2r), by the delta method.
@@ -46,10 +46,10 @@ def sit_exam(model: TableModel, frame, n_known: int) -> Exam:
 
 
 def check_exam(plan: TablePlan, frame, known) -> int:
-    """Refuse, before any model is fitted, a test table that cannot examine one of `plan`.
+    """Raise InputError, before any model is fitted, for a test table that cannot be scored.
 
-    It needs the columns, the target, and two rows or more, not all of which are exact copies of rows that are learned from
-    (`known`). Returns how many are.
+    It needs the columns, the target, and at least two rows, not all of which are exact copies of training rows
+    (`known`). Returns the number of copies.
     """
     frame = as_frame(frame)
     for column in plan.kept:

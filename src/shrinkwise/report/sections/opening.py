@@ -1,4 +1,5 @@
-"""The first page: what was asked, the verdict, what was compared, how sure it is, and the kept model in four numbers."""
+"""The first page: the question, the verdict, what was compared, how certain it is, and four key numbers of the kept
+model."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ def _render(page: Page, _: bool) -> Markup:
 
 
 def _key_numbers(page: Page) -> Markup | None:
-    """The kept model in four numbers: its own where it was refitted, else medians over the folds."""
+    """Four key numbers of the kept model: those of the refitted model if there is one, else medians over the folds."""
     if (row := page.kept_row) is None or (choice := row.kept) is None:
         return None
     difference = choice.difference

@@ -1,4 +1,4 @@
-"""Stress curves: the held-out score of every candidate as its inputs get noisy, and as they go missing."""
+"""Stress curves: the held-out score of every candidate with noisy and with missing inputs."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _missing_words() -> Markup:
 
 
 def _named(candidates: list[StressCurve], trees: set[str]) -> list[StressCurve]:
-    """Those the question is about: the kept one, L1, dropout, the best at the end, and the trees."""
+    """The labelled candidates: the kept one, L1, dropout, the best at the right end, and the trees."""
     best = min(candidates, key=lambda c: c.scores[-1], default=None)
     asked = ("L1", "dropout")
     return [c for c in candidates if c is best or c.kept or c.regularizer in asked or c.name in trees]
