@@ -266,7 +266,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
         ({"n_lambdas": 0}, "n_lambdas to be an integer ≥ 1"),
         ({"lambda_min_ratio": 1.5}, "between 0 and 1"),
         ({"cv": 1.5}, "share between 0 and 1"),
-        ({"cv": 1}, "number of folds must lie between 2"),
+        ({"cv": 1}, "number of folds to be between 2"),
         ({"seeds": 0}, "seeds to be an integer"),
         ({"select": "2se"}, 'select="best" or "1se"'),
         ({"loss": "mse"}, "loss to be a function"),

@@ -290,7 +290,7 @@ BAD = {
     "sparse fused in a metric": (
         lambda: sw.FusedLasso(0.1, 0.5).prox(W, abs(W)), TypeError, "no closed-form prox of FusedLasso"),
     "SLOPE increasing": (lambda: sw.SLOPE(0.1, weights=[1.0, 2.0]), ValueError, "decreasing list"),
-    "SLOPE negative": (lambda: sw.SLOPE(0.1, weights=[1.0, -2.0]), ValueError, "weights finite and ≥ 0"),
+    "SLOPE negative": (lambda: sw.SLOPE(0.1, weights=[1.0, -2.0]), ValueError, "weights to be finite and ≥ 0"),
     "SLOPE of the wrong length": (lambda: sw.SLOPE(0.1, weights=[2.0, 1.0]).value(W), ValueError, r"entries \(12\), got 2"),
     "SLOPE q": (lambda: sw.SLOPE(0.1, q=1.0), ValueError, r"q \(the level"),
     "SLOPE in a metric": (lambda: sw.SLOPE(0.1).prox(W, abs(W)), TypeError, "no closed-form prox of SLOPE"),
