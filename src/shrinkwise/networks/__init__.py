@@ -1,9 +1,9 @@
-"""Penalised training in PyTorch: any optimizer, the λ you wrote, zeros that are zeros."""
+"""Penalised training in PyTorch, with any optimizer, the stated λ and exact zeros."""
 
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    raise ImportError('networks need PyTorch: pip install "shrinkwise[torch]"') from error
+    raise ImportError('Networks need PyTorch; install it with pip install "shrinkwise[torch]"') from error
 
 from .attaching.api import attach, attached
 from .attaching.averaging import Average
@@ -48,4 +48,4 @@ def __getattr__(name: str):
         from .path.input_selector import InputSelector
 
         return InputSelector
-    raise AttributeError(f"shrinkwise.networks has no public name {name!r}")
+    raise AttributeError(f"{name!r} is not a public name of shrinkwise.networks")
