@@ -53,15 +53,15 @@ def library() -> ctypes.CDLL | None:
 
 
 def _check(loaded: ctypes.CDLL) -> None:
-    """Refuse a library of another version of the package, or one that lays its records out otherwise."""
+    """Raise OSError for a library of another version of the package, or with other record layouts."""
     built_for = loaded.sw_version().decode()
     if built_for != __version__:
-        raise OSError(f"it was built for shrinkwise {built_for}, and this is {__version__}")
+        raise OSError(f"The library was built for shrinkwise {built_for}, but this is {__version__}")
     for name, expected in _layouts.items():
         reported = np.full(256, -1, dtype=np.int64)  # more than any record has fields
         getattr(loaded, name)(reported.ctypes.data)
         if reported[: len(expected)].tolist() != expected or reported[len(expected)] != -1:
-            raise OSError(f"{name} reports another layout of its record than the Python declaration has")
+            raise OSError(f"The layout of {name} differs from its declaration in Python")
 
 
 @cache

@@ -111,5 +111,5 @@ def _built(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> TableModel:
     n_features = {len(encoder.inputs), len(encoder.feature_names), len(encoder.mean), len(encoder.scale)}
     n_features |= {int(encoder.varies.sum()), model.predictor.feature_weights().shape[-1]}
     if len(n_features) > 1 or len(encoder.rules) != len(plan.kept):
-        raise ValueError("its parts are of different sizes")
+        raise ValueError("The parts have different sizes")
     return model

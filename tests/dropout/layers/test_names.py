@@ -11,7 +11,7 @@ from shrinkwise.dropout import functional
 def test_functions_of_all_layers_are_found_in_one_place():
     for name in functional.__all__:
         assert getattr(functional, name).__name__ == name
-    with pytest.raises(AttributeError, match="has no function 'dropuot'"):
+    with pytest.raises(AttributeError, match="'dropuot' is not a function"):
         functional.dropuot  # noqa: B018
 
 

@@ -31,7 +31,7 @@ def with_entry(array, value):
         ({"y": with_entry(y, -np.inf)}, "finite numbers in y, got infinite"),
         ({"y": y[1:]}, "60 rows and y of shape"),
         ({"y": np.column_stack([y, y]), "loss": "logistic"}, r"60 rows and y of shape \(60, 2\)"),
-        ({"y": np.ones(60), "loss": "logistic"}, "got only class 1"),
+        ({"y": np.ones(60), "loss": "logistic"}, "one class, 1"),
         ({"y": CLASSES + 1, "loss": "logistic"}, "classes numbered 0 and 1, got 1, 2"),
         ({"y": 2 * CLASSES, "loss": "multinomial"}, "each present, got 0, 2"),
         ({"y": np.where(y > 0, "a", "b"), "loss": "logistic"}, "use PenalizedClassifier"),
@@ -91,7 +91,7 @@ def test_classifiers_say_what_was_expected():
     for C in (0.0, np.nan, True):
         with pytest.raises(ValueError, match="Expected C"):
             linear.SparseLogisticRegression(C=C).fit(X, CLASSES)
-    with pytest.raises(ValueError, match="got only"):
+    with pytest.raises(ValueError, match="one class"):
         linear.SparseLogisticRegression().fit(X, np.ones(60))
     rare = np.r_[np.ones(59), 0.0]
     with pytest.raises(ValueError, match="missing from the training part"):

@@ -281,7 +281,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
         ({"penalty": [sw.rule(sw.L1(0.0), names="0.weight"), sw.rule(sw.L1(1.0))]}, "keep their ratio"),
         ({"penalty": sw.rule(sw.L1(1.0), names="nothing")}, "no parameter to penalise"),
         ({"training": {"epochs": 3}}, "Expected training to be"),
-        ({"training": Training(lambda p: torch.optim.SGD(p, lr=1e30), epochs=1, start_epochs=2)}, "loss became"),
+        ({"training": Training(lambda p: torch.optim.SGD(p, lr=1e30), epochs=1, start_epochs=2)}, "The loss became"),
     ],
 )
 def test_bad_settings_are_one_sentence(options, message):

@@ -63,7 +63,7 @@ def explanation(comparison: Comparison) -> list[str]:
         _starts(comparison),
         *(f"{name[0].upper()}{name[1:]} was skipped: {reason}." for name, reason in comparison.left_out.items()),
         *_separable(comparison),
-        "The score measures predictions for similar rows; it does not show the effect of changing an input.",
+        "The score measures predictions for similar rows; it does not show what happens when an input is changed.",
     ]
     if find_spec("torch") is None:
         sentences.insert(1, NO_TORCH)

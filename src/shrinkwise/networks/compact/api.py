@@ -138,7 +138,7 @@ def _check_steady(model: nn.Module, arguments: tuple) -> None:
 def _compared(model: nn.Module, small: nn.Module, inputs: list[tuple]) -> tuple[float, float]:
     absolute, relative = differences(model, small, inputs)
     if relative > TOLERANCE:
-        raise NotEqual(f"they differ by {relative:.2g} of the largest output, more than {TOLERANCE:.0e}")
+        raise NotEqual(f"The outputs differ by {relative:.2g} of the largest output, more than {TOLERANCE:.0e}")
     return absolute, relative
 
 

@@ -97,11 +97,11 @@ def differences(model: nn.Module, small: nn.Module, inputs: list[tuple]) -> tupl
     for arguments in inputs:
         before, after = outputs(model, arguments), outputs(small, arguments)
         if [y.shape for y in before] != [y.shape for y in after]:
-            raise NotEqual("the outputs have different shapes")
+            raise NotEqual("The outputs have different shapes")
         for y, z in zip(before, after, strict=True):
             y, z = y.double(), z.double()
             if not torch.equal(y.isfinite(), z.isfinite()):
-                raise NotEqual("the outputs are non-finite at different positions")
+                raise NotEqual("The outputs are non-finite at different positions")
             if y.numel():
                 worst = float((y - z).nan_to_num(0.0, 0.0, 0.0).abs().max())
                 scale = float(y.nan_to_num(0.0, 0.0, 0.0).abs().max())

@@ -71,7 +71,7 @@ class AdamW(_OnePass, torch.optim.AdamW):
     """
 
     def step(self, closure=None):
-        """One step. `closure`, if given, computes loss and gradients anew, and its loss is returned."""
+        """One step. `closure`, if given, recomputes loss and gradients, and its loss is returned."""
         return (_uncompiled if torch.compiler.is_compiling() else _advance)(self, _TORCHS[0], closure)
 
     def _options_fit(self, group: dict) -> bool:
@@ -111,7 +111,7 @@ class SGD(_OnePass, torch.optim.SGD):
     """
 
     def step(self, closure=None):
-        """One step. `closure`, if given, computes loss and gradients anew, and its loss is returned."""
+        """One step. `closure`, if given, recomputes loss and gradients, and its loss is returned."""
         return (_uncompiled if torch.compiler.is_compiling() else _advance)(self, _TORCHS[1], closure)
 
     def _options_fit(self, group: dict) -> bool:

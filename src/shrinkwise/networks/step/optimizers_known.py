@@ -77,13 +77,13 @@ def weight_decay(optimizer: optim.Optimizer, group: dict) -> tuple[float, float]
             return 0.0, decay / float(group["lr"]) if group["lr"] else 0.0  # shrinks w by 1 − wd
         return 0.0, decay
     raise ValueError(
-        f"weight_decay={decay} of {type(optimizer).__name__} may act on the gradient or on the weights, which "
+        f"The weight_decay={decay} of {type(optimizer).__name__} may act on the gradient or on the weights, which "
         "cannot be determined; set it to 0 and add sw.L2.from_weight_decay(...) to the penalty"
     )
 
 
 def step_is_skipped(optimizer: optim.Optimizer) -> bool:
-    """Whether a GradScaler told a fused optimizer to leave the weights alone."""
+    """Whether a GradScaler makes a fused optimizer skip the step."""
     found_inf = getattr(optimizer, "found_inf", None)
     return found_inf is not None and bool(found_inf)
 
