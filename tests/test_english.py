@@ -15,7 +15,7 @@ REPORT = sorted((ROOT / "src/shrinkwise/report/assets").iterdir())
 AVOIDED = {
     "riddles": r"what is none|is (seen|promised) by|not the goal|by ear|come again|come and go|one would think",
     "doors and questions": r"\bdoors?\b|\basks? whether\b|\bexamines? nothing\b",
-    "knowing and telling": r"\bknows? (the target|nothing|the answer|no\b)|\btold\b|\btells? apart|\bto be said\b|\bsays nothing\b",
+    "knowing": r"\bknows? (the target|nothing|the answer|no\b)|\btold\b|\btells? apart|\bto be said\b|\bsays nothing\b",
     "dear and paying": r"\bdear(er|est)?\b|\bpays?\b|\bfree of charge\b",
     "held out in turn": r"\bin turn\b|\btakes? turns\b|\bon one side of every split\b|\bexact copies of rows the\b",
     "left out": r"\bleave out what\b|\bleft out for it\b|\bfor want of\b|\bas asked for\b|\bis asked for\b",

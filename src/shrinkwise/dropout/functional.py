@@ -151,8 +151,7 @@ def check_call(x, keep, positional: tuple, seed, generator, example: str) -> flo
     if positional or type(keep) is not float or not 0.0 < keep <= 1.0:
         keep = check_keep(keep, positional, example)
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
-        raise TypeError(f"Dropout expects a tensor of real floating-point numbers, got {kind}; convert it first")
+        raise not_floating(x, "dropout")
     if x.layout is not torch.strided:
         raise TypeError(
             f"Dropout expects a dense tensor, got layout {x.layout}; pass x.to_dense() or drop its values()"
@@ -162,6 +161,14 @@ def check_call(x, keep, positional: tuple, seed, generator, example: str) -> flo
     elif seed is not None and type(seed) is not int:
         check_seed(seed)
     return keep
+
+
+def not_floating(x, name: str) -> TypeError:
+    """One sentence for what is no tensor of real floating-point numbers."""
+    if isinstance(x, torch.fx.Proxy):
+        return TypeError(f"torch.fx cannot trace the function {name}: use its layer, which stays one node of the graph")
+    kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
+    return TypeError(f"{name} expects a tensor of real floating-point numbers, got {kind}; convert it first")
 
 
 def _check_generator(x, seed, generator) -> None:

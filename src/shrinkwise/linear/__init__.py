@@ -17,7 +17,7 @@ _HOME = {
     "drop_in.cv": ["ElasticNetCV", "LassoCV"],
     "drop_in.ridge_cv": ["RidgeCV"],
     "drop_in.logistic": ["SparseLogisticRegression", "SparseLogisticRegressionCV"],
-    "problem.separability": ["is_separable"],
+    "separation": ["Separation", "find_separation", "is_separable"],
     "estimators.stability": ["Stability", "stability_selection"],
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

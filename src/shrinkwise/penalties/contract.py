@@ -69,6 +69,7 @@ class Penalty:
     groups: Any = None
     lam: float
     constraint = False  # values 0 and ∞ alone, whatever λ
+    makes_zeros = True  # weights of a solution can be exactly zero
     flat_from: float = math.inf  # size beyond which a weight is not shrunk
     group_sum = False  # Σ_g of a function of ‖w_g‖ or of the entries of w_g, for `groups`
     lam_per_part = False  # λ may be an array: one for each entry or, with groups, for each group
@@ -252,6 +253,8 @@ class Penalty:
         return repr(self)
 
     def __eq__(self, other) -> bool:
+        if isinstance(other, str):  # what scikit-learn's SelectFromModel asks an estimator's penalty
+            return other == "l1" and self.makes_zeros
         if type(self) is not type(other):
             return NotImplemented
         mine, theirs = self.get_params(), other.get_params()

@@ -168,10 +168,9 @@ class Pieces:
 
         Without curvature the slope on an unbounded side is finite: αu ≤ Σ a − h as w → ∞, −αu ≤ Σ a + h as w → −∞.
         """
-        zero = np.zeros_like(u)
-        total, flat = sum((zero + a for a, _ in self.kinks), zero), zero + self.b <= 0
-        up = np.where(flat & (zero + self.high == math.inf), total - self.h, math.inf)
-        down = np.where(flat & (zero + self.low == -math.inf), total + self.h, math.inf)
+        total, flat = sum((a for a, _ in self.kinks), 0.0), np.less_equal(self.b, 0.0)
+        up = np.where(flat & np.equal(self.high, math.inf), total - self.h, math.inf)
+        down = np.where(flat & np.equal(self.low, -math.inf), total + self.h, math.inf)
         limit, size = np.where(u > 0, up, down), abs(u)
         over = size > limit
         return max(float((limit[over] / size[over]).min()), 0.0) * (1.0 - 4e-16) if over.any() else 1.0

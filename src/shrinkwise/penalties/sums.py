@@ -46,6 +46,7 @@ class Sum(Penalty):
         self.lam = check_lam(lam)
 
     convex = property(lambda self: all(term.convex for term in self.terms))  # type: ignore[assignment]
+    makes_zeros = property(lambda self: any(term.makes_zeros for term in self.terms))  # type: ignore[assignment]
     separable = property(lambda self: all(term.separable for term in self.terms))  # type: ignore[assignment]
 
     has_conjugate = property(lambda self: all(term.has_conjugate for term in self.terms))  # type: ignore[assignment]

@@ -38,6 +38,7 @@ class Around(Penalty):
         return type(self)(**{**self.get_params(), "penalty": penalty, "lam": penalty.lam})
 
     convex = property(lambda self: self.term.convex)  # type: ignore[assignment]
+    makes_zeros = property(lambda self: self.term.makes_zeros)  # type: ignore[assignment]
     separable = property(lambda self: self.term.separable)  # type: ignore[assignment]
     radial = property(lambda self: self.term.radial)  # type: ignore[assignment]
     multiplicative = property(lambda self: self.term.multiplicative)  # type: ignore[assignment]

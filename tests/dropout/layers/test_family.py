@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from shrinkwise import dropout as sd
+from shrinkwise.dropout.layers import concrete
 from shrinkwise.dropout.layers.channel import channel_dropout
 from shrinkwise.dropout.layers.concrete import concrete_dropout
 from shrinkwise.dropout.layers.drop_path import drop_path
@@ -238,3 +239,12 @@ def test_misuse_is_one_sentence(call, error, says):
     with pytest.raises(error, match=says) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_what_was_recorded_without_memory_is_not_kept():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    concrete._kept_log_odds.cache_clear()
+    with FakeTensorMode():
+        assert concrete_dropout(torch.ones(3), torch.tensor(0.5)).shape == (3,)
+    assert concrete_dropout(torch.ones(3), torch.tensor(0.5)).isfinite().all()

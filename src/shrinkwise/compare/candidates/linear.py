@@ -24,8 +24,7 @@ from .choice import choose_strength
 # ridge gives it one: on standardised inputs it is far below any λ that cross-validation would choose.
 TINY_RIDGE = 1e-6
 STOPGAP = f"fitted with L2, λ = {TINY_RIDGE:g}"
-LARGEST_PROGRAM = 2_000_000  # values of X up to which the linear program that tells separable classes takes seconds
-NO_OPTIMUM = f"no finite optimum without a penalty, {STOPGAP}"
+NO_OPTIMUM = "no finite optimum without a penalty ({why}), " + STOPGAP
 NOT_REACHED = f"the optimum without a penalty was not reached, {STOPGAP}"
 # Between two local minima of MCP the steps can go on for ever: a λ that needs more is one that says it was not solved.
 MCP_STEPS = 40
@@ -73,12 +72,14 @@ def tune_unpenalised(problem: Problem, options: Options) -> Tuned:
 def _unpenalised_classifier(problem: Problem) -> Fit:
     from sklearn.exceptions import ConvergenceWarning
 
-    from shrinkwise.linear import PenalizedClassifier, is_separable
+    from shrinkwise.linear import PenalizedClassifier, find_separation
 
     note, lam = "", 0.0
-    asked = problem.columns.low is None and np.prod(problem.X.shape) <= LARGEST_PROGRAM
-    if asked and is_separable(problem.dense(), problem.y):
-        note, lam = NO_OPTIMUM, TINY_RIDGE
+    separation = None if problem.columns.low is not None else find_separation(problem.X, problem.y)
+    if separation:
+        partly = f"{len(separation.rows)} of {separation.n} rows can be told from another class without error"
+        why = "the classes can be separated completely" if separation.complete else partly
+        note, lam = NO_OPTIMUM.format(why=why), TINY_RIDGE
 
     def fit(lam: float):
         model = PenalizedClassifier(_bounded(L2(lam), problem))

@@ -343,7 +343,8 @@ def _separable(comparison: Comparison) -> list[str]:
     base = comparison.baseline("linear")
     if base is None or "no finite optimum" not in base.note:
         return []
+    who = "the classes of the training rows" if "completely" in base.note else "some training rows from another class"
     return [
-        "The linear model without penalty has no finite optimum in at least one fold, because the inputs separate some classes "
-        "of its training rows; it was fitted with a negligible ridge penalty instead."
+        f"The linear model without penalty has no finite optimum in at least one fold, because the inputs separate {who} "
+        "without error; it was fitted with a negligible ridge penalty instead."
     ]

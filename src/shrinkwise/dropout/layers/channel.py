@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import apply_mask
 from shrinkwise.dropout.functional import check_keep
@@ -80,8 +81,11 @@ class ChannelDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Channel dropout of x in training, x itself in evaluation."""
-        options = self.draw() if self.training else {}
-        return channel_dropout(x, keep=self.keep, channel_dim=self.channel_dim, training=self.training, **options)
+        if isinstance(x, Proxy):
+            return self.recorded(x)
+        if not self.training:
+            return x
+        return channel_dropout(x, keep=self.keep, channel_dim=self.channel_dim, **self.draw())
 
     def extra_repr(self) -> str:
         """The probability of keeping and the channel dimension, if given."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import apply_mask
 from shrinkwise.dropout.functional import check_keep
@@ -105,5 +106,8 @@ class DropPath(NoiseLayer):
 
     def forward(self, x: torch.Tensor, *others) -> torch.Tensor:
         """x plus its branch for the samples that keep it."""
-        options = {"keep": self.keep, "training": self.training, "batch_dim": self.batch_dim}
-        return drop_path(self.branch, x, *others, **options, **(self.draw() if self.training else {}))
+        if isinstance(x, Proxy):
+            return self.recorded(x, *others)
+        if not self.training:
+            return x + self.branch(x, *others)
+        return drop_path(self.branch, x, *others, keep=self.keep, batch_dim=self.batch_dim, **self.draw())

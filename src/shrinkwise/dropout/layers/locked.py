@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import apply_mask
 from shrinkwise.dropout.functional import check_keep
@@ -62,8 +63,11 @@ class LockedDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Locked dropout of x in training, x itself in evaluation."""
-        options = self.draw() if self.training else {}
-        return locked_dropout(x, keep=self.keep, time_dim=self.time_dim, training=self.training, **options)
+        if isinstance(x, Proxy):
+            return self.recorded(x)
+        if not self.training:
+            return x
+        return locked_dropout(x, keep=self.keep, time_dim=self.time_dim, **self.draw())
 
     def extra_repr(self) -> str:
         """The probability of keeping and the dimension of time."""

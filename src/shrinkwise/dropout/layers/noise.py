@@ -3,11 +3,14 @@ dropout."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import random_words
-from shrinkwise.dropout.functional import check_keep, dropout, keep_from_drop
+from shrinkwise.dropout.functional import check_keep, dropout, keep_from_drop, not_floating
 
 _WORDS_A_BLOCK = 4
 
@@ -29,6 +32,7 @@ class NoiseLayer(nn.Module):
     """
 
     draws: torch.Tensor
+    replaces: tuple[type[nn.Module], bool]  # the layer of torch that `convert` took out for this one, and its `inplace`
     one_draw_a_batch = False  # True: all rows of a batch share the draw, so repeating rows gives no further samples
     wraps = ""  # what the constructor takes first, for the sentences
 
@@ -69,6 +73,42 @@ class NoiseLayer(nn.Module):
         """The layer that drops with probability `drop`, as in torch: the last positional argument."""
         *wrapped, drop = wrapped_and_drop
         return cls(*wrapped, keep=keep_from_drop(drop), **options)
+
+    @property
+    def p(self) -> float:
+        """The probability of dropping, 1 − keep: what code written for torch's layers and timm's (`drop_prob`) reads."""
+        return round(1.0 - self.keep, 15)  # 1 − .8 is off by 4e-17, and the drop given was .2
+
+    @p.setter
+    def p(self, value: float) -> None:
+        self.keep = keep_from_drop(value)
+
+    drop_prob = p
+
+    def recorded(self, *inputs, **named):
+        """The layer as one node of a `torch.fx` graph, as torch's layers are: it draws when the graph runs."""
+        tracer: Any = next(value.tracer for value in (*inputs, *named.values()) if isinstance(value, Proxy))
+        declared = getattr(tracer, "skipped_module_classes", None)  # of torch.ao.quantization's tracers alone
+        if self.wraps and self.training and declared is not None and type(self) not in declared:
+            raise ValueError(
+                f"prepare_qat_fx would quantize what {type(self).__name__} wraps, whose weights it cannot follow: give it "
+                f"PrepareCustomConfig().set_non_traceable_module_classes([{type(self).__name__}])"
+            )
+        return tracer.create_proxy("call_module", tracer.path_of_module(self), inputs, named)
+
+    def __prepare_scriptable__(self):
+        raise TypeError(
+            f"torch.jit.script cannot compile {type(self).__name__}: use torch.export or torch.jit.trace, or give it torch's "
+            'own layers first with shrinkwise.dropout.convert(model, to="torch")'
+        )
+
+    def _replicate_for_data_parallel(self):
+        if self.seed is not None:
+            raise ValueError(
+                f"nn.DataParallel would give every replica the same masks of this {type(self).__name__} with seed="
+                f"{self.seed}: leave seed= out, or use DistributedDataParallel with stream=rank"
+            )
+        return super()._replicate_for_data_parallel()
 
     def draw(self) -> dict:
         """The next draw as options of a dropout function: nothing, `generator`, or `seed` and `stream`."""
@@ -125,11 +165,15 @@ def uniform(n: int, *, seed, stream, device) -> torch.Tensor:
 
 def transformed() -> bool:
     """Whether a program is being recorded or transformed, so that shapes may not depend on a draw."""
-    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or is_traced()
+
+
+def is_traced() -> bool:
+    """Whether torch.jit.trace is recording."""
+    return torch._C._get_tracing_state() is not None
 
 
 def check_floating(x, name: str) -> None:
     """Raise TypeError unless x is a tensor of real floating-point numbers."""
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
-        raise TypeError(f"{name} expects a tensor of real floating-point numbers, got {kind}; convert it first")
+        raise not_floating(x, name)

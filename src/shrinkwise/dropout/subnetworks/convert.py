@@ -70,7 +70,7 @@ def _ours(layer, keep):
         return None
     keep = keep or check_keep(1.0 - layer.p, (), "")
     if isinstance(layer, nn.Dropout):
-        new = Dropout(keep=keep, inplace=layer.inplace)
+        new: NoiseLayer = Dropout(keep=keep, inplace=layer.inplace)
     elif isinstance(layer, _CHANNELS):
         new = ChannelDropout(keep=keep, channel_dim=1)
     else:
@@ -81,7 +81,7 @@ def _ours(layer, keep):
 
 def _torchs(layer, keep):
     kind, inplace = getattr(layer, "replaces", (_counterpart(layer), False))
-    return kind and kind(p=1.0 - (keep or layer.keep), inplace=inplace)
+    return kind and kind(p=1.0 - keep if keep else layer.p, inplace=inplace)
 
 
 def _counterpart(layer):

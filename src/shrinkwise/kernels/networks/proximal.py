@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 
 from shrinkwise.kernels import pool, reference
-from shrinkwise.kernels.library import declare, layout, library, register, run
+from shrinkwise.kernels.library import declare, layout, loaded_library, register, run
 
 declare(
     "sw_prox",
@@ -39,7 +39,7 @@ def _compiled(kind, inputs, outputs, thresholds, shrinks):
         job.rows, job.columns = (1, x.size) if kind == "separable" else x.shape
     team = pool.team(sum(x.size for x in inputs))
     is_double = inputs[0].dtype == np.float64 if inputs else False
-    library().sw_prox(_KINDS[kind], is_double, len(inputs), ctypes.byref(jobs), *team)
+    loaded_library().sw_prox(_KINDS[kind], is_double, len(inputs), ctypes.byref(jobs), *team)
 
 
 register("prox", reference.prox, _compiled)

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 
 from shrinkwise.kernels import pool
-from shrinkwise.kernels.library import declare, layout, library, register, run
+from shrinkwise.kernels.library import declare, layout, loaded_library, register, run
 
 declare(
     "sw_training",
@@ -40,7 +40,7 @@ def _call(kind, jobs, dtype):
         for name, value in given.items():
             setattr(job, name, value.ctypes.data if isinstance(value, np.ndarray) else value)
     team = pool.team(sum(job.size for job in listed))
-    library().sw_training(kind, dtype == np.float64, len(jobs), ctypes.byref(listed), *team)
+    loaded_library().sw_training(kind, dtype == np.float64, len(jobs), ctypes.byref(listed), *team)
     return listed
 
 

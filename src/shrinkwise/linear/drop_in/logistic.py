@@ -16,11 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from shrinkwise.linear.estimators.curve import check_select, chosen
 from shrinkwise.linear.estimators.folds import FoldTask, check_classes, fold_path
-from shrinkwise.linear.estimators.penalized import LinearClassifier, separates
+from shrinkwise.linear.estimators.penalized import LinearClassifier
 from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.separation import separation_of
 
 from .regressors import elastic_net
 
@@ -86,6 +87,11 @@ class SparseLogisticRegression(LinearClassifier):
 
     _dtype = np.dtype(float)
 
+    @property
+    def penalty(self):
+        """ "l1" where the penalty makes zeros: scikit-learn's SelectFromModel then keeps the non-zero coefficients."""
+        return "l1" if np.max(self.l1_ratio) > 0 else None
+
     def fit(self, X, y, sample_weight=None):
         """Fit on X (n, p) and class labels y (n,)."""
         X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
@@ -121,7 +127,7 @@ class SparseLogisticRegression(LinearClassifier):
         self.duality_gap_, self.kkt_violation_ = float(fitted.gaps[0]), float(fitted.kkt[0])
         self.status_ = fitted.status[0]
         if not fitted.solved[0]:
-            if separates(problem, fitted.coefficients[0], fitted.intercepts[0], False):
+            if penalty.lam > 0 and separation_of(problem):
                 self.status_ += "; the classes are separable, so use a smaller C to keep the weights finite"
             warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=3)
 
@@ -308,11 +314,13 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         self.coef_, self.intercept_ = mean[:, :p], mean[:, p] if self.fit_intercept else np.zeros(len(mean))
         return self
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None, *, offset=None):
         """The score that `scoring` names; accuracy by default."""
         check_is_fitted(self)
         if self.scoring is None:
-            return super().score(X, y, sample_weight)
+            return super().score(X, y, sample_weight, offset=offset)
+        if offset is not None:
+            raise ValueError("A scorer takes no offset: score with scoring=None, or without offset")
         return self._scorer()(self, X, y, **({} if sample_weight is None else {"sample_weight": sample_weight}))
 
     def _scorer(self):

@@ -176,6 +176,11 @@ class ElasticNet(LeastSquares):
         return fitted.lambdas, np.moveaxis(fitted.coefs, 0, -1), fitted.gaps * fitted.data.null_loss
 
     @property
+    def penalty(self):
+        """ "l1" where the penalty makes zeros: scikit-learn's SelectFromModel then keeps the non-zero coefficients."""
+        return "l1" if np.max(self.l1_ratio) > 0 else None
+
+    @property
     def sparse_coef_(self):
         """coef_ as a scipy.sparse CSR array, (1, p) or (K, p)."""
         from scipy.sparse import csr_array

@@ -26,9 +26,10 @@ _DOC = """
     Parameters
     ----------
     penalty : Penalty, optional
-        f; its λ is replaced along the grid. None is L1.
+        f; its λ is replaced along the grid. "l1" (or None) is L1.
     lambdas : decreasing grid, optional; by default `n_lambdas` values down from λ_max to `lambda_min_ratio` λ_max (see
-    `path`). cv : int, splitter or iterable of (train, test)
+        `path`).
+    cv : int, splitter or iterable of (train, test)
         Number of shuffled folds (stratified for classes, seeded by `random_state`), or any scikit-learn splitter: by
         groups, by time, ...
     select : "1se" or "best"
@@ -130,7 +131,7 @@ class PenalizedRegressorCV(_CrossValidated, PenalizedRegressor):  # noqa: D101 (
 
     def __init__(
         self,
-        penalty=None,
+        penalty="l1",
         *,
         loss="squared",
         delta=1.35,
@@ -180,7 +181,7 @@ class PenalizedClassifierCV(_CrossValidated, LinearClassifier):  # noqa: D101
 
     def __init__(
         self,
-        penalty=None,
+        penalty="l1",
         *,
         penalty_factors=None,
         lambdas=None,

@@ -24,7 +24,6 @@ from shrinkwise.linear.problem.checks import (
     loss_of,
 )
 from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.linear.problem.separability import is_separable
 from shrinkwise.penalties import L1, Penalty
 
 from .factors import with_factors
@@ -39,7 +38,7 @@ class _Linear(Versioned):
     has_offset_ = False
     _names: list | None = None
 
-    def __init__(self, penalty=None, *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
+    def __init__(self, penalty="l1", *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
         self.penalty = penalty
         self.penalty_factors = penalty_factors
         self.fit_intercept = fit_intercept
@@ -48,7 +47,7 @@ class _Linear(Versioned):
 
     def _fit_problem(self, problem: Problem):
         penalty = self._checked_penalty(problem.p)
-        if self.penalty is None:
+        if self._default_penalty:
             penalty = penalty.with_lam(lambda_max(problem, penalty) / 100.0)
         self.penalty_ = penalty
         self._keep(solve_one(problem, penalty, self.tol, self.max_iter)[0], problem)
@@ -75,9 +74,13 @@ class _Linear(Versioned):
         eta = self._shaped(X @ self.coef_.T + self.intercept_)
         return with_offset(eta[None], offset, self.has_offset_)[0]
 
+    @property
+    def _default_penalty(self) -> bool:
+        return self.penalty is None or (isinstance(self.penalty, str) and self.penalty == "l1")
+
     def _checked_penalty(self, p: int) -> Penalty:
         """The penalty with the columns' factors; L1 by default."""
-        if self.penalty is not None and not isinstance(self.penalty, Penalty):
+        if not self._default_penalty and not isinstance(self.penalty, Penalty):
             kind = type(self.penalty)
             hint = (
                 " (an estimator is not a penalty; penalties are top-level names, e.g. shrinkwise.ElasticNet)"
@@ -87,7 +90,7 @@ class _Linear(Versioned):
             raise TypeError(
                 f"Expected penalty to be a shrinkwise penalty such as shrinkwise.L1(0.1), got {kind.__name__}{hint}"
             )
-        penalty = L1(1.0) if self.penalty is None else self.penalty
+        penalty = L1(1.0) if self._default_penalty else self.penalty
         check_settings(penalty, self.tol, self.max_iter)
         if self.penalty_factors is None:
             return penalty
@@ -101,13 +104,8 @@ class _Linear(Versioned):
         self.lambda_, self.objective_, self.n_iter_ = point.lam, point.objective, point.n_iter
         self.duality_gap_, self.kkt_violation_, self.status_ = point.gap, point.kkt, point.status
         self.has_offset_ = problem.offset is not None
-        unpenalised = self.penalty_.with_lam(self.lambda_).unpenalised(coef.shape).all()
-        coded = problem.loss.coded
-        if unpenalised and coded and separates(problem, coef, intercept, point.solved):
-            self.status_ = "no finite optimum: the classes are separable, so the loss has no minimum without a penalty"
-        elif point.solved:
-            return
-        warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=4)
+        if not point.solved:
+            warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=4)
 
     def _set_coef(self, coef, intercept):
         self.coef_, self.intercept_ = coef, float(intercept) if np.ndim(intercept) == 0 else intercept
@@ -124,31 +122,14 @@ def check_columns_if_named(X, p: int, names) -> None:
         check_columns(X, p, names)
 
 
-def separates(problem: Problem, coef, intercept, solved: bool) -> bool:
-    """Whether the data are separable: clear if the fit makes no error, otherwise tested if it did not converge."""
-    eta = problem.eta(coef, intercept)
-    own = problem.y.astype(int)
-    margins = np.where(own == 1, eta, -eta) if eta.ndim == 1 else _margins(eta, own)
-    return bool((margins > 0).all()) or (
-        not solved and is_separable(problem.X, problem.y, fit_intercept=problem.fit_intercept)
-    )
-
-
-def _margins(eta, own):
-    rows = np.arange(len(own))
-    others = eta.copy()
-    others[rows, own] = -np.inf
-    return eta[rows, own] - others.max(1)
-
-
 class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
     """Regression with a penalty:  minimise (1/n) Σ s_i f(y_i, x_i'w + b + o_i) + λ f(w).
 
     Parameters
     ----------
     penalty : Penalty, optional
-        λ f, e.g. ``shrinkwise.L1(0.1)``; bounds are added to it, ``L1(0.1) + NonNegative()``. None is L1 at λ = λ_max/100.
-        ``shrinkwise.L2(0.0)`` means no penalty: least squares, the minimum-norm solution if it is not unique.
+        λ f, e.g. ``shrinkwise.L1(0.1)``; bounds are added to it, ``L1(0.1) + NonNegative()``. "l1" (or None) is L1 at
+        λ = λ_max/100. ``shrinkwise.L2(0.0)`` means no penalty: least squares, the minimum-norm solution if it is not unique.
     loss : "squared", "huber" or "poisson"
         ½(y − η)²; Huber's, which is ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0.
     delta : float > 0
@@ -163,7 +144,9 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
     max_iter : int
         Maximum number of coordinate-descent sweeps (or proximal-gradient or Newton steps) per round.
 
-    The columns are not standardised: the penalty acts on the weights of the columns as given.
+    The columns are not standardised: the penalty acts on the weights of the columns as given. scikit-learn's
+    ``SelectFromModel`` keeps the inputs with a coefficient of at least 1e-5 under a penalty that makes zeros;
+    ``threshold=5e-324`` keeps every non-zero one.
 
     Attributes
     ----------
@@ -183,7 +166,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
 
     def __init__(
         self,
-        penalty=None,
+        penalty="l1",
         *,
         loss="squared",
         delta=1.35,

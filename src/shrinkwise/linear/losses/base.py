@@ -24,6 +24,18 @@ class Loss:
     is_positive = False  # whether y ≥ 0
     is_likelihood = False  # whether f is a negative log-likelihood, up to a function of y
 
+    def value(self, y, eta):
+        """f(y, η), (n,)."""
+        raise NotImplementedError
+
+    def gradient(self, y, eta):
+        """∂f/∂η, in the shape of η."""
+        raise NotImplementedError
+
+    def hessian(self, y, eta):
+        """∂²f/∂η², (n,), or (n, K, K) for a loss per class."""
+        raise NotImplementedError
+
     def checked(self, y):
         """y (finite numbers of shape (n,), or codes of classes) as this loss takes it; ValueError if y is not valid."""
         self.check(y)
@@ -51,6 +63,12 @@ class Loss:
 
     def check(self, y):
         """Raise ValueError if y is not a valid target for this loss."""
+
+    def recession(self, y):
+        """Along which moves of η no f ever rises, in the shape of η: +1 upwards, −1 downwards, 0 none; for a loss per class
+        relative to the predictor of the own class. None where every move raises f in the end, so that a minimum exists.
+        """
+        return None
 
     def score(self, y, eta):
         """The score reported by cross-validation, (n,) or with leading axes of η: the loss itself."""

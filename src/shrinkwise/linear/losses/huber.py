@@ -22,6 +22,7 @@ class Huber(Loss):
     name = "huber"
     location = True
     curvature = 1.0
+    delta: float
 
     def __init__(self, delta: float = 1.35):
         if not (isinstance(delta, numbers.Real) and 0 < float(delta) < np.inf):

@@ -46,6 +46,10 @@ class Logistic(Loss):
         """P(y=1)."""
         return expit(eta)
 
+    def recession(self, y):
+        """To the side of the own class."""
+        return np.where(y > 0, 1, -1)
+
     def null_intercept(self, y, s):
         """log-odds of the weighted mean of y."""
         p = np.average(y, weights=s)

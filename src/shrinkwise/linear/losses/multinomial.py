@@ -61,6 +61,12 @@ class Multinomial(Loss):
         """softmax(η), (n, K)."""
         return _softmax(eta).T
 
+    def recession(self, y):
+        """All classes but the own one may fall behind it."""
+        signs = np.full((len(y), int(np.max(y)) + 1), -1)
+        signs[np.arange(len(y)), y] = 0
+        return signs
+
     def null_intercept(self, y, s):
         """Logarithms of the weighted class frequencies, centred."""
         log = np.log(np.bincount(y, weights=s) / s.sum())

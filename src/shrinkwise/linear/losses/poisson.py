@@ -63,6 +63,10 @@ class Poisson(Loss):
 
         return gammaln(np.asarray(y) + 1.0)
 
+    def recession(self, y):
+        """Downwards where y = 0; where y > 0 neither side."""
+        return np.where(np.asarray(y) > 0, 0, -1)
+
     def null_intercept(self, y, s):
         """Logarithm of the weighted mean of y."""
         return np.array(np.log(np.average(y, weights=s)))

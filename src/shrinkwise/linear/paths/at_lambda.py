@@ -20,6 +20,7 @@ from shrinkwise.linear.solvers.choose import solver_for
 from shrinkwise.penalties.contract import check_lam
 
 from .coefficients import Coefficients
+from .existence import reasons_against
 from .grid import targets_apart
 from .path import Path, PathPoint
 from .solve import solve_all
@@ -54,15 +55,18 @@ def at(path: Path, lam: float) -> PathPoint:
 def _point(path: Path, lam: float, solution: Solution) -> PathPoint:
     coefs, c = Coefficients(path.coefficients.shape), solution.certificate
     coefs.append(solution.w)
+    intercepts = np.asarray(solution.b, dtype=float)[None]
+    against = reasons_against(path.data, path.penalty, [lam], coefs, intercepts)
     one = replace(
         path,
         lambdas=np.array([lam]),
         coefficients=coefs,
-        intercepts=np.asarray(solution.b, dtype=float)[None],
+        intercepts=intercepts,
         gaps=np.array([c.gap]),
         kkt=np.array([c.kkt]),
         objectives=np.array([c.objective]),
-        solved=np.array([solution.solved]),
+        solved=np.array([solution.solved]) & (against == ""),
+        against=against,
         n_iter=np.array([solution.n_iter]),
         ridge=None,
         refit=None,

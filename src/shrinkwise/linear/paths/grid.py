@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.problem.rounding import zero_rounding
 from shrinkwise.linear.solvers.choose import several_targets, solver_for
 from shrinkwise.penalties import L2, Penalty
 
@@ -35,6 +36,8 @@ def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float
         parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape)
         curvature = float(parts[1].max()) if parts is not None else 1.0
         top, ratio = 100.0 * problem.top_curvature / curvature, 1e-8 if ratio is None else ratio
+        if top == 0:  # every column is constant
+            return np.array([1.0])
     elif ratio is None:
         ratio = 1e-3 if problem.n > problem.p else 1e-2
     return top * ratio ** (np.arange(n_lambdas) / max(n_lambdas - 1, 1))
@@ -79,8 +82,11 @@ def null_fit(problem: Problem, penalty: Penalty):
 
 def null_gradient(problem: Problem, penalty: Penalty):
     """Gradient in w of the loss at the null fit."""
+    if problem.is_flat:
+        return np.zeros(problem.weights_shape)
     eta = problem.eta(*null_fit(problem, penalty))
-    return problem.correlate((problem.s * problem.loss.gradient(problem.y, eta).T).T)
+    v = (problem.s * problem.loss.gradient(problem.y, eta).T).T
+    return zero_rounding(problem.correlate(v), problem.X, v, problem.largest)
 
 
 def targets_apart(problem: Problem, penalty: Penalty) -> list[Problem] | None:

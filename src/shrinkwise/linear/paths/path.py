@@ -19,8 +19,10 @@ from .coefficients import Coefficients
 from .columns import check_columns
 
 
-def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int) -> str:
-    """The status of one fit."""
+def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int, against: str = "") -> str:
+    """The status of one fit; `against` says why no finite optimum exists."""
+    if against:
+        return against
     if np.isnan(kkt):
         return (
             f"relaxed: {'refitted on the support' if solved else 'the refit on the support did not reach its optimum'}"
@@ -45,7 +47,7 @@ class Path:
     gaps : (L,) relative duality gaps (nan for nonconvex penalties).
     kkt : (L,) largest violations of stationarity, in units of the gradient.
     objectives : (L,) loss + penalty.
-    solved : (L,) whether the gap is ≤ tol.
+    solved : (L,) whether the gap is ≤ tol and a finite optimum exists.
     n_iter : (L,) sweeps or Newton steps taken.
     status : L sentences.
     df, aic, bic, ebic(gamma), deviance_explained : (L,), computed from the data on first use.
@@ -68,6 +70,7 @@ class Path:
     objectives: np.ndarray = field(repr=False)
     solved: np.ndarray = field(repr=False)
     n_iter: np.ndarray = field(repr=False)
+    against: np.ndarray = field(repr=False)  # sentences: why no finite optimum exists, "" where one does
     remark: str = field(default="", repr=False)  # what is to be said of λ = 0
     tol: float = field(default=1e-6, repr=False)
     max_iter: int = field(default=10_000, repr=False)
@@ -123,10 +126,10 @@ class Path:
     @cached_property
     def status(self) -> list[str]:
         """The status of each fit, L sentences."""
-        each = zip(self.lambdas, self.gaps, self.kkt, self.solved, strict=True)
+        each = zip(self.lambdas, self.gaps, self.kkt, self.solved, self.against, strict=True)
         return [
-            sentence(gap, kkt, solved, self.tol, self.max_iter) + (self.remark if lam == 0 else "")
-            for lam, gap, kkt, solved in each
+            sentence(gap, kkt, solved, self.tol, self.max_iter, against) + (self.remark if lam == 0 else "")
+            for lam, gap, kkt, solved, against in each
         ]
 
     # --- coefficients ------------------------------------------------------------------------------------
@@ -229,7 +232,7 @@ class Path:
         return coefficient_path(self.lambdas, coefs, names, mark=mark, ax=ax)
 
 
-_PER_LAMBDA = ("lambdas", "intercepts", "gaps", "kkt", "objectives", "solved", "n_iter")
+_PER_LAMBDA = ("lambdas", "intercepts", "gaps", "kkt", "objectives", "solved", "n_iter", "against")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.separation import separation_of
 from shrinkwise.linear.solvers.choose import solver_for
 from shrinkwise.penalties import L2
 
@@ -24,7 +25,7 @@ def relax(path: Path) -> Path:
 
     Its objectives, gaps and violations are NaN because it does not minimise the penalised objective.
     """
-    problem, coefs, intercepts, solved = path.data, Coefficients(path.data.weights_shape), [], []
+    problem, coefs, intercepts, solved, reasons = path.data, Coefficients(path.data.weights_shape), [], [], []
     if np.ndim(problem.y) == 2:
         raise ValueError("A relaxed fit supports only one target; fit each target separately")
     last = None
@@ -32,14 +33,16 @@ def relax(path: Path) -> Path:
         support = path.coefficients.used(i)
         if last is None or not np.array_equal(support, last[0]):
             last = (support, *_refit(problem, support, path.tol, path.max_iter))
-        _, w, b, reached = last
+        _, w, b, reached, reason = last
         coefs.append(w)
         intercepts.append(b)
         solved.append(reached)
-    return _without_certificate(path, coefs, np.array(intercepts, dtype=float), np.array(solved))
+        reasons.append(reason)
+    against = np.array(reasons, dtype=object)
+    return _without_certificate(path, coefs, np.array(intercepts, dtype=float), np.array(solved), against)
 
 
-def _without_certificate(path: Path, coefs: Coefficients, intercepts, solved) -> Path:
+def _without_certificate(path: Path, coefs: Coefficients, intercepts, solved, against) -> Path:
     nothing = np.full(len(path), np.nan)
     return replace(
         path,
@@ -48,7 +51,8 @@ def _without_certificate(path: Path, coefs: Coefficients, intercepts, solved) ->
         gaps=nothing,
         kkt=nothing,
         objectives=nothing,
-        solved=solved,
+        solved=solved & (against == ""),
+        against=against,
         ridge=None,
         refit=None,
     )
@@ -57,11 +61,12 @@ def _without_certificate(path: Path, coefs: Coefficients, intercepts, solved) ->
 def _refit(problem: Problem, support, tol: float, max_iter: int):
     w, b = problem.zero()
     if not len(support):
-        return w, b, True
+        return w, b, True, ""
     part = Problem(problem.X[:, support], problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
     fitted = solver_for(part).solve(L2(0.0), tol, max_iter)
     w[..., support] = fitted.w
-    return w, fitted.b, fitted.solved
+    separation = separation_of(problem, support)
+    return w, fitted.b, fitted.solved, str(separation) if separation else ""
 
 
 def relaxed(path: Path, gamma: float = 0.0) -> Path:
@@ -80,4 +85,5 @@ def relaxed(path: Path, gamma: float = 0.0) -> Path:
     for i in range(len(path)):
         coefs.append(gamma * path.coefficients[i] + (1.0 - gamma) * refit.coefficients[i])
     intercepts = gamma * path.intercepts + (1.0 - gamma) * refit.intercepts
-    return _without_certificate(path, coefs, intercepts, refit.solved & path.solved)
+    against = np.where(path.against == "", refit.against, path.against)
+    return _without_certificate(path, coefs, intercepts, refit.solved & path.solved, against)

@@ -16,6 +16,7 @@ from shrinkwise.linear.solvers.squares.ridge import ridge_of
 from shrinkwise.penalties import Penalty
 
 from .coefficients import Coefficients
+from .existence import reasons_against
 from .grid import null_fit, targets_apart
 from .path import Path
 
@@ -55,6 +56,7 @@ def solve_all(
         b = triangle.intercepts(stack.w) if triangle is not None and problem.fit_intercept else stack.b
         rest.append((b, stack.objective, stack.gap, stack.kkt, stack.solved, stack.n_iter))
     intercepts, objectives, gaps, kkt, solved, n_iter = (np.concatenate(parts) for parts in zip(*rest, strict=True))
+    against = reasons_against(problem, penalty, lambdas, coefs, intercepts)
     return Path(
         penalty=penalty,
         loss=problem.loss.name,
@@ -64,7 +66,8 @@ def solve_all(
         gaps=gaps,
         kkt=kkt,
         objectives=objectives,
-        solved=solved,
+        solved=solved & (against == ""),
+        against=against,
         n_iter=n_iter,
         remark="" if _unique(problem, penalty, lambdas[-1]) else _not_unique(problem),
         tol=tol,

@@ -23,7 +23,7 @@ class L2Ball(Constraint):
     array([0.6, 0.8])
     """
 
-    radial = True
+    radial, makes_zeros = True, False
 
     def __init__(self, radius: float):
         self.radius = check_size(radius, "radius")
@@ -62,7 +62,7 @@ class MaxNorm(Constraint):
            [0.5, 0. ]])
     """
 
-    radial = True
+    radial, makes_zeros = True, False
 
     def __init__(self, c: float, axis: int = 0):
         self.c = check_size(c, "c (the bound of each norm)")

@@ -46,6 +46,7 @@ class ElasticNet(Separable):
     """
 
     convex = True
+    makes_zeros = property(lambda self: self.l1_ratio > 0)  # type: ignore[assignment]
     lam_per_part = True
     l1_ratio: float
 

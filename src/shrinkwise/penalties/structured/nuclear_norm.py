@@ -33,6 +33,8 @@ class NuclearNorm(Penalty):
            [0., 0.]])
     """
 
+    makes_zeros = False  # of singular values, not of weights
+
     def __init__(self, lam: float):
         self.lam = check_lam(lam)
 

@@ -103,7 +103,7 @@ class NewtonSolver:
     def _extrapolated(self, inner) -> _Point:
         """The last solution moved on as the last step moved it, per log λ; a weight that would change sign becomes zero."""
         point, before = self.point, self.before
-        if inner.a is None or before is None or not inner.level < point.level < before.level < np.inf:
+        if inner.kink is None or before is None or not 0 < inner.level < point.level < before.level < np.inf:
             return point
         part = min(np.log(inner.level / point.level) / np.log(point.level / before.level), 2.0)
         last = before.w
@@ -111,7 +111,7 @@ class NewtonSolver:
             least = np.abs(point.w).argmin(0), np.arange(last.shape[1])
             last = np.where((point.w == 0).sum(0) <= 1, last + (point.w - last)[least], last)
         w = point.w + part * (point.w - last)
-        w = np.where(np.sign(w) == np.sign(point.w), w, 0.0)
+        w = inner.kept(point.w, w)
         columns, b = self.working.columns, point.b + part * (point.b - before.b)
         moved = columns.times((w - point.w)[:, columns.ids[: columns.front]]) + (b - point.b)
         eta = point.eta + moved.reshape(point.eta.shape)

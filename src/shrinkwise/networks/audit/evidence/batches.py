@@ -102,6 +102,6 @@ def detached(value):
     if isinstance(value, list):
         return [detached(item) for item in value]
     if isinstance(value, dict):
-        items = {key: detached(item) for key, item in value.items()}
-        return items if type(value) is dict else type(value)(**items)
+        named = {key: detached(item) for key, item in value.items()}
+        return named if type(value) is dict else type(value)(**named)
     return value
