@@ -128,7 +128,7 @@ def test_a_class_without_lam_value_or_prox_says_what_is_missing():
     class Nothing(Penalty):
         """Empty."""
 
-    with pytest.raises(AttributeError, match=r"keeps no λ: set self\.lam in __init__"):
+    with pytest.raises(AttributeError, match=r"does not define λ; set self\.lam in __init__"):
         2 * Nothing()
     with pytest.raises(TypeError, match="Nothing has no value; a penalty class must define value"):
         Nothing().value(X)

@@ -164,9 +164,11 @@ def check_call(x, keep, positional: tuple, seed, generator, example: str) -> flo
 
 
 def not_floating(x, name: str) -> TypeError:
-    """One sentence for what is no tensor of real floating-point numbers."""
+    """The error for an input that is not a tensor of real floating-point numbers."""
     if isinstance(x, torch.fx.Proxy):
-        return TypeError(f"torch.fx cannot trace the function {name}: use its layer, which stays one node of the graph")
+        return TypeError(
+            f"The function {name} cannot be traced by torch.fx; use its layer, which is one node of the graph"
+        )
     kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
     return TypeError(f"{name} expects a tensor of real floating-point numbers, got {kind}; convert it first")
 

@@ -53,10 +53,10 @@ def library() -> ctypes.CDLL | None:
 
 
 def loaded_library() -> ctypes.CDLL:
-    """The loaded library, for a kernel that `run` chose because it is there."""
+    """The loaded library, for a kernel that `run` has selected because it is available."""
     loaded, reason = find()
     if loaded is None:
-        raise RuntimeError(f"expected the compiled kernels to be loaded: {reason}; call the kernel by `run`")
+        raise RuntimeError(f"Expected the compiled kernels to be loaded: {reason}; call the kernel by `run`")
     return loaded
 
 

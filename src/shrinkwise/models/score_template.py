@@ -2,9 +2,8 @@
 
     python score.py NEW.csv > scores.csv
 
-or, from Python, `score(rows)` with rows as dicts from column names to values (strings, numbers, None). Missing and
-unseen values are treated as in the run that wrote this file, and reported on stderr (`remarks(rows)`); invalid values
-raise an error. Columns without a weight in the model are ignored.
+or, from Python, `score(rows)` with rows as dicts from column names to values. Missing and unseen values are treated as in
+the run that wrote this file and reported on stderr (`remarks(rows)`); invalid values raise an error.
 """
 
 # ruff: noqa: B905 (zip's strict= is younger than some Pythons this file may meet)

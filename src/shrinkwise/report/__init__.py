@@ -1,4 +1,5 @@
-"""The self-contained page and the terminal summary. A `schema.Page` in, text out: this folder knows no models.
+"""The self-contained page and the terminal summary. A `schema.Page` in, text out: this folder does not depend on
+models.
 
 The names are resolved on first use, so that building a page does not import the code that draws it.
 """

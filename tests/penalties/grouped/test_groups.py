@@ -128,7 +128,7 @@ BAD = {
     "heads that do not divide": (lambda: Groups.heads(4).norms(MATRIX), ValueError, "equal blocks"),
     "channels of a vector": (lambda: Groups.channels("in").norms(MATRIX[0]), ValueError, "in channels"),
     "labels of the wrong length": (lambda: Groups([0, 1]).check((3,)), ValueError, "labels of shape"),
-    "group lasso without groups": (lambda: sw.GroupLasso(1e-3), TypeError, r"GroupLasso needs groups: .*Groups.columns\(\)"),
+    "group lasso without groups": (lambda: sw.GroupLasso(1e-3), TypeError, r"GroupLasso needs groups; .*Groups.columns\(\)"),
     "sparse group lasso without groups": (lambda: sw.SparseGroupLasso(1e-3), TypeError, "SparseGroupLasso needs groups"),
     "group MCP without groups": (lambda: sw.GroupMCP(1e-3), TypeError, "GroupMCP needs groups"),
     "ratio outside": (lambda: sw.SparseGroupLasso(0.1, Groups.rows(), 1.5), ValueError, r"in \[0, 1\]"),

@@ -77,7 +77,7 @@ def _unpenalised_classifier(problem: Problem) -> Fit:
     note, lam = "", 0.0
     separation = None if problem.columns.low is not None else find_separation(problem.X, problem.y)
     if separation:
-        partly = f"{len(separation.rows)} of {separation.n} rows can be told from another class without error"
+        partly = f"{len(separation.rows)} of {separation.n} rows can be separated from another class without error"
         why = "the classes can be separated completely" if separation.complete else partly
         note, lam = NO_OPTIMUM.format(why=why), TINY_RIDGE
 

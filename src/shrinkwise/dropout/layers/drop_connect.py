@@ -65,8 +65,8 @@ class DropConnect(NoiseLayer):
             return self.module(*args, **kwargs)
         if is_traced():
             raise RuntimeError(
-                "torch.jit.trace cannot record DropConnect in training, for it cannot exchange weights: call model.eval() "
-                "first, or use torch.export"
+                "DropConnect in training mode cannot be recorded by torch.jit.trace, which does not support "
+                "replaced weights; call model.eval() first, or use torch.export"
             )
         weights = {name: dropout(self._weight(name), keep=self.keep, **self.draw()) for name in self._dropped}
         return torch.func.functional_call(self.module, weights, args, kwargs)

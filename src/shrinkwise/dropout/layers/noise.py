@@ -76,7 +76,7 @@ class NoiseLayer(nn.Module):
 
     @property
     def p(self) -> float:
-        """The probability of dropping, 1 − keep: what code written for torch's layers and timm's (`drop_prob`) reads."""
+        """The probability of dropping, 1 − keep, for code written for the layers of torch and timm (`drop_prob`)."""
         return round(1.0 - self.keep, 15)  # 1 − .8 is off by 4e-17, and the drop given was .2
 
     @p.setter
@@ -91,22 +91,22 @@ class NoiseLayer(nn.Module):
         declared = getattr(tracer, "skipped_module_classes", None)  # of torch.ao.quantization's tracers alone
         if self.wraps and self.training and declared is not None and type(self) not in declared:
             raise ValueError(
-                f"prepare_qat_fx would quantize what {type(self).__name__} wraps, whose weights it cannot follow: give it "
+                f"The module inside {type(self).__name__} cannot be quantized by prepare_qat_fx; pass it "
                 f"PrepareCustomConfig().set_non_traceable_module_classes([{type(self).__name__}])"
             )
         return tracer.create_proxy("call_module", tracer.path_of_module(self), inputs, named)
 
     def __prepare_scriptable__(self):
         raise TypeError(
-            f"torch.jit.script cannot compile {type(self).__name__}: use torch.export or torch.jit.trace, or give it torch's "
-            'own layers first with shrinkwise.dropout.convert(model, to="torch")'
+            f"A {type(self).__name__} cannot be compiled by torch.jit.script; use torch.export or torch.jit.trace, or convert "
+            'the model to torch\'s layers first with shrinkwise.dropout.convert(model, to="torch")'
         )
 
     def _replicate_for_data_parallel(self):
         if self.seed is not None:
             raise ValueError(
-                f"nn.DataParallel would give every replica the same masks of this {type(self).__name__} with seed="
-                f"{self.seed}: leave seed= out, or use DistributedDataParallel with stream=rank"
+                f"With seed={self.seed} every replica of nn.DataParallel would have the same masks of this "
+                f"{type(self).__name__}; omit seed=, or use DistributedDataParallel with stream=rank"
             )
         return super()._replicate_for_data_parallel()
 
