@@ -13,7 +13,7 @@ from .terminal import say
 _FAILS = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 
 
-@click.command(short_help="Check the decay, penalties and dropout of a model.")
+@click.command(short_help="Check the weight decay, penalties and dropout of a model.")
 @click.argument("factory", metavar="MODULE:FACTORY")
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Number of optimizer steps planned.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -25,7 +25,7 @@ _FAILS = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
     help="Lowest severity for which the exit code is 1.",
 )
 def audit(factory: str, steps: int | None, as_json: bool, fail_on: str) -> int:
-    """Check how the weight decay, penalties and dropout of a PyTorch model act.
+    """Check the actual effect of the weight decay, penalties and dropout of a PyTorch model.
 
     MODULE:FACTORY names a function without arguments in a module that can be imported from the current folder, such as
     train:audited. It returns a model, a tuple (model, optimizer, batch), or a dict of the arguments of shrinkwise.audit.

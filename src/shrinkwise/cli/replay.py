@@ -24,7 +24,7 @@ from .terminal import say
 def replay(record: Path, file: Path | None, out: Path | None, jobs: int | None) -> int:
     """Repeat the run recorded in RUN.TOML (or its folder), and report whether all numbers are the same.
 
-    A table that has changed since then is an error. The exit code is 0 if the numbers agree and 3 if they do not.
+    The table must not have changed. The exit code is 0 if the numbers agree and 3 if they do not.
     """
     from shrinkwise.runs.replay import differences, other_versions
     from shrinkwise.runs.two_runs import read_record

@@ -88,7 +88,7 @@ def load(path: str | Path) -> TableModel:
             "shrinkwise fit or shrinkwise replay."
         )
     if not file.is_file():
-        raise InputError(f"{path} is not a run folder of shrinkwise fit, because it has no {file.name}.")
+        raise InputError(f"{path} is not a run folder of shrinkwise fit, because {file} does not exist.")
     data, arrays = read_model(file)
     try:
         return _built(data, arrays)

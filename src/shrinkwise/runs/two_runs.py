@@ -46,7 +46,7 @@ def read_record(path: Path) -> dict:
         with file.open("rb") as opened:
             record = tomllib.load(opened)
     except OSError:
-        raise InputError(f"{path} is not a run folder of shrinkwise fit, because it has no {file.name}.") from None
+        raise InputError(f"{path} is not a run folder of shrinkwise fit, because {file} does not exist.") from None
     except ValueError as error:
         raise InputError(f"{file} is not a valid run.toml: {error}.") from None
     if record.get("format") != FORMAT:

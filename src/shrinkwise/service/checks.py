@@ -121,7 +121,7 @@ def _names(name: str, value: Any, expected: str) -> tuple[str, ...]:
         raise _type_error(name, expected, value)
     wrong = [each for each in value if not isinstance(each, str)]
     if wrong:
-        raise TypeError(f"{name} must be {expected}; it has {_shown(wrong[0])}.")
+        raise TypeError(f"Expected {name} to be {expected}, but it has {_shown(wrong[0])}.")
     return tuple(value)
 
 
@@ -130,28 +130,28 @@ def _items(name: str, value: Any, expected: str) -> list[tuple[str, Any]]:
         raise _type_error(name, expected, value)
     wrong = [key for key in value if not isinstance(key, str)]
     if wrong:
-        raise TypeError(f"{name} must be {expected}; it has the key {_shown(wrong[0])}.")
+        raise TypeError(f"Expected {name} to be {expected}, but it has the key {_shown(wrong[0])}.")
     return list(value.items())
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:
     expected = "a pair of numbers (low, high), such as (0.0, 1.5)"
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise TypeError(f"{name} must be {expected}; got {_shown(value)}.")
+        raise TypeError(f"Expected {name} to be {expected}, got {_shown(value)}.")
     if any(isinstance(side, bool) or not isinstance(side, Real) for side in value):
-        raise TypeError(f"{name} must be {expected}; got {_shown(value)}.")
+        raise TypeError(f"Expected {name} to be {expected}, got {_shown(value)}.")
     low, high = map(float, value)
     if math.isnan(low) or math.isnan(high):
-        raise InputError(f"{name} must be {expected}; got {_shown(value)}.")
+        raise InputError(f"Expected {name} to be {expected}, got {_shown(value)}.")
     return low, high
 
 
 def _type_error(name: str, expected: str, value: Any) -> TypeError:
-    return TypeError(f"{name} must be {expected}; got {_shown(value)}.")
+    return TypeError(f"Expected {name} to be {expected}, got {_shown(value)}.")
 
 
 def _value_error(name: str, expected: str, value: Any) -> InputError:
-    return InputError(f"{name} must be {expected}; got {_shown(value)}.")
+    return InputError(f"Expected {name} to be {expected}, got {_shown(value)}.")
 
 
 def _shown(value: Any) -> str:

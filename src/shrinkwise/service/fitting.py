@@ -40,7 +40,7 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     weight : column name
         Weights ≥ 0 of the rows.
     task : "regression" or "classes"
-        By default decided from the values of the target.
+        By default inferred from the values of the target.
     methods : names of `shrinkwise fit --methods`
         Candidates to compare; the baseline of each family is added. By default all.
     network : `shrinkwise.compare.NetworkOptions`, "effort" or None
@@ -50,8 +50,9 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     seed : int
         Seed of the folds and the networks.
     select : "1se", "best" or "within"
-        The setting that is kept of the candidate with the lowest score: the strongest within one standard error of its best
-        setting, or the best one. "within" keeps the fewest inputs within the share `within` of the lowest score.
+        The setting of the candidate with the lowest score to keep: the strongest regularization within one standard
+        error of its best setting, or the best setting. "within" keeps the model with the fewest inputs within the share
+        `within` of the lowest score.
     within : float
         Share of the lowest score, .01 for 1 %; implies select="within".
     max_features : int

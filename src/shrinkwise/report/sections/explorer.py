@@ -120,7 +120,7 @@ def _cv_figure(view: PathView) -> Markup:
         "At the smallest λ the curve leaves the frame. " if cut else None,
         _one_se_words(view),
         "These scores selected λ, so they are slightly optimistic; the nested scores of the comparison are not. ",
-        mind("a flat curve: the data then do not determine λ, and a simpler model further left scores as well."),
+        mind("a flat curve, for which the data do not determine λ and a simpler model further left scores as well."),
     )
     rows = [
         [copyable(lam), copyable(view.mean[i]), copyable(view.se[i]), view.kept[i], int(view.zeros[i]), _mark(view, i)]

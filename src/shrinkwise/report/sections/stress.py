@@ -27,8 +27,8 @@ def _render(page: Page, found: Stress) -> Markup:
         "Robustness to noise and missing values",
         element(
             "p",
-            "L1 is often said to be robust to noise, and dropout to missing information. Both claims are tested here: the "
-            "held-out rows were disturbed, and the models were not fitted again.",
+            "L1 is often said to be robust to noise, and dropout to missing information. To test such claims, "
+            "the held-out rows were disturbed, and the models were not fitted again.",
         ),
         element(
             "ul", (element("li", spelled(finding.sentence)) for finding in found.findings), class_="notes findings"
@@ -77,7 +77,8 @@ def _noise_words() -> Markup:
     return join(
         "No noise was added to categories, dates and missingness indicators. ",
         mind(
-            "a repeated measurement of the inputs: if it differs by much less noise than drawn here, look at the left end."
+            "a repeated measurement of the inputs that differs by much less noise than drawn here; then look at "
+            "the left end."
         ),
     )
 
