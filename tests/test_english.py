@@ -1,6 +1,6 @@
 """Sentences for people are plain technical English: none of the phrases listed here, and errors of one sentence.
 
-Strings and docstrings of the package, and the documents beside it. A phrase that has a technical meaning is not listed.
+Read are strings and docstrings of the package, and the documents. A phrase with a technical meaning is not listed.
 """
 
 import ast

@@ -77,7 +77,7 @@ TRANSFORMS = {
     "vmap": lambda model, x: lambda x: torch.func.vmap(model, randomness="different")(x[:, None])[:, 0],
     "torch.compile": lambda model, x: torch.compile(model, backend="aot_eager"),
 }
-NOT_SCRIPTED = r"torch\.jit\.script cannot compile \w+: use torch\.export or torch\.jit\.trace"
+NOT_SCRIPTED = r"\w+ cannot be compiled by torch\.jit\.script; use torch\.export or torch\.jit\.trace"
 REFUSED = {
     **{("jit.script", name): NOT_SCRIPTED for name in LAYERS},
     ("jit.trace", "drop connect"): r"DropConnect in training mode cannot be recorded.*call model\.eval\(\) first",
@@ -175,7 +175,7 @@ def test_converted_layers_say_p_and_drop_prob():
     layer = sd.DropPath(nn.Identity(), keep=0.5)
     layer.drop_prob = 0.25
     assert layer.keep == 0.75
-    with pytest.raises(ValueError, match=r"probability of dropping a unit, in \[0, 1\)"):
+    with pytest.raises(ValueError, match=r"probability of dropping a unit, to be in \[0, 1\)"):
         layer.p = 1.0
 
 

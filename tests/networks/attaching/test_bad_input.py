@@ -45,7 +45,7 @@ def matching_nothing():
     [
         (complex_layer, TypeError, r"1\.weight is complex, but penalties need real weights; exclude it"),
         (partly_trained, ValueError, r"The optimizer does not train 1\.weight; pass only the part"),
-        (all_frozen, ValueError, r"no parameter is left to penalise \(.*weight: frozen"),
+        (all_frozen, ValueError, r"There is no parameter to penalise \(.*weight: frozen"),
         (misfit, ValueError, r"does not fit 1\.weight of shape \(5, 2\)"),
         (matching_nothing, UserWarning, "matches no parameter"),
     ],

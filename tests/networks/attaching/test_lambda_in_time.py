@@ -55,7 +55,7 @@ def test_a_lambda_for_each_group():
         (
             sw.L1(1.0),
             torch.ones(20),
-            r"weight: expected λ as a number or a tensor of the shape of the weights, \(1, 20\), got",
+            r"weight: Expected λ to be a number or a tensor of the shape of the weights, \(1, 20\), got",
         ),
         (sw.L1(1.0), -torch.ones(1, 20), "finite and ≥ 0"),
         (sw.L1(1.0), torch.full((1, 20), float("nan")), "finite and ≥ 0"),
@@ -63,7 +63,7 @@ def test_a_lambda_for_each_group():
         (
             sw.GroupLasso(1.0, groups=sw.Groups.columns()),
             torch.ones(1, 20),
-            r"one λ a group, \(20,\), got shape \(1, 20\)",
+            r"one λ per group, \(20,\), got shape \(1, 20\)",
         ),
         (sw.MCP(1.0), torch.ones(1, 20), "Expected λ to be one number"),
     ],

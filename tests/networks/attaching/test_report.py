@@ -42,4 +42,5 @@ except ImportError as error:
     print(error)
 """
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert out == f'{name} {"needs" if name == "dropout" else "need"} PyTorch: pip install "shrinkwise[torch]"\n'
+    needs = "needs" if name == "dropout" else "need"
+    assert out == f'{name.capitalize()} {needs} PyTorch; install it with pip install "shrinkwise[torch]"\n'

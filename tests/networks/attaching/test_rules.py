@@ -104,7 +104,7 @@ def test_a_parametrised_weight_is_penalised_by_its_true_tensor():
 def test_factors_of_a_weight_are_left_out_unless_named():
     model = nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 2)), nn.Linear(2, 2))
     assert set(chosen(model, sw.L1(0.1))) == {"1.weight"}
-    assert "use" in dict(select(model, sw.L1(0.1)).left)["0.parametrizations.weight.original1"]
+    assert "a factor" in dict(select(model, sw.L1(0.1)).left)["0.parametrizations.weight.original1"]
     assert len(chosen(model, sw.rule(sw.L1(0.1), roles="factor"))) == 2
 
 
@@ -117,7 +117,7 @@ def test_the_selection_prints_itself():
     text = str(select(nn.Sequential(nn.Linear(3, 2)), [sw.rule(sw.L1(0.1)), sw.rule(sw.L2(0.1), names="x.*")]))
     assert text.splitlines()[1].split() == ["0.weight", "2×3", "L1(0.1)"]
     assert "0.bias         a bias, excluded unless named" in text
-    assert "This rule matches nothing: L2(0.1) for names x.*." in text
+    assert "This rule matches no parameter: L2(0.1) for names x.*." in text
 
 
 @pytest.mark.parametrize(

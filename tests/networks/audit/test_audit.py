@@ -390,7 +390,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     for wrong, sentence in {
         "their_training": "Expected MODULE:FACTORY",
         "their_training:none": "has no function 'none'",
-        "no_such_module:f": "no module 'no_such_module' can be imported",
+        "no_such_module:f": "No module 'no_such_module' can be imported",
     }.items():
         assert run(["audit", wrong]) == 2
         assert sentence in capsys.readouterr().err

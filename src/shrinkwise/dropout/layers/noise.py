@@ -98,7 +98,7 @@ class NoiseLayer(nn.Module):
 
     def __prepare_scriptable__(self):
         raise TypeError(
-            f"A {type(self).__name__} cannot be compiled by torch.jit.script; use torch.export or torch.jit.trace, or convert "
+            f"{type(self).__name__} cannot be compiled by torch.jit.script; use torch.export or torch.jit.trace, or convert "
             'the model to torch\'s layers first with shrinkwise.dropout.convert(model, to="torch")'
         )
 
@@ -116,7 +116,7 @@ class NoiseLayer(nn.Module):
             return {}
         if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
             raise RuntimeError(
-                f"A {type(self).__name__} with its own seed or generator cannot be recomputed in backward "
+                f"{type(self).__name__} with its own seed or generator cannot be recomputed in backward "
                 "(activation checkpointing), because its next mask would differ from the first; omit both, "
                 "because torch's generator is repeated exactly"
             )

@@ -148,8 +148,8 @@ def _status(tensors: list[TensorCertificate], rms: float, ratio: float, decayed:
         text = "No penalised tensor has a stationary point to compare with."
     elif len(dead) == len(counted):
         text = (
-            "There is nothing to certify, because every penalised weight is zero and no gradient of the loss "
-            "reaches them; use a smaller λ, or start with a schedule such as sw.networks.warmup."
+            "There is nothing to certify, because the network is dead: every penalised weight is zero and no gradient of "
+            "the loss reaches them; use a smaller λ, or start with a schedule such as sw.networks.warmup."
         )
     elif not rms <= _USABLE:
         text = f"Not converged: {measured}; train longer or decay the learning rate."
