@@ -511,7 +511,7 @@ def test_attaching_twice_is_refused_and_changes_nothing():
 
 def test_a_rule_that_matches_nothing_is_said():
     model = nn.Linear(3, 2)
-    with pytest.warns(UserWarning, match=r"matches nothing: L2\(0.1\) for names wieght"):
+    with pytest.warns(UserWarning, match=r"rule L2\(0.1\) for names wieght matches no parameter"):
         sw.attach(
             torch.optim.SGD(model.parameters()), model, [sw.rule(sw.L2(0.1), names="wieght"), sw.rule(sw.L1(0.1))]
         )
