@@ -41,12 +41,13 @@ _WHERE = {name: folder for folder, names in _HOME.items() for name in names}
 
 
 def _removable(model, example):
-    """The groups of a network whose zero lets `shrinkwise.compact` remove something; see `networks.removable`."""
+    """The groups of weights of a network that `shrinkwise.compact` can remove if they are zero; see
+    `networks.removable`."""
     return import_module(f"{__name__}.networks").removable(model, example)
 
 
 def _penalties():
-    """penalties/, with the one thing that groups take from above them: a penalty is public once it stands at its door."""
+    """penalties/, with `Groups.removable` from networks/: every name exported by penalties/ is public."""
     penalties = import_module(f"{__name__}.penalties")
     penalties.Groups.removable = staticmethod(_removable)
     return penalties
@@ -60,7 +61,7 @@ def __getattr__(name: str):
     if name == "__all__":
         return _public()
     if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"Module {__name__!r} has no attribute {name!r}")
     if name in _WHERE:
         value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
         globals()[name] = value

@@ -36,4 +36,4 @@ def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
     data, difference = checked_onnx(model, frame)
     out = out or run_dir / "model.onnx"
     write_file(out, lambda path: path.write_bytes(data))
-    say(f"{out}: {frame.height} rows checked, the largest difference to Python is {difference:.2g}.")
+    say(f"Wrote {out}: on {frame.height} rows the largest difference to Python is {difference:.2g}.")

@@ -1,4 +1,4 @@
-"""Candidates scored nested on one table, intervals, the verdict, and the model that is kept.
+"""Nested cross-validation of the candidates on one table, intervals, the verdict, and the kept model.
 
 The names are resolved on first use, so that importing this folder loads neither polars nor scikit-learn nor torch.
 """
@@ -29,5 +29,5 @@ if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exi
 
     def __getattr__(name: str):
         if name not in _WHERE:
-            raise AttributeError(f"shrinkwise.compare has no name {name!r}; see shrinkwise.compare.__all__")
+            raise AttributeError(f"{name!r} is not a name in shrinkwise.compare; see shrinkwise.compare.__all__")
         return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,4 +1,4 @@
-"""Dropout as pure functions: those of plain inverted dropout, and those of the layers, each beside its layer."""
+"""Inverted dropout as pure functions: those of plain inverted dropout, and those of the layers, each beside its layer."""
 
 from .bits import apply_mask
 from .inverted import bias_relu_dropout, dropout, dropout_residual, keep_mask

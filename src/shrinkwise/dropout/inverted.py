@@ -1,4 +1,4 @@
-"""Dropout as a pure function: inverted, with a mask that is computed again in backward and never stored."""
+"""Inverted dropout as a pure function, with a mask that is recomputed in backward and not stored."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def dropout(
     keep : float in (0, 1]
         Probability of keeping an element. Note that torch's ``F.dropout(x, p)`` takes the probability of dropping.
     training : bool
-        False returns x itself: evaluation needs no correction.
+        False returns x unchanged, because evaluation needs no correction.
     seed : int or int64 scalar tensor, optional
-        Key of the random bits. Drawn from `generator`, by default torch's own, when not given, so ``torch.manual_seed``
-        rules. The same seed, stream and shape give the same mask on any device.
+        Key of the random bits. By default drawn from `generator` or torch's global generator, so that
+        ``torch.manual_seed`` applies. The same seed, stream and shape give the same mask on any device.
     generator : torch.Generator, optional
-        Where the seed is drawn from; on the device of x.
+        Generator of the seed, on the device of x.
     stream : int or int64 scalar tensor
-        Tells apart draws that share a seed.
+        Distinguishes draws that share a seed.
     inplace : bool
-        True writes the result into x, which must not overlap itself in memory, and returns x.
+        True writes the result into x, whose elements must not share memory, and returns x.
 
     Returns a tensor like x. A dropped element is exactly 0 even where x is infinite or NaN.
 
-    Notes: which element drops depends on its offset in the dense storage of x and on nothing else (see `bits`). Backward
-    keeps the seed and the stream, 16 bytes a call. Processes that train one model (DDP) draw different masks when each
-    seeds torch differently, ``torch.manual_seed(seed + rank)``, or passes ``stream=rank`` beside a common seed. A compiled
-    model has the masks of eager mode when `seed` is given; seeds that inductor draws are its own unless
+    Notes: whether an element is dropped depends only on its offset in the dense storage of x (see `bits`). Backward
+    stores the seed and the stream, 16 bytes per call. Processes that train one model (DDP) draw different masks if each
+    seeds torch differently, ``torch.manual_seed(seed + rank)``, or passes ``stream=rank`` with a common seed. A
+    compiled model has the masks of eager mode if `seed` is given; seeds drawn by inductor differ unless
     ``torch._inductor.config.fallback_random`` is set.
 
     References: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 2014.
@@ -55,8 +55,9 @@ def dropout(
         return thinned(x, keep, seed, stream, generator=generator)
     if _overlaps(x):
         raise ValueError(
-            f"dropout in place expects a tensor whose elements do not share memory, got one of shape {tuple(x.shape)} with "
-            f"strides {x.stride()} (an expanded one?); leave inplace=False or pass x.contiguous()"
+            "Dropout in place expects a tensor whose elements do not share memory, got one of shape "
+            f"{tuple(x.shape)} with strides {x.stride()} (an expanded one?); leave inplace=False or pass "
+            "x.contiguous()"
         )
     return thinned_(x, keep, seed, stream, generator=generator)
 
@@ -64,12 +65,12 @@ def dropout(
 def bias_relu_dropout(
     x: torch.Tensor, bias: torch.Tensor, *positional, keep=None, training=True, seed=None, generator=None, stream=0
 ) -> torch.Tensor:
-    """dropout(relu(x + bias)) in one pass over memory; backward needs the output alone.
+    """dropout(relu(x + bias)) in one pass over memory; backward needs only the output.
 
     Parameters
     ----------
     x : floating-point tensor of shape (..., features)
-        What a linear layer gives without its bias.
+        The output of a linear layer without its bias.
     bias : tensor of shape (features,)
         Cast to the type of x.
     keep, training, seed, generator, stream : as in `dropout`
@@ -99,9 +100,9 @@ def dropout_residual(
     Parameters
     ----------
     x : floating-point tensor of any shape
-        What the branch gives.
+        The output of the branch.
     residual : tensor of the same shape and type
-        What went around it.
+        The input of the skip connection.
     keep, training, seed, generator, stream : as in `dropout`
 
     Returns a tensor like x. Half-precision numbers are computed in float32 and rounded once.
@@ -124,14 +125,14 @@ def dropout_residual(
 
 
 def check_call(x, keep, positional: tuple, seed, generator, example: str) -> float:
-    """`keep` as a float when the call makes sense, one sentence otherwise; written for the good case, which is every call."""
+    """`keep` as a float if the call is valid, an error otherwise; optimized for valid calls."""
     if positional or type(keep) is not float or not 0.0 < keep <= 1.0:
         keep = check_keep(keep, positional, example)
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
         raise not_floating(x, "dropout")
     if x.layout is not torch.strided:
         raise TypeError(
-            f"dropout expects a dense tensor, got layout {x.layout}; pass x.to_dense() or drop its values()"
+            f"Dropout expects a dense tensor, got layout {x.layout}; pass x.to_dense() or drop its values()"
         )
     if generator is not None:
         _check_generator(x, seed, generator)
@@ -141,19 +142,21 @@ def check_call(x, keep, positional: tuple, seed, generator, example: str) -> flo
 
 
 def not_floating(x, name: str) -> TypeError:
-    """One sentence for what is no tensor of real floating-point numbers."""
+    """The error for an input that is not a tensor of real floating-point numbers."""
     if isinstance(x, torch.fx.Proxy):
-        return TypeError(f"torch.fx cannot trace the function {name}: use its layer, which stays one node of the graph")
+        return TypeError(
+            f"The function {name} cannot be traced by torch.fx; use its layer, which is one node of the graph"
+        )
     kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
     return TypeError(f"{name} expects a tensor of real floating-point numbers, got {kind}; convert it first")
 
 
 def _check_generator(x, seed, generator) -> None:
     if seed is not None:
-        raise ValueError("dropout takes seed= or generator=, not both: a generator's only use is to draw the seed")
+        raise ValueError("Expected seed= or generator=, not both, because a generator is used only to draw the seed")
     if not isinstance(generator, torch.Generator):
         raise TypeError(
-            f"Expected generator to be a torch.Generator, got {type(generator).__name__}; an integer is seed="
+            f"Expected generator to be a torch.Generator, got {type(generator).__name__}; pass an integer as seed="
         )
     if generator.device.type != x.device.type:
         raise ValueError(
@@ -162,13 +165,14 @@ def _check_generator(x, seed, generator) -> None:
         )
     if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
         raise RuntimeError(
-            "dropout with its own generator cannot be run again inside backward (activation checkpointing): its next mask "
-            "would differ from the first; leave generator=None there, which checkpointing repeats exactly"
+            "Dropout with its own generator cannot be recomputed in backward (activation checkpointing), because "
+            "its next mask would differ from the first; use generator=None with checkpointing, which then "
+            "repeats the mask exactly"
         )
 
 
 def check_seed(seed) -> None:
-    """One sentence for a seed that is neither an integer nor an int64 scalar tensor."""
+    """Raise TypeError for a seed that is neither an integer nor an int64 scalar tensor."""
     if isinstance(seed, torch.Tensor):
         if seed.dtype != torch.int64 or seed.dim() != 0:
             raise TypeError(
@@ -189,19 +193,17 @@ def _overlaps(x: torch.Tensor) -> bool:
 
 
 def check_keep(keep, positional: tuple, example: str) -> float:
-    """`keep` as a float in (0, 1]; one sentence for a bare number, a missing one or one outside."""
+    """`keep` as a float in (0, 1]; an error for a positional, missing or invalid value."""
     if positional or keep is None:
         got = f"got the bare number {positional[0]!r}" if positional else "keep= is missing"
         raise TypeError(
-            f"say which probability you mean, as in {example}: {got}, and 0.8 could be read as keeping 80 % of the units "
-            "(keep=0.8, the convention here) or as dropping 80 % of them (torch's p=0.8, here keep=0.2)"
+            f"Expected keep= by name, as in {example}, {got}; a bare 0.8 could mean keeping 80 % of the units "
+            "(keep=0.8) or dropping 80 % of them (torch's p=0.8, which is keep=0.2)"
         )
     keep = _probability(keep, "keep, the probability of keeping a unit,")
     if not 0.0 < keep <= 1.0:
-        because = "; keep=0 would drop every unit and there is nothing to divide by: leave the layer out" * (
-            keep == 0.0
-        )
-        raise ValueError(f"Expected keep, the probability of keeping a unit, in (0, 1], got {keep}{because}")
+        because = "; keep=0 would drop every unit, so omit the layer instead" * (keep == 0.0)
+        raise ValueError(f"Expected keep, the probability of keeping a unit, to be in (0, 1], got {keep}{because}")
     return keep
 
 
@@ -209,7 +211,7 @@ def keep_from_drop(drop) -> float:
     """1 − drop, for the `from_drop` constructors: a probability of dropping, in [0, 1), as torch's p."""
     drop = _probability(drop, "drop, the probability of dropping a unit,")
     if not 0.0 <= drop < 1.0:
-        raise ValueError(f"Expected drop, the probability of dropping a unit, in [0, 1), got {drop}")
+        raise ValueError(f"Expected drop, the probability of dropping a unit, to be in [0, 1), got {drop}")
     return 1.0 - drop
 
 
@@ -220,7 +222,7 @@ def _probability(value, name: str) -> float:
 
 
 def keep_mask(shape, *, keep: float, seed, stream=0, device=None) -> torch.Tensor:
-    """Which elements one draw keeps: a bool tensor of the given shape (an int or a tuple), True = kept.
+    """The elements kept by one draw: a bool tensor of the given shape (an int or a tuple), True = kept.
 
     `seed` and `stream` are integers or int64 scalar tensors; a contiguous tensor of this shape is dropped by exactly this
     mask in ``dropout(x, keep=keep, seed=seed, stream=stream)``.

@@ -1,8 +1,9 @@
-"""Speed only: C kernels behind one dispatch table. Each gives the same results as the reference beside it.
+"""C kernels behind one dispatch table, for speed only. Each gives the same results as its reference implementation.
 
-One module a kernel: its C signature, its compiled call, its door (``kernels.gram_path(...)`` runs the compiled kernel where
-the library is built and the reference otherwise; `kernels.dropout` deals in addresses only, for the sake of small calls).
-``kernels.status()`` says which, and why. The environment variable SHRINKWISE_NO_KERNELS=1 hides the library.
+One module per kernel: its C signature, its compiled call and its public function (``kernels.gram_path(...)`` runs the
+compiled kernel if the library is built and the reference otherwise; `kernels.dropout` takes only addresses, because its
+calls are small). ``kernels.status()`` reports which is used, and why. The environment variable SHRINKWISE_NO_KERNELS=1
+hides the library.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Penalised training in PyTorch: any optimizer, the λ you wrote, zeros that are zeros."""
+"""Penalised training in PyTorch, with any optimizer, the stated λ and exact zeros."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    raise ImportError('networks need PyTorch: pip install "shrinkwise[torch]"') from error
+    raise ImportError('Networks need PyTorch; install it with pip install "shrinkwise[torch]"') from error
 
 from .attaching.api import attach, attached
 from .attaching.averaging import Average
@@ -55,5 +55,5 @@ if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exi
 
     def __getattr__(name: str):
         if name not in _WHERE:
-            raise AttributeError(f"shrinkwise.networks has no public name {name!r}")
+            raise AttributeError(f"{name!r} is not a public name of shrinkwise.networks")
         return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,4 +1,4 @@
-"""Penalties f(θ): what a penalty is. No model, no data, no optimizer."""
+"""Penalties f(θ), independent of model, data and optimizer."""
 
 from .algebra import Leaf as Leaf
 from .algebra import concavity as concavity

@@ -1,7 +1,8 @@
-"""Proximal maps written into given arrays, many at once: what a training step calls. Formulas rule, kernels only run them.
+"""Proximal maps written into given arrays, many at once, for training steps. The formulas are the reference; kernels
+only make them faster.
 
-A kernel takes over where the penalty is Σ a|w| + ½ b w² with one a and one b, or a group lasso over the rows or columns of
-a matrix, on contiguous float32 or float64 arrays in the processor's memory. Everything else is `penalty.prox`.
+A kernel is used if the penalty is Σ a|w| + ½ b w² with one a and one b, or a group lasso over the rows or columns of a
+matrix, on contiguous float32 or float64 arrays in CPU memory. Otherwise `penalty.prox` is used.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def prox_into(jobs) -> None:
     Parameters
     ----------
     jobs : list of (Penalty, array or tensor, number ≥ 0, array or tensor of the same shape)
-        Kernels take the fitting ones together, on torch's threads; the rest one by one by the formula.
+        Kernels process the supported ones together on torch's threads; the others are computed one by one by the
+        formula.
     """
     batches: dict[tuple, list] = {}
     for penalty, x, step, out in jobs:

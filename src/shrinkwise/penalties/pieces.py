@@ -1,4 +1,4 @@
-"""Piecewise quadratics of one weight: what separable convex terms add up to, and what can be done with the sum.
+"""Piecewise quadratics of one weight: the sums of separable convex terms, and operations on them.
 
     p(w) = Σ_k a_k |w − m_k| + ½ b w² − h w + constant        for low ≤ w ≤ high, else ∞
 
@@ -20,7 +20,7 @@ from .array import clip, namespace, number_or_scalar, sign, soft_threshold_to
 class Pieces:
     """The piecewise quadratic of every entry. Fields are numbers, or arrays that broadcast with w.
 
-    kinks : pairs (a_k, m_k), a_k ≥ 0, of which at most one has m_k = None: a kink at zero.
+    kinks : pairs (a_k, m_k), a_k ≥ 0, of which at most one has m_k = None, which means a kink at zero.
     b, h, constant : curvature ≥ 0, slope and height of the quadratic.
     low, high : bounds.
     """
@@ -38,7 +38,9 @@ class Pieces:
         elsewhere = tuple((a, m) for a, m in together if m is not None)
         low, high = _larger(self.low, other.low), -_larger(-self.high, -other.high)
         if self.bounded and other.bounded and not _each(high - low, lambda room: room >= 0):
-            raise ValueError("Expected constraints that leave some point, but two of this sum exclude each other")
+            raise ValueError(
+                "Expected constraints with a common point, but two constraints of this sum exclude each other"
+            )
         return Pieces(
             ((sum(at_zero), None), *elsewhere) if at_zero else elsewhere,
             self.b + other.b,
@@ -56,12 +58,12 @@ class Pieces:
 
     @property
     def kinked(self) -> bool:
-        """Whether there is more than a quadratic."""
+        """Whether there is any kink or bound."""
         return self.bounded or any(not _is(a, 0.0) for a, _ in self.kinks)
 
     @property
     def homogeneous(self) -> bool:
-        """Whether p without its quadratic is positively homogeneous: kinks at zero, bounds 0 or infinite."""
+        """Whether p without its quadratic part is positively homogeneous: kinks at zero, bounds 0 or infinite."""
         cone = all(_each(x, lambda x: (x == 0) | (abs(x) == math.inf)) for x in (self.low, self.high))
         return cone and all(m is None for _, m in self.kinks)
 
@@ -97,7 +99,7 @@ class Pieces:
         return self._map(lambda x, _: x if isinstance(x, float) else xp.broadcast_to(x, w.shape)[where])
 
     def laid_into(self, where, w) -> Pieces:
-        """The pieces of w, if these are the ones of w[where] and the rest of w has none."""
+        """The pieces on w, if these are the pieces on w[where] and the rest of w has none."""
 
         def laid(x, default):
             if _is(x, default):
@@ -132,7 +134,7 @@ class Pieces:
         return (w + step * self.h) / shrink, step / shrink
 
     def without_quadratic(self) -> Pieces:
-        """Its kinks and bounds alone."""
+        """The kinks and bounds without the quadratic part."""
         return Pieces(self.kinks, low=self.low, high=self.high)
 
     def clipped(self, w):

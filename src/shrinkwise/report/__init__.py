@@ -1,6 +1,7 @@
-"""The self-contained page and the terminal summary. A `schema.Page` in, text out: this folder knows no models.
+"""The self-contained page and the terminal summary. A `schema.Page` in, text out: this folder does not depend on
+models.
 
-The names are resolved on first use, so that whoever only builds a page does not load what draws it.
+The names are resolved on first use, so that building a page does not import the code that draws it.
 """
 
 from __future__ import annotations
@@ -30,5 +31,5 @@ if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exi
 
     def __getattr__(name: str):
         if name not in _WHERE:
-            raise AttributeError(f"shrinkwise.report has no name {name!r}; see shrinkwise.report.__all__")
+            raise AttributeError(f"{name!r} is not a name in shrinkwise.report; see shrinkwise.report.__all__")
         return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

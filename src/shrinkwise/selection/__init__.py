@@ -1,4 +1,4 @@
-"""Pure rules: how rows are split, which λ a cross-validation curve selects, how sure a difference is. No models."""
+"""Splitting of rows, selection of λ on a cross-validation curve, confidence intervals, stability. No models."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a fit is asked, checked once (`FitRequest`), the work (`Question`) and what came out (`Result`).
+"""The settings of a fit, checked once (`FitRequest`), the work (`Question`) and its outcome (`Result`).
 
-The command line, Python and `shrinkwise replay` all come through here. The names are resolved on first use, so that
+The command line, Python and `shrinkwise replay` all use it. The names are resolved on first use, so that
 importing this folder loads neither polars nor scikit-learn.
 """
 
@@ -29,5 +29,5 @@ if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exi
 
     def __getattr__(name: str):
         if name not in _WHERE:
-            raise AttributeError(f"shrinkwise.service has no name {name!r}; see shrinkwise.service.__all__")
+            raise AttributeError(f"{name!r} is not a name in shrinkwise.service; see shrinkwise.service.__all__")
         return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -50,5 +50,5 @@ if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exi
 
     def __getattr__(name: str):
         if name not in _WHERE:
-            raise AttributeError(f"shrinkwise.tables has no name {name!r}; see shrinkwise.tables.__all__")
+            raise AttributeError(f"{name!r} is not a name in shrinkwise.tables; see shrinkwise.tables.__all__")
         return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

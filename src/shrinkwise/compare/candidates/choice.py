@@ -1,4 +1,4 @@
-"""Which strength of a cross-validation curve a candidate takes."""
+"""The strength that a candidate selects on a cross-validation curve."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from shrinkwise.selection import one_standard_error
 
 
 def choose_strength(mean, se, inputs_used, options: Options, *, squared: bool) -> tuple[int, int]:
-    """The best strength on a curve from the strongest to the weakest, and the one that is kept for simplicity: (best, one_se).
+    """The indices (best, one_se) on a curve from the strongest to the weakest strength.
 
-    one_se is the strongest within one standard error of the best, or within the share `options.within` of its score.
-    Strengths that use more inputs than `options.max_features` are passed over; where all do, none is. `squared` says that
-    the curve holds squared errors, of which the score is the root.
+    one_se is the strongest within one standard error of the best, or within the share `options.within` of its
+    score. Strengths that use more inputs than `options.max_features` are skipped, unless all do. `squared` means that
+    the curve holds squared errors and the score is their root.
 
     Parameters
     ----------
-    mean, se : (L,) of the curve;  inputs_used : (L,) or None where it is not known beforehand.
+    mean, se : (L,) of the curve;  inputs_used : (L,) or None if unknown before fitting.
     """
     mean = np.array(mean, dtype=float)
     if options.max_features is not None and inputs_used is not None:

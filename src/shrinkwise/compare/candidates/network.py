@@ -1,7 +1,9 @@
-"""The network family: one hidden layer, alone, with L2, dropout, or L1 and dropout, chosen by cross-validation inside.
+"""The network family: one hidden layer, without regularization or with L2, dropout, or L1 and dropout, selected by
+inner cross-validation.
 
-In the choice every setting of a training fold starts from the same random start, so that they differ by the regularizer
-alone; the chosen one is trained from several. As in the linear family the encoder is fitted on the training fold as a whole.
+During selection all settings of a training fold have the same random start, so that they differ only in the
+regularizer; the selected one is trained from several starts. As in the linear family, the encoder is fitted on the
+whole training fold.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ def tune_l2(problem: TrainingRows, options: Options) -> Tuned:
 
 
 def tune_dropout(problem: TrainingRows, options: Options) -> Tuned:
-    """The network with dropout, on the hidden units or on the inputs as well (few inputs bear no dropping)."""
+    """The network with dropout, on the hidden units, or on the inputs as well unless there are few inputs."""
     grids = [[Setting(keep=keep, drops_inputs=inputs) for keep in _network(options).keeps] for inputs in (False, True)]
     return _tune(grids, problem, options)
 
@@ -41,7 +43,7 @@ def tune_l1_dropout(problem: TrainingRows, options: Options) -> Tuned:
 
 
 def _tune(grids: list[list[Setting]], problem: TrainingRows, options: Options) -> Tuned:
-    """Take the grid with the lowest cross-validation curve, then its best and its 1-SE setting.
+    """Select the grid with the lowest cross-validation curve, then its best and its 1-SE setting.
 
     A grid runs from the strongest setting to the weakest, as `choose_strength` expects.
     """
@@ -53,7 +55,7 @@ def _tune(grids: list[list[Setting]], problem: TrainingRows, options: Options) -
 
 
 def _cross_validate(grid: list[Setting], problem: TrainingRows, options: Options):
-    """Mean held-out score per setting and its standard error; the networks of the folds are trained side by side."""
+    """Mean held-out score per setting and its standard error; the networks of all folds are trained together."""
     from .stacked_networks import train_networks  # loads torch
 
     splits = problem.folds(options.inner_folds)
@@ -68,7 +70,7 @@ def _cross_validate(grid: list[Setting], problem: TrainingRows, options: Options
 
 
 def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
-    """Networks from several random starts; the first is the fit, the others say how much the start matters."""
+    """Networks from several random starts; the first is the fit, the others show the effect of the start."""
     from .stacked_networks import train_networks  # loads torch
 
     network = _network(options)
@@ -77,7 +79,7 @@ def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
 
 
 def _network(options: Options) -> NetworkOptions:
-    """The network's options; where networks are left out nobody asks."""
+    """The network's options; not called if networks are skipped."""
     return options.network or NetworkOptions()
 
 

@@ -1,4 +1,4 @@
-"""The kept model on a table that took no part in anything."""
+"""The kept model on a test table, which is not used for training or selection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shrinkwise.tables import InputError, TablePlan, as_frame, known_rows
 
 
 def score_fresh_rows(model: TableModel, frame, n_known: int) -> FreshScore:
-    """Score a model on every row of `frame` that has a target, of which it has learned from n_known.
+    """Score a model on every row of `frame` that has a target; n_known of them are also training rows.
 
     The interval is score ± 1.96 s/√n with s the standard deviation of the rows' losses; for a root-mean-square error r that
     is s/(2r), by the delta method.
@@ -30,10 +30,10 @@ def score_fresh_rows(model: TableModel, frame, n_known: int) -> FreshScore:
 
 
 def check_fresh_rows(plan: TablePlan, frame, known) -> int:
-    """Refuse, before any model is fitted, a test table that cannot score a model of `plan`.
+    """Raise InputError, before any model is fitted, for a test table that cannot be scored.
 
-    It needs the columns, the target, and two rows or more, not all of which are exact copies of rows that are learned from
-    (`known`). Returns how many are.
+    It needs the columns, the target, and at least two rows, not all of which are exact copies of training rows
+    (`known`). Returns the number of copies.
     """
     frame = as_frame(frame)
     for column in plan.kept:

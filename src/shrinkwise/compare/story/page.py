@@ -1,4 +1,4 @@
-"""A comparison as the page that the report, the terminal and `--json` are made of."""
+"""A comparison as the page that the report, the terminal and `--json` show."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .words import said
 
 
 def plan_page(plan: TablePlan) -> TablePage:
-    """What is known before the work starts: the table, its columns, the task."""
+    """The page before the work starts: the table, its columns, the task."""
     return TablePage(**_table(plan))
 
 
@@ -52,7 +52,7 @@ def _table(plan: TablePlan) -> dict[str, Any]:
 
 
 def comparison_page(comparison: Comparison, *, command: str, version: str) -> Page:
-    """The page of a comparison; `command` and `version` go into its last section."""
+    """The page of a comparison; `command` and `version` appear in its last section."""
     sentences, model = verdict(comparison), comparison.model
     classes = comparison.plan.classes is not None
     return Page(
@@ -120,9 +120,9 @@ def _explain_score(comparison: Comparison) -> str:
         what = "Log loss, −log of the predicted probability of the true class"
         guess = "always predicting the class frequencies"
     return (
-        f"{what}: {mean_of}; {guess} scores {said(float(comparison.guess_scores.mean()))}. λ, keep, inputs and zeros are "
-        "medians over the folds (“90% L1” is an l1_ratio of 0.9); for the kept model they are chosen again on all rows: "
-        f"{_refitted(comparison)}."
+        f"{what}: {mean_of}; {guess} scores {said(float(comparison.guess_scores.mean()))}. λ, keep, inputs and "
+        "zeros are medians over the folds (“90% L1” is an l1_ratio of 0.9); for the kept model they are selected "
+        f"again on all rows: {_refitted(comparison)}."
     )
 
 
@@ -186,7 +186,7 @@ def _path(comparison: Comparison, curve: Curve) -> PathPage:
 
 
 def _network(comparison: Comparison) -> NetworkPicture | None:
-    """One draw of dropout over the network of the dropout candidate, at the keep that was chosen for it."""
+    """One draw of dropout in the network of the dropout candidate, at its selected keep."""
     network = comparison.options.network
     row = next((row for row in comparison.rows if row.candidate.drops_units), None)
     if network is None or row is None:

@@ -58,12 +58,12 @@ def small() -> Any:
 
 @cache
 def softmax() -> Any:
-    """The C function for rows of float32 attention scores, in place: thinned exponentials, and a factor a row.
+    """The C function for rows of float32 attention scores, in place: thinned exponentials, and a factor per row.
 
     Arguments: numbers of rows and of columns; how far the index grows from row to row; number of columns that the first row
     sees, each row one more than the last; index of the first element; addresses of the scores and of the factors (one
-    float32 a row); seed; stream; keep; `threads`; `openmp`. Factor · row is dropout(softmax(scores)), 0 in what a row does
-    not see. Returns 0, having done nothing, on a processor without AVX-512.
+    float32 per row); seed; stream; keep; `threads`; `openmp`. Factor · row is dropout(softmax(scores)), 0 where a row
+    does not attend. Returns 0 without doing anything on a CPU without AVX-512.
     """
     return getattr(library(), "sw_softmax_dropout", None)
 

@@ -48,7 +48,7 @@ register("prox", reference.prox, _compiled)
 def prox(kind: str, inputs, outputs, thresholds, shrinks) -> None:
     """Proximal maps of several C-contiguous arrays of one dtype (float32 or float64); see `reference.prox`.
 
-    thresholds : float64 arrays, one value ("separable") or one a group;  shrinks : floats.
+    thresholds : float64 arrays, one value ("separable") or one per group;  shrinks : floats.
     """
     for x, out in zip(inputs, outputs, strict=True):
         if not (x.flags.c_contiguous and out.flags.c_contiguous and x.dtype == out.dtype == inputs[0].dtype):

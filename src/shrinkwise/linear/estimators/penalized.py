@@ -252,7 +252,9 @@ class LinearClassifier(ClassifierMixin, _Linear):
         X, y, sample_weight, offset = weighted_rows(X, y, sample_weight, offset)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"Expected at least two classes in y, got only one class: {self.classes_[0]!r}")
+            raise ValueError(
+                f"Expected at least two classes in y, got one class, one class: {self.classes_.tolist()[0]!r}"
+            )
         if len(self.classes_) == 2:
             return X, codes.astype(float), sample_weight, offset, "logistic"
         return X, codes, sample_weight, offset, "multinomial"

@@ -36,7 +36,7 @@ class Recipe:
         with seeded(seed):
             model = self.make_model()
         if not isinstance(model, nn.Module):
-            raise TypeError(f"Expected make_model() to give a torch.nn.Module, got {type(model).__name__}")
+            raise TypeError(f"Expected make_model() to return a torch.nn.Module, got {type(model).__name__}")
         optimizer = self.training.optimizer(model.parameters())
         reg = attach(optimizer, model, self.rules)
         self.set_lam(reg, 0.0)
@@ -54,7 +54,7 @@ class Recipe:
         numbers = shares(self.rules)
         terms = [term for term in reg.terms if term.rule in numbers]
         if not terms:
-            raise ValueError("the rules whose λ is to move match no parameter of the model; see sw.rule")
+            raise ValueError("The rules along whose λ the path runs match no parameter of the model; see sw.rule")
         return terms
 
     def refitted(self, model: nn.Module, rows: TensorRows) -> nn.Module:
@@ -164,13 +164,13 @@ class PathRun:
         top = max(values)
         if not math.isfinite(top):
             raise ValueError(
-                "this penalty has no finite λ_max (it makes no zeros); give the grid, such as "
+                "This penalty has no finite λ_max because it gives no zeros; pass the grid, such as "
                 "lambdas=np.geomspace(1e-2, 1e-6, 20)"
             )
         if not top > 0:
             raise ValueError(
-                "the loss does not depend on the penalised weights at zero, so there is no λ_max to begin from; give the "
-                "grid as lambdas="
+                "The loss does not depend on the penalised weights at zero, so λ_max cannot be computed; pass "
+                "the grid as lambdas="
             )
         return top
 
@@ -231,7 +231,8 @@ def shares(rules: list[Rule]) -> dict[int, float]:
     moving = {k: rule.penalty for k, rule in enumerate(rules) if rule.penalty is not None and not _held(rule.penalty)}
     if not moving:
         raise ValueError(
-            "every penalty is a constraint or .fixed(), so there is no λ to move; leave one penalty free, such as sw.L1(1.0)"
+            "Every penalty is a constraint or .fixed(), so there is no λ for a path; use at least one other "
+            "penalty, such as sw.L1(1.0)"
         )
     if len(moving) == 1:
         return {next(iter(moving)): 1.0}
@@ -245,7 +246,5 @@ def shares(rules: list[Rule]) -> dict[int, float]:
 def _held(penalty: Penalty) -> bool:
     fixed = fixed_leaves(penalty)
     if any(fixed) and not all(fixed) and has_fixed(penalty):
-        raise ValueError(
-            f"the λ of {penalty!r} is fixed in part, which a path of a network cannot follow; leave .fixed() out"
-        )
+        raise ValueError(f"The λ of {penalty!r} is partly fixed, which a network path does not support; omit .fixed()")
     return all(fixed)

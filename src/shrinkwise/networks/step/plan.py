@@ -1,4 +1,4 @@
-"""What is decided for a parameter before a step of the optimizer, and what is known of it after the step."""
+"""The plan for a parameter before a step of the optimizer, and the result after it."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 X is never densified, centred or copied whole. L1 + L2: coordinate descent on a working set chosen by the sequential strong
 rule; between its sweeps conjugate gradients on the non-zero weights with their signs held, which bad conditioning slows far
 less than the sweeps. Ridge: conjugate gradients alone. Penalties with an inner solver: working sets with a Gram matrix of
-stored entries. Others: accelerated proximal gradient. With few columns the whole Gram matrix is taken where it pays. Every
-solution is checked on all columns.
+stored entries. Others: accelerated proximal gradient. With few columns the whole Gram matrix is used if that is faster.
+Every solution is checked on all columns.
 
 References: Tibshirani et al., Strong rules for discarding predictors in lasso-type problems, JRSS B 2012. Moré and Toraldo,
 On the solution of large quadratic programming problems with bound constraints, SIAM J. Optim. 1991.
