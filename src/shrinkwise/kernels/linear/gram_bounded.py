@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, library, register, run
+from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 from .gram import PathRows, lapack
 
@@ -52,7 +52,7 @@ def _compiled(G, c, low, high, rows, tol, max_sweeps):
     shape = len(c), G.strides[0] // G.itemsize, G.ctypes.data
     arrays = rows.lambdas, rows.A, rows.B, rows.W, rows.R, rows.count
     given = len(rows.A), rows.known, *arrays
-    return library().sw_gram_bounded(*shape, c, low, high, *given, tol, max_sweeps, *lapack())
+    return loaded_library().sw_gram_bounded(*shape, c, low, high, *given, tol, max_sweeps, *lapack())
 
 
 def reference(G, c, low, high, rows, tol: float, max_sweeps: int) -> int:

@@ -85,8 +85,9 @@ class SquaredSolver:
         return Strengths.within_bounds(penalty, (self.p,))
 
     def _bounded_solutions(self, lambdas, bounded, tol, max_iter):
+        strengths, bounds = bounded
         path = BoundedPath(self.G, self.c, self.yy)
-        fits = path.solve(lambdas, *bounded, self.w, tol * 0.5 * self.yy, max_iter)
+        fits = path.solve(lambdas, strengths, bounds, self.w, tol * 0.5 * self.yy, max_iter)
         solutions = self._stacked(fits, tol)
         solutions.solved |= at_rounding(fits.kkt, float(np.abs(self.c).max(initial=0.0)))
         return solutions
