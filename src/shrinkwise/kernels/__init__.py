@@ -12,8 +12,9 @@ from .library import DISPATCH, find
 from .linear.column_blocks import GroupColumns, column_blocks
 from .linear.gram import PathRows, gram_certificates, gram_path
 from .linear.gram_blocks import GroupQuadratic, diagonal_blocks, eigen, gram_blocks
+from .linear.gram_bounded import Bounded, gram_bounded
 from .linear.gram_rows import gram_rows
-from .linear.gram_scalar import Bounded, Concave, gram_scalar
+from .linear.gram_scalar import Concave, gram_scalar
 from .linear.model_cd import model_cd
 from .linear.sparse_cd import WeightedColumns, sparse_cd
 from .networks import dropout, optimizer
@@ -33,6 +34,7 @@ __all__ = [
     "dropout",
     "eigen",
     "gram_blocks",
+    "gram_bounded",
     "gram_certificates",
     "gram_path",
     "gram_rows",

@@ -68,6 +68,11 @@ class Pieces:
         return cone and all(m is None for _, m in self.kinks)
 
     @property
+    def centred(self) -> bool:
+        """Whether its kinks and the minimum of its quadratic are at zero."""
+        return _is(self.h, 0.0) and all(m is None for _, m in self.kinks)
+
+    @property
     def uniform(self) -> bool:
         """Whether it is the same for all entries."""
         fields = (self.b, self.h, self.low, self.high, *(x for kink in self.kinks for x in kink))
@@ -148,13 +153,15 @@ class Pieces:
         flat = zero + self.b <= 0
         curvature = xp.where(flat, zero + 1.0, zero + self.b)
 
-        def balanced(slope):
-            # Where u pulls against this slope with no curvature to stop it: off to infinity, or nowhere in particular.
-            pull = v + slope
+        def balanced(pull):
+            # Where there is a pull with no curvature to stop it: off to infinity, or nowhere in particular.
             away = xp.where(pull == 0, zero, xp.where(pull > 0, zero + math.inf, zero - math.inf))
             return xp.where(flat, away, pull / curvature)
 
-        best = self._settle(balanced(0.0), balanced, None)
+        if len(self.kinks) == 1 and self.kinks[0][1] is None:
+            best = self.clipped(balanced(v - clip(v, -self.kinks[0][0], self.kinks[0][0])))
+        else:
+            best = self._settle(balanced(v), lambda slope: balanced(v + slope), None)
         bounded = abs(best) < math.inf
         w = xp.where(bounded, best, zero)
         return xp.where(bounded, u * w - self.values(w), zero + math.inf)
@@ -163,17 +170,31 @@ class Pieces:
         """Σ sup_w u w − p(w)."""
         return number_or_scalar(self.conjugates(u).sum())
 
-    def dual_scale(self, u) -> float:
-        """The largest α ≤ 1 with conjugate(αu) finite; u a NumPy array.
+    def asymptotes(self):
+        """(down, up), NumPy: the conjugate is finite for −down ≤ u ≤ up.
 
-        Without curvature the slope on an unbounded side is finite: αu ≤ Σ a − h as w → ∞, −αu ≤ Σ a + h as w → −∞.
+        Without curvature the slope on an unbounded side is finite: Σ a − h as w → ∞, Σ a + h as w → −∞.
         """
         total, flat = sum((a for a, _ in self.kinks), 0.0), np.less_equal(self.b, 0.0)
         up = np.where(flat & np.equal(self.high, math.inf), total - self.h, math.inf)
-        down = np.where(flat & np.equal(self.low, -math.inf), total + self.h, math.inf)
+        return np.where(flat & np.equal(self.low, -math.inf), total + self.h, math.inf), up
+
+    def dual_scales(self, u):
+        """The largest α ≤ 1 with conjugate(αu) finite, for each u along the last axis of a NumPy array."""
+        down, up = self.asymptotes()
         limit, size = np.where(u > 0, up, down), abs(u)
         over = size > limit
-        return max(float((limit[over] / size[over]).min()), 0.0) * (1.0 - 4e-16) if over.any() else 1.0
+        share = np.divide(limit, size, out=np.ones_like(size), where=over).min(-1, initial=1.0)
+        return np.where(over.any(-1), np.maximum(share, 0.0) * (1.0 - 4e-16), 1.0)
+
+    def dual_scale(self, u) -> float:
+        """The largest α ≤ 1 with conjugate(αu) finite; u a NumPy array."""
+        return float(self.dual_scales(u).min(initial=1.0))
+
+    def beside_domain(self, u):
+        """u − u', u' nearest to u with u' ≤ 0 where up = 0 and u' ≥ 0 where down = 0, where no scaling of u brings it."""
+        down, up = self.asymptotes()
+        return u - np.clip(u, np.where(down == 0, 0.0, -math.inf), np.where(up == 0, 0.0, math.inf))
 
     def subdifferential(self, w):
         """(lowest, highest) element of ∂p(w) of every entry; empty (∞, −∞) outside the bounds."""

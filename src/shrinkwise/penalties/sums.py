@@ -19,9 +19,11 @@ JCGS 2013.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from .array import cast, mask_like, namespace, number_or_scalar, step_like, weights_array, working
+from .array import cast, double, mask_like, namespace, number_or_scalar, step_like, weights_array, working
 from .contract import Penalty, check_lam
 from .pieces import Pieces
 
@@ -196,6 +198,20 @@ class Sum(Penalty):
             return False
         return bool((term.groups.norms(1.0 * one) * term.groups.norms(1.0 * other) == 0).all())
 
+    def lambda_max(self, g0) -> float:
+        """By formula where every term is a piecewise quadratic with its kinks at zero, so that ∂(0) widens with λ."""
+        zero = namespace(g0).zeros_like(double(g0))
+        fixed, one = (self.with_lam(lam).pieces(zero) for lam in (0.0, 1.0))
+        if fixed is None or one is None or not one.centred:
+            return super().lambda_max(g0)
+        if bool((one.clipped(zero) != zero).any()):
+            return math.inf
+        pull = -double(g0)
+        return max(
+            _least_multiple(pull, *(pieces.subdifferential(zero)[1] for pieces in (fixed, one))),
+            _least_multiple(-pull, *(-pieces.subdifferential(zero)[0] for pieces in (fixed, one))),
+        )
+
     def __repr__(self) -> str:
         text = " + ".join(map(repr, self.terms))
         return text if self.lam == 1 else f"{float(self.lam)!r} * ({text})"
@@ -203,6 +219,15 @@ class Sum(Penalty):
     def repr_inside(self) -> str:
         """In brackets."""
         return f"({self!r})"
+
+
+def _least_multiple(pull, fixed, one) -> float:
+    """The least λ ≥ 0 with pull ≤ fixed + λ (one − fixed) for every entry; ∞ where there is none."""
+    above = pull > fixed
+    if not bool(above.any()):
+        return 0.0
+    room, grows = pull[above] - fixed[above], one[above] - fixed[above]
+    return float((room / grows).max()) if bool((grows > 0).all()) else math.inf
 
 
 def _in_groups(groups, w):

@@ -63,6 +63,8 @@ class Coefficients:
     @cached_property
     def dense(self) -> np.ndarray:
         """(L, *shape)."""
+        if all(isinstance(stack, np.ndarray) for stack in self._stacks):
+            return np.concatenate(self._stacks).reshape(-1, *self.shape)  # type: ignore[arg-type]
         return np.stack([self[i] for i in range(len(self))])
 
     def sparse(self):
@@ -90,14 +92,16 @@ class Coefficients:
 
     def used_anywhere(self) -> np.ndarray:
         """Columns with a non-zero weight in any solution."""
-        mask = np.zeros(self.shape[-1], dtype=bool)
-        for i in range(len(self)):
-            mask[self.used(i)] = True
-        return np.flatnonzero(mask)
+        mask = np.zeros(self.size, dtype=bool)
+        for stack in self._stacks:
+            mask[stack.columns if isinstance(stack, _CompressedRows) else stack.any(0)] = True
+        return np.flatnonzero(mask.reshape(-1, self.shape[-1]).any(0))
 
     def on(self, columns) -> np.ndarray:
         """(L, ..., len(columns)): the weights of some columns."""
         if "dense" in self.__dict__:
+            return self.dense[..., columns]
+        if all(isinstance(stack, np.ndarray) for stack in self._stacks):
             return self.dense[..., columns]
         return np.stack([self[i][..., columns] for i in range(len(self))])
 

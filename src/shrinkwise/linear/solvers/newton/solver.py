@@ -151,7 +151,8 @@ class NewtonSolver:
         if problem.loss.per_class and problem.fit_intercept:
             b = b - b.mean()  # softmax does not see what all classes share
         small = tol * max(self.scale, tol)
-        solved = certificate.gap <= tol if penalty.has_conjugate else point.left > 0 and certificate.kkt <= small
+        stationary = point.left > 0 and certificate.kkt <= small
+        solved = certificate.proves(tol, self.scale) if penalty.has_conjugate else stationary
         shape = problem.weights_shape
         return Solution(
             point.w.reshape(shape), b.reshape(shape[:-1]), certificate, bool(solved), max(max_iter - point.left, 1)

@@ -54,7 +54,8 @@ class ResidualSolver:
         self.y = y - self.y_mean
         self.yy = self._inner(self.y, self.y)
         self.c = self.all.correlate(self.y)
-        self.rounding = 8 * _EPS * max(float(np.abs(self.c).max(initial=0.0)), _EPS)
+        self.scale = float(np.abs(self.c).max(initial=0.0))
+        self.rounding = 8 * _EPS * max(self.scale, _EPS)
         self.a_last = None
         self.working = np.zeros(self.p, dtype=bool)
         self.ridges = 0
@@ -88,7 +89,7 @@ class ResidualSolver:
             used, settled = advance(penalty, parts, limit, most)
             left -= used
             certificate = self._certify(penalty)
-            enough = certificate.gap <= tol if penalty.has_conjugate else settled
+            enough = certificate.proves(tol, self.scale) if penalty.has_conjugate else settled
             if (enough and settled) or left <= 0:
                 break
             if used >= most:
