@@ -32,7 +32,8 @@ class NetworkOptions:
     l1_lambdas, l1_keeps : tuples of float
         Strengths and probabilities tried for L1 on the weights with dropout of the hidden units.
     seeds : int
-        Random starts. A score is the mean over networks from so many starts; the kept network is the first.
+        Random starts. A fitted network is the mean of networks from so many starts, in one network of as many times the
+        hidden units.
     """
 
     hidden: int = 32

@@ -102,13 +102,13 @@ class Problem:
 class Fit:
     """One fitted model: its predictor (has `output(X)`), the settings that were chosen, and what is to be said of it.
 
-    others are the same from other random starts; a score is the mean over all.
+    starts are the models from single random starts that the predictor is the mean of; empty where there is no such mean.
     """
 
     predictor: Predictor
     settings: dict = field(default_factory=dict)
     note: str = ""
-    others: tuple[Predictor, ...] = ()
+    starts: tuple[Predictor, ...] = ()
 
 
 @dataclass(frozen=True)

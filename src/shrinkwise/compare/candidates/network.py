@@ -1,15 +1,19 @@
 """The network family: one hidden layer, alone, with L2, dropout, or L1 and dropout, chosen by cross-validation inside.
 
 In the choice every setting of a training fold starts from the same random start, so that they differ by the regularizer
-alone; the chosen one is trained from several. As in the linear family the encoder is fitted on the training fold as a whole.
+alone; the chosen one is trained from several, and their mean is kept. As in the linear family the encoder is fitted on the
+training fold as a whole.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import NetworkOptions, Options
+from shrinkwise.models.predictors import NetworkPredictor
 from shrinkwise.selection import mean_and_se
 
 from .base import Candidate, Cost, Fit, Problem, Tuned
@@ -68,12 +72,26 @@ def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
 
 
 def _fit(problem: Problem, setting: Setting, options: Options) -> Fit:
-    """Networks from several random starts; the first is the fit, the others say how much the start matters."""
+    """The mean of networks from several random starts; how far their scores differ says how much the start matters."""
     from .stacked_networks import train_networks  # loads torch
 
     network = _network(options)
-    first, *others = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
-    return Fit(first, setting.named(), others=tuple(others))
+    starts = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
+    return Fit(mean_network(starts), setting.named(), starts=tuple(starts))
+
+
+def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
+    """One network whose scores before the softmax, or whose predictions, are the mean of those of the networks.
+
+    Each has one hidden layer; their hidden units side by side are that of the mean, (B·hidden) units. Its log loss or RMSE
+    is no larger than the mean of theirs on any rows, because both are convex in these scores.
+    """
+    hidden, output = ([network.weights[i] for network in networks] for i in (0, 1))
+    return NetworkPredictor(
+        [np.vstack(hidden), np.hstack(output) / len(networks)],
+        [np.concatenate([n.biases[0] for n in networks]), np.mean([n.biases[1] for n in networks], axis=0)],
+        networks[0].has_classes,
+    )
 
 
 def _network(options: Options) -> NetworkOptions:

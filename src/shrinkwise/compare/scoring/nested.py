@@ -112,9 +112,8 @@ class Splits(Sequence[Split]):
 class HeldOut:
     """One candidate with one choice of its setting, on one outer fold. usage is None for the reference.
 
-    Where there are several random starts score and accuracies are means over them, seed_sd is the standard deviation of
-    the score over them, and output is the first's. stress: the score at each step of noise and of missing values
-    (stress.Stress.curves).
+    seed_sd is the standard deviation of the score over the single random starts of a mean of several; stress the score at
+    each step of noise and of missing values (stress.Stress.curves).
     """
 
     score: float
@@ -209,24 +208,19 @@ def tune(candidate: Candidate, problem: Problem, options: Options) -> Tuned:
 
 def _score(fit: Fit, split: Split) -> HeldOut:
     task, y, stress, held = split.problem.task, split.y_test, split.stress, (split.X_test, split.y_test, split.weights)
-    outputs = [predictor.output(split.X_test) for predictor in (fit.predictor, *fit.others)]
-    scores = [held_out_score(task, y, output, split.weights) for output in outputs]
+    output = fit.predictor.output(split.X_test)
+    of_starts = [held_out_score(task, y, start.output(split.X_test), split.weights) for start in fit.starts]
     return HeldOut(
-        score=float(np.mean(scores)),
-        accuracy=_mean([accuracy(task, y, output) for output in outputs]),
-        balanced=_mean([balanced_accuracy(task, y, output) for output in outputs]),
-        seed_sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
-        output=outputs[0],
+        score=held_out_score(task, y, output, split.weights),
+        accuracy=accuracy(task, y, output),
+        balanced=balanced_accuracy(task, y, output),
+        seed_sd=float(np.std(of_starts, ddof=1)) if len(of_starts) > 1 else None,
+        output=output,
         settings=fit.settings,
         note=fit.note,
         usage=usage(fit.predictor, split.inputs) if isinstance(fit.predictor, WeightedPredictor) else None,
-        stress=None if stress is None else stress.curves([fit.predictor, *fit.others], held, task, split.problem.seed),
+        stress=None if stress is None else stress.curves(fit.predictor, held, task, split.problem.seed),
     )
-
-
-def _mean(values: list[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return float(np.mean(present)) if present else None
 
 
 @dataclass(frozen=True)

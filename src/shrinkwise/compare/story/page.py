@@ -206,7 +206,8 @@ def _network(comparison: Comparison) -> NetworkPicture | None:
             _draw(network.hidden, keep, seed, stream=1),
             [False] * len(outputs),
         ],
-        caption=f"Dropout acts on the {'inputs and the ' * drops_inputs}hidden units, keep = {keep:.2g}.",
+        caption=f"Dropout acts on the {'inputs and the ' * drops_inputs}hidden units, keep = {keep:.2g}; "
+        f"random starts averaged in the model: {network.seeds}.",
     )
 
 
