@@ -53,6 +53,9 @@ def test_the_choice_has_the_lowest_loss_of_all_fitted_from_nothing(few, task, we
         return total / w.sum()
 
     losses = {(depth, n): loss(depth, n) for depth in trees.DEPTHS for n in range(1, 9)}
+    for depth in trees.DEPTHS:
+        curve = trees._curve(problem, problem.X, problem.folds(3), depth)
+        np.testing.assert_allclose(curve, [losses[depth, n + 1] for n in range(len(curve))], rtol=1e-9)
     fit = tune_trees(problem, OPTIONS).best
     chosen = (fit.settings["depth"], fit.settings["trees"])
     assert losses[chosen] == pytest.approx(min(losses.values()), rel=1e-9)
