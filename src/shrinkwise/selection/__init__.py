@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from .intervals import holm, independent_folds, independent_interval, mean_and_se, paired_interval, paired_p_value
+from .intervals import Difference, holm, independent_folds, independent_interval, mean_and_se, paired_interval, paired_p_value, row_difference
 from .rules import one_standard_error
 from .splits import Rows, folds, time_folds
 from .stability import complementary_halves, false_selection_bound, taking_turns
 
 __all__ = [
+    "Difference",
     "Rows",
     "complementary_halves",
     "false_selection_bound",
@@ -19,6 +20,7 @@ __all__ = [
     "one_standard_error",
     "paired_interval",
     "paired_p_value",
+    "row_difference",
     "taking_turns",
     "time_folds",
 ]
