@@ -70,10 +70,12 @@ PAIRS = (("none", "ridge"), ("none", "lasso"), ("guess", "ridge"), ("guess", "la
 
 
 def fitted(method: str, kind: Kind, X: np.ndarray, y: np.ndarray):
-    """A function from rows to outputs. λ of ridge by generalized cross-validation or fixed, of the lasso by folds inside."""
+    """A function from rows to outputs. λ by a formula; for ridge on numbers by generalized cross-validation."""
     if method == "guess":
         share = y.mean()
-        return lambda Z: _output(kind, np.full(len(Z), share if kind.task == "regression" else np.log(share / (1 - share))))
+        return lambda Z: _output(
+            kind, np.full(len(Z), share if kind.task == "regression" else np.log(share / (1 - share)))
+        )
     mean = X.mean(axis=0)
     coef, intercept = (_numbers if kind.task == "regression" else _classes)(method, X - mean, y)
     return lambda Z: _output(kind, (Z - mean) @ coef + intercept)
@@ -88,26 +90,33 @@ def _output(kind: Kind, scores: np.ndarray) -> np.ndarray:
 def _numbers(method: str, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
     n, center = len(y), y.mean()
     if method == "lasso":
-        model = sw.linear.LassoCV(cv=5, alphas=20).fit(X, y)
-        return model.coef_, float(model.intercept_)
+        return _lasso(X, y, 0.5 * float(y.std()), "squared")
     U, s, Vt = np.linalg.svd(X, full_matrices=False)
     lams = np.zeros(1) if method == "none" else s[0] ** 2 * np.logspace(-5, 1, 25)
     shrink = s**2 / (s**2 + lams[:, None])
-    rest = np.square((y - center) - (shrink * (U.T @ y)) @ U.T).mean(axis=1) / np.square(1 - (shrink.sum(axis=1) + 1) / n)
+    rest = np.square((y - center) - (shrink * (U.T @ y)) @ U.T).mean(axis=1) / np.square(
+        1 - (shrink.sum(axis=1) + 1) / n
+    )
     return Vt.T @ ((shrink / s)[rest.argmin()] * (U.T @ y)), float(center)
+
+
+def _lasso(X: np.ndarray, y: np.ndarray, scale: float, loss: str) -> tuple[np.ndarray, float]:
+    path = sw.path(X, y, sw.L1(1.0), loss=loss, lambdas=[scale * np.sqrt(2 * np.log(X.shape[1] + 1) / len(y))])
+    return np.ravel(path.coefs[0]), float(np.ravel(path.intercepts[0])[0])
 
 
 def _classes(method: str, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
     """Logistic regression by Newton steps; without penalty with the tiny ridge of the comparison."""
     n, p = X.shape
     if method == "lasso":
-        path = sw.path(X, y, sw.L1(1.0), loss="logistic", lambdas=[2 * np.sqrt(np.log(p + 1) / n) * 0.25])
-        return np.ravel(path.coefs[0]), float(np.ravel(path.intercepts[0])[0])
+        return _lasso(X, y, 0.25, "logistic")
     lam = 2e-6 if method == "none" else 0.5 * p / n
     A, w, penalty = np.column_stack([X, np.ones(n)]), np.zeros(p + 1), np.append(np.full(p, lam), 0.0)
     for _ in range(30):
         q = 1 / (1 + np.exp(-np.clip(A @ w, -30, 30)))
-        step = np.linalg.solve((A.T * (q * (1 - q))) @ A / n + np.diag(penalty + 1e-12), A.T @ (q - y) / n + penalty * w)
+        step = np.linalg.solve(
+            (A.T * (q * (1 - q))) @ A / n + np.diag(penalty + 1e-12), A.T @ (q - y) / n + penalty * w
+        )
         w = w - step * min(1.0, 5.0 / np.abs(step).max())
         if np.abs(step).max() < 1e-8:
             break
@@ -141,7 +150,7 @@ def once(kind: Kind, n: int, seed: int, fresh: tuple[np.ndarray, np.ndarray]) ->
 
 def summarized(truth: np.ndarray, intervals: np.ndarray) -> dict:
     """Coverage of both targets, power and wrong claims, width."""
-    mean, low, high = intervals.T
+    low, high = intervals[:, 1], intervals[:, 2]
     typical = truth.mean()
     return {
         "covers_given": float(np.mean((low <= truth) & (truth <= high))),
@@ -161,7 +170,8 @@ def measured(name: str, n: int, repeats: int) -> dict:
     for pair in tries[0]:
         truth = np.array([each[pair][0] for each in tries])
         found[pair] = {"true_difference": float(truth.mean())} | {
-            rule: summarized(truth, np.array([each[pair][i] for each in tries])) for i, rule in ((1, "folds"), (2, "rows"))
+            rule: summarized(truth, np.array([each[pair][i] for each in tries]))
+            for i, rule in ((1, "folds"), (2, "rows"))
         }
     return found
 

@@ -72,7 +72,8 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice(["1se", "best"]),
     default="1se",
     show_default=True,
-    help="Setting to keep of the best candidate: the strongest within one standard error of its best score, or the best.",
+    help="Setting to keep of the best candidate: the strongest within one standard error of the paired difference to its "
+    "best, or the best.",
 )
 @click.option(
     "--within",

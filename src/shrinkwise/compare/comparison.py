@@ -15,6 +15,7 @@ from shrinkwise.compare.candidates.base import Candidate, Curve, Problem, Tuned
 from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.candidates.registry import candidates, selecting, without_missing_extras
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
+from shrinkwise.compare.scoring.differences import difference
 from shrinkwise.compare.scoring.fresh_rows import check_exam, sit_exam
 from shrinkwise.compare.scoring.journal import Journal, fingerprint
 from shrinkwise.compare.scoring.nested import (
@@ -30,7 +31,6 @@ from shrinkwise.compare.scoring.nested import (
 from shrinkwise.compare.scoring.stability import stable_inputs
 from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
-from shrinkwise.selection import paired_interval
 from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 
 from .options import Options
@@ -131,7 +131,7 @@ def compare_table(
         splits=splits,
         path_of=path_of,
         curve=curve,
-        guess_scores=splits.guess_scores(),
+        guess=Scored(splits.guesses()),
         file_rows=file_rows,
         left_out=left_out,
         stable=stable,
@@ -180,8 +180,8 @@ def _check_sparse(contestants: list[Candidate], plan: TablePlan, options: Option
 def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
     """The candidate with the lowest held-out score at its best setting, the reference aside, and the choice kept of it.
 
-    So a candidate is not held back by the careful choice, which gives up score for strength, in favour of one that makes
-    none; where the held-out rows do not find the careful choice within one standard error of the best, the best is kept. Ties
+    So a candidate is not held back by the 1-SE choice, which gives up score for strength, in favour of one that makes
+    none; where that costs more than one standard error on the held-out rows, the best is kept. Ties
     go to fewer inputs, then order. With `max_features` only linear models with so few inputs can be kept; with
     `within` it is the candidate and choice with the fewest inputs whose score is within that share of the lowest.
     """
@@ -206,7 +206,7 @@ def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
 def _pick(able: list[Row], options: Options) -> tuple[Row, str]:
     lowest = min(able, key=lambda row: (row.best.score, _inputs(row, "best")))
     if options.within is None:
-        return lowest, options.choice if lowest.careful_holds else "best"
+        return lowest, options.choice if lowest.one_se_holds else "best"
     limit = lowest.best.score * (1 + options.within)
     near = [(row, choice) for row in able for choice in ("one_se", "best") if row.at(choice).score <= limit]
     return min(near, key=lambda pair: (_inputs(*pair), pair[0].at(pair[1]).score))
@@ -270,13 +270,16 @@ def _rows(
         differences = {}
         if candidate.regularizer and base is not None:
             for choice, at_choice in scored.items():
-                differences[choice] = paired_interval(at_choice.scores - base.scores, *splits.mean_sizes)
+                differences[choice] = difference(splits, at_choice.folds, base.folds)
         rows.append(
             Row(
                 candidate=candidate,
                 best=scored["best"],
                 one_se=scored.get("one_se"),
                 differences=differences,
+                cost=None
+                if "one_se" not in scored
+                else difference(splits, scored["one_se"].folds, scored["best"].folds),
                 seconds=sum(result.seconds for result in found),
                 note=_note([next((c.note for c in result.choices.values() if c.note), "") for result in found]),
             )
@@ -313,7 +316,7 @@ def _path(
 def _stable(problem: Problem, curve: Curve | None, path_of: str, options: Options, clock: Clock):
     if not options.stability_pairs:
         return None
-    lam = float(curve.lambdas[curve.index_1se]) if curve is not None and path_of == LASSO.name else None
+    lam = curve.lambda_1se if curve is not None and path_of == LASSO.name else None
     try:
         with time_limit(clock.deadline(_FOR_EXHIBITS)):
             return stable_inputs(problem, lam, options)

@@ -66,8 +66,8 @@ class Options:
         Seeds the folds, the networks' start and their dropout.
     select : "1se", "best" or "within"
         Which choice the kept model makes: of the candidate with the lowest score the strongest regularization within one
-        standard error (where the held-out rows find it there too), or its best; or the model with the fewest inputs within
-        the share `within` of the lowest score.
+        standard error of the paired difference to its best (where the held-out rows find it there too), or its best; or the
+        model with the fewest inputs within the share `within` of the lowest score.
     within : float, optional
         Share, .01 for one per cent, for select="within".
     max_features : int, optional

@@ -8,12 +8,13 @@ from statistics import median, mode
 import numpy as np
 
 from shrinkwise.compare.candidates.base import Candidate, Curve, Fit
+from shrinkwise.compare.scoring.differences import difference
 from shrinkwise.compare.scoring.fresh_rows import Exam
 from shrinkwise.compare.scoring.nested import HeldOut, Splits
 from shrinkwise.compare.scoring.stability import StableInputs
 from shrinkwise.models.predictors import Usage, usage
 from shrinkwise.models.table_model import TableModel
-from shrinkwise.selection import independent_interval, mean_and_se, paired_interval, paired_p_value
+from shrinkwise.selection import Difference, independent_interval, mean_and_se, paired_interval
 from shrinkwise.tables import TablePlan
 
 from .options import Options
@@ -80,25 +81,31 @@ class Scored:
 class Row:
     """One candidate's line of the comparison. one_se is None where nothing is tuned.
 
-    differences holds, per choice, the interval (mean, low, high) of the score minus the score of no regularization in
-    the same family, fold by fold; it is empty for a baseline and for the reference.
+    differences holds, per choice, the score minus the score of no regularization in the same family; it is empty for a
+    baseline and for the reference. cost is the score of the 1-SE choice minus that of the best.
     """
 
     candidate: Candidate
     best: Scored
     one_se: Scored | None
-    differences: dict[str, tuple[float, float, float]]
+    differences: dict[str, Difference]
+    cost: Difference | None
     seconds: float
     note: str
 
     @property
-    def careful_holds(self) -> bool:
-        """Whether the held-out rows bear the careful choice out, or there is none.
+    def one_se_holds(self) -> bool:
+        """Whether the held-out rows bear the 1-SE choice out, or there is none.
 
-        It is within one standard error of the best there too, and not detectably worse than no regularization.
+        It costs no more than one standard error of the paired difference to the best there too, and is not detectably worse
+        than no regularization.
         """
-        worse = "one_se" in self.differences and self.differences["one_se"][1] > 0
-        return self.one_se is None or not (worse or self.one_se.score > self.best.score + self.best.se)
+        worse = "one_se" in self.differences and self.differences["one_se"].interval()[1] > 0
+        return self.cost is None or not (worse or self.cost.mean > self.cost.error)
+
+    def difference(self, choice: str) -> Difference:
+        """The difference to no regularization at a choice; a candidate without tuning has one for both."""
+        return self.differences[choice if choice in self.differences else "best"]
 
     def at(self, choice: str) -> Scored:
         """The scores of a choice; a candidate without tuning has one score for both."""
@@ -112,7 +119,7 @@ class Comparison:
     rows: one per candidate that was finished. chosen: the row of the kept one, choice: its kept setting, "best" or "one_se".
     model: the kept one refitted on all rows, with fit its settings there. splits: the outer folds. path_of, curve: the
     name of a candidate and its coefficient path on all rows, which the report shows; the curve is None where there was no
-    time for one. guess_scores: the held-out score, per fold, of looking at no input. file_rows: for each row used its
+    time for one. guess: the held-out scores of looking at no input. file_rows: for each row used its
     number in the table, from 1. left_out: candidates that have no row, with the reason. passed_over: candidates that
     would have been kept, had there been time to fit them on all rows. stable: how often each input is
     selected on half-samples. exam: the kept model on a table of its own, when one was given.
@@ -128,7 +135,7 @@ class Comparison:
     splits: Splits
     path_of: str
     curve: Curve | None
-    guess_scores: np.ndarray
+    guess: Scored
     file_rows: np.ndarray
     left_out: dict[str, str] = field(default_factory=dict)
     passed_over: list[str] = field(default_factory=list)
@@ -171,8 +178,12 @@ class Comparison:
         used = {encoder.inputs[j] for j in np.flatnonzero(weights.any(axis=0))}
         return inputs[used.pop()].name if len(used) == 1 and len(inputs) >= 3 else ""
 
-    def interval(self, differences: np.ndarray) -> tuple[float, float, float]:
-        """The corrected 95 % interval of fold differences of this comparison."""
+    def difference(self, one: Scored, other: Scored) -> Difference:
+        """The score of one candidate minus that of another, with its error from the held-out rows."""
+        return difference(self.splits, one.folds, other.folds)
+
+    def fold_interval(self, differences: np.ndarray) -> tuple[float, float, float]:
+        """The corrected 95 % interval of fold differences, for what is known of whole folds alone."""
         return paired_interval(differences, *self.splits.mean_sizes)
 
     def exam_interval(self) -> tuple[float, float, float]:
@@ -181,7 +192,3 @@ class Comparison:
             raise ValueError("Expected a comparison with a table of fresh rows: give one with test=")
         error = (self.exam.high - self.exam.low) / 3.92
         return independent_interval(self.kept.scores, *self.splits.mean_sizes, self.exam.score, error, self.exam.n_rows)
-
-    def p_value(self, differences: np.ndarray) -> float:
-        """The two-sided p-value that belongs to `interval`."""
-        return paired_p_value(differences, *self.splits.mean_sizes)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from .intervals import Difference, holm, independent_folds, independent_interval, mean_and_se, paired_interval, paired_p_value, row_difference
-from .rules import one_standard_error
+from .intervals import (
+    Difference,
+    holm,
+    independent_folds,
+    independent_interval,
+    mean_and_se,
+    paired_interval,
+    row_difference,
+)
+from .rules import one_standard_error, paired_one_standard_error
 from .splits import Rows, folds, time_folds
 from .stability import complementary_halves, false_selection_bound, taking_turns
 
@@ -19,7 +27,7 @@ __all__ = [
     "mean_and_se",
     "one_standard_error",
     "paired_interval",
-    "paired_p_value",
+    "paired_one_standard_error",
     "row_difference",
     "taking_turns",
     "time_folds",

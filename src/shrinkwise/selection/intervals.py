@@ -179,7 +179,9 @@ def row_difference(
     >>> round(found.mean, 6), round(found.error, 6), found.freedom
     (2.0, 1.0, 3)
     """
-    share = [np.full(len(a), 1 / len(a)) if weights is None else weights[k] / weights[k].sum() for k, a in enumerate(losses)]
+    share = [
+        np.full(len(a), 1 / len(a)) if weights is None else weights[k] / weights[k].sum() for k, a in enumerate(losses)
+    ]
     one, other, w = np.concatenate(losses), np.concatenate(others), np.concatenate(share) / len(losses)
     means = [(w_k @ a, w_k @ b) for w_k, a, b in zip(share, losses, others, strict=True)]
     if root:
@@ -192,26 +194,6 @@ def row_difference(
         raise ValueError("an interval needs at least 2 rows, or 2 clusters of them")
     variance = len(centred) / (len(centred) - 1) * (centred @ centred) * (1 + len(one) / n_train)
     return Difference(float(np.mean([a - b for a, b in means])), float(np.sqrt(variance)), len(centred) - 1)
-
-
-def paired_p_value(fold_differences, n_train: float, n_test: float) -> float:
-    """Two-sided p-value of "no difference", by the corrected t statistic of `paired_interval`.
-
-    Below 1 − level exactly where that interval of this level leaves out zero. Parameters and references as there.
-
-    Examples
-    --------
-    Differences 1 and 3 at n_test/n_train = 1: t = 2/√3 with one degree of freedom, so p = 1 − 2 atan(2/√3)/π.
-
-    >>> round(paired_p_value([1.0, 3.0], n_train=10, n_test=10), 6)
-    0.454371
-    """
-    from scipy.special import stdtr
-
-    mean, error, n_folds = _corrected(fold_differences, n_train, n_test)
-    if error == 0:
-        return float(mean == 0)
-    return float(2 * stdtr(n_folds - 1, -abs(mean) / error))
 
 
 def independent_interval(

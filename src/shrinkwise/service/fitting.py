@@ -50,8 +50,9 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     seed : int
         Seed of the folds and the networks.
     select : "1se", "best" or "within"
-        The setting that is kept of the candidate with the lowest score: the strongest within one standard error of its best
-        setting, or the best one. "within" keeps the fewest inputs within the share `within` of the lowest score.
+        The setting that is kept of the candidate with the lowest score: the strongest within one standard error of the
+        paired difference to its best setting, or the best one. "within" keeps the fewest inputs within the share `within`
+        of the lowest score.
     within : float
         Share of the lowest score, .01 for 1 %; implies select="within".
     max_features : int

@@ -10,7 +10,7 @@ import numpy as np
 
 from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import Predictor
-from shrinkwise.selection import Rows, folds
+from shrinkwise.selection import Rows, folds, one_standard_error
 from shrinkwise.selection.splits import Fold
 from shrinkwise.tables import InputError
 
@@ -122,12 +122,17 @@ class Curve:
     index_best: int
     index_1se: int
 
+    @property
+    def lambda_1se(self) -> float:
+        """The strongest λ within one standard error of the curve's lowest mean (Breiman's rule), which favours few inputs."""
+        return float(self.lambdas[one_standard_error(self.cv_mean, self.cv_se)[1]])
+
 
 @dataclass(frozen=True)
 class Tuned:
-    """What tuning on a training fold gives: the fit at the best setting, and the careful one.
+    """What tuning on a training fold gives: the fit at the best setting, and at the one to keep beside it.
 
-    one_se is the strongest within one standard error of the best, or within the share that was asked for.
+    one_se is the strongest that the inner folds do not tell from the best, or within the share that was asked for.
     """
 
     best: Fit

@@ -182,8 +182,8 @@ def _tuned(found: _CrossValidated, settings: dict, options: Options) -> Tuned:
         note = "" if path.solved[index] else f"at the chosen λ {why}"
         return Fit(scaled.predictor(coef, intercept), {"λ": float(path.lambdas[index]), **settings}, note)
 
-    best, careful = choose_strength(
-        model.cv_mean_, model.cv_se_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
+    best, one_se = choose_strength(
+        model.cv_losses_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
     )
     mean, se = (model.cv_mean_, model.cv_se_) if problem.has_classes else _root(model.cv_mean_, model.cv_se_)
     curve = Curve(
@@ -192,9 +192,9 @@ def _tuned(found: _CrossValidated, settings: dict, options: Options) -> Tuned:
         cv_mean=mean * scaled.scale,
         cv_se=se * scaled.scale,
         index_best=best,
-        index_1se=careful,
+        index_1se=one_se,
     )
-    return Tuned(fit(best), fit(careful), curve)
+    return Tuned(fit(best), fit(one_se), curve)
 
 
 def _root(mean, se):

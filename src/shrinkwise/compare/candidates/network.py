@@ -14,7 +14,6 @@ import numpy as np
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.models.predictors import NetworkPredictor
-from shrinkwise.selection import mean_and_se
 
 from .base import Candidate, Cost, Fit, Problem, Tuned
 from .choice import choose_strength
@@ -45,19 +44,19 @@ def tune_l1_dropout(problem: Problem, options: Options) -> Tuned:
 
 
 def _tune(grids: list[list[Setting]], problem: Problem, options: Options) -> Tuned:
-    """Take the grid with the lowest cross-validation curve, then its best and its careful setting.
+    """Take the grid with the lowest cross-validation curve, then its best and its 1-SE setting.
 
     A grid runs from the strongest setting to the weakest, as `choose_strength` expects.
     """
     curves = [_cross_validate(grid, problem, options) for grid in grids]
-    grid, (mean, se) = min(zip(grids, curves, strict=True), key=lambda pair: pair[1][0].min())
-    best, careful = choose_strength(mean, se, None, options, squared=False)
-    fits = {index: _fit(problem, grid[index], options) for index in {best, careful}}
-    return Tuned(fits[best], fits[careful])
+    grid, scores = min(zip(grids, curves, strict=True), key=lambda pair: pair[1].mean(axis=1).min())
+    best, one_se = choose_strength(scores, None, options, squared=False)
+    fits = {index: _fit(problem, grid[index], options) for index in {best, one_se}}
+    return Tuned(fits[best], fits[one_se])
 
 
 def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
-    """Mean held-out score per setting and its standard error; the networks of the folds are trained side by side."""
+    """Held-out score per setting and fold (settings, folds); the networks of the folds are trained side by side."""
     from .stacked_networks import train_networks  # loads torch
 
     splits = problem.folds(options.inner_folds)
@@ -68,7 +67,7 @@ def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
         for i, (predictor, (_, test)) in enumerate(zip(trained, splits, strict=True)):
             held = problem.take(test)
             scores[i, j] = held_out_score(problem.task, held.y, predictor.output(held.X), held.rows.weights)
-    return mean_and_se(scores)
+    return scores.T
 
 
 def _fit(problem: Problem, setting: Setting, options: Options) -> Fit:

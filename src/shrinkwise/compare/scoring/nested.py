@@ -98,14 +98,15 @@ class Splits(Sequence[Split]):
         sizes = np.array([[len(train), len(test)] for train, test in self.folds], dtype=float).mean(axis=0)
         return float(sizes[0]), float(sizes[1])
 
-    def guess_scores(self) -> np.ndarray:
-        """The held-out score, per fold, of looking at no input."""
-        return np.array([self._guess_score(train, test) for train, test in self.folds])
+    def guesses(self) -> list[HeldOut]:
+        """What looking at no input gives on every fold."""
+        return [self._guess(train, test) for train, test in self.folds]
 
-    def _guess_score(self, train: np.ndarray, test: np.ndarray) -> float:
+    def _guess(self, train: np.ndarray, test: np.ndarray) -> HeldOut:
         task, known, held = self.plan.task, self.rows.take(train).weights, self.rows.take(test).weights
         output = guess(task, self.y[train], len(test), len(self.plan.classes or []), known)
-        return held_out_score(task, self.y[test], output, held)
+        score = held_out_score(task, self.y[test], output, held)
+        return HeldOut(score, accuracy(task, self.y[test], output), output, {}, "", None)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class StableInputs:
 
 
 def stable_inputs(problem: Problem, lam: float | None, options: Options) -> StableInputs:
-    """Fit the lasso at λ (by default its careful choice on all rows) on complementary halves of the rows.
+    """Fit the lasso at λ (by default that of the classical 1-SE rule on all rows) on complementary halves of the rows.
 
     Where an input is several columns it is the group lasso, at a λ of its own: of many columns the lasso would use one or
     another by chance, and an input of many levels would look stable for their number.
@@ -66,7 +66,7 @@ def stable_inputs(problem: Problem, lam: float | None, options: Options) -> Stab
     by_group = problem.columns.has_groups and problem.columns.low is None
     if lam is None or by_group:
         curve = (tune_group_lasso if by_group else tune_lasso)(problem, options).curve
-        lam = float(curve.lambdas[curve.index_1se]) if curve is not None else 0.0
+        lam = 0.0 if curve is None else curve.lambda_1se
     pairs = options.stability_pairs if np.prod(problem.X.shape) <= _LARGE else min(_FEW_PAIRS, options.stability_pairs)
     loss = "squared" if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
     with warnings.catch_warnings(), threadpool_limits(limits=1):  # as in nested.tune
