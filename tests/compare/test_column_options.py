@@ -43,7 +43,7 @@ def test_one_name_is_taken_where_several_may_be(small_table):
 
 
 def test_strengths_with_too_many_inputs_are_passed_over(linear):
-    losses = [[5.0, 5.0], [1.0, 5.0], [0.5, 3.5], [1.5, 0.5]]  # less the best: 4 ± .5, 2 ± 2.5, 1 ± 2, 0
+    losses = [[6.0, 5.5], [1.0, 5.0], [0.5, 3.5], [1.5, 0.5]]  # less the best: 4.75 ± .25, 2 ± 2.5, 1 ± 2, 0
     used = [0, 1, 4, 9]
     assert choose_strength(losses, used, linear, squared=False) == (3, 1)
     assert choose_strength(losses, used, replace(linear, max_features=4), squared=False) == (2, 2)
