@@ -7,8 +7,8 @@ folds; the interval of their difference is compared with
     models of that size: its mean over the drawn tables (models trained on as many other rows).
 
 Both are known from 20 n fresh rows, at least 8000. Printed for `row_difference` (what a comparison says) and for the t
-interval of the five folds, corrected (`paired_interval`): coverage of both, power (share of the tables in which a difference is found
-and has the right sign) and the share in which it is found with the wrong one, and the mean width.
+interval of the five folds, corrected (`paired_interval`): coverage of both, power (share of the tables in which a difference is
+found with the right sign) and the share in which it is found with the wrong one, and the mean width.
 
     python -m benchmarks.tables.evidence_intervals [--repeats 1000] [--rows 60 120 500 5000]
 """
