@@ -186,7 +186,7 @@ def _tuned(found: _TunedPath, settings: dict, options: Options) -> Tuned:
         return Fit(scaled.predictor(coef, intercept), {"λ": float(path.lambdas[index]), **settings}, note)
 
     best, one_se = choose_strength(
-        model.cv_mean_, model.cv_se_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
+        model.cv_losses_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
     )
     mean, se = (model.cv_mean_, model.cv_se_) if problem.has_classes else _root(model.cv_mean_, model.cv_se_)
     curve = Curve(

@@ -12,10 +12,10 @@ from .coefficients import Coefficients
 
 
 def reasons_against(problem: Problem, penalty: Penalty, lambdas, coefficients: Coefficients, intercepts) -> np.ndarray:
-    """Of every λ the sentence why no finite minimum exists, or is not known to exist, or "" where one does, (L,).
+    """For every λ the reason why no finite minimum exists or is known to exist, or "" if one exists, (L,).
 
-    Asked of the weights that the penalty lets grow without bound. Where a nonconvex penalty is flat, a weight may grow on in
-    its direction: then the solution is no local minimum, and the objective falls from it for ever.
+    Only the weights that the penalty lets grow without bound matter. On the flat part of a nonconvex penalty a weight may grow
+    further: then the solution is no local minimum, because the objective decreases from it without end.
     """
     found, known = [], {}
     if problem.loss.recession(problem.y) is None:

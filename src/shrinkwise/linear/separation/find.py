@@ -14,7 +14,7 @@ from shrinkwise.penalties import L2
 from .overlap import LARGEST, null_space, overlap
 from .program import Undecided, peeled
 from .result import Separation
-from .rows import Rows
+from .rows import MovableRows
 
 # Residuals below which entries of η are left out of the proof that the others overlap, one after the other.
 _LEAST = (0.0, 1e-9, 1e-7, 1e-5, 1e-3)
@@ -73,7 +73,7 @@ def separation_of(problem: Problem, falls: Any = True, rises: Any = True, eta=No
     nothing = Separation(none, none, False, problem.n, problem.loss.coded)
     if signs is None or not signs.any():
         return nothing
-    rows = Rows(problem, signs, falls, rises)
+    rows = MovableRows(problem, signs, falls, rises)
     if not rows.dim:
         return nothing
     core = moves = None
@@ -99,7 +99,7 @@ def separation_of(problem: Problem, falls: Any = True, rises: Any = True, eta=No
     return Separation(rows.present[gone], rows.columns[used], complete, problem.n, problem.loss.coded)
 
 
-def _fits(rows: Rows, problem: Problem, eta):
+def _fits(rows: MovableRows, problem: Problem, eta):
     """(η, the part of it that is some B v, or None) of the given solution, then of unpenalised fits, (n, K) each."""
     if eta is not None:
         moves = eta if problem.offset is None else eta - problem.offset
@@ -115,7 +115,7 @@ def _fits(rows: Rows, problem: Problem, eta):
         yield fitted, fitted.reshape(rows.n, -1)
 
 
-def _all_apart(rows: Rows, moves) -> bool:
+def _all_apart(rows: MovableRows, moves) -> bool:
     """Whether a direction, given by its moves, is allowed and moves all rows to their side."""
     if not rows.all_free:
         return False
@@ -124,7 +124,7 @@ def _all_apart(rows: Rows, moves) -> bool:
     return bool(margins[bound].min() > 1e-6 * size and rest <= 1e-9 * size)
 
 
-def _least_squares(rows: Rows):
+def _least_squares(rows: MovableRows):
     """Moves of the least-squares fit to the signs."""
     own = np.arange(rows.K)[None] == rows.y[:, None] if rows.loss.per_class else rows.signs[:, None]
     if rows.sparse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
 
-from .rows import Rows
+from .rows import MovableRows
 
 LARGEST = 2_000  # weights up to which a fit is a proof: it takes their Hessian
 _SMALLEST_MOVE = 1e-6  # of ‖v‖₁: the least move of a row that the residuals of a fit can exclude
@@ -13,7 +13,7 @@ _FLAT = 1e-10  # of the curvature along a column: below it a direction moves not
 _ROUNDS = 5
 
 
-def overlap(rows: Rows, eta, least: float = 0.0):
+def overlap(rows: MovableRows, eta, least: float = 0.0):
     """Mask (n, K) of the entries of η that no v with a_i'v ≥ 0 for all i moves, or None where that is not proved.
 
     It is proved of all entries with a residual above `least` together: their residuals are moved by Newton steps to q > 0
@@ -42,7 +42,7 @@ def overlap(rows: Rows, eta, least: float = 0.0):
     return None
 
 
-def null_space(rows: Rows, core):
+def null_space(rows: MovableRows, core):
     """Orthonormal basis (K · dim, r), a class after the other, of the v that move no entry of `core`."""
     if rows.loss.per_class:
         pairs = core.astype(float)
@@ -62,7 +62,7 @@ def null_space(rows: Rows, core):
     return np.linalg.qr(basis)[0]
 
 
-def _residuals(rows: Rows, eta, least: float):
+def _residuals(rows: MovableRows, eta, least: float):
     """(mask of the entries with a residual above `least`, their residuals, the Hessian in them), of n rows and K outputs."""
     q = (rows.s * rows.loss.gradient(rows.y, eta).T).T.reshape(rows.n, -1)
     hessian = (rows.s * rows.loss.hessian(rows.y, eta).T).T.reshape(rows.n, rows.K, rows.K)
@@ -76,7 +76,7 @@ def _residuals(rows: Rows, eta, least: float):
     return core, q, hessian
 
 
-def _gram(rows: Rows, curvature):
+def _gram(rows: MovableRows, curvature):
     """Σ_i B_i' C_i B_i, (K · dim, K · dim), for C (n, K, K)."""
     K, dim = rows.K, rows.dim
     G = np.zeros((K, dim, K, dim))

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from .rows import Rows
+from .rows import MovableRows
 
 _ROUNDING = 4e-9  # of ‖v‖₁: a margin below it is 0; the linear program is solved to 1e-9
 _SHRINK = 1e-7  # ε: rows that only a v of ‖v‖₁ > 1/ε moves by 1 count as not moved
@@ -17,7 +17,7 @@ class Undecided(Exception):
     """The linear program was not solved."""
 
 
-def peeled(rows: Rows, order, core=None, still=None):
+def peeled(rows: MovableRows, order, core=None, still=None):
     """(mask of the rows, mask of the columns, whether all is separated): one direction after the other.
 
     What one direction moves is left out for the next: a large multiple of the first keeps it on its side. `order` are
@@ -41,11 +41,11 @@ def peeled(rows: Rows, order, core=None, still=None):
 class _Program:
     """max Σ t_i − ε‖v‖₁, 0 ≤ t_i ≤ 1, t_i ≤ a_i'v for the active entries, B_i v = 0 for those that may not move.
 
-    Sums of directions are directions, so that at the optimum all entries that some direction moves have t_i = 1. Of the
-    entries that are left out because they do not bind, one t ≤ Σ a_i'v asks whether any moves.
+    Sums of directions are directions, so that at the optimum all entries that some direction moves have t_i = 1. One
+    t ≤ Σ a_i'v over the entries that are left out, because they do not bind, shows if any of them moves.
     """
 
-    def __init__(self, rows: Rows, order, core, still):
+    def __init__(self, rows: MovableRows, order, core, still):
         self.rows, self.order, self.core, self.still = rows, order, core, still
         self.deadline = time.monotonic() + _SECONDS
         limits = np.where(np.concatenate([rows.rises, rows.falls]), np.inf, 0.0)

@@ -9,11 +9,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Separation:
-    """What stands against a finite minimum; false where nothing was found.
+    """The reason why there is no finite minimum; false if none was found.
 
     Attributes
     ----------
-    rows : numbers of the rows whose loss falls for ever.
+    rows : numbers of the rows whose loss decreases without end.
     columns : numbers of the columns whose weights grow without bound; empty where a rule on all columns separates all rows.
     complete : whether every row is separated from all other classes.
     n : number of rows.  classes : whether the target is a class, or else a count.

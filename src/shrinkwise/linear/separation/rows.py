@@ -9,7 +9,7 @@ from shrinkwise.linear.problem.problem import Problem
 BLOCK = 2_000_000  # values of X that are written out at a time
 
 
-class Rows:
+class MovableRows:
     """Products with B: the columns in use, centred beside an intercept and scaled to max |B_ij| = 1, and the intercept.
 
     Parameters
