@@ -31,8 +31,8 @@ def frame(n: int = 40) -> pl.DataFrame:
 
 WRONG = {
     "keep": (0.5, TypeError, "keep must be a list of column names; got 0.5."),
-    "drop": (["x0", 1], TypeError, "drop must be a list of column names; it has 1."),
-    "group": (3, TypeError, "group must be the name of a column, as text; got 3."),
+    "drop": (["x0", 1.5], TypeError, "drop must be a list of column names; it has 1.5."),
+    "group": (3.5, TypeError, "group must be the name of a column; got 3.5."),
     "network": (False, TypeError, "or None for no networks; got False."),
     "folds": ("5", TypeError, "folds must be a whole number of at least 2; got the text '5'."),
     "inner_folds": (1, InputError, "inner_folds must be a whole number of at least 2; got 1."),

@@ -124,6 +124,8 @@ def is_missing(series: pl.Series) -> np.ndarray:
 
 def unusable_type(series: pl.Series) -> str:
     """Why values of this type are neither numbers nor text; empty when they are."""
+    if series.dtype == pl.Duration:
+        return "durations, which a model can use as numbers in one unit, such as hours"
     if series.dtype.is_temporal():
         return "dates or times"
     return f"neither numbers nor text but {series.dtype}" if _is_foreign(series) else ""
