@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,8 +118,17 @@ class FitRequest:
         return cls(given["file"], **asked)
 
     @classmethod
-    def from_toml(cls, record: Mapping[str, Any], *, file: Path | None = None, n_jobs: int | None = None) -> FitRequest:
+    def from_toml(
+        cls,
+        record: Mapping[str, Any],
+        *,
+        file: Path | None = None,
+        n_jobs: int | None = None,
+        run_dir: Path | None = None,
+    ) -> FitRequest:
         """The request that run.toml records; `file` stands in for the table.
+
+        Files recorded by a relative path are also looked for beside the run folder, `run_dir`.
 
         Raises InputError where the record has no settings or one that is not known or not valid, and where a file is not
         the one that was read then.
@@ -151,8 +160,7 @@ class FitRequest:
         hashes = record.get("files")
         if not isinstance(hashes, dict) or not isinstance(hashes.get("table"), str):
             raise InputError("This run.toml does not hold the SHA-256 of its table, so the run cannot be repeated.")
-        _check_files(request, hashes)
-        return request
+        return _with_files(request, hashes, run_dir or Path(), given=file is not None)
 
     def to_toml(self) -> dict[str, Any]:
         """{"fit": the settings, "files": the SHA-256 of each file} as TOML can hold them; {} where the table is no file.
@@ -186,16 +194,28 @@ class FitRequest:
         return without_missing_extras(options_for(self.effort, **given))
 
 
-def _check_files(request: FitRequest, hashes: Mapping[str, str]) -> None:
+def _with_files(request: FitRequest, hashes: Mapping[str, str], run_dir: Path, *, given: bool) -> FitRequest:
+    """The request with its files where they are now; they must be those that were read then."""
+    from shrinkwise.runs.fitted_table import located
     from shrinkwise.tables import data_hash
 
+    found = {}
     for name in ("table", "test"):
         path = getattr(request, name)
-        if path is not None and name in hashes and data_hash(Path(path)) != hashes[name]:
+        if path is None or name not in hashes:
+            continue
+        path = Path(path) if given and name == "table" else located(Path(path), hashes[name], run_dir)
+        if not path.exists():
+            hint = "; give the table with --file" if name == "table" else ""
+            raise InputError(f"There is no file {path}, neither here nor beside the run folder{hint}.")
+        if data_hash(path) != hashes[name]:
             raise InputError(
                 f"{path} is not the file of that run any more (its SHA-256 has changed), so the numbers cannot be the same; "
                 "give the old file with --file, or run shrinkwise fit on this one."
             )
+        if str(path) != str(getattr(request, name)):
+            found[name] = str(path)
+    return replace(request, **found) if found else request
 
 
 def _network_of(value: Any) -> Any:
