@@ -262,16 +262,16 @@ class Penalty:
 def check_lam(lam):
     """`lam` itself if it is a finite number ≥ 0, else one sentence."""
     if isinstance(lam, bool) or not isinstance(lam, numbers.Real):
-        raise TypeError(f"expected lam (λ, the regularization strength) as a number, got {type(lam).__name__}")
+        raise TypeError(f"Expected lam (λ, the regularization strength) to be a number, got {type(lam).__name__}")
     if not 0 <= float(lam) < math.inf:
-        raise ValueError(f"expected lam (λ, the regularization strength) finite and ≥ 0, got {lam}")
+        raise ValueError(f"Expected lam (λ, the regularization strength) finite and ≥ 0, got {lam}")
     return lam
 
 
 def check_above(value, name: str, bound: float, meaning: str):
     """`value` itself if it is a finite number > bound, else one sentence."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not bound < float(value) < math.inf:
-        raise ValueError(f"expected {name} ({meaning}) finite and > {bound:g}, got {value}")
+        raise ValueError(f"Expected {name} ({meaning}) finite and > {bound:g}, got {value}")
     return value
 
 
@@ -281,7 +281,7 @@ def check_weights(weights):
         xp = namespace(weights)
         values = np.asarray(weights, dtype=float) if xp is np else weights
         if not bool(((values >= 0) & (values < math.inf)).all()):
-            raise ValueError("expected penalty weights finite and ≥ 0, got a negative, infinite or NaN entry")
+            raise ValueError("Expected penalty weights finite and ≥ 0, got a negative, infinite or NaN entry")
     return weights
 
 

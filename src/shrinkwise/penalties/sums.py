@@ -41,7 +41,7 @@ class Sum(Penalty):
 
     def __init__(self, terms, lam: float = 1.0):
         if not terms or not all(isinstance(term, Penalty) for term in terms):
-            raise TypeError("expected a sum of penalties, e.g. sw.L1(0.1) + sw.L2(0.01)")
+            raise TypeError("Expected a sum of penalties, e.g. sw.L1(0.1) + sw.L2(0.01)")
         self.terms = terms
         self.lam = check_lam(lam)
 

@@ -93,7 +93,7 @@ def test_streams_of_one_seed_are_apart_and_repeat(make, x):
     assert not any(torch.equal(drawn[a], drawn[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
     with pytest.raises(ValueError, match="give seed= beside it"):
         make(stream=1)
-    with pytest.raises(ValueError, match="stream as an integer from 0"):
+    with pytest.raises(ValueError, match="stream to be an integer from 0"):
         make(seed=1, stream=2**31)
 
 
@@ -217,7 +217,7 @@ def test_wrapping_layers_refuse_a_bare_number_after_what_they_wrap():
     ("call", "error", "says"),
     [
         (lambda: sd.ChannelDropout(keep=0.5, seed=1, generator=torch.Generator()), ValueError, "not both"),
-        (lambda: sd.ChannelDropout(keep=0.5, seed=1.5), TypeError, "seed as an integer, got float"),
+        (lambda: sd.ChannelDropout(keep=0.5, seed=1.5), TypeError, "seed to be an integer, got float"),
         (lambda: sd.ChannelDropout(keep=0.5, generator=3), TypeError, "torch.Generator, got int"),
         (lambda: sd.GaussianDropout(keep=0.5)(torch.ones(3).long()), TypeError, "got torch.int64"),
         (lambda: sd.AlphaDropout(keep=1.5), ValueError, r"\(0, 1\]"),

@@ -45,12 +45,13 @@ def _channel_dim(x: torch.Tensor, channel_dim: int | None) -> int:
     if channel_dim is None:
         if x.dim() not in (4, 5):
             raise ValueError(
-                f"expected (N, C, H, W) or (N, C, D, H, W), got shape {tuple(x.shape)}, whose channels could be any "
-                "dimension: say which with channel_dim=, e.g. 1 for (N, C, L), -1 for (N, L, C), 0 for one sample (C, H, W)"
+                f"Expected (N, C, H, W) or (N, C, D, H, W), got shape {tuple(x.shape)}, whose channels could be "
+                "any dimension: say which with channel_dim=, e.g. 1 for (N, C, L), -1 for (N, L, C), 0 for one "
+                "sample (C, H, W)"
             )
         return 1
     if not -x.dim() <= channel_dim < x.dim():
-        raise ValueError(f"expected channel_dim within the {x.dim()} dimensions of {tuple(x.shape)}, got {channel_dim}")
+        raise ValueError(f"Expected channel_dim within the {x.dim()} dimensions of {tuple(x.shape)}, got {channel_dim}")
     return channel_dim % x.dim()
 
 

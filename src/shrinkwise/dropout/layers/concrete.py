@@ -142,8 +142,8 @@ class ConcreteDropout(NoiseLayer):
             raise TypeError(f"ConcreteDropout expects an nn.Linear or a convolution, got {type(layer).__name__}")
         if min(n_samples, lengthscale, temperature) <= 0:
             raise ValueError(
-                "expected n_samples, lengthscale and temperature above 0, "
-                f"got {n_samples}, {lengthscale} and {temperature}"
+                f"Expected n_samples, lengthscale and temperature above 0, got {n_samples}, {lengthscale} and "
+                f"{temperature}"
             )
         super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
         self.layer, self.n_samples, self.lengthscale, self.temperature = layer, n_samples, lengthscale, temperature
@@ -158,7 +158,7 @@ class ConcreteDropout(NoiseLayer):
     def keep(self, value: float) -> None:
         value = check_keep(value, (), "ConcreteDropout(layer, keep=0.9, n_samples=1000)")
         if not 0.0 < value < 1.0:
-            raise ValueError(f"expected keep strictly between 0 and 1, where it can be learned, got {value}")
+            raise ValueError(f"Expected keep strictly between 0 and 1, where it can be learned, got {value}")
         logit = torch.tensor(math.log(value / (1.0 - value)))
         if hasattr(self, "keep_logit"):
             self.keep_logit.data.copy_(logit)

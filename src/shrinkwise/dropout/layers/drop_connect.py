@@ -55,7 +55,7 @@ class DropConnect(NoiseLayer):
         if not self._dropped:
             found = ", ".join(name for name, _ in module.named_parameters()) or "none"
             raise ValueError(
-                f"expected a module with matrices of weights named like {names!r}, its parameters: {found}"
+                f"Expected a module with matrices of weights named like {names!r}, its parameters: {found}"
             )
 
     def forward(self, *args, **kwargs):

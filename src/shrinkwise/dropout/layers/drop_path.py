@@ -56,7 +56,7 @@ def drop_path(
     if any(other.size(batch_dim) != n for other in others):
         sizes = [tuple(other.shape) for other in others]
         raise ValueError(
-            f"expected {n} samples in dimension {batch_dim} of every input of the branch, got shapes {sizes}"
+            f"Expected {n} samples in dimension {batch_dim} of every input of the branch, got shapes {sizes}"
         )
     kept = mask_of_shape((n,), keep=keep, device=x.device, seed=seed, generator=generator, stream=stream)
     if transformed():
@@ -69,7 +69,7 @@ def drop_path(
     y = branch(*taken)
     if y.shape != taken[0].shape:
         raise ValueError(
-            f"expected a branch that keeps the shape of its input, {tuple(taken[0].shape)} became {tuple(y.shape)}"
+            f"Expected a branch that keeps the shape of its input, {tuple(taken[0].shape)} became {tuple(y.shape)}"
         )
     return x.index_add(batch_dim, rows, y.to(x.dtype), alpha=1.0 / keep)
 

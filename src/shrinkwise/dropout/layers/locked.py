@@ -33,7 +33,7 @@ def locked_dropout(
     keep = check_keep(keep, positional, "locked_dropout(x, keep=0.8, time_dim=1)")
     check_floating(x, "locked_dropout")
     if not -x.dim() <= time_dim < x.dim():
-        raise ValueError(f"expected time_dim within the {x.dim()} dimensions of {tuple(x.shape)}, got {time_dim}")
+        raise ValueError(f"Expected time_dim within the {x.dim()} dimensions of {tuple(x.shape)}, got {time_dim}")
     if not training or keep == 1.0:
         return x
     shape = [1 if d == time_dim % x.dim() else size for d, size in enumerate(x.shape)]

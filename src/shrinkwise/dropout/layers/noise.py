@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.fx import Proxy
@@ -29,6 +31,7 @@ class NoiseLayer(nn.Module):
     """
 
     draws: torch.Tensor
+    replaces: tuple[type[nn.Module], bool]  # the layer of torch that `convert` took out for this one, and its `inplace`
     one_draw_a_batch = False  # True: all rows of a batch share the draw, so repeating rows gives no further samples
     wraps = ""  # what the constructor takes first, for the sentences
 
@@ -48,13 +51,13 @@ class NoiseLayer(nn.Module):
         example = f"{name}({wrapped}keep=0.8) or {name}.from_drop({wrapped}0.2)"
         self.keep = check_keep(keep, positional, example)
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise TypeError(f"expected seed as an integer, got {type(seed).__name__}")
+            raise TypeError(f"Expected seed to be an integer, got {type(seed).__name__}")
         if generator is not None and not isinstance(generator, torch.Generator):
-            raise TypeError(f"expected generator as a torch.Generator, got {type(generator).__name__}")
+            raise TypeError(f"Expected generator to be a torch.Generator, got {type(generator).__name__}")
         if seed is not None and generator is not None:
             raise ValueError(f"{name} takes seed= or generator=, not both: a generator's only use is to draw seeds")
         if isinstance(stream, bool) or not isinstance(stream, int) or not 0 <= stream < 2**31:
-            raise ValueError(f"expected stream as an integer from 0 to 2**31 - 1, got {stream!r}")
+            raise ValueError(f"Expected stream to be an integer from 0 to 2**31 - 1, got {stream!r}")
         if stream and seed is None:
             raise ValueError("a stream tells apart layers that share a seed: give seed= beside it")
         self.seed, self.stream, self.generator = seed, stream, generator
@@ -81,7 +84,7 @@ class NoiseLayer(nn.Module):
 
     def recorded(self, *inputs, **named):
         """The layer as one node of a `torch.fx` graph, as torch's layers are: it draws when the graph runs."""
-        tracer = next(value.tracer for value in (*inputs, *named.values()) if isinstance(value, Proxy))
+        tracer: Any = next(value.tracer for value in (*inputs, *named.values()) if isinstance(value, Proxy))
         declared = getattr(tracer, "skipped_module_classes", None)  # of torch.ao.quantization's tracers alone
         if self.wraps and self.training and declared is not None and type(self) not in declared:
             raise ValueError(

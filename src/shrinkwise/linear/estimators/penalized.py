@@ -32,7 +32,7 @@ from .versioned import Versioned
 
 
 class _Linear(Versioned):
-    """What regressor and classifier share: checking, solving, the linear predictor."""
+    """Base class of regressor and classifier: checking, solving, the linear predictor."""
 
     penalty_factors = None
     has_offset_ = False
@@ -79,16 +79,16 @@ class _Linear(Versioned):
         return self.penalty is None or (isinstance(self.penalty, str) and self.penalty == "l1")
 
     def _checked_penalty(self, p: int) -> Penalty:
-        """The penalty with the columns' factors; L1 where none is given."""
+        """The penalty with the columns' factors; L1 by default."""
         if not self._default_penalty and not isinstance(self.penalty, Penalty):
             kind = type(self.penalty)
             hint = (
-                " (an estimator is not a penalty; penalties are at top level, e.g. shrinkwise.ElasticNet)"
+                " (an estimator is not a penalty; penalties are top-level names, e.g. shrinkwise.ElasticNet)"
                 if isinstance(self.penalty, BaseEstimator) or (isinstance(self.penalty, type))
                 else ""
             )
             raise TypeError(
-                f"expected penalty as a shrinkwise penalty such as shrinkwise.L1(0.1), got {kind.__name__}{hint}"
+                f"Expected penalty to be a shrinkwise penalty such as shrinkwise.L1(0.1), got {kind.__name__}{hint}"
             )
         penalty = L1(1.0) if self._default_penalty else self.penalty
         check_settings(penalty, self.tol, self.max_iter)
@@ -117,7 +117,7 @@ class _Linear(Versioned):
 
 
 def check_columns_if_named(X, p: int, names) -> None:
-    """`check_columns` for frames whose columns have names that are not texts, which scikit-learn does not check."""
+    """`check_columns` for frames whose column names are not strings, which scikit-learn does not check."""
     if names is not None and column_names(X) is not None:
         check_columns(X, p, names)
 
@@ -129,30 +129,31 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
     ----------
     penalty : Penalty, optional
         λ f, e.g. ``shrinkwise.L1(0.1)``; bounds are added to it, ``L1(0.1) + NonNegative()``. "l1" (or None) is L1 at
-        λ = λ_max/100.
-        ``shrinkwise.L2(0.0)`` is no penalty: least squares, of minimum norm where it is not unique.
+        λ = λ_max/100. ``shrinkwise.L2(0.0)`` means no penalty: least squares, the minimum-norm solution if it is not unique.
     loss : "squared", "huber" or "poisson"
         ½(y − η)²; Huber's, which is ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0.
     delta : float > 0
         δ of the Huber loss, in the units of y.
     penalty_factors : (p,) ≥ 0, optional
-        Factors of λ, one per column; 0 leaves a column unpenalised, ∞ excludes it. Used as they are, not rescaled. A pandas
+        Factors of λ, one per column; 0 leaves a column unpenalised, ∞ excludes it. They are not rescaled. A pandas
         Series is matched to the columns of X by its labels.
     fit_intercept : bool
         Fit an unpenalised intercept b.
     tol : float
-        Relative duality gap (P − D)/(loss of the null model) at which the fit counts as solved.
+        Relative duality gap (P − D)/(loss of the null model) below which the fit counts as solved.
     max_iter : int
-        Most sweeps of coordinate descent (or proximal-gradient or Newton steps) a round.
+        Maximum number of coordinate-descent sweeps (or proximal-gradient or Newton steps) per round.
 
-    The columns are not standardised: the penalty acts on them as they come. scikit-learn's ``SelectFromModel`` keeps the inputs
-    with a coefficient of at least 1e-5 under a penalty that makes zeros; ``threshold=5e-324`` keeps every non-zero one.
+    The columns are not standardised: the penalty acts on the weights of the columns as given. scikit-learn's
+    ``SelectFromModel`` keeps the inputs with a coefficient of at least 1e-5 under a penalty that makes zeros;
+    ``threshold=5e-324`` keeps every non-zero one.
 
     Attributes
     ----------
     coef_ : (p,), or (K, p) for K targets;  intercept_ : float or (K,).
     duality_gap_ : relative duality gap;  kkt_violation_ : largest violation of stationarity;  objective_ : loss + penalty.
-    status_ : a sentence.  n_iter_ : sweeps.  penalty_, lambda_ : what was solved.  n_features_in_, feature_names_in_.
+    status_ : a sentence.  n_iter_ : sweeps.  penalty_, lambda_ : the penalty and λ of the fit.  n_features_in_,
+    feature_names_in_.
 
     Examples
     --------
@@ -193,7 +194,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         known = [name for name, loss in LOSSES.items() if not loss.coded]
         if isinstance(self.loss, str) and self.loss not in known:
             raise ValueError(
-                f"expected loss as a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"
+                f"Expected loss to be a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"
             )
         return loss_of(self.loss, self.delta)
 
@@ -203,7 +204,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         return weighted_rows(X, y, sample_weight, checked_offset(offset, y.shape))
 
     def predict(self, X, offset=None):
-        """The mean of y: Xw + b + offset, for counts its exponential; (n,), or (n, K)."""
+        """The predicted mean of y: Xw + b + offset, or its exponential for counts; (n,), or (n, K)."""
         eta = self._eta(X, offset)
         return self._loss().inverse_link(eta)
 
@@ -212,7 +213,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         return eta
 
     def score(self, X, y, sample_weight=None, *, offset=None):
-        """R² of the prediction; for the Poisson loss D², the share of the deviance explained, as in scikit-learn.
+        """R² of the prediction; for the Poisson loss D², the fraction of deviance explained, as in scikit-learn.
 
         The null model of D² has an intercept and the offset. After a fit with an offset `offset` is required.
         """
@@ -237,7 +238,8 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
 
 
 class LinearClassifier(ClassifierMixin, _Linear):
-    """What linear classifiers share: the labels' code, and the predictions from coef_ (1 or K, p) and intercept_."""
+    """Base class of linear classifiers: the coding of labels, and the predictions from coef_ (1 or K, p) and
+    intercept_."""
 
     def _checked(self, X, y, sample_weight, offset=None):
         """(X, codes, sample_weight, offset, loss): the classes are stored and y is numbered 0..K−1."""
@@ -248,9 +250,7 @@ class LinearClassifier(ClassifierMixin, _Linear):
         X, y, sample_weight, offset = weighted_rows(X, y, sample_weight, offset)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"expected at least two classes in y, got one class, {self.classes_[0]!r}: nothing to tell apart"
-            )
+            raise ValueError(f"Expected at least two classes in y, got only {self.classes_[0]!r}")
         if len(self.classes_) == 2:
             return X, codes.astype(float), sample_weight, offset, "logistic"
         return X, codes, sample_weight, offset, "multinomial"
@@ -291,8 +291,8 @@ class LinearClassifier(ClassifierMixin, _Linear):
 class PenalizedClassifier(LinearClassifier):
     """Logistic regression with a penalty:  minimise (1/n) Σ s_i (−log P(y_i | x_i)) + λ f(w).
 
-    Two classes: P = 1/(1 + e^−η), w of shape (p,). Several: softmax of K linear predictors, w of shape (K, p), symmetric
-    (no reference class), so that a penalty treats the classes alike.
+    Two classes: P = 1/(1 + e^−η), w of shape (p,). More classes: softmax of K linear predictors, w of shape (K, p),
+    symmetric (no reference class), so that a penalty treats the classes alike.
 
     Parameters
     ----------

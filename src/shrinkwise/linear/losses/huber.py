@@ -10,7 +10,7 @@ from .base import Loss
 
 
 class Huber(Loss):
-    """½ r² for |r| ≤ δ, δ|r| − ½δ² beyond, r = y − η: least squares where the fit is good, absolute error for outliers.
+    """½ r² for |r| ≤ δ, δ|r| − ½δ² beyond, r = y − η: squared error for small residuals, absolute error for large ones.
 
     Parameters
     ----------
@@ -22,10 +22,14 @@ class Huber(Loss):
     name = "huber"
     location = True
     curvature = 1.0
+    delta: float
 
     def __init__(self, delta: float = 1.35):
         if not (isinstance(delta, numbers.Real) and 0 < float(delta) < np.inf):
-            raise ValueError(f"expected delta (from where errors count linearly, in the units of y) > 0, got {delta!r}")
+            raise ValueError(
+                "Expected delta (the residual beyond which the loss is linear, in the units of y) to be > 0, got "
+                f"{delta!r}"
+            )
         self.delta = float(delta)
 
     def value(self, y, eta):

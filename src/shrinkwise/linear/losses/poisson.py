@@ -9,7 +9,7 @@ from .base import Loss
 
 
 class Poisson(Loss):
-    """e^η − yη, y ≥ 0 counts or rates: negative log-likelihood with the log link, its constant log y! left out.
+    """e^η − yη, y ≥ 0 counts or rates: negative log-likelihood with the log link, without its constant log y!.
 
     The curvature e^η has no bound, so steps need a line search.
     """
@@ -44,12 +44,14 @@ class Poisson(Loss):
         return y - xlogy(y, y)
 
     def check(self, y):
-        """Counts are ≥ 0, and one is above 0: else the intercept runs to −∞."""
+        """All counts must be ≥ 0 and at least one above 0; otherwise the intercept is −∞."""
         y = np.asarray(y)
         if not (y >= 0).all():
-            raise ValueError(f"expected counts ≥ 0 for the Poisson loss (y ≥ 0), got y down to {y.min():g}")
+            raise ValueError(f"Expected y ≥ 0 for the Poisson loss, got {y.min():g}")
         if not y.any():
-            raise ValueError("expected some count above 0 for the Poisson loss: with zeros only the intercept is −∞")
+            raise ValueError(
+                "Expected at least one y above 0 for the Poisson loss, got only zeros, for which the intercept is −∞"
+            )
 
     def inverse_link(self, eta):
         """e^η."""
@@ -70,10 +72,11 @@ class Poisson(Loss):
         return np.array(np.log(np.average(y, weights=s)))
 
     def score(self, y, eta):
-        """Unit deviance 2 (y log(y/μ) − y + μ), μ = e^η: twice the loss above that of the saturated model."""
+        """Unit deviance 2 (y log(y/μ) − y + μ), μ = e^η: twice the difference to the loss of the saturated model."""
         return 2.0 * (self.value(y, eta) - self.lowest(y))
 
 
 def _exp(eta):
-    """e^η, finite where it would overflow: a trial step that far out is refused by its value, without a warning."""
+    """e^η, finite where it would overflow, so that a trial step this far out is rejected by its value without a
+    warning."""
     return np.exp(np.minimum(eta, 690.0))

@@ -66,7 +66,7 @@ class MaxNorm(Constraint):
     def __init__(self, c: float, axis: int = 0):
         self.c = check_size(c, "c (the bound of each norm)")
         if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
-            raise TypeError(f"expected axis as an integer, got {axis!r}")
+            raise TypeError(f"Expected axis to be an integer, got {axis!r}")
         self.axis: int = axis
 
     def project(self, w):
