@@ -71,7 +71,7 @@ def test_a_model_of_one_input_is_asked_about(asked):
 
 
 def test_inputs_that_are_never_left_out_are_not_more_than_asked_for(asked):
-    with pytest.raises(InputError, match="At most 1 inputs were asked for, but 2 have the penalty factor 0"):
+    with pytest.raises(InputError, match="At most 1 inputs were requested, but 2 have the penalty factor 0"):
         asked("lasso", max_features=1, factors={"x0": 0.0, "x1": 0.0})
 
 
@@ -79,7 +79,7 @@ def test_at_most_so_many_inputs(asked):
     comparison = asked("ridge", "lasso", "group-lasso", max_features=2)
     assert 1 <= comparison.kept_usage.inputs <= 2
     assert "at most 2 inputs" in " ".join(explanation(comparison))
-    with pytest.raises(InputError, match="leaves inputs out"):
+    with pytest.raises(InputError, match="selects inputs"):
         asked("ridge", max_features=2)
 
 
@@ -103,7 +103,7 @@ def test_factors_and_bounds_act(asked):
     assert along_the_path(factors={"x0": 1e6}) == 0
     assert size("x0") > 1.5
     assert size("x0", bounds={"x0": (-np.inf, 0.5)}) == pytest.approx(0.5)
-    with pytest.raises(InputError, match="'z', which is no input"):
+    with pytest.raises(InputError, match="'z', which is not an input"):
         size("x0", factors={"z": 1.0})
     with pytest.raises(InputError, match="low ≤ 0 ≤ high"):
         size("x0", bounds={"x0": (1.0, 2.0)})
@@ -143,7 +143,7 @@ def test_rows_that_were_learned_from_are_no_exam(asked, small_table, small):
             compare_table(frame, plan_table(frame, "y"), small, lambda *_: pytest.fail("work was done"), test=wrong)
     fresh = pl.concat([small_table("regression", n=100, seed=9), frame.head(7)])
     comparison = asked("ridge", test=fresh)
-    assert comparison.exam.n_known == 7
+    assert comparison.fresh.n_known == 7
     assert "of which 7 also occur in the training table" in verdict(comparison)[-1]
 
 
@@ -183,9 +183,9 @@ def test_half_samples_do_not_take_an_input_for_its_many_levels(small):
 
 def test_fresh_rows_are_an_exam(asked, small_table):
     comparison = asked("ridge", test=small_table("regression", n=400, seed=9))
-    exam = comparison.exam
-    assert exam.n_rows == 400
-    assert exam.low < exam.score < exam.high
+    fresh = comparison.fresh
+    assert fresh.n_rows == 400
+    assert fresh.low < fresh.score < fresh.high
     assert "On the 400 rows of the test table" in " ".join(verdict(comparison))
 
 

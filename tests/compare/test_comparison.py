@@ -119,8 +119,8 @@ def test_the_lowest_score_is_kept_and_ties_go_to_fewer_inputs(compared):
 
     scored = partial(rescored, row)
 
-    def like(score, inputs, careful=None):
-        return replace(row, best=scored(score, inputs), one_se=careful and scored(*careful))
+    def like(score, inputs, one_se=None):
+        return replace(row, best=scored(score, inputs), one_se=one_se and scored(*one_se))
 
     low, few, many = like(0.1, 5), like(0.2, 1), like(0.2, 4)
     options = comparison.options
@@ -129,7 +129,7 @@ def test_the_lowest_score_is_kept_and_ties_go_to_fewer_inputs(compared):
     assert choose([many, few, low], replace(options, max_features=4), 5)[0] in (many, few)
 
 
-def test_a_candidate_is_not_held_back_by_its_careful_choice(compared):
+def test_a_candidate_is_not_held_back_by_its_1_se_choice(compared):
     _, comparison = compared
     row = comparison.row("lasso")
 
@@ -153,7 +153,7 @@ def test_within_a_share_of_the_lowest_score_the_fewest_inputs_are_kept(compared)
 
     scored = partial(rescored, row)
 
-    lowest = replace(row, best=scored(0.2, 5), one_se=scored(0.21, 1))  # its careful choice is not within 1 %
+    lowest = replace(row, best=scored(0.2, 5), one_se=scored(0.21, 1))  # its 1-SE choice is not within 1 %
     near = replace(row, best=scored(0.2005, 4), one_se=scored(0.2015, 3))
     sparse = replace(row, best=scored(0.2018, 2), one_se=scored(0.3, 1))
     assert choose([lowest, near, sparse], options, 5) == (sparse, "best")
@@ -172,7 +172,7 @@ def test_curve_and_its_choices(compared):
     _, comparison = compared
     curve = comparison.curve
     assert np.all(np.diff(curve.lambdas) < 0)
-    assert curve.index_1se <= curve.index_best == np.nanargmin(curve.cv_mean)
+    assert curve.index_one_se <= curve.index_best == np.nanargmin(curve.cv_mean)
     assert curve.coefs.shape[0] == len(curve.lambdas) == len(curve.cv_mean) == len(curve.cv_se)
     used = usage(LinearPredictor(curve.coefs[0], np.float64(0)), list(comparison.model.encoder.inputs))
     assert used.inputs == 0  # the path starts at the λ that empties the model

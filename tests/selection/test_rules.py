@@ -42,5 +42,5 @@ def test_a_curve_without_scores_is_refused(mean):
 
 
 def test_unequal_lengths_are_refused():
-    with pytest.raises(ValueError, match="of one length"):
+    with pytest.raises(ValueError, match="of equal length"):
         one_standard_error([1.0, 2.0], [1.0])

@@ -39,4 +39,4 @@ def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
         add_to_run(run_dir, out.name, lambda path: path.write_bytes(data))
     else:
         write_file(out, lambda path: path.write_bytes(data))
-    say(f"{out}: {frame.height} rows checked, the largest difference to Python is {difference:.2g}.")
+    say(f"Wrote {out}: on {frame.height} rows the largest difference to Python is {difference:.2g}.")

@@ -1,14 +1,14 @@
-"""Whether a loss without a penalty has a finite minimum, and if not, which rows and columns are the reason.
+"""Whether a loss without a penalty has a finite minimum, and if not, the rows and columns that prevent it.
 
-A likelihood has no finite minimum where the linear predictor can move, along a direction v of the unpenalised weights, so that
-no row's loss ever rises and that of some row falls for ever: two classes that a linear rule tells apart (completely, or only
-some rows of them: quasi-complete separation), or counts that are all 0 in some cell. With B the columns of X and the intercept,
-and a_i the row ±B_i of every row that may move to one side only,
+The negative log-likelihood has no finite minimum if there is a direction v of the unpenalised weights along which the
+loss of no row increases and that of some row decreases without end: two classes that a linear rule separates
+(completely, or only some of their rows: quasi-complete separation), or counts that are all 0 in some cell. With B the
+columns of X and the intercept, and a_i the row ±B_i of every row that may move to one side only,
 
     no finite minimum  ⇔  there is v with a_i'v ≥ 0 for all i, > 0 for some, and B_i v = 0 for rows that may not move,
     a finite minimum   ⇔  there are q_i > 0 for all i (and any r_i for rows that may not move) with Σ q_i a_i + Σ r_i B_i = 0.
 
-A fit proves either: its residuals are such q where it converged, its weights such v where it makes no mistake. Otherwise
+A fit can prove either: its residuals are such q if it converged, its weights such v if it makes no error. Otherwise
 the linear program min ‖v‖₁, a_i'v ≥ 0, mean a_i'v = 1, decides, on the few rows that bind it.
 
 References: Albert and Anderson, On the existence of maximum likelihood estimates in logistic regression models, Biometrika
@@ -35,14 +35,14 @@ _SECONDS = 30.0  # most time of one linear program
 
 @dataclass(frozen=True)
 class Separation:
-    """What stands against a finite minimum; false where nothing does.
+    """The reason why there is no finite minimum; false if there is one.
 
     Attributes
     ----------
-    rows : numbers of the rows whose loss falls for ever.
-    columns : numbers of the columns whose weights grow without bound; empty where a rule on all columns separates all rows.
-    complete : whether every row is told from all other classes.
-    n : number of rows.  classes : whether the target is a class, or else a count.
+    rows : numbers of the rows whose loss decreases without end.
+    columns : numbers of the columns whose weights grow without bound; empty if a rule on all columns separates all
+    rows. complete : whether every row is separated from all other classes.
+    n : number of rows.  classes : whether the target is a class (otherwise a count).
     """
 
     rows: np.ndarray
@@ -58,7 +58,7 @@ class Separation:
         return self.sentence("unpenalized")
 
     def sentence(self, kind: str) -> str:
-        """One sentence; `kind` says why the columns are free, as an adjective."""
+        """The reason as a sentence; `kind` is the adjective for the columns, such as "unpenalized"."""
         if not self:
             return "a finite optimum exists"
         grows = "its weight grows" if len(self.columns) == 1 else "their weights grow"
@@ -86,7 +86,7 @@ def _listed(columns, kind: str) -> str:
 
 
 def is_separable(X, y, *, fit_intercept: bool = True) -> bool:
-    """True when some linear rule separates the classes (also if only in part), so that no finite optimum exists.
+    """True if a linear rule separates the classes (completely or in part), so that no finite optimum exists.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def is_separable(X, y, *, fit_intercept: bool = True) -> bool:
 
     Raises
     ------
-    RuntimeError : where the linear program that decides it could not be solved.
+    RuntimeError : if the linear program for it could not be solved.
 
     See `find_separation` for the rows and columns, and the module for the method.
 
@@ -105,7 +105,8 @@ def is_separable(X, y, *, fit_intercept: bool = True) -> bool:
 
 
 def find_separation(X, y, *, fit_intercept: bool = True) -> Separation:
-    """Which rows a linear rule tells from the other classes, and by which columns; parameters as for `is_separable`."""
+    """The rows that a linear rule separates from the other classes, and its columns; parameters as for
+    `is_separable`."""
     from shrinkwise.linear.problem.checks import checked_X
 
     X, (classes, codes) = checked_X(X), np.unique(y, return_inverse=True)
@@ -229,7 +230,8 @@ class _Question:
     def peeled(self):
         """(mask of the rows, mask of the columns, whether all is separated): one direction after the other.
 
-        What one direction moves is left out for the next: a large multiple of the first keeps it on its side.
+        The rows moved by one direction are excluded for the next, because a large multiple of the first keeps them on
+        their side.
         """
         active, used, bound = self.signs != 0, np.zeros(self.p, dtype=bool), self.signs != 0
         while active.any():
@@ -294,7 +296,7 @@ class _Question:
                 break
         else:
             raise RuntimeError(
-                f"the linear program that decides whether a finite optimum exists was not solved: {found.message}"
+                f"The linear program that determines whether a finite optimum exists was not solved: {found.message}"
             )
         return (
             None if found.status == 2 else (found.x[: A.shape[1]] - found.x[A.shape[1] :]).reshape(self.K, self.dim).T

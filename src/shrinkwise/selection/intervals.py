@@ -1,4 +1,4 @@
-"""How sure a cross-validated score, or a difference of two, is."""
+"""The uncertainty of a cross-validated score, or of a difference of two."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ def mean_and_se(fold_values, independent: float | None = None):
 
         se = √( Σ (v − v̄)² / (K − K/m) / m )         m = `independent`, K folds
 
-    For the usual folds, which partition the rows, m = K and se = s/√K. Where folds repeat rows (RepeatedKFold, ShuffleSplit)
-    m is smaller (`independent_folds`): repeating a split adds no new rows, so that the error does not shrink with K.
+    For the usual folds, which partition the rows, m = K and se = s/√K. If folds repeat rows (RepeatedKFold,
+    ShuffleSplit), m is smaller (`independent_folds`): repeating a split adds no new rows, so the error does not
+    decrease with K.
 
-    Folds share training rows, so this error is too small when it is read as the uncertainty of the score on new data;
-    it is the usual scale for the one-standard-error rule. For a difference of two candidates use `paired_interval`.
+    Folds share training rows, so this error is too small as the uncertainty of the score on new data; it is the usual
+    scale for the one-standard-error rule. For a difference of two candidates use `paired_interval`.
 
     Parameters
     ----------
     fold_values : array (K,) or (K, L)
-        One row per fold. NaN (a fold without a score) is left out.
+        One row per fold. NaN (a fold without a score) is ignored.
     independent : float in [1, K], optional
-        Number of folds that share no held-out row; None is all of them.
+        Number of folds that share no held-out row; None means all of them.
 
     Returns
     -------
@@ -43,7 +44,8 @@ def mean_and_se(fold_values, independent: float | None = None):
 def independent_folds(test_parts) -> float:
     """Number of folds whose held-out rows do not overlap: K · (distinct held-out rows) / (held-out rows in all).
 
-    K for a partition; the folds of one repeat for RepeatedKFold; 1/(share held out) for many ShuffleSplits.
+    K for a partition; the number of folds of one repetition for RepeatedKFold; 1/(share held out) for many
+    ShuffleSplits.
 
     >>> independent_folds([[0, 1], [2, 3], [0, 2], [1, 3]])
     2.0
@@ -67,7 +69,7 @@ def paired_interval(fold_differences, n_train: float, n_test: float, level: floa
     fold_differences : array (K,)
         Score of one candidate minus score of the other, fold by fold; K ≥ 2.
     n_train, n_test : float
-        Rows in a training and in a test fold (their average where folds differ by a row).
+        Number of rows in a training and in a test fold (the average if folds differ in size).
     level : float in (0, 1)
 
     Returns
@@ -90,7 +92,7 @@ def paired_interval(fold_differences, n_train: float, n_test: float, level: floa
     from scipy.special import stdtrit
 
     if not 0 < level < 1:
-        raise ValueError(f"level must lie strictly between 0 and 1, for example 0.95: got {level}")
+        raise ValueError(f"Expected level to be strictly between 0 and 1, for example 0.95, got {level}")
     mean, error, n_folds = _corrected(fold_differences, n_train, n_test)
     half = float(stdtrit(n_folds - 1, (1 + level) / 2) * error)
     return mean, mean - half, mean + half
@@ -99,7 +101,7 @@ def paired_interval(fold_differences, n_train: float, n_test: float, level: floa
 def paired_p_value(fold_differences, n_train: float, n_test: float) -> float:
     """Two-sided p-value of "no difference", by the corrected t statistic of `paired_interval`.
 
-    Below 1 − level exactly where that interval of this level leaves out zero. Parameters and references as there.
+    It is below 1 − level exactly if the interval with this level excludes zero. Parameters and references as there.
 
     Examples
     --------
@@ -119,7 +121,7 @@ def paired_p_value(fold_differences, n_train: float, n_test: float) -> float:
 def independent_interval(
     fold_scores, n_train: float, n_test: float, score: float, error: float, n: int, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Confidence interval of `score`, measured on n rows that took no part, minus the mean of the scores of K folds.
+    """Confidence interval of `score`, measured on n independent rows, minus the mean of the scores of K folds.
 
         (score − x̄) ± t_{ν, (1+level)/2} · √( a + error² )        a = (1/K + n_test/n_train) s²
 
@@ -137,7 +139,7 @@ def independent_interval(
 
     Examples
     --------
-    With fold scores 1 and 3 at n_test/n_train = 1, a = 3; an exact score leaves one degree of freedom: 1 ± √3.
+    With fold scores 1 and 3 at n_test/n_train = 1, a = 3; an exact score gives one degree of freedom: 1 ± √3.
 
     >>> [round(v, 6) for v in independent_interval([1.0, 3.0], 10, 10, 3.0, 0.0, 10, level=0.5)]
     [1.0, -0.732051, 2.732051]
@@ -152,7 +154,7 @@ def independent_interval(
 
 
 def holm(p_values) -> np.ndarray:
-    """p-values adjusted for their number by Holm's step-down rule, which holds whatever their dependence.
+    """p-values adjusted for multiple tests by Holm's step-down rule, which is valid under any dependence.
 
     Examples
     --------
@@ -170,6 +172,8 @@ def _corrected(fold_differences, n_train: float, n_test: float) -> tuple[float, 
     """Mean, corrected standard error and number of folds."""
     differences = np.asarray(fold_differences, dtype=float)
     if differences.ndim != 1 or differences.size < 2:
-        raise ValueError(f"a paired interval needs the differences of at least 2 folds: got shape {differences.shape}")
+        raise ValueError(
+            f"Expected the differences of at least 2 folds for a paired interval, got shape {differences.shape}"
+        )
     variance = (1 / differences.size + n_test / n_train) * differences.var(ddof=1)
     return float(differences.mean()), float(np.sqrt(variance)), differences.size

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shrinkwise.compare.candidates.base import Problem
+from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.options import NetworkOptions
 
 torch = pytest.importorskip("torch")
@@ -25,7 +25,7 @@ def problem(request):
     X = rng.normal(size=(80, 4))
     signal = 3 + 10 * X[:, 0]
     y = signal if request.param == "regression" else np.digitize(signal, [0, 6]).astype(float)
-    return Problem(X, y, request.param, 0 if request.param == "regression" else 3, seed=5)
+    return TrainingRows(X, y, request.param, 0 if request.param == "regression" else 3, seed=5)
 
 
 def test_training_learns_is_repeatable_and_leaves_the_callers_random_state(problem):

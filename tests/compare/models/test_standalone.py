@@ -167,7 +167,7 @@ def test_odd_cells_are_read_as_predict_reads_them_and_the_same_is_said(every, tm
     assert code == 0
     np.testing.assert_allclose([float(row["prediction"]) for row in rows], model.output(read), rtol=1e-9)
     assert said.splitlines() == model.remarks(read)
-    assert "Column 'amount': 8 values that are no number, such as '155-' (row 11), taken as missing" in said
+    assert "Column 'amount': 8 values that are not numeric, such as '155-' (row 11), treated as missing" in said
 
 
 def test_columns_without_weight_are_not_needed(tmp_path):

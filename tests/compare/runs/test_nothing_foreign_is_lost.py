@@ -57,7 +57,7 @@ def test_a_file_that_was_changed_is_refused_before_the_work(tmp_path):
     folder = tmp_path / "run"
     write(folder)
     (folder / "a.txt").write_text("edited by hand")
-    with pytest.raises(InputError, match=r"a\.txt is not as shrinkwise fit wrote it"):
+    with pytest.raises(InputError, match=r"a\.txt was changed after shrinkwise fit wrote it"):
         check_place(folder)
     assert (folder / "a.txt").read_text() == "edited by hand"
 
@@ -178,7 +178,7 @@ def test_one_process_at_a_time_holds_the_pieces(tmp_path):
     other = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     try:
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="Another shrinkwise fit"), claimed(folder):
+        with pytest.raises(InputError, match="Another shrinkwise process"), claimed(folder):
             pass
     finally:
         other.kill()

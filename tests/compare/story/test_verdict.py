@@ -93,7 +93,7 @@ def test_the_other_family_is_named_when_regularization_shows_there(compared):
     assert "kept" not in second
 
 
-def test_the_best_setting_is_called_the_lowest_and_the_careful_one_kept(compared):
+def test_the_best_setting_is_called_the_lowest_and_the_1_se_one_kept(compared):
     _, comparison = compared
     found = with_scores(comparison, {"no penalty": [5.0, 5.1, 5.2], "lasso": [1.0, 2.1, 3.2]}, guess=20.0)
     row = found.chosen
@@ -102,7 +102,7 @@ def test_the_best_setting_is_called_the_lowest_and_the_careful_one_kept(compared
         folds = [replace(fold, score=fold.score - lower) for fold in row.best.folds]
         chosen = replace(row, best=replace(row.best, folds=folds))
         rows = [chosen if each is row else each for each in found.rows]
-        return replace(found, chosen=chosen, rows=rows, choice="one_se" if chosen.careful_holds else "best")
+        return replace(found, chosen=chosen, rows=rows, choice="one_se" if chosen.one_se_holds else "best")
 
     said = " ".join(verdict(with_best(0.5)))  # a standard error is 0.64
     assert "scores lowest of the candidates at its best setting (1.6) and is kept at its 1-SE" in said
@@ -133,8 +133,8 @@ def test_a_setting_that_is_worse_than_no_regularization_is_not_kept(compared):
     _, comparison = compared
     lasso = comparison.row("lasso")
     close = replace(lasso, one_se=lasso.best, differences={"one_se": (0.1, -0.1, 0.3)})
-    assert close.careful_holds
-    assert not replace(close, differences={"one_se": (0.1, 0.05, 0.15)}).careful_holds
+    assert close.one_se_holds
+    assert not replace(close, differences={"one_se": (0.1, 0.05, 0.15)}).one_se_holds
 
 
 def test_a_model_without_inputs_is_said_to_have_found_nothing(compared):

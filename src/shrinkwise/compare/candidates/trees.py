@@ -9,7 +9,7 @@ import numpy as np
 
 from shrinkwise.compare.options import Options
 
-from .base import Candidate, Fit, Problem, Tuned
+from .base import Candidate, Fit, TrainingRows, Tuned
 
 # From so many values of X on the rows on which the trees see when to stop are a view: scikit-learn would copy the others.
 _MANY_VALUES = 10_000_000
@@ -24,7 +24,7 @@ class _Trees:
         return self.model.predict_proba(X) if hasattr(self.model, "predict_proba") else self.model.predict(X)
 
 
-def tune_trees(problem: Problem, options: Options) -> Tuned:
+def tune_trees(problem: TrainingRows, options: Options) -> Tuned:
     """Fit HistGradientBoosting on the encoded rows."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 

@@ -1,4 +1,4 @@
-"""The verdict in plain sentences: what the comparison shows, how sure it is, and what it does not show."""
+"""The verdict in plain sentences: what the comparison shows, how certain it is, and what it does not show."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _NOUNS = {"linear": "linear models", "network": "networks"}
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """The finding first, in a few sentences. A difference counts when its 95 % interval leaves out zero.
+    """The main finding in a few sentences. A difference is detectable if its 95 % interval excludes zero.
 
-    A column that was left out because it knows the target comes before all else, then a guess that no model detectably
-    beats. The family of the kept model always has a sentence; the other one when regularization detectably helps or hurts
-    it; the trees when they score lower; and the table of fresh rows when there is one.
+    A column that was dropped as a possible leak comes first, then a constant prediction that no model detectably beats.
+    The family of the kept model always has a sentence; the other family if regularization detectably helps or hurts it;
+    the trees if they score lower; and the test table if there is one.
     """
     own = _finding(comparison, comparison.chosen.candidate.family)
     others = [_finding(comparison, family) for family in _families(comparison) if family != own.family]
@@ -48,8 +48,9 @@ def explanation(comparison: Comparison) -> list[str]:
     """The plain-English page after the verdict: what was compared, what the other family did, how sure this is."""
     n_models = sum(row.candidate.family != "reference" for row in comparison.rows)
     sentences = [
-        f"{n_models} models were compared on {comparison.plan.n_rows} rows by nested cross-validation: {_dealt(comparison)}. "
-        "Everything that is fitted or chosen (the encoding of the inputs, λ, keep) uses the training rows alone.",
+        f"{n_models} models were compared on {comparison.plan.n_rows} rows by nested cross-validation: "
+        f"{_dealt(comparison)}. Everything that is fitted or selected (the encoding of the inputs, λ, keep) uses "
+        "the training rows alone.",
         known_scores(comparison),
         *_other_families(comparison),
         _at_best(comparison),
@@ -62,7 +63,7 @@ def explanation(comparison: Comparison) -> list[str]:
         _starts(comparison),
         *(f"{name[0].upper()}{name[1:]} was skipped: {reason}." for name, reason in comparison.left_out.items()),
         *_separable(comparison),
-        "The score measures predictions for similar rows; it does not tell what happens when an input is changed on purpose.",
+        "The score measures predictions for similar rows; it does not show what happens when an input is changed.",
     ]
     if find_spec("torch") is None:
         sentences.insert(1, NO_TORCH)
@@ -106,7 +107,7 @@ def _capital(text: str) -> str:
 
 
 def _without(comparison: Comparison, family: str, base: Row, nearest: Row) -> _Finding:
-    """The finding where the model without regularization is kept; `nearest` is the next best, at its best setting."""
+    """The finding if the model without regularization is kept; `nearest` is the next best, at its best setting."""
     interval, score, value = nearest.differences["best"], score_said(comparison), said(base.best.score)
     effect = "raises it" if interval[1] > 0 else "lowers it" if interval[2] < 0 else "makes no detectable difference"
     others = [each for each in comparison.rows if each.candidate.family != "reference"]
@@ -120,14 +121,13 @@ def _without(comparison: Comparison, family: str, base: Row, nearest: Row) -> _F
 
 
 def _kept(comparison: Comparison, row: Row, subject: str) -> str:
-    """The sentence that a row is kept and why, with the inputs it uses where those are not all."""
+    """The sentence that a row is kept and why, with the number of inputs it uses unless it uses all."""
     if row is not comparison.chosen:
         return ""
     used, n_inputs = comparison.kept_usage.inputs, len(comparison.plan.kept)
     uses = f"; it uses {used} of {n_inputs} inputs" if 0 < used < n_inputs else ""
     options = comparison.options
     among = f" of the models of at most {n_inputs_said(options.max_features)}" if options.max_features else ""
-    careful = comparison.choice == "one_se" and row.one_se is not None
     if options.within is not None:
         share = f"{100 * options.within:.3g} % of the lowest score{among}"
         return f" {subject} is kept because it uses the fewest inputs within {share}{uses}."
@@ -137,44 +137,44 @@ def _kept(comparison: Comparison, row: Row, subject: str) -> str:
     lowest = all(row.best.score <= other.best.score for other in others)
     if not lowest:
         return f" {subject} is kept{uses}."
-    if careful and row.best.score < row.at(comparison.choice).score:
+    if row.best.score < row.at(comparison.choice).score:
         return (
             f" {subject} scores lowest of the candidates at its best setting ({said(row.best.score)}) and is kept at its "
-            f"{options.careful} setting{uses}."
+            f"{options.one_se_label} setting{uses}."
         )
     return f" {subject} scores lowest of the candidates and is kept{uses}."
 
 
 def _unregularized(comparison: Comparison, family: str) -> str:
-    """The sentence of a family of which no regularized model was finished."""
+    """The sentence of a family without a finished regularized model."""
     base = comparison.baseline(family)
     scored = "" if base is None else f"; without it the held-out {score_said(comparison)} is {said(base.best.score)}"
     return f"No regularized model of the {_NOUNS[family]} finished in time{scored}."
 
 
 def _on_fresh_rows(comparison: Comparison) -> list[str]:
-    """What the kept model scores on the table it was given for that, beside what cross-validation led to expect."""
-    if (exam := comparison.exam) is None:
+    """The score of the kept model on the test table, compared with the cross-validated score."""
+    if (fresh := comparison.fresh) is None:
         return []
-    _, low, high = comparison.exam_interval()
+    _, low, high = comparison.fresh_interval()
     how = "as expected from" if low <= 0 <= high else "worse than" if low > 0 else "better than"
     rows = (
-        f"On {exam.n_rows} rows of the test table, of which {exam.n_known} also occur in the training table,"
-        if exam.n_known
-        else f"On the {exam.n_rows} rows of the test table"
+        f"On {fresh.n_rows} rows of the test table, of which {fresh.n_known} also occur in the training table,"
+        if fresh.n_known
+        else f"On the {fresh.n_rows} rows of the test table"
     )
     return [
-        f"{rows} the kept model has {a_score(comparison)} of {said(exam.score)} (95 % interval "
-        f"{said(exam.low)} to {said(exam.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of the "
-        "held-out folds."
+        f"{rows} the kept model has {a_score(comparison)} of {said(fresh.score)} (95 % interval "
+        f"{said(fresh.low)} to {said(fresh.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of "
+        "the held-out folds."
     ]
 
 
 def _constant(comparison: Comparison) -> str:
-    """That the kept model uses no input, and what that means."""
+    """The sentence on a kept model that uses no input."""
     if comparison.kept_usage.inputs:
         return ""
-    setting = comparison.options.careful if comparison.choice == "one_se" else "best"
+    setting = comparison.options.one_se_label if comparison.choice == "one_se" else "best"
     return (
         f"Nothing was found that predicts {comparison.plan.target!r}: the kept model, {comparison.chosen.candidate.name} at "
         f"its {setting} setting, uses none of the {len(comparison.plan.kept)} inputs and predicts the same for every row."
@@ -182,13 +182,13 @@ def _constant(comparison: Comparison) -> str:
 
 
 def _alone(comparison: Comparison) -> str:
-    """That one input is all the kept model uses of several, as a leak would be."""
+    """The warning if the kept model uses only one of several inputs, as with a leak."""
     name = "" if comparison.options.max_features == 1 else comparison.only_input
     return f"It uses only {name!r}: check that this value is known at prediction time." if name else ""
 
 
 def _hurried(comparison: Comparison) -> str:
-    """That better candidates were passed over for want of time."""
+    """The sentence on better candidates that were skipped because of the time limit."""
     if not comparison.passed_over:
         return ""
     names = ", ".join(comparison.passed_over)
@@ -196,7 +196,7 @@ def _hurried(comparison: Comparison) -> str:
 
 
 def _better_trees(comparison: Comparison) -> str:
-    """That the outside reference scores lower, and whether detectably."""
+    """The sentence on an outside reference that scores lower, and whether detectably."""
     if (trees := comparison.baseline("reference")) is None or trees.best.score >= comparison.kept.score:
         return ""
     against = comparison.interval(comparison.kept.scores - trees.best.scores)
@@ -208,7 +208,7 @@ def _better_trees(comparison: Comparison) -> str:
 
 
 def _leaks(comparison: Comparison) -> str:
-    """Which columns were left out because they alone tell the target."""
+    """The columns that were dropped because they alone predict the target."""
     leaks = [repr(column.name) for column in comparison.plan.columns if column.leaks]
     if not leaks:
         return ""
@@ -230,11 +230,11 @@ def _dealt(comparison: Comparison) -> str:
 
 
 def _at_best(comparison: Comparison) -> str:
-    """What the careful choice costs, and how to have the other."""
+    """The cost of the 1-SE choice, and how to get the other."""
     row, options = comparison.chosen, comparison.options
     if options.select != "1se" or row.one_se is None or row.best.score >= row.one_se.score:
         return ""
-    if not row.careful_holds:
+    if not row.one_se_holds:
         return (
             f"The best setting is kept instead of the 1-SE setting, which scores {said(row.one_se.score)} on the held-out "
             f"rows, more than one standard error above the best ({said(row.best.score)} ± {said(row.best.se)})."
@@ -246,7 +246,7 @@ def _at_best(comparison: Comparison) -> str:
 
 
 def _multiplicity(comparison: Comparison) -> str:
-    """How many differences were looked at, and which are left when that is allowed for."""
+    """The number of tested differences, and which remain after correction for multiple tests."""
     choice = comparison.choice
     rivals = [row for row in comparison.rows if row.differences]
     if len(rivals) < 2:
@@ -269,7 +269,7 @@ def _multiplicity(comparison: Comparison) -> str:
 
 
 def _asked_for(comparison: Comparison) -> str:
-    """What the choice was bound by."""
+    """The restrictions on the selection."""
     options, parts = comparison.options, []
     if options.max_features is not None:
         more = comparison.kept_usage.inputs > options.max_features
@@ -286,7 +286,7 @@ def _asked_for(comparison: Comparison) -> str:
 
 
 def _stable(comparison: Comparison) -> str:
-    """Which inputs half of the rows select again and again."""
+    """The inputs that are selected on most half-samples."""
     if (stable := comparison.stable) is None:
         return ""
     names = [comparison.plan.kept[i].name for i in stable.stable]
@@ -300,7 +300,7 @@ def _stable(comparison: Comparison) -> str:
 
 
 def _starts(comparison: Comparison) -> str:
-    """How much the random start of a network matters."""
+    """The effect of the random start of a network."""
     found = [(row, row.best.seed_sd) for row in comparison.rows if row.best.seed_sd is not None]
     if not found:
         return ""
@@ -321,13 +321,13 @@ def _beats_a_guess(comparison: Comparison, row: Row) -> bool:
 
 
 def _other_families(comparison: Comparison) -> list[str]:
-    """What is to be said of the family the kept model is not of, unless the verdict has said it."""
+    """The sentence on the family that the kept model does not belong to, unless it is in the verdict."""
     others = [_finding(comparison, f) for f in _families(comparison) if f != comparison.chosen.candidate.family]
     return [finding.sentence for finding in others if not finding.detectable]
 
 
 def _about_trees(comparison: Comparison) -> str:
-    """The outside reference where it does not score lower, which the verdict would have said."""
+    """The sentence on an outside reference that does not score lower (otherwise it is in the verdict)."""
     if (reference := comparison.baseline("reference")) is None or _better_trees(comparison):
         return ""
     difference = comparison.interval(comparison.kept.scores - reference.best.scores)

@@ -35,7 +35,7 @@ declare("sw_gram_certificates", None, ctypes.c_int64, ctypes.c_int64, *[F64] * 6
 
 
 @cache
-def _lapack() -> tuple[int, int]:
+def lapack() -> tuple[int, int]:
     """Addresses of LAPACK's dpotrf and dpotrs, from the library that scipy brings."""
     from scipy.linalg import cython_lapack
 
@@ -75,7 +75,7 @@ def _compiled(G, c, yy, rows, tol_gap, tol_kkt, max_sweeps):
     arrays = rows.lambdas, rows.A, rows.B, rows.W, rows.R, rows.count
     with interruptible() as asked:
         return loaded_library().sw_gram_path(
-            *shape, c, yy, len(rows.A), rows.known, *arrays, tol_gap, tol_kkt, max_sweeps, *_lapack(), asked
+            *shape, c, yy, len(rows.A), rows.known, *arrays, tol_gap, tol_kkt, max_sweeps, *lapack(), asked
         )
 
 

@@ -37,6 +37,8 @@ class _Linear(Versioned):
     penalty_factors = None
     has_offset_ = False
     _names: list | None = None
+    penalty_: Penalty
+    status_: str
 
     def __init__(self, penalty="l1", *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
         self.penalty = penalty
@@ -250,7 +252,9 @@ class LinearClassifier(ClassifierMixin, _Linear):
         X, y, sample_weight, offset = weighted_rows(X, y, sample_weight, offset)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"Expected at least two classes in y, got only {self.classes_[0]!r}")
+            raise ValueError(
+                f"Expected at least two classes in y, got one class, one class: {self.classes_.tolist()[0]!r}"
+            )
         if len(self.classes_) == 2:
             return X, codes.astype(float), sample_weight, offset, "logistic"
         return X, codes, sample_weight, offset, "multinomial"

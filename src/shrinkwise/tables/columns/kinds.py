@@ -1,7 +1,7 @@
 """A column's values as text and as numbers, and the reasons why they are unusable: identifiers, dates, types.
 
 Text is compared after trimming the white space around it, and the usual markers for a missing value (`MISSING`) are
-missing in every column. Nothing that needs a guess becomes a number: codes with leading zeros stay text.
+missing in every column. Ambiguous values are not converted to numbers: codes with leading zeros remain text.
 """
 
 from __future__ import annotations
