@@ -201,7 +201,7 @@ def _with_files(request: FitRequest, hashes: Mapping[str, str], run_dir: Path, *
     from shrinkwise.runs.fitted_table import located
     from shrinkwise.tables import data_hash
 
-    found = {}
+    found: dict[str, Any] = {}
     for name in ("table", "test"):
         path = getattr(request, name)
         if path is None or name not in hashes:
