@@ -83,7 +83,7 @@ def kill_often(folder: Path, kills: int, seed: int = 0) -> dict[str, int]:
     assert fit(folder, "last").wait() == 0
     counts["broken"] += not run_is_whole(folder / "run")
     counts["touched"] += sum((folder / name).read_text() != text for name, text in FOREIGN.items())
-    counts["left"] = len([path for path in folder.iterdir() if path.name.startswith(".run")]) - 2
+    counts["left"] = len([path for path in folder.iterdir() if path.name.startswith(".run")]) - 1  # the foreign one
     return counts
 
 
