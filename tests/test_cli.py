@@ -409,3 +409,11 @@ def test_a_run_that_answers_another_question_is_not_replaced(shrinkwise):
     assert Path("run/run.toml").read_text() == before
     assert shrinkwise("fit", "t.csv", "--target", "y", "--seed", "1", *few)[0] == 0  # the same question: replaced
     assert Path("run/run.toml").read_text() != before
+
+
+def test_ctrl_c_while_the_command_is_loaded_is_one_sentence(tmp_path):
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-m", "shrinkwise", "--help"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted; nothing was written.\n")

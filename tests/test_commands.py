@@ -191,6 +191,21 @@ def test_a_replay_gives_the_same_numbers_and_says_when_it_does_not(shrinkwise):
     assert "0.25" in out
 
 
+def test_a_run_finds_its_table_from_another_folder(shrinkwise, monkeypatch):
+    here = Path.cwd()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    code, out, err = shrinkwise("replay", "../second", "--jobs", "1")
+    assert (code, err) == (0, "")
+    assert "All numbers are" in out
+    assert shrinkwise("explain", "../first", "1")[0] == 0
+    (here / "t.csv").rename(here / "gone.csv")
+    code, _, err = shrinkwise("replay", here / "second")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "t.csv, neither here nor beside the run folder; give the table with --file" in err
+    assert shrinkwise("replay", here / "second", "--file", here / "gone.csv", "--jobs", "1", "--out", "third")[0] == 0
+
+
 def test_a_replay_refuses_a_changed_table_and_a_setting_it_does_not_know(shrinkwise):
     Path("moved.csv").write_bytes(Path("t.csv").read_bytes())
     Path("t.csv").write_text(Path("t.csv").read_text() + "1,2,red,3\n")

@@ -31,8 +31,8 @@ def frame(n: int = 40) -> pl.DataFrame:
 
 WRONG = {
     "keep": (0.5, TypeError, "Expected keep to be a list of column names, got 0.5."),
-    "drop": (["x0", 1], TypeError, "Expected drop to be a list of column names, but it has 1."),
-    "group": (3, TypeError, "Expected group to be the name of a column, as text, got 3."),
+    "drop": (["x0", 1.5], TypeError, "Expected drop to be a list of column names, but it has 1.5."),
+    "group": (3.5, TypeError, "Expected group to be the name of a column, got 3.5."),
     "network": (False, TypeError, "or None for no networks, got False."),
     "folds": ("5", TypeError, "Expected folds to be a whole number of at least 2, got the text '5'."),
     "inner_folds": (1, InputError, "Expected inner_folds to be a whole number of at least 2, got 1."),

@@ -14,18 +14,17 @@ import csv
 import io
 import math
 import re
+import signal
 import sys
 from datetime import datetime
 
 MODEL: dict = {}
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
-LARGEST = 1e100
-DELIMITERS = ",;\t|"
+LARGEST, DELIMITERS, MINUS, SAME_WORDS = 1e100, ",;\t|", "-\u2212\u2013", (("false", "true"), ("0", "1"))
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile("[+\u2212\u2013-]?" r"(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
 THOUSANDS = re.compile("[+\u2212\u2013-]?" r"[1-9]\d{0,2}(,\d{3})?")
-MINUS = "-\u2212\u2013"
 MARKS = "+()\u00b1\u2010-\u2015\u2212\ufe63\uff0d\\-"  # every dash, and what else may be a sign
 BEFORE, AFTER = rf"[^\d{MARKS}.,]*", rf"(?:[^\W\d_]-[^\W\d_]|[^\d{MARKS}])*"
 DIGITS, SIGN = r"[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?", f"[+\\{MINUS}]?"
@@ -35,7 +34,6 @@ CURRENCY = re.compile(r"([$€£¥₹]|USD|EUR|GBP|CHF|JPY)?")
 POINT_DECIMAL = re.compile(r"((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 COMMA_DECIMAL = re.compile(r"((\d{1,3}(\.\d{3})+|\d+)(,\d*)?|,\d+)([eE][+-]?\d+)?")
 CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-SAME_WORDS = (("false", "true"), ("0", "1"))
 
 
 def score(rows: list[dict]) -> list[dict]:
@@ -347,4 +345,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):  # a reader that goes away, as in `| head`, ends it as it ends other programs
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main(sys.argv[1:]))

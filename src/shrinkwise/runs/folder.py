@@ -43,8 +43,11 @@ def check_place(folder: Path) -> None:
 
 
 def _refuse_changed(folder: Path, names: set[str]) -> None:
-    """Raise InputError if one of the files `names` was changed after shrinkwise wrote it."""
-    for path in foreign_files(folder):
+    """Raise InputError if one of the files `names` was changed after shrinkwise wrote it.
+
+    An early record does not list its files: those are kept under another name (`_empty_into`).
+    """
+    for path in foreign_files(folder) if _lists_files(folder) else []:
         if path.name in names:
             raise InputError(
                 f"{path} was changed after shrinkwise fit wrote it, and a new run would replace it; move it away, "
@@ -65,6 +68,11 @@ def _written(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return listed if isinstance(listed, dict) else {}
+
+
+def _lists_files(folder: Path) -> bool:
+    """Whether run.toml lists the files of the run, which early ones do not."""
+    return not is_run_folder(folder) or "written" in tomllib.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
 
 
 def _is_as_written(path: Path, written: dict[str, str]) -> bool:
@@ -109,8 +117,10 @@ def _empty_into(aside: Path, folder: Path) -> None:
     """Move the files of a replaced run that shrinkwise did not write into the new one, and remove the others."""
     with suppress(OSError):
         for path in foreign_files(aside):
-            if not os.path.lexists(folder / path.name):
-                path.rename(folder / path.name)
+            names = [path.name, *([] if _lists_files(aside) else [f"{path.name}.before"])]
+            free = [name for name in names if not os.path.lexists(folder / name)]
+            if free:
+                path.rename(folder / free[0])
         written = _written(aside)
         for path in sorted(aside.iterdir(), key=lambda path: path.name == RUN_FILE):
             if _is_as_written(path, written):
@@ -176,6 +186,21 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
             with suppress(OSError):
                 (staged / _MARK).touch()
             _discard(staged)
+
+
+def add_to_run(folder: Path, name: str, content: Content) -> None:
+    """Write one more file into a run folder and list it in run.toml, so that the next run there does not leave it behind.
+
+    Raises InputError where a file of that name is not as shrinkwise wrote it.
+    """
+    path = folder / name
+    if os.path.lexists(path) and not _is_as_written(path, _written(folder)):
+        raise InputError(f"{path} was not written by shrinkwise: move it away, or name another file with --out.")
+    write_file(path, content)
+    record, _, listed = (folder / RUN_FILE).read_text(encoding="utf-8").partition("\n[written]\n")
+    lines = [line for line in listed.splitlines() if not line.startswith(f"{json.dumps(name)} = ")]
+    lines.append(f"{json.dumps(name)} = {json.dumps(_hash(path))}")
+    write_file(folder / RUN_FILE, "\n".join([f"{record}\n[written]", *lines, ""]))
 
 
 def write_file(path: Path, content: Content) -> None:

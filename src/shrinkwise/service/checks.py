@@ -22,14 +22,18 @@ def anything(_: str, value: Any) -> Any:
 
 
 def column(name: str, value: Any) -> str:
-    """The name of a column."""
-    if not isinstance(value, str):
-        raise _type_error(name, "the name of a column, as text", value)
-    return value
+    """The name of a column; a number or a tuple, which names one in pandas, as text."""
+    if not _is_name(value):
+        raise _type_error(name, "the name of a column", value)
+    return str(value)
 
 
 def columns(name: str, value: Any) -> tuple[str, ...]:
     """One name, or several."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return (str(value),)
+    if isinstance(value, list | tuple | set | frozenset):
+        value = [str(each) if _is_name(each) else each for each in value]
     return _names(name, value, "a list of column names")
 
 
@@ -114,6 +118,10 @@ def network(name: str, value: Any) -> Any:
     )
 
 
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str | Integral | tuple) and not isinstance(value, bool)
+
+
 def _names(name: str, value: Any, expected: str) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
@@ -128,10 +136,10 @@ def _names(name: str, value: Any, expected: str) -> tuple[str, ...]:
 def _items(name: str, value: Any, expected: str) -> list[tuple[str, Any]]:
     if not isinstance(value, Mapping):
         raise _type_error(name, expected, value)
-    wrong = [key for key in value if not isinstance(key, str)]
+    wrong = [key for key in value if not _is_name(key)]
     if wrong:
         raise TypeError(f"Expected {name} to be {expected}, but it has the key {_shown(wrong[0])}.")
-    return list(value.items())
+    return [(str(key), each) for key, each in value.items()]
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:

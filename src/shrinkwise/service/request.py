@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,8 +118,17 @@ class FitRequest:
         return cls(given["file"], **asked)
 
     @classmethod
-    def from_toml(cls, record: Mapping[str, Any], *, file: Path | None = None, n_jobs: int | None = None) -> FitRequest:
+    def from_toml(
+        cls,
+        record: Mapping[str, Any],
+        *,
+        file: Path | None = None,
+        n_jobs: int | None = None,
+        run_dir: Path | None = None,
+    ) -> FitRequest:
         """The request recorded in run.toml; `file` replaces the recorded table.
+
+        Files recorded by a relative path are also looked for beside the run folder, `run_dir`.
 
         Raises InputError if the record has no settings or an unknown or invalid one, or if a file has changed.
         """
@@ -152,8 +161,7 @@ class FitRequest:
             raise InputError(
                 "This run cannot be repeated, because its run.toml does not contain the SHA-256 of the table."
             )
-        _check_files(request, hashes)
-        return request
+        return _with_files(request, hashes, run_dir or Path(), given=file is not None)
 
     def to_toml(self) -> dict[str, Any]:
         """{"fit": the settings, "files": the SHA-256 of each file} as TOML can hold them; {} if the table is not a
@@ -188,16 +196,28 @@ class FitRequest:
         return without_missing_extras(options_for(self.effort, **given))
 
 
-def _check_files(request: FitRequest, hashes: Mapping[str, str]) -> None:
+def _with_files(request: FitRequest, hashes: Mapping[str, str], run_dir: Path, *, given: bool) -> FitRequest:
+    """The request with its files where they are now; they must be those that were read then."""
+    from shrinkwise.runs.fitted_table import located
     from shrinkwise.tables import data_hash
 
+    found: dict[str, Any] = {}
     for name in ("table", "test"):
         path = getattr(request, name)
-        if path is not None and name in hashes and data_hash(Path(path)) != hashes[name]:
+        if path is None or name not in hashes:
+            continue
+        path = Path(path) if given and name == "table" else located(Path(path), hashes[name], run_dir)
+        if not path.exists():
+            hint = "; give the table with --file" if name == "table" else ""
+            raise InputError(f"There is no file {path}, neither here nor beside the run folder{hint}.")
+        if data_hash(path) != hashes[name]:
             raise InputError(
                 f"{path} has changed since the run (its SHA-256 differs), so the numbers cannot be reproduced; "
                 "specify the original file with --file, or run shrinkwise fit on this one."
             )
+        if str(path) != str(getattr(request, name)):
+            found[name] = str(path)
+    return replace(request, **found) if found else request
 
 
 def _network_of(value: Any) -> Any:

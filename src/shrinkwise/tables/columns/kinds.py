@@ -127,6 +127,8 @@ def is_missing(series: pl.Series) -> np.ndarray:
 
 def unusable_type(series: pl.Series) -> str:
     """Why values of this type are neither numbers nor text; "" if they are."""
+    if series.dtype == pl.Duration:
+        return "durations; convert them to numbers of one unit, such as hours, to use them"
     if series.dtype.is_temporal():
         return "dates or times"
     return f"of type {series.dtype}, which is neither numeric nor text" if _is_foreign(series) else ""

@@ -315,7 +315,8 @@ def _finish_on_pieces(G, c, rule: Concave, w, tol: float):
         right = c[S] - slope[S] - G[np.ix_(S, others)] @ w[others]
         try:
             with np.errstate(all="ignore"):
-                solved = cho_solve(cho_factor(block, check_finite=False), right, check_finite=False)
+                # scipy before 1.14 refuses a block without rows.
+                solved = cho_solve(cho_factor(block, check_finite=False), right, check_finite=False) if len(S) else right
         except LinAlgError:
             return None
         w = np.where(free, 0.0, w)
