@@ -104,7 +104,7 @@ def _fits(rows: MovableRows, problem: Problem, eta):
     if eta is not None:
         moves = eta if problem.offset is None else eta - problem.offset
         yield eta[rows.present], moves[rows.present].reshape(rows.n, -1) if len(rows.columns) == problem.p else None
-    if rows.dim > rows.n or rows.dim * rows.K > LARGEST:
+    if not rows.p or rows.dim > rows.n or rows.dim * rows.K > LARGEST:
         return
     part = Problem(rows.X, rows.y, rows.loss, rows.s, rows.intercept)
     if part.n_outputs not in (None, rows.K):  # the last class has no row of weight above 0
