@@ -72,6 +72,8 @@ def weighted_rows(X, y, sample_weight, offset=None):
     if sample_weight is None:
         return X, y, None, offset
     sample_weight = checked_weights(sample_weight, X.shape[0])
+    if not np.isfinite(sample_weight.sum()):
+        sample_weight = sample_weight / sample_weight.max()  # losses are weighted means, so their scale is free
     present = sample_weight > 0
     if present.all():
         return X, y, sample_weight, offset

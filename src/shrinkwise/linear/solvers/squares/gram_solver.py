@@ -88,16 +88,15 @@ class SquaredSolver:
         strengths, bounds = bounded
         path = BoundedPath(self.G, self.c, self.yy)
         fits = path.solve(lambdas, strengths, bounds, self.w, tol * 0.5 * self.yy, max_iter)
-        solutions = self._stacked(fits, tol)
-        solutions.solved |= at_rounding(fits.kkt, float(np.abs(self.c).max(initial=0.0)))
-        return solutions
+        return self._stacked(fits, tol)
 
     def _stacked(self, fits, tol):
         null_loss = 0.5 * self.yy
         self.w = fits.W[-1]
         gap = np.maximum(fits.gap, 0.0) / null_loss if null_loss > 0 else np.zeros(len(fits.gap))
         sweeps = np.maximum(np.abs(fits.sweeps), 1)
-        return Solutions(fits.W, self.intercept(fits.W), fits.objective, gap, fits.kkt, gap <= tol, sweeps)
+        solved = (gap <= tol) | at_rounding(fits.kkt, float(np.abs(self.c).max(initial=0.0)))
+        return Solutions(fits.W, self.intercept(fits.W), fits.objective, gap, fits.kkt, solved, sweeps)
 
     def solve(self, penalty, tol: float, max_iter: int) -> Solution:
         """The Solution for `penalty` at its own λ, from where the last one ended."""
