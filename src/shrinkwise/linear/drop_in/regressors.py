@@ -25,7 +25,7 @@ from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import column_names
 from shrinkwise.linear.problem.checks import READS, check_settings, checked_weights, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.linear.problem.rounding import largest_entry
+from shrinkwise.linear.problem.rounding import largest_entry, may_overflow
 
 # A sparse X of at most so many values is solved as a dense one, to rounding: its memory is no matter.
 _SMALL = 1_000_000
@@ -48,9 +48,12 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
             X = X.toarray()
         self._column = y.shape[1:] == (1,)
         y = regression_target(y, X.shape[0], loss_of("squared"))
-        total = float(X.shape[0] if sample_weight is None else checked_weights(sample_weight, X.shape[0]).sum())
-        if not np.isfinite(total):
-            raise ValueError("Expected sample weights with a finite sum; divide them by the largest")
+        total = float(X.shape[0])
+        if sample_weight is not None:
+            weights = checked_weights(sample_weight, X.shape[0])
+            if may_overflow(weights):
+                raise ValueError("Expected sample weights with a finite sum; divide them by the largest")
+            total = float(weights.sum())
         X, y, sample_weight, _ = weighted_rows(X, y, sample_weight)
         return X, y, sample_weight, total
 

@@ -86,6 +86,11 @@ def check_offset(offset) -> None:
     _check_size(max(float(offset.max()), -float(offset.min()), _SMALLEST), None, "offset")
 
 
+def may_overflow(weights) -> bool:
+    """Whether the sum of weights (n,) ≥ 0 may be too large for double precision."""
+    return bool(weights.max() > np.finfo(float).max / len(weights))
+
+
 def zero_rounding(g, X, v, largest: float):
     """g = X'v/n (..., p) with zeros where it is the rounding of that sum; v (n,) or (n, K), `largest` the size of X."""
     top, size = float(np.abs(g).max(initial=0.0)), float(np.linalg.norm(v)) / np.sqrt(len(v))

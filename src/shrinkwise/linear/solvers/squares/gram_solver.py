@@ -30,7 +30,7 @@ from .l1_path import L1Path
 from .strengths import Strengths
 from .working_set import WorkingSet
 
-_EPS = np.finfo(float).eps
+_EPS, _TINY = np.finfo(float).eps, np.finfo(float).tiny
 # Sweeps on the residual at one λ; where they do not do, Newton in Gram space takes over there and at all smaller λ.
 _PATIENCE = 300
 
@@ -105,7 +105,7 @@ class SquaredSolver:
             return next(next(self.solve_all(penalty, [penalty.lam], tol, max_iter)).each())
         inner = inner_solver(penalty, (self.p,)) if parts is None else None
         scale = float(np.abs(self.c).max(initial=0.0))
-        gradient_tol = 0.1 * tol * max(scale, _EPS)
+        gradient_tol = 0.1 * tol * max(scale, _TINY)
         total = 0
         for _ in range(5):
             if parts is not None:
