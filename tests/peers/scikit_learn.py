@@ -23,6 +23,7 @@ from shrinkwise import linear as ours
 
 FILES = ["coordinate_descent", "sparse_coordinate_descent", "ridge", "logistic"]
 SWAPPED = ["Lasso", "ElasticNet", "LassoCV", "ElasticNetCV", "Ridge", "RidgeCV"]
+SWAPPED += ["MultiTaskLasso", "MultiTaskElasticNet", "MultiTaskLassoCV", "MultiTaskElasticNetCV"]
 
 
 def with_default(kind, **defaults):

@@ -316,7 +316,9 @@ def _finish_on_pieces(G, c, rule: Concave, w, tol: float):
         try:
             with np.errstate(all="ignore"):
                 # scipy before 1.14 refuses a block without rows.
-                solved = cho_solve(cho_factor(block, check_finite=False), right, check_finite=False) if len(S) else right
+                solved = (
+                    cho_solve(cho_factor(block, check_finite=False), right, check_finite=False) if len(S) else right
+                )
         except LinAlgError:
             return None
         w = np.where(free, 0.0, w)
