@@ -88,7 +88,7 @@ def measured(name: str, effort: str, budget: float | None) -> dict:
         "score": "RMSE" if plan.classes is None else "log loss",
         "kept": f"{result.chosen.candidate.name}, {result.choice}",
         "nested": kept.score,
-        "nested_interval": result.interval(kept.scores),
+        "nested_interval": result.fold_interval(kept.scores),
         "nested_at_best": result.chosen.best.score,
         "fresh": fresh.score,
         "fresh_interval": (fresh.low, fresh.high),

@@ -11,7 +11,8 @@ import pytest
 import shrinkwise as sw
 from shrinkwise.compare import compare_table
 from shrinkwise.compare.candidates.choice import choose_strength
-from shrinkwise.compare.story.verdict import explanation, verdict
+from shrinkwise.compare.story.explanation import explanation
+from shrinkwise.compare.story.verdict import verdict
 from shrinkwise.models.coefficients import coefficients
 from shrinkwise.service import FitRequest, Question
 from shrinkwise.tables import InputError, plan_table
@@ -42,13 +43,14 @@ def test_one_name_is_taken_where_several_may_be(small_table):
 
 
 def test_strengths_with_too_many_inputs_are_passed_over(linear):
-    mean, se, used = [5.0, 3.0, 2.0, 1.0], [0.1, 0.1, 0.1, 2.5], [0, 1, 4, 9]
-    assert choose_strength(mean, se, used, linear, squared=False) == (3, 1)
-    assert choose_strength(mean, se, used, replace(linear, max_features=4), squared=False) == (2, 2)
-    assert choose_strength(mean, se, used, replace(linear, max_features=1), squared=False) == (1, 1)
+    losses = [[6.0, 5.5], [1.0, 5.0], [0.5, 3.5], [1.5, 0.5]]  # less the best: 4.75 ± .25, 2 ± 2.5, 1 ± 2, 0
+    used = [0, 1, 4, 9]
+    assert choose_strength(losses, used, linear, squared=False) == (3, 1)
+    assert choose_strength(losses, used, replace(linear, max_features=4), squared=False) == (2, 2)
+    assert choose_strength(losses, used, replace(linear, max_features=1), squared=False) == (1, 1)
     within = replace(linear, select="within", within=1.0)
-    assert choose_strength(mean, se, used, within, squared=False) == (3, 2)
-    assert choose_strength(mean, se, used, within, squared=True) == (3, 1)  # 3 ≤ 1 · 2²
+    assert choose_strength(losses, used, within, squared=False) == (3, 2)
+    assert choose_strength(losses, used, within, squared=True) == (3, 1)  # 3 ≤ 1 · 2²
 
 
 def test_rows_that_cannot_be_split_for_choosing_a_strength_are_refused_before_the_work(small):

@@ -72,8 +72,8 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice(["1se", "best"]),
     default="1se",
     show_default=True,
-    help="Setting of the best candidate to keep. 1se: the strongest regularization within one standard error of "
-    "its best score. best: the setting with the best score.",
+    help="Setting of the best candidate to keep. 1se: the strongest regularization within one standard error of the paired "
+    "difference to its best; best: the setting with the best score.",
 )
 @click.option(
     "--within",

@@ -15,6 +15,7 @@ from shrinkwise.compare.candidates.base import Candidate, Curve, TrainingRows, T
 from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.candidates.registry import candidates, selecting, without_missing_extras
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
+from shrinkwise.compare.scoring.differences import difference
 from shrinkwise.compare.scoring.fresh_rows import check_fresh_rows, score_fresh_rows
 from shrinkwise.compare.scoring.journal import Journal, fingerprint
 from shrinkwise.compare.scoring.nested import (
@@ -30,7 +31,6 @@ from shrinkwise.compare.scoring.nested import (
 from shrinkwise.compare.scoring.stability import stable_inputs
 from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
-from shrinkwise.selection import paired_interval
 from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 
 from .options import Options
@@ -133,7 +133,7 @@ def compare_table(
         splits=splits,
         path_of=path_of,
         curve=curve,
-        guess_scores=splits.guess_scores(),
+        constant=Scored(splits.guesses()),
         file_rows=file_rows,
         left_out=left_out,
         stable=stable,
@@ -183,11 +183,11 @@ def _check_sparse(contestants: list[Candidate], plan: TablePlan, options: Option
 def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
     """The candidate (except the reference) with the lowest held-out score at its best setting, and its kept choice.
 
-    Candidates are compared at their best settings, so one with a one-standard-error setting is not at a
-    disadvantage against one without tuning. If the one-standard-error setting is not within one standard error of the
-    best on the held-out rows, the best is kept. Ties go to fewer inputs, then to the order of the candidates. With
-    `max_features` only linear models with at most so many inputs can be kept; with `within` the kept candidate and
-    choice are those with the fewest inputs whose score is within that share of the lowest.
+    Candidates are compared at their best settings, so one with a 1-SE setting is not at a disadvantage against one
+    without tuning. If that setting costs more than one standard error on the held-out rows, the best is kept. Ties go to
+    fewer inputs, then to the order of the candidates. With `max_features` only linear models with at most so many inputs
+    can be kept; with `within` the kept candidate and choice are those with the fewest inputs whose score is within that
+    share of the lowest.
     """
     return _pick(_admissible(rows, options, n_inputs), options)
 
@@ -273,13 +273,16 @@ def _rows(
         differences = {}
         if candidate.regularizer and base is not None:
             for choice, at_choice in scored.items():
-                differences[choice] = paired_interval(at_choice.scores - base.scores, *splits.mean_sizes)
+                differences[choice] = difference(splits, at_choice.folds, base.folds)
         rows.append(
             Row(
                 candidate=candidate,
                 best=scored["best"],
                 one_se=scored.get("one_se"),
                 differences=differences,
+                cost=None
+                if "one_se" not in scored
+                else difference(splits, scored["one_se"].folds, scored["best"].folds),
                 seconds=sum(result.seconds for result in found),
                 note=_note([next((c.note for c in result.choices.values() if c.note), "") for result in found]),
             )
@@ -316,7 +319,7 @@ def _path(
 def _stable(problem: TrainingRows, curve: Curve | None, path_of: str, options: Options, clock: Clock):
     if not options.stability_pairs:
         return None
-    lam = float(curve.lambdas[curve.index_one_se]) if curve is not None and path_of == LASSO.name else None
+    lam = curve.lambda_1se if curve is not None and path_of == LASSO.name else None
     try:
         with time_limit(clock.deadline(_FOR_EXHIBITS)):
             return stable_inputs(problem, lam, options)

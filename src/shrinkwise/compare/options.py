@@ -32,7 +32,8 @@ class NetworkOptions:
     l1_lambdas, l1_keeps : tuples of float
         Grids of strengths and keep probabilities for L1 on the weights with dropout of the hidden units.
     seeds : int
-        Number of random starts. A score is the mean over networks from these starts; the kept network is the first.
+        Number of random starts. A fitted network is the mean of networks from these starts, in one network of as many times the
+        hidden units.
     """
 
     hidden: int = 32
@@ -65,8 +66,8 @@ class Options:
         Seed of the folds, the random starts of networks and their dropout.
     select : "1se", "best" or "within"
         How the kept model is selected. "1se": the candidate with the lowest score, at its strongest regularization
-        within one standard error (if the held-out rows confirm it); "best": at its best setting; "within": the model
-        with the fewest inputs whose score is within the share `within` of the lowest.
+        within one standard error of the paired difference to its best (if the held-out rows confirm it); "best": at its
+        best setting; "within": the model with the fewest inputs whose score is within the share `within` of the lowest.
     within : float, optional
         Share for select="within", for example .01 for one per cent.
     max_features : int, optional

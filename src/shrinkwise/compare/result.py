@@ -8,12 +8,13 @@ from statistics import median, mode
 import numpy as np
 
 from shrinkwise.compare.candidates.base import Candidate, Curve, Fit
+from shrinkwise.compare.scoring.differences import difference
 from shrinkwise.compare.scoring.nested import HeldOut, Splits
 from shrinkwise.compare.scoring.stability import StableInputs
 from shrinkwise.models.predictors import Usage, usage
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.report import FreshScore
-from shrinkwise.selection import independent_interval, mean_and_se, paired_interval, paired_p_value
+from shrinkwise.selection import Difference, independent_interval, mean_and_se, paired_interval
 from shrinkwise.tables import TablePlan
 
 from .options import Options
@@ -81,14 +82,15 @@ class Scored:
 class Row:
     """One candidate's row of the comparison. one_se is None if nothing is tuned.
 
-    differences holds, per choice, the interval (mean, low, high) of the score minus the score of no regularization in
-    the same family, fold by fold; it is empty for a baseline and for the reference.
+    differences holds, per choice, the score minus the score of no regularization in the same family; it is empty for a
+    baseline and for the reference. cost is the score of the 1-SE choice minus that of the best.
     """
 
     candidate: Candidate
     best: Scored
     one_se: Scored | None
-    differences: dict[str, tuple[float, float, float]]
+    differences: dict[str, Difference]
+    cost: Difference | None
     seconds: float
     note: str
 
@@ -96,10 +98,15 @@ class Row:
     def one_se_holds(self) -> bool:
         """Whether the held-out rows confirm the 1-SE choice, or there is none.
 
-        It must be within one standard error of the best there too, and not detectably worse than no regularization.
+        It costs no more than one standard error of the paired difference to the best there too, and is not detectably worse
+        than no regularization.
         """
-        worse = "one_se" in self.differences and self.differences["one_se"][1] > 0
-        return self.one_se is None or not (worse or self.one_se.score > self.best.score + self.best.se)
+        worse = "one_se" in self.differences and self.differences["one_se"].interval()[1] > 0
+        return self.cost is None or not (worse or self.cost.mean > self.cost.error)
+
+    def difference(self, choice: str) -> Difference:
+        """The difference to no regularization at a choice; a candidate without tuning has one for both."""
+        return self.differences[choice if choice in self.differences else "best"]
 
     def at(self, choice: str) -> Scored:
         """The scores of a choice; a candidate without tuning has one score for both."""
@@ -113,7 +120,7 @@ class Comparison:
     rows: one per finished candidate. chosen: the row of the kept candidate, choice: its kept setting, "best" or
     "one_se". model: the kept candidate refitted on all rows, fit: its settings there. splits: the outer folds. path_of,
     curve: the name of a candidate and its coefficient path on all rows, for the report; the curve is None if there was
-    no time for it. guess_scores: the held-out score of a constant prediction, per fold. file_rows: for each row used
+    no time for it. constant: the held-out scores of a constant prediction, per fold. file_rows: for each row used
     its number in the table, from 1. left_out: candidates without a row, with the reason. passed_over: candidates that
     would have been kept if there had been time to fit them on all rows. stable: how often each input is selected on
     half-samples. fresh: the score of the kept model on the test table, if one was given.
@@ -129,7 +136,7 @@ class Comparison:
     splits: Splits
     path_of: str
     curve: Curve | None
-    guess_scores: np.ndarray
+    constant: Scored
     file_rows: np.ndarray
     left_out: dict[str, str] = field(default_factory=dict)
     passed_over: list[str] = field(default_factory=list)
@@ -173,8 +180,12 @@ class Comparison:
         used = {encoder.inputs[j] for j in np.flatnonzero(weights.any(axis=0))}
         return inputs[used.pop()].name if len(used) == 1 and len(inputs) >= 3 else ""
 
-    def interval(self, differences: np.ndarray) -> tuple[float, float, float]:
-        """The corrected 95 % interval of fold differences of this comparison."""
+    def difference(self, one: Scored, other: Scored) -> Difference:
+        """The score of one candidate minus that of another, with its error from the held-out rows."""
+        return difference(self.splits, one.folds, other.folds)
+
+    def fold_interval(self, differences: np.ndarray) -> tuple[float, float, float]:
+        """The corrected 95 % interval of fold differences, for what is known of whole folds alone."""
         return paired_interval(differences, *self.splits.mean_sizes)
 
     def fresh_interval(self) -> tuple[float, float, float]:
@@ -186,7 +197,3 @@ class Comparison:
         return independent_interval(
             self.kept.scores, *self.splits.mean_sizes, self.fresh.score, error, self.fresh.n_rows
         )
-
-    def p_value(self, differences: np.ndarray) -> float:
-        """The two-sided p-value that corresponds to `interval`."""
-        return paired_p_value(differences, *self.splits.mean_sizes)

@@ -212,6 +212,11 @@ class Penalty:
         pieces = self.pieces(np.zeros(shape))
         return np.zeros(shape, dtype=bool) if pieces is None else pieces.free(shape)
 
+    def unbounded(self, shape) -> tuple[np.ndarray, np.ndarray]:
+        """Masks (falls, rises) of the entries that may go to −∞, and to ∞, without raising the penalty."""
+        free = self.unpenalised(shape)
+        return free, free
+
     def lambda_max(self, g0) -> float:
         """Smallest λ for which 0 is optimal if the gradient there is `g0`; by bisection unless a formula is given."""
         return bisect_lambda_max(self, g0)

@@ -82,6 +82,10 @@ class Sum(Penalty):
         """Entries that no term penalises."""
         return np.logical_and.reduce([term.unpenalised(shape) for term in self.scaled_terms()])
 
+    def unbounded(self, shape):
+        """Entries that no term keeps from falling, and from rising."""
+        return tuple(np.logical_and.reduce([term.unbounded(shape) for term in self.scaled_terms()]))
+
     # --- what the sum is made of -----------------------------------------------------------------------
     def parts(self, w) -> tuple[Pieces, list[Penalty]]:
         """(the pieces of all terms that have pieces, the other terms)."""

@@ -92,6 +92,10 @@ class Around(Penalty):
         """As the term inside."""
         return self.term.unpenalised(shape)
 
+    def unbounded(self, shape):
+        """As the term inside."""
+        return self.term.unbounded(shape)
+
     def lambda_max(self, g0) -> float:
         """As the term inside."""
         return self.term.lambda_max(g0)
@@ -195,6 +199,11 @@ class Scaled(Around):
     def unpenalised(self, shape):
         """As P; everything when λ = 0."""
         return self.term.unpenalised(shape) | (self.lam == 0)
+
+    def unbounded(self, shape):
+        """As P; everything when λ = 0."""
+        falls, rises = self.term.unbounded(shape)
+        return falls | (self.lam == 0), rises | (self.lam == 0)
 
     def lambda_max(self, g0) -> float:
         """By bisection."""
@@ -305,6 +314,13 @@ class On(Around):
         mask = ~self._acting(shape)
         mask[self.where] = self.term.unpenalised(self._part(mask).shape)
         return mask
+
+    def unbounded(self, shape):
+        """The rest, and what P leaves unbounded."""
+        masks = ~self._acting(shape), ~self._acting(shape)
+        for mask, inside in zip(masks, self.term.unbounded(self._part(masks[0]).shape), strict=True):
+            mask[self.where] = inside
+        return masks
 
     def lambda_max(self, g0) -> float:
         """P's on the part."""

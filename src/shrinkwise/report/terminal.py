@@ -68,9 +68,13 @@ def print_comparison(page: Page, console: Console) -> None:
         _say(console, Text(said, style="dim"))
     if any(row.one_se for row in page.candidates):
         label = page.one_se_label
-        within = "one standard error" if label == "1-SE" else label.removeprefix("within ")
+        within = (
+            "one standard error of the paired difference to"
+            if label == "1-SE"
+            else f"{label.removeprefix('within ')} of"
+        )
         inside = "" if label == "1-SE" else ", inside each training fold"
-        _say(console, Text(f"{label}: the strongest λ within {within} of the best{inside}", style="dim"))
+        _say(console, Text(f"{label}: the strongest λ within {within} the best{inside}", style="dim"))
     for row in page.candidates:
         if row.note:
             note = f"{_line(row.name)}: {spelled(_line(row.note, None))}"

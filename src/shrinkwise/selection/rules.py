@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .intervals import mean_and_se
+
 SELECT = ("1se", "best")
 
 
@@ -47,6 +49,43 @@ def one_standard_error(cv_mean, cv_se) -> tuple[int, int]:
     best = int(np.nanargmin(mean))
     margin = 0.0 if np.isnan(se[best]) else se[best]
     return best, int(np.flatnonzero(mean <= mean[best] + margin)[0])
+
+
+def paired_one_standard_error(losses) -> tuple[int, int]:
+    """The best λ of a cross-validation curve, and the strongest λ that the folds do not tell from it.
+
+        best = argmin_i m_i        one_se = min { i : d_j ≤ s_j for all j from i to best }
+
+    for held-out losses along a **decreasing** grid of λ, m_i their mean over the folds, d_i the mean and s_i the standard
+    error over the folds of (loss at λ_i − loss at the best λ). A fold that is hard is hard at every λ: this takes it out,
+    so s_i is smaller than the standard error of m_best that `one_standard_error` allows, and less of the gain is given up.
+
+    Parameters
+    ----------
+    losses : array (L, K)
+        Held-out loss per λ and fold. NaN marks a λ that has no score; it is never selected.
+
+    Returns
+    -------
+    (index_best, index_one_se) with index_one_se ≤ index_best.
+
+    Examples
+    --------
+    One fold is harder by 8; the first λ costs 1 in either fold, the second .1 ± .1.
+
+    >>> paired_one_standard_error([[2.0, 10.0], [1.0, 9.2], [1.0, 9.0]])
+    (2, 1)
+    """
+    losses = np.asarray(losses, dtype=float)
+    mean = mean_and_se(losses.T)[0]
+    best = one_standard_error(mean, np.zeros(len(mean)))[0]
+    difference, error = mean_and_se((losses - losses[best]).T)
+    within = np.isnan(mean) | (difference <= np.nan_to_num(error))
+    first = best
+    while first and within[first - 1]:
+        first -= 1
+    allowed = np.flatnonzero(~np.isnan(mean[first : best + 1]))
+    return best, first + int(allowed[0])
 
 
 def check_select(select: str) -> None:

@@ -51,8 +51,8 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
         Seed of the folds and the networks.
     select : "1se", "best" or "within"
         The setting of the candidate with the lowest score to keep: the strongest regularization within one standard
-        error of its best setting, or the best setting. "within" keeps the model with the fewest inputs within the share
-        `within` of the lowest score.
+        error of the paired difference to its best setting, or the best setting. "within" keeps the model with the fewest
+        inputs within the share `within` of the lowest score.
     within : float
         Share of the lowest score, .01 for 1 %; implies select="within".
     max_features : int

@@ -40,12 +40,12 @@ def test_stress_of_a_linear_model_is_what_theory_says(encoder):
     encoder, frame = encoder
     X = encoder.transform(frame)
     w = np.array([1.5, -0.5, 2.0, 0.0, 0.0])
-    curves = Disturbance.of(encoder).curves([LinearPredictor(w, 0.0)], (X, X @ w, None), "regression", seed=3)
+    curves = Disturbance.of(encoder).curves(LinearPredictor(w, 0.0), (X, X @ w, None), "regression", seed=3)
     np.testing.assert_allclose(curves["noise"], np.array(NOISES) * np.hypot(1.5, 0.5), rtol=0.05, atol=1e-12)
     assert curves["missing"][0] < 1e-12
     lost = np.square(X[:, :2] - Disturbance.of(encoder).blank[:2]) @ w[:2] ** 2
     alone = Disturbance.of(encoder).curves(
-        [LinearPredictor(w * [1, 1, 0, 0, 0], 0.0)], (X, X[:, :2] @ w[:2], None), "regression", seed=3
+        LinearPredictor(w * [1, 1, 0, 0, 0], 0.0), (X, X[:, :2] @ w[:2], None), "regression", seed=3
     )
     np.testing.assert_allclose(alone["missing"][1:], np.sqrt(np.mean(lost) * np.array(SHARES[1:])), rtol=0.15)
 

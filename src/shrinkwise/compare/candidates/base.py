@@ -10,7 +10,7 @@ import numpy as np
 
 from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import Predictor
-from shrinkwise.selection import Rows, folds
+from shrinkwise.selection import Rows, folds, one_standard_error
 from shrinkwise.selection.splits import Fold
 from shrinkwise.tables import InputError
 
@@ -103,13 +103,13 @@ class TrainingRows:
 class Fit:
     """One fitted model: its predictor (has `output(X)`), the selected settings, and a note for the user.
 
-    others are the same model from other random starts; scores are means over all of them.
+    starts are the models model from single random starts that the predictor is are means of; empty where there is no such mean.
     """
 
     predictor: Predictor
     settings: dict = field(default_factory=dict)
     note: str = ""
-    others: tuple[Predictor, ...] = ()
+    starts: tuple[Predictor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,17 @@ class Curve:
         """Where on the path a choice, "best" or "one_se", stands."""
         return self.index_one_se if choice == "one_se" else self.index_best
 
+    @property
+    def lambda_1se(self) -> float:
+        """The strongest λ within one standard error of the curve's lowest mean (Breiman's rule), which favours few inputs."""
+        return float(self.lambdas[one_standard_error(self.cv_mean, self.cv_se)[1]])
+
 
 @dataclass(frozen=True)
 class Tuned:
-    """The result of tuning on a training fold: the fit at the best setting, and at the 1-SE setting.
+    """The result of tuning on a training fold: the fit at the best setting, and at its 1-SE setting.
 
-    one_se is the strongest setting within one standard error of the best, or within the requested share of its score.
+    one_se is the strongest that the inner folds do not tell from the best, or within the requested share of its score.
     """
 
     best: Fit

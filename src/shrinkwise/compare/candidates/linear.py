@@ -75,7 +75,8 @@ def _unpenalised_classifier(problem: TrainingRows) -> Fit:
     from shrinkwise.linear import PenalizedClassifier, find_separation
 
     note, lam = "", 0.0
-    separation = None if problem.columns.low is not None else find_separation(problem.X, problem.y)
+    weights = problem.rows.weights
+    separation = problem.columns.low is None and find_separation(problem.X, problem.y, sample_weight=weights)
     if separation:
         partly = f"{len(separation.rows)} of {separation.n} rows can be separated from another class without error"
         why = "the classes can be separated completely" if separation.complete else partly
@@ -83,7 +84,7 @@ def _unpenalised_classifier(problem: TrainingRows) -> Fit:
 
     def fit(lam: float):
         model = PenalizedClassifier(_bounded(L2(lam), problem))
-        return model.fit(problem.X, problem.y, problem.rows.weights)
+        return model.fit(problem.X, problem.y, weights)
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
@@ -185,7 +186,7 @@ def _tuned(found: _TunedPath, settings: dict, options: Options) -> Tuned:
         return Fit(scaled.predictor(coef, intercept), {"λ": float(path.lambdas[index]), **settings}, note)
 
     best, one_se = choose_strength(
-        model.cv_mean_, model.cv_se_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
+        model.cv_losses_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
     )
     mean, se = (model.cv_mean_, model.cv_se_) if problem.has_classes else _root(model.cv_mean_, model.cv_se_)
     curve = Curve(

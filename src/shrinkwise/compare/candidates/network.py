@@ -2,17 +2,19 @@
 inner cross-validation.
 
 During selection all settings of a training fold have the same random start, so that they differ only in the
-regularizer; the selected one is trained from several starts. As in the linear family, the encoder is fitted on the
-whole training fold.
+regularizer; the selected one is trained from several starts, and their mean is kept. As in the linear family, the
+encoder is fitted on the training fold.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import NetworkOptions, Options
-from shrinkwise.selection import mean_and_se
+from shrinkwise.models.predictors import NetworkPredictor
 
 from .base import Candidate, Cost, Fit, TrainingRows, Tuned
 from .choice import choose_strength
@@ -48,14 +50,14 @@ def _tune(grids: list[list[Setting]], problem: TrainingRows, options: Options) -
     A grid runs from the strongest setting to the weakest, as `choose_strength` expects.
     """
     curves = [_cross_validate(grid, problem, options) for grid in grids]
-    grid, (mean, se) = min(zip(grids, curves, strict=True), key=lambda pair: pair[1][0].min())
-    best, one_se = choose_strength(mean, se, None, options, squared=False)
+    grid, scores = min(zip(grids, curves, strict=True), key=lambda pair: pair[1].mean(axis=1).min())
+    best, one_se = choose_strength(scores, None, options, squared=False)
     fits = {index: _fit(problem, grid[index], options) for index in {best, one_se}}
     return Tuned(fits[best], fits[one_se])
 
 
 def _cross_validate(grid: list[Setting], problem: TrainingRows, options: Options):
-    """Mean held-out score per setting and its standard error; the networks of all folds are trained together."""
+    """Held-out score per setting and fold (settings, folds); the networks of all folds are trained together."""
     from .stacked_networks import train_networks  # loads torch
 
     splits = problem.folds(options.inner_folds)
@@ -66,16 +68,30 @@ def _cross_validate(grid: list[Setting], problem: TrainingRows, options: Options
         for i, (predictor, (_, test)) in enumerate(zip(trained, splits, strict=True)):
             held = problem.take(test)
             scores[i, j] = held_out_score(problem.task, held.y, predictor.output(held.X), held.rows.weights)
-    return mean_and_se(scores)
+    return scores.T
 
 
 def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
-    """Networks from several random starts; the first is the fit, the others show the effect of the start."""
+    """The mean of networks from several random starts; how far their scores differ says the effect of the start."""
     from .stacked_networks import train_networks  # loads torch
 
     network = _network(options)
-    first, *others = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
-    return Fit(first, setting.named(), others=tuple(others))
+    starts = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
+    return Fit(mean_network(starts), setting.named(), starts=tuple(starts))
+
+
+def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
+    """One network whose scores before the softmax, or whose predictions, are the mean of those of the networks.
+
+    Each has one hidden layer; their hidden units side by side are that of the mean, (B·hidden) units. Its log loss or RMSE
+    is no larger than the mean of theirs on any rows, because both are convex in these scores.
+    """
+    hidden, output = ([network.weights[i] for network in networks] for i in (0, 1))
+    return NetworkPredictor(
+        [np.vstack(hidden), np.hstack(output) / len(networks)],
+        [np.concatenate([n.biases[0] for n in networks]), np.mean([n.biases[1] for n in networks], axis=0)],
+        networks[0].has_classes,
+    )
 
 
 def _network(options: Options) -> NetworkOptions:

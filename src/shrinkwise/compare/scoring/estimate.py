@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from shrinkwise.compare.candidates.base import Candidate, TrainingRows
+from shrinkwise.compare.candidates import trees
+from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.candidates.registry import candidates
 from shrinkwise.compare.candidates.setting import Setting
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.tables import TablePlan
 
-from .nested import n_processes, split_table, tune
+from .nested import n_processes, split_table
 
 _TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 15, 40
 
@@ -37,7 +38,8 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     costs = [candidate.cost(options) for candidate in contestants]
     one_lambda = _one_lambda(few, options) * scale
     seconds = sum(cost.paths for cost in costs) * one_lambda * options.n_lambdas * (options.inner_folds + 1)
-    seconds += sum(_tasted(each, few, options) for each in contestants if each.family == "reference") * scale
+    if any(each.family == "reference" for each in contestants):
+        seconds += trees.seconds(few, options, len(problem.y)) * scale
     if options.network is not None:
         settings = [cost.settings for cost in costs if cost.settings]
         seconds += _one_step(few, options.network) * _steps(settings, options, options.network, len(problem.y))
@@ -55,14 +57,6 @@ def _one_lambda(problem: TrainingRows, options: Options) -> float:
         start = time.perf_counter()
         LASSO.tune(problem, few)
     return (time.perf_counter() - start) / (3 * _TASTED_LAMBDAS)
-
-
-def _tasted(candidate: Candidate, problem: TrainingRows, options: Options) -> float:
-    """Seconds of the whole tuning of a candidate on a few rows."""
-    candidate.tune(problem, options)  # loads code
-    start = time.perf_counter()
-    tune(candidate, problem, options)
-    return time.perf_counter() - start
 
 
 def _one_step(problem: TrainingRows, network: NetworkOptions) -> float:

@@ -101,23 +101,23 @@ class Splits(Sequence[Split]):
         sizes = np.array([[len(train), len(test)] for train, test in self.folds], dtype=float).mean(axis=0)
         return float(sizes[0]), float(sizes[1])
 
-    def guess_scores(self) -> np.ndarray:
-        """The held-out score of a constant prediction, per fold."""
-        return np.array([self._guess_score(train, test) for train, test in self.folds])
+    def guesses(self) -> list[HeldOut]:
+        """The held-out score of a constant prediction on every fold."""
+        return [self._guess(train, test) for train, test in self.folds]
 
-    def _guess_score(self, train: np.ndarray, test: np.ndarray) -> float:
+    def _guess(self, train: np.ndarray, test: np.ndarray) -> HeldOut:
         task, known, held = self.plan.task, self.rows.take(train).weights, self.rows.take(test).weights
         output = guess(task, self.y[train], len(test), len(self.plan.classes or []), known)
-        return held_out_score(task, self.y[test], output, held)
+        score = held_out_score(task, self.y[test], output, held)
+        return HeldOut(score, accuracy(task, self.y[test], output), output, {}, "", None)
 
 
 @dataclass(frozen=True)
 class HeldOut:
     """One candidate at one choice of its setting, on one outer fold. usage is None for the reference.
 
-    With several random starts, score and accuracies are means over them, seed_sd is the standard deviation of the
-    score, and output is that of the first. stress: the score at each step of noise and of missing values
-    (stress.Stress.curves).
+    seed_sd is the standard deviation of the score over the single random starts, if the model is their mean;
+    stress is the score at each step of noise and of missing values (stress.Disturbance.curves).
     """
 
     score: float
@@ -212,24 +212,19 @@ def tune(candidate: Candidate, problem: TrainingRows, options: Options) -> Tuned
 
 def _score(fit: Fit, split: Split) -> HeldOut:
     task, y, stress, held = split.problem.task, split.y_test, split.stress, (split.X_test, split.y_test, split.weights)
-    outputs = [predictor.output(split.X_test) for predictor in (fit.predictor, *fit.others)]
-    scores = [held_out_score(task, y, output, split.weights) for output in outputs]
+    output = fit.predictor.output(split.X_test)
+    of_starts = [held_out_score(task, y, start.output(split.X_test), split.weights) for start in fit.starts]
     return HeldOut(
-        score=float(np.mean(scores)),
-        accuracy=_mean([accuracy(task, y, output) for output in outputs]),
-        balanced=_mean([balanced_accuracy(task, y, output) for output in outputs]),
-        seed_sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
-        output=outputs[0],
+        score=held_out_score(task, y, output, split.weights),
+        accuracy=accuracy(task, y, output),
+        balanced=balanced_accuracy(task, y, output),
+        seed_sd=float(np.std(of_starts, ddof=1)) if len(of_starts) > 1 else None,
+        output=output,
         settings=fit.settings,
         note=fit.note,
         usage=usage(fit.predictor, split.inputs) if isinstance(fit.predictor, WeightedPredictor) else None,
-        stress=None if stress is None else stress.curves([fit.predictor, *fit.others], held, task, split.problem.seed),
+        stress=None if stress is None else stress.curves(fit.predictor, held, task, split.problem.seed),
     )
-
-
-def _mean(values: list[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return float(np.mean(present)) if present else None
 
 
 @dataclass(frozen=True)

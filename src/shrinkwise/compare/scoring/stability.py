@@ -54,7 +54,7 @@ class StableInputs:
 
 
 def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) -> StableInputs:
-    """Fit the lasso at λ (by default its 1-SE choice on all rows) on complementary halves of the rows.
+    """Fit the lasso at λ (by default that of the classical 1-SE rule on all rows) on complementary halves of the rows.
 
     If an input has several columns, the group lasso is used with its own λ: the lasso would use one or another of many
     columns by chance, so that an input with many levels would appear stable because of their number.
@@ -67,7 +67,7 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
     by_group = problem.columns.has_groups and problem.columns.low is None
     if lam is None or by_group:
         curve = (tune_group_lasso if by_group else tune_lasso)(problem, options).curve
-        lam = float(curve.lambdas[curve.index_one_se]) if curve is not None else 0.0
+        lam = 0.0 if curve is None else curve.lambda_1se
     pairs = options.stability_pairs if np.prod(problem.X.shape) <= _LARGE else min(_FEW_PAIRS, options.stability_pairs)
     loss = "squared" if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
     with warnings.catch_warnings(), threadpool_limits(limits=1):  # as in nested.tune

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +45,10 @@ class Disturbance:
         ]
         return cls(_dense(encoder.transform(empty))[0], np.array(measures)[encoder.varies], np.array(encoder.inputs))
 
-    def curves(self, predictors: Sequence[Predictor], held: tuple, task: str, seed: int) -> dict[str, list[float]]:
+    def curves(self, predictor: Predictor, held: tuple, task: str, seed: int) -> dict[str, list[float]]:
         """Held-out scores {"noise": one per NOISES, "missing": one per SHARES}; every model gets the same disturbances.
 
-        held: the held-out rows encoded, their target, and their weights or None; scores are means over the predictors.
+        held: the held-out rows encoded, their target, and their weights or None.
         Noise is normal, its standard deviation a multiple of the input's. A missing value is missing for all features of
         its input. At most 2000 rows are used; with few rows the scores of several draws are averaged.
         """
@@ -61,8 +60,7 @@ class Disturbance:
         weights = None if weights is None else weights[rows]
 
         def scored(disturbed: list[np.ndarray]) -> float:
-            outputs = (predictor.output(spoiled) for predictor in predictors for spoiled in disturbed)
-            return float(np.mean([held_out_score(task, y, output, weights) for output in outputs]))
+            return float(np.mean([held_out_score(task, y, predictor.output(each), weights) for each in disturbed]))
 
         noise = [rng.standard_normal(X.shape) * self.measures for _ in range(draws)]
         chance = [rng.random((len(X), int(self.inputs.max(initial=-1)) + 1))[:, self.inputs] for _ in range(draws)]

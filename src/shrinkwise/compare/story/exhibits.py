@@ -93,7 +93,7 @@ def _claim(comparison: Comparison, what: str, kind: str, when: str) -> TestedCla
 
     own, parts, held = lost(candidate), [], []
     for name in present:
-        mean, low, high = comparison.interval(own - lost(name))
+        mean, low, high = comparison.fold_interval(own - lost(name))
         held.append(1 if high < 0 else -1 if low > 0 else 0)
         verb = {1: "detectably more", -1: "detectably less", 0: "no detectable difference"}[held[-1]]
         parts.append(
@@ -248,11 +248,11 @@ def _gaps(comparison: Comparison) -> str:
 
 
 def _beyond_guessing(comparison: Comparison) -> str:
-    mean, low, high = comparison.interval(comparison.kept.scores - comparison.guess_scores)
+    mean, low, high = comparison.difference(comparison.kept, comparison.constant).interval()
     sure = "Yes" if high < 0 else "Not detectably" if low <= 0 else "No"
     return (
         f"{sure}: {score_name(comparison.plan.task)} {said(comparison.kept.score)} versus "
-        f"{said(comparison.guess_scores.mean())} (difference {said(mean)}, 95 % interval {said(low)} to {said(high)})."
+        f"{said(comparison.constant.score)} (difference {said(mean)}, 95 % interval {said(low)} to {said(high)})."
     )
 
 

@@ -25,10 +25,12 @@ from shrinkwise.report.schema import (
     Score,
     TablePage,
 )
+from shrinkwise.selection import Difference
 from shrinkwise.tables import TablePlan
 
 from .exhibits import calibration, checks, halves_page, residuals, stress_page
-from .verdict import explanation, verdict
+from .explanation import explanation
+from .verdict import verdict
 from .words import said
 
 
@@ -120,7 +122,7 @@ def _explain_score(comparison: Comparison) -> str:
         what = "Log loss, −log of the predicted probability of the true class"
         guess = "always predicting the class frequencies"
     return (
-        f"{what}: {mean_of}; {guess} scores {said(float(comparison.guess_scores.mean()))}. λ, keep, inputs and "
+        f"{what}: {mean_of}; {guess} scores {said(comparison.constant.score)}. λ, keep, inputs and "
         "zeros are medians over the folds (“90% L1” is an l1_ratio of 0.9); for the kept model they are selected "
         f"again on all rows: {_refitted(comparison)}."
     )
@@ -145,7 +147,7 @@ def _candidate(comparison: Comparison, row: Row) -> CandidateRow:
     )
 
 
-def _choice(scored: Scored, difference: tuple[float, float, float] | None, kept: Scored | None) -> Choice:
+def _choice(scored: Scored, difference: Difference | None, kept: Scored | None) -> Choice:
     used = scored.usage
     return Choice(
         score=scored.score,
@@ -155,7 +157,7 @@ def _choice(scored: Scored, difference: tuple[float, float, float] | None, kept:
         inputs=used.inputs if used else None,
         zeros=used.zeros if used else None,
         weights=used.weights if used else None,
-        difference=None if difference is None else Interval(*difference),
+        difference=None if difference is None else Interval(*difference.interval()),
         seed_sd=scored.seed_sd,
         accuracy=scored.accuracy,
         balanced_accuracy=scored.balanced,
@@ -204,7 +206,8 @@ def _network(comparison: Comparison) -> NetworkPicture | None:
             _draw(network.hidden, keep, seed, stream=1),
             [False] * len(outputs),
         ],
-        caption=f"Dropout acts on the {'inputs and the ' * drops_inputs}hidden units, keep = {keep:.2g}.",
+        caption=f"Dropout acts on the {'inputs and the ' * drops_inputs}hidden units, keep = {keep:.2g}; "
+        f"random starts averaged in the model: {network.seeds}.",
     )
 
 

@@ -99,7 +99,7 @@ def gram_bounded(G, c, low, high, rows: PathRows, tol: float, max_sweeps: int = 
     max_sweeps : most sweeps at one λ.
     """
     if G.dtype != np.float64 or (G.strides[1] != G.itemsize and len(G) > 1):
-        raise ValueError("expected G in float64 with contiguous rows")
+        raise ValueError("Expected G in float64 with contiguous rows")
     rows.known = run("gram_bounded", G, c, low, high, rows, tol, max_sweeps)
     if rows.known < len(rows.A):
-        raise MemoryError("not enough memory for the work arrays of the bounded path")
+        raise MemoryError("Not enough memory for the work arrays of the bounded path")

@@ -62,6 +62,11 @@ class Box(Constraint):
         """Entries without bounds."""
         return self.pieces(np.zeros(shape)).free(shape)
 
+    def unbounded(self, shape):
+        """Entries without a lower, and without an upper bound."""
+        low, high = self._bounds(np.zeros(shape))
+        return np.broadcast_to(low == -math.inf, shape), np.broadcast_to(high == math.inf, shape)
+
     def latex(self) -> str:
         r"""\iota\{l \le w \le h\}."""
         low, high = (f"{x:.4g}" if np.ndim(x) == 0 else name for x, name in ((self.low, "l_j"), (self.high, "h_j")))

@@ -139,7 +139,10 @@ def _cv_figure(view: PathView) -> Markup:
 
 def _one_se_words(view: PathView) -> str:
     if view.one_se_label == "1-SE":
-        return "The dotted line lies one standard error above the best score; 1-SE is the strongest λ below it. "
+        return (
+            "The dotted line lies one standard error above the best score. 1-SE is the strongest λ within one standard error "
+            "of the paired difference to the best λ, fold by fold, which is less. "
+        )
     return f"“{view.one_se_label}” is the strongest λ whose score is {view.one_se_label} of the best. "
 
 
