@@ -11,7 +11,8 @@ from .estimators.factors import adaptive_weights
 from .paths.api import Path, path
 
 _HOME = {
-    "estimators.penalized": ["PenalizedClassifier", "PenalizedRegressor"],
+    "estimators.penalized": ["PenalizedRegressor"],
+    "estimators.classifier": ["PenalizedClassifier"],
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
     "drop_in.cv": ["ElasticNetCV", "LassoCV"],

@@ -7,6 +7,8 @@ saturated model reaches: the scale of a gap is counted from there) and the unpen
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 
 
@@ -17,21 +19,31 @@ class Loss:
     """
 
     name = ""
+    several_classes: str | None = None  # the name of this loss for more than two classes
     location = False  # whether f depends on y − η alone
     is_quadratic = False  # whether f is ½(y − η)²: a Gram matrix and several targets serve
     coded = False  # whether y are classes, numbered from 0
     per_class = False  # whether η has a column for every class
     is_positive = False  # whether y ≥ 0
-    is_likelihood = False  # whether f is a negative log-likelihood, up to a function of y
+    is_likelihood = False  # whether f is a negative log-likelihood, up to a function of y and a fitted dispersion
+    of_the_mean = False  # whether predictions of a measured y are scored by R², and not by the share of the deviance
 
     def checked(self, y):
         """y (finite numbers of shape (n,), or codes of classes) as this loss takes it; ValueError where it cannot."""
         self.check(y)
         return y
 
+    def scaled_to(self, y, s):
+        """The loss of this target with weights s: itself, unless a part of it was left to be taken from the data."""
+        return self
+
     def inverse_link(self, eta):
         """The mean of y at η."""
         return eta
+
+    def minus_log_likelihood(self, y, s, losses):
+        """(−log-likelihood of fits with the mean losses `losses` (L,), how many parameters of it were fitted beside η)."""
+        return len(y) * losses + s @ self.log_constant(y), 0
 
     def log_constant(self, y):
         """−log p(y | η) − f(y, η), (n,): what f leaves out of the negative log-likelihood."""
@@ -59,5 +71,28 @@ class Loss:
         return None
 
     def score(self, y, eta):
-        """What cross-validation reports, (n,) or with leading axes of η: the loss itself."""
+        """What cross-validation reports, and D² is a share of: (n,) or with leading axes of η; the loss itself."""
         return self.value(y, eta)
+
+    def explained(self, y, eta, null_eta, weights=None) -> float:
+        """D²: 1 − mean score / mean score of the model without inputs; 1 or 0 where that is perfect."""
+        score, null = (float(np.average(self.score(y, each), weights=weights)) for each in (eta, null_eta))
+        return 1.0 - score / null if null > 0 else float(score <= 0)
+
+    def __repr__(self) -> str:
+        """The class with its parameters."""
+        given = ", ".join(f"{key}={value!r}" for key, value in vars(self).items() if not key.startswith("_"))
+        return f"{type(self).__name__}({given})"
+
+    def __eq__(self, other) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+def positive_number(value, what: str) -> float:
+    """A finite number > 0, else one sentence."""
+    if isinstance(value, bool) or not (isinstance(value, numbers.Real) and 0 < float(value) < np.inf):
+        raise ValueError(f"expected {what} as a finite number > 0, got {value!r}")
+    return float(value)

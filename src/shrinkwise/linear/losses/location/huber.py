@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numbers
-
 import numpy as np
 
-from .base import Loss
+from ..base import Loss, positive_number
 
 
 class Huber(Loss):
@@ -17,16 +15,21 @@ class Huber(Loss):
     delta : δ > 0, in the units of y; the default 1.35 is 95 % efficient for normal errors of standard deviation 1.
 
     Reference: Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 1964.
+
+    >>> import numpy as np, shrinkwise as sw
+    >>> X, y = np.arange(10.0)[:, None], 2 * np.arange(10.0) + 1
+    >>> y[9] += 1000
+    >>> model = sw.PenalizedRegressor(sw.L2(0.0), loss="huber", delta=0.001, tol=1e-10).fit(X, y)     # the slope of 9 rows
+    >>> round(float(model.coef_[0]), 2)
+    2.0
     """
 
     name = "huber"
-    location = True
+    location = of_the_mean = True
     curvature = 1.0
 
     def __init__(self, delta: float = 1.35):
-        if not (isinstance(delta, numbers.Real) and 0 < float(delta) < np.inf):
-            raise ValueError(f"expected delta (from where errors count linearly, in the units of y) > 0, got {delta!r}")
-        self.delta = float(delta)
+        self.delta = positive_number(delta, "delta (from where errors count linearly, in the units of y)")
 
     def value(self, y, eta):
         """c|r| − ½c² with c = min(|r|, δ)."""
@@ -56,14 +59,19 @@ class Huber(Loss):
         return np.clip(v, -self.delta, self.delta)
 
     def null_intercept(self, y, s):
-        """The root of Σ s clip(b − y, ±δ): piecewise linear in b, found between two of its 2n kinks."""
-        kinks = np.concatenate([y - self.delta, y + self.delta])
-        order = np.argsort(kinks, kind="stable")
-        kinks = kinks[order]
-        slopes = np.cumsum(np.concatenate([s, -s])[order])  # behind each kink
-        sums = np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(kinks))]) - self.delta * s.sum()
-        k = min(int(np.searchsorted(sums, 0.0)), len(kinks) - 1)
-        if k == 0 or sums[k] == sums[k - 1]:
-            return np.array(kinks[k])
-        part = min(-sums[k - 1] / (sums[k] - sums[k - 1]), 1.0)
-        return np.array(kinks[k - 1] + part * (kinks[k] - kinks[k - 1]))
+        """The root of Σ s clip(b − y, ±δ)."""
+        return root_of_clipped(y, s, self.delta, self.delta)
+
+
+def root_of_clipped(y, s, below: float, above: float):
+    """The root b of Σ s clip(b − y, −below, above): piecewise linear in b, found between two of its 2n kinks."""
+    kinks = np.concatenate([y - below, y + above])
+    order = np.argsort(kinks, kind="stable")
+    kinks = kinks[order]
+    slopes = np.cumsum(np.concatenate([s, -s])[order])  # behind each kink
+    sums = np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(kinks))]) - below * s.sum()
+    k = min(int(np.searchsorted(sums, 0.0)), len(kinks) - 1)
+    if k == 0 or sums[k] == sums[k - 1]:
+        return np.array(kinks[k])
+    part = min(-sums[k - 1] / (sums[k] - sums[k - 1]), 1.0)
+    return np.array(kinks[k - 1] + part * (kinks[k] - kinks[k - 1]))
