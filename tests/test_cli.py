@@ -79,7 +79,7 @@ BAD_TABLES = {
     "not UTF-8": (CSV.encode() + b"\x81,1,2\n", "not UTF-8"),
     "no input left": ("y,z\n" + "".join(f"{i * 1.5},same\n" for i in range(30)), "no usable input"),
     "a binary file": (b"\x00\x01\x02PK" * 50, "NUL byte"),
-    "ragged": (CSV + "1,2\n", "ragged"),
+    "ragged": (CSV + "1,2\n", "rows of unequal length"),
     "a class of one row": (
         "a,y\n" + "".join(f"{i % 7},{'b' if i == 9 else 'a' if i % 2 else 'c'}\n" for i in range(30)),
         "single row",
@@ -130,7 +130,7 @@ def test_an_unreadable_file_is_one_sentence(shrinkwise):
     Path("secret.csv").chmod(0)
     if os.access("secret.csv", os.R_OK):
         pytest.skip("this user may read every file")
-    refused(shrinkwise("fit", "secret.csv", "--target", "y"), "cannot be read")
+    refused(shrinkwise("fit", "secret.csv", "--target", "y"), "cannot be parsed")
 
 
 def test_a_foreign_folder_is_refused_before_the_work_and_untouched(shrinkwise):
@@ -234,11 +234,11 @@ def test_settings_of_a_boss(shrinkwise):
     coefficients = dict(pl.read_csv("t-report/coefficients.csv").select("feature", "coefficient").iter_rows())
     assert 0 < coefficients["a"] <= 1.5 + 1e-9
     for wrong, sentence in (
-        (["--within", "x"], "A percentage such as 1%"),
+        (["--within", "x"], "Expected a percentage such as 1%"),
         (["--methods", "lasso,magic"], "There is no method 'magic'"),
         (["--penalty-factor", "bounds.csv"], "no column 'factor'"),
         (["--group", "a", "--time", "b"], "not by both"),
-        (["--number", "colour"], "cannot be numbers"),
+        (["--number", "colour"], "cannot be parsed as numeric"),
     ):
         refused(shrinkwise("fit", "t.csv", "--target", "y", *wrong, *QUICK), sentence)
 

@@ -36,8 +36,8 @@ def test_one_name_is_taken_where_several_may_be(small_table):
     )
     assert question.options.methods == ("lasso",)
     kinds = {column.name: column for column in question.plan.columns}
-    assert kinds["x0"].reason == "left out as asked for"
-    for name, said in (("x1", "as asked for"), ("x2", "kept as asked for"), ("colour", "a category as asked for")):
+    assert kinds["x0"].reason == "dropped as requested"
+    for name, said in (("x1", "as requested"), ("x2", "kept as requested"), ("colour", "a category as requested")):
         assert said in kinds[name].reason
 
 

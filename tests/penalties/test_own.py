@@ -191,7 +191,7 @@ def test_a_function_in_a_linear_model_and_attached_to_an_optimizer():
 
 def test_functions_that_cannot_be_penalties_are_refused_in_a_sentence():
     pytest.importorskip("torch")
-    with pytest.raises(TypeError, match="expected a function of the weights, got float"):
+    with pytest.raises(TypeError, match="Expected a function of the weights, got float"):
         Penalty.from_function(0.1)
     with pytest.raises(TypeError, match="to return a torch scalar, got shape"):
         Penalty.from_function(lambda w: w * w).value(np.ones(3))

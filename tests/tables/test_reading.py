@@ -57,12 +57,12 @@ BAD_CONTENT = {
     "not UTF-8 after a byte-order mark": (b"\xef\xbb\xbfa,b\n\xff,2\n", "line 2 holds the byte 0xFF (byte 8 "),
     "blank lines before the header": (b"\n\r\n\na,b\n\n1\n", "line 6 has 1 field"),
     "NUL": (b"a,b\n1,2\n1,\0\n", "line 3 holds a NUL byte"),
-    "row too long": (LONG + b"1,2,3\n" + b"1,2\n", "line 1502 has 3 fields where the header has 2"),
-    "row too short": (LONG + b"1\n", "line 1502 has 1 field where the header has 2"),
-    "a title above the header": (b"Houses\na,b\n1,2\n", "line 2 has 2 fields where the header has 1"),
+    "row too long": (LONG + b"1,2,3\n" + b"1,2\n", "line 1502 has 3 fields, but the header has 2"),
+    "row too short": (LONG + b"1\n", "line 1502 has 1 field, but the header has 2"),
+    "a title above the header": (b"Houses\na,b\n1,2\n", "line 2 has 2 fields, but the header has 1"),
     "several ragged rows": (
         b"a;b\n1;2\n1\n1;2;3\n",
-        "line 3 has 1 field where the header has 2, parted by semicolons (and 1",
+        "line 3 has 1 field, but the header has 2, separated by semicolons (and 1",
     ),
     "ragged after a value of two lines": (b'a,b\n"1\n1",2\n3\n', "line 4 has 1 field"),
     "duplicate names": (b"a,b,a,b,c\n1,2,3,4,5\n", "more than one column named 'a', 'b'"),
@@ -128,7 +128,7 @@ def test_columnar_files(tmp_path, name):
             read_table(path)
         one_sentence(error)
     pl.DataFrame({"a": []}).write_parquet(tmp_path / "no_rows.parquet")
-    with pytest.raises(InputError, match="no row"):
+    with pytest.raises(InputError, match="no rows"):
         read_table(tmp_path / "no_rows.parquet")
 
 
@@ -145,7 +145,7 @@ def test_a_gz_bomb_is_not_unpacked(tmp_path, monkeypatch):
     assert read_table(written(tmp_path, gzip.compress(LONG), "t.csv.gz")).height == 1500
     path = written(tmp_path, gzip.compress(LONG + b"1,2\n" * 5_000_000), "t.csv.gz")
     tracemalloc.start()
-    with pytest.raises(InputError, match="unpacks to more than"):
+    with pytest.raises(InputError, match="decompresses to more than"):
         read_table(path)
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()
@@ -345,5 +345,5 @@ def test_what_is_no_data_frame(table, said):
 
 def test_a_hundred_thousand_columns_are_refused_at_the_header(tmp_path):
     (tmp_path / "wide.csv").write_text(",".join(f"c{j}" for j in range(100_000)) + "\n" + "1," * 99_999 + "1\n")
-    with pytest.raises(InputError, match="100000 columns, more than the 30000"):
+    with pytest.raises(InputError, match="100000 columns, more than the limit of 30000"):
         read_table(tmp_path / "wide.csv")

@@ -49,7 +49,7 @@ def _made(factory: str):
     """What the function returns; the current folder can be imported from, as with `python -m`."""
     name, _, attribute = factory.partition(":")
     if not name or not attribute:
-        raise click.ClickException(f"expected MODULE:FACTORY such as train:audited, got {factory!r}")
+        raise click.ClickException(f"Expected MODULE:FACTORY such as train:audited, got {factory!r}")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -70,6 +70,6 @@ def _arguments(made) -> dict:
         return dict(made)
     if isinstance(made, tuple):
         if len(made) > 3:
-            raise click.ClickException(f"expected (model, optimizer, batch) from the factory, got {len(made)} values")
+            raise click.ClickException(f"Expected (model, optimizer, batch) from the factory, got {len(made)} values")
         return dict(zip(("model", "optimizer", "batch"), made, strict=False))
     return {"model": made}

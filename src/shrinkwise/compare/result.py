@@ -178,7 +178,7 @@ class Comparison:
     def exam_interval(self) -> tuple[float, float, float]:
         """Of the score on fresh rows minus the held-out score of the kept model; see `independent_interval`."""
         if self.exam is None:
-            raise ValueError("expected a comparison with a table of fresh rows: give one with test=")
+            raise ValueError("Expected a comparison with a table of fresh rows: give one with test=")
         error = (self.exam.high - self.exam.low) / 3.92
         return independent_interval(self.kept.scores, *self.splits.mean_sizes, self.exam.score, error, self.exam.n_rows)
 

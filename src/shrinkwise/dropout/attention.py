@@ -235,9 +235,9 @@ def _check_shapes(q, k, v, mask, causal) -> None:
     for name, t in (("k", k), ("v", v)):
         if not isinstance(t, torch.Tensor) or t.dtype != q.dtype:
             got = t.dtype if isinstance(t, torch.Tensor) else type(t).__name__
-            raise TypeError(f"expected {name} as a tensor of q's type {q.dtype}, got {got}; convert it first")
+            raise TypeError(f"Expected {name} to be a tensor of q's type {q.dtype}, got {got}; convert it first")
     if min(q.dim(), k.dim(), v.dim()) < 2 or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
         shapes = ", ".join(str(tuple(t.shape)) for t in (q, k, v))
-        raise ValueError(f"expected q (..., L, E), k (..., S, E) and v (..., S, V), got {shapes}")
+        raise ValueError(f"Expected q (..., L, E), k (..., S, E) and v (..., S, V), got {shapes}")
     if causal and mask is not None:
         raise ValueError("attention takes mask= or causal=True, not both: combine them in the mask")

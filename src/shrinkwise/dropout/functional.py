@@ -104,7 +104,7 @@ def bias_relu_dropout(
     keep = check_call(x, keep, positional, seed, generator, "bias_relu_dropout(x, bias, keep=0.8)")
     if not isinstance(bias, torch.Tensor) or x.dim() == 0 or bias.shape != x.shape[-1:]:
         got = tuple(bias.shape) if isinstance(bias, torch.Tensor) else type(bias).__name__
-        raise ValueError(f"expected a bias of shape (features,) for x of shape {tuple(x.shape)}, got {got}")
+        raise ValueError(f"Expected a bias of shape (features,) for x of shape {tuple(x.shape)}, got {got}")
     bias = bias.to(x.dtype)
     if not training or keep == 1.0:
         return torch.relu(x + bias)
@@ -137,7 +137,7 @@ def dropout_residual(
             if isinstance(residual, torch.Tensor)
             else type(residual).__name__
         )
-        raise ValueError(f"expected a residual of the shape and type of x ({tuple(x.shape)}, {x.dtype}), got {got}")
+        raise ValueError(f"Expected a residual of the shape and type of x ({tuple(x.shape)}, {x.dtype}), got {got}")
     if not training or keep == 1.0:
         return residual + x
     return fused.residual(x, residual, keep, seed, stream, generator)
@@ -148,8 +148,7 @@ def check_call(x, keep, positional: tuple, seed, generator, example: str) -> flo
     if positional or type(keep) is not float or not 0.0 < keep <= 1.0:
         keep = check_keep(keep, positional, example)
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
-        raise TypeError(f"dropout expects a tensor of real floating-point numbers, got {kind}; convert it first")
+        raise not_floating(x, "dropout")
     if x.layout is not torch.strided:
         raise TypeError(
             f"dropout expects a dense tensor, got layout {x.layout}; pass x.to_dense() or drop its values()"
@@ -161,14 +160,24 @@ def check_call(x, keep, positional: tuple, seed, generator, example: str) -> flo
     return keep
 
 
+def not_floating(x, name: str) -> TypeError:
+    """One sentence for what is no tensor of real floating-point numbers."""
+    if isinstance(x, torch.fx.Proxy):
+        return TypeError(f"torch.fx cannot trace the function {name}: use its layer, which stays one node of the graph")
+    kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
+    return TypeError(f"{name} expects a tensor of real floating-point numbers, got {kind}; convert it first")
+
+
 def _check_generator(x, seed, generator) -> None:
     if seed is not None:
         raise ValueError("dropout takes seed= or generator=, not both: a generator's only use is to draw the seed")
     if not isinstance(generator, torch.Generator):
-        raise TypeError(f"expected generator as a torch.Generator, got {type(generator).__name__}; an integer is seed=")
+        raise TypeError(
+            f"Expected generator to be a torch.Generator, got {type(generator).__name__}; an integer is seed="
+        )
     if generator.device.type != x.device.type:
         raise ValueError(
-            f"expected a generator on the device of x ({x.device.type}), got one on {generator.device.type}; make it with "
+            f"Expected a generator on the device of x ({x.device.type}), got one on {generator.device.type}; make it with "
             f'torch.Generator("{x.device.type}")'
         )
     if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
@@ -182,9 +191,11 @@ def check_seed(seed) -> None:
     """One sentence for a seed that is neither an integer nor an int64 scalar tensor."""
     if isinstance(seed, torch.Tensor):
         if seed.dtype != torch.int64 or seed.dim() != 0:
-            raise TypeError(f"expected seed as an int64 scalar tensor, got {seed.dtype} of shape {tuple(seed.shape)}")
+            raise TypeError(
+                f"Expected seed to be an int64 scalar tensor, got {seed.dtype} of shape {tuple(seed.shape)}"
+            )
     elif isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
-        raise TypeError(f"expected seed as an integer, got {type(seed).__name__}")
+        raise TypeError(f"Expected seed to be an integer, got {type(seed).__name__}")
 
 
 def _overlaps(x: torch.Tensor) -> bool:
@@ -210,7 +221,7 @@ def check_keep(keep, positional: tuple, example: str) -> float:
         because = "; keep=0 would drop every unit and there is nothing to divide by: leave the layer out" * (
             keep == 0.0
         )
-        raise ValueError(f"expected keep, the probability of keeping a unit, in (0, 1], got {keep}{because}")
+        raise ValueError(f"Expected keep, the probability of keeping a unit, in (0, 1], got {keep}{because}")
     return keep
 
 
@@ -218,13 +229,13 @@ def keep_from_drop(drop) -> float:
     """1 − drop, for the `from_drop` constructors: a probability of dropping, in [0, 1), as torch's p."""
     drop = _probability(drop, "drop, the probability of dropping a unit,")
     if not 0.0 <= drop < 1.0:
-        raise ValueError(f"expected drop, the probability of dropping a unit, in [0, 1), got {drop}")
+        raise ValueError(f"Expected drop, the probability of dropping a unit, in [0, 1), got {drop}")
     return 1.0 - drop
 
 
 def _probability(value, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"expected {name} as a number, got {type(value).__name__}")
+        raise TypeError(f"Expected {name} to be a number, got {type(value).__name__}")
     return float(value)
 
 

@@ -52,6 +52,14 @@ def library() -> ctypes.CDLL | None:
     return find()[0]
 
 
+def loaded_library() -> ctypes.CDLL:
+    """The loaded library, for a kernel that `run` chose because it is there."""
+    loaded, reason = find()
+    if loaded is None:
+        raise RuntimeError(f"expected the compiled kernels to be loaded: {reason}; call the kernel by `run`")
+    return loaded
+
+
 def _check(loaded: ctypes.CDLL) -> None:
     """Refuse a library of another version of the package, or one that lays its records out otherwise."""
     built_for = loaded.sw_version().decode()

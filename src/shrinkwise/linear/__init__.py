@@ -28,7 +28,9 @@ __all__ = ["Path", "adaptive_weights", "path", *_WHERE]
 
 def __getattr__(name: str):
     if name not in _WHERE:
-        raise AttributeError(f"shrinkwise.linear has no public name {name!r}; it has {', '.join(sorted(__all__))}")
+        raise AttributeError(
+            f"{name!r} is not a public name of shrinkwise.linear; expected one of {', '.join(sorted(__all__))}"
+        )
     value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
     globals()[name] = value
     return value

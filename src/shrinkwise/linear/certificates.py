@@ -5,7 +5,7 @@ With θ = −α ∇f(η), α ∈ [0, 1] the largest that makes θ dual feasible,
     D(θ) = −(1/n) Σ s_i (f*(y_i, −θ_i) + θ_i o_i) − pen*(X'(sθ)/n) ≤ the minimum,        o the offset,
 
 so gap = P − D bounds how far the objective is from its minimum. The relative gap divides by the loss of the null model
-(w = 0 and the intercept fitted), counted from the least loss that any η gives; it is 0 where that is 0.
+(w = 0 and the intercept fitted), measured from the smallest loss that any η gives; it is 0 if that is 0.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _AT_ONCE = 2_000_000  # values of X
 
 @dataclass
 class Certificate:
-    """What is known about one fit."""
+    """The certificate of one fit."""
 
     objective: float
     gap: float  # relative duality gap; for nonconvex penalties nan
@@ -72,8 +72,8 @@ class Solutions:
 def certify(data, penalty, w, eta, u=None, dual=None) -> Certificate:
     """Certificate of weights w (shape of `data.weights_shape`) with linear predictor eta (its intercept fitted).
 
-    `u` is X's∇f(η)/n in the shape of w, where the caller has it already; `dual` a pair (v, X'sv/n) with v in place of ∇f(η),
-    where the caller has a better dual point.
+    `u` is X's∇f(η)/n in the shape of w, if the caller has it already; `dual` is a pair (v, X'sv/n) with v in place of
+    ∇f(η), if the caller has a better dual point.
     """
     s, n = data.s, data.n
     g_eta = data.loss.gradient(data.y, eta)
@@ -95,15 +95,15 @@ def certify(data, penalty, w, eta, u=None, dual=None) -> Certificate:
 
 
 def _centred(data, u, mean):
-    """X'v/n of the centred columns, v's mean given."""
+    """X'v/n of the centred columns, given the mean of v."""
     return u - np.multiply.outer(mean, data.design.means)
 
 
 def _unit_moves(data, free):
     """How far each unpenalised weight moves to change η by 1 (root mean square); 0 for the other columns.
 
-    Unpenalised columns ask X'θ = 0 exactly. What is left of it enters the gap as if the weight could still move by its own
-    size and by this.
+    Unpenalised columns require X'θ = 0 exactly. The remainder enters the gap as if the weight could still move by its
+    own size and by this.
     """
     columns = np.flatnonzero(free.reshape(-1, data.p).any(0))
     moves = np.zeros(data.p)
@@ -117,7 +117,7 @@ def _unit_moves(data, free):
 def relative_gap(data, eta, rows, v, terms) -> float:
     """(P − D) / null loss from f(η) (`rows`), the dual point −αv and terms = (α, pen + pen*, slack).
 
-    An intercept asks that sv sums to 0. What is left of it counts as if the intercept could still move by as much as the
+    An intercept requires that sv sums to 0. The remainder enters the gap as if the intercept could still move by the
     largest |η|, and by 1.
     """
     if not data.null_loss > 0:
@@ -161,10 +161,11 @@ def certify_least_squares(data, penalty, w, g, yr: float, rr: float, yy: float) 
 
 
 def dual_term(penalty, w, v):
-    """(α, pen*(αv), slack) with α ≤ 1 as large as leaves the conjugate finite.
+    """(α, pen*(αv), slack) with the largest α ≤ 1 for which the conjugate is finite.
 
-    Where the conjugate is finite only on a thin set (a constraint, differences that must sum to zero) rounding puts v beside
-    it. Then v may be moved by up to 1e-9 of its size to the subgradient nearest by, and what that is worth is the slack.
+    If the conjugate is finite only on a set without interior (a constraint, differences that must sum to zero),
+    rounding errors put v outside it. Then v may be moved by up to 1e-9 of its size to the nearest subgradient, and the
+    change in value is the slack.
     """
     alpha = feasible_scale(penalty, v)
     if alpha < 0.999:

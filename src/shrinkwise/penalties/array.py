@@ -25,7 +25,7 @@ def weights_array(w):
     else:
         floating = w.dtype.is_floating_point
     if not floating:
-        raise TypeError(f"expected floating-point weights, got {w.dtype}; convert them first, e.g. w.astype(float)")
+        raise TypeError(f"Expected floating-point weights, got {w.dtype}; convert them first, e.g. w.astype(float)")
     return w
 
 
@@ -58,7 +58,7 @@ def entrywise(values, w, what: str):
     given, wanted = tuple(values.shape), tuple(w.shape)
     fits = len(given) <= len(wanted) and all(m in (1, n) for m, n in zip(given[::-1], wanted[::-1], strict=False))
     if not fits:
-        raise ValueError(f"expected {what} of shape {wanted}, or one that broadcasts to it, got {given}")
+        raise ValueError(f"Expected {what} of shape {wanted}, or one that broadcasts to it, got {given}")
     return values
 
 
@@ -67,9 +67,9 @@ def step_like(step, w):
     step = entrywise(step, w, "prox steps")
     if isinstance(step, (int, float)):
         if not step >= 0:
-            raise ValueError(f"expected a prox step ≥ 0, got {step}")
+            raise ValueError(f"Expected a prox step ≥ 0, got {step}")
     elif namespace(w) is np and not (step >= 0).all():
-        raise ValueError("expected prox steps ≥ 0, got a negative or NaN entry")
+        raise ValueError("Expected prox steps ≥ 0, got a negative or NaN entry")
     return step
 
 

@@ -69,6 +69,7 @@ class Penalty:
     groups: Any = None
     lam: float
     constraint = False  # values 0 and ∞ alone, whatever λ
+    makes_zeros = True  # weights of a solution can be exactly zero
     flat_from: float = math.inf  # size beyond which a weight is not shrunk
     group_sum = False  # Σ_g of a function of ‖w_g‖ or of the entries of w_g, for `groups`
     lam_per_part = False  # λ may be an array: one for each entry or, with groups, for each group
@@ -248,6 +249,8 @@ class Penalty:
         return repr(self)
 
     def __eq__(self, other) -> bool:
+        if isinstance(other, str):  # what scikit-learn's SelectFromModel asks an estimator's penalty
+            return other == "l1" and self.makes_zeros
         if type(self) is not type(other):
             return NotImplemented
         mine, theirs = self.get_params(), other.get_params()
@@ -259,16 +262,16 @@ class Penalty:
 def check_lam(lam):
     """`lam` itself if it is a finite number ≥ 0, else one sentence."""
     if isinstance(lam, bool) or not isinstance(lam, numbers.Real):
-        raise TypeError(f"expected lam (λ, the regularization strength) as a number, got {type(lam).__name__}")
+        raise TypeError(f"Expected lam (λ, the regularization strength) to be a number, got {type(lam).__name__}")
     if not 0 <= float(lam) < math.inf:
-        raise ValueError(f"expected lam (λ, the regularization strength) finite and ≥ 0, got {lam}")
+        raise ValueError(f"Expected lam (λ, the regularization strength) finite and ≥ 0, got {lam}")
     return lam
 
 
 def check_above(value, name: str, bound: float, meaning: str):
     """`value` itself if it is a finite number > bound, else one sentence."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not bound < float(value) < math.inf:
-        raise ValueError(f"expected {name} ({meaning}) finite and > {bound:g}, got {value}")
+        raise ValueError(f"Expected {name} ({meaning}) finite and > {bound:g}, got {value}")
     return value
 
 
@@ -278,7 +281,7 @@ def check_weights(weights):
         xp = namespace(weights)
         values = np.asarray(weights, dtype=float) if xp is np else weights
         if not bool(((values >= 0) & (values < math.inf)).all()):
-            raise ValueError("expected penalty weights finite and ≥ 0, got a negative, infinite or NaN entry")
+            raise ValueError("Expected penalty weights finite and ≥ 0, got a negative, infinite or NaN entry")
     return weights
 
 

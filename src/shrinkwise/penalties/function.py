@@ -35,7 +35,7 @@ class FromFunction(Penalty):
 
     def __init__(self, function, lam: float = 1.0, *, elementwise: bool = False):
         if not callable(function):
-            raise TypeError(f"expected a function of the weights, got {type(function).__name__}")
+            raise TypeError(f"Expected a function of the weights, got {type(function).__name__}")
         self.function = function
         self.lam = check_lam(lam)
         self.elementwise = elementwise
@@ -61,7 +61,8 @@ class FromFunction(Penalty):
             value = self._call(leaf)
             if not value.requires_grad:
                 raise TypeError(
-                    f"expected a function that autograd can follow from its argument, but {_name(self.function)} detaches it"
+                    f"Expected a function that autograd can follow from its argument, but {_name(self.function)} "
+                    "detaches it"
                 )
             gradient = torch.autograd.grad(value, leaf)[0]
         return float(self.lam) * (gradient.numpy().astype(x.dtype) if namespace(w) is np else gradient)
@@ -98,7 +99,7 @@ class FromFunction(Penalty):
         value = self.function(x)
         if getattr(value, "ndim", None) != 0 or namespace(value) is np:
             got = f"shape {tuple(value.shape)}" if hasattr(value, "shape") else type(value).__name__
-            raise TypeError(f"expected {_name(self.function)} to return a torch scalar, got {got}")
+            raise TypeError(f"Expected {_name(self.function)} to return a torch scalar, got {got}")
         return value
 
 

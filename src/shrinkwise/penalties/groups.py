@@ -63,7 +63,7 @@ class Groups:
         A convolution's weight is (out, in, *kernel); that of a transposed one is (in, out, *kernel): use ``transposed=True``.
         """
         if which not in ("out", "in"):
-            raise ValueError(f"expected which='out' or 'in' (channels of a convolution), got {which!r}")
+            raise ValueError(f"Expected which='out' or 'in' (channels of a convolution), got {which!r}")
         return AxisGroups(int((which == "in") != transposed), f"{which} channel")
 
     @staticmethod
@@ -76,7 +76,7 @@ class Groups:
         """
         for name, value in (("n_heads", n_heads), ("stacked", stacked)):
             if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"expected {name} as an integer ≥ 1, got {value!r}")
+                raise ValueError(f"Expected {name} to be an integer ≥ 1, got {value!r}")
         return HeadGroups(int(n_heads), int(axis), int(stacked))
 
     @staticmethod
@@ -100,13 +100,13 @@ class Groups:
         for k, block in enumerate(blocks):
             if block.size and not (block.min() >= 0 and block.max() < size):
                 raise ValueError(
-                    f"expected entries 0 to {size - 1} in {called[k]!r}, got {block.min()} to {block.max()}"
+                    f"Expected entries 0 to {size - 1} in {called[k]!r}, got {block.min()} to {block.max()}"
                 )
             taken = block[labels[block] >= 0]
             if len(taken):
                 raise ValueError(
-                    f"expected groups without overlap, but entry {taken[0]} is in {called[labels[taken[0]]]!r} and in "
-                    f"{called[k]!r}; give each entry one group"
+                    f"Expected groups without overlap, but entry {taken[0]} is in {called[labels[taken[0]]]!r} "
+                    f"and in {called[k]!r}; give each entry one group"
                 )
             labels[block] = k
         return LabelledGroups(labels, None if names is None else [names[k] for k in np.unique(labels[labels >= 0])])
@@ -228,7 +228,7 @@ class HeadGroups(Groups):
         axis, parts = _checked_axis(self.axis_of_heads, "head", shape), self.n_heads * self.stacked
         if shape[axis] % parts:
             raise ValueError(
-                f"expected axis {axis} to split into {parts} equal blocks (stacked × heads), got shape {shape}"
+                f"Expected axis {axis} to split into {parts} equal blocks (stacked × heads), got shape {shape}"
             )
         return math.prod(shape[:axis]), self.stacked, self.n_heads, shape[axis] // parts, math.prod(shape[axis + 1 :])
 
@@ -246,9 +246,9 @@ class LabelledGroups(Groups):
     def __init__(self, labels, names=None):
         labels = np.asarray(labels)
         if labels.size and not np.issubdtype(labels.dtype, np.integer):
-            raise TypeError(f"expected integer group labels (−1 = not penalised), got {labels.dtype}")
+            raise TypeError(f"Expected integer group labels (−1 = not penalised), got {labels.dtype}")
         if labels.size and labels.min() < -1:
-            raise ValueError(f"expected group labels ≥ 0, or −1 for entries not penalised, got {labels.min()}")
+            raise ValueError(f"Expected group labels ≥ 0, or −1 for entries not penalised, got {labels.min()}")
         used = np.unique(labels[labels >= 0])
         # Consecutive ids 0..G-1 in the order of the labels, so that per-group arrays have one entry a group.
         self.labels = np.where(labels >= 0, np.searchsorted(used, labels), -1)
@@ -256,7 +256,7 @@ class LabelledGroups(Groups):
         self._names = [f"group {label}" for label in used] if names is None else [str(name) for name in names]
         self._named = names is not None
         if len(self._names) != self.n_groups:
-            raise ValueError(f"expected one name a group ({self.n_groups}), got {len(self._names)}")
+            raise ValueError(f"Expected one name a group ({self.n_groups}), got {len(self._names)}")
         self._identity = self.labels.shape, self.labels.tobytes(), self._names if self._named else None
         self._layouts: dict[tuple, tuple] = {}
 
@@ -306,7 +306,8 @@ class LabelledGroups(Groups):
             last = shape[-1] if shape else 1
             if self.labels.shape != shape and self.labels.shape != (last,):
                 raise ValueError(
-                    f"expected group labels of shape {shape} or ({last},) for weights of shape {shape}, got {self.labels.shape}"
+                    f"Expected group labels of shape {shape} or ({last},) for weights of shape {shape}, got "
+                    f"{self.labels.shape}"
                 )
             labels = np.array(np.broadcast_to(self.labels, shape))
             flat = labels.reshape(-1)
@@ -331,15 +332,15 @@ class LabelledGroups(Groups):
 def _entries(block, size: int | None) -> np.ndarray:
     if isinstance(block, slice):
         if size is None:
-            raise ValueError("expected size= (the number of entries) where a group is a slice")
+            raise ValueError("Expected size= (the number of entries) where a group is a slice")
         return np.arange(size)[block]
     block = np.atleast_1d(np.asarray(block))
     if block.size and not np.issubdtype(block.dtype, np.integer):
-        raise TypeError(f"expected entry numbers (integers) for each group, got {block.dtype}")
+        raise TypeError(f"Expected entry numbers (integers) for each group, got {block.dtype}")
     return block.astype(int)
 
 
 def _checked_axis(axis: int, kind: str, shape: tuple) -> int:
     if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"expected weights with an axis {axis} ({kind}s) to group, got shape {shape}")
+        raise ValueError(f"Expected weights with an axis {axis} ({kind}s) to group, got shape {shape}")
     return axis % len(shape)

@@ -38,7 +38,7 @@ class Pieces:
         elsewhere = tuple((a, m) for a, m in together if m is not None)
         low, high = _larger(self.low, other.low), -_larger(-self.high, -other.high)
         if self.bounded and other.bounded and not _each(high - low, lambda room: room >= 0):
-            raise ValueError("expected constraints that leave some point, but two of this sum exclude each other")
+            raise ValueError("Expected constraints that leave some point, but two of this sum exclude each other")
         return Pieces(
             ((sum(at_zero), None), *elsewhere) if at_zero else elsewhere,
             self.b + other.b,

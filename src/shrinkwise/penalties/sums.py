@@ -41,11 +41,12 @@ class Sum(Penalty):
 
     def __init__(self, terms, lam: float = 1.0):
         if not terms or not all(isinstance(term, Penalty) for term in terms):
-            raise TypeError("expected a sum of penalties, e.g. sw.L1(0.1) + sw.L2(0.01)")
+            raise TypeError("Expected a sum of penalties, e.g. sw.L1(0.1) + sw.L2(0.01)")
         self.terms = terms
         self.lam = check_lam(lam)
 
     convex = property(lambda self: all(term.convex for term in self.terms))  # type: ignore[assignment]
+    makes_zeros = property(lambda self: any(term.makes_zeros for term in self.terms))  # type: ignore[assignment]
     separable = property(lambda self: all(term.separable for term in self.terms))  # type: ignore[assignment]
 
     has_conjugate = property(lambda self: all(term.has_conjugate for term in self.terms))  # type: ignore[assignment]

@@ -24,7 +24,7 @@ class Around(Penalty):
 
     def __init__(self, penalty: Penalty, lam: float | None = None):
         if not isinstance(penalty, Penalty):
-            raise TypeError(f"expected a penalty, e.g. sw.L1(0.1), got {type(penalty).__name__}")
+            raise TypeError(f"Expected a penalty, e.g. sw.L1(0.1), got {type(penalty).__name__}")
         self.penalty = penalty
         self.lam = penalty.lam if lam is None else check_lam(lam)
         self.term = self._inside()
@@ -38,6 +38,7 @@ class Around(Penalty):
         return type(self)(**{**self.get_params(), "penalty": penalty, "lam": penalty.lam})
 
     convex = property(lambda self: self.term.convex)  # type: ignore[assignment]
+    makes_zeros = property(lambda self: self.term.makes_zeros)  # type: ignore[assignment]
     separable = property(lambda self: self.term.separable)  # type: ignore[assignment]
     radial = property(lambda self: self.term.radial)  # type: ignore[assignment]
     multiplicative = property(lambda self: self.term.multiplicative)  # type: ignore[assignment]
@@ -138,7 +139,7 @@ class Scaled(Around):
 
     def _inside(self) -> Penalty:
         if not self.penalty.lam > 0:
-            raise ValueError(f"expected a penalty with λ > 0 to scale, got {self.penalty!r}")
+            raise ValueError(f"Expected a penalty with λ > 0 to scale, got {self.penalty!r}")
         return self.penalty
 
     @property
@@ -239,7 +240,7 @@ class On(Around):
             part = w[self.where]
         except (IndexError, TypeError) as error:
             raise ValueError(
-                f"expected weights with a part {_shown(self.where)}, got shape {tuple(w.shape)}: {error}"
+                f"Expected weights with a part {_shown(self.where)}, got shape {tuple(w.shape)}: {error}"
             ) from error
         return part if namespace(w) is not np else np.asarray(part)
 

@@ -24,7 +24,7 @@ def complementary_halves(n: int, pairs: int, random_state=None, strata=None) -> 
     doi:10.1111/j.1467-9868.2011.01034.x.
     """
     if n < 2 or pairs < 1:
-        raise ValueError(f"expected n ≥ 2 rows and pairs ≥ 1, got n = {n} and pairs = {pairs}")
+        raise ValueError(f"Expected n ≥ 2 rows and pairs ≥ 1, got n = {n} and pairs = {pairs}")
     rng = np.random.default_rng(random_state)
     labels = np.zeros(n, dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
     return [_split(labels, rng) for _ in range(pairs)]
@@ -62,9 +62,9 @@ def false_selection_bound(average_selected: float, p: int, threshold: float, pai
     0.4314
     """
     if not 0.5 < threshold <= 1:
-        raise ValueError(f"expected a threshold above 0.5 and at most 1, got {threshold}")
+        raise ValueError(f"Expected a threshold above 0.5 and at most 1, got {threshold}")
     if p < 1 or not 0 <= average_selected <= p:
-        raise ValueError(f"expected 0 ≤ q ≤ p selected inputs, got q = {average_selected} and p = {p}")
+        raise ValueError(f"Expected 0 ≤ q ≤ p selected inputs, got q = {average_selected} and p = {p}")
     theta, B, factor = average_selected / p, pairs, 1.0 / (2.0 * threshold - 1.0)
     low = min(0.5 + theta**2, 0.5 + 0.5 / B + 0.75 * theta**2)
     if theta <= 1.0 / math.sqrt(3.0) and threshold > low:

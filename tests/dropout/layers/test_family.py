@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from shrinkwise import dropout as sd
+from shrinkwise.dropout.layers import concrete
 from shrinkwise.dropout.layers.channel import channel_dropout
 from shrinkwise.dropout.layers.concrete import concrete_dropout
 from shrinkwise.dropout.layers.drop_path import drop_path
@@ -92,7 +93,7 @@ def test_streams_of_one_seed_are_apart_and_repeat(make, x):
     assert not any(torch.equal(drawn[a], drawn[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
     with pytest.raises(ValueError, match="give seed= beside it"):
         make(stream=1)
-    with pytest.raises(ValueError, match="stream as an integer from 0"):
+    with pytest.raises(ValueError, match="stream to be an integer from 0"):
         make(seed=1, stream=2**31)
 
 
@@ -216,7 +217,7 @@ def test_wrapping_layers_refuse_a_bare_number_after_what_they_wrap():
     ("call", "error", "says"),
     [
         (lambda: sd.ChannelDropout(keep=0.5, seed=1, generator=torch.Generator()), ValueError, "not both"),
-        (lambda: sd.ChannelDropout(keep=0.5, seed=1.5), TypeError, "seed as an integer, got float"),
+        (lambda: sd.ChannelDropout(keep=0.5, seed=1.5), TypeError, "seed to be an integer, got float"),
         (lambda: sd.ChannelDropout(keep=0.5, generator=3), TypeError, "torch.Generator, got int"),
         (lambda: sd.GaussianDropout(keep=0.5)(torch.ones(3).long()), TypeError, "got torch.int64"),
         (lambda: sd.AlphaDropout(keep=1.5), ValueError, r"\(0, 1\]"),
@@ -238,3 +239,12 @@ def test_misuse_is_one_sentence(call, error, says):
     with pytest.raises(error, match=says) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_what_was_recorded_without_memory_is_not_kept():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    concrete._kept_log_odds.cache_clear()
+    with FakeTensorMode():
+        assert concrete_dropout(torch.ones(3), torch.tensor(0.5)).shape == (3,)
+    assert concrete_dropout(torch.ones(3), torch.tensor(0.5)).isfinite().all()

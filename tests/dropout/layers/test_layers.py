@@ -59,7 +59,7 @@ def test_in_place_overwrites_its_input():
     ("options", "says"),
     [
         ({"seed": 1, "generator": torch.Generator()}, "not both"),
-        ({"stream": -1, "seed": 1}, "stream as an integer from 0"),
+        ({"stream": -1, "seed": 1}, "stream to be an integer from 0"),
         ({"stream": 3}, "give seed="),
     ],
 )

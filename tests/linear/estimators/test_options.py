@@ -37,7 +37,7 @@ def test_factors_leave_bounds_alone_and_refuse_groups():
     with pytest.raises(TypeError, match="groups take a factor each"):
         sw.PenalizedRegressor(sw.GroupLasso(1.0, np.arange(10) // 2), penalty_factors=np.ones(10)).fit(X, y)
     for bad in (np.ones(9), -np.ones(10)):
-        with pytest.raises(ValueError, match="penalty_factors as 10 numbers"):
+        with pytest.raises(ValueError, match="penalty_factors to be 10 numbers"):
             sw.PenalizedRegressor(sw.L1(1.0), penalty_factors=bad).fit(X, y)
 
 

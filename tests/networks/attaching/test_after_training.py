@@ -170,7 +170,7 @@ def test_a_polish_that_fails_leaves_the_weights():
         reg.polish(failing, steps=10)
     assert torch.equal(model.weight, before)
     for steps in (0, 2.5, True):
-        with pytest.raises(ValueError, match="steps as an integer"):
+        with pytest.raises(ValueError, match="steps to be an integer"):
             reg.polish(loss, steps=steps)
 
 

@@ -145,7 +145,7 @@ def test_everything_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("loss_fn", "loader", "says"),
     [
-        (lambda: 0.5, None, "loss as a tensor with gradients"),
+        (lambda: 0.5, None, "loss to be a tensor with gradients"),
         (nn.MSELoss(), [], "the loader gave no batch"),
     ],
 )

@@ -65,7 +65,7 @@ def test_a_lambda_for_each_group():
             torch.ones(1, 20),
             r"one λ a group, \(20,\), got shape \(1, 20\)",
         ),
-        (sw.MCP(1.0), torch.ones(1, 20), "expected λ as one number"),
+        (sw.MCP(1.0), torch.ones(1, 20), "Expected λ to be one number"),
     ],
 )
 def test_a_wrong_lambda_changes_nothing(penalty, lam, says):
@@ -78,7 +78,7 @@ def test_a_wrong_lambda_changes_nothing(penalty, lam, says):
 
 def test_a_lambda_that_is_no_number():
     _, _, _, reg = run(sw.L1(1.0), steps=0)
-    with pytest.raises(TypeError, match="as a number"):
+    with pytest.raises(TypeError, match="to be a number"):
         reg.set_lam("0.1")
 
 
@@ -145,16 +145,16 @@ def test_a_schedule_that_gives_no_factor_stops_before_anything_moves(factor):
 
 def test_ramps_are_checked():
     for call, says in (
-        (lambda: ramp(-1, 3), "start as a number of steps"),
+        (lambda: ramp(-1, 3), "start to be a number of steps"),
         (lambda: ramp(4, 3), "start ≤ stop"),
-        (lambda: warmup(2.5), "stop as a number of steps"),
-        (lambda: ramp(1, 2, low=-1.0), "low as a factor"),
+        (lambda: warmup(2.5), "stop to be a number of steps"),
+        (lambda: ramp(1, 2, low=-1.0), "low to be a factor"),
     ):
         with pytest.raises(ValueError, match=says):
             call()
     model = nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with pytest.raises(TypeError, match="schedule as a function"):
+    with pytest.raises(TypeError, match="schedule to be a function"):
         sw.attach(optimizer, model, sw.L1(1.0), schedule=3)
     with pytest.raises(ValueError, match="fixed in part"):
         sw.attach(optimizer, model, sw.L1(1.0) + sw.L2(1.0).fixed(), schedule=warmup(2))

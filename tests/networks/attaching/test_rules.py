@@ -128,7 +128,7 @@ def test_the_selection_prints_itself():
         (lambda: sw.rule(sw.L1(1), roles="weights"), ValueError, "roles among weight, bias"),
         (lambda: sw.rule(sw.L1(1), types="Linear"), TypeError, "a module class or a list of them, got 'Linear'"),
         (lambda: sw.rule(sw.L1(1), names=3), TypeError, "a name pattern or a list of them, got 3"),
-        (lambda: sw.rule(sw.L1(1), where=3), TypeError, "where as a function"),
+        (lambda: sw.rule(sw.L1(1), where=3), TypeError, "where to be a function"),
         (lambda: select(Network(), None), ValueError, "got none"),
         (lambda: select(Network(), [sw.rule(None)]), ValueError, "got none"),
         (lambda: select(Network(), 0.1), TypeError, "got float"),

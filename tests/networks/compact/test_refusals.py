@@ -65,9 +65,9 @@ def test_models_that_cannot_be_shown_equal_are_refused(model, sentence):
 
 
 def test_wrong_arguments_are_refused():
-    with pytest.raises(TypeError, match="expected model"):
+    with pytest.raises(TypeError, match="Expected model"):
         sw.compact("model", torch.randn(2, 3))
-    with pytest.raises(TypeError, match="expected example"):
+    with pytest.raises(TypeError, match="Expected example"):
         sw.compact(nn.Linear(3, 2), [[1.0, 2.0, 3.0]])
 
 

@@ -121,7 +121,7 @@ def test_what_cannot_be_told_from_parts_is_refused_in_a_sentence(found):
         assert "needs all weights of a tensor in one place, but they are sharded over 2 processes; leave" in said[name]
     assert "has no prox with a step of its own for every weight; use method='normal_map'" in said["metric"]
     assert "does not fit 0.weight of shape (5, 7)" in said["weights"]
-    assert "expected one weight a group (5)" in said["group weights"]
+    assert "Expected one weight a group (5)" in said["group weights"]
     assert "0.weight is sharded and torch.bfloat16" in said["bfloat16"]
 
 

@@ -80,7 +80,11 @@ def test_names_and_a_pipeline():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"k": 0}, "k as an integer ≥ 1"), ({"hidden": 2.5}, "hidden as an integer"), ({"n_networks": 0}, "n_networks")],
+    [
+        ({"k": 0}, "k to be an integer ≥ 1"),
+        ({"hidden": 2.5}, "hidden to be an integer"),
+        ({"n_networks": 0}, "n_networks"),
+    ],
 )
 def test_bad_input_is_one_sentence(options, message):
     X, y = product()

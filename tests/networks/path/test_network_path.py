@@ -263,13 +263,13 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
         ({"lambdas": [0.1, -1.0]}, "finite and ≥ 0, got -1.0"),
         ({"lambdas": [0.1, 0.0]}, "lambdas > 0"),
         ({"lambdas": [0.1, 0.1]}, "each of them once"),
-        ({"n_lambdas": 0}, "n_lambdas as an integer ≥ 1"),
+        ({"n_lambdas": 0}, "n_lambdas to be an integer ≥ 1"),
         ({"lambda_min_ratio": 1.5}, "between 0 and 1"),
         ({"cv": 1.5}, "share between 0 and 1"),
         ({"cv": 1}, "number of folds must lie between 2"),
-        ({"seeds": 0}, "seeds as an integer"),
+        ({"seeds": 0}, "seeds to be an integer"),
         ({"select": "2se"}, 'select="best" or "1se"'),
-        ({"loss": "mse"}, "loss as a function"),
+        ({"loss": "mse"}, "loss to be a function"),
         ({"loss": nn.CrossEntropyLoss(reduction="none")}, "a tensor of one number, got shape"),
         ({"loss": lambda out, y: 0.5}, "a tensor of one number, got float"),
         ({"make_model": small_net()}, "makes a new model, got a model"),
@@ -280,7 +280,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
         ({"penalty": sw.L1(1.0) + sw.L2(1.0).fixed()}, "fixed in part"),
         ({"penalty": [sw.rule(sw.L1(0.0), names="0.weight"), sw.rule(sw.L1(1.0))]}, "keep their ratio"),
         ({"penalty": sw.rule(sw.L1(1.0), names="nothing")}, "no parameter is left to penalise"),
-        ({"training": {"epochs": 3}}, "expected training as"),
+        ({"training": {"epochs": 3}}, "Expected training as"),
         ({"training": Training(lambda p: torch.optim.SGD(p, lr=1e30), epochs=1, start_epochs=2)}, "loss became"),
     ],
 )
@@ -306,7 +306,7 @@ def test_bad_data_are_one_sentence():
         with pytest.raises((ValueError, TypeError), match=message):
             quick_path().fit(*data)
     for options in ({"epochs": 0}, {"start_epochs": -1}, {"batch_size": 2.5}, {"optimizer": 3}):
-        with pytest.raises((ValueError, TypeError), match=f"expected {next(iter(options))}"):
+        with pytest.raises((ValueError, TypeError), match=f"Expected {next(iter(options))}"):
             Training(**options)
 
 

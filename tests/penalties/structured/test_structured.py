@@ -294,7 +294,7 @@ BAD = {
     "SLOPE of the wrong length": (lambda: sw.SLOPE(0.1, weights=[2.0, 1.0]).value(W), ValueError, r"entries \(12\), got 2"),
     "SLOPE q": (lambda: sw.SLOPE(0.1, q=1.0), ValueError, r"q \(the level"),
     "SLOPE in a metric": (lambda: sw.SLOPE(0.1).prox(W, abs(W)), TypeError, "no closed-form prox of SLOPE"),
-    "nuclear of a vector": (lambda: sw.NuclearNorm(0.1).value(W[0]), ValueError, "expected a matrix"),
+    "nuclear of a vector": (lambda: sw.NuclearNorm(0.1).value(W[0]), ValueError, "Expected a matrix"),
     "nuclear of a kernel": (lambda: sw.NuclearNorm(0.1).prox(W[None], 1.0), ValueError, "reshape it"),
     "nuclear in a metric": (lambda: sw.NuclearNorm(0.1).prox(W, abs(W)), TypeError, "no closed-form prox of NuclearNorm"),
     "integers": (lambda: sw.FusedLasso(0.1).prox(np.array([1, 2]), 1.0), TypeError, "floating-point"),

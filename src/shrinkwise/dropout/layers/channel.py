@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import apply_mask
 from shrinkwise.dropout.functional import check_keep
@@ -44,12 +45,13 @@ def _channel_dim(x: torch.Tensor, channel_dim: int | None) -> int:
     if channel_dim is None:
         if x.dim() not in (4, 5):
             raise ValueError(
-                f"expected (N, C, H, W) or (N, C, D, H, W), got shape {tuple(x.shape)}, whose channels could be any "
-                "dimension: say which with channel_dim=, e.g. 1 for (N, C, L), -1 for (N, L, C), 0 for one sample (C, H, W)"
+                f"Expected (N, C, H, W) or (N, C, D, H, W), got shape {tuple(x.shape)}, whose channels could be "
+                "any dimension: say which with channel_dim=, e.g. 1 for (N, C, L), -1 for (N, L, C), 0 for one "
+                "sample (C, H, W)"
             )
         return 1
     if not -x.dim() <= channel_dim < x.dim():
-        raise ValueError(f"expected channel_dim within the {x.dim()} dimensions of {tuple(x.shape)}, got {channel_dim}")
+        raise ValueError(f"Expected channel_dim within the {x.dim()} dimensions of {tuple(x.shape)}, got {channel_dim}")
     return channel_dim % x.dim()
 
 
@@ -76,8 +78,11 @@ class ChannelDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Channel dropout of x in training, x itself in evaluation."""
-        options = self.draw() if self.training else {}
-        return channel_dropout(x, keep=self.keep, channel_dim=self.channel_dim, training=self.training, **options)
+        if isinstance(x, Proxy):
+            return self.recorded(x)
+        if not self.training:
+            return x
+        return channel_dropout(x, keep=self.keep, channel_dim=self.channel_dim, **self.draw())
 
     def extra_repr(self) -> str:
         """The probability of keeping and the channel dimension when it was named."""

@@ -7,10 +7,11 @@ import math
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 
 from shrinkwise.dropout.functional import check_keep
 
-from .noise import NoiseLayer, check_floating, drawn_seed, transformed, uniform
+from .noise import NoiseLayer, check_floating, drawn_seed, is_traced, transformed, uniform
 
 
 def concrete_dropout(
@@ -45,7 +46,9 @@ def concrete_dropout(
         u = uniform(n, seed=drawn_seed(seed, generator, x.device), stream=stream, device=x.device).to(dtype)
         odds, draw = torch.logit(u, eps=torch.finfo(dtype).eps / 2), None  # the bound keeps them finite
     else:
-        odds, draw = _log_odds(x.device, dtype), _draw(n, x.device, generator)
+        # What is being recorded, or has no memory, must not be kept for later calls.
+        table = _log_odds if transformed() or torch._C._len_torch_dispatch_stack() else _kept_log_odds
+        odds, draw = table(x.device, dtype), _draw(n, x.device, generator)
     if transformed():
         odds = (odds if draw is None else odds[draw]).view(shape)
         return x * (torch.sigmoid((odds + logit) / temperature) / torch.sigmoid(logit)).to(x.dtype)
@@ -58,15 +61,19 @@ def concrete_dropout(
     return _Concrete.apply(x, logit, mask.view(shape), temperature)
 
 
-@functools.lru_cache
 def _log_odds(device, dtype) -> torch.Tensor:
     """ln u − ln(1 − u) of the 65 536 numbers u = (k + ½)/65536."""
     return torch.logit((torch.arange(65536, dtype=dtype, device=device) + 0.5) / 65536)
 
 
+_kept_log_odds = functools.lru_cache(_log_odds)
+
+
 def _draw(n: int, device, generator) -> torch.Tensor:
     """n whole numbers from 0 to 65 535: four from each draw of 64 bits, for drawing is the larger part of the cost."""
     options = {"dtype": torch.int64, "device": device, "generator": generator}
+    if is_traced():  # it cannot hold the view as another type
+        return torch.randint(65536, (n,), **options)
     words = torch.randint(-(2**63), 2**63 - 1, ((n + 3) // 4,), **options)
     return words.view(torch.int16)[:n].to(torch.int32) + 32768
 
@@ -135,8 +142,8 @@ class ConcreteDropout(NoiseLayer):
             raise TypeError(f"ConcreteDropout expects an nn.Linear or a convolution, got {type(layer).__name__}")
         if min(n_samples, lengthscale, temperature) <= 0:
             raise ValueError(
-                "expected n_samples, lengthscale and temperature above 0, "
-                f"got {n_samples}, {lengthscale} and {temperature}"
+                f"Expected n_samples, lengthscale and temperature above 0, got {n_samples}, {lengthscale} and "
+                f"{temperature}"
             )
         super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
         self.layer, self.n_samples, self.lengthscale, self.temperature = layer, n_samples, lengthscale, temperature
@@ -151,7 +158,7 @@ class ConcreteDropout(NoiseLayer):
     def keep(self, value: float) -> None:
         value = check_keep(value, (), "ConcreteDropout(layer, keep=0.9, n_samples=1000)")
         if not 0.0 < value < 1.0:
-            raise ValueError(f"expected keep strictly between 0 and 1, where it can be learned, got {value}")
+            raise ValueError(f"Expected keep strictly between 0 and 1, where it can be learned, got {value}")
         logit = torch.tensor(math.log(value / (1.0 - value)))
         if hasattr(self, "keep_logit"):
             self.keep_logit.data.copy_(logit)
@@ -160,6 +167,8 @@ class ConcreteDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`layer` of x, dropped by the relaxed mask in training."""
+        if isinstance(x, Proxy):
+            return self.recorded(x)
         if not self.training:
             return self.layer(x)
         # An input map is dropped as a whole: its pixels share the mask.

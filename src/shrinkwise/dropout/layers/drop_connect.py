@@ -6,10 +6,11 @@ from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 
 from shrinkwise.dropout.functional import dropout
 
-from .noise import NoiseLayer
+from .noise import NoiseLayer, is_traced
 
 
 class DropConnect(NoiseLayer):
@@ -54,13 +55,20 @@ class DropConnect(NoiseLayer):
         if not self._dropped:
             found = ", ".join(name for name, _ in module.named_parameters()) or "none"
             raise ValueError(
-                f"expected a module with matrices of weights named like {names!r}, its parameters: {found}"
+                f"Expected a module with matrices of weights named like {names!r}, its parameters: {found}"
             )
 
     def forward(self, *args, **kwargs):
         """`module` with dropped weights in training, as it is in evaluation."""
+        if any(isinstance(value, Proxy) for value in (*args, *kwargs.values())):
+            return self.recorded(*args, **kwargs)
         if not self.training or self.keep == 1.0:
             return self.module(*args, **kwargs)
+        if is_traced():
+            raise RuntimeError(
+                "torch.jit.trace cannot record DropConnect in training, for it cannot exchange weights: call model.eval() "
+                "first, or use torch.export"
+            )
         weights = {name: dropout(self._weight(name), keep=self.keep, **self.draw()) for name in self._dropped}
         return torch.func.functional_call(self.module, weights, args, kwargs)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import apply_mask
 from shrinkwise.dropout.functional import check_keep
@@ -55,7 +56,7 @@ def drop_path(
     if any(other.size(batch_dim) != n for other in others):
         sizes = [tuple(other.shape) for other in others]
         raise ValueError(
-            f"expected {n} samples in dimension {batch_dim} of every input of the branch, got shapes {sizes}"
+            f"Expected {n} samples in dimension {batch_dim} of every input of the branch, got shapes {sizes}"
         )
     kept = mask_of_shape((n,), keep=keep, device=x.device, seed=seed, generator=generator, stream=stream)
     if transformed():
@@ -68,7 +69,7 @@ def drop_path(
     y = branch(*taken)
     if y.shape != taken[0].shape:
         raise ValueError(
-            f"expected a branch that keeps the shape of its input, {tuple(taken[0].shape)} became {tuple(y.shape)}"
+            f"Expected a branch that keeps the shape of its input, {tuple(taken[0].shape)} became {tuple(y.shape)}"
         )
     return x.index_add(batch_dim, rows, y.to(x.dtype), alpha=1.0 / keep)
 
@@ -105,5 +106,8 @@ class DropPath(NoiseLayer):
 
     def forward(self, x: torch.Tensor, *others) -> torch.Tensor:
         """X plus its branch, for the samples that keep it."""
-        options = {"keep": self.keep, "training": self.training, "batch_dim": self.batch_dim}
-        return drop_path(self.branch, x, *others, **options, **(self.draw() if self.training else {}))
+        if isinstance(x, Proxy):
+            return self.recorded(x, *others)
+        if not self.training:
+            return x + self.branch(x, *others)
+        return drop_path(self.branch, x, *others, keep=self.keep, batch_dim=self.batch_dim, **self.draw())

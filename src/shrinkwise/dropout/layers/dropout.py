@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.fx import Proxy
 
 from shrinkwise.dropout.functional import dropout
 
@@ -34,6 +35,8 @@ class Dropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Dropout of x in training, x itself in evaluation."""
+        if isinstance(x, Proxy):
+            return self.recorded(x)
         if not self.training:
             return x
         if self.seed is None:  # the shortest road, for most layers are small

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch.fx import Proxy
 
 from shrinkwise.dropout.functional import check_keep, dropout
 
@@ -97,8 +98,11 @@ class GaussianDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Noisy x in training, x itself in evaluation."""
-        options = self.draw() if self.training else {}
-        return gaussian_dropout(x, keep=self.keep, training=self.training, **options)
+        if isinstance(x, Proxy):
+            return self.recorded(x)
+        if not self.training:
+            return x
+        return gaussian_dropout(x, keep=self.keep, **self.draw())
 
 
 class AlphaDropout(NoiseLayer):
@@ -120,8 +124,11 @@ class AlphaDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Alpha dropout of x in training, x itself in evaluation."""
-        options = self.draw() if self.training else {}
-        return alpha_dropout(x, keep=self.keep, channel_dim=self.channel_dim, training=self.training, **options)
+        if isinstance(x, Proxy):
+            return self.recorded(x)
+        if not self.training:
+            return x
+        return alpha_dropout(x, keep=self.keep, channel_dim=self.channel_dim, **self.draw())
 
     def extra_repr(self) -> str:
         """The probability of keeping and the channel dimension when it was named."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import apply_mask
 from shrinkwise.dropout.functional import check_keep
@@ -32,7 +33,7 @@ def locked_dropout(
     keep = check_keep(keep, positional, "locked_dropout(x, keep=0.8, time_dim=1)")
     check_floating(x, "locked_dropout")
     if not -x.dim() <= time_dim < x.dim():
-        raise ValueError(f"expected time_dim within the {x.dim()} dimensions of {tuple(x.shape)}, got {time_dim}")
+        raise ValueError(f"Expected time_dim within the {x.dim()} dimensions of {tuple(x.shape)}, got {time_dim}")
     if not training or keep == 1.0:
         return x
     shape = [1 if d == time_dim % x.dim() else size for d, size in enumerate(x.shape)]
@@ -62,8 +63,11 @@ class LockedDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Locked dropout of x in training, x itself in evaluation."""
-        options = self.draw() if self.training else {}
-        return locked_dropout(x, keep=self.keep, time_dim=self.time_dim, training=self.training, **options)
+        if isinstance(x, Proxy):
+            return self.recorded(x)
+        if not self.training:
+            return x
+        return locked_dropout(x, keep=self.keep, time_dim=self.time_dim, **self.draw())
 
     def extra_repr(self) -> str:
         """The probability of keeping and the dimension of time."""

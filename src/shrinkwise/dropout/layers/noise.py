@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import random_words
-from shrinkwise.dropout.functional import check_keep, dropout, keep_from_drop
+from shrinkwise.dropout.functional import check_keep, dropout, keep_from_drop, not_floating
 
 _WORDS_A_BLOCK = 4
 
@@ -28,6 +29,7 @@ class NoiseLayer(nn.Module):
     """
 
     draws: torch.Tensor
+    replaces: tuple[type[nn.Module], bool]  # the layer of torch that `convert` took out for this one, and its `inplace`
     one_draw_a_batch = False  # True: all rows of a batch share the draw, so repeating rows gives no further samples
     wraps = ""  # what the constructor takes first, for the sentences
 
@@ -47,13 +49,13 @@ class NoiseLayer(nn.Module):
         example = f"{name}({wrapped}keep=0.8) or {name}.from_drop({wrapped}0.2)"
         self.keep = check_keep(keep, positional, example)
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise TypeError(f"expected seed as an integer, got {type(seed).__name__}")
+            raise TypeError(f"Expected seed to be an integer, got {type(seed).__name__}")
         if generator is not None and not isinstance(generator, torch.Generator):
-            raise TypeError(f"expected generator as a torch.Generator, got {type(generator).__name__}")
+            raise TypeError(f"Expected generator to be a torch.Generator, got {type(generator).__name__}")
         if seed is not None and generator is not None:
             raise ValueError(f"{name} takes seed= or generator=, not both: a generator's only use is to draw seeds")
         if isinstance(stream, bool) or not isinstance(stream, int) or not 0 <= stream < 2**31:
-            raise ValueError(f"expected stream as an integer from 0 to 2**31 - 1, got {stream!r}")
+            raise ValueError(f"Expected stream to be an integer from 0 to 2**31 - 1, got {stream!r}")
         if stream and seed is None:
             raise ValueError("a stream tells apart layers that share a seed: give seed= beside it")
         self.seed, self.stream, self.generator = seed, stream, generator
@@ -66,6 +68,42 @@ class NoiseLayer(nn.Module):
         """The layer that drops with probability `drop`, as torch's layers count: the last argument without a name."""
         *wrapped, drop = wrapped_and_drop
         return cls(*wrapped, keep=keep_from_drop(drop), **options)
+
+    @property
+    def p(self) -> float:
+        """The probability of dropping, 1 − keep: what code written for torch's layers and timm's (`drop_prob`) reads."""
+        return round(1.0 - self.keep, 15)  # 1 − .8 is off by 4e-17, and the drop given was .2
+
+    @p.setter
+    def p(self, value: float) -> None:
+        self.keep = keep_from_drop(value)
+
+    drop_prob = p
+
+    def recorded(self, *inputs, **named):
+        """The layer as one node of a `torch.fx` graph, as torch's layers are: it draws when the graph runs."""
+        tracer = next(value.tracer for value in (*inputs, *named.values()) if isinstance(value, Proxy))
+        declared = getattr(tracer, "skipped_module_classes", None)  # of torch.ao.quantization's tracers alone
+        if self.wraps and self.training and declared is not None and type(self) not in declared:
+            raise ValueError(
+                f"prepare_qat_fx would quantize what {type(self).__name__} wraps, whose weights it cannot follow: give it "
+                f"PrepareCustomConfig().set_non_traceable_module_classes([{type(self).__name__}])"
+            )
+        return tracer.create_proxy("call_module", tracer.path_of_module(self), inputs, named)
+
+    def __prepare_scriptable__(self):
+        raise TypeError(
+            f"torch.jit.script cannot compile {type(self).__name__}: use torch.export or torch.jit.trace, or give it torch's "
+            'own layers first with shrinkwise.dropout.convert(model, to="torch")'
+        )
+
+    def _replicate_for_data_parallel(self):
+        if self.seed is not None:
+            raise ValueError(
+                f"nn.DataParallel would give every replica the same masks of this {type(self).__name__} with seed="
+                f"{self.seed}: leave seed= out, or use DistributedDataParallel with stream=rank"
+            )
+        return super()._replicate_for_data_parallel()
 
     def draw(self) -> dict:
         """The next draw as options of a dropout function: nothing, `generator`, or `seed` and `stream`."""
@@ -121,11 +159,15 @@ def uniform(n: int, *, seed, stream, device) -> torch.Tensor:
 
 def transformed() -> bool:
     """Whether a program is being recorded or transformed, so that shapes may not depend on a draw."""
-    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or is_traced()
+
+
+def is_traced() -> bool:
+    """Whether torch.jit.trace is recording."""
+    return torch._C._get_tracing_state() is not None
 
 
 def check_floating(x, name: str) -> None:
     """One sentence for what is no tensor of real floating-point numbers."""
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
-        raise TypeError(f"{name} expects a tensor of real floating-point numbers, got {kind}; convert it first")
+        raise not_floating(x, name)

@@ -57,9 +57,9 @@ class KeepSchedule:
 
     def __init__(self, model: nn.Module, kind: str, *, steps: int, keep: float | None = None):
         if kind not in _SHARES:
-            raise ValueError(f"expected kind as one of {', '.join(_SHARES)}, got {kind!r}")
+            raise ValueError(f"Expected kind to be one of {', '.join(_SHARES)}, got {kind!r}")
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"expected steps as a whole number above 0, got {steps!r}")
+            raise ValueError(f"Expected steps to be a whole number above 0, got {steps!r}")
         self._layers = {
             name: m
             for name, m in model.named_modules()
@@ -67,7 +67,7 @@ class KeepSchedule:
         }
         if not self._layers:
             raise ValueError(
-                "expected a model with dropout layers of shrinkwise whose keep can be set, found none; "
+                "Expected a model with dropout layers of shrinkwise whose keep can be set, found none; "
                 "shrinkwise.dropout.subnetworks.convert(model) makes them of torch's"
             )
         if keep is not None:
@@ -89,7 +89,7 @@ class KeepSchedule:
         """Resume where `state_dict` was taken; the layers get the `keep` of that step."""
         if set(state["targets"]) != set(self._layers):
             raise ValueError(
-                f"expected a state for the layers {sorted(self._layers)}, got one for {sorted(state['targets'])}"
+                f"Expected a state for the layers {sorted(self._layers)}, got one for {sorted(state['targets'])}"
             )
         self.kind, self.steps, self.step_count = state["kind"], state["steps"], state["step_count"]
         self.targets = dict(state["targets"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 from torch.nn.functional import linear
 
 from shrinkwise.dropout.bits import apply_mask
@@ -52,6 +53,8 @@ class UnitDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The chain on one subset of its hidden units in training, on all of them in evaluation."""
+        if isinstance(x, Proxy):
+            return self.recorded(x)
         if not self.training or self.keep == 1.0:
             return self.network(x)
         last = max(k for k, m in enumerate(self.network) if isinstance(m, nn.Linear))

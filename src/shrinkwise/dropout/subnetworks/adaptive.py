@@ -38,10 +38,10 @@ def dropout_penalty(model: nn.Module, x: torch.Tensor, *, loss: str) -> torch.Te
     6.5
     """
     if loss not in _LOSSES:
-        raise ValueError(f"expected loss as one of {', '.join(_LOSSES)}, got {loss!r}")
+        raise ValueError(f"Expected loss to be one of {', '.join(_LOSSES)}, got {loss!r}")
     outputs, units, shifts, variances = _evaluated(model, x)
     if outputs.dim() != 2 or len(outputs) != len(x):
-        raise ValueError(f"expected outputs of shape ({len(x)}, K) from the model, got {tuple(outputs.shape)}")
+        raise ValueError(f"Expected outputs of shape ({len(x)}, K) from the model, got {tuple(outputs.shape)}")
     # Rows do not mix, so the derivative of a column's sum holds each row's own derivative.
     jacobian = [torch.autograd.grad(column.sum(), shifts, create_graph=True) for column in outputs.T]
     spread = torch.zeros((), dtype=outputs.dtype, device=outputs.device)

@@ -39,7 +39,7 @@ def convert(model: nn.Module, *, keep: float | None = None, to: str = "shrinkwis
     Dropout(keep=0.75)
     """
     if to not in ("shrinkwise", "torch"):
-        raise ValueError(f'expected to="shrinkwise" or to="torch", got {to!r}')
+        raise ValueError(f'Expected to="shrinkwise" or to="torch", got {to!r}')
     if keep is not None:
         keep = check_keep(keep, (), "convert(model, keep=0.8)")
     make = _ours if to == "shrinkwise" else _torchs
@@ -69,7 +69,7 @@ def _ours(layer, keep):
         return None
     keep = keep or check_keep(1.0 - layer.p, (), "")
     if isinstance(layer, nn.Dropout):
-        new = Dropout(keep=keep, inplace=layer.inplace)
+        new: NoiseLayer = Dropout(keep=keep, inplace=layer.inplace)
     elif isinstance(layer, _CHANNELS):
         new = ChannelDropout(keep=keep, channel_dim=1)
     else:
@@ -80,7 +80,7 @@ def _ours(layer, keep):
 
 def _torchs(layer, keep):
     kind, inplace = getattr(layer, "replaces", (_counterpart(layer), False))
-    return kind and kind(p=1.0 - (keep or layer.keep), inplace=inplace)
+    return kind and kind(p=1.0 - keep if keep else layer.p, inplace=inplace)
 
 
 def _counterpart(layer):

@@ -36,7 +36,7 @@ def enumerate_subnetworks(n_units: int, *, keep: float) -> Subnetworks:
     """
     keep = check_keep(keep, (), "enumerate_subnetworks(4, keep=0.8)")
     if not 0 <= n_units <= _MOST_UNITS:
-        raise ValueError(f"expected between 0 and {_MOST_UNITS} units (2^m masks are listed), got {n_units}")
+        raise ValueError(f"Expected between 0 and {_MOST_UNITS} units (2^m masks are listed), got {n_units}")
     numbers = torch.arange(2**n_units)
     masks = (numbers[:, None] >> torch.arange(n_units)) & 1 == 1
     kept = masks.sum(1).double()
@@ -67,7 +67,7 @@ def ensemble(
     """
     if task not in ("classification", "regression") or average not in ("arithmetic", "geometric"):
         raise ValueError(
-            'expected task="classification" or "regression" and average="arithmetic" or "geometric", '
+            'Expected task="classification" or "regression" and average="arithmetic" or "geometric", '
             f"got {task!r} and {average!r}"
         )
     if task == "regression" and average == "geometric":
@@ -76,7 +76,7 @@ def ensemble(
     n = len(outputs)
     weights = torch.full((n,), 1.0 / n) if weights is None else torch.as_tensor(weights, dtype=torch.float64)
     if weights.shape != (n,):
-        raise ValueError(f"expected one weight for each of the {n} networks, got shape {tuple(weights.shape)}")
+        raise ValueError(f"Expected one weight for each of the {n} networks, got shape {tuple(weights.shape)}")
     # The mean of logits, log-probabilities up to a constant per row, is the geometric mean once it is normalised.
     late = task == "classification" and average == "geometric"
     values = _probabilities(outputs) if task == "classification" and not late else outputs

@@ -70,9 +70,9 @@ def mc_predict(
     References: Gal and Ghahramani, Dropout as a Bayesian approximation, ICML 2016, arXiv:1506.02142.
     """
     if task not in ("classification", "regression"):
-        raise ValueError(f'expected task="classification" or task="regression", got {task!r}')
+        raise ValueError(f'Expected task="classification" or task="regression", got {task!r}')
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 2:
-        raise ValueError(f"expected samples as a whole number of at least 2, got {samples!r}")
+        raise ValueError(f"Expected samples to be a whole number of at least 2, got {samples!r}")
     with _noisy(model), _seeded(seed, x.device):
         outputs = _draws(model, x, samples, batch_dim, max_rows)
     if (outputs == outputs[:1]).all():
@@ -98,8 +98,9 @@ def _draws(model, x, samples: int, batch_dim: int, max_rows: int) -> torch.Tenso
         if not isinstance(y, torch.Tensor) or y.dim() <= batch_dim or y.size(batch_dim) != copies * rows:
             got = f"shape {tuple(y.shape)}" if isinstance(y, torch.Tensor) else type(y).__name__
             raise ValueError(
-                f"expected the model to return one tensor with its {copies * rows} rows in dimension {batch_dim}, got {got}; "
-                "wrap the model so that it returns the prediction alone, or say where the rows are with batch_dim="
+                f"Expected the model to return one tensor with its {copies * rows} rows in dimension {batch_dim}, "
+                f"got {got}; wrap the model so that it returns the prediction alone, or say where the rows are "
+                "with batch_dim="
             )
         part = y.movedim(batch_dim, 0).unflatten(0, (copies, rows))
         if copies > 1 and not parts and (part == part[:1]).all():
@@ -128,7 +129,7 @@ def _regressed(outputs: torch.Tensor, noise_variance) -> MCPrediction:
     if noise_variance is None:
         return MCPrediction(mean, variance, None, None, outputs)
     if not noise_variance > 0:
-        raise ValueError(f"expected noise_variance above 0, got {noise_variance!r}")
+        raise ValueError(f"Expected noise_variance above 0, got {noise_variance!r}")
     entropy = 0.5 * torch.log(2 * math.pi * math.e * (variance + noise_variance))
     return MCPrediction(mean, variance, entropy, 0.5 * torch.log1p(variance / noise_variance), outputs)
 

@@ -139,7 +139,7 @@ def unit_dropout(model: nn.Module) -> list[tuple[str, nn.Module]]:
             f"a sub-network is a choice of single units; expected Dropout layers only, got {', '.join(other)}"
         )
     if not found:
-        raise ValueError("expected a model with Dropout layers, found none: it has no sub-networks")
+        raise ValueError("Expected a model with Dropout layers, found none: it has no sub-networks")
     for name, kind, drop in built_in_dropout(model):
         warnings.warn(f"the dropout {drop:g} inside {kind} {name or 'the model'} is off in sub-networks", stacklevel=3)
     return found
@@ -195,7 +195,7 @@ def unit_shapes(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Size]:
         def hook(layer, inputs):
             if name in shapes:
                 raise ValueError(
-                    f"expected each dropout layer to be called once, {name} is called again: give it a twin"
+                    f"Expected each dropout layer to be called once, {name} is called again: give it a twin"
                 )
             shapes[name] = inputs[0].shape[1:]
 

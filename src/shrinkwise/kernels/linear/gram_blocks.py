@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, library, register, run
+from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 _EPS = np.finfo(float).eps
 declare(
@@ -102,7 +102,7 @@ def eigen(blocks, sizes, ridge):
 def _compiled(quadratic, w, r, tol, max_sweeps):
     q, (offsets, Qt, D) = quadratic, quadratic.eigen
     scratch = np.empty(4 * int(q.sizes.max(initial=1)))
-    return library().sw_gram_blocks(
+    return loaded_library().sw_gram_blocks(
         *(
             len(w),
             len(q.sizes),

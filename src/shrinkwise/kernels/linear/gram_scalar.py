@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, library, register, run
+from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 declare(
     "sw_gram_scalar",
@@ -126,7 +126,7 @@ class Bounded:
 
 def _compiled(G, rule, w, r, tol, max_sweeps):
     order = np.empty(len(w), np.int64)
-    return library().sw_gram_scalar(rule.kind, len(w), G, rule.ridge, *rule.arrays, w, r, order, tol, max_sweeps)
+    return loaded_library().sw_gram_scalar(rule.kind, len(w), G, rule.ridge, *rule.arrays, w, r, order, tol, max_sweeps)
 
 
 def reference(G, rule: Concave | Bounded, w, r, tol: float, max_sweeps: int) -> int:

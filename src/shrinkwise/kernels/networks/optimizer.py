@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 
 from shrinkwise.kernels import pool
-from shrinkwise.kernels.library import DISPATCH, declare, layout, library
+from shrinkwise.kernels.library import DISPATCH, declare, layout, library, loaded_library
 
 declare(
     "sw_optimizer",
@@ -53,7 +53,7 @@ def optimizer(algorithm: int, is_double: bool, jobs: list[tuple]) -> list[bool]:
     """
     table = np.array([(*job, 0) for job in jobs], dtype=JOB)
     team = pool.team(int(table["size"].sum()))
-    library().sw_optimizer(algorithm, is_double, len(jobs), table.ctypes.data, *team)  # type: ignore[union-attr]
+    loaded_library().sw_optimizer(algorithm, is_double, len(jobs), table.ctypes.data, *team)
     return (table["refused"] == 0).tolist()
 
 
@@ -81,7 +81,7 @@ def optimizer_reference(algorithm, mode, x, w, m, v, g, *, gain=1.0, coupled=0.0
         d = gain * g + coupled * weight + (slope * (x - weight) if mode in (MAP, PULL) else 0.0)
         mean = None if algorithm == SGD else n["keep"] * m + n["take"] * d
         square = n["keep2"] * v + n["take2"] * d * d if algorithm == ADAM else None
-        r = 1.0 / (np.sqrt(square) * n["scale"] + n["eps"]) if algorithm == ADAM else 1.0
+        r = 1.0 if square is None else 1.0 / (np.sqrt(square) * n["scale"] + n["eps"])
         way = n["direct"] * d + n["through"] * mean if algorithm == MOMENTUM else d if mean is None else mean
         to = x - decoupled * weight - n["rate"] * r * way
         if mode == PROX:

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 
 from shrinkwise.kernels import pool, reference
-from shrinkwise.kernels.library import declare, layout, library, register, run
+from shrinkwise.kernels.library import declare, layout, loaded_library, register, run
 
 declare(
     "sw_prox",
@@ -39,7 +39,7 @@ def _compiled(kind, inputs, outputs, thresholds, shrinks):
         job.rows, job.columns = (1, x.size) if kind == "separable" else x.shape
     team = pool.team(sum(x.size for x in inputs))
     is_double = inputs[0].dtype == np.float64 if inputs else False
-    library().sw_prox(_KINDS[kind], is_double, len(inputs), ctypes.byref(jobs), *team)
+    loaded_library().sw_prox(_KINDS[kind], is_double, len(inputs), ctypes.byref(jobs), *team)
 
 
 register("prox", reference.prox, _compiled)
@@ -52,7 +52,7 @@ def prox(kind: str, inputs, outputs, thresholds, shrinks) -> None:
     """
     for x, out in zip(inputs, outputs, strict=True):
         if not (x.flags.c_contiguous and out.flags.c_contiguous and x.dtype == out.dtype == inputs[0].dtype):
-            raise ValueError("expected C-contiguous arrays of one dtype")
+            raise ValueError("Expected C-contiguous arrays of one dtype")
         if x.dtype not in (np.float32, np.float64):
-            raise TypeError(f"expected float32 or float64, got {x.dtype}")
+            raise TypeError(f"Expected float32 or float64, got {x.dtype}")
     run("prox", kind, inputs, outputs, thresholds, shrinks)

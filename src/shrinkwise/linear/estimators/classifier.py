@@ -22,7 +22,7 @@ def _gives_probabilities(model) -> bool:
 
 
 class LinearClassifier(ClassifierMixin, LinearModel):
-    """What linear classifiers share: the labels' code, and the predictions from coef_ (1 or K, p) and intercept_."""
+    """Base class of linear classifiers: the coding of labels, and the predictions from coef_ and intercept_."""
 
     loss = "logistic"
 
@@ -31,7 +31,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         known = [name for name, loss in LOSSES.items() if loss.coded and not loss.per_class]
         if isinstance(self.loss, str) and self.loss not in known:
             raise ValueError(
-                f"expected loss as a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"
+                f"Expected loss to be a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"
             )
         return loss_of(self.loss)
 
@@ -45,15 +45,13 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         X, y, sample_weight, offset = weighted_rows(X, y, sample_weight, offset)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"expected at least two classes in y, got one class, {self.classes_[0]!r}: nothing to tell apart"
-            )
+            raise ValueError(f"Expected at least two classes in y, got only {self.classes_[0]!r}")
         if len(self.classes_) == 2:
             return X, codes.astype(float), sample_weight, offset, loss
         if loss.several_classes is None:
             raise ValueError(
-                f"Only binary classification is supported. The {loss.name} loss is for two classes, got "
-                f"{len(self.classes_)}: use sklearn.multiclass.OneVsRestClassifier"
+                f"Only binary classification is supported. The {loss.name} loss takes two classes, got "
+                f"{len(self.classes_)}; use sklearn.multiclass.OneVsRestClassifier"
             )
         return X, codes, sample_weight, offset, loss_of(loss.several_classes)
 
@@ -121,7 +119,7 @@ class PenalizedClassifier(LinearClassifier):
 
     def __init__(
         self,
-        penalty=None,
+        penalty="l1",
         *,
         loss="logistic",
         penalty_factors=None,
@@ -142,7 +140,7 @@ class PenalizedClassifier(LinearClassifier):
             return X, codes, weight, offset, loss
         weight = class_weighted(self.class_weight, self.classes_[codes.astype(int)], weight)
         if not (weight > 0).all():
-            raise ValueError(f"expected class_weight with factors > 0, got {self.class_weight!r}: drop such rows")
+            raise ValueError(f"Expected class_weight with factors > 0, got {self.class_weight!r}; drop such rows")
         return X, codes, weight, offset, loss
 
     def fit(self, X, y, sample_weight=None, *, offset=None):

@@ -31,13 +31,13 @@ from .versioned import Versioned
 
 
 class LinearModel(Versioned):
-    """What regressors and classifiers share: checking, solving, the linear predictor."""
+    """Base class of regressors and classifiers: checking, solving, the linear predictor."""
 
     penalty_factors = None
     has_offset_ = False
     _names: list | None = None
 
-    def __init__(self, penalty=None, *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
+    def __init__(self, penalty="l1", *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
         self.penalty = penalty
         self.penalty_factors = penalty_factors
         self.fit_intercept = fit_intercept
@@ -46,7 +46,7 @@ class LinearModel(Versioned):
 
     def _fit_problem(self, problem: Problem):
         penalty = self._checked_penalty(problem.p)
-        if self.penalty is None:
+        if self._default_penalty:
             penalty = penalty.with_lam(lambda_max(problem, penalty) / 100.0)
         self.penalty_ = penalty
         self._keep(solve_one(problem, penalty, self.tol, self.max_iter)[0], problem)
@@ -73,19 +73,23 @@ class LinearModel(Versioned):
         eta = self._shaped(X @ self.coef_.T + self.intercept_)
         return with_offset(eta[None], offset, self.has_offset_)[0]
 
+    @property
+    def _default_penalty(self) -> bool:
+        return self.penalty is None or (isinstance(self.penalty, str) and self.penalty == "l1")
+
     def _checked_penalty(self, p: int) -> Penalty:
-        """The penalty with the columns' factors; L1 where none is given."""
-        if self.penalty is not None and not isinstance(self.penalty, Penalty):
+        """The penalty with the columns' factors; L1 by default."""
+        if not self._default_penalty and not isinstance(self.penalty, Penalty):
             kind = type(self.penalty)
             hint = (
-                " (an estimator is not a penalty; penalties are at top level, e.g. shrinkwise.ElasticNet)"
+                " (an estimator is not a penalty; penalties are top-level names, e.g. shrinkwise.ElasticNet)"
                 if isinstance(self.penalty, BaseEstimator) or (isinstance(self.penalty, type))
                 else ""
             )
             raise TypeError(
-                f"expected penalty as a shrinkwise penalty such as shrinkwise.L1(0.1), got {kind.__name__}{hint}"
+                f"Expected penalty to be a shrinkwise penalty such as shrinkwise.L1(0.1), got {kind.__name__}{hint}"
             )
-        penalty = L1(1.0) if self.penalty is None else self.penalty
+        penalty = L1(1.0) if self._default_penalty else self.penalty
         check_settings(penalty, self.tol, self.max_iter)
         if self.penalty_factors is None:
             return penalty
@@ -112,7 +116,7 @@ class LinearModel(Versioned):
 
 
 def check_columns_if_named(X, p: int, names) -> None:
-    """`check_columns` for frames whose columns have names that are not texts, which scikit-learn does not check."""
+    """`check_columns` for frames whose column names are not strings, which scikit-learn does not check."""
     if names is not None and column_names(X) is not None:
         check_columns(X, p, names)
 
@@ -123,30 +127,33 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     Parameters
     ----------
     penalty : Penalty, optional
-        λ f, e.g. ``shrinkwise.L1(0.1)``; bounds are added to it, ``L1(0.1) + NonNegative()``. None is L1 at λ = λ_max/100.
-        ``shrinkwise.L2(0.0)`` is no penalty: least squares, of minimum norm where it is not unique.
+        λ f, e.g. ``shrinkwise.L1(0.1)``; bounds are added to it, ``L1(0.1) + NonNegative()``. "l1" (or None) is L1 at
+        λ = λ_max/100. ``shrinkwise.L2(0.0)`` means no penalty: least squares, the minimum-norm solution if it is not unique.
     loss : "squared", "huber", "quantile", "poisson", "gamma", "tweedie", "negative_binomial" or a loss object
-        ½(y − η)²; Huber's, which is ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0; for the others,
-        and for parameters such as ``Quantile(tau=0.9)`` or ``Tweedie(power=1.7)``, see `shrinkwise.linear.losses`.
+        ½(y − η)²; Huber's, which is ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0. For the others,
+        and for parameters as in ``Quantile(tau=0.9)`` or ``Tweedie(power=1.7)``, see `shrinkwise.linear.losses`.
     delta : float > 0
         δ of the Huber loss, in the units of y.
     penalty_factors : (p,) ≥ 0, optional
-        Factors of λ, one per column; 0 leaves a column unpenalised, ∞ excludes it. Used as they are, not rescaled. A pandas
+        Factors of λ, one per column; 0 leaves a column unpenalised, ∞ excludes it. They are not rescaled. A pandas
         Series is matched to the columns of X by its labels.
     fit_intercept : bool
         Fit an unpenalised intercept b.
     tol : float
-        Relative duality gap (P − D)/(loss of the null model) at which the fit counts as solved.
+        Relative duality gap (P − D)/(loss of the null model) below which the fit counts as solved.
     max_iter : int
-        Most sweeps of coordinate descent (or proximal-gradient or Newton steps) a round.
+        Maximum number of coordinate-descent sweeps (or proximal-gradient or Newton steps) per round.
 
-    The columns are not standardised: the penalty acts on them as they come.
+    The columns are not standardised: the penalty acts on the weights of the columns as given. scikit-learn's
+    ``SelectFromModel`` keeps the inputs with a coefficient of at least 1e-5 under a penalty that makes zeros;
+    ``threshold=5e-324`` keeps every non-zero one.
 
     Attributes
     ----------
     coef_ : (p,), or (K, p) for K targets;  intercept_ : float or (K,).
     duality_gap_ : relative duality gap;  kkt_violation_ : largest violation of stationarity;  objective_ : loss + penalty.
-    status_ : a sentence.  n_iter_ : sweeps.  penalty_, lambda_ : what was solved.  n_features_in_, feature_names_in_.
+    status_ : a sentence.  n_iter_ : sweeps.  penalty_, lambda_ : the penalty and λ of the fit.  n_features_in_,
+    feature_names_in_.
 
     Examples
     --------
@@ -159,7 +166,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
 
     def __init__(
         self,
-        penalty=None,
+        penalty="l1",
         *,
         loss="squared",
         delta=1.35,
@@ -187,7 +194,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
         known = [name for name, loss in LOSSES.items() if not loss.coded]
         if isinstance(self.loss, str) and self.loss not in known:
             raise ValueError(
-                f"expected loss as a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"
+                f"Expected loss to be a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"
             )
         return loss_of(self.loss, self.delta)
 
@@ -197,7 +204,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
         return weighted_rows(X, y, sample_weight, checked_offset(offset, y.shape))
 
     def predict(self, X, offset=None):
-        """The mean of y (or its quantile): Xw + b + offset, with a log link its exponential; (n,), or (n, K)."""
+        """The predicted mean of y (or its quantile): Xw + b + offset, or its exponential with a log link; (n,), or (n, K)."""
         eta = self._eta(X, offset)
         return self._loss().inverse_link(eta)
 
@@ -206,7 +213,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
         return eta
 
     def score(self, X, y, sample_weight=None, *, offset=None):
-        """R² of the prediction with the squared and the Huber loss; else D², as in scikit-learn's `d2_tweedie_score`.
+        """R² of the prediction for the squared and the Huber loss; otherwise D², as in scikit-learn's `d2_tweedie_score`.
 
         D² is 1 − deviance / deviance of the model of an intercept and the offset; for quantiles the deviance is the pinball
         loss. After a fit with an offset `offset` is required.

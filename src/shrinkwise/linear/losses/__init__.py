@@ -44,9 +44,10 @@ __all__ = [
 
 
 def loss_of(loss, delta: float | None = None):
-    """The loss of a name, or the loss object itself; `delta` is where Huber's loss turns from squares to absolute values."""
+    """The loss with this name, or the loss object itself; `delta` is the residual at which Huber's loss changes from
+    squared to absolute error."""
     if not isinstance(loss, str):
         return loss
     if loss not in LOSSES:
-        raise ValueError(f"expected loss in {sorted(LOSSES)}, got {loss!r}")
+        raise ValueError(f"Expected loss to be one of {sorted(LOSSES)}, got {loss!r}")
     return Huber(delta) if loss == Huber.name and delta is not None else LOSSES[loss]

@@ -1,4 +1,4 @@
-"""The coefficients of a path, stored sparsely where they are sparse."""
+"""The coefficients of a path, stored as sparse arrays if they are sparse."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _SHORT = 1000  # rows up to this length are not worth compressing
 class Coefficients:
     """L weight arrays of one shape, (p,) or (K, p), stored without most of their zeros.
 
-    Solutions that come together are kept as compressed rows where that is smaller than the rows themselves, so that 100 lasso
-    solutions with 100 000 inputs take kilobytes and not 80 MB; `dense` writes them out, once, when asked for.
+    Solutions that are added together are stored as compressed rows if that is smaller than the dense rows, so that 100
+    lasso solutions with 100 000 inputs take kilobytes instead of 80 MB; `dense` converts them once, on first use.
     """
 
     def __init__(self, shape):
@@ -35,7 +35,7 @@ class Coefficients:
         self.extend(np.asarray(w)[None])
 
     def take(self, rows) -> Coefficients:
-        """Some of the solutions, as sparse as they are."""
+        """Some of the solutions, in the same storage."""
         part = Coefficients(self.shape)
         for i in rows:
             stack, row = self._find(int(i))

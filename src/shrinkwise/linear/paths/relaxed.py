@@ -1,4 +1,4 @@
-"""Relaxed fits: the penalty chooses the inputs, an unpenalised refit on them removes the shrinkage.
+"""Relaxed fits: the penalty selects the inputs, and an unpenalised refit on them removes the shrinkage.
 
 References: Meinshausen, Relaxed lasso, Comput. Stat. Data Anal. 2007. Hastie, Tibshirani, Tibshirani, Best subset, forward
 stepwise or lasso?, Statist. Sci. 2020 (the blend).
@@ -20,13 +20,14 @@ from .path import Path
 
 
 def relax(path: Path) -> Path:
-    """Every support of `path` refitted without the penalty; least squares of minimum norm where that is not unique.
+    """Every support of `path` refitted without the penalty; the minimum-norm least-squares solution if it is not
+    unique.
 
-    Its objectives, gaps and violations are NaN: it does not minimise the penalised objective.
+    Its objectives, gaps and violations are NaN because it does not minimise the penalised objective.
     """
     problem, coefs, intercepts, solved, reasons = path.data, Coefficients(path.data.weights_shape), [], [], []
     if np.ndim(problem.y) == 2:
-        raise ValueError("a relaxed fit is for one target: fit each target in turn")
+        raise ValueError("A relaxed fit supports only one target; fit each target separately")
     last = None
     for i in range(len(path)):
         support = path.coefficients.used(i)
@@ -72,12 +73,12 @@ def relaxed(path: Path, gamma: float = 0.0) -> Path:
     """γ · the penalised solution + (1 − γ) · the unpenalised refit on its support, at every λ (glmnet's relaxed fit).
 
     Needs ``path(..., relaxed=True)``. γ = 1 is the path itself, γ = 0 the refit. Objectives, gaps and violations are NaN for
-    γ < 1: such a blend minimises nothing.
+    γ < 1: such a blend does not minimise an objective.
     """
     if not 0 <= gamma <= 1:
-        raise ValueError(f"expected gamma (the share of the penalised fit) in [0, 1], got {gamma}")
+        raise ValueError(f"Expected gamma (the share of the penalised fit) to be in [0, 1], got {gamma}")
     if path.refit is None:
-        raise ValueError("this path has no refit: fit it with relaxed=True")
+        raise ValueError("This path has no relaxed fits; fit it with relaxed=True")
     if gamma == 1:
         return path
     refit, coefs = path.refit, Coefficients(path.coefficients.shape)

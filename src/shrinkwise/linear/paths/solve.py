@@ -37,7 +37,8 @@ def solve_all(
 ) -> Path:
     """The Path over decreasing `lambdas`; with `keep_last` only the last solution is kept.
 
-    `gram` is X̃'X̃/n and `triangle` the factor of the rows, where they are known; from the factor alone all is solved.
+    `gram` is X̃'X̃/n and `triangle` the triangular factor of the rows, if they are known; the factor is sufficient to
+    solve.
     """
     lambdas = np.asarray(lambdas, dtype=float)
     if triangle is None and _decomposes(problem, penalty):
@@ -78,7 +79,7 @@ def solve_all(
 
 
 def _decomposes(problem: Problem, penalty: Penalty) -> bool:
-    """Whether many rows would be decomposed: least squares without L1."""
+    """Whether many rows would need a decomposition: least squares without L1."""
     parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape) if Triangle.pays(problem, _MANY_VALUES) else None
     return parts is not None and not parts[0].any()
 
@@ -107,12 +108,12 @@ def _unique(problem: Problem, penalty: Penalty, smallest: float) -> bool:
 
 
 def _not_unique(problem: Problem) -> str:
-    return f" (λ = 0 with {problem.p} columns and {problem.n} rows: of many solutions the one of minimum norm)"
+    return f" (λ = 0 with {problem.p} columns and {problem.n} rows: the minimum-norm solution)"
 
 
 # --- several targets -----------------------------------------------------------------------------------------
 def _apart(parts: list[Problem], penalty: Penalty, lambdas, tol, max_iter) -> Iterator[Solutions]:
-    """Solutions with the targets solved one by one: gaps add up, relative to the null losses' sum."""
+    """Solutions with the targets solved one by one: gaps are summed and divided by the sum of the null losses."""
     null = np.array([part.null_loss for part in parts])
     runs = [_one_by_one(part, penalty, lambdas, tol, max_iter) for part in parts]
     for together in zip(*runs, strict=True):

@@ -30,11 +30,11 @@ class Problem:
 
     def __init__(self, X, y, loss, sample_weight=None, fit_intercept: bool = True, offset=None, *, keep_zeros=False):
         if isinstance(loss, str) and loss not in LOSSES:
-            raise ValueError(f"expected loss in {sorted(LOSSES)}, got {loss!r}")
+            raise ValueError(f"Expected loss to be one of {sorted(LOSSES)}, got {loss!r}")
         self.loss = LOSSES[loss] if isinstance(loss, str) else loss
         s = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         if not (np.isfinite(s).all() and (s >= 0).all() and s.any()):
-            raise ValueError("expected sample weights finite, ≥ 0 and not all zero")
+            raise ValueError("Expected sample weights to be finite, ≥ 0 and not all zero")
         offset = None if offset is None else np.asarray(offset, dtype=float)
         if (s == 0).any() and not keep_zeros:
             present = np.flatnonzero(s)

@@ -72,7 +72,7 @@ class Triangle:
         part = slice(None) if rows is None else rows
         weight = n if s is None else s[part].sum()
         if not weight > 0:
-            raise ValueError("expected sample weights finite, ≥ 0 and not all zero")
+            raise ValueError("Expected sample weights to be finite, ≥ 0 and not all zero")
         return cls(R, n, weight)
 
     @classmethod

@@ -123,16 +123,16 @@ def attached(optimizer, model: nn.Module | None = None) -> Regularization:
 
 def _check(optimizer, model, method: str, options: Options) -> None:
     if method not in _METHODS:
-        raise ValueError(f"expected method as one of {', '.join(map(repr, _METHODS))}, got {method!r}")
+        raise ValueError(f"Expected method to be one of {', '.join(map(repr, _METHODS))}, got {method!r}")
     if options.start not in ("keep", "shrink"):
-        raise ValueError(f"expected start='keep' or 'shrink', got {options.start!r}")
+        raise ValueError(f"Expected start='keep' or 'shrink', got {options.start!r}")
     if options.schedule is not None and not callable(options.schedule):
-        raise TypeError(f"expected schedule as a function of the step, got {type(options.schedule).__name__}")
+        raise TypeError(f"Expected schedule to be a function of the step, got {type(options.schedule).__name__}")
     for name, value in {"threshold": options.threshold, "max_norm": options.max_norm}.items():
         if value is not None and not (isinstance(value, (int, float)) and 0 < value < math.inf):
-            raise ValueError(f"expected {name} as a number > 0 or None, got {value!r}")
+            raise ValueError(f"Expected {name} to be a number > 0 or None, got {value!r}")
     if not isinstance(model, nn.Module):
-        raise TypeError(f"expected the model as a torch.nn.Module, got {type(model).__name__}")
+        raise TypeError(f"Expected the model to be a torch.nn.Module, got {type(model).__name__}")
     check_optimizer(optimizer)
     if stepper_of(optimizer) is not None:
         raise ValueError(

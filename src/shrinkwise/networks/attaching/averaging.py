@@ -25,7 +25,7 @@ class Average:
     def __init__(self, stepper: NormalMapStepper, optimizer, model: nn.Module, decay: float):
         if isinstance(decay, bool) or not isinstance(decay, (int, float)) or not 0 < decay < 1:
             raise ValueError(
-                f"expected decay (the share of the average that a step keeps) between 0 and 1, got {decay!r}"
+                f"Expected decay (the share of the average that a step keeps) between 0 and 1, got {decay!r}"
             )
         self.decay, self.updates = float(decay), 0
         self._stepper, self._optimizer, self._model = stepper, optimizer, model

@@ -95,8 +95,8 @@ def losses(model: nn.Module, loss_fn, loader) -> Iterator[tuple[Callable[[], tor
         return
     if iter(loader) is loader:
         raise ValueError(
-            "expected a loader that can be read several times (a list or a DataLoader), got an iterator or generator, which is "
-            "empty after the first pass"
+            "Expected a loader that can be read several times (a list or a DataLoader), got an iterator or "
+            "generator, which is empty after the first pass"
         )
     for x, y in loader:
         yield partial(_batch_loss, model, loss_fn, x, y), len(x)
@@ -145,7 +145,7 @@ def _batch_loss(model: nn.Module, loss_fn, x, y) -> torch.Tensor:
 
 def _differentiable(loss) -> torch.Tensor:
     if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
-        raise ValueError("expected the loss as a tensor with gradients: return it before any backward() or item()")
+        raise ValueError("Expected the loss to be a tensor with gradients: return it before any backward() or item()")
     return loss
 
 

@@ -136,7 +136,7 @@ class Regularization:
         network it is mostly more training: read F before and after. Returns a `Polish`.
         """
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"expected steps as an integer ≥ 1, got {steps!r}")
+            raise ValueError(f"Expected steps to be an integer ≥ 1, got {steps!r}")
         self._check_attached()
         if self.method == "refit":
             raise ValueError("polish is for penalised weights, and refit has switched the penalty off")

@@ -95,14 +95,14 @@ def rule(penalty: Penalty | None, *, names=None, types=None, roles=None, where=N
     """
     if penalty is not None and not isinstance(penalty, Penalty):
         raise TypeError(
-            f"expected a penalty such as sw.L1(1e-4), or None to leave parameters alone, got {_kind(penalty)}"
+            f"Expected a penalty such as sw.L1(1e-4), or None to leave parameters alone, got {_kind(penalty)}"
         )
     roles = _listed(roles, str, "roles", "a role or a list of them")
     for role in roles:
         if role not in ROLES:
-            raise ValueError(f"expected roles among {', '.join(ROLES)}, got {role!r}")
+            raise ValueError(f"Expected roles among {', '.join(ROLES)}, got {role!r}")
     if where is not None and not callable(where):
-        raise TypeError(f"expected where as a function of (name, param, module), got {_kind(where)}")
+        raise TypeError(f"Expected where to be a function of (name, param, module), got {_kind(where)}")
     names = _listed(names, str, "names", "a name pattern or a list of them")
     return Rule(penalty, names, _listed(types, type, "types", "a module class or a list of them"), roles, where)
 
@@ -185,14 +185,14 @@ def as_rules(penalty_or_rules) -> list[Rule]:
     listed = penalty_or_rules
     if isinstance(listed, Mapping):
         raise TypeError(
-            "expected a penalty or a list of rules, got a dict; give parameters their own penalties with "
+            "Expected a penalty or a list of rules, got a dict; give parameters their own penalties with "
             "[sw.rule(penalty, names='pattern'), ...]"
         )
     if isinstance(listed, (Penalty, Rule)) or not isinstance(listed, Iterable):
         listed = [listed]
     rules = [item if isinstance(item, Rule) else rule(item) for item in listed if item is not None]
     if not any(r.penalty is not None for r in rules):
-        raise ValueError("expected a penalty such as sw.L1(1e-4), or a list of sw.rule(...) with one; got none")
+        raise ValueError("Expected a penalty such as sw.L1(1e-4), or a list of sw.rule(...) with one; got none")
     return rules
 
 
@@ -262,7 +262,7 @@ def _note(candidate: Candidate) -> str:
 def _listed(value, kind: type, what: str, expected: str) -> tuple:
     items = () if value is None else (value,) if isinstance(value, kind) else value
     if not isinstance(items, Iterable) or not all(isinstance(item, kind) for item in items):
-        raise TypeError(f"expected {what} as {expected}, got {value!r}")
+        raise TypeError(f"Expected {what} to be {expected}, got {value!r}")
     return tuple(items)
 
 

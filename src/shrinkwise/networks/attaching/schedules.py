@@ -35,12 +35,12 @@ def ramp(start: int, stop: int, *, low: float = 0.0, high: float = 1.0) -> Ramp:
     """
     for name, value in {"start": start, "stop": stop}.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"expected {name} as a number of steps ≥ 0, got {value!r}")
+            raise ValueError(f"Expected {name} to be a number of steps ≥ 0, got {value!r}")
     if stop < start:
-        raise ValueError(f"expected start ≤ stop, got {start} and {stop}")
+        raise ValueError(f"Expected start ≤ stop, got {start} and {stop}")
     for name, factor in {"low": low, "high": high}.items():
         if not isinstance(factor, (int, float)) or not 0 <= factor < float("inf"):
-            raise ValueError(f"expected {name} as a factor of λ ≥ 0, got {factor!r}")
+            raise ValueError(f"Expected {name} to be a factor of λ ≥ 0, got {factor!r}")
     return Ramp(start, stop, float(low), float(high))
 
 

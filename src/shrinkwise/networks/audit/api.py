@@ -46,13 +46,13 @@ def audit(model: nn.Module, optimizer=None, batch=None, *, steps=None, loss=None
     dropout-p-is-keep
     """
     if not isinstance(model, nn.Module):
-        raise TypeError(f"expected the model as a torch.nn.Module, got {type(model).__name__}")
+        raise TypeError(f"Expected the model to be a torch.nn.Module, got {type(model).__name__}")
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise ValueError(f"expected steps as the number of planned optimizer steps, an integer ≥ 1, got {steps!r}")
+        raise ValueError(f"Expected steps to be the number of planned optimizer steps, an integer ≥ 1, got {steps!r}")
     if loss is not None and not callable(loss):
-        raise TypeError(f"expected loss as a function of (output, target), got {type(loss).__name__}")
+        raise TypeError(f"Expected loss to be a function of (output, target), got {type(loss).__name__}")
     if record is not None and not isinstance(record, Record):
-        raise TypeError(f"expected record as what audit.record gives, got {type(record).__name__}")
+        raise TypeError(f"Expected record as what audit.record gives, got {type(record).__name__}")
     if loss is not None and batch is None:
         raise ValueError("loss is evaluated on a batch: give batch=(inputs, target) too")
     optimizers = _optimizers(optimizer)
@@ -94,7 +94,7 @@ def _optimizers(optimizer) -> list[optim.Optimizer]:
     for one in listed:
         if not isinstance(one, optim.Optimizer):
             raise TypeError(
-                f"expected optimizer as a torch.optim.Optimizer or a list of them, got {type(one).__name__}"
+                f"Expected optimizer to be a torch.optim.Optimizer or a list of them, got {type(one).__name__}"
             )
     return listed
 

@@ -111,7 +111,7 @@ def compact(model: nn.Module, example) -> tuple[nn.Module, Proof]:
 def refuse(model: nn.Module) -> None:
     """Models that are not supported, with what to do instead."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"expected model as a torch.nn.Module, got {type(model).__name__}")
+        raise TypeError(f"Expected model to be a torch.nn.Module, got {type(model).__name__}")
     for path, module in model.named_modules():
         if isinstance(module, nn.RNNBase | nn.RNNCellBase):
             raise ValueError(

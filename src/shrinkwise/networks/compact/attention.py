@@ -64,7 +64,7 @@ class CompactAttention(nn.MultiheadAttention):
         elif not self.batch_first:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         if is_causal and attn_mask is None:
-            raise ValueError("expected attn_mask where is_causal is True, as nn.MultiheadAttention does")
+            raise ValueError("Expected attn_mask where is_causal is True, as nn.MultiheadAttention does")
         q, k, v = self._project(query, key, value, same)
         mask = self._mask(key_padding_mask, attn_mask, q)
         rate = self.dropout if self.training else 0.0

@@ -29,7 +29,7 @@ def example_arguments(example) -> tuple:
     if isinstance(example, torch.Tensor):
         return (example,)
     raise TypeError(
-        f"expected example as a tensor, or a tuple of the model's positional arguments, got {type(example).__name__}"
+        f"Expected example to be a tensor, or a tuple of the model's positional arguments, got {type(example).__name__}"
     )
 
 

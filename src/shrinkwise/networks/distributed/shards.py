@@ -67,7 +67,7 @@ class Part:
         self.shape, self.mesh, self.placements = tuple(x.shape), x.device_mesh, tuple(x.placements)
         here, offset = compute_local_shape_and_global_offset(self.shape, self.mesh, self.placements)
         if tuple(here) != tuple(local(x).shape):
-            raise ValueError(f"expected a part of shape {tuple(here)} of a sharded tensor, got {tuple(local(x).shape)}")
+            raise ValueError(f"Expected a part of shape {tuple(here)} of a sharded tensor, got {tuple(local(x).shape)}")
         self.local_shape = tuple(here)
         # A part of no entries may be said to begin beyond the end.
         self.slices = tuple(
@@ -98,7 +98,7 @@ class Part:
         if len(given) > len(self.shape) or any(
             m not in (1, n) for m, n in zip(given[::-1], self.shape[::-1], strict=False)
         ):
-            raise ValueError(f"expected an array of shape {self.shape}, or one that broadcasts to it, got {given}")
+            raise ValueError(f"Expected an array of shape {self.shape}, or one that broadcasts to it, got {given}")
         along = self.slices[len(self.shape) - len(given) :]
         return values[tuple(slice(None) if n == 1 else s for n, s in zip(given, along, strict=True))]
 

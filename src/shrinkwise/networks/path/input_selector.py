@@ -94,7 +94,7 @@ class InputSelector(SelectorMixin, BaseEstimator):
         for name in ("k", "hidden", "n_networks"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"expected {name} as an integer ≥ 1, got {value!r}")
+                raise ValueError(f"Expected {name} to be an integer ≥ 1, got {value!r}")
         target, loss, n_outputs = _target(y)
         p = X.shape[1]
         keep = min(self.k, p)

@@ -180,28 +180,30 @@ class NetworkPath:
         """The grid given, decreasing; a sentence for what cannot be fitted."""
         for name in ("make_model", "loss"):
             if not callable(getattr(self, name)):
-                raise TypeError(f"expected {name} as a function, got {type(getattr(self, name)).__name__}")
+                raise TypeError(f"Expected {name} to be a function, got {type(getattr(self, name)).__name__}")
         if isinstance(self.make_model, torch.nn.Module):
-            raise TypeError("expected make_model as a function that makes a new model, got a model: lambda: MyModel()")
+            raise TypeError(
+                "Expected make_model to be a function that makes a new model, got a model: lambda: MyModel()"
+            )
         for name in ("n_lambdas", "seeds"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"expected {name} as an integer ≥ 1, got {value!r}")
+                raise ValueError(f"Expected {name} to be an integer ≥ 1, got {value!r}")
         if not 0 < self.lambda_min_ratio < 1:
             raise ValueError(
-                f"expected lambda_min_ratio (the smallest λ over λ_max) between 0 and 1, got {self.lambda_min_ratio!r}"
+                f"Expected lambda_min_ratio (the smallest λ over λ_max) between 0 and 1, got {self.lambda_min_ratio!r}"
             )
         if self.select not in ("best", "1se"):
-            raise ValueError(f'expected select="best" or "1se", got {self.select!r}')
+            raise ValueError(f'Expected select="best" or "1se", got {self.select!r}')
         if self.lambdas is None:
             return None
         grid = np.asarray(self.lambdas, dtype=float)
         if grid.ndim != 1 or not grid.size:
-            raise ValueError(f"expected lambdas as a list of at least one λ, got shape {grid.shape}")
+            raise ValueError(f"Expected lambdas to be a list of at least one λ, got shape {grid.shape}")
         for lam in grid:
             check_lam(float(lam))
         if len(np.unique(grid)) != len(grid) or grid.min() == 0:
-            raise ValueError("expected lambdas > 0 and each of them once")
+            raise ValueError("Expected lambdas > 0 and each of them once")
         return np.sort(grid)[::-1]
 
     def _recipe(self) -> Recipe:
@@ -209,7 +211,7 @@ class NetworkPath:
         shares(rules)
         if self.training is not None and not isinstance(self.training, Training):
             raise TypeError(
-                f"expected training as sw.networks.Training(epochs=..., ...), got {type(self.training).__name__}"
+                f"Expected training as sw.networks.Training(epochs=..., ...), got {type(self.training).__name__}"
             )
         return Recipe(self.make_model, rules, self.loss, self.training or Training(), self.refit)
 
@@ -307,7 +309,7 @@ def _splits(cv, rows: Rows, groups, seed: int) -> list:
     has_classes = y.ndim == 1 and y.dtype.kind in "iub"
     if isinstance(cv, float):
         if not 0 < cv < 1:
-            raise ValueError(f"expected cv as a share between 0 and 1, a number of folds or a splitter, got {cv!r}")
+            raise ValueError(f"Expected cv to be a share between 0 and 1, a number of folds or a splitter, got {cv!r}")
         every = np.arange(len(y))
         strata = y if has_classes and np.unique(y, return_counts=True)[1].min() > 1 else None
         try:

@@ -36,7 +36,7 @@ class Recipe:
         with seeded(seed):
             model = self.make_model()
         if not isinstance(model, nn.Module):
-            raise TypeError(f"expected make_model() to give a torch.nn.Module, got {type(model).__name__}")
+            raise TypeError(f"Expected make_model() to give a torch.nn.Module, got {type(model).__name__}")
         optimizer = self.training.optimizer(model.parameters())
         reg = attach(optimizer, model, self.rules)
         self.set_lam(reg, 0.0)
@@ -237,7 +237,7 @@ def shares(rules: list[Rule]) -> dict[int, float]:
         return {next(iter(moving)): 1.0}
     for penalty in moving.values():
         if not penalty.lam > 0:
-            raise ValueError(f"expected λ > 0 for each of several penalties, which keep their ratio, got {penalty!r}")
+            raise ValueError(f"Expected λ > 0 for each of several penalties, which keep their ratio, got {penalty!r}")
     first = next(iter(moving.values())).lam
     return {number: float(penalty.lam / first) for number, penalty in moving.items()}
 

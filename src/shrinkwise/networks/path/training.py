@@ -41,13 +41,13 @@ class Training:
     def __post_init__(self):
         if not callable(self.optimizer):
             raise TypeError(
-                "expected optimizer as a function of the parameters, such as lambda p: torch.optim.Adam(p, lr=1e-3), got "
-                f"{type(self.optimizer).__name__}"
+                "Expected optimizer to be a function of the parameters, such as lambda p: torch.optim.Adam(p, "
+                f"lr=1e-3), got {type(self.optimizer).__name__}"
             )
         for name, least in {"epochs": 1, "start_epochs": 0, "batch_size": 1}.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"expected {name} as an integer ≥ {least}, got {value!r}")
+                raise ValueError(f"Expected {name} to be an integer ≥ {least}, got {value!r}")
 
     def run(self, model: nn.Module, optimizer, rows: Rows, loss, epochs: int) -> None:
         """`epochs` passes in a new random order each, the learning rates falling to zero; then they are what they were."""
@@ -97,9 +97,9 @@ class Rows:
             X, y = _read(X)
         x, y = as_tensor(X, "X"), as_tensor(y, "y")
         if not len(x):
-            raise ValueError("expected X with at least one row, got none")
+            raise ValueError("Expected X with at least one row, got none")
         if len(x) != len(y):
-            raise ValueError(f"expected X and y of one length, got {len(x)} and {len(y)} rows")
+            raise ValueError(f"Expected X and y of one length, got {len(x)} and {len(y)} rows")
         return cls(x, y)
 
 
@@ -121,7 +121,7 @@ def outputs(model: nn.Module, rows: Rows) -> torch.Tensor:
 def _checked(loss) -> torch.Tensor:
     if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
-        raise TypeError(f"expected loss(output, y) to give the mean over the batch, a tensor of one number, got {got}")
+        raise TypeError(f"Expected loss(output, y) to give the mean over the batch, a tensor of one number, got {got}")
     if not torch.isfinite(loss):
         raise FloatingPointError(f"the loss became {loss.item()} in training; lower the optimizer's learning rate")
     return loss
@@ -129,12 +129,12 @@ def _checked(loss) -> torch.Tensor:
 
 def _read(source) -> tuple[torch.Tensor, torch.Tensor]:
     if isinstance(source, (np.ndarray, torch.Tensor)) or (not hasattr(source, "__iter__") and not _is_dataset(source)):
-        raise ValueError("expected X and y, or a DataLoader or Dataset of (x, y) alone; y is missing")
+        raise ValueError("Expected X and y, or a DataLoader or Dataset of (x, y) alone; y is missing")
     if _is_dataset(source):
         source = torch.utils.data.DataLoader(source, batch_size=1024)
     pairs = [tuple(batch) for batch in source]
     if not pairs or any(len(pair) != 2 for pair in pairs):
-        raise ValueError("expected a loader that gives batches (x, y), got none or batches of another length")
+        raise ValueError("Expected a loader that gives batches (x, y), got none or batches of another length")
     return torch.cat([x for x, _ in pairs]), torch.cat([y for _, y in pairs])
 
 
@@ -146,7 +146,7 @@ def as_tensor(values, name: str) -> torch.Tensor:
     """A tensor of finite numbers with rows, from an array or tensor."""
     tensor = values.detach() if isinstance(values, torch.Tensor) else _array(values, name)
     if not tensor.dim():
-        raise ValueError(f"expected {name} with rows, got a single number")
+        raise ValueError(f"Expected {name} with rows, got a single number")
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
         raise ValueError(f"{name} has NaN or infinite entries; impute or drop them first")
     return tensor
@@ -156,7 +156,7 @@ def _array(values, name: str) -> torch.Tensor:
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise TypeError(
-            f"expected {name} as numbers, got dtype {array.dtype}; encode labels as 0 … K−1 "
+            f"Expected {name} to be numbers, got dtype {array.dtype}; encode labels as 0 … K−1 "
             "(sklearn.preprocessing.LabelEncoder)"
         )
     if array.dtype.kind in "iu":

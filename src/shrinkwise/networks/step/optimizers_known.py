@@ -15,7 +15,7 @@ def check_optimizer(optimizer) -> None:
     """One sentence for an optimizer that the normal map cannot follow."""
     if not isinstance(optimizer, optim.Optimizer):
         raise TypeError(
-            f"expected a torch.optim.Optimizer, got {type(optimizer).__name__}; attach comes before any wrapper"
+            f"Expected a torch.optim.Optimizer, got {type(optimizer).__name__}; attach comes before any wrapper"
         )
     name = type(optimizer).__name__
     if isinstance(optimizer, optim.LBFGS):

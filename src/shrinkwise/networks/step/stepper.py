@@ -242,7 +242,7 @@ class Stepper(Generic[Plan]):
         factor = self.options.schedule(self.steps)
         if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 <= factor < math.inf:
             raise ValueError(
-                f"expected the schedule to give a finite factor of λ ≥ 0, got {factor!r} at step {self.steps}"
+                f"Expected the schedule to give a finite factor of λ ≥ 0, got {factor!r} at step {self.steps}"
             )
         for term in self.terms:
             term.map.factor = float(factor)

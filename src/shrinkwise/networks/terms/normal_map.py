@@ -72,16 +72,16 @@ class NormalMap:
             return
         if not self.unit.lam_per_part:
             raise ValueError(
-                f"expected λ as one number for {self.unit!r}; a tensor of them is for L1, L2, ElasticNet, GroupLasso"
+                f"Expected λ to be one number for {self.unit!r}; a tensor of them is for L1, L2, ElasticNet, GroupLasso"
             )
         groups = self.unit.groups
         shape = self.shape if groups is None else (groups.count(self.shape),)
         if tuple(lam.shape) != shape:
             what = "of the shape of the weights" if groups is None else "with one λ a group"
-            raise ValueError(f"expected λ as a number or a tensor {what}, {shape}, got shape {tuple(lam.shape)}")
+            raise ValueError(f"Expected λ to be a number or a tensor {what}, {shape}, got shape {tuple(lam.shape)}")
         if not bool(((lam >= 0) & (lam < math.inf)).all()):
             raise ValueError(
-                "expected λ (the regularization strength) finite and ≥ 0, got a negative, infinite or NaN entry"
+                "Expected λ (the regularization strength) finite and ≥ 0, got a negative, infinite or NaN entry"
             )
 
     def strength_like(self, z: torch.Tensor) -> float | torch.Tensor:

@@ -30,7 +30,7 @@ class Box(Constraint):
     def __init__(self, low, high):
         lower, upper = as_numpy(low), as_numpy(high)
         if not (lower <= upper).all() or (lower == math.inf).any() or (upper == -math.inf).any():
-            raise ValueError(f"expected bounds low ≤ high with numbers between them, got low={low!r} and high={high!r}")
+            raise ValueError(f"Expected bounds low ≤ high with numbers between them, got low={low!r} and high={high!r}")
         self.low = low
         self.high = high
 

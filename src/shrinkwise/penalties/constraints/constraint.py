@@ -83,12 +83,12 @@ def _nothing(w):
 def check_size(value, what: str) -> float:
     """`value` itself if it is a finite number ≥ 0, else one sentence."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < math.inf:
-        raise ValueError(f"expected {what} as a finite number ≥ 0, got {value!r}")
+        raise ValueError(f"Expected {what} to be a finite number ≥ 0, got {value!r}")
     return value  # type: ignore[return-value]
 
 
 def check_count(value, what: str) -> int:
     """`value` itself if it is an integer ≥ 0, else one sentence."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
-        raise ValueError(f"expected {what} as an integer ≥ 0, got {value!r}")
+        raise ValueError(f"Expected {what} to be an integer ≥ 0, got {value!r}")
     return value  # type: ignore[return-value]

@@ -22,7 +22,7 @@ class L2Ball(Constraint):
     array([0.6, 0.8])
     """
 
-    radial = True
+    radial, makes_zeros = True, False
 
     def __init__(self, radius: float):
         self.radius = check_size(radius, "radius")
@@ -61,12 +61,12 @@ class MaxNorm(Constraint):
            [0.5, 0. ]])
     """
 
-    radial = True
+    radial, makes_zeros = True, False
 
     def __init__(self, c: float, axis: int = 0):
         self.c = check_size(c, "c (the bound of each norm)")
         if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
-            raise TypeError(f"expected axis as an integer, got {axis!r}")
+            raise TypeError(f"Expected axis to be an integer, got {axis!r}")
         self.axis: int = axis
 
     def project(self, w):

@@ -43,7 +43,7 @@ class Simplex(Constraint):
 
     def __init__(self, total: float = 1.0):
         if check_size(total, "total (the sum of the weights)") == 0:
-            raise ValueError("expected total (the sum of the weights) > 0, got 0: then every weight is 0")
+            raise ValueError("Expected total (the sum of the weights) > 0, got 0: then every weight is 0")
         self.total = total
 
     def project(self, w):
@@ -113,7 +113,7 @@ def _in_double(w, step):
     v = double(w)
     s = namespace(v).ones_like(v) * (step if isinstance(step, (int, float)) else double(step))
     if not bool((s > 0).all()):
-        raise ValueError("expected prox steps > 0 in the projection on a simplex or an L1 ball")
+        raise ValueError("Expected prox steps > 0 in the projection on a simplex or an L1 ball")
     return v, s
 
 

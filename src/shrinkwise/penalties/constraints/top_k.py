@@ -103,7 +103,7 @@ class RowSparsity(TopK):
     def __init__(self, k: int, axis: int = 0):
         super().__init__(k)
         if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
-            raise TypeError(f"expected axis as an integer, got {axis!r}")
+            raise TypeError(f"Expected axis to be an integer, got {axis!r}")
         self.axis: int = axis
 
     @property

@@ -125,7 +125,7 @@ def group_strengths(lam: float, groups: Groups, weights, w):
         return lam * cast(groups.sizes(w), w) ** 0.5
     count = groups.count(w.shape)
     if np.shape(weights) != (count,):
-        raise ValueError(f"expected one weight a group ({count}), got shape {np.shape(weights)}")
+        raise ValueError(f"Expected one weight a group ({count}), got shape {np.shape(weights)}")
     return lam * like(np.asarray(weights, dtype=float) if namespace(weights) is np else weights, w)
 
 

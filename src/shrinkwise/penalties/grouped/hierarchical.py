@@ -57,10 +57,10 @@ class Hierarchical(Penalty):
         self.lam = check_lam(lam)
         if isinstance(M, bool) or not isinstance(M, numbers.Real) or not 0 <= M < math.inf:
             raise ValueError(
-                f"expected M (the hierarchy: bound of |W| in units of the skip weight) finite and ≥ 0, got {M}"
+                f"Expected M (the hierarchy: bound of |W| in units of the skip weight) finite and ≥ 0, got {M}"
             )
         if isinstance(n_skip, bool) or not isinstance(n_skip, numbers.Integral) or n_skip < 1:
-            raise ValueError(f"expected n_skip (rows of skip weights) as an integer ≥ 1, got {n_skip!r}")
+            raise ValueError(f"Expected n_skip (rows of skip weights) to be an integer ≥ 1, got {n_skip!r}")
         self.M: float = M
         self.n_skip: int = n_skip
 
@@ -73,7 +73,8 @@ class Hierarchical(Penalty):
         w = weights_array(w)
         if w.ndim != 2 or w.shape[0] <= self.n_skip:
             raise ValueError(
-                f"expected weights of shape ({self.n_skip} skip + K hidden, inputs) for Hierarchical, got {tuple(w.shape)}"
+                f"Expected weights of shape ({self.n_skip} skip + K hidden, inputs) for Hierarchical, got "
+                f"{tuple(w.shape)}"
             )
         return w, w[: self.n_skip], w[self.n_skip :]
 

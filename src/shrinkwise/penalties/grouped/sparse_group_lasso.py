@@ -55,7 +55,7 @@ class SparseGroupLasso(Penalty):
         self.groups = as_groups(groups, type(self).__name__)
         self.weights = check_weights(weights)
         if not isinstance(l1_ratio, numbers.Real) or not 0 <= l1_ratio <= 1:
-            raise ValueError(f"expected l1_ratio (ρ, the share of L1) in [0, 1], got {l1_ratio}")
+            raise ValueError(f"Expected l1_ratio (ρ, the share of L1) in [0, 1], got {l1_ratio}")
         self.l1_ratio: float = l1_ratio
 
     def _parts(self, w):

@@ -64,10 +64,10 @@ def check_anchor(anchor):
     """`anchor` itself: None, "initial" or finite numbers; else one sentence."""
     if isinstance(anchor, str) and anchor != "initial":
         raise ValueError(
-            f'expected anchor as an array like w, or "initial" for the weights at the start, got {anchor!r}'
+            f'Expected anchor to be an array like w, or "initial" for the weights at the start, got {anchor!r}'
         )
     if anchor is not None and not isinstance(anchor, str):
         values = np.asarray(anchor, dtype=float) if namespace(anchor) is np else anchor
         if not bool((abs(values) < math.inf).all()):
-            raise ValueError("expected a finite anchor, got an infinite or NaN entry")
+            raise ValueError("Expected a finite anchor, got an infinite or NaN entry")
     return anchor

@@ -37,6 +37,7 @@ class L2(Anchored):
     """
 
     convex = True
+    makes_zeros = False
     lam_per_part = True
 
     def __init__(self, lam: float, *, weights=None, anchor=None):

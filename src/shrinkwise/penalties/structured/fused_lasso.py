@@ -45,7 +45,7 @@ class FusedLasso(Penalty):
     def __init__(self, lam: float, l1_ratio: float = 0.0):
         self.lam = check_lam(lam)
         if not isinstance(l1_ratio, numbers.Real) or not 0 <= l1_ratio <= 1:
-            raise ValueError(f"expected l1_ratio (ρ, the share of L1) in [0, 1], got {l1_ratio}")
+            raise ValueError(f"Expected l1_ratio (ρ, the share of L1) in [0, 1], got {l1_ratio}")
         self.l1_ratio: float = l1_ratio
 
     def _parts(self) -> tuple[float, float]:
@@ -125,7 +125,7 @@ class FusedLasso(Penalty):
 def _signals(w):
     w = weights_array(w)
     if w.ndim == 0:
-        raise ValueError("expected a signal (one axis or more) for FusedLasso, got a single number")
+        raise ValueError("Expected a signal (one axis or more) for FusedLasso, got a single number")
     return w
 
 

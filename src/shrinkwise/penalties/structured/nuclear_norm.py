@@ -33,6 +33,8 @@ class NuclearNorm(Penalty):
            [0., 0.]])
     """
 
+    makes_zeros = False  # of singular values, not of weights
+
     def __init__(self, lam: float):
         self.lam = check_lam(lam)
 
@@ -77,7 +79,7 @@ def _matrix(w):
     w = weights_array(w)
     if w.ndim != 2:
         raise ValueError(
-            f"expected a matrix for NuclearNorm, got shape {tuple(w.shape)}; reshape it, e.g. to (out, -1)"
+            f"Expected a matrix for NuclearNorm, got shape {tuple(w.shape)}; reshape it, e.g. to (out, -1)"
         )
     return w
 

@@ -45,10 +45,10 @@ class SLOPE(Penalty):
             c = as_numpy(weights)
             if c.ndim != 1 or (np.diff(c) > 0).any():
                 raise ValueError(
-                    "expected SLOPE's weights as a decreasing list c_1 ≥ c_2 ≥ …, the first for the largest"
+                    "Expected SLOPE's weights to be a decreasing list c_1 ≥ c_2 ≥ …, the first for the largest"
                 )
         if not 0 < q < 1:
-            raise ValueError(f"expected q (the level of false discoveries) in (0, 1), got {q}")
+            raise ValueError(f"Expected q (the level of false discoveries) in (0, 1), got {q}")
         self.q = q
 
     def factors(self, size: int) -> np.ndarray:
@@ -59,7 +59,7 @@ class SLOPE(Penalty):
             return ndtri(1.0 - np.arange(1, size + 1) * (self.q / (2.0 * max(size, 1))))
         c = as_numpy(self.weights)
         if len(c) != size:
-            raise ValueError(f"expected as many SLOPE weights as entries ({size}), got {len(c)}")
+            raise ValueError(f"Expected as many SLOPE weights as entries ({size}), got {len(c)}")
         return c
 
     def _strengths(self, w) -> np.ndarray:

@@ -25,7 +25,9 @@ def score_chart(page: Page) -> Markup | None:
         f"Held-out {page.score.name} ± one standard error of every candidate at its best setting, and of the kept model at "
         f"its own; further {side} is better. An arrow marks a score beyond the scale. "
     )
-    change = "more rows, which shorten the bars; judge two candidates by their paired difference, not by bars that overlap."
+    change = (
+        "more rows, which shorten the bars; judge two candidates by their paired difference, not by bars that overlap."
+    )
     lines = element("ul", (_line(row, choice, axis) for row, choice in rows), class_="scores")
     return element("figure", lines, element("figcaption", caption, mind(change)))
 

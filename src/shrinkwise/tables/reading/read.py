@@ -1,4 +1,4 @@
-"""A user's file or data frame as a polars frame; what cannot be read without guessing is refused in one sentence."""
+"""A user's file or data frame as a polars frame; ambiguous input is refused with an error of one sentence."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _LARGEST_UNPACKED = 2 * 1024**3
 def read_table(path: str | Path) -> pl.DataFrame:
     """The table in a delimited text file (.csv, .tsv, .txt, …, also .gz), a Parquet or an Arrow/Feather file.
 
-    Raises InputError for everything that is not a table with named columns and at least one row.
+    Raises InputError for anything but a table with named columns and at least one row.
     """
     return read_with_note(path)[0]
 
 
 def read_with_note(path: str | Path) -> tuple[pl.DataFrame, str]:
-    """The same, and a sentence on an encoding that is not UTF-8 ("" where it is)."""
+    """The same, and a sentence on an encoding other than UTF-8 ("" for UTF-8)."""
     path, note = Path(path), ""
     ending = path.suffix.lower()
     inner = Path(path.stem).suffix.lower() if ending == ".gz" else ending
@@ -54,7 +54,7 @@ def read_with_note(path: str | Path) -> tuple[pl.DataFrame, str]:
                 f"{', '.join(_PARQUET_ENDINGS + _ARROW_ENDINGS)}; save the table as one of these."
             )
     if frame.height == 0:
-        raise InputError(f"{path.name} has a header but no row below it.")
+        raise InputError(f"{path.name} has a header but no rows.")
     refuse_too_wide(path.name, frame.width)
     return frame, note
 
@@ -78,7 +78,7 @@ def _opened(path: Path) -> io.BufferedReader:
     try:
         if path.exists() and not path.is_file():
             raise InputError(
-                f"{path} is {'a folder' if path.is_dir() else 'not a regular file'}; a table was expected."
+                f"{path} is {'a folder' if path.is_dir() else 'not a regular file'}, but a table was expected."
             )
         return path.open("rb")
     except FileNotFoundError:
@@ -88,7 +88,7 @@ def _opened(path: Path) -> io.BufferedReader:
 
 
 def _unpacked(name: str, data: bytes) -> bytes:
-    """The bytes themselves, or what they unpack to when they are gzip's, whatever the file is called."""
+    """The bytes, decompressed if they are gzip data, whatever the file is called."""
     if data[:2] != b"\x1f\x8b":
         return data
     try:
@@ -98,7 +98,7 @@ def _unpacked(name: str, data: bytes) -> bytes:
         raise InputError(f"{name} is a damaged or truncated gzip file ({first_line(error)}).") from error
     if len(unpacked) > _LARGEST_UNPACKED:
         raise InputError(
-            f"{name} unpacks to more than {_LARGEST_UNPACKED >> 30} GiB; unpack it first if that is right."
+            f"{name} decompresses to more than {_LARGEST_UNPACKED >> 30} GiB; decompress it first if that is intended."
         )
     return unpacked
 
@@ -133,7 +133,8 @@ def _from_narwhals(eager: nw.DataFrame) -> pl.DataFrame:
 
 
 def _from_pandas(table: Any) -> pl.DataFrame:
-    """A pandas frame column by column, for where the pyarrow that polars and narwhals ask for is not installed."""
+    """A pandas frame converted column by column, for environments without the pyarrow that polars and narwhals
+    require."""
     return pl.DataFrame([_pandas_column(str(name), column) for name, column in table.items()])
 
 

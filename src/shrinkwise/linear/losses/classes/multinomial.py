@@ -44,7 +44,7 @@ class Multinomial(Loss):
         return xlogy(q, q).sum(0)
 
     def dual_feasible(self, y, v):
-        """onehot(y) + v brought back to the simplex: clipped at 0 and divided by its sum."""
+        """onehot(y) + v moved to the simplex: clipped at 0 and divided by its sum."""
         rows, q = np.arange(len(y)), v.T.copy()
         q[y, rows] += 1.0
         q = np.maximum(q, 0.0)

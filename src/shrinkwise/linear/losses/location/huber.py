@@ -8,7 +8,7 @@ from ..base import Loss, positive_number
 
 
 class Huber(Loss):
-    """½ r² for |r| ≤ δ, δ|r| − ½δ² beyond, r = y − η: least squares where the fit is good, absolute error for outliers.
+    """½ r² for |r| ≤ δ, δ|r| − ½δ² beyond, r = y − η: squared error for small residuals, absolute error for large ones.
 
     Parameters
     ----------
@@ -27,9 +27,10 @@ class Huber(Loss):
     name = "huber"
     location = of_the_mean = True
     curvature = 1.0
+    delta: float
 
     def __init__(self, delta: float = 1.35):
-        self.delta = positive_number(delta, "delta (from where errors count linearly, in the units of y)")
+        self.delta = positive_number(delta, "delta (the residual beyond which the loss is linear, in the units of y)")
 
     def value(self, y, eta):
         """c|r| − ½c² with c = min(|r|, δ)."""
@@ -59,19 +60,14 @@ class Huber(Loss):
         return np.clip(v, -self.delta, self.delta)
 
     def null_intercept(self, y, s):
-        """The root of Σ s clip(b − y, ±δ)."""
-        return root_of_clipped(y, s, self.delta, self.delta)
-
-
-def root_of_clipped(y, s, below: float, above: float):
-    """The root b of Σ s clip(b − y, −below, above): piecewise linear in b, found between two of its 2n kinks."""
-    kinks = np.concatenate([y - below, y + above])
-    order = np.argsort(kinks, kind="stable")
-    kinks = kinks[order]
-    slopes = np.cumsum(np.concatenate([s, -s])[order])  # behind each kink
-    sums = np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(kinks))]) - below * s.sum()
-    k = min(int(np.searchsorted(sums, 0.0)), len(kinks) - 1)
-    if k == 0 or sums[k] == sums[k - 1]:
-        return np.array(kinks[k])
-    part = min(-sums[k - 1] / (sums[k] - sums[k - 1]), 1.0)
-    return np.array(kinks[k - 1] + part * (kinks[k] - kinks[k - 1]))
+        """The root of Σ s clip(b − y, ±δ): piecewise linear in b, found between two of its 2n kinks."""
+        kinks = np.concatenate([y - self.delta, y + self.delta])
+        order = np.argsort(kinks, kind="stable")
+        kinks = kinks[order]
+        slopes = np.cumsum(np.concatenate([s, -s])[order])  # behind each kink
+        sums = np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(kinks))]) - self.delta * s.sum()
+        k = min(int(np.searchsorted(sums, 0.0)), len(kinks) - 1)
+        if k == 0 or sums[k] == sums[k - 1]:
+            return np.array(kinks[k])
+        part = min(-sums[k - 1] / (sums[k] - sums[k - 1]), 1.0)
+        return np.array(kinks[k - 1] + part * (kinks[k] - kinks[k - 1]))

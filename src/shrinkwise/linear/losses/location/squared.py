@@ -35,5 +35,5 @@ class Squared(Loss):
         return np.array(np.average(y, weights=s, axis=0))
 
     def score(self, y, eta):
-        """What cross-validation reports: (y − η)²."""
+        """The score reported by cross-validation: (y − η)²."""
         return (y - eta) ** 2

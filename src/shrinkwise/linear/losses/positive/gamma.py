@@ -53,7 +53,7 @@ class Gamma(LogLink):
     def check(self, y):
         """Amounts are above 0."""
         if not (np.asarray(y) > 0).all():
-            raise ValueError(f"expected y > 0 for the gamma loss, got y down to {np.min(y):g}: see the Tweedie loss")
+            raise ValueError(f"Expected y > 0 for the gamma loss, got {np.min(y):g}; the Tweedie loss takes zeros")
 
     def recession(self, y):
         """None: both directions raise every f in the end."""

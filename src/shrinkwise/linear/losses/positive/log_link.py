@@ -17,13 +17,13 @@ class LogLink(Loss):
     curvature = np.inf
 
     def check(self, y):
-        """y ≥ 0, and some y > 0: else the intercept runs to −∞."""
+        """All y must be ≥ 0 and at least one above 0; otherwise the intercept is −∞."""
         y = np.asarray(y)
         if not (y >= 0).all():
-            raise ValueError(f"expected y ≥ 0 for the {self.name} loss, got y down to {y.min():g}")
+            raise ValueError(f"Expected y ≥ 0 for the {self.name} loss, got {y.min():g}")
         if not y.any():
             raise ValueError(
-                f"expected some y above 0 for the {self.name} loss, got zeros alone: their intercept is −∞"
+                f"Expected at least one y above 0 for the {self.name} loss, got only zeros, for which the intercept is −∞"
             )
 
     def inverse_link(self, eta):
@@ -39,10 +39,10 @@ class LogLink(Loss):
         return np.array(np.log(np.average(y, weights=s)))
 
     def score(self, y, eta):
-        """The unit deviance: twice the loss above that of the saturated model."""
+        """Unit deviance: twice the difference to the loss of the saturated model."""
         return 2.0 * (self.value(y, eta) - self.lowest(y))
 
 
 def exp(eta):
-    """e^η, finite where it would overflow: a trial step that far out is refused by its value, without a warning."""
+    """e^η, finite where it would overflow, so that a trial step this far out is rejected by its value without a warning."""
     return np.exp(np.minimum(eta, 690.0))

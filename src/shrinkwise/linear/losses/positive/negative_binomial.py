@@ -10,7 +10,7 @@ from .log_link import LogLink
 
 
 class NegativeBinomial(LogLink):
-    """(y + θ) log(θ + e^η) − yη, y ≥ 0: negative log-likelihood of counts of variance μ + μ²/θ, its constant left out.
+    """(y + θ) log(θ + e^η) − yη, y ≥ 0: negative log-likelihood of counts of variance μ + μ²/θ, without its constant.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from .log_link import LogLink, exp
 
 
 class Poisson(LogLink):
-    """e^η − yη, y ≥ 0 counts or rates: negative log-likelihood with the log link, its constant log y! left out.
+    """e^η − yη, y ≥ 0 counts or rates: negative log-likelihood with the log link, without its constant log y!.
 
     Reference: McCullagh and Nelder, Generalized Linear Models, 1989.
 

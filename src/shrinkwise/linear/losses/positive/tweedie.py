@@ -34,7 +34,7 @@ class Tweedie(LogLink):
 
     def __init__(self, power: float = 1.5):
         if not (isinstance(power, numbers.Real) and 1 < float(power) < 2):
-            raise ValueError(f'expected power strictly between 1 ("poisson") and 2 ("gamma"), got {power!r}')
+            raise ValueError(f'Expected power strictly between 1 ("poisson") and 2 ("gamma"), got {power!r}')
         self.power = float(power)
 
     @property

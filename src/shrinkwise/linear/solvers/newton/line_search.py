@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from shrinkwise.linear.certificates import relative_gap
@@ -23,7 +25,7 @@ class WorkingSolver:
 
     def __init__(self, problem, columns):
         self.problem, self.columns = problem, columns
-        self.model = None
+        self.model: Any = None  # a QuadraticModel from the first step on
         self.single = fits_single(problem.X)
         self.at_rounding = False  # whether the last step promised less than the objective can show
 

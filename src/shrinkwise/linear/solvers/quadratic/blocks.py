@@ -112,7 +112,7 @@ class _Schedule:
 
     def _set_price(self, w):
         """Newton on k of w's m entries costs k³/2 operations at several times the speed of a sweep's 2mk, and a start."""
-        k, m = max(np.count_nonzero(w), 1), w.size
+        k, m = max(int(np.count_nonzero(w)), 1), w.size
         self.price = min(k * k / (24 * m) + 1e6 / (m * k), 100.0)
         self.long = m * k > _LONG_SWEEP
 

@@ -18,6 +18,7 @@ Lee and Breheny, Strong rules for nonconvex penalties, JCGS 2015, doi:10.1080/10
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class L1L2Inner:
 
     a: np.ndarray
     b: np.ndarray
-    kind = "l1_l2"
+    kind: ClassVar[Literal["l1_l2"]] = "l1_l2"
 
     @property
     def blocks(self):
@@ -70,7 +71,7 @@ class GroupInner:
     thresholds: np.ndarray
     l1: np.ndarray
     ridge: np.ndarray
-    kind = "groups"
+    kind: ClassVar[Literal["groups"]] = "groups"
 
     @classmethod
     def of(cls, labels, strengths, l1, ridge) -> GroupInner:
@@ -174,7 +175,7 @@ class ScalarInner:
     """MCP or SCAD, also with an L2 part: the piecewise quadratic `rule` of each column."""
 
     rule: Concave
-    kind = "scalar"
+    kind: ClassVar[Literal["scalar"]] = "scalar"
 
     @property
     def blocks(self):
@@ -202,7 +203,7 @@ class BoundedInner:
     """Σ a|w| + ½Σ b w² within bounds: the `rule` of each column."""
 
     rule: Bounded
-    kind = "bounded"
+    kind: ClassVar[Literal["bounded"]] = "bounded"
 
     @property
     def blocks(self):
@@ -234,7 +235,7 @@ class RowsInner:
 
     thresholds: np.ndarray
     ridge: np.ndarray
-    kind = "rows"
+    kind: ClassVar[Literal["rows"]] = "rows"
 
     @property
     def blocks(self):

@@ -7,7 +7,7 @@ import numpy as np
 from shrinkwise import kernels
 from shrinkwise.linear.certificates import dual_term, l1_l2_term
 
-from .inner import flat_solver
+from .inner import GroupInner, flat_solver
 from .l1_l2 import solve_l1_l2, solve_prox
 
 
@@ -122,7 +122,10 @@ class Proximal:
 
     def kept(self, w, line):
         """`line` with zeros in the units that are on the other side of zero than w."""
-        return self.family.kept(w.ravel(), line.ravel()).reshape(w.shape)
+        family = self.family
+        if family is None or family.kind != "groups":
+            return line
+        return family.kept(w.ravel(), line.ravel()).reshape(w.shape)
 
     def moving(self, w, violation):
         """The weights that are not zero or violate stationarity, with all of their unit, (K, m)."""
@@ -138,19 +141,19 @@ class Proximal:
         if self.family is not None:
             entries = model.cls * self.shape[-1] + model.columns.ids[model.pos]
             if self.family.kind == "groups":
-                return self._solve_groups(model, entries, r, w, tol)
+                return self._solve_groups(self.family, model, entries, r, w, tol)
             H = model.hessian()
             return self.family.solve(H, r + H @ w, entries, w, tol, 10_000)[0]
         H = model.hessian()
         return solve_prox(H, r + H @ w, self.penalty, w, self.shape, tol)[0]
 
-    def _solve_groups(self, model, entries, r, w, tol: float):
+    def _solve_groups(self, family: GroupInner, model, entries, r, w, tol: float):
         """A model serves several steps and several λ: its columns are put in order once."""
-        if model.ordered is None or not model.ordered.serves(self.family):
+        if model.ordered is None or not model.ordered.serves(family):
             H = model.hessian()
-            model.ordered = self.family.ordered(H, entries)
+            model.ordered = family.ordered(H, entries)
         c = r + model.times(w)
-        return model.ordered.solve(self.family, c, w, tol, 10_000)[0]
+        return model.ordered.solve(family, c, w, tol, 10_000)[0]
 
     def recentred(self, w, ids):
         """w (K, p) less a vector that softmax does not see, the same for all classes, where the penalty is less for it.
@@ -158,11 +161,12 @@ class Proximal:
         Of a group that takes whole columns the mean over the classes is taken off; of single weights that of one class, so
         that it becomes zero.
         """
-        if self.family is None:
-            return w
-        if self.family.kind == "groups":
-            blocks = self.family.blocks.reshape(w.shape)
+        family = self.family
+        if family is not None and family.kind == "groups":
+            blocks = family.blocks.reshape(w.shape)
             return np.where((blocks == blocks[0]).all(0), w - w.mean(0), w)
+        if family is None or family.kind != "scalar":
+            return w
         moved = w[None] - np.concatenate([np.zeros((1, w.shape[1])), w])[:, None]
-        costs = np.stack([self.family.rule.value(each.ravel()).reshape(w.shape).sum(0) for each in moved])
+        costs = np.stack([family.rule.value(each.ravel()).reshape(w.shape).sum(0) for each in moved])
         return np.take_along_axis(moved, costs.argmin(0)[None, None], axis=0)[0]

@@ -71,7 +71,7 @@ class Batch:
             kind = (
                 f"a tensor of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
             )
-            raise ValueError(f"expected loss(output, target) as a scalar tensor with gradients, got {kind}")
+            raise ValueError(f"Expected loss(output, target) to be a scalar tensor with gradients, got {kind}")
         return value
 
     def regression(self) -> bool:
@@ -101,6 +101,6 @@ def detached(value):
     if isinstance(value, list):
         return [detached(item) for item in value]
     if isinstance(value, dict):
-        items = {key: detached(item) for key, item in value.items()}
-        return items if type(value) is dict else type(value)(**items)
+        named = {key: detached(item) for key, item in value.items()}
+        return named if type(value) is dict else type(value)(**named)
     return value

@@ -34,7 +34,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:
-            raise ValueError(f"expected severity as one of {', '.join(SEVERITIES)}, got {self.severity!r}")
+            raise ValueError(f"Expected severity to be one of {', '.join(SEVERITIES)}, got {self.severity!r}")
 
     def __str__(self) -> str:
         lines = [f"{self.severity:<8} {self.code}  {self.where}", self.message, f"Fix: {self.fix}"]
@@ -61,7 +61,7 @@ class Audit:
     def at_least(self, severity: str) -> list[Finding]:
         """The findings of this severity or worse."""
         if severity not in SEVERITIES:
-            raise ValueError(f"expected severity as one of {', '.join(SEVERITIES)}, got {severity!r}")
+            raise ValueError(f"Expected severity to be one of {', '.join(SEVERITIES)}, got {severity!r}")
         return [f for f in self.findings if SEVERITIES.index(f.severity) <= SEVERITIES.index(severity)]
 
     @property

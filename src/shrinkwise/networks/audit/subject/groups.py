@@ -26,7 +26,7 @@ def groups(model: nn.Module, weight_decay: float, *, embeddings: bool = False) -
     [(1, 0.1), (3, 0.0)]
     """
     if isinstance(weight_decay, bool) or not isinstance(weight_decay, (int, float)) or not weight_decay >= 0:
-        raise ValueError(f"expected weight_decay as a number ≥ 0, got {weight_decay!r}")
+        raise ValueError(f"Expected weight_decay to be a number ≥ 0, got {weight_decay!r}")
     kept = ("weight", "embedding") if embeddings else ("weight",)
     decayed: list[nn.Parameter] = []
     left: list[nn.Parameter] = []
