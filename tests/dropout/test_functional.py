@@ -128,7 +128,7 @@ def test_vmap_draws_as_its_randomness_says():
 def test_an_own_generator_under_checkpointing_is_refused_instead_of_wrong():
     x, own = torch.ones(5, requires_grad=True), torch.Generator()
     loss = checkpoint(lambda x: dropout(x, keep=0.5, generator=own).tanh(), x, use_reentrant=False).sum()
-    with pytest.raises(RuntimeError, match="leave generator=None"):
+    with pytest.raises(RuntimeError, match="use generator=None"):
         loss.backward()
 
 

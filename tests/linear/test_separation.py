@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.optimize import linprog
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -17,42 +19,79 @@ from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.separation import separation_of
 
 
-def by_full_program(X, y):
-    """The dense linear program of Albert and Anderson: max Σ z'v, 0 ≤ z'v ≤ 1, over all rows (and pairs of classes)."""
-    B, K = np.column_stack([X, np.ones(len(X))]), int(y.max()) + 1
-    rows = []
-    for b, own in zip(B, y.astype(int), strict=True):
-        for k in set(range(K)) - {own}:
-            z = np.zeros((K, B.shape[1]))
-            z[own], z[k] = b, -b
-            rows.append(z.ravel())
-    Z = np.array(rows)
-    limits = np.concatenate([np.zeros(len(Z)), np.ones(len(Z))])
-    found = linprog(-Z.sum(0), A_ub=np.vstack([-Z, Z]), b_ub=limits, bounds=(None, None))
+def by_full_program(X, y, kind, falls, rises, fit_intercept):
+    """Rows that some allowed direction moves, by a dense program over all rows (and pairs of classes): the largest Σ t_i,
+    0 ≤ t_i ≤ 1, t_i ≤ a_i'v, B_i v = 0 for counts above 0.
+    """
+    n, p = X.shape
+    B = np.column_stack([X, np.ones(n)]) if fit_intercept else X
+    K = int(y.max()) + 1 if kind == "multinomial" else 1
+    rows, owners, fixed = [], [], []
+    for i, b in enumerate(B):
+        if kind == "multinomial":
+            for k in set(range(K)) - {int(y[i])}:
+                z = np.zeros((K, B.shape[1]))
+                z[int(y[i])], z[k] = b, -b
+                rows.append(z.ravel())
+                owners.append(i)
+        elif kind == "poisson" and y[i] > 0:
+            fixed.append(b)
+        else:
+            rows.append(b if kind == "logistic" and y[i] == 1 else -b)
+            owners.append(i)
+    if not rows:
+        return set()
+    A, m = np.array(rows), len(rows)
+    E = np.array(fixed).reshape(-1, A.shape[1])
+    limits = np.full((K, B.shape[1], 2), [-100.0, 100.0])
+    limits[:, :p, 0] *= np.reshape(falls, (K, p))
+    limits[:, :p, 1] *= np.reshape(rises, (K, p))
+    found = linprog(
+        np.concatenate([np.zeros(A.shape[1]), -np.ones(m)]),
+        A_ub=np.hstack([-A, np.eye(m)]),
+        b_ub=np.zeros(m),
+        A_eq=np.hstack([E, np.zeros((len(E), m))]) if len(E) else None,
+        b_eq=np.zeros(len(E)) if len(E) else None,
+        bounds=[*map(tuple, limits.reshape(-1, 2)), *[(0.0, 1.0)] * m],
+    )
     assert found.status == 0
-    return -found.fun > 1e-6
+    return {owner for owner, t in zip(owners, found.x[A.shape[1] :], strict=True) if t > 0.01}
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("n", [8, 14, 25])
-def test_the_answer_of_the_full_linear_program(n, classes):
-    """Small integers: many ties, points on the border, constant and repeated columns."""
-    seen = set()
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        X = rng.integers(-2, 3, size=(n, 3)).astype(float)
-        y = (
-            rng.permutation(np.arange(n) % classes)
-            if seed % 2
-            else np.digitize(X[:, 0] + rng.normal(size=n), [-0.5, 0.7])
-        )
-        y = np.unique(np.minimum(y, classes - 1), return_inverse=True)[1]
-        if y.max() == 0:
-            continue
-        expected = by_full_program(X, y)
-        assert is_separable(X, y) == is_separable(sp.csr_array(X), y) == expected, seed
-        seen.add(expected)
-    assert seen == {True, False}
+@st.composite
+def questions(draw):
+    """Small integers: many ties, rows on the border, constant and repeated columns; some weights bounded, some rows absent."""
+    kind = draw(st.sampled_from(["logistic", "multinomial", "poisson"]))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    n, p = draw(st.sampled_from([(8, 2), (14, 3), (25, 3), (25, 5)]))
+    X = rng.integers(-2, 3, size=(n, p)).astype(float)
+    if draw(st.booleans()):
+        X[:, 0] = np.arange(n) < 3
+    classes = 3 if kind == "multinomial" else 2
+    score = X[:, 0] + draw(st.sampled_from([0.0, 0.3, 1.0])) * rng.normal(size=n)
+    y = np.digitize(score, [0.2, 1.2][: classes - 1])
+    y[rng.permutation(n)[:classes]] = range(classes)
+    y = y * rng.integers(1, 3, n) if kind == "poisson" else y
+    shape = (3, p) if kind == "multinomial" else (p,)
+    falls, rises = (rng.random(shape) < draw(st.sampled_from([0.5, 1.0])) for _ in range(2))
+    weight = np.where(rng.random(n) < draw(st.sampled_from([0.0, 0.2])), 0.0, rng.uniform(0.5, 2.0, n))
+    weight[[np.flatnonzero(y == value)[0] for value in np.unique(y)]] = 1.0
+    return X, y.astype(int if kind == "multinomial" else float), kind, falls, rises, weight, draw(st.booleans())
+
+
+@given(questions(), st.booleans(), st.booleans())
+@settings(max_examples=120)
+def test_the_rows_of_the_full_linear_program(question, sparse, near_a_fit):
+    X, y, kind, falls, rises, weight, fit_intercept = question
+    problem = Problem(sp.csc_array(X) if sparse else X, y, kind, weight, fit_intercept)
+    present = weight > 0
+    eta = None
+    if near_a_fit:  # as of a penalised fit, which proves what it can and no more
+        w = np.random.default_rng(0).normal(size=problem.weights_shape)
+        eta = problem.eta(w, np.zeros(problem.weights_shape[:-1]))
+    found = separation_of(problem, falls, rises, eta)
+    assert not found.undecided
+    assert set(found.rows) == by_full_program(X[present], y[present], kind, falls, rises, fit_intercept)
 
 
 def quasi(n=500, apart=6):
@@ -144,6 +183,8 @@ def test_rows_of_weight_zero_do_not_count():
     X, y = quasi()
     y[0] = 0  # the one row that contradicts
     weight = np.where(np.arange(500) == 0, 0.0, 1.0)
+    assert not find_separation(X, y)
+    assert list(find_separation(X, y, sample_weight=weight).rows) == [1, 2, 3, 4, 5]
     assert not separation_of(Problem(X, y, "logistic"))
     for keep in (False, True):
         assert separation_of(Problem(X, y, "logistic", weight, keep_zeros=keep)).columns.tolist() == [3]
@@ -173,6 +214,42 @@ def test_no_fit_without_a_finite_optimum_is_called_solved(tol):
             .status_.startswith("solved")
         )
         PenalizedClassifier(sw.L2(0.0), tol=tol).fit(X[:, [0, 1, 2, 4]], y)
+
+
+def of_class_one(weight):
+    """Weights (3, 5) of one and, for column 3 of class 1, `weight`."""
+    weights = np.ones((3, 5))
+    weights[1, 3] = weight
+    return weights
+
+
+def test_bounds_that_leave_the_direction_open_and_bounds_that_close_it():
+    X, y = quasi()
+    for penalty in (sw.NonNegative(), sw.L2(0.0) + sw.NonNegative(), sw.Box(-2.0, np.inf)):
+        with pytest.warns(ConvergenceWarning, match="no finite optimum: the unpenalized column 3"):
+            PenalizedClassifier(penalty, max_iter=200).fit(X, y)
+    mirrored = X * np.array([1, 1, 1, -1, 1])
+    for penalty, data in ((sw.NonNegative(), mirrored), (sw.Box(-2.0, 2.0), X), (sw.L1(0.01) + sw.NonNegative(), X)):
+        assert PenalizedClassifier(penalty).fit(data, y).status_.startswith("solved")
+
+
+@pytest.mark.parametrize("penalty", [sw.L1(0.01, weights=of_class_one(0.0)), sw.MCP(0.001, gamma=12.0)], ids=repr)
+def test_one_class_whose_weight_may_grow(penalty):
+    X, y = quasi()
+    three = np.where(np.arange(500) % 3 == 1, 2, y).astype(int)
+    three[:6] = 1
+    with pytest.warns(ConvergenceWarning, match="column 3 separates 6 of 500 rows"):
+        PenalizedClassifier(penalty).fit(X, three)
+
+
+def test_a_program_that_is_not_solved_is_never_called_solved(monkeypatch):
+    monkeypatch.setattr("shrinkwise.linear.separation.program._SECONDS", 0.0)
+    X, y = quasi()
+    with pytest.warns(ConvergenceWarning, match="it is not known whether a finite optimum exists: the linear program"):
+        PenalizedClassifier(sw.L2(0.0)).fit(X, y)
+    assert find_separation(X, y).kind == "unknown"
+    with pytest.raises(RuntimeError, match="not solved in 0 seconds"):
+        is_separable(X, y)
 
 
 def test_the_end_of_a_path_of_separable_classes():

@@ -245,11 +245,11 @@ def test_only_the_path_of_the_kept_model_has_a_chosen_mark(page):
     assert marks(html) == {"best", "1-SE"}
     assert 'class="dot chosen"' not in html
     text = Reader(html).text
-    assert "The kept model is network with dropout; shown is the lasso’s path" in text
+    assert "The kept model is network with dropout; the path shown is that of the lasso" in text
     assert "chosen" not in text[text.index("How strong") : text.index("The comparison")]
 
 
-def test_the_careful_choice_is_called_what_was_asked_for(page):
+def test_the_choice_beside_the_best_is_called_what_was_asked_for(page):
     page["one_se_label"] = "within 1%"
     html = render_page(page)
     assert marks(html) == {"best", "within 1%, chosen"}

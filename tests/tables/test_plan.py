@@ -105,7 +105,7 @@ KINDS = {
     "numbers with few words": ([*map(str, NOISE[:-2]), "lots", "lots"], "dropped", "2 values such as 'lots' (row 59)"),
     "dates": (DAYS, "date", "dates from 20"),
     "moments": ([datetime.datetime(2024, 1, 1, i % 24, i) for i in range(N)], "date", "dates from 20"),
-    "spans": ([datetime.timedelta(i) for i in range(N)], "dropped", "dates or times"),
+    "spans": ([datetime.timedelta(i) for i in range(N)], "dropped", "durations"),
     "dates as text": ([day.isoformat() for day in DAYS], "date", "dates from 20"),
     "dates as text with gaps": (with_gaps([f"{day:%d.%m.%Y}" for day in DAYS]), "date", "dates from 20"),
     "moments as text": ([f"{day:%m/%d/%y} 12:30:01.5 PM" for day in DAYS], "date", "dates from 20"),

@@ -1,9 +1,9 @@
-"""Dropout: regularization by noise. `keep` is the probability of keeping a unit, everywhere."""
+"""Dropout: regularization by noise. `keep` is always the probability of keeping a unit."""
 
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    raise ImportError('dropout needs PyTorch: pip install "shrinkwise[torch]"') from error
+    raise ImportError('Dropout needs PyTorch; install it with pip install "shrinkwise[torch]"') from error
 
 from . import functional
 from .attention import attention

@@ -74,7 +74,7 @@ def draw_seed(generator: torch.Generator | None = None) -> int:
 
 
 def seed_tensor(device, generator: torch.Generator | None = None) -> torch.Tensor:
-    """A seed that stays on its device: no wait for it, and CUDA graphs replay the draw."""
+    """A seed that stays on its device, so that there is no synchronization and CUDA graphs replay the draw."""
     return torch.randint(_SEED_LOW, _SEED_HIGH, (), dtype=torch.int64, device=device, generator=generator)
 
 

@@ -37,7 +37,7 @@ class Groups:
     _identity: tuple = ()  # two partitions of one class are equal when these are
 
     def __new__(cls, *args, **kwargs):
-        """Called as ``Groups(labels)`` it makes `LabelledGroups`."""
+        """``Groups(labels)`` returns `LabelledGroups`."""
         return object.__new__(LabelledGroups if cls is Groups else cls)
 
     # --- constructors ----------------------------------------------------------------------------------
@@ -48,17 +48,17 @@ class Groups:
 
     @staticmethod
     def rows() -> Groups:
-        """One group a row: in a weight of shape (out, in, ...) a row is one output unit or channel."""
+        """One group per row: in a weight of shape (out, in, ...) a row is one output unit or channel."""
         return AxisGroups(0, "row")
 
     @staticmethod
     def columns() -> Groups:
-        """One group a column: in a weight of shape (out, in, ...) a column is one whole input or input channel."""
+        """One group per column: in a weight of shape (out, in, ...) a column is one whole input or input channel."""
         return AxisGroups(1, "column")
 
     @staticmethod
     def channels(which: str = "out", *, transposed: bool = False) -> Groups:
-        """One group a channel of a convolution: its ``"out"`` channels (filters) or its ``"in"`` channels.
+        """One group per channel of a convolution: its ``"out"`` channels (filters) or its ``"in"`` channels.
 
         A convolution's weight is (out, in, *kernel); that of a transposed one is (in, out, *kernel): use ``transposed=True``.
         """
@@ -68,7 +68,7 @@ class Groups:
 
     @staticmethod
     def heads(n_heads: int, axis: int = 0, *, stacked: int = 1) -> Groups:
-        """One group an attention head: `axis` of a projection's weight is divided into `n_heads` equal blocks.
+        """One group per attention head: `axis` of a projection's weight is divided into `n_heads` equal blocks.
 
         Heads divide the outputs of the query, key and value projections (axis 0 of their weight) and the inputs of the
         output projection (axis 1). With several projections stacked along the axis, as in the ``in_proj_weight`` of
@@ -86,9 +86,10 @@ class Groups:
 
     @staticmethod
     def from_indices(indices, size: int | None = None) -> Groups:
-        """Groups given as entry numbers out of `size` (default: the largest + 1); entries in none are not penalised.
+        """Groups given as entry numbers out of `size` (default: the largest + 1); entries in no group are not
+        penalised.
 
-        A dictionary {name: entry numbers} names the groups; entry numbers may be slices where `size` is given.
+        A dictionary {name: entry numbers} names the groups; entry numbers may be slices if `size` is given.
         Groups must not overlap: with overlap the prox has no closed form.
         """
         names = [str(name) for name in indices] if isinstance(indices, dict) else None
@@ -151,7 +152,7 @@ class Groups:
 
 
 class AxisGroups(Groups):
-    """One group for each index of one axis; `kind` is what a group is called."""
+    """One group for each index of one axis; `kind` is the name of a group."""
 
     whole_axis: int
 
@@ -256,7 +257,7 @@ class LabelledGroups(Groups):
         self._names = [f"group {label}" for label in used] if names is None else [str(name) for name in names]
         self._named = names is not None
         if len(self._names) != self.n_groups:
-            raise ValueError(f"Expected one name a group ({self.n_groups}), got {len(self._names)}")
+            raise ValueError(f"Expected one name per group ({self.n_groups}), got {len(self._names)}")
         self._identity = self.labels.shape, self.labels.tobytes(), self._names if self._named else None
         self._layouts: dict[tuple, tuple] = {}
 
@@ -301,7 +302,7 @@ class LabelledGroups(Groups):
         return torch_layout(self, w.shape, w.device)
 
     def layout(self, shape: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(padded gather index, labels over the entries, sizes) for this shape, computed once a shape."""
+        """(padded gather index, labels over the entries, sizes) for this shape, computed once per shape."""
         if shape not in self._layouts:
             last = shape[-1] if shape else 1
             if self.labels.shape != shape and self.labels.shape != (last,):
@@ -332,7 +333,7 @@ class LabelledGroups(Groups):
 def _entries(block, size: int | None) -> np.ndarray:
     if isinstance(block, slice):
         if size is None:
-            raise ValueError("Expected size= (the number of entries) where a group is a slice")
+            raise ValueError("Expected size= (the number of entries) if a group is a slice")
         return np.arange(size)[block]
     block = np.atleast_1d(np.asarray(block))
     if block.size and not np.issubdtype(block.dtype, np.integer):

@@ -1,4 +1,4 @@
-"""A penalty in another role: fixed in a sum, on a part of the weights, or times a number."""
+"""Penalties that wrap another one: fixed in a sum, on a part of the weights, or times a number."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .pieces import Pieces
 
 
 class Around(Penalty):
-    """What penalties around another one share; all that is not said here is the one inside.
+    """Base class of penalties that wrap another one; by default all members are those of the wrapped penalty.
 
     Parameters
     ----------
     penalty : Penalty
-        The one inside.
+        The wrapped penalty.
     lam : float ≥ 0, optional
-        λ, by default that of the penalty inside.
+        λ, by default that of the wrapped penalty.
     """
 
     def __init__(self, penalty: Penalty, lam: float | None = None):
@@ -30,11 +30,11 @@ class Around(Penalty):
         self.term = self._inside()
 
     def _inside(self) -> Penalty:
-        """The penalty with the λ that counts."""
+        """The wrapped penalty with the effective λ."""
         return self.penalty if self.lam == self.penalty.lam else self.penalty.with_lam(self.lam)
 
     def _around(self, penalty: Penalty) -> Penalty:
-        """The same around another penalty."""
+        """The same wrapper around another penalty."""
         return type(self)(**{**self.get_params(), "penalty": penalty, "lam": penalty.lam})
 
     convex = property(lambda self: self.term.convex)  # type: ignore[assignment]
@@ -49,7 +49,7 @@ class Around(Penalty):
     groups = property(lambda self: self.term.groups)  # type: ignore[assignment]
 
     def with_lam(self, lam: float) -> Penalty:
-        """Around the same penalty with another λ."""
+        """The same wrapper with another λ."""
         return self._around(self.term.with_lam(lam))
 
     def __rmul__(self, a: float) -> Penalty:
@@ -57,7 +57,7 @@ class Around(Penalty):
         return scaled if scaled is NotImplemented else self._around(scaled)
 
     def resolve(self, w) -> Penalty:
-        """Around the resolved penalty."""
+        """The same wrapper around the resolved penalty."""
         return self._around(self.term.resolve(w))
 
     def value(self, w):
@@ -92,6 +92,10 @@ class Around(Penalty):
         """As the term inside."""
         return self.term.unpenalised(shape)
 
+    def unbounded(self, shape):
+        """As the term inside."""
+        return self.term.unbounded(shape)
+
     def lambda_max(self, g0) -> float:
         """As the term inside."""
         return self.term.lambda_max(g0)
@@ -102,10 +106,10 @@ class Around(Penalty):
 
 
 class Fixed(Around):
-    """A term that keeps its λ when the sum around it is scaled: ``P.fixed()``."""
+    """A term that keeps its λ when the sum that contains it is scaled: ``P.fixed()``."""
 
     def with_lam(self, lam: float) -> Penalty:
-        """Itself: that is what fixed means."""
+        """The term itself, because its λ is fixed."""
         return self
 
     def fixed(self) -> Penalty:
@@ -117,7 +121,7 @@ class Fixed(Around):
         return self
 
     def lambda_max(self, g0) -> float:
-        """0 if zero is optimal under the fixed term, else ∞: its λ does not move."""
+        """0 if zero is optimal under the fixed term, else ∞, because its λ is constant."""
         return 0.0 if self.term.lambda_max(g0) <= self.lam else math.inf
 
     def __repr__(self) -> str:
@@ -177,7 +181,7 @@ class Scaled(Around):
         return k * self.term.conjugate(u / k) if k > 0 else self.term.with_lam(0.0).conjugate(u)
 
     def pieces(self, w) -> Pieces | None:
-        """None: P is no piecewise quadratic scaled by λ."""
+        """None: P is not a piecewise quadratic scaled by λ."""
         return None
 
     def family(self, w):
@@ -196,6 +200,11 @@ class Scaled(Around):
         """As P; everything when λ = 0."""
         return self.term.unpenalised(shape) | (self.lam == 0)
 
+    def unbounded(self, shape):
+        """As P; everything when λ = 0."""
+        falls, rises = self.term.unbounded(shape)
+        return falls | (self.lam == 0), rises | (self.lam == 0)
+
     def lambda_max(self, g0) -> float:
         """By bisection."""
         return Penalty.lambda_max(self, g0)
@@ -213,7 +222,7 @@ class Scaled(Around):
 
 
 class On(Around):
-    """A penalty on a part of the weights, ``P.on(where)``: P(w[where]); the rest of w is free.
+    """A penalty on a part of the weights, ``P.on(where)``: P(w[where]); the rest of w is not penalised.
 
     Parameters
     ----------
@@ -278,7 +287,7 @@ class On(Around):
         return self._laid_into(pieces.prox(w, step), inside)
 
     def conjugate(self, u):
-        """P's conjugate on the part where u is zero on the rest, else +∞."""
+        """P's conjugate on the part if u is zero on the rest, else +∞."""
         u = weights_array(u)
         rest = bool((u[mask_like(~self._acting(u.shape), u)] != 0).any())
         inside = self.term.conjugate(self._part(u))
@@ -301,10 +310,17 @@ class On(Around):
         return None if inside is None else inside.laid_into(self.where, w)
 
     def unpenalised(self, shape):
-        """The rest, and what P leaves free."""
+        """The rest, and the entries that P does not penalise."""
         mask = ~self._acting(shape)
         mask[self.where] = self.term.unpenalised(self._part(mask).shape)
         return mask
+
+    def unbounded(self, shape):
+        """The rest, and what P leaves unbounded."""
+        masks = ~self._acting(shape), ~self._acting(shape)
+        for mask, inside in zip(masks, self.term.unbounded(self._part(masks[0]).shape), strict=True):
+            mask[self.where] = inside
+        return masks
 
     def lambda_max(self, g0) -> float:
         """P's on the part."""

@@ -91,7 +91,7 @@ def test_streams_of_one_seed_are_apart_and_repeat(make, x):
         drawn.append(layer(x))
     assert torch.equal(drawn[1], drawn[3])
     assert not any(torch.equal(drawn[a], drawn[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
-    with pytest.raises(ValueError, match="give seed= beside it"):
+    with pytest.raises(ValueError, match="Expected seed= together with stream="):
         make(stream=1)
     with pytest.raises(ValueError, match="stream to be an integer from 0"):
         make(seed=1, stream=2**31)
@@ -159,7 +159,7 @@ def test_checkpointing_repeats_torchs_draws_and_refuses_own_ones(make, x):
         gradients.append(torch.autograd.grad(run(x).square().sum(), x)[0])
     torch.testing.assert_close(*gradients)
     seeded = nn.Sequential(make(seed=1), nn.Tanh())
-    with pytest.raises(RuntimeError, match="cannot be run again inside backward"):
+    with pytest.raises(RuntimeError, match="cannot be recomputed in backward"):
         checkpoint(seeded, x, use_reentrant=False).sum().backward()
 
 
@@ -226,7 +226,7 @@ def test_wrapping_layers_refuse_a_bare_number_after_what_they_wrap():
             ValueError,
             "2 dimensions of \\(2, 3\\), got 3",
         ),
-        (lambda: sd.DropConnect(nn.ReLU(), keep=0.5), ValueError, "matrices of weights"),
+        (lambda: sd.DropConnect(nn.ReLU(), keep=0.5), ValueError, "weight matrices"),
         (lambda: sd.UnitDropout(nn.Linear(2, 2), keep=0.5), TypeError, "nn.Sequential of Linear"),
         (lambda: sd.UnitDropout(nn.Sequential(nn.Linear(2, 2), nn.Softmax(1)), keep=0.5), TypeError, "got Softmax"),
         (lambda: sd.UnitDropout(nn.Sequential(nn.Linear(2, 2)), keep=0.5), TypeError, "fewer than two"),

@@ -193,3 +193,9 @@ def test_listed_folds_speak_of_all_rows_also_where_some_have_no_weight():
     whole = ours.LassoCV(cv=folds, alphas=5).fit(X, Y[:, 0], weights)
     part = ours.LassoCV(cv=among, alphas=5).fit(X[kept], Y[kept, 0])
     np.testing.assert_allclose(whole.mse_path_, part.mse_path_)
+
+
+def test_coefficients_at_the_default_tolerance_are_as_close_as_scikit_learns():
+    X, y = np.array([[1.0, 2, 4, 5, 8], [3, 5, 7, 7, 8]]).T, np.array([12.0, 10, 11, 21, 5])
+    ridge, almost = (ours.ElasticNetCV(l1_ratio=ratio, alphas=[0.1, 10]).fit(X, y) for ratio in (0, 1e-5))
+    np.testing.assert_allclose(almost.coef_, ridge.coef_, atol=1e-5)  # scikit-learn's own test of its class

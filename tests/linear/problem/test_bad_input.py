@@ -26,16 +26,16 @@ def with_entry(array, value):
         ({"X": with_entry(X, np.inf)}, "finite numbers in X, got infinite"),
         ({"X": X[0]}, r"X of shape \(n, p\)"),
         ({"X": X[:0]}, r"X of shape \(n, p\)"),
-        ({"X": np.array([["a"] * 12] * 60)}, "Expected numbers in X"),
+        ({"X": np.array([["a"] * 12] * 60)}, "Expected X to contain numbers"),
         ({"y": with_entry(y, np.nan)}, "finite numbers in y, got NaN"),
         ({"y": with_entry(y, -np.inf)}, "finite numbers in y, got infinite"),
         ({"y": y[1:]}, "60 rows and y of shape"),
         ({"y": np.column_stack([y, y]), "loss": "logistic"}, r"60 rows and y of shape \(60, 2\)"),
-        ({"y": np.ones(60), "loss": "logistic"}, "got only class 1"),
+        ({"y": np.ones(60), "loss": "logistic"}, "one class, 1"),
         ({"y": CLASSES + 1, "loss": "logistic"}, "classes numbered 0 and 1, got 1, 2"),
         ({"y": 2 * CLASSES, "loss": "multinomial"}, "each present, got 0, 2"),
         ({"y": np.where(y > 0, "a", "b"), "loss": "logistic"}, "use PenalizedClassifier"),
-        ({"loss": "cubic"}, "Expected loss in"),
+        ({"loss": "cubic"}, "Expected loss to be one of"),
         ({"sample_weight": with_entry(np.ones(60), -1.0)}, "sample weights ≥ 0, got -1"),
         ({"sample_weight": np.zeros(60)}, "all zeros"),
         ({"sample_weight": np.ones(59)}, r"sample_weight of shape \(60,\)"),
@@ -91,7 +91,7 @@ def test_classifiers_say_what_was_expected():
     for C in (0.0, np.nan, True):
         with pytest.raises(ValueError, match="Expected C"):
             linear.SparseLogisticRegression(C=C).fit(X, CLASSES)
-    with pytest.raises(ValueError, match="got only"):
+    with pytest.raises(ValueError, match="one class"):
         linear.SparseLogisticRegression().fit(X, np.ones(60))
     rare = np.r_[np.ones(59), 0.0]
     with pytest.raises(ValueError, match="missing from the training part"):

@@ -87,7 +87,7 @@ def attached(penalty):
 def test_lambda_without_effect_is_refused(change):
     _, _, reg = attached(sw.L1(0.1))
     change(reg)
-    with pytest.raises(ValueError, match=r"off since refit\(\)|detached already"):
+    with pytest.raises(ValueError, match=r"off since refit\(\)|detached"):
         reg.set_lam(1.0)
 
 

@@ -251,7 +251,7 @@ def test_the_dropout_shift_before_batchnorm_is_the_measured_one():
     found = the(sw.audit(model, batch=x), "dropout-before-batchnorm")
     model(x)
     measured = float(model.eval()(x).std(0).mean())
-    said = float(found.message.split("behind it is ")[1].split(" ")[0])
+    said = float(found.message.split("after it is ")[1].split(" ")[0])
     assert said == pytest.approx(measured, abs=0.02)
 
 
@@ -362,9 +362,9 @@ def test_bad_arguments_get_a_sentence():
         sw.audit(model, "Adam")
     with pytest.raises(ValueError, match="Expected steps to be the number of planned optimizer steps"):
         sw.audit(model, steps=0)
-    with pytest.raises(ValueError, match="the batch does not fit forward"):
+    with pytest.raises(ValueError, match="The batch does not match forward"):
         sw.audit(model, batch={"x": torch.randn(ROWS)})
-    with pytest.raises(ValueError, match="where several inputs are a tuple"):
+    with pytest.raises(ValueError, match="with several inputs as a tuple"):
         sw.audit(model, batch=(1, 2, 3))
     with pytest.raises(ValueError, match="to be a scalar tensor with gradients, got a tensor of shape"):
         sw.audit(model, batch=(torch.randn(ROWS), 0), loss=lambda output, y: output)
@@ -390,7 +390,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     for wrong, sentence in {
         "their_training": "Expected MODULE:FACTORY",
         "their_training:none": "has no function 'none'",
-        "no_such_module:f": "no module 'no_such_module' can be imported",
+        "no_such_module:f": "No module 'no_such_module' can be imported",
     }.items():
         assert run(["audit", wrong]) == 2
         assert sentence in capsys.readouterr().err

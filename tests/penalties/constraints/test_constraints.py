@@ -286,7 +286,7 @@ def test_a_constraint_of_your_own_is_a_projection():
     assert plane.value(W) == np.inf
     assert plane.violation(p, p - W).max() < 1e-14
     assert plane.lambda_max(np.ones(3)) == 0
-    with pytest.raises(TypeError, match=r"defines project\(w\)"):
+    with pytest.raises(TypeError, match=r"must define project\(w\)"):
         Constraint().project(W)
 
 

@@ -290,9 +290,9 @@ BAD = {
     "sparse fused in a metric": (
         lambda: sw.FusedLasso(0.1, 0.5).prox(W, abs(W)), TypeError, "no closed-form prox of FusedLasso"),
     "SLOPE increasing": (lambda: sw.SLOPE(0.1, weights=[1.0, 2.0]), ValueError, "decreasing list"),
-    "SLOPE negative": (lambda: sw.SLOPE(0.1, weights=[1.0, -2.0]), ValueError, "weights finite and ≥ 0"),
+    "SLOPE negative": (lambda: sw.SLOPE(0.1, weights=[1.0, -2.0]), ValueError, "weights to be finite and ≥ 0"),
     "SLOPE of the wrong length": (lambda: sw.SLOPE(0.1, weights=[2.0, 1.0]).value(W), ValueError, r"entries \(12\), got 2"),
-    "SLOPE q": (lambda: sw.SLOPE(0.1, q=1.0), ValueError, r"q \(the level"),
+    "SLOPE q": (lambda: sw.SLOPE(0.1, q=1.0), ValueError, r"q \(the false discovery rate"),
     "SLOPE in a metric": (lambda: sw.SLOPE(0.1).prox(W, abs(W)), TypeError, "no closed-form prox of SLOPE"),
     "nuclear of a vector": (lambda: sw.NuclearNorm(0.1).value(W[0]), ValueError, "Expected a matrix"),
     "nuclear of a kernel": (lambda: sw.NuclearNorm(0.1).prox(W[None], 1.0), ValueError, "reshape it"),

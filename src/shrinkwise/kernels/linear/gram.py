@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 
+from shrinkwise.kernels.interrupt import interruptible
 from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 declare(
@@ -28,13 +29,13 @@ declare(
         F64,
         I64,
     ),
-    *(ctypes.c_double, ctypes.c_double, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
+    *(ctypes.c_double, ctypes.c_double, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
 )
 declare("sw_gram_certificates", None, ctypes.c_int64, ctypes.c_int64, *[F64] * 6, ctypes.c_double, F64)
 
 
 @cache
-def _lapack() -> tuple[int, int]:
+def lapack() -> tuple[int, int]:
     """Addresses of LAPACK's dpotrf and dpotrs, from the library that scipy brings."""
     from scipy.linalg import cython_lapack
 
@@ -72,9 +73,10 @@ class PathRows:
 def _compiled(G, c, yy, rows, tol_gap, tol_kkt, max_sweeps):
     shape = len(c), G.strides[0] // G.itemsize, G.ctypes.data
     arrays = rows.lambdas, rows.A, rows.B, rows.W, rows.R, rows.count
-    return loaded_library().sw_gram_path(
-        *shape, c, yy, len(rows.A), rows.known, *arrays, tol_gap, tol_kkt, max_sweeps, *_lapack()
-    )
+    with interruptible() as asked:
+        return loaded_library().sw_gram_path(
+            *shape, c, yy, len(rows.A), rows.known, *arrays, tol_gap, tol_kkt, max_sweeps, *lapack(), asked
+        )
 
 
 def reference(G, c, yy, rows, tol_gap, tol_kkt, max_sweeps) -> int:

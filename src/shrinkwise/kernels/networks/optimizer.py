@@ -14,7 +14,10 @@ declare(
     None,
     *(ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p),
 )
-PLAIN, MAP, PULL, PROX = range(4)
+PLAIN: int = 0
+MAP: int = 1
+PULL: int = 2
+PROX: int = 3
 SGD, MOMENTUM, ADAM = range(3)
 CHUNK = 64
 

@@ -17,7 +17,7 @@ declare(
 _KINDS = {"separable": 0, "rows": 1, "columns": 2}
 
 
-class _Job(ctypes.Structure):
+class _ProxJob(ctypes.Structure):
     _fields_ = (
         ("input", ctypes.c_void_p),
         ("output", ctypes.c_void_p),
@@ -28,11 +28,11 @@ class _Job(ctypes.Structure):
     )
 
 
-layout("sw_prox_layout", _Job)
+layout("sw_prox_layout", _ProxJob)
 
 
 def _compiled(kind, inputs, outputs, thresholds, shrinks):
-    jobs = (_Job * len(inputs))()
+    jobs = (_ProxJob * len(inputs))()
     for job, x, out, threshold, shrink in zip(jobs, inputs, outputs, thresholds, shrinks, strict=True):
         job.input, job.output, job.thresholds = x.ctypes.data, out.ctypes.data, threshold.ctypes.data
         job.shrink = shrink
@@ -48,7 +48,7 @@ register("prox", reference.prox, _compiled)
 def prox(kind: str, inputs, outputs, thresholds, shrinks) -> None:
     """Proximal maps of several C-contiguous arrays of one dtype (float32 or float64); see `reference.prox`.
 
-    thresholds : float64 arrays, one value ("separable") or one a group;  shrinks : floats.
+    thresholds : float64 arrays, one value ("separable") or one per group;  shrinks : floats.
     """
     for x, out in zip(inputs, outputs, strict=True):
         if not (x.flags.c_contiguous and out.flags.c_contiguous and x.dtype == out.dtype == inputs[0].dtype):

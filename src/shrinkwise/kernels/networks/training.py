@@ -17,7 +17,7 @@ declare(
 _LEND, _METRIC = 0, 1
 
 
-class _Job(ctypes.Structure):
+class _TrainingJob(ctypes.Structure):
     _fields_ = (
         ("z", ctypes.c_void_p),
         ("w", ctypes.c_void_p),
@@ -31,11 +31,11 @@ class _Job(ctypes.Structure):
     )
 
 
-layout("sw_training_layout", _Job)
+layout("sw_training_layout", _TrainingJob)
 
 
 def _call(kind, jobs, dtype):
-    listed = (_Job * len(jobs))()
+    listed = (_TrainingJob * len(jobs))()
     for job, given in zip(listed, jobs, strict=True):
         for name, value in given.items():
             setattr(job, name, value.ctypes.data if isinstance(value, np.ndarray) else value)

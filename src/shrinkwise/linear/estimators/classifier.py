@@ -45,7 +45,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         X, y, sample_weight, offset = weighted_rows(X, y, sample_weight, offset)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"Expected at least two classes in y, got only {self.classes_[0]!r}")
+            raise ValueError(f"Expected at least two classes in y, got one class: {self.classes_.tolist()[0]!r}")
         if len(self.classes_) == 2:
             return X, codes.astype(float), sample_weight, offset, loss
         if loss.several_classes is None:

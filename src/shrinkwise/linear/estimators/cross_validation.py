@@ -12,10 +12,10 @@ from shrinkwise.linear.paths.grid import check_depends_on_lambda, lambda_grid
 from shrinkwise.linear.paths.solve import solve_all
 from shrinkwise.linear.problem.checks import checked_grid
 from shrinkwise.linear.problem.triangular_factor import FoldTriangles, Triangle
-from shrinkwise.selection import independent_folds
+from shrinkwise.selection import check_select, independent_folds
 
 from .classifier import PenalizedClassifier
-from .curve import ValidationCurve, check_select
+from .curve import ValidationCurve
 from .folds import FoldTask, cross_validated_losses, triangle_losses
 from .penalized import PenalizedRegressor
 from .samples import Samples, present_folds, present_groups
@@ -99,7 +99,7 @@ class _CrossValidated:
     def _keep_curve(self, curve: ValidationCurve):
         self.curve_, self.path_, self.lambdas_ = curve, curve.path, curve.path.lambdas
         self.cv_losses_, self.cv_mean_, self.cv_se_ = curve.losses, curve.mean, curve.se
-        self.index_best_, self.index_1se_ = curve.index_best, curve.index_1se
+        self.index_best_, self.index_1se_ = curve.index_best, curve.index_one_se
         self.lambda_best_ = float(self.lambdas_[self.index_best_])
         self.lambda_1se_ = float(self.lambdas_[self.index_1se_])
         self.penalty_ = curve.path.penalty.with_lam(float(self.lambdas_[curve.index]))

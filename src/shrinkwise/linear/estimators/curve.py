@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shrinkwise.linear.paths.path import Path, PathPoint
-from shrinkwise.selection import independent_folds, mean_and_se, one_standard_error
+from shrinkwise.selection import independent_folds, mean_and_se, one_standard_error, selected
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class ValidationCurve:
         return one_standard_error(self.mean, self.se)[0]
 
     @property
-    def index_1se(self) -> int:
+    def index_one_se(self) -> int:
         """Index of the largest λ within one standard error of the best."""
         return one_standard_error(self.mean, self.se)[1]
 
     @property
     def index(self) -> int:
         """Index of the selected λ."""
-        return self.index_1se if self.select == "1se" else self.index_best
+        return selected(self.mean, self.se, self.select)
 
     @property
     def kept(self) -> PathPoint:
@@ -64,15 +64,7 @@ class ValidationCurve:
         return "; the best λ is the smallest of the grid, so a smaller lambda_min_ratio may predict better"
 
 
-def check_select(select: str) -> None:
-    """Raise ValueError unless `select` is "1se" or "best"."""
-    if select not in ("1se", "best"):
-        raise ValueError(f'Expected select="1se" or "best", got {select!r}')
-
-
 def chosen(losses, folds, select: str) -> int:
     """Index of the λ to select, from held-out losses (L, folds) on a decreasing grid."""
-    check_select(select)
     mean, se = mean_and_se(losses.T, independent_folds([test for _, test in folds]))
-    best, within = one_standard_error(mean, se)
-    return within if select == "1se" else best
+    return selected(mean, se, select)

@@ -36,6 +36,8 @@ class LinearModel(Versioned):
     penalty_factors = None
     has_offset_ = False
     _names: list | None = None
+    penalty_: Penalty
+    status_: str
 
     def __init__(self, penalty="l1", *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
         self.penalty = penalty

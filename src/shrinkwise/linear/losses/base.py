@@ -8,6 +8,7 @@ K) for the multinomial loss. The gradient at any η, times any α in [0, 1], lie
 from __future__ import annotations
 
 import numbers
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class Loss:
     """
 
     name = ""
+    curvature: Any = np.inf
     several_classes: str | None = None  # the name of this loss for more than two classes
     location = False  # whether f depends on y − η alone
     is_quadratic = False  # whether f is ½(y − η)²: a Gram matrix and several targets serve
@@ -38,6 +40,14 @@ class Loss:
 
     def hessian(self, y, eta):
         """∂²f/∂η², (n,), or (n, K, K) for a loss per class."""
+        raise NotImplementedError
+
+    def conjugate(self, y, v):
+        """sup_η vη − f(y, η), (n,)."""
+        raise NotImplementedError
+
+    def null_intercept(self, y, s):
+        """argmin_b Σ s f(y, b), a scalar array, or (K,) for a loss per class."""
         raise NotImplementedError
 
     def checked(self, y):

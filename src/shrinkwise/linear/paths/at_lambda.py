@@ -112,8 +112,10 @@ def _settle(problem, a, b, signs):
         X = design.centred_columns(support)
         A = X.T @ X / problem.n
         A.flat[:: len(support) + 1] += b[support]
+        right = X.T @ y / problem.n - a[support] * signs[support]
         try:
-            solved = cho_solve(cho_factor(A, check_finite=False), X.T @ y / problem.n - a[support] * signs[support])
+            # scipy before 1.14 refuses a matrix without rows.
+            solved = cho_solve(cho_factor(A, check_finite=False), right) if len(support) else right
         except (LinAlgError, ValueError):
             return None
         wrong = (np.sign(solved) != signs[support]) & (a[support] > 0)

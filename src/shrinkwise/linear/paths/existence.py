@@ -10,46 +10,48 @@ from shrinkwise.penalties import Penalty
 
 from .coefficients import Coefficients
 
-_FAR = 1e-4  # a row that a runaway solution has left behind has less than this of the gradient in η
-
 
 def reasons_against(problem: Problem, penalty: Penalty, lambdas, coefficients: Coefficients, intercepts) -> np.ndarray:
-    """Of every λ the sentence why no finite minimum exists, or "" where one does, (L,).
+    """For every λ the reason why no finite minimum exists or is known to exist, or "" if one exists, (L,).
 
-    Asked of the columns on which the penalty does not act; of a penalty that is flat for large weights, of those too.
+    Only the weights that the penalty lets grow without bound matter. On the flat part of a nonconvex penalty a weight may grow
+    further: then the solution is no local minimum, because the objective decreases from it without end.
     """
     found, known = [], {}
-    signs = problem.loss.recession(problem.y)
-    if signs is None:
+    if problem.loss.recession(problem.y) is None:
         return np.full(len(lambdas), "", dtype=object)
     for i, lam in enumerate(lambdas):
-        columns = _unbounded(problem, penalty.with_lam(float(lam)), coefficients[i], intercepts[i], signs)
-        key = columns.tobytes()
+        w = coefficients[i]
+        falls, rises = _unbounded(penalty.with_lam(float(lam)), w)
+        key = (np.packbits(falls).tobytes(), np.packbits(rises).tobytes())
         if key not in known:
-            separation = separation_of(problem, columns) if len(columns) else None
-            known[key] = separation.sentence("unpenalized" if penalty.convex else "unshrunk") if separation else ""
+            known[key] = ""
+            if falls.any() or rises.any():
+                separation = separation_of(problem, falls, rises, problem.eta(w, intercepts[i]))
+                if separation or separation.undecided:
+                    known[key] = separation.sentence("unpenalized" if penalty.convex else "unshrunk")
         found.append(known[key])
     return np.array(found, dtype=object)
 
 
-def _unbounded(problem: Problem, penalty: Penalty, w, b, signs) -> np.ndarray:
-    """Columns whose weights the penalty does not keep from growing, in all outputs."""
-    free = penalty.unpenalised(w.shape)
-    if not penalty.convex and not free.all() and _runs_away(problem, w, b, signs):
-        free = free | _flat(penalty, w)
-    return np.flatnonzero(free if w.ndim == 1 else free.all(0))
+def _unbounded(penalty: Penalty, w):
+    """Masks (falls, rises) of the weights that may grow without bound at no cost."""
+    falls, rises = penalty.unbounded(w.shape)
+    if penalty.convex:
+        return falls, rises
+    flat = np.zeros(w.size, dtype=bool)
+    flat[_flat(penalty, w, np.flatnonzero(w))] = True
+    flat = flat.reshape(w.shape)
+    return falls | (flat & (w < 0)), rises | (flat & (w > 0))
 
 
-def _runs_away(problem: Problem, w, b, signs) -> bool:
-    g = np.abs(problem.loss.gradient(problem.y, problem.eta(w, b)))
-    return bool((g[signs != 0] < _FAR).any())
-
-
-def _flat(penalty: Penalty, w) -> np.ndarray:
-    """Mask of the weights that may double at no cost."""
-    here, mask = float(penalty.value(w)), np.zeros(w.shape, dtype=bool)
-    for entry in np.argwhere(w):
-        moved = w.copy()
-        moved[tuple(entry)] *= 2.0
-        mask[tuple(entry)] = float(penalty.value(moved)) <= here
-    return mask
+def _flat(penalty: Penalty, w, entries) -> np.ndarray:
+    """Those of the entries that may double at no cost."""
+    moved = w.copy()
+    moved.flat[entries] *= 2.0
+    if not len(entries) or float(penalty.value(moved)) <= float(penalty.value(w)):
+        return entries
+    if len(entries) == 1:
+        return entries[:0]
+    half = len(entries) // 2
+    return np.concatenate([_flat(penalty, w, part) for part in (entries[:half], entries[half:])])

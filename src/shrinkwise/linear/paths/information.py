@@ -19,11 +19,11 @@ import warnings
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from shrinkwise.linear.solvers.squares.ridge import Ridge, ridge_of
+from shrinkwise.linear.solvers.squares.ridge import RidgeDecomposition, ridge_of
 from shrinkwise.penalties import Grouped, Pieces, terms
 
 
-def smoother(path) -> Ridge:
+def smoother(path) -> RidgeDecomposition:
     """The ridge decomposition of a path, for leave-one-out and GCV."""
     ridge = _ridge(path)
     if ridge is None:
@@ -34,7 +34,7 @@ def smoother(path) -> Ridge:
     return ridge
 
 
-def _ridge(path) -> Ridge | None:
+def _ridge(path) -> RidgeDecomposition | None:
     """The decomposition of a path of linear smoothers, computed now if the path was solved without it; None for other
     paths."""
     if path.ridge is None:

@@ -29,7 +29,12 @@ def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int, ag
         )
     if np.isnan(gap):
         state = "solved to a stationary point" if solved else f"stopped at max_iter={max_iter}"
-        return f"{state}: KKT violation {kkt:.1e} (the penalty is not convex, so there is no duality gap)"
+        return f"{state}: KKT violation {kkt:.1e} (no duality gap: the penalty is not convex or has no conjugate)"
+    if solved and gap > tol:
+        return (
+            f"solved: KKT violation {kkt:.1e}, the rounding of the gradient (relative gap {gap:.1e}: bounds as far away as "
+            "these leave rounding in it)"
+        )
     if solved:
         return f"solved: relative gap {gap:.1e}"
     return f"stopped at max_iter={max_iter}: relative gap {gap:.1e} > tol={tol:g}, increase max_iter or tol"
@@ -47,7 +52,7 @@ class Path:
     gaps : (L,) relative duality gaps (nan for nonconvex penalties).
     kkt : (L,) largest violations of stationarity, in units of the gradient.
     objectives : (L,) loss + penalty.
-    solved : (L,) whether the gap is ≤ tol and a finite optimum exists.
+    solved : (L,) whether the gap is ≤ tol (or the violation of stationarity at its rounding) and a finite optimum exists.
     n_iter : (L,) sweeps or Newton steps taken.
     status : L sentences.
     df, aic, bic, ebic(gamma), deviance_explained : (L,), computed from the data on first use.

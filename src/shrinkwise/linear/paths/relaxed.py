@@ -65,8 +65,11 @@ def _refit(problem: Problem, support, tol: float, max_iter: int):
     part = Problem(problem.X[:, support], problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
     fitted = solver_for(part).solve(L2(0.0), tol, max_iter)
     w[..., support] = fitted.w
-    separation = separation_of(problem, support)
-    return w, fitted.b, fitted.solved, str(separation) if separation else ""
+    inside = np.zeros(w.shape, dtype=bool)
+    inside[..., support] = True
+    separation = separation_of(problem, inside, inside, problem.eta(w, fitted.b))
+    against = str(separation) if separation or separation.undecided else ""
+    return w, fitted.b, fitted.solved, against
 
 
 def relaxed(path: Path, gamma: float = 0.0) -> Path:

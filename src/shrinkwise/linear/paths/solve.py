@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import svd
 
-from shrinkwise.linear.certificates import Certificate, Solution, Solutions
+from shrinkwise.linear.certificates import FitCertificate, Solution, Solutions
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.triangular_factor import Triangle, one_thread
 from shrinkwise.linear.solvers.choose import solver_for
@@ -123,7 +123,7 @@ def _apart(parts: list[Problem], penalty: Penalty, lambdas, tol, max_iter) -> It
             Solution(
                 np.array([solution.w for solution in together]),
                 np.array([solution.b for solution in together]),
-                Certificate(sum(c.objective for c in certificates), gap, max(c.kkt for c in certificates)),
+                FitCertificate(sum(c.objective for c in certificates), gap, max(c.kkt for c in certificates)),
                 all(solution.solved for solution in together),
                 max(solution.n_iter for solution in together),
             )

@@ -106,6 +106,6 @@ def _check_size(size: float, column: int | None, what: str) -> None:
         return
     where = what if column is None else f"column {column} of {what}"
     raise ValueError(
-        f"expected numbers in {where} between {_SMALLEST:g} and {_LARGEST:g} in size, whose squares can be summed, got "
-        f"{size:g}: rescale {where}"
+        f"Expected numbers in {where} between {_SMALLEST:g} and {_LARGEST:g} in size, so that their squares can "
+        f"be summed, got {size:g}; rescale {where}"
     )

@@ -1,4 +1,4 @@
-"""Schedules of λ: a factor for every step. Any callable of the step number (from 0) is one."""
+"""Schedules of λ: a factor for every step. Any callable of the step number (from 0) can be used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ramp:
-    """A factor that goes in a straight line from `low` at step `start` to `high` at step `stop`, constant on either side."""
+    """A factor that changes linearly from `low` at step `start` to `high` at step `stop`, constant before and after."""
 
     start: int
     stop: int
@@ -21,7 +21,7 @@ class Ramp:
 
 
 def ramp(start: int, stop: int, *, low: float = 0.0, high: float = 1.0) -> Ramp:
-    """λ times `low` up to step `start`, times `high` from step `stop` on, in a straight line between them.
+    """λ times `low` up to step `start`, times `high` from step `stop` on, and linear in between.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def ramp(start: int, stop: int, *, low: float = 0.0, high: float = 1.0) -> Ramp:
 
 
 def warmup(steps: int) -> Ramp:
-    """λ from 0 in a straight line to its full value over the first `steps` steps: ``ramp(0, steps)``.
+    """λ increases linearly from 0 to its full value over the first `steps` steps: ``ramp(0, steps)``.
 
     >>> [warmup(2)(step) for step in range(4)]
     [0.0, 0.5, 1.0, 1.0]

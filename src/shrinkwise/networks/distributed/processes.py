@@ -1,4 +1,4 @@
-"""Sums over processes: many small ones, asked for one by one, in one message."""
+"""Sums over processes: many small requests combined into one message."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Penalties on a tensor of which every process holds a part (DTensor: FSDP2, tensor parallelism).
 
 A penalty that is a sum over entries acts on the part as it does on the whole. Groups that lie in several parts need one
-number each from the other processes, Σ w² of their part; whatever else a penalty looks at (a matrix's spectrum, an order of
-all weights) would need the whole tensor in one place, and is refused.
+number each from the other processes, Σ w² of their part; other penalties (on a matrix's spectrum, on an order of all
+weights) would need the whole tensor in one process and are an error.
 """
 
 from __future__ import annotations
@@ -114,8 +114,9 @@ class Part:
             return self._grouped(penalty)
         if not penalty.separable or leaf.where:
             raise TypeError(
-                f"{penalty!r} needs all weights of a tensor in one place, but they are sharded over {self.count} processes; "
-                "leave this parameter unsharded (ignored_params= of fully_shard), or use a sum over weights or groups"
+                f"{penalty!r} needs all weights of a tensor in one process, but they are sharded over "
+                f"{self.count} processes; do not shard this parameter (ignored_params= of fully_shard), or use a "
+                "sum over weights or groups"
             )
         return with_arrays(penalty, self.cut)
 
@@ -194,7 +195,9 @@ class SharedGroups(Groups):
 
     def gather(self, w):
         """Refused: the entries of a group are in several processes."""
-        raise TypeError("these groups lie in several processes, which a prox with a step for each weight cannot follow")
+        raise TypeError(
+            "A prox with a step for each weight does not support groups that are distributed over several processes"
+        )
 
     def count(self, shape) -> int:
         """Number of groups of the whole tensor."""

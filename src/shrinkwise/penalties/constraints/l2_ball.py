@@ -1,4 +1,5 @@
-"""Bounds on Euclidean norms: the L2 ball, and the max-norm of each unit's incoming weights, dropout's companion."""
+"""Bounds on Euclidean norms: the L2 ball, and the max-norm of each unit's incoming weights, often combined with
+dropout."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ class MaxNorm(Constraint):
     Parameters
     ----------
     c : float ≥ 0
-        The bound; 3 to 4 in the reference.
+        The bound; the reference uses 3 to 4.
     axis : int
         The axis whose every index is a slice, as in ``Groups.axis``: 0, the rows, are the units of a Linear layer and the
         filters of a convolution. (Keras's ``max_norm(axis=)`` names the axes summed over instead.)

@@ -14,7 +14,7 @@ from .plots import mind
 
 
 def score_chart(page: Page) -> Markup | None:
-    """One line a candidate, at the kept setting or else at its best; None where fewer than two have a score."""
+    """One line per candidate, at the kept or else its best setting; None if fewer than two have a score."""
     rows = [(row, row.kept or row.best) for row in page.candidates]
     rows = [(row, choice) for row, choice in rows if finite(choice.score)]
     if len(rows) < 2:
@@ -26,7 +26,8 @@ def score_chart(page: Page) -> Markup | None:
         f"its own; further {side} is better. An arrow marks a score beyond the scale. "
     )
     change = (
-        "more rows, which shorten the bars; judge two candidates by their paired difference, not by bars that overlap."
+        "more rows, which shorten the bars; compare two candidates by their paired difference, not by the "
+        "overlap of their bars."
     )
     lines = element("ul", (_line(row, choice, axis) for row, choice in rows), class_="scores")
     return element("figure", lines, element("figcaption", caption, mind(change)))
@@ -55,7 +56,7 @@ def _marks(choice: Choice, axis: Axis) -> Markup:
 
 
 def _axis(choices: Sequence[Choice], lower_is_better: bool) -> Axis:
-    """All scores, unless the worst lie more than 2.5 times as far from the best as the middle one does."""
+    """An axis for all scores, except those more than 2.5 times as far from the best as the median."""
     ends = [end for c in choices for end in (c.score - (c.se or 0.0), c.score + (c.se or 0.0)) if finite(end)]
     low, high = min(ends), max(ends)
     reach = 2.5 * statistics.median(abs(c.score - (low if lower_is_better else high)) for c in choices)

@@ -1,4 +1,4 @@
-"""The first page: what was asked, the answer in one sentence, every score in one picture, the verdict, the key numbers."""
+"""The first page: the question, the answer in one sentence, a chart of all scores, the verdict and the key numbers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _fold(sentences: Sequence[str]) -> Markup | None:
 
 
 def _key_numbers(page: Page) -> Markup | None:
-    """The kept model in four numbers: its own where it was refitted, else medians over the folds."""
+    """Four key numbers of the kept model: those of the refitted model if there is one, else medians over the folds."""
     if (row := page.kept_row) is None or (choice := row.kept) is None:
         return None
     difference = choice.difference

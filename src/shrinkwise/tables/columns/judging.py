@@ -62,9 +62,9 @@ def judge(
         return _kept(ColumnPlan(series.name, "dropped", "all values are missing", n_missing=n_missing), wish)
     column = _wished(series, rows, wish) or _unlike_itself(series, n_missing, wish)
     if column is None and series.dtype.is_numeric():
-        column = _judge_numbers(series.name, as_numbers(series), _Rows(rows, originals, wish))
+        column = _judge_numbers(series.name, as_numbers(series), _JudgedRows(rows, originals, wish))
     if column is None:
-        column = _judge_text(series.name, as_text(series), _Rows(rows, originals, wish))
+        column = _judge_text(series.name, as_text(series), _JudgedRows(rows, originals, wish))
     column = _kept(_finished(column, n_missing, len(series)), wish)
     if words:
         column.words, column.reason = words, f"{column.reason}; {said(as_text(whole), words)}"
@@ -72,7 +72,7 @@ def judge(
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _JudgedRows:
     """The rows of a column: their numbers in the file, those that are not copies, and the user's request."""
 
     numbers: np.ndarray
@@ -169,7 +169,7 @@ def _dates(name: str, moments: pl.Series, form: str) -> ColumnPlan:
     return ColumnPlan(name, "date", f"dates from {first} to {last}: year, month, day, weekday", form=form)
 
 
-def _judge_numbers(name: str, numbers: np.ndarray, rows: _Rows) -> ColumnPlan:
+def _judge_numbers(name: str, numbers: np.ndarray, rows: _JudgedRows) -> ColumnPlan:
     refuse_infinite(name, numbers, rows.numbers)
     keep = rows.wish == "keep"
     present = numbers[~np.isnan(numbers)]
@@ -192,7 +192,7 @@ def _range(numbers: np.ndarray) -> str:
     return f"numbers from {figure(np.nanmin(numbers))} to {figure(np.nanmax(numbers))}"
 
 
-def _judge_text(name: str, text: pl.Series, rows: _Rows) -> ColumnPlan:
+def _judge_text(name: str, text: pl.Series, rows: _JudgedRows) -> ColumnPlan:
     if text.n_unique() == 1:
         return ColumnPlan(name, "dropped", f"constant: always {quoted(text[0])}")
     if column := _written(name, text, rows.numbers):
@@ -204,7 +204,7 @@ def _judge_text(name: str, text: pl.Series, rows: _Rows) -> ColumnPlan:
     return column
 
 
-def _levels(name: str, text: pl.Series, rows: _Rows) -> ColumnPlan:
+def _levels(name: str, text: pl.Series, rows: _JudgedRows) -> ColumnPlan:
     """Yes/no, ordered or category; dropped when it has too many levels."""
     counts = text.drop_nulls().value_counts(name="rows")
     levels, n = sorted(counts.to_series(0).to_list()), len(text) - text.null_count()
@@ -247,7 +247,7 @@ def _yes_no(name: str, levels: list[str]) -> ColumnPlan:
     return ColumnPlan(name, "yes/no", f"two values, {quoted(levels[0])} = 0 and {quoted(levels[1])} = 1", levels)
 
 
-def _no_category(text: pl.Series, n_levels: int, n: int, rows: _Rows) -> str:
+def _no_category(text: pl.Series, n_levels: int, n: int, rows: _JudgedRows) -> str:
     """Why text with many levels is not an input, and how it could become one."""
     shown = f"{n_levels} distinct texts in {counted(n, 'row')}"
     if hint := disguised_numbers(text, rows.numbers):

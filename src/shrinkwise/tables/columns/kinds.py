@@ -1,7 +1,7 @@
 """A column's values as text and as numbers, and the reasons why they are unusable: identifiers, dates, types.
 
 Text is compared after trimming the white space around it, and the usual markers for a missing value (`MISSING`) are
-missing in every column. Nothing that needs a guess becomes a number: codes with leading zeros stay text.
+missing in every column. Ambiguous values are not converted to numbers: codes with leading zeros remain text.
 """
 
 from __future__ import annotations
@@ -127,6 +127,8 @@ def is_missing(series: pl.Series) -> np.ndarray:
 
 def unusable_type(series: pl.Series) -> str:
     """Why values of this type are neither numbers nor text; "" if they are."""
+    if series.dtype == pl.Duration:
+        return "durations; convert them to numbers of one unit, such as hours, to use them"
     if series.dtype.is_temporal():
         return "dates or times"
     return f"of type {series.dtype}, which is neither numeric nor text" if _is_foreign(series) else ""

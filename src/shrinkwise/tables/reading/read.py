@@ -6,18 +6,17 @@ import gzip
 import hashlib
 import io
 import zlib
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import polars as pl
 
 from shrinkwise.tables.errors import InputError, first_line
 
 from .decoding import as_utf8
 from .delimited import parse_delimited
-from .names import name_unnamed, refuse_duplicates, refuse_too_wide
+from .frames import from_other
+from .names import name_unnamed, refuse_too_wide
 
 _TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt")
 _PARQUET_ENDINGS = (".parquet", ".pq")
@@ -60,9 +59,12 @@ def read_with_note(path: str | Path) -> tuple[pl.DataFrame, str]:
 
 
 def as_frame(table: Any) -> pl.DataFrame:
-    """Any eager data frame that narwhals knows (pandas, polars, pyarrow, …) as a polars frame with text names."""
+    """Any data frame that narwhals knows (pandas, polars, pyarrow, …), or a dict of columns, as a polars frame with text names.
+
+    A lazy frame is collected. A column of values that are neither numbers nor text becomes one of objects, which no model uses.
+    """
     if not isinstance(table, pl.DataFrame):
-        table = _from_other(table)
+        table = from_other(table)
     if all(name.strip() for name in table.columns):
         return table
     return table.rename(dict(zip(table.columns, name_unnamed(table.columns), strict=True)))
@@ -110,41 +112,3 @@ def _columnar(path: Path, file: io.BufferedReader) -> pl.DataFrame:
         return as_frame(frame)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise InputError(f"{path.name} is damaged, truncated or not a {ending} file ({first_line(error)}).") from error
-
-
-def _from_other(table: Any) -> pl.DataFrame:
-    if not isinstance(table, pl.LazyFrame):  # whose columns cost a pass
-        refuse_duplicates("The data frame", [str(name) for name in getattr(table, "columns", [])])
-    try:
-        eager = nw.from_native(table, eager_only=True)
-        pandas = eager.implementation.is_pandas() and find_spec("pyarrow") is None
-        frame = _from_pandas(table) if pandas else _from_narwhals(eager)
-    except Exception as error:  # every kind of frame raises its own
-        raise InputError(f"The data frame cannot be read: {first_line(error)}.") from error
-    frame.columns = [str(name) for name in frame.columns]
-    return frame
-
-
-def _from_narwhals(eager: nw.DataFrame) -> pl.DataFrame:
-    categories = [name for name, dtype in eager.schema.items() if dtype in (nw.Categorical, nw.Enum)]
-    texts = [nw.col(name).cast(nw.String) for name in categories]  # else categories of numbers become numbers
-    frame = eager.with_columns(*texts).to_polars()
-    return frame.with_columns(*(frame[name].cast(pl.Categorical) for name in categories))
-
-
-def _from_pandas(table: Any) -> pl.DataFrame:
-    """A pandas frame converted column by column, for environments without the pyarrow that polars and narwhals
-    require."""
-    return pl.DataFrame([_pandas_column(str(name), column) for name, column in table.items()])
-
-
-def _pandas_column(name: str, column: Any) -> pl.Series:
-    dtype = column.dtype
-    if getattr(dtype, "kind", "O") in "iufbM" and type(dtype).__module__.startswith("numpy"):
-        return pl.Series(name, column.to_numpy(), nan_to_null=True)
-    is_category = hasattr(dtype, "categories")
-    values = [
-        None if missing else str(value) if is_category else value
-        for value, missing in zip(column.tolist(), column.isna().tolist(), strict=True)
-    ]
-    return pl.Series(name, values).cast(pl.Categorical) if is_category else pl.Series(name, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, xlogy
@@ -38,6 +39,8 @@ class Quantile(Loss):
 
     name = "quantile"
     location = True
+    tau: float
+    delta: Any
 
     def __init__(self, tau: float = 0.5, delta: float | None = None):
         if not (isinstance(tau, numbers.Real) and 0 < float(tau) < 1):

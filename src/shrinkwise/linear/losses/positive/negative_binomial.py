@@ -29,6 +29,7 @@ class NegativeBinomial(LogLink):
 
     name = "negative_binomial"
     is_likelihood = True
+    theta: float
 
     def __init__(self, theta: float = 1.0):
         self.theta = positive_number(theta, "theta (the variance is μ + μ²/θ)")

@@ -31,6 +31,7 @@ class Tweedie(LogLink):
     """
 
     name = "tweedie"
+    power: float
 
     def __init__(self, power: float = 1.5):
         if not (isinstance(power, numbers.Real) and 1 < float(power) < 2):

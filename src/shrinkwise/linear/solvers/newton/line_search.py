@@ -139,7 +139,8 @@ class WorkingSolver:
         return min(gaps) <= targets[0]
 
     def _prepare(self, inner, w, violation, worst, before):
-        """Build the model anew where it is missing or slow, in double precision where a new one was slow; let in what moves."""
+        """Rebuild the model if it is missing or slow, in double precision if a new one was slow; add the weights that
+        move."""
         columns = self.columns
         slow = worst > _SLOW * before
         exact = (

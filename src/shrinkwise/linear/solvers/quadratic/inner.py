@@ -26,7 +26,7 @@ from shrinkwise.kernels import Bounded, Concave, GroupQuadratic
 from shrinkwise.penalties import Folded, Grouped, Penalty, Pieces, terms
 
 from .blocks import solve_groups, solve_rows, solve_scalar
-from .l1_l2 import solve_l1_l2
+from .l1_l2 import solve_bounded, solve_l1_l2
 
 
 def _soft(x, threshold):
@@ -222,8 +222,10 @@ class BoundedInner:
         return self.rule.violation(w, -g)
 
     def solve(self, G, c, columns, w, tol: float, max_sweeps: int):
-        """See `blocks.solve_scalar`."""
-        return solve_scalar(np.ascontiguousarray(G), c, self.rule.at(columns), w, tol, max_sweeps)
+        """See `l1_l2.solve_bounded`."""
+        return solve_bounded(
+            np.ascontiguousarray(G), np.ascontiguousarray(c), self.rule.at(columns), w, tol, max_sweeps
+        )
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,10 @@ class SeparableL1L2:
 
 
 def _free_of_shifts(family) -> bool:
-    """Whether `Proximal.recentred` finds the least shift of all classes, along which the steps on entries would creep."""
-    return family is not None and (family.kind == "scalar" or (family.kind == "groups" and not family.l1.any()))
+    """Whether a shift of all classes does not slow the steps down: `Proximal.recentred` finds the least, or Newton steps do."""
+    if family is None or family.kind == "groups":
+        return family is not None and not family.l1.any()
+    return family.kind in ("scalar", "bounded")
 
 
 class Proximal:

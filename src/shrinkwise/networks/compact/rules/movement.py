@@ -120,7 +120,7 @@ def getitem(flow, node):
     found = flow.shadows.get(node.args[0])
     if node.target is operator.getitem and isinstance(found, list):
         return found[node.args[1]]
-    return unfollowed(flow, node, "it is taken from something that is not followed")
+    return unfollowed(flow, node, "it is taken from a value that is not tracked")
 
 
 @rule(
