@@ -50,8 +50,8 @@ class LinearClassifier(ClassifierMixin, LinearModel):
             return X, codes.astype(float), sample_weight, offset, loss
         if loss.several_classes is None:
             raise ValueError(
-                f"Only binary classification is supported. The {loss.name} loss takes two classes, got "
-                f"{len(self.classes_)}; use sklearn.multiclass.OneVsRestClassifier"
+                f"Only binary classification is supported by the {loss.name} loss, got {len(self.classes_)} classes; use "
+                "sklearn.multiclass.OneVsRestClassifier"
             )
         return X, codes, sample_weight, offset, loss_of(loss.several_classes)
 
