@@ -27,7 +27,8 @@ ESTIMATORS = [
     linear.MultiTaskElasticNetCV(alphas=5, cv=3),
     linear.SparseLogisticRegression(tol=1e-12),
     linear.SparseLogisticRegressionCV(Cs=[0.01, 0.1, 1.0], cv=3, tol=1e-12),
-    *[sw.PenalizedRegressor(sw.L1(0.01), loss=loss, tol=1e-10) for loss in ("huber", "poisson") if loss in LOSSES],
+    *[sw.PenalizedRegressor(sw.L1(0.01), loss=name, tol=1e-10) for name, loss in LOSSES.items() if not loss.coded],
+    sw.PenalizedClassifier(sw.L2(0.01), loss="squared_hinge", tol=1e-10),
 ]
 
 
