@@ -14,18 +14,22 @@ from .paths.api import Path, path
 if TYPE_CHECKING:
     from .drop_in.cv import ElasticNetCV, LassoCV
     from .drop_in.logistic import SparseLogisticRegression, SparseLogisticRegressionCV
+    from .drop_in.multi_task import MultiTaskElasticNet, MultiTaskElasticNetCV, MultiTaskLasso, MultiTaskLassoCV
     from .drop_in.regressors import ElasticNet, Lasso, Ridge
     from .drop_in.ridge_cv import RidgeCV
+    from .estimators.classifier import PenalizedClassifier
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
-    from .estimators.penalized import PenalizedClassifier, PenalizedRegressor
+    from .estimators.penalized import PenalizedRegressor
     from .estimators.stability import Stability, stability_selection
     from .separation import Separation, find_separation, is_separable
 
 _HOME = {
-    "estimators.penalized": ["PenalizedClassifier", "PenalizedRegressor"],
+    "estimators.penalized": ["PenalizedRegressor"],
+    "estimators.classifier": ["PenalizedClassifier"],
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
     "drop_in.cv": ["ElasticNetCV", "LassoCV"],
+    "drop_in.multi_task": ["MultiTaskElasticNet", "MultiTaskElasticNetCV", "MultiTaskLasso", "MultiTaskLassoCV"],
     "drop_in.ridge_cv": ["RidgeCV"],
     "drop_in.logistic": ["SparseLogisticRegression", "SparseLogisticRegressionCV"],
     "separation": ["Separation", "find_separation", "is_separable"],
@@ -38,6 +42,10 @@ __all__ = [
     "ElasticNetCV",
     "Lasso",
     "LassoCV",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
     "Path",
     "PenalizedClassifier",
     "PenalizedClassifierCV",

@@ -21,9 +21,14 @@ ESTIMATORS = [
     linear.LassoCV(alphas=10, cv=3),
     linear.ElasticNetCV(alphas=10, cv=3),
     linear.RidgeCV(),
+    linear.MultiTaskLasso(0.1),
+    linear.MultiTaskElasticNet(0.1),
+    linear.MultiTaskLassoCV(alphas=5, cv=3),
+    linear.MultiTaskElasticNetCV(alphas=5, cv=3),
     linear.SparseLogisticRegression(tol=1e-12),
     linear.SparseLogisticRegressionCV(Cs=[0.01, 0.1, 1.0], cv=3, tol=1e-12),
-    *[sw.PenalizedRegressor(sw.L1(0.01), loss=loss, tol=1e-10) for loss in ("huber", "poisson") if loss in LOSSES],
+    *[sw.PenalizedRegressor(sw.L1(0.01), loss=name, tol=1e-10) for name, loss in LOSSES.items() if not loss.coded],
+    sw.PenalizedClassifier(sw.L2(0.01), loss="squared_hinge", tol=1e-10),
 ]
 
 

@@ -11,13 +11,12 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, make_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
+from shrinkwise.linear.estimators.classifier import LinearClassifier
 from shrinkwise.linear.estimators.curve import chosen
 from shrinkwise.linear.estimators.folds import FoldTask, check_classes, fold_path
-from shrinkwise.linear.estimators.penalized import LinearClassifier
-from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
+from shrinkwise.linear.estimators.samples import Samples, class_weighted, present_folds, present_groups
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
@@ -137,18 +136,6 @@ def gap_of(tol: float) -> float:
     """The relative duality gap that corresponds to `tol` on a gradient: tol², but not below 1e-12 unless tol itself
     is."""
     return min(tol, max(tol * tol, 1e-12))
-
-
-def class_weighted(class_weight, labels, sample_weight):
-    """Sample weights times class weights; "balanced" gives every class the same sum."""
-    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
-    if class_weight is None:
-        return weight
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        classes, codes = np.unique(labels, return_inverse=True)
-        sums = np.bincount(codes, weights=weight)
-        return weight * (sums.sum() / (len(classes) * sums))[codes]
-    return weight * compute_sample_weight(class_weight, labels)
 
 
 def lambda_of(C, weight) -> float:

@@ -10,13 +10,14 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
 from shrinkwise.linear.paths.grid import check_depends_on_lambda, lambda_grid
 from shrinkwise.linear.paths.solve import solve_all
-from shrinkwise.linear.problem.checks import checked_grid, loss_of
+from shrinkwise.linear.problem.checks import checked_grid
 from shrinkwise.linear.problem.triangular_factor import FoldTriangles, Triangle
 from shrinkwise.selection import check_select, independent_folds
 
+from .classifier import PenalizedClassifier
 from .curve import ValidationCurve
 from .folds import FoldTask, cross_validated_losses, triangle_losses
-from .penalized import LinearClassifier, PenalizedRegressor
+from .penalized import PenalizedRegressor
 from .samples import Samples, present_folds, present_groups
 from .stability import stability_of
 
@@ -37,7 +38,7 @@ _DOC = """
     stability : bool
         Also fit the selected λ on 50 complementary pairs of half-samples (`stability_selection`) and store how often
         each input is selected.
-    fit_intercept, penalty_factors, tol, max_iter (loss, delta) : as for the estimator without CV.
+    loss, fit_intercept, penalty_factors, tol, max_iter (delta, class_weight) : as for the estimator without CV.
     n_jobs : number of folds fitted in parallel, with joblib.
     random_state : int, the seed for shuffling folds and half-samples.
     verbose : show a progress bar.
@@ -176,14 +177,18 @@ class PenalizedRegressorCV(_CrossValidated, PenalizedRegressor):  # noqa: D101 (
         return self
 
 
-class PenalizedClassifierCV(_CrossValidated, LinearClassifier):  # noqa: D101
-    __doc__ = "Logistic regression with a penalty whose λ is selected by cross-validation of the log loss.\n" + _DOC
+class PenalizedClassifierCV(_CrossValidated, PenalizedClassifier):  # noqa: D101
+    __doc__ = (
+        "Classification with a penalty whose λ is selected by cross-validation of the loss (the log loss).\n" + _DOC
+    )
 
     def __init__(
         self,
         penalty="l1",
         *,
+        loss="logistic",
         penalty_factors=None,
+        class_weight=None,
         lambdas=None,
         n_lambdas=100,
         lambda_min_ratio=None,
@@ -198,7 +203,13 @@ class PenalizedClassifierCV(_CrossValidated, LinearClassifier):  # noqa: D101
         verbose=False,
     ):
         super().__init__(
-            penalty, penalty_factors=penalty_factors, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter
+            penalty,
+            loss=loss,
+            penalty_factors=penalty_factors,
+            class_weight=class_weight,
+            fit_intercept=fit_intercept,
+            tol=tol,
+            max_iter=max_iter,
         )
         self.lambdas = lambdas
         self.n_lambdas = n_lambdas
@@ -214,7 +225,5 @@ class PenalizedClassifierCV(_CrossValidated, LinearClassifier):  # noqa: D101
         """Choose λ and fit on all rows; `groups` (n,) goes to the splitter, the rest is as for the estimator without CV."""
         groups = present_groups(groups, sample_weight, y)
         X, codes, weight_left, offset, loss = self._checked(X, y, sample_weight, offset)
-        self._choose(
-            Samples(X, codes, weight_left, offset), loss_of(loss), groups, present_folds(self.cv, sample_weight)
-        )
+        self._choose(Samples(X, codes, weight_left, offset), loss, groups, present_folds(self.cv, sample_weight))
         return self

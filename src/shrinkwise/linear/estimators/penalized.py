@@ -5,11 +5,9 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from shrinkwise.linear.losses import LOSSES
@@ -21,6 +19,7 @@ from shrinkwise.linear.problem.checks import (
     READS,
     check_settings,
     checked_offset,
+    checked_weights,
     loss_of,
 )
 from shrinkwise.linear.problem.problem import Problem
@@ -31,8 +30,8 @@ from .samples import regression_target, weighted_rows, without_columns
 from .versioned import Versioned
 
 
-class _Linear(Versioned):
-    """Base class of regressor and classifier: checking, solving, the linear predictor."""
+class LinearModel(Versioned):
+    """Base class of regressors and classifiers: checking, solving, the linear predictor."""
 
     penalty_factors = None
     has_offset_ = False
@@ -124,7 +123,7 @@ def check_columns_if_named(X, p: int, names) -> None:
         check_columns(X, p, names)
 
 
-class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
+class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     """Regression with a penalty:  minimise (1/n) Σ s_i f(y_i, x_i'w + b + o_i) + λ f(w).
 
     Parameters
@@ -132,8 +131,9 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
     penalty : Penalty, optional
         λ f, e.g. ``shrinkwise.L1(0.1)``; bounds are added to it, ``L1(0.1) + NonNegative()``. "l1" (or None) is L1 at
         λ = λ_max/100. ``shrinkwise.L2(0.0)`` means no penalty: least squares, the minimum-norm solution if it is not unique.
-    loss : "squared", "huber" or "poisson"
-        ½(y − η)²; Huber's, which is ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0.
+    loss : "squared", "huber", "quantile", "poisson", "gamma", "tweedie", "negative_binomial" or a loss object
+        ½(y − η)²; Huber's, which is ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0. For the others,
+        and for parameters as in ``Quantile(tau=0.9)`` or ``Tweedie(power=1.7)``, see `shrinkwise.linear.losses`.
     delta : float > 0
         δ of the Huber loss, in the units of y.
     penalty_factors : (p,) ≥ 0, optional
@@ -206,7 +206,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         return weighted_rows(X, y, sample_weight, checked_offset(offset, y.shape))
 
     def predict(self, X, offset=None):
-        """The predicted mean of y: Xw + b + offset, or its exponential for counts; (n,), or (n, K)."""
+        """The predicted mean of y (or its quantile): Xw + b + offset, or its exponential with a log link; (n,), or (n, K)."""
         eta = self._eta(X, offset)
         return self._loss().inverse_link(eta)
 
@@ -215,21 +215,22 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         return eta
 
     def score(self, X, y, sample_weight=None, *, offset=None):
-        """R² of the prediction; for the Poisson loss D², the fraction of deviance explained, as in scikit-learn.
+        """R² of the prediction for the squared and the Huber loss; otherwise D², as in scikit-learn's `d2_tweedie_score`.
 
-        The null model of D² has an intercept and the offset. After a fit with an offset `offset` is required.
+        D² is 1 − deviance / deviance of the model of an intercept and the offset; for quantiles the deviance is the pinball
+        loss. After a fit with an offset `offset` is required.
         """
         loss = self._loss()
-        if loss.location:
+        if loss.of_the_mean:
             return r2_score(y, self.predict(X, offset), sample_weight=sample_weight)
         eta = self._eta(X, offset)
         y = regression_target(y, len(eta), loss)
         offset = checked_offset(offset, y.shape)
-        null = Problem(np.zeros((len(y), 1)), y, loss, sample_weight, True, offset).null_loss
-        above = np.average(loss.value(y, eta), weights=sample_weight) - np.average(
-            np.broadcast_to(loss.lowest(y), y.shape), weights=sample_weight
+        weights = None if sample_weight is None else checked_weights(sample_weight, len(y))
+        null = Problem(np.zeros((len(y), 1)), y, loss, weights, True, offset)
+        return loss.explained(
+            y, eta, np.full(len(y), null.null_intercept) + (0.0 if offset is None else offset), weights
         )
-        return float(1.0 - above / null) if null > 0 else float(above <= 0)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -237,83 +238,3 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         tags.target_tags.multi_output = getattr(loss, "is_quadratic", False)
         tags.target_tags.positive_only = getattr(loss, "is_positive", False)
         return tags
-
-
-class LinearClassifier(ClassifierMixin, _Linear):
-    """Base class of linear classifiers: the coding of labels, and the predictions from coef_ (1 or K, p) and
-    intercept_."""
-
-    def _checked(self, X, y, sample_weight, offset=None):
-        """(X, codes, sample_weight, offset, loss): the classes are stored and y is numbered 0..K−1."""
-        X, y = self._read(X, y)
-        check_classification_targets(y)
-        n_classes = len(np.unique(y))
-        offset = checked_offset(offset, (len(y),) if n_classes <= 2 else (len(y), n_classes))
-        X, y, sample_weight, offset = weighted_rows(X, y, sample_weight, offset)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"Expected at least two classes in y, got one class, one class: {self.classes_.tolist()[0]!r}"
-            )
-        if len(self.classes_) == 2:
-            return X, codes.astype(float), sample_weight, offset, "logistic"
-        return X, codes, sample_weight, offset, "multinomial"
-
-    def _set_coef(self, coef, intercept):
-        self.coef_, self.intercept_ = np.atleast_2d(coef), np.atleast_1d(intercept)
-
-    def decision_function(self, X, offset=None):
-        """Linear predictors: (n,) for two classes, else (n, K)."""
-        return self._eta(X, offset)
-
-    def _shaped(self, eta):
-        return eta[:, 0] if len(self.classes_) == 2 else eta
-
-    def score(self, X, y, sample_weight=None, *, offset=None):
-        """Accuracy, weighted. After a fit with an offset `offset` is required."""
-        return accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight)
-
-    def predict_proba(self, X, offset=None):
-        """Class probabilities, (n, K)."""
-        eta = self.decision_function(X, offset)
-        if eta.ndim == 1:
-            p = expit(eta)
-            return np.column_stack([1.0 - p, p])
-        return softmax(eta, axis=1)
-
-    def predict_log_proba(self, X, offset=None):
-        """Logarithms of the class probabilities, (n, K)."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X, offset))
-
-    def predict(self, X, offset=None):
-        """The most probable class, (n,)."""
-        eta = self.decision_function(X, offset)
-        return self.classes_[(eta > 0).astype(int) if eta.ndim == 1 else eta.argmax(1)]
-
-
-class PenalizedClassifier(LinearClassifier):
-    """Logistic regression with a penalty:  minimise (1/n) Σ s_i (−log P(y_i | x_i)) + λ f(w).
-
-    Two classes: P = 1/(1 + e^−η), w of shape (p,). More classes: softmax of K linear predictors, w of shape (K, p),
-    symmetric (no reference class), so that a penalty treats the classes alike.
-
-    Parameters
-    ----------
-    penalty, penalty_factors, fit_intercept, tol, max_iter
-        As for PenalizedRegressor; max_iter counts Newton steps.
-
-    Attributes
-    ----------
-    classes_ : (K,);  coef_ : (1, p) for two classes, else (K, p);  intercept_ : (1,) or (K,).
-    duality_gap_, kkt_violation_, objective_, status_, penalty_, lambda_ : as for PenalizedRegressor.
-    """
-
-    def fit(self, X, y, sample_weight=None, *, offset=None):
-        """Fit on X (n, p) and class labels y (n,).
-
-        `sample_weight` (n,) ≥ 0 weighs the rows; `offset`, (n,) or (n, K), is a known part of the linear predictor.
-        """
-        X, codes, sample_weight, offset, loss = self._checked(X, y, sample_weight, offset)
-        self._fit_problem(Problem(X, codes, loss, sample_weight, self.fit_intercept, offset))
-        return self

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils.class_weight import compute_sample_weight
 
 from shrinkwise.linear.problem.checks import checked_weights, checked_y
 from shrinkwise.linear.problem.problem import Problem
@@ -85,3 +86,15 @@ def regression_target(y, n: int, loss):
     """y (n,), or (n, K); a single column counts as (n,)."""
     y = checked_y(y, n, loss)
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def class_weighted(class_weight, labels, sample_weight):
+    """Sample weights times class weights; "balanced" gives every class the same sum."""
+    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+    if class_weight is None:
+        return weight
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        classes, codes = np.unique(labels, return_inverse=True)
+        sums = np.bincount(codes, weights=weight)
+        return weight * (sums.sum() / (len(classes) * sums))[codes]
+    return weight * compute_sample_weight(class_weight, labels)

@@ -7,6 +7,9 @@ K) for the multinomial loss. The gradient at any η, times any α in [0, 1], lie
 
 from __future__ import annotations
 
+import numbers
+from typing import Any
+
 import numpy as np
 
 
@@ -17,12 +20,15 @@ class Loss:
     """
 
     name = ""
+    curvature: Any = np.inf
+    several_classes: str | None = None  # the name of this loss for more than two classes
     location = False  # whether f depends on y − η alone
     is_quadratic = False  # whether f is ½(y − η)²: a Gram matrix and several targets serve
     coded = False  # whether y are classes, numbered from 0
     per_class = False  # whether η has a column for every class
     is_positive = False  # whether y ≥ 0
-    is_likelihood = False  # whether f is a negative log-likelihood, up to a function of y
+    is_likelihood = False  # whether f is a negative log-likelihood, up to a function of y and a fitted dispersion
+    of_the_mean = False  # whether predictions of a measured y are scored by R², and not by the share of the deviance
 
     def value(self, y, eta):
         """f(y, η), (n,)."""
@@ -36,14 +42,30 @@ class Loss:
         """∂²f/∂η², (n,), or (n, K, K) for a loss per class."""
         raise NotImplementedError
 
+    def conjugate(self, y, v):
+        """sup_η vη − f(y, η), (n,)."""
+        raise NotImplementedError
+
+    def null_intercept(self, y, s):
+        """argmin_b Σ s f(y, b), a scalar array, or (K,) for a loss per class."""
+        raise NotImplementedError
+
     def checked(self, y):
         """y (finite numbers of shape (n,), or codes of classes) as this loss takes it; ValueError if y is not valid."""
         self.check(y)
         return y
 
+    def scaled_to(self, y, s):
+        """The loss of this target with weights s: itself, unless a part of it was left to be taken from the data."""
+        return self
+
     def inverse_link(self, eta):
         """The mean of y at η."""
         return eta
+
+    def minus_log_likelihood(self, y, s, losses):
+        """(−log-likelihood of fits with the mean losses `losses` (L,), how many parameters of it were fitted beside η)."""
+        return len(y) * losses + s @ self.log_constant(y), 0
 
     def log_constant(self, y):
         """−log p(y | η) − f(y, η), (n,): the part of the negative log-likelihood that f omits."""
@@ -71,5 +93,28 @@ class Loss:
         return None
 
     def score(self, y, eta):
-        """The score reported by cross-validation, (n,) or with leading axes of η: the loss itself."""
+        """The score reported by cross-validation and compared by D², (n,) or with leading axes of η: the loss itself."""
         return self.value(y, eta)
+
+    def explained(self, y, eta, null_eta, weights=None) -> float:
+        """D²: 1 − mean score / mean score of the model without inputs; 1 or 0 where that is perfect."""
+        score, null = (float(np.average(self.score(y, each), weights=weights)) for each in (eta, null_eta))
+        return 1.0 - score / null if null > 0 else float(score <= 0)
+
+    def __repr__(self) -> str:
+        """The class with its parameters."""
+        given = ", ".join(f"{key}={value!r}" for key, value in vars(self).items() if not key.startswith("_"))
+        return f"{type(self).__name__}({given})"
+
+    def __eq__(self, other) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+def positive_number(value, what: str) -> float:
+    """`value` as a float; ValueError if it is not a finite number > 0."""
+    if isinstance(value, bool) or not (isinstance(value, numbers.Real) and 0 < float(value) < np.inf):
+        raise ValueError(f"Expected {what} to be a finite number > 0, got {value!r}")
+    return float(value)

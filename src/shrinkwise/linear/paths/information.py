@@ -173,7 +173,9 @@ def criterion(path, price: float, noise_variance: float | None = None) -> np.nda
     """
     problem = path.data
     if not (problem.loss.is_likelihood or problem.loss.is_quadratic):
-        raise ValueError(f"The {path.loss} loss is not a log-likelihood, so it has no AIC or BIC; use cross-validation")
+        raise ValueError(
+            f"The {path.loss} loss is not a log-likelihood in closed form, so it has no AIC or BIC; use cross-validation"
+        )
     n, k = problem.n * _targets(problem), path.df + float(problem.fit_intercept) * max(1, np.size(path.intercepts[0]))
     if problem.loss.is_quadratic:
         rss = 2.0 * problem.n * path.losses
@@ -186,8 +188,13 @@ def criterion(path, price: float, noise_variance: float | None = None) -> np.nda
                 f"Expected noise_variance (the variance of the errors of y) to be finite and > 0, got {variance!r}"
             )
         return rss / variance + n * np.log(2.0 * np.pi * variance) + price * k
-    constant = float(np.sum(problem.s * problem.loss.log_constant(problem.y)))
-    return 2.0 * n * path.losses + 2.0 * constant + price * k
+    minus, fitted = problem.loss.minus_log_likelihood(problem.y, problem.s, path.losses)
+    if fitted and 2 * (problem.p + problem.fit_intercept) > problem.n:
+        raise ValueError(
+            f"The dispersion of the {path.loss} loss is estimated at every λ, so AIC and BIC need two rows per column or more; "
+            "use cross-validation"
+        )
+    return 2.0 * minus + price * (k + fitted)
 
 
 def estimated_noise(path) -> float:

@@ -47,6 +47,7 @@ class Problem:
             check_offset(offset)
         s = s / s.max()  # so that the sum of very large weights is finite
         self.y, self.s, self.offset = y, s / s.mean(), offset
+        self.loss = self.loss.scaled_to(y if offset is None or not self.loss.location else y - offset, self.s)
         X = as_columns(X)
         self.largest = largest_entry(X)
         constant = constant_columns(X if (s > 0).all() else X[s > 0])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, xlogy
 
-from .base import Loss
-from .classes import class_codes
+from ..base import Loss
+from .codes import class_codes
 
 
 class Logistic(Loss):
     """log(1 + e^η) − yη, y in {0, 1}: negative log-likelihood of two classes."""
 
     name = "logistic"
+    several_classes = "multinomial"
     is_likelihood = coded = True
     curvature = 0.25
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import xlogy
 
-from .base import Loss
-from .classes import class_codes
+from ..base import Loss
+from .codes import class_codes
 
 
 class Multinomial(Loss):

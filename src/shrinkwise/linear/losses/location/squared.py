@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .base import Loss
+from ..base import Loss
 
 
 class Squared(Loss):
     """½ (y − η)²: least squares, 1/(2n) ‖y − Xw − b‖²."""
 
     name = "squared"
-    location = True
-    is_quadratic = True
+    location = of_the_mean = is_quadratic = True
     curvature = 1.0  # bound of f'' in η
 
     def value(self, y, eta):
