@@ -24,6 +24,7 @@ from .function import FromFunction
 from .grouped.group_lasso import GroupLasso
 from .grouped.group_mcp import GroupMCP
 from .grouped.hierarchical import Hierarchical
+from .grouped.spanning import SpanningGroups
 from .grouped.sparse_group_lasso import SparseGroupLasso
 from .groups import Groups
 from .in_place import l1_l2_of_all, prox_into
@@ -74,6 +75,7 @@ __all__ = [
     "RowSparsity",
     "Scaled",
     "Simplex",
+    "SpanningGroups",
     "SparseGroupLasso",
     "Sum",
     "TopK",
@@ -92,4 +94,5 @@ __all__ = [
 ]
 
 # Names of the package itself, as in `shrinkwise.L1`: the contract, the groups and every penalty of a room.
-PUBLIC = ["Groups", "Penalty", *(name for name in __all__ if globals()[name].__module__.count(".") == 3)]
+_ROOMS = [name for name in __all__ if globals()[name].__module__.count(".") == 3]
+PUBLIC = ["Groups", "Penalty", *(name for name in _ROOMS if issubclass(globals()[name], Penalty))]
