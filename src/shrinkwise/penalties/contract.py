@@ -90,6 +90,10 @@ class Penalty:
         """Whether `violation` is the prox residual, and not a formula."""
         return type(self).violation is Penalty.violation
 
+    def residual_at(self, w) -> bool:
+        """Whether `violation` at weights like w is the prox residual, a number an entry, also where there are groups."""
+        return self.by_residual
+
     def __getattr__(self, name: str):
         if name == "lam":
             raise AttributeError(
