@@ -287,9 +287,9 @@ def test_what_cannot_be_is_said():
         sw.attach(opt, nn.Linear(6, 8).double(), sw.GroupLasso(0.1, groups))
     with pytest.raises(TypeError, match="cannot act on several tensors at once"):
         sw.attach(opt, model, sw.GroupLasso(0.1, groups) + sw.SLOPE(0.1))
-    with pytest.raises(ValueError, match="these groups span 4 tensors of a network"):
+    with pytest.raises(ValueError, match="These groups span 4 tensors of a network"):
         sw.GroupLasso(0.1, groups).value(np.zeros(5))
-    with pytest.raises(ValueError, match="expected one weight a group"):
+    with pytest.raises(ValueError, match="Expected one weight per group"):
         sw.attach(opt, model, sw.GroupLasso(0.1, groups, weights=[1.0]))
     sw.attach(opt, model, sw.GroupLasso(0.1, groups))
     steps(model, opt, 1)

@@ -196,7 +196,7 @@ def _spanning_terms(chosen: list[Chosen], selection: Selection) -> list[Term]:
             )
     groups, kept = penalty.groups.within(here)
     if not groups.n_groups:
-        raise ValueError(f"every group of {penalty!r} has entries in a parameter that is left out or frozen")
+        raise ValueError(f"Every group of {penalty!r} has entries in a parameter that is left out or frozen")
     stack = Stack(groups)
     w = {name: here[name].param.detach() for name in groups.tensors}
     entries = torch.cat([whole(w[name]).reshape(-1) for name in groups.tensors])
@@ -223,7 +223,7 @@ def _regrouped(penalty: Penalty, groups: SpanningGroups, kept) -> Penalty:
     weights = penalty.get_params().get("weights")
     if weights is not None:
         if len(weights) != penalty.groups.n_groups:
-            raise ValueError(f"expected one weight a group ({penalty.groups.n_groups}), got {len(weights)}")
+            raise ValueError(f"Expected one weight per group ({penalty.groups.n_groups}), got {len(weights)}")
         other.set_params(weights=np.asarray(weights, dtype=float)[kept])
     return other
 

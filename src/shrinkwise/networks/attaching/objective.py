@@ -40,7 +40,8 @@ def _spanning(chosen: list[Chosen]) -> torch.Tensor:
     missing = [name for name in chosen[0].penalty.groups.tensors if name not in here]
     if missing:
         raise ValueError(
-            f"the groups of {chosen[0].penalty!r} have entries in {missing[0]}, which another rule takes; give all to one rule"
+            f"The groups of {chosen[0].penalty!r} have entries in {missing[0]}, which another rule takes; give all of them "
+            "to one rule"
         )
     entries = [whole(here[name].param).reshape(-1) for name in chosen[0].penalty.groups.tensors]
     return chosen[0].penalty.value(torch.cat(entries))

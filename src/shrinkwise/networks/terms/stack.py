@@ -54,7 +54,7 @@ class Piece:
         """The part that is here of an array with the entries of all tensors."""
         values = values if isinstance(values, torch.Tensor) else np.asarray(values)
         if tuple(values.shape) != self.shape:
-            raise ValueError(f"expected an array with the {self.shape[0]} entries of all tensors, got {values.shape}")
+            raise ValueError(f"Expected an array with the {self.shape[0]} entries of all tensors, got {values.shape}")
         start = self.stack.starts[self.name]
         mine = values[start : start + math.prod(self.tensor_shape)].reshape(self.tensor_shape)
         return mine if self.part is None else self.part.cut(mine)
@@ -66,7 +66,7 @@ class Piece:
         return places if self.part is None else self.part.sample(places)
 
     def penalty(self, penalty: Penalty) -> Penalty:
-        """What the penalty is on this tensor; one sentence where it is no sum over groups that span tensors and entries."""
+        """What the penalty is on this tensor; an error unless it is a sum over groups that span tensors, and over entries."""
         return rebuild(penalty, self._term)
 
     def _term(self, leaf: Leaf) -> Penalty:
@@ -120,4 +120,4 @@ class PieceGroups(SharedGroups):
 
     def gather(self, w):
         """Refused: the entries of a group are in several tensors."""
-        raise TypeError("these groups lie in several tensors, which a prox with a step for each weight cannot follow")
+        raise TypeError("These groups lie in several tensors, which a prox with a step for each weight cannot follow")
