@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from shrinkwise.linear.certificates import Solution, certify
+from shrinkwise.linear.certificates import Solutions, certify
 from shrinkwise.linear.solvers.choose import solver_for
 from shrinkwise.penalties.contract import check_lam
 
@@ -52,22 +52,22 @@ def at(path: Path, lam: float) -> PathPoint:
     return _point(path, lam, solver.solve(path.penalty.with_lam(lam), path.tol, path.max_iter))
 
 
-def _point(path: Path, lam: float, solution: Solution) -> PathPoint:
-    coefs, c = Coefficients(path.coefficients.shape), solution.certificate
-    coefs.append(solution.w)
-    intercepts = np.asarray(solution.b, dtype=float)[None]
+def _point(path: Path, lam: float, solution: Solutions) -> PathPoint:
+    coefs = Coefficients(path.coefficients.shape)
+    coefs.extend(solution.w)
+    intercepts = np.asarray(solution.b, dtype=float)
     against = reasons_against(path.data, path.penalty, [lam], coefs, intercepts)
     one = replace(
         path,
         lambdas=np.array([lam]),
         coefficients=coefs,
         intercepts=intercepts,
-        gaps=np.array([c.gap]),
-        kkt=np.array([c.kkt]),
-        objectives=np.array([c.objective]),
-        solved=np.array([solution.solved]) & (against == ""),
+        gaps=solution.gap,
+        kkt=solution.kkt,
+        objectives=solution.objective,
+        solved=solution.solved & (against == ""),
         against=against,
-        n_iter=np.array([solution.n_iter]),
+        n_iter=solution.n_iter,
         ridge=None,
         refit=None,
     )
@@ -98,7 +98,7 @@ def _on_support(path: Path, lam: float, before: int) -> PathPoint | None:
         intercept = _intercept(problem, w)
         certificate = certify(problem, penalty, w, problem.eta(w, intercept))
         if certificate.gap <= path.tol:
-            return _point(path, lam, Solution(w, intercept, certificate, True, 0))
+            return _point(path, lam, Solutions.one(w, intercept, certificate, True, 0))
     return None
 
 
