@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .at_lambda import at
-from .path import Path
+from .path import Path, by_lambda
 from .relaxed import relaxed
 
 # Methods that need a solver, which itself makes paths: bound here, once.
 Path.at = at
-Path.relaxed = relaxed
+Path.relaxed = by_lambda(relaxed)
