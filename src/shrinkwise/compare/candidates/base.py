@@ -15,6 +15,7 @@ from shrinkwise.selection.splits import Fold
 from shrinkwise.tables import InputError
 
 if TYPE_CHECKING:
+    from shrinkwise.linear.paths.path import Path
     from shrinkwise.tables import Encoder
 
 
@@ -114,14 +115,27 @@ class Fit:
 
 @dataclass(frozen=True)
 class Curve:
-    """A coefficient path on all training rows with its cross-validation curve, λ decreasing."""
+    """A path on all training rows with its cross-validation curve, cv_mean and cv_se (L,) in the unit of the target.
 
-    lambdas: np.ndarray
-    coefs: np.ndarray
+    The path was fitted to the target divided by `scale`; it keeps no reference to its data.
+    """
+
+    path: Path
+    scale: float
     cv_mean: np.ndarray
     cv_se: np.ndarray
     index_best: int
     index_one_se: int
+
+    @property
+    def lambdas(self) -> np.ndarray:
+        """(L,) decreasing; on the scale of the divided target."""
+        return self.path.lambdas
+
+    @property
+    def coefs(self) -> np.ndarray:
+        """The coefficients in the unit of the target, (L, q) or (L, K, q)."""
+        return self.path.coefs * self.scale
 
     def index(self, choice: str) -> int:
         """Where on the path a choice, "best" or "one_se", stands."""

@@ -125,6 +125,10 @@ class Path:
         stacked: dict[str, Any] = {name: np.array([getattr(self, name)]) for name in _PER_LAMBDA}
         return replace(self, **stacked, refit=None if self.refit is None else self.refit.path)
 
+    def without_data(self) -> Path:
+        """The same solutions without the reference to their data, which may be large."""
+        return replace(self, problem=None, ridge=None)
+
     def __getstate__(self) -> dict:
         return {**self.__dict__, "problem": None, "ridge": None, "version": __version__}
 
