@@ -26,6 +26,8 @@ from .dropout import LockedDropout as LockedDropout
 from .dropout import UnitDropout as UnitDropout
 from .linear import PenalizedClassifier as PenalizedClassifier
 from .linear import PenalizedClassifierCV as PenalizedClassifierCV
+from .linear import PenalizedCox as PenalizedCox
+from .linear import PenalizedCoxCV as PenalizedCoxCV
 from .linear import PenalizedRegressor as PenalizedRegressor
 from .linear import PenalizedRegressorCV as PenalizedRegressorCV
 from .linear import adaptive_weights as adaptive_weights

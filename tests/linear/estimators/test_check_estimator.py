@@ -14,6 +14,9 @@ ESTIMATORS = [
     sw.PenalizedClassifier(tol=1e-12),
     sw.PenalizedClassifier(sw.ElasticNet(0.01)),
     sw.PenalizedRegressorCV(n_lambdas=10, cv=3),
+    sw.PenalizedCox(sw.L1(0.01)),
+    sw.PenalizedCox(sw.L1(0.01), ties="breslow", tol=1e-11),
+    sw.PenalizedCoxCV(n_lambdas=5, cv=3),
     sw.PenalizedClassifierCV(n_lambdas=10, cv=3, tol=1e-12),
     linear.Lasso(),
     linear.ElasticNet(),
@@ -23,13 +26,23 @@ ESTIMATORS = [
     linear.RidgeCV(),
     linear.SparseLogisticRegression(tol=1e-12),
     linear.SparseLogisticRegressionCV(Cs=[0.01, 0.1, 1.0], cv=3, tol=1e-12),
-    *[sw.PenalizedRegressor(sw.L1(0.01), loss=name, tol=1e-10) for name, loss in LOSSES.items() if not loss.coded],
+    *[
+        sw.PenalizedRegressor(sw.L1(0.01), loss=name, tol=1e-10)
+        for name, loss in LOSSES.items()
+        if not (loss.coded or loss.is_partial)
+    ],
     sw.PenalizedClassifier(sw.L2(0.01), loss="squared_hinge", tol=1e-10),
 ]
 
 
+def expected_failures(estimator):
+    reason = "Efron's likelihood takes two equal rows as a tie, and one row of weight 2 as none, as in R's coxph"
+    kinds = ("dense", "sparse") if getattr(estimator, "ties", "") == "efron" else ()
+    return {f"check_sample_weight_equivalence_on_{kind}_data": reason for kind in kinds}
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
