@@ -16,10 +16,6 @@ _HOME = {
         *("adaptive_weights", "path", "stability_selection"),
     ],
     "networks": ["InputSelector", "NetworkPath", "attach", "audit", "compact", "rule"],
-    "dropout": [
-        *("AlphaDropout", "ChannelDropout", "ConcreteDropout", "DropConnect", "DropPath", "Dropout", "GaussianDropout"),
-        *("LockedDropout", "UnitDropout"),
-    ],
     "models": ["load"],
     "service": ["fit"],
 }
@@ -54,8 +50,17 @@ def _penalties():
     return penalties
 
 
+def _layers() -> list[str]:
+    """The dropout layers in the list of dropout/layers, which is parsed and not imported, because importing it loads torch."""
+    import ast
+    from pathlib import Path
+
+    door = ast.parse(Path(__file__).with_name("dropout").joinpath("layers", "__init__.py").read_text(encoding="utf-8"))
+    return ast.literal_eval(next(node.value for node in door.body if isinstance(node, ast.Assign)))
+
+
 def _public() -> list[str]:
-    return sorted(["__version__", *_WHERE, *_penalties().__all__])
+    return sorted(["__version__", *_WHERE, *_penalties().__all__, *_layers()])
 
 
 def __getattr__(name: str):
@@ -72,6 +77,9 @@ def __getattr__(name: str):
     penalties = _penalties()
     if name in penalties.__all__:
         globals()[name] = getattr(penalties, name)
+        return globals()[name]
+    if name in _layers():
+        globals()[name] = getattr(import_module(f"{__name__}.dropout"), name)
         return globals()[name]
     raise AttributeError(f"{name!r} is not a public name of shrinkwise; see dir(shrinkwise)")
 

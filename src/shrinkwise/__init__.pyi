@@ -15,15 +15,7 @@ from . import runs as runs
 from . import selection as selection
 from . import service as service
 from . import tables as tables
-from .dropout import AlphaDropout as AlphaDropout
-from .dropout import ChannelDropout as ChannelDropout
-from .dropout import ConcreteDropout as ConcreteDropout
-from .dropout import DropConnect as DropConnect
-from .dropout import Dropout as Dropout
-from .dropout import DropPath as DropPath
-from .dropout import GaussianDropout as GaussianDropout
-from .dropout import LockedDropout as LockedDropout
-from .dropout import UnitDropout as UnitDropout
+from .dropout.layers import *  # noqa: F403
 from .linear import PenalizedClassifier as PenalizedClassifier
 from .linear import PenalizedClassifierCV as PenalizedClassifierCV
 from .linear import PenalizedCox as PenalizedCox

@@ -17,9 +17,20 @@ from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_di
 import shrinkwise as sw
 from shrinkwise.networks.distributed import processes
 from shrinkwise.networks.distributed.shards import reshard
+from shrinkwise.penalties import SpanningGroups
 
 COLUMNS, ROWS = sw.Groups.columns(), sw.Groups.rows()
 WEIGHTS = torch.linspace(0.5, 2.0, 35, dtype=torch.float64).reshape(5, 7).numpy()
+# Unit k of the first layer: its row and its bias; the last unit's column of the second layer too.
+UNITS = SpanningGroups(
+    {
+        "0.weight": torch.arange(5)[:, None].numpy(),
+        "0.bias": torch.arange(5).numpy(),
+        "2.weight": [[-1, -1, -1, -1, 4]],
+    },
+    {"0.weight": (5, 7), "0.bias": (5,), "2.weight": (1, 5)},
+    5,
+)
 LABELS = sw.Groups(torch.arange(35).reshape(5, 7).remainder(4).sub(1).numpy())  # −1: in no group
 
 
@@ -52,6 +63,10 @@ CASES = {
     "MCP": (adam, 0.5 * sw.MCP(0.05), {}),
     "L1 + labels": (adam, sw.L1(0.02) + sw.GroupLasso(0.03, LABELS).fixed(), {}),
     "columns + L2": (adam, sw.GroupLasso(0.05, COLUMNS) + sw.L2(0.01, anchor="initial"), {}),
+    "units": (adamw, sw.GroupLasso(0.05, UNITS), {}),
+    "units, momentum": (momentum, sw.GroupMCP(0.2, UNITS, weights=[1.0, 2.0, 0.0, 1.0, 1.5]), {}),
+    "sparse units": (adam, sw.SparseGroupLasso(0.05, UNITS, 0.3) + sw.L2(0.01, anchor="initial"), {}),
+    "metric units": (momentum, sw.GroupLasso(0.05, UNITS), {"method": "metric"}),
     "metric L1": (adam, sw.L1(0.05, weights=WEIGHTS), {"method": "metric"}),
     "metric columns": (momentum, sw.GroupLasso(0.05, COLUMNS), {"method": "metric"}),
     "gradient": (adam, sw.L2(0.05, anchor="initial"), {"method": "gradient"}),
@@ -59,9 +74,9 @@ CASES = {
 #: With DDP every process has all weights, and a few cases will do.
 RUNS = [
     *(("FSDP2", name) for name in CASES),
-    *(("DDP", name) for name in ("L1", "L1, clipped", "columns", "metric L1")),
+    *(("DDP", name) for name in ("L1", "L1, clipped", "columns", "units", "metric L1")),
 ]
-RESUMED = ("L1", "L1, shrunk", "L1, in time", "columns", "rows", "sparse groups", "metric L1", "gradient")
+RESUMED = ("L1", "L1, shrunk", "L1, in time", "columns", "rows", "sparse groups", "units", "metric L1", "gradient")
 
 
 def data():
@@ -99,6 +114,8 @@ def begin(how: str, name: str):
         sw.rule(penalty, names="0.weight"),
         sw.rule(sw.L1(0.02) if "method" not in options else penalty_of(options)),
     ]
+    if penalty.groups is UNITS:  # which name all weights themselves
+        rules = [sw.rule(penalty)]
     return model, optimizer, sw.attach(optimizer, model, rules, **options)
 
 
@@ -183,7 +200,7 @@ def messages(how: str) -> dict:
     """How many all_reduce calls of ours a step takes."""
     sent, found = [], {}
     send = processes.distributed.all_reduce
-    for name in ("L1", "L1, in time", "columns", "sparse groups", "metric L1", "metric columns", "gradient"):
+    for name in ("L1", "L1, in time", "columns", "sparse groups", "units", "metric L1", "metric columns", "gradient"):
         model, optimizer, _ = begin(how, name)
         train(model, optimizer, 20)
         loss(model).backward()

@@ -14,6 +14,7 @@ from .paths.api import Path, path
 if TYPE_CHECKING:
     from .drop_in.cv import ElasticNetCV, LassoCV
     from .drop_in.logistic import SparseLogisticRegression, SparseLogisticRegressionCV
+    from .drop_in.multi_task import MultiTaskElasticNet, MultiTaskElasticNetCV, MultiTaskLasso, MultiTaskLassoCV
     from .drop_in.regressors import ElasticNet, Lasso, Ridge
     from .drop_in.ridge_cv import RidgeCV
     from .estimators.classifier import PenalizedClassifier
@@ -34,6 +35,7 @@ _HOME = {
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
     "drop_in.cv": ["ElasticNetCV", "LassoCV"],
+    "drop_in.multi_task": ["MultiTaskElasticNet", "MultiTaskElasticNetCV", "MultiTaskLasso", "MultiTaskLassoCV"],
     "drop_in.ridge_cv": ["RidgeCV"],
     "drop_in.logistic": ["SparseLogisticRegression", "SparseLogisticRegressionCV"],
     "separation": ["Separation", "find_separation", "is_separable"],
@@ -46,6 +48,10 @@ __all__ = [
     "ElasticNetCV",
     "Lasso",
     "LassoCV",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
     "Path",
     "PenalizedClassifier",
     "PenalizedClassifierCV",

@@ -23,6 +23,7 @@ from .function import FromFunction as FromFunction
 from .grouped.group_lasso import GroupLasso
 from .grouped.group_mcp import GroupMCP
 from .grouped.hierarchical import Hierarchical
+from .grouped.spanning import SpanningGroups as SpanningGroups
 from .grouped.sparse_group_lasso import SparseGroupLasso
 from .groups import Groups
 from .in_place import l1_l2_of_all as l1_l2_of_all

@@ -90,6 +90,10 @@ class Penalty:
         """Whether `violation` is the prox residual, and not a formula."""
         return type(self).violation is Penalty.violation
 
+    def residual_at(self, w) -> bool:
+        """Whether `violation` at weights like w is the prox residual, one number per entry, also for groups."""
+        return self.by_residual
+
     def __getattr__(self, name: str):
         if name == "lam":
             raise AttributeError(

@@ -33,6 +33,9 @@ class Groups:
     """
 
     whole_axis: int | None = None  # the axis whose indices are the groups; None where groups are something else
+    tensors: dict[str, tuple] | None = (
+        None  # names and shapes of the tensors that they span; None: groups of one tensor
+    )
     removable: Callable  # of a model and an example; bound at the package's door, since penalties know no network
     _identity: tuple = ()  # two partitions of one class are equal when these are
 

@@ -131,6 +131,11 @@ class Sum(Penalty):
             result = namespace(x).where(mask, term.prox_beside(pieces, x, step), result)
         return cast(result, w)
 
+    def residual_at(self, w) -> bool:
+        """Whether a term has no formula for its subdifferential, or the terms none for their sum's."""
+        pieces, others = self.parts(w)
+        return self.by_residual or not all(not pieces.kinked or (term.radial and pieces.homogeneous) for term in others)
+
     def violation(self, w, g):
         """Distance of −g to ∂(sum): per entry; with a term on groups per group, followed by the entries in no group.
 
@@ -138,10 +143,9 @@ class Sum(Penalty):
         sum.
         """
         w, g = working(w), working(g)
-        pieces, others = self.parts(w)
-        plain = not pieces.kinked
-        if self.by_residual or not all(plain or (term.radial and pieces.homogeneous) for term in others):
+        if self.residual_at(w):
             return self.prox_residual(w, g)
+        pieces, others = self.parts(w)
         left = pieces.remainder(w, g)
         if len(others) == 1 and others[0].separable:
             return others[0].violation(w, left)

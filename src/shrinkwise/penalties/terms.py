@@ -76,6 +76,10 @@ class Around(Penalty):
         """As the term inside."""
         return self.term.conjugate(u)
 
+    def residual_at(self, w) -> bool:
+        """As the term inside."""
+        return self.term.residual_at(w)
+
     def violation(self, w, g):
         """As the term inside."""
         return self.term.violation(w, g)

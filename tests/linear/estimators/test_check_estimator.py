@@ -24,6 +24,10 @@ ESTIMATORS = [
     linear.LassoCV(alphas=10, cv=3),
     linear.ElasticNetCV(alphas=10, cv=3),
     linear.RidgeCV(),
+    linear.MultiTaskLasso(0.1),
+    linear.MultiTaskElasticNet(0.1),
+    linear.MultiTaskLassoCV(alphas=5, cv=3),
+    linear.MultiTaskElasticNetCV(alphas=5, cv=3),
     linear.SparseLogisticRegression(tol=1e-12),
     linear.SparseLogisticRegressionCV(Cs=[0.01, 0.1, 1.0], cv=3, tol=1e-12),
     *[

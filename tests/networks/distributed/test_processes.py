@@ -103,7 +103,7 @@ def test_a_distributed_checkpoint_resumes_bit_by_bit_and_in_one_process(how, nam
 def test_a_step_sends_one_message_for_all_groups(found):
     assert set(found["DDP", "messages"].values()) == {0}
     # Before a step of the normal map the processes agree that it is one; after it norms and lengths travel together.
-    expected = {"L1": 2, "L1, in time": 1, "columns": 2, "sparse groups": 2}
+    expected = {"L1": 2, "L1, in time": 1, "columns": 2, "sparse groups": 2, "units": 2}
     assert found["FSDP2", "messages"] == {**expected, "metric L1": 0, "metric columns": 1, "gradient": 0}
 
 

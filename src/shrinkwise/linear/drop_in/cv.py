@@ -14,7 +14,7 @@ from shrinkwise.linear.estimators.samples import Samples, present_folds, present
 from shrinkwise.linear.paths.grid import lambda_max
 from shrinkwise.linear.problem.checks import check_settings, checked_grid, finite_numbers, loss_of
 
-from .regressors import ElasticNet, elastic_net
+from .regressors import ElasticNet
 
 
 class ElasticNetCV(ElasticNet):
@@ -93,13 +93,12 @@ class ElasticNetCV(ElasticNet):
         grids, losses = (np.array(part) for part in zip(*runs, strict=True))
         self.alphas_ = grids if isinstance(self.alphas, numbers.Integral) and len(ratios) > 1 else grids[0]
         self.mse_path_ = np.squeeze(losses)
-        penalty = elastic_net(self.alpha_, self.l1_ratio_, self.positive)
-        self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
+        self._fit_penalty(X, y, sample_weight, self._penalty_of(self.alpha_, self.l1_ratio_))
         return self
 
     def _run(self, rows: Samples, folds, ratio: float):
         """(the grid, held-out squared errors (L, folds))."""
-        penalty = elastic_net(1.0, ratio, self.positive)
+        penalty = self._penalty_of(1.0, ratio)
         check_settings(penalty, self.tol, self.max_iter)
         alphas = self._grid(rows, penalty, ratio)
         task = FoldTask(penalty, loss_of("squared"), self.fit_intercept, self.tol, self.max_iter)

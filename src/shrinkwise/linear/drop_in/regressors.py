@@ -25,10 +25,10 @@ from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import column_names
 from shrinkwise.linear.problem.checks import READS, check_settings, checked_weights, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.problem.rounding import largest_entry, may_overflow
 
 # A sparse X of at most so many values is solved as a dense one, to rounding: its memory is no matter.
 _SMALL = 1_000_000
-_LARGEST = 1e150
 _CLOSEST = 1e-12
 
 
@@ -43,17 +43,17 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
         self._names = column_names(X)
         X, y = validate_data(self, X, y, y_numeric=True, multi_output=self.several_targets, **READS)
         self._dtype = X.dtype
-        values = X.data if hasattr(X, "tocsc") else X
-        if values.size and max(float(values.max()), -float(values.min())) > _LARGEST:
-            raise ValueError(
-                f"Expected entries of X no larger than {_LARGEST:g} in absolute value, so that their squares are "
-                "finite; rescale X"
-            )
+        largest_entry(X)
         if hasattr(X, "tocsc") and X.shape[0] * X.shape[1] <= _SMALL:
             X = X.toarray()
         self._column = y.shape[1:] == (1,)
         y = regression_target(y, X.shape[0], loss_of("squared"))
-        total = float(X.shape[0] if sample_weight is None else checked_weights(sample_weight, X.shape[0]).sum())
+        total = float(X.shape[0])
+        if sample_weight is not None:
+            weights = checked_weights(sample_weight, X.shape[0])
+            if may_overflow(weights):
+                raise ValueError("Expected sample weights with a finite sum; divide them by the largest")
+            total = float(weights.sum())
         X, y, sample_weight, _ = weighted_rows(X, y, sample_weight)
         return X, y, sample_weight, total
 
@@ -162,23 +162,44 @@ class ElasticNet(LeastSquares):
     def fit(self, X, y, sample_weight=None, *, check_input=True):
         """Fit on X (n, p) and y (n,) or (n, K). The input is always checked: `check_input` has no effect."""
         X, y, sample_weight, _ = self._checked(X, y, sample_weight)
-        penalty = elastic_net(self.alpha, self.l1_ratio, self.positive)
-        self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
+        self._fit_penalty(X, y, sample_weight, self._penalty_of(self.alpha, self.l1_ratio))
         return self
 
+    def _penalty_of(self, alpha: float, l1_ratio: float):
+        return elastic_net(alpha, l1_ratio, self.positive)
+
+    def _fit_penalty(self, X, y, sample_weight, penalty):
+        self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
+
     @staticmethod
-    def path(X, y, *, l1_ratio=0.5, eps=1e-3, alphas=100, n_alphas=None, positive=False, tol=1e-4, max_iter=1000, **_):
+    def path(
+        X,
+        y,
+        *,
+        l1_ratio=0.5,
+        eps=1e-3,
+        alphas=100,
+        n_alphas=None,
+        positive=False,
+        tol=1e-4,
+        max_iter=1000,
+        return_n_iter=False,
+        **_,
+    ):
         """scikit-learn's enet_path, without an intercept: (alphas (L,), coefs (p, L), dual_gaps (L,)).
 
+        For y (n, K) the path of `MultiTaskElasticNet`, with coefs (K, p, L); `return_n_iter` appends the list of sweeps.
         Its other options (precompute, Xy, copy_X, coef_init, verbose, ...) are accepted and have no effect.
         """
         n = n_alphas if alphas is None else alphas
         grid = {"n_lambdas": int(n), "lambda_min_ratio": eps} if isinstance(n, numbers.Integral) else {"lambdas": n}
         if "lambdas" in grid:
             grid["lambdas"] = np.sort(finite_numbers(n, "alphas"))[::-1]
-        penalty = elastic_net(1.0, l1_ratio, positive)
+        several = np.ndim(y) == 2
+        penalty = multi_task(1.0, l1_ratio, np.shape(X)[1]) if several else elastic_net(1.0, l1_ratio, positive)
         fitted = solve_path(X, y, penalty, fit_intercept=False, tol=tol, max_iter=max_iter, **grid)
-        return fitted.lambdas, np.moveaxis(fitted.coefs, 0, -1), fitted.gaps * fitted.data.null_loss
+        found = fitted.lambdas, np.moveaxis(fitted.coefs, 0, -1), fitted.gaps * fitted.data.null_loss
+        return (*found, [int(n) for n in fitted.n_iter]) if return_n_iter else found
 
     @property
     def penalty(self):
@@ -200,6 +221,12 @@ def elastic_net(alpha, l1_ratio, positive: bool):
     else:
         penalty = penalties.ElasticNet(alpha, l1_ratio)
     return penalty + penalties.NonNegative() if positive else penalty
+
+
+def multi_task(alpha: float, l1_ratio: float, n_features: int):
+    """α ρ Σ_j ‖w_j‖ + ½ α (1 − ρ) Σ_j ‖w_j‖², w_j the coefficients of column j in all targets."""
+    groups = penalties.GroupLasso(alpha * l1_ratio, groups=penalties.Groups.axis(1), weights=np.ones(n_features))
+    return groups if l1_ratio == 1 else groups + penalties.L2(0.5 * alpha * (1.0 - l1_ratio))
 
 
 class Lasso(ElasticNet):

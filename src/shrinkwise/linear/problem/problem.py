@@ -9,7 +9,7 @@ import numpy as np
 from shrinkwise.linear.losses import LOSSES
 
 from .design import Design, as_columns
-from .rounding import check_target, constant_columns, is_constant, largest_entry, with_zeros
+from .rounding import check_offset, check_target, constant_columns, is_constant, largest_entry, with_zeros
 
 
 class Problem:
@@ -43,7 +43,9 @@ class Problem:
         self.loss.check(y)
         if not (self.loss.coded or self.loss.is_partial):
             check_target(y)
-        # What is left of a shift that changes nothing is fitted too: it centres the columns.
+        if offset is not None:
+            check_offset(offset)
+        # A shift of η that changes nothing is fitted too: it centres the columns.
         fit_intercept = fit_intercept or self.loss.is_partial
         s = s / s.max()  # so that the sum of very large weights is finite
         self.y, self.s, self.offset = y, s / s.mean(), offset

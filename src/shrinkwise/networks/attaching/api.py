@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
+from functools import partial
 
+import numpy as np
+import torch
 from torch import nn
 
-from shrinkwise.networks.distributed.shards import Part, is_shared
+from shrinkwise.networks.distributed.processes import in_rounds
+from shrinkwise.networks.distributed.shards import Part, is_shared, whole
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.methods.gradient import GradientStepper
 from shrinkwise.networks.methods.metric import MetricStepper
@@ -18,8 +23,9 @@ from shrinkwise.networks.step.plan import StepOptions
 from shrinkwise.networks.step.stepper import Stepper
 from shrinkwise.networks.terms.normal_map import NormalMap
 from shrinkwise.networks.terms.shared_map import SharedMap
+from shrinkwise.networks.terms.stack import Piece, Stack
 from shrinkwise.networks.terms.term import Term
-from shrinkwise.penalties import Penalty
+from shrinkwise.penalties import Penalty, SpanningGroups, rebuild
 
 from .regularization import Regularization
 from .rules import Chosen, Selection, select
@@ -53,6 +59,8 @@ def attach(
     penalty : Penalty, Rule or list of them
         A bare penalty applies to all weights (not to biases, normalisations, embeddings, class tokens or LayerScale);
         see `rule`.
+        ``sw.GroupLasso(lam, groups=sw.Groups.removable(model, example))`` has groups that span tensors, one norm each, and
+        is for all tensors of these; a group with entries in a parameter that is frozen or left out is not penalised.
     method : "normal_map", "metric" or "gradient"
         "normal_map": the optimizer trains a latent z with ∇L(w) + (λ/t)(z − w), the model uses w = prox_{t f}(z); a
         fixed point satisfies 0 ∈ ∇L(w) + λ ∂f(w). Convergence is not guaranteed for every optimizer; check
@@ -147,10 +155,14 @@ def _terms(optimizer, selection: Selection, options: StepOptions) -> tuple[list[
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     terms: list[Term] = []
     waiting: list[Term] = []
+    spanning: dict[int, list[Chosen]] = {}
     for c in selection.chosen:
         if not c.param.numel():
             selection.left.append((c.name, "empty"))
         elif id(c.param) not in trained and not c.param.requires_grad:
+            if c.tensor:
+                selection.left.append((c.name, "frozen, and so no group that has entries in it is penalised"))
+                continue
             selection.left.append((c.name, "frozen"))
             waiting.append(Term(c.name, c.param, _normal_map(c), c.rule, c.note))
         elif id(c.param) not in trained:
@@ -158,14 +170,62 @@ def _terms(optimizer, selection: Selection, options: StepOptions) -> tuple[list[
                 f"The optimizer does not train {c.name}; pass only the part of the model that it trains, "
                 f'or exclude the parameter with sw.rule(None, names="{c.name}")'
             )
+        elif c.tensor:
+            spanning.setdefault(c.rule, []).append(c)
         else:
             terms.append(Term(c.name, c.param, _normal_map(c), c.rule, c.note))
-            if options.schedule is not None and terms[-1].map.has_fixed:
-                raise ValueError(f"The λ of {c.penalty!r} is partly fixed, so a schedule cannot change it")
+    for some in spanning.values():
+        terms += _spanning_terms(some, selection)
+    for term in terms:
+        if options.schedule is not None and term.map.has_fixed:
+            raise ValueError(f"The λ of {term.map.penalty!r} is partly fixed, so a schedule cannot change it")
     if not terms:
         reasons = "; ".join(f"{name}: {why}" for name, why in selection.left[:5])
         raise ValueError(f"There is no parameter to penalise ({reasons or 'the model has none'})")
     return terms, waiting
+
+
+def _spanning_terms(chosen: list[Chosen], selection: Selection) -> list[Term]:
+    """A term for each tensor of the groups of one rule; groups with entries in a tensor that is left out are left out."""
+    rule, penalty, here = chosen[0].rule, chosen[0].penalty, {c.tensor: c for c in chosen}
+    for other in selection.chosen:
+        if other.rule != rule and other.tensor_in(penalty.groups):
+            raise ValueError(
+                f"{other.name} is in groups that span tensors, but rule {other.rule + 1} takes it first; write both penalties "
+                "as one sum in one rule, such as sw.GroupLasso(lam, groups=removable) + sw.L1(lam)"
+            )
+    groups, kept = penalty.groups.within(here)
+    if not groups.n_groups:
+        raise ValueError(f"Every group of {penalty!r} has entries in a parameter that is left out or frozen")
+    stack = Stack(groups)
+    w = {name: here[name].param.detach() for name in groups.tensors}
+    entries = torch.cat([whole(w[name]).reshape(-1) for name in groups.tensors])
+    restricted = rebuild(penalty, lambda leaf: _regrouped(leaf.penalty, groups, kept)).resolve(entries)
+    maps = in_rounds([partial(SharedMap, restricted, Piece(w[name], name, stack)) for name in groups.tensors])
+    in_rounds([partial(f.prox, local(w[name]), 1.0) for f, name in zip(maps, groups.tensors, strict=True)])
+    selection.left += [
+        (c.name, "every group with entries in it has others in a parameter that is left out")
+        for name, c in here.items()
+        if name not in groups.tensors
+    ]
+    return [
+        Term(here[name].name, here[name].param, f, rule, here[name].note)
+        for f, name in zip(maps, groups.tensors, strict=True)
+    ]
+
+
+def _regrouped(penalty: Penalty, groups: SpanningGroups, kept) -> Penalty:
+    """The penalty on some of its groups."""
+    if penalty.groups is None:
+        return penalty
+    other = copy.copy(penalty)
+    other.groups = groups
+    weights = penalty.get_params().get("weights")
+    if weights is not None:
+        if len(weights) != penalty.groups.n_groups:
+            raise ValueError(f"Expected one weight per group ({penalty.groups.n_groups}), got {len(weights)}")
+        other.set_params(weights=np.asarray(weights, dtype=float)[kept])
+    return other
 
 
 def _normal_map(chosen: Chosen) -> NormalMap:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import partial
 
 import torch
 from torch import nn
 
+from shrinkwise.networks.distributed.processes import in_rounds
 from shrinkwise.networks.distributed.shards import wrap
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.methods.normal_map import LATENT, THRESHOLD, NormalMapStepper, full_precision
@@ -43,30 +45,48 @@ class Average:
         self.updates += 1
         # Without the bias towards the start: the first update is the average itself.
         share = (1.0 - self.decay) / -math.expm1(self.updates * math.log(self.decay))
+        self._rescale()
         for name, p in self._params.items():
             state = self._optimizer.state.get(p, {})
             value = local(
                 state[LATENT] if LATENT in state and id(p) in self._maps else p.detach().to(full_precision(p))
             )
             mean = self._means.get(name)
-            if id(p) in self._maps and LATENT in state:
-                t, before = state[THRESHOLD], self._thresholds.get(name)
-                if mean is not None and before and before != t:
-                    mean = self._maps[id(p)].rescaled(mean, before, t)
-                self._thresholds[name] = t
             self._means[name] = value.clone() if mean is None else mean.lerp_(value, share)
+
+    def _rescale(self) -> None:
+        """Bring the averages of latents to the thresholds of now."""
+        states = {name: self._optimizer.state.get(p, {}) for name, p in self._params.items()}
+        now = {
+            name: state[THRESHOLD]
+            for name, state in states.items()
+            if LATENT in state and id(self._params[name]) in self._maps
+        }
+        moved = [
+            name for name, t in now.items() if name in self._means and self._thresholds.get(name) not in (None, 0.0, t)
+        ]
+        maps = [self._maps[id(self._params[name])] for name in moved]
+        new = in_rounds(
+            [
+                partial(f.rescaled, self._means[name], self._thresholds[name], now[name])
+                for f, name in zip(maps, moved, strict=True)
+            ]
+        )
+        self._means.update(zip(moved, new, strict=True))
+        self._thresholds.update(now)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The averaged parameters by name, zeros included."""
         if not self.updates:
             return {name: p.detach().clone() for name, p in self._params.items()}
-        found = {}
-        for name, p in self._params.items():
-            mean = self._means[name]
-            if name in self._thresholds:
-                mean = self._maps[id(p)].prox(mean, self._thresholds[name])
-            found[name] = wrap(mean.to(p.dtype), p)
-        return found
+        proxes = in_rounds(
+            [
+                partial(self._maps[id(self._params[name])].prox, self._means[name], t)
+                for name, t in self._thresholds.items()
+            ]
+        )
+        found = {**self._means, **dict(zip(self._thresholds, proxes, strict=True))}
+        return {name: wrap(found[name].to(p.dtype), p) for name, p in self._params.items()}
 
     @property
     def model(self) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from shrinkwise.networks.distributed.processes import summed
 from shrinkwise.networks.distributed.shards import Part, is_shared, processes_of, reshard, whole
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.step.optimizers_known import weight_decay
+from shrinkwise.networks.terms.block import Block, blocks
 from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import strength
 
@@ -29,7 +31,7 @@ _RIGHT_ANGLE, _UNMOVED = 0.05, 0.01
 
 @dataclass(frozen=True)
 class TensorCertificate:
-    """Residual of one penalised tensor in units of λ: root mean square and largest over entries or groups."""
+    """Residual of one penalised tensor, or of those that groups span, in units of λ: rms and largest over entries or groups."""
 
     name: str
     rms: float
@@ -42,6 +44,7 @@ class TensorCertificate:
     size: int
     parts: int  # entries or groups that the rms is over
     scale_invariant: bool
+    invariant: tuple[str, ...] = ()  # of the tensors that groups span, those whose scale the loss does not depend on
 
     @property
     def lam_ratio(self) -> float:
@@ -88,12 +91,14 @@ def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, dra
     with at_rest(model, noise=True, batch_statistics=True):
         invariant = _scale_invariant(model, params, next(losses(model, loss_fn, loader))[0])
     decays = {id(p): weight_decay(optimizer, group) for group in optimizer.param_groups for p in group["params"]}
-    tensors = [
-        _certify_tensor(term, whole(g), whole(error), decays.get(id(term.param), (0.0, 0.0))[0], flat)
+    measured = {
+        id(term): _Measured(whole(g), whole(error), decays.get(id(term.param), (0.0, 0.0))[0], flat)
         for term, g, error, flat in zip(terms, found.mean, found.error, invariant, strict=True)
-    ]
+    }
+    parts = blocks(terms)
+    tensors = [_certify_block(block, [measured[id(term)] for term in block.terms]) for block in parts]
     decayed = any(decays.get(id(term.param), (0.0, 0.0))[1] for term in terms)
-    value = sum(term.value() for term in terms)
+    value = sum(block.value() for block in parts)
     counted = [t for t in tensors if not t.scale_invariant]
     rms = math.sqrt(sum(t.parts * t.rms**2 for t in counted) / max(sum(t.parts for t in counted), 1))
     largest = max((t.largest for t in counted), default=0.0)
@@ -110,17 +115,29 @@ def lam_scale(normal_map) -> float:
     return strength(normal_map.penalty) or 1.0
 
 
-def _certify_tensor(term: Term, gradient, error, coupled: float, invariant: bool) -> TensorCertificate:
-    w, penalty = term.whole().to(gradient.dtype), term.map.penalty
-    scale = lam_scale(term.map)
-    data_gradient = gradient
-    gradient = gradient + coupled * w  # coupled weight decay is part of the loss that is minimised
+class _Measured(NamedTuple):
+    """What was found of one tensor."""
+
+    gradient: torch.Tensor
+    error: torch.Tensor
+    coupled: float  # weight decay
+    invariant: bool
+
+
+def _certify_block(block: Block, measured: list[_Measured]) -> TensorCertificate:
+    penalty, scale = block.penalty, lam_scale(block.terms[0].map)
+    data_gradient, error = block.stacked([m.gradient for m in measured]), block.stacked([m.error for m in measured])
+    whole_tensors = [term.whole().to(m.gradient.dtype) for term, m in zip(block.terms, measured, strict=True)]
+    w = block.stacked(whole_tensors)
+    # Coupled weight decay is part of the loss that is minimised.
+    gradient = block.stacked([m.gradient + m.coupled * v for m, v in zip(measured, whole_tensors, strict=True)])
+    invariant = [term.name for term, m in zip(block.terms, measured, strict=True) if m.invariant]
     residual = penalty.violation(w, gradient) / scale
     with torch.enable_grad():
         free = w.clone().requires_grad_()
         pull = torch.autograd.grad(penalty.value(free), free)[0]
     return TensorCertificate(
-        name=term.name,
+        name=block.name,
         rms=float(residual.square().mean().sqrt()),
         largest=float(residual.max()),
         loss_pull=-float((w * gradient).sum()),
@@ -130,7 +147,8 @@ def _certify_tensor(term: Term, gradient, error, coupled: float, invariant: bool
         unreached=int((data_gradient == 0).sum()),
         size=w.numel(),
         parts=residual.numel(),
-        scale_invariant=invariant,
+        scale_invariant=bool(invariant),
+        invariant=tuple(invariant),
     )
 
 
@@ -141,7 +159,7 @@ def _lam_ratio(tensors: list[TensorCertificate]) -> float:
 
 def _status(tensors: list[TensorCertificate], rms: float, ratio: float, decayed: bool) -> str:
     counted = [t for t in tensors if not t.scale_invariant]
-    invariant = [t.name for t in tensors if t.scale_invariant]
+    invariant = [name for t in tensors for name in t.invariant]
     dead = [t.name for t in counted if t.size and t.zeros == t.size == t.unreached]
     measured = f"KKT residual {rms:.2g} of λ (rms)" + ("" if math.isnan(ratio) else f", λ_effective/λ = {ratio:.4f}")
     if not counted:

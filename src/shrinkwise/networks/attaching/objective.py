@@ -7,7 +7,7 @@ from torch import nn
 
 from shrinkwise.networks.distributed.shards import whole
 
-from .rules import select
+from .rules import Chosen, select
 
 
 def penalty(model: nn.Module, rules) -> torch.Tensor:
@@ -27,4 +27,21 @@ def penalty(model: nn.Module, rules) -> torch.Tensor:
     chosen = select(model, rules).chosen
     if not chosen:
         raise ValueError(f"The rules match no parameter of this {type(model).__name__}; print(model) shows its names")
-    return sum(c.penalty.value(whole(c.param)) for c in chosen)
+    together: dict[int, list[Chosen]] = {}
+    for c in chosen:
+        together.setdefault(c.rule if c.tensor else -1, []).append(c)
+    alone = together.pop(-1, [])
+    return sum(c.penalty.value(whole(c.param)) for c in alone) + sum(_spanning(some) for some in together.values())
+
+
+def _spanning(chosen: list[Chosen]) -> torch.Tensor:
+    """The value of a penalty whose groups span the tensors."""
+    here = {c.tensor: c for c in chosen}
+    missing = [name for name in chosen[0].penalty.groups.tensors if name not in here]
+    if missing:
+        raise ValueError(
+            f"The groups of {chosen[0].penalty!r} have entries in {missing[0]}, which another rule takes; give all of them "
+            "to one rule"
+        )
+    entries = [whole(here[name].param).reshape(-1) for name in chosen[0].penalty.groups.tensors]
+    return chosen[0].penalty.value(torch.cat(entries))

@@ -21,6 +21,7 @@ from shrinkwise.networks.distributed.shards import Part, is_shared, reshard, who
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.methods.normal_map import full_precision
 from shrinkwise.networks.step.optimizers_known import weight_decay
+from shrinkwise.networks.terms.block import blocks
 from shrinkwise.networks.terms.term import Term
 
 from .full_pass import at_rest, gradients, has_dropout, mean_loss
@@ -64,7 +65,7 @@ class Objective:
         self.params = [p for g in optimizer.param_groups for p in g["params"] if id(p) in own]
         self.decays = [decays[id(p)] for p in self.params]
         maps = {id(term.param): term.map for term in terms}
-        self.penalties = [maps[id(p)].penalty if id(p) in maps else None for p in self.params]
+        self.blocks = [block for block in blocks(terms) if all(term.param.requires_grad for term in block.terms)]
         self.proxes = [maps[id(p)].penalty_here.prox if id(p) in maps else _stay for p in self.params]
         self.parts = [Part(p) if is_shared(p) else None for p in self.params]
 
@@ -93,8 +94,11 @@ class Objective:
 
     def penalty(self, x: list[torch.Tensor]) -> float:
         """λf at x."""
-        together = zip(self.penalties, self.params, x, strict=True)
-        return sum(float(f.value(whole(wrap(v, p)))) for f, p, v in together if f is not None)
+        values = {id(p): whole(wrap(v, p)) for p, v in zip(self.params, x, strict=True)}
+        return sum(
+            float(block.penalty.value(block.stacked([values[id(term.param)] for term in block.terms])))
+            for block in self.blocks
+        )
 
     def prox(self, x: list[torch.Tensor], step: float) -> list[torch.Tensor]:
         """prox_{step λf}(x)."""

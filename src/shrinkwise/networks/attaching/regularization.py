@@ -9,6 +9,7 @@ from shrinkwise.networks.methods.normal_map import NormalMapStepper
 from shrinkwise.networks.methods.support import SupportStepper
 from shrinkwise.networks.step.arming import arm, disarm, stepper_of
 from shrinkwise.networks.step.plan import StepOptions
+from shrinkwise.networks.terms.block import blocks
 from shrinkwise.networks.terms.term import Term
 
 from .averaging import Average
@@ -55,8 +56,7 @@ class Regularization:
     def summary(self) -> str:
         """One sentence: how many weights are exactly zero, in how many tensors, the method, and the current penalty."""
         report = self.report()
-        groups = [(t.zero_groups, t.groups) for t in report.tensors if t.groups is not None]
-        whole = f", {sum(z for z, _ in groups)} of {sum(n for _, n in groups)} groups" if groups else ""  # type: ignore[misc]
+        whole = f", {report.zero_groups} of {report.groups} groups" if report.groups else ""
         count = len(report.tensors)
         return (
             f"{report.zeros} of {report.size} penalised weights ({100 * report.zeros / max(report.size, 1):.1f} %){whole} "
@@ -66,7 +66,7 @@ class Regularization:
 
     def value(self) -> float:
         """Σ_k λ_k f_k at the current weights."""
-        return sum(term.value() for term in self.terms)
+        return sum(block.value() for block in blocks(self.terms))
 
     def zeros(self) -> dict[str, int]:
         """Number of weights that are exactly 0.0, by name of the penalised parameter."""

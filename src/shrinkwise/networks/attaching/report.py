@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from shrinkwise.networks.methods.normal_map import THRESHOLD
 from shrinkwise.networks.step.stepper import Stepper
+from shrinkwise.networks.terms.block import blocks
 from shrinkwise.networks.terms.term import Term
 
 from .printing import table
@@ -21,7 +24,7 @@ class TensorReport:
     rule: int
     zeros: int
     size: int
-    zero_groups: int | None
+    zero_groups: int | None  # of the groups with entries in it
     groups: int | None
     threshold: float | None
     note: str
@@ -37,6 +40,8 @@ class Report:
     value: float
     method: str = "normal_map"
     steps: int = 0
+    zero_groups: int = 0
+    groups: int = 0  # a group that spans several tensors counts once
 
     @property
     def zeros(self) -> int:
@@ -71,31 +76,43 @@ class Report:
         parts = [table(header, rows)]
         if self.left:
             parts.append(table(("not penalised", "why"), self.left))
+        spanned = self.groups and sum(t.groups or 0 for t in self.tensors) > self.groups
+        whole = f", and {self.zero_groups} of {self.groups} groups over several tensors" if spanned else ""
         parts.append(
-            f"{self.zeros} of {self.size} penalised weights are exactly zero; the penalty is {self.value:.6g}."
+            f"{self.zeros} of {self.size} penalised weights{whole} are exactly zero; the penalty is {self.value:.6g}."
         )
         return "\n\n".join(parts) + "".join(f"\nNote: {note}." for note in self.notes)
 
 
 def describe(terms: list[Term], stepper: Stepper, optimizer) -> Report:
     """The report of an attached optimizer."""
-    tensors = []
-    for term in terms:
-        w, groups = term.whole(), term.map.penalty.groups
-        norms = None if groups is None else groups.norms(w)
-        tensors.append(
-            TensorReport(
+    tensors, value, zero_groups, n_groups = {}, 0.0, 0, 0
+    for block in blocks(terms):
+        whole = [term.whole() for term in block.terms]
+        stacked, groups = block.stacked(whole), block.penalty.groups
+        value += float(block.penalty.value(stacked))
+        zero = None if groups is None else groups.norms(stacked) == 0
+        if zero is not None:
+            zero_groups, n_groups = zero_groups + int(zero.sum()), n_groups + zero.numel()
+        for term, w in zip(block.terms, whole, strict=True):
+            here = zero if zero is None or groups.tensors is None else zero[_groups_in(term)]
+            tensors[id(term)] = TensorReport(
                 name=term.name,
                 shape=tuple(w.shape),
-                penalty=repr(term.map.penalty),
+                penalty=repr(block.penalty),
                 rule=term.rule + 1,
                 zeros=int((w == 0).sum()),
                 size=w.numel(),
-                zero_groups=None if norms is None else int((norms == 0).sum()),
-                groups=None if norms is None else norms.numel(),
+                zero_groups=None if here is None else int(here.sum()),
+                groups=None if here is None else here.numel(),
                 threshold=optimizer.state.get(term.param, {}).get(THRESHOLD, stepper.options.threshold),
                 note=term.note,
             )
-        )
-    value = sum(term.value() for term in terms)
-    return Report(tensors, stepper.left, stepper.notes, value, stepper.method, stepper.steps)
+    ordered = [tensors[id(term)] for term in terms]
+    return Report(ordered, stepper.left, stepper.notes, value, stepper.method, stepper.steps, zero_groups, n_groups)
+
+
+def _groups_in(term: Term) -> np.ndarray:
+    """The numbers of the groups with entries in one of the tensors that they span."""
+    labels = np.unique(term.map.stack.groups.labels_in[term.map.part.name])
+    return labels[labels >= 0]

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from torch import nn
 
-from shrinkwise.penalties import Penalty
+from shrinkwise.penalties import Penalty, SpanningGroups
 
 from .printing import table
 
@@ -38,6 +38,12 @@ class Rule:
     roles: tuple[str, ...] = ()
     where: Callable[[str, nn.Parameter, nn.Module], bool] | None = None
 
+    @property
+    def spans(self) -> SpanningGroups | None:
+        """The groups of the penalty where they span tensors, which they name."""
+        groups = None if self.penalty is None else self.penalty.groups
+        return None if groups is None or groups.tensors is None else groups
+
     def matches(self, candidate: NamedParameter) -> bool:
         """Whether all given conditions hold; a parameter that is not a weight must be selected explicitly."""
         named = [pattern for pattern in self.names if candidate.called(pattern)]
@@ -48,6 +54,8 @@ class Rule:
             return False
         if self.where is not None and not self.where(candidate.name, candidate.param, candidate.modules[0]):
             return False
+        if self.spans is not None:
+            return candidate.tensor_of(self.spans) is not None
         return self.penalty is None or candidate.role == "weight" or self._means(candidate, named)
 
     def _means(self, candidate: NamedParameter, named: list[str]) -> bool:
@@ -86,8 +94,9 @@ def rule(penalty: Penalty | None, *, names=None, types=None, roles=None, where=N
     where : callable, optional
         ``where(name, param, module) -> bool``.
 
-    Without a condition the rule applies to all weights. Other parameters are excluded unless selected explicitly: by
-    their full name, a pattern that ends in "bias", their module type (except biases), `roles` or `where`.
+    Without a condition the rule applies to all weights; a penalty on `Groups.removable` applies to the tensors of the
+    groups, including their biases and normalizations. Other parameters are excluded unless selected explicitly: by their
+    full name, a pattern that ends in "bias", their module type (except biases), `roles` or `where`.
 
     >>> from shrinkwise import L1
     >>> print(rule(L1(0.1), names="encoder.*"))
@@ -120,6 +129,10 @@ class NamedParameter:
         """The first name, which reports use."""
         return self.names[0]
 
+    def tensor_of(self, groups: SpanningGroups) -> str | None:
+        """The name under which groups that span tensors have it."""
+        return next((name for name in self.names if name in groups.tensors), None)
+
     def called(self, pattern: str) -> bool:
         """Whether one of its names matches."""
         return any(fnmatchcase(name, pattern) for name in self.names)
@@ -134,11 +147,17 @@ class Chosen:
     penalty: Penalty
     rule: int
     note: str = ""
+    tensor: str = ""  # its name in groups that span tensors
+    names: tuple[str, ...] = ()
+
+    def tensor_in(self, groups: SpanningGroups) -> bool:
+        """Whether groups that span tensors have entries in it."""
+        return any(name in groups.tensors for name in self.names)
 
 
 @dataclass
 class Selection:
-    """The parameters that the rules select, the others with the reason, and the rules without a match."""
+    """ ""The parameters that the rules select, the others with the reason, and the rules without a match."""
 
     chosen: list[Chosen]
     left: list[tuple[str, str]]
@@ -159,7 +178,10 @@ def select(model: nn.Module, penalty_or_rules) -> Selection:
     """Apply a penalty, a rule or a list of them to a model's parameters; the first match applies."""
     rules = as_rules(penalty_or_rules)
     chosen, left, used = [], [], set()
-    for candidate in candidates(model):
+    found = candidates(model)
+    for r in rules:
+        _check_span(r, found)
+    for candidate in found:
         index = next((i for i, r in enumerate(rules) if r.matches(candidate)), None)
         if index is None:
             left.append((candidate.name, _why_left(candidate, rules)))
@@ -174,9 +196,25 @@ def select(model: nn.Module, penalty_or_rules) -> Selection:
                 "names=...)"
             )
         else:
-            chosen.append(Chosen(candidate.name, candidate.param, penalty, index, _note(candidate)))
+            groups = rules[index].spans
+            tensor = "" if groups is None else candidate.tensor_of(groups) or ""
+            note, names = _note(candidate), tuple(candidate.names)
+            chosen.append(Chosen(candidate.name, candidate.param, penalty, index, note, tensor, names))
     unused = [r for i, r in enumerate(rules) if i not in used]
     return Selection(chosen, left, rules, unused)
+
+
+def _check_span(rule: Rule, found: list[NamedParameter]) -> None:
+    """One sentence where groups that span tensors are those of another model."""
+    groups = rule.spans
+    shapes = {name: tuple(c.param.shape) for c in found for name in c.names}
+    for name, shape in () if groups is None else groups.tensors.items():
+        if shapes.get(name) != shape:
+            here = f"has shape {shapes[name]}" if name in shapes else "does not exist"
+            raise ValueError(
+                f"The groups span {name} of shape {shape}, which {here} in this model; make them with "
+                "sw.Groups.removable(model, example) of the model that is given to attach"
+            )
 
 
 def as_rules(penalty_or_rules) -> list[Rule]:
@@ -246,6 +284,8 @@ def _looks_like_norm(module: nn.Module) -> bool:
 
 
 def _why_left(candidate: NamedParameter, rules: list[Rule]) -> str:
+    if all(r.spans is not None for r in rules):
+        return "in no group"
     if candidate.role != "weight":
         article = "an" if candidate.role[0] in "aeiou" else "a"
         return f"{article} {candidate.role}, excluded unless named"

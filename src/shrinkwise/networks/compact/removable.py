@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from shrinkwise.penalties import SpanningGroups
+
 from .api import refuse
 from .flow import Flow, run
 from .liveness import Removal
@@ -34,11 +36,21 @@ class RemovableGroup:
     size: int
 
 
-@dataclass(frozen=True)
-class Removable:
-    """All groups of a model; no entry is in two of them."""
+class Removable(SpanningGroups):
+    """All groups of a model; no entry is in two of them.
 
-    groups: tuple[RemovableGroup, ...]
+    As groups of a penalty they span tensors: ``sw.attach(optimizer, model, sw.GroupLasso(lam, groups=removable))`` gives each
+    of them one norm over all its tensors.
+    """
+
+    def __init__(self, groups: tuple[RemovableGroup, ...], shapes: dict[str, tuple]):
+        self.groups = groups
+        found: dict[str, list] = defaultdict(list)
+        for number, group in enumerate(groups):
+            for name, index in group.members:
+                found[name].append((number, index))
+        labels = {name: _labels(shapes[name], members) for name, members in found.items()}
+        super().__init__(labels, shapes, len(groups))
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -46,17 +58,12 @@ class Removable:
     def __getitem__(self, index: int) -> RemovableGroup:
         return self.groups[index]
 
-    def norms(self, model: nn.Module) -> torch.Tensor:
-        """‖w_g‖₂ of each group, in float64, shape (n_groups,)."""
-        parameters = dict(model.named_parameters(remove_duplicate=False))
-        return torch.stack(
-            [
-                sum(
-                    parameters[name].detach()[index].double().square().sum().cpu() for name, index in group.members
-                ).sqrt()  # type: ignore
-                for group in self.groups
-            ]
-        )
+    def norms(self, w):
+        """‖w_g‖₂ of each group, shape (n_groups,): of a model, in float64, or of the vector of the entries of all tensors."""
+        if not isinstance(w, nn.Module):
+            return super().norms(w)
+        parameters = dict(w.named_parameters(remove_duplicate=False))
+        return super().norms(torch.cat([parameters[name].detach().double().reshape(-1).cpu() for name in self.tensors]))
 
     def zero_(self, model: nn.Module, which) -> None:
         """Set the groups with these indices to zero in `model`."""
@@ -65,6 +72,16 @@ class Removable:
             for number in which:
                 for name, index in self.groups[int(number)].members:
                     parameters[name][index] = 0.0
+
+
+def _labels(shape: tuple, members: list) -> np.ndarray:
+    """The group of each index of the one axis that the members of a parameter are along, or else of each entry."""
+    dims = {len(index) - 1 for _, index in members}
+    axis = dims.pop() if len(dims) == 1 else None
+    labels = np.full([n if axis in (None, k) else 1 for k, n in enumerate(shape)], -1)
+    for number, index in members:
+        labels[index] = number
+    return labels
 
 
 def removable(model: nn.Module, example) -> Removable:
@@ -130,7 +147,8 @@ def _grouped(flow: Flow, removal: Removal) -> Removable:
         groups.append(
             RemovableGroup(tuple((name, index) for name, index, _ in found), sum(count for *_, count in found))
         )
-    return Removable(tuple(groups))
+    shapes = {name: tuple(p.shape) for name, p in flow.model.named_parameters(remove_duplicate=False)}
+    return Removable(tuple(groups), shapes)
 
 
 def _producing(flow: Flow) -> set:

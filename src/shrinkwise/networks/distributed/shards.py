@@ -19,7 +19,7 @@ from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.memory.layout import sampled_places
 from shrinkwise.penalties import GroupLasso, Groups, Leaf, Penalty, prox_into, rebuild
 
-from .processes import in_rounds, summed
+from .processes import Member, in_rounds, summed
 
 
 def is_shared(x) -> bool:
@@ -77,10 +77,10 @@ class Part:
         self.split = [k for k, p in enumerate(self.placements) if not p.is_replicate() and self.mesh.size(k) > 1]
         self.axes = {self.placements[k].dim % max(len(self.shape), 1) for k in self.split}
 
-    def total(self, vector: torch.Tensor) -> torch.Tensor:
-        """Σ of a vector over the processes that hold a part."""
+    def total(self, vector: torch.Tensor, member: Member | None = None) -> torch.Tensor:
+        """Σ of a vector over the processes that hold a part; with `member`, over the tensors of a stack too."""
         there = vector.to(self.mesh.device_type)  # parameters may be kept elsewhere than processes talk
-        return summed(there, [self.mesh.get_group(k) for k in self.split]).to(vector.device)
+        return summed(there, [self.mesh.get_group(k) for k in self.split], member).to(vector.device)
 
     @property
     def count(self) -> int:
@@ -131,11 +131,12 @@ class Part:
             other.groups = SharedGroups(groups, self)
         return other
 
-    def sample(self) -> torch.Tensor:
-        """Those of the entries at which lengths of steps are measured that lie here: flat indices."""
+    def sample(self, places: torch.Tensor | None = None) -> torch.Tensor:
+        """Those of some entries that lie here, by default of those at which lengths of steps are measured: flat indices."""
+        places = sampled_places(math.prod(self.shape)) if places is None else places
         place, here = torch.zeros((), dtype=torch.int64), torch.ones((), dtype=torch.bool)
         for at, n, s in zip(
-            torch.unravel_index(sampled_places(math.prod(self.shape)), self.shape),
+            torch.unravel_index(places, self.shape),
             self.local_shape,
             self.slices,
             strict=True,
@@ -165,20 +166,20 @@ class SharedGroups(Groups):
 
     def norms(self, w):
         """Euclidean norm of each group, shape (n_groups,), with gradients for the entries that are here."""
-        squares = w.double().square()
-        if self._dim is None:
-            sums = squares.new_zeros(self._n + 1).index_add(
-                0, self._labels.to(w.device).reshape(-1), squares.reshape(-1)
-            )
-            sums = sums[: self._n]
-        else:
-            sums = squares.movedim(self._dim, 0).reshape(w.shape[self._dim], -1).sum(1)
-            here = self._part.slices[self._dim]
-            sums = torch.nn.functional.pad(sums, (here.start, self._n - here.stop))
+        sums = self._sums(w.double().square())
         total = self._part.total(sums.detach())
         # The gradient of the whole norm along the entries here; 0 at 0.
         sums = sums + (total - sums.detach())
         return (torch.where(total > 0, sums, torch.ones_like(sums)).sqrt() * (total > 0)).to(w.dtype)
+
+    def _sums(self, squares: torch.Tensor) -> torch.Tensor:
+        """Σ over the entries of each group that are here."""
+        if self._dim is None:
+            sums = squares.new_zeros(self._n + 1)
+            return sums.index_add(0, self._labels_at(squares).reshape(-1), squares.reshape(-1))[: self._n]
+        sums = squares.movedim(self._dim, 0).reshape(squares.shape[self._dim], -1).sum(1)
+        here = self._part.slices[self._dim]
+        return torch.nn.functional.pad(sums, (here.start, self._n - here.stop))
 
     def spread(self, per_group, w, outside: float = 0.0):
         """A value per group laid over the entries that are here."""

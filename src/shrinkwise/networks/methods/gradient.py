@@ -20,7 +20,7 @@ class GradientStepper(Stepper[StepPlan]):
     def check(self, optimizer) -> None:
         """Raise ValueError for a penalty that is not smooth, and for options of the normal map."""
         for term in self.terms:
-            if not is_smooth(term.map.penalty, tuple(term.param.shape)):
+            if not is_smooth(term.map.penalty, tuple(term.map.shape)):
                 raise ValueError(
                     f"{term.map.penalty!r} has kinks or bounds, for which method='gradient' gives no exact zeros; "
                     "use method='normal_map' or 'metric'"

@@ -28,6 +28,7 @@ from shrinkwise.networks.distributed.shards import put_proxes
 from shrinkwise.networks.memory.kernels import in_reach, local, metric_prox
 from shrinkwise.networks.step.plan import ParameterStep, StepPlan, StepResult
 from shrinkwise.networks.step.stepper import Stepper
+from shrinkwise.networks.terms.block import Block, blocks
 from shrinkwise.penalties import concavity, l1_l2_of_all
 
 
@@ -88,6 +89,8 @@ class MetricStepper(Stepper[StepPlan]):
                     f"grow without bound; {instead}, or SGD"
                 )
             try:
+                if term.map.stack is not None and term.map.is_whole:
+                    continue
                 here = local(p).detach()
                 term.map.penalty_here.prox(here, torch.linspace(1.0, 2.0, here.numel()).to(here).reshape(here.shape))
             except (TypeError, ValueError) as error:
@@ -118,9 +121,15 @@ class MetricStepper(Stepper[StepPlan]):
     def after_step(self, optimizer, plans: list[StepPlan]) -> list[StepResult]:
         """The prox in the metric of the step."""
         uniform, diagonal = [], []
-        for plan in plans:
+        metrics = [metric_of(optimizer, plan.group, optimizer.state.get(plan.term.param, {})) for plan in plans]
+        together = dict(zip((id(plan.term) for plan in plans), metrics, strict=True))
+        for block in blocks([plan.term for plan in plans]):
+            if block.terms[0].map.stack is not None and together[id(block.terms[0])].v is not None:
+                _stacked_prox(block, [together[id(term)].steps() for term in block.terms])
+        for plan, metric in zip(plans, metrics, strict=True):
             p, penalty = local(plan.term.param), plan.term.map.penalty_here
-            metric = metric_of(optimizer, plan.group, optimizer.state.get(plan.term.param, {}))
+            if metric.v is not None and plan.term.map.stack is not None:
+                continue
             if metric.v is None:
                 uniform.append((penalty, p.data, metric.rate, p))
                 continue
@@ -134,6 +143,14 @@ class MetricStepper(Stepper[StepPlan]):
         put_proxes(uniform)
         metric_prox(diagonal)
         return []
+
+
+def _stacked_prox(block: Block, steps: list[torch.Tensor]) -> None:
+    """The prox of groups that span tensors, with a step of its own for every weight."""
+    new = block.penalty.prox(block.whole(), block.stacked(steps))
+    params = [term.param for term in block.terms]
+    for p, values in zip(params, new.split([p.numel() for p in params]), strict=True):
+        p.copy_(values.reshape(p.shape))
 
 
 def _check_known(optimizer) -> None:

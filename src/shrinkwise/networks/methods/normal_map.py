@@ -73,7 +73,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
         """Raise ValueError for sharded weights that have no room for a latent in full precision."""
         for term in self.terms:
             p = term.param
-            if isinstance(term.map, SharedMap) and p.dtype != full_precision(p):
+            if not term.map.is_whole and p.dtype != full_precision(p):
                 raise ValueError(
                     f"{term.name} is sharded and {p.dtype}, in which small steps are lost to rounding; keep the "
                     "parameters in float32 and use FSDP2's MixedPrecisionPolicy"
@@ -192,12 +192,14 @@ class NormalMapStepper(Stepper[LatentPlan]):
 
     def _unpull(self, plans: list[LatentPlan]) -> None:
         """Weights and latents as they were before `add_pull`."""
-        for plan in plans:
-            z, share, t = plan.latent, plan.shift / (1.0 + plan.shift), plan.threshold
-            shifted = z.clone() if share else z
-            # z = (1 − share) · shifted + share · prox(z), by an iteration whose error shrinks by share.
-            for _ in range(4 if share else 0):
-                z.copy_((1.0 - share) * shifted + share * plan.term.map.prox(z, t))
+        shares = [plan.shift / (1.0 + plan.shift) for plan in plans]
+        shifted = [plan.latent.clone() if share else plan.latent for plan, share in zip(plans, shares, strict=True)]
+        # z = (1 − share) · shifted + share · prox(z), by an iteration whose error shrinks by share.
+        for _ in range(4 if any(shares) else 0):
+            proxes = in_rounds([partial(plan.term.map.prox, plan.latent, plan.threshold) for plan in plans])
+            for plan, share, start, w in zip(plans, shares, shifted, proxes, strict=True):
+                if share:
+                    plan.latent.copy_((1.0 - share) * start + share * w)
         self._write_weights([(plan, plan.untouched()) for plan in plans])
 
     def _latent(self, optimizer, term: Term, still: bool, changed: bool) -> tuple[torch.Tensor, float, bool]:
@@ -301,12 +303,15 @@ class NormalMapStepper(Stepper[LatentPlan]):
 
     def reseed(self, optimizer) -> None:
         """Latents for weights that this package changed itself."""
-        for term in self.terms:
-            state, p = optimizer.state.get(term.param, {}), term.param
-            if LATENT in state:
-                w = local(p).detach().to(state[LATENT].dtype)
-                state[LATENT] = wrap(term.map.latent(w, state[THRESHOLD]), p)
-                self._left_at[id(p)] = seen(p, self._left_at.get(id(p)))
+        terms = [term for term in self.terms if LATENT in optimizer.state.get(term.param, {})]
+        states = [optimizer.state[term.param] for term in terms]
+        weights = [local(term.param).detach().to(s[LATENT].dtype) for term, s in zip(terms, states, strict=True)]
+        asked = zip(terms, weights, states, strict=True)
+        latents = in_rounds([partial(term.map.latent, w, state[THRESHOLD]) for term, w, state in asked])
+        for term, state, z in zip(terms, states, latents, strict=True):
+            p = term.param
+            state[LATENT] = wrap(z, p)
+            self._left_at[id(p)] = seen(p, self._left_at.get(id(p)))
 
 
 def not_finite(names) -> FloatingPointError:

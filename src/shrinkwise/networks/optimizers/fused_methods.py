@@ -62,6 +62,8 @@ class FusedNormalMapStepper(NormalMapStepper):
         ]
 
     def _fits(self, optimizer, item: ParameterStep) -> bool:
+        if item.term.map.stack is not None:  # the norms of its groups are asked of other tensors too
+            return False
         if item.still or self.options.max_norm is not None or isinstance(item.term.map.lam, torch.Tensor):
             return False
         return optimizer.takes(item.group, item.term.param)

@@ -14,6 +14,7 @@ from shrinkwise.networks.attaching.api import attach
 from shrinkwise.networks.attaching.full_pass import at_rest, gradients, mean_loss
 from shrinkwise.networks.attaching.regularization import Regularization
 from shrinkwise.networks.attaching.rules import Rule
+from shrinkwise.networks.terms.block import Block, blocks
 from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import Penalty, fixed_leaves, has_fixed
 
@@ -144,9 +145,9 @@ class PathRun:
     def _place(self, number: int) -> str:
         return f"{self.name}-at-{number}"
 
-    def kept(self, term: Term) -> torch.Tensor:
-        """Which groups, or weights where there are none, are left of a penalised parameter."""
-        w, penalty = term.param.detach(), term.map.unit
+    def kept(self, block: Block) -> torch.Tensor:
+        """Which groups, or weights where there are none, are left of penalised parameters."""
+        w, penalty = block.whole(), block.unit
         if penalty.groups is not None:
             return penalty.groups.norms(w) > 0
         free = torch.as_tensor(penalty.unpenalised(tuple(w.shape)), device=w.device)
@@ -156,11 +157,11 @@ class PathRun:
         """Smallest λ at which zero is stationary for every penalised tensor; see `NetworkPath`."""
         values = []
         ratios = shares(self.recipe.rules)
-        for number, term in enumerate(self.moving):
-            model, null = self._null_model(term, number)
+        for number, block in enumerate(blocks(self.moving)):
+            model, null = self._null_model(block, number)
             with at_rest(model, noise=False):
-                gradient = gradients(model, [null], self.recipe.loss, self.rows.batches()).mean[0]
-            values.append(float(term.map.unit.lambda_max(gradient)) / ratios[term.rule])
+                gradient = block.stacked(gradients(model, null, self.recipe.loss, self.rows.batches()).mean)
+            values.append(float(block.unit.lambda_max(gradient)) / ratios[block.terms[0].rule])
         top = max(values)
         if not math.isfinite(top):
             raise ValueError(
@@ -174,13 +175,14 @@ class PathRun:
             )
         return top
 
-    def _null_model(self, term: Term, number: int) -> tuple[nn.Module, nn.Parameter]:
-        """A copy with this tensor zero and the parameters that no λ moves trained on; and the tensor in it."""
+    def _null_model(self, block: Block, number: int) -> tuple[nn.Module, list[nn.Parameter]]:
+        """A copy with these tensors zero and the parameters that no λ moves trained on; and the tensors in it."""
         model = copy.deepcopy(self.model)
         params = dict(zip((id(p) for p in self.model.parameters()), model.parameters(), strict=True))
-        null = params[id(term.param)]
+        null = [params[id(term.param)] for term in block.terms]
         with torch.no_grad():
-            null.zero_()
+            for p in null:
+                p.zero_()
         held = {id(params[id(other.param)]) for other in self.moving}
         free = [p for p in model.parameters() if id(p) not in held and p.requires_grad]
         if free:
@@ -202,7 +204,7 @@ class PathRun:
             lam=float(lam),
             zeros=sum(int((term.param == 0).sum()) for term in self.moving),
             size=sum(term.param.numel() for term in self.moving),
-            kept=sum(int(self.kept(term).sum()) for term in self.moving),
+            kept=sum(int(self.kept(block).sum()) for block in blocks(self.moving)),
             objective=self._objective() if self.keep else math.nan,
             scores=scores,
         )

@@ -189,12 +189,16 @@ class Stepper(Generic[Plan]):
         self.adopt(optimizer)
         skipped, terms = step_is_skipped(optimizer), {id(term.param): term for term in self.terms}
         self._count_reached(optimizer)
-        found = []
+        found: list[ParameterStep] = []
+        stacks = self._stacks_that_move(optimizer, skipped, terms)
         for group in optimizer.param_groups:
-            still = skipped or not group.get("lr", 1.0)
             for p in group["params"]:
                 term = terms.get(id(p))
-                if term is None or (p.grad is None and (still or not self._counts_as_zero(optimizer, p))):
+                if term is None:
+                    continue
+                still = stacks.get(term.map.stack, skipped or not group.get("lr", 1.0))
+                taken_along = term.map.stack in stacks
+                if p.grad is None and not taken_along and (still or not self._counts_as_zero(optimizer, p)):
                     continue
                 self._reached.add(id(p))
                 if p.grad is not None and p.grad.layout != torch.strided:
@@ -204,6 +208,28 @@ class Stepper(Generic[Plan]):
                     )
                 if not still or self.concerned_when_still(optimizer, p):
                     found.append(ParameterStep(term, group, p.grad, still))
+        return found
+
+    def _stacks_that_move(self, optimizer, skipped: bool, terms: dict[int, Term]) -> dict:
+        """{stack: whether the step leaves it} of the tensors that groups span and that the step concerns: all, or none."""
+        found: dict = {}
+        if not self.penalizes_unreached:
+            return found
+        members = [
+            (terms[id(p)], skipped or not group.get("lr", 1.0))
+            for group in optimizer.param_groups
+            for p in group["params"]
+            if id(p) in terms and terms[id(p)].map.stack is not None
+        ]
+        for term, still in members:
+            if term.param.grad is not None or (not still and self._counts_as_zero(optimizer, term.param)):
+                found[term.map.stack] = found.get(term.map.stack, True) and still
+        for term, _ in members:
+            if not found.get(term.map.stack, True) and not term.param.requires_grad:
+                raise ValueError(
+                    f"{term.name} is frozen, but its groups have entries in tensors that are trained; freeze all of these or "
+                    "none, or attach again"
+                )
         return found
 
     def adopt(self, optimizer) -> None:
@@ -259,7 +285,7 @@ class Stepper(Generic[Plan]):
         # Plain numbers in a parameter group pass through every framework's checkpoint.
         given = {METHOD: self.method, STEPS: self.steps}
         given.update({f"{LAM}{term.rule + 1}": term.map.lam for term in self.terms})
-        given.update({f"{SHAPE}{term.rule + 1}": repr(term.map.unit) for term in self.terms})
+        given.update({f"{SHAPE}{term.rule + 1}": repr(term.map.whole_unit) for term in self.terms})
         if self.options.threshold is not None:
             given[GIVEN_THRESHOLD] = self.options.threshold
         optimizer.param_groups[0].update(given)
@@ -291,7 +317,7 @@ class Stepper(Generic[Plan]):
             )
 
         for term in self.terms:
-            here, theirs_is = repr(term.map.unit), saved.get(f"{SHAPE}{term.rule + 1}")
+            here, theirs_is = repr(term.map.whole_unit), saved.get(f"{SHAPE}{term.rule + 1}")
             if theirs_is is not None and theirs_is != here:
                 raise ValueError(
                     f"This checkpoint was saved with {theirs_is} for rule {term.rule + 1}, but {here} is attached "

@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -45,6 +45,11 @@ class NormalMap:
     penalty : Penalty with a closed-form prox
     shape : shape of the tensor
     """
+
+    stack: Any = None  # the tensors that its groups span, where there are several, and its place among them
+    part: Any = None  # the part of the tensor, or of these, that is here
+    place = 0
+    is_whole = True  # whether all of the tensor is in this process
 
     def __init__(self, penalty: Penalty, shape):
         self._given = penalty
@@ -100,6 +105,11 @@ class NormalMap:
             return self._given if as_given else self._f.with_lam(lam)
         each = self._f.strengths(torch.zeros(self.shape, dtype=torch.float64)) * self.lam.double().cpu()
         return copy.copy(self._f).set_params(weights=each.numpy()).with_lam(self.factor)
+
+    @property
+    def whole_unit(self) -> Penalty:
+        """f of all weights."""
+        return self._f
 
     @property
     def penalty_here(self) -> Penalty:

@@ -1,6 +1,8 @@
-"""The normal map of a tensor of which this process holds a part."""
+"""The normal map of a tensor of which this process holds a part, or that is one of several that groups span."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 
@@ -8,15 +10,23 @@ from shrinkwise.networks.distributed.shards import Part, SharedGroups, whole, wi
 from shrinkwise.penalties import Penalty, rebuild
 
 from .normal_map import NormalMap
+from .stack import Piece
 
 
 class SharedMap(NormalMap):
-    """The normal map of the part that is here; what it knows of all weights (t, lengths of steps) is of the whole tensor."""
+    """The normal map of the part that is here; what it knows of all weights (t, lengths of steps) is of the whole tensor.
 
-    def __init__(self, penalty: Penalty, part: Part):
+    The part of several tensors that groups span is one of them.
+    """
+
+    def __init__(self, penalty: Penalty, part: Part | Piece):
         super().__init__(penalty, part.shape)
         part.penalty(penalty)  # what is refused is refused by the name it was given
-        self.part = part
+        self.part: Any = part
+        if isinstance(part, Piece):
+            self.stack, self.place, self.is_whole = part.stack, part.member.index, part.part is None
+        else:
+            self.is_whole = False
         self.unit = part.penalty(self.unit)
         self._weightless = self.unit.with_lam(0.0)
         self.local_shape = part.local_shape
@@ -72,7 +82,7 @@ class SharedMap(NormalMap):
         radii = self._kinks.radii.to(d)
         steps = self._weightless.violation(torch.zeros_like(d), d)
         share = torch.ones(steps.numel(), dtype=torch.float64, device=d.device)
-        if isinstance(self.unit.groups, SharedGroups) and steps.shape != d.shape:
+        if isinstance(self.unit.groups, SharedGroups) and not self._weightless.residual_at(d):
             # Groups in several parts come first, and every process counts them.
             share[: self.unit.groups.count(self.shape)] = 1.0 / self.part.count
         share = share * (radii > 0)

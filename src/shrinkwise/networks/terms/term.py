@@ -24,7 +24,3 @@ class Term:
     def whole(self) -> torch.Tensor:
         """The weights; those of a sharded parameter are gathered, so every process has to call this."""
         return whole(self.param.detach())
-
-    def value(self) -> float:
-        """λ f(w)."""
-        return float(self.map.penalty.value(self.whole()))
