@@ -28,7 +28,8 @@ class PenalizedCox(LinearModel):
         λ f; "l1" (or None) is L1 at λ = λ_max/100; ``shrinkwise.L2(0.0)`` means no penalty.
     ties : "efron" or "breslow"
         How events at one time count, as in R's ``coxph``.
-    penalty_factors, tol, max_iter : as for PenalizedRegressor; max_iter counts Newton steps.
+    penalty_factors, tol, max_iter : as for PenalizedRegressor; max_iter counts Newton steps. They are of a model above the
+        Hessian, so many are needed where the inputs nearly order the events and the penalty is weak.
 
     Attributes
     ----------
@@ -52,7 +53,7 @@ class PenalizedCox(LinearModel):
     fit_intercept = True  # of the solver: it centres the columns, and a shift of η changes nothing
     intercept_ = 0.0
 
-    def __init__(self, penalty="l1", *, ties="efron", penalty_factors=None, tol=1e-6, max_iter=10_000):
+    def __init__(self, penalty="l1", *, ties="efron", penalty_factors=None, tol=1e-6, max_iter=1000):
         self.penalty = penalty
         self.ties = ties
         self.penalty_factors = penalty_factors
@@ -151,7 +152,7 @@ class PenalizedCoxCV(CrossValidated, PenalizedCox):
         select="1se",
         stability=False,
         tol=1e-6,
-        max_iter=10_000,
+        max_iter=1000,
         n_jobs=None,
         random_state=0,
         verbose=False,
