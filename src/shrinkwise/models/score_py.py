@@ -58,9 +58,10 @@ def _intervals(kept: NumberIntervals | LabelSets | None, used: list[int]) -> dic
     sides = {name: arrays[name] for name in ("low", "high", "most") if name in arrays}
     finite = np.isin(LEVELS, kept.supported)
     found: dict[str, Any] = {"levels": kept.supported.tolist(), "units": kept.units}
-    found |= {name: side[finite].tolist() for name, side in sides.items()}
+    found |= {name: side[..., finite].tolist() for name, side in sides.items()}
     if "limits" in arrays:  # the largest number is as good as infinity, which has no literal
         found["limits"] = np.nan_to_num(arrays["limits"]).tolist()
+        found["edges"] = arrays["edges"].tolist()
     spread = {name.removeprefix("spread "): array for name, array in arrays.items() if name.startswith("spread ")}
     if spread:
         found["spread"] = {

@@ -46,9 +46,9 @@ def test_equal_noise_keeps_one_width_by_the_finite_sample_quantile(linear):
     found, _ = of_truth(frame, X, linear)
     errors = frame["y"].to_numpy() - 3 * X[:, 0]
     assert found.model.spread is None
-    np.testing.assert_allclose(found.model.high, conformal_quantiles(np.abs(errors), LEVELS))
+    np.testing.assert_allclose(found.model.high[0], conformal_quantiles(np.abs(errors), LEVELS))
     np.testing.assert_allclose(found.model.low, -found.model.high)
-    assert LEVELS[np.isfinite(found.model.high)][-1] == 0.99
+    assert found.model.supported[-1] == 0.99
 
 
 @pytest.mark.parametrize("by", ["prediction", "other input"])
@@ -65,6 +65,26 @@ def test_uneven_noise_is_covered_in_every_part_and_narrower(linear, by):
     assert all(0.86 < inside[part].mean() < 0.94 for part in parts)
     plain = conformal_quantiles(np.abs(frame["y"].to_numpy() - 3 * X[:, 0]), [LEVEL])[0]
     assert (high - low).mean() < 0.95 * 2 * plain
+
+
+def test_tails_that_differ_between_the_thirds_are_calibrated_in_each(linear):
+    """Equal E|error|, but in one third of the predictions a few large errors among small ones."""
+
+    def draw(n, seed):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(n, 2))
+        size = np.where(rng.random(n) < 0.05, 10.5, 0.5)
+        errors = np.where(X[:, 0] > 0.43, size, rng.uniform(0, 2, n)) * rng.choice([-1, 1], n)
+        return pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": 3 * X[:, 0] + errors}), X
+
+    found, _ = of_truth(*draw(1500, 0), linear)
+    fresh, Z = draw(3000, 1)
+    low, high = found.model.at(Z, 3 * Z[:, 0], LEVEL)
+    inside = (low <= fresh["y"].to_numpy()) & (fresh["y"].to_numpy() <= high)
+    assert found.model.low.shape == (3, len(LEVELS))
+    assert "in each third" in found.how
+    for part in np.array_split(np.argsort(Z[:, 0]), 3)[:2]:
+        assert 0.87 < inside[part].mean() < 0.93
 
 
 def test_a_spread_does_not_grow_beyond_what_was_seen(linear):

@@ -32,6 +32,9 @@ LEVEL = 0.9  # of predictions.csv and the report
 # A two-sided interval must be narrower by the share _CHANCE / √n, so that chance alone does not choose it: the quantile of n
 # normal residuals at 90 % has a relative standard error of 0.89 / √n.
 _CHANCE = 0.5
+# Rows enough for the highest level: 0.99 on two sides needs 199, on one side 99.
+_FEWEST_FOR_TWO_SIDES, _FEWEST_IN_A_THIRD = 200, 100
+_ERRORS = 2.5  # standard errors beyond which the coverage of a third is not chance
 _MOST_ROWS = 20_000  # on which the widths are compared
 
 
@@ -85,7 +88,10 @@ class KeptIntervals:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Held-out rows in the order of the folds: truth, output, fold, and their masses."""
+    """Held-out rows in the order of the folds: truth, output, fold, their masses, and the part that each is in.
+
+    edges are the predictions between the parts.
+    """
 
     splits: Splits
     truth: np.ndarray
@@ -94,13 +100,17 @@ class _Rows:
     tested: np.ndarray
     mass: np.ndarray
     unseen: float
+    part: np.ndarray
+    edges: np.ndarray
 
     @classmethod
     def of(cls, splits: Splits, held: list[HeldOut]) -> _Rows:
         tested = np.concatenate([test for _, test in splits.folds])
         fold = np.repeat(np.arange(len(held)), [len(test) for _, test in splits.folds])
         mass, unseen = row_masses(splits.rows.take(tested), len(tested))
-        return cls(splits, splits.y[tested], np.concatenate([part.output for part in held]), fold, tested, mass, unseen)
+        output = np.concatenate([part.output for part in held])
+        whole = np.zeros(len(tested), dtype=int)
+        return cls(splits, splits.y[tested], output, fold, tested, mass, unseen, whole, np.empty(0))
 
     @property
     def units(self) -> str:
@@ -108,21 +118,29 @@ class _Rows:
         groups = self.splits.rows.groups
         return f"{len(self.fold)} held-out rows" if groups is None else f"{len(np.unique(groups[self.tested]))} groups"
 
-    def quantiles(self, scores: np.ndarray, levels: Any = LEVELS) -> np.ndarray:
-        return conformal_quantiles(scores, levels, self.mass, self.unseen)
+    @property
+    def parts(self) -> list[np.ndarray]:
+        """The rows of each part, whose quantiles are their own."""
+        return [np.flatnonzero(self.part == k) for k in range(int(self.part.max()) + 1)]
 
-    def known(self, k: int) -> np.ndarray:
-        """Which rows the quantile of fold k is from."""
-        return self.fold < k if self.splits.rows.time is not None else self.fold != k
+    def in_thirds(self) -> _Rows:
+        """The same rows with the thirds of the predictions as parts."""
+        edges = np.quantile(self.output, [1 / 3, 2 / 3])
+        return replace(self, part=np.searchsorted(edges, self.output), edges=edges)
+
+    def quantiles(self, scores: np.ndarray, levels: Any = LEVELS) -> np.ndarray:
+        """The quantiles (parts, levels)."""
+        found = [conformal_quantiles(scores[rows], levels, self.mass[rows], self.unseen) for rows in self.parts]
+        return np.array(found)
 
     def of_others(self, scores: np.ndarray, level: float) -> np.ndarray:
-        """For every row the quantile of the rows that its fold may know; ∞ where they are too few."""
-        found = np.full(len(scores), np.inf)
-        for k in np.unique(self.fold):
-            known = self.known(k)
-            mass = self.mass[known]
-            unseen = self.unseen if self.splits.rows.groups is not None or not len(mass) else float(mass.mean())
-            found[self.fold == k] = conformal_quantiles(scores[known], [level], mass, unseen)[0]
+        """For every row the quantile of the rows of its part that its fold may know; ∞ where they are too few."""
+        found, forward = np.full(len(scores), np.inf), self.splits.rows.time is not None
+        for rows in self.parts:
+            for k in np.unique(self.fold[rows]):
+                known = rows[self.fold[rows] < k if forward else self.fold[rows] != k]
+                quantile = conformal_quantiles(scores[known], [level], self.mass[known], self.unseen)[0]
+                found[rows[self.fold[rows] == k]] = quantile
         return found
 
 
@@ -161,7 +179,7 @@ def _label_sets(rows: _Rows) -> tuple[LabelSets, KnownIntervals | None, str]:
     found = np.isfinite(most)
     held = KnownIntervals(found, inside=members(rows.output, most)) if found.any() else None
     how = "sets of the labels whose probability is at least a threshold, and always of the most probable one"
-    return LabelSets(rows.units, rows.quantiles(scores)), held, how
+    return LabelSets(rows.units, rows.quantiles(scores)[0]), held, how
 
 
 def _number_intervals(
@@ -170,24 +188,41 @@ def _number_intervals(
     errors = rows.truth - rows.output
     held = HeldOutRows(X, rows.tested, rows.output, np.abs(errors), rows.fold)
     some = np.sort(np.random.default_rng(1).permutation(len(errors))[:_MOST_ROWS])
-    level = LEVEL if np.isfinite(rows.quantiles(errors, [LEVEL])[0]) else float(LEVELS[0])
-    part = replace(rows, mass=rows.mass[some])
+    level = LEVEL if np.isfinite(rows.quantiles(errors, [LEVEL])).all() else float(LEVELS[0])
+    sample = replace(rows, mass=rows.mass[some], part=rows.part[some])
 
     def width(option: Option, two_sided: bool) -> float:
         sigma = option.sigma(held, some)
-        low, high = _sides(part, errors[some] / sigma, [level], two_sided)
-        return float((high - low)[0] * np.average(sigma, weights=part.mass))
+        low, high = _sides(sample, errors[some] / sigma, [level], two_sided)
+        return float((high - low)[0, 0] * np.average(sigma, weights=sample.mass))
 
     option = Option("all of one width")
     scaled = better_spread(spread_options(held, used), held, some)
     if scaled is not None and width(scaled, False) < width(option, False):
         option = scaled
-    two_sided = width(option, True) < (1 - _CHANCE / np.sqrt(len(some))) * width(option, False)
+    narrow = (1 - _CHANCE / np.sqrt(len(some))) * width(option, False)
+    two_sided = len(some) >= _FEWEST_FOR_TWO_SIDES and width(option, True) < narrow
     sigma = option.sigma(held, np.arange(len(errors)))
+    rows = rows.in_thirds() if _uneven(rows, np.abs(errors) / sigma) else rows
     low, high = _sides(rows, errors / sigma, LEVELS, two_sided)
-    model = NumberIntervals(rows.units, low, high, np.array(limits), option.spread)
-    sided = "of different reach below and above the prediction" if two_sided else "symmetric around the prediction"
-    return model, _held_out(rows, sigma, two_sided, limits), f"{option.how}, {sided}"
+    model = NumberIntervals(rows.units, low, high, np.array(limits), rows.edges, option.spread)
+    how = [option.how, "of different reach below and above the prediction" if two_sided else "symmetric"]
+    how += ["calibrated in each third of the predictions"] if len(rows.edges) else []
+    return model, _held_out(rows, sigma, two_sided, limits), ", ".join(how)
+
+
+def _uneven(rows: _Rows, ratios: np.ndarray) -> bool:
+    """Whether a common quantile covers a third of the predictions too often or too rarely for chance alone.
+
+    Such thirds are calibrated each by itself, if they have rows enough; groups are units that lie across them.
+    """
+    thirds = rows.in_thirds().parts
+    fewest = min(map(len, thirds))
+    if rows.splits.rows.groups is not None or fewest < _FEWEST_IN_A_THIRD:
+        return False
+    inside = ratios <= rows.quantiles(ratios, [LEVEL])[0, 0]
+    error = np.sqrt(LEVEL * (1 - LEVEL) / fewest)
+    return any(abs(inside[third].mean() - LEVEL) > _ERRORS * error for third in thirds)
 
 
 def _sides(rows: _Rows, ratios: np.ndarray, levels: Any, two_sided: bool) -> tuple[np.ndarray, np.ndarray]:

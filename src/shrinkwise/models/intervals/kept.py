@@ -43,10 +43,11 @@ class Spread:
 
 @dataclass(frozen=True)
 class NumberIntervals:
-    """[f + low · σ, f + high · σ] for a prediction f; low and high (L,) hold one multiple for each of `LEVELS`.
+    """[f + low · σ, f + high · σ] for a prediction f; low and high (T, L) hold one multiple for each of `LEVELS`.
 
-    They are quantiles of held-out residuals divided by σ; without a spread σ is 1. limits are the lowest and the highest
-    value that the target can take (∓∞ if open). units: how many held-out rows or groups the quantiles are from.
+    They are quantiles of held-out residuals divided by σ; without a spread σ is 1. T is 1, or 3 for predictions up to
+    edges[0], up to edges[1] and above. limits are the lowest and the highest value that the target can take (∓∞ if open).
+    units: how many held-out rows or groups the quantiles are from.
     """
 
     kind: ClassVar[str] = "numbers"
@@ -54,23 +55,25 @@ class NumberIntervals:
     low: np.ndarray
     high: np.ndarray
     limits: np.ndarray
+    edges: np.ndarray
     spread: Spread | None = None
 
     @property
     def supported(self) -> np.ndarray:
         """The levels that the rows support."""
-        return LEVELS[np.isfinite(self.low) & np.isfinite(self.high)]
+        return LEVELS[np.isfinite(self.high - self.low).all(axis=0)]
 
     def at(self, X: Any, output: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
         """The low and the high (n,) of encoded rows X with predictions `output`, at a level such as 0.9."""
         place = _place(level, self.supported, self.units)
         sigma = 1.0 if self.spread is None else self.spread.at(X, output)
-        low, high = output + self.low[place] * sigma, output + self.high[place] * sigma
+        part = np.searchsorted(self.edges, output)
+        low, high = output + self.low[part, place] * sigma, output + self.high[part, place] * sigma
         return np.clip(low, *self.limits), np.clip(high, *self.limits)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All its arrays by name."""
-        own = {"low": self.low, "high": self.high, "limits": self.limits}
+        own = {"low": self.low, "high": self.high, "limits": self.limits, "edges": self.edges}
         spread = self.spread
         return own if spread is None else own | {f"spread {f.name}": getattr(spread, f.name) for f in fields(spread)}
 
@@ -78,7 +81,8 @@ class NumberIntervals:
     def of(cls, units: str, arrays: dict[str, np.ndarray]) -> NumberIntervals:
         """From its units and `arrays`."""
         spread = {name.removeprefix("spread "): array for name, array in arrays.items() if name.startswith("spread ")}
-        return cls(units, arrays["low"], arrays["high"], arrays["limits"], Spread(**spread) if spread else None)
+        low, high, limits, edges = (arrays[name] for name in ("low", "high", "limits", "edges"))
+        return cls(units, low, high, limits, edges, Spread(**spread) if spread else None)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ def within(kept: dict, level: float, features: list[float], found: dict) -> dict
         terms += [a * b for a, b in zip(features, kept["spread"]["coef"])]
         sigma = math.exp(min(max(intercept + math.fsum(terms), low), high))
     lowest, highest = kept["limits"]
-    return {side: min(max(output + kept[side][place] * sigma, lowest), highest) for side in ("low", "high")}
+    part = sum(output > edge for edge in kept["edges"])
+    return {side: min(max(output + kept[side][part][place] * sigma, lowest), highest) for side in ("low", "high")}
 
 
 def _place(kept: dict, level: float) -> int:
