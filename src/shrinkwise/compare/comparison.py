@@ -97,7 +97,7 @@ def compare_table(
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
-    contestants = candidates(options, splits[0].problem.columns.has_groups)
+    contestants = candidates(options, splits[0].problem.columns.has_groups, plan.has_numbers)
     _check_sparse(contestants, plan, options)
     splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1

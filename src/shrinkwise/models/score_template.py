@@ -44,7 +44,7 @@ def score(rows: list[dict]) -> list[dict]:
     for i in range(len(rows)):
         raw = [value for column in columns for value in column[i]]
         used = [value for value, varies in zip(raw, MODEL["varies"]) if varies]
-        outputs = _outputs([(v - m) / s for v, m, s in zip(used, MODEL["mean"], MODEL["scale"])])
+        outputs = _outputs(_hinged([(v - m) / s for v, m, s in zip(used, MODEL["mean"], MODEL["scale"])]))
         if MODEL["classes"] is None:
             result.append({"prediction": outputs[0]})
             continue
@@ -302,6 +302,13 @@ def _quoted(text: str | None) -> str:
 
 def _counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _hinged(features: list[float]) -> list[float]:
+    """The hinges of an additive model; the features themselves of other models."""
+    if MODEL["hinges"] is None:
+        return features
+    return [max(0.0, min(features[place], top) - knot) for place, knot, top in MODEL["hinges"]]
 
 
 def _outputs(features: list[float]) -> list[float]:

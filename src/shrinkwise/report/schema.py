@@ -13,7 +13,12 @@ from .exhibits import Calibration, Check, Halves, NetworkPicture, Residuals, Str
 
 SCHEMA = 1
 
-_FAMILIES = {"linear": "Linear models", "network": "Networks", "reference": "Outside reference"}
+_FAMILIES = {
+    "linear": "Linear models",
+    "additive": "Additive models",
+    "network": "Networks",
+    "reference": "Outside reference",
+}
 
 
 @dataclass(frozen=True)
