@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -35,6 +36,7 @@ from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 
 from .options import Options
 from .result import Comparison, Row, Scored
+from .shapes import shape_fits
 
 # The shares of a budget after which the kept model is fitted, and the path and the half-samples are done (or left out).
 # What is left is for writing the report.
@@ -120,6 +122,7 @@ def compare_table(
     fit = kept.tuned.choices().get(kept.choice, kept.tuned.best)
     model = TableModel(plan, encoder, cast(WeightedPredictor, fit.predictor))
     stable = _stable(problem, curve, path_of, options, clock)
+    shapes = _in_time(lambda: shape_fits(fit, problem, options), clock)
     progress(total, total, f"{kept.row.candidate.name} on all rows")
     return Comparison(
         plan=plan,
@@ -138,6 +141,7 @@ def compare_table(
         left_out=left_out,
         stable=stable,
         fresh=None if test is None else score_fresh_rows(model, test, n_known),
+        shape_fits=shapes,
     )
 
 
@@ -322,8 +326,13 @@ def _stable(problem: TrainingRows, curve: Curve | None, path_of: str, options: O
     if not options.stability_pairs:
         return None
     lam = curve.lambda_1se if curve is not None and path_of == LASSO.name else None
+    return _in_time(lambda: stable_inputs(problem, lam, options), clock)
+
+
+def _in_time(work: Callable[[], Any], clock: Clock) -> Any:
+    """The result of work for the report; None if there was no time for it."""
     try:
         with time_limit(clock.deadline(_FOR_EXHIBITS)):
-            return stable_inputs(problem, lam, options)
+            return work()
     except TimeUp:
         return None

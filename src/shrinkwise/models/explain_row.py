@@ -41,10 +41,10 @@ def explain_row(model: TableModel, frame, row: int) -> Explanation:
     """Explain the prediction of row number `row`, from 0, of a data frame.
 
     For a linear model the contribution of an input is Σ_j w_j (x_j − x̄_j) over its features j, with x̄ the mean of the
-    training rows; for an additive model it is Σ_j (f_j(x_j) − f_j(x̄_j)). It is exact, in the units of the target (for two classes the log-odds of the second, for more the
-    score of the predicted class minus the mean score). Networks are not additive: the contribution of an input is f(x)
-    − f(x with the features of that input at x̄), and interactions between inputs remain; for classes f is the
-    probability of the predicted class.
+    training rows; for an additive model it is Σ_j (f_j(x_j) − f_j(x̄_j)). It is exact, in the units of the target (for two
+    classes the log-odds of the second, for more the score of the predicted class minus the mean score). Networks are not
+    additive: the contribution of an input is f(x) − f(x with the features of that input at x̄), and interactions between
+    inputs remain; for classes f is the probability of the predicted class.
     """
     frame, plan = as_frame(frame), model.plan
     x = _dense(model.encoder.transform(frame, needed=model.used)[row : row + 1])[0]

@@ -44,7 +44,7 @@ def score(rows: list[dict]) -> list[dict]:
     for i in range(len(rows)):
         raw = [value for column in columns for value in column[i]]
         used = [value for value, varies in zip(raw, MODEL["varies"]) if varies]
-        outputs = _outputs(_hinged([(v - m) / s for v, m, s in zip(used, MODEL["mean"], MODEL["scale"])]))
+        outputs = _outputs([(v - m) / s for v, m, s in zip(used, MODEL["mean"], MODEL["scale"])])
         if MODEL["classes"] is None:
             result.append({"prediction": outputs[0]})
             continue
@@ -131,11 +131,9 @@ def _values(rule: dict, rows: list[dict]) -> list:
 
 def _text(value) -> str | None:
     """A value as trimmed text, None where missing; whole numbers are written without a point."""
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, float):
-        if math.isnan(value):
-            return None
         return str(int(value)) if value == round(value) and abs(value) < 2**53 else repr(value)
     text = str(value).strip()
     return None if text in MISSING else text
@@ -154,8 +152,7 @@ def _features(rule: dict, values: list) -> list[list[float]]:
 def _one_hot(rule: dict, text: str | None) -> tuple[list[float], bool]:
     text = _level(rule, text)
     features = [float(text == level) for level in rule["levels"]]
-    if rule["pool"]:
-        features.append(float(text is not None and text not in rule["levels"]))
+    features += [float(text is not None and text not in rule["levels"])] if rule["pool"] else []
     return features, text is None
 
 
@@ -304,15 +301,10 @@ def _counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def _hinged(features: list[float]) -> list[float]:
-    """The hinges of an additive model; the features themselves of other models."""
-    if MODEL["hinges"] is None:
-        return features
-    return [max(0.0, min(features[place], top) - knot) for place, knot, top in MODEL["hinges"]]
-
-
 def _outputs(features: list[float]) -> list[float]:
-    """Linear layers with max(0, ·) between them; a linear model is one layer."""
+    """Linear layers with max(0, ·) between them; a linear model is one layer, an additive one a layer on its hinges."""
+    if MODEL["hinges"] is not None:
+        features = [max(0.0, min(features[place], top) - knot) for place, knot, top in MODEL["hinges"]]
     for position, (weights, biases) in enumerate(MODEL["layers"]):
         if position:
             features = [max(value, 0.0) for value in features]

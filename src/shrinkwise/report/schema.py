@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from .exhibits import Calibration, Check, Halves, NetworkPicture, Residuals, Stress, Written
+from .exhibits import Calibration, Check, Halves, NetworkPicture, Residuals, Shapes, Stress, Written
 
 SCHEMA = 1
 
@@ -189,6 +189,7 @@ class Page(TablePage):
     network: NetworkPicture | None = None
     stress: Stress | None = None
     halves: Halves | None = None
+    shapes: Shapes | None = None
     residuals: Residuals | None = None
     calibration: Calibration | None = None
     checks: Sequence[Check] = ()

@@ -9,6 +9,7 @@ the encoder's medians and means are.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from shrinkwise.compare.options import Options
 from shrinkwise.models.hinges import Hinges
 from shrinkwise.models.predictors import LinearPredictor
-from shrinkwise.penalties import L1, L2
+from shrinkwise.penalties import L1, L2, Penalty
 
 from .base import Candidate, Cost, Features, Fit, TrainingRows, Tuned
 from .linear import STOPGAP, TINY_RIDGE, ScaledRows, cross_validate, tuned, whole_inputs
@@ -31,7 +32,8 @@ _SMALLEST, _CLASS_SMALLEST = 1e-4, 1e-3
 _FAR = 3.0
 # More values of the terms than this are not made: the model is then fitted on a random sample of the rows.
 _MOST_VALUES = 30_000_000
-# The group lasso is tried as well up to this many values of the terms times classes; beyond, its path takes minutes.
+# The group lasso is tried as well up to this many values of the terms, times the squared number of scores for several
+# classes; beyond, its path takes minutes.
 _GROUP_VALUES = 5_000_000
 
 
@@ -41,30 +43,26 @@ def tune_additive_lasso(problem: TrainingRows, options: Options) -> Tuned:
     The group lasso is tried if it is affordable.
     """
     rows = _HingedRows.of(problem)
-    affordable = rows.problem.X.shape[0] * rows.problem.X.shape[1] * max(1, problem.n_classes - 1) <= _GROUP_VALUES
+    affordable = np.prod(rows.problem.X.shape) * max(1, problem.n_classes - 1) ** 2 <= _GROUP_VALUES
     penalties = {"terms": L1(1.0)} | ({"inputs": whole_inputs(rows.problem)} if affordable else {})
     ratio = _CLASS_SMALLEST if problem.has_classes else _SMALLEST
     found = {
         of: cross_validate(penalty, rows.problem, options, lambda_min_ratio=ratio) for of, penalty in penalties.items()
     }
     of, best = min(found.items(), key=lambda pair: pair[1].model.cv_mean_[pair[1].model.index_best_])
-    return rows.in_features(tuned(best, {"on": of}, options))
+    return rows.in_features(tuned(best, {"on": of}, options), best.model.path_.penalty)
 
 
 def tune_unpenalised(problem: TrainingRows, options: Options) -> Tuned:
     """The additive model with a negligible ridge penalty, because hinges can be collinear and separate classes."""
-    from shrinkwise.linear import PenalizedClassifier, PenalizedRegressor
-
-    rows = _HingedRows.of(problem)
-    scaled = ScaledRows.of(rows.problem)
-    estimator = PenalizedClassifier if problem.has_classes else PenalizedRegressor
-    model = estimator(L2(TINY_RIDGE)).fit(rows.problem.X, scaled.problem.y, rows.problem.rows.weights)
-    return rows.in_features(Tuned(Fit(scaled.predictor(model.coef_, model.intercept_), note=STOPGAP)))
+    rows, ridge = _HingedRows.of(problem), L2(TINY_RIDGE)
+    note = "; ".join(filter(None, [STOPGAP, rows.note]))
+    return Tuned(Fit(rows.fitted(ridge), note=note, refit=partial(rows.fitted, ridge)))
 
 
 @dataclass(frozen=True)
 class _HingedRows:
-    """The training rows with hinges of variance 1 as their features."""
+    """The training rows with hinges of variance 1 as their features, `scale` their standard deviations before."""
 
     problem: TrainingRows
     hinges: Hinges
@@ -80,18 +78,38 @@ class _HingedRows:
             sample = np.sort(np.random.default_rng(problem.seed).permutation(n)[:most])
             problem, note = problem.take(sample), f"fitted on a random sample of {most} of {n} rows"
         terms, columns = hinges.terms(problem.X), problem.columns
-        scale = _standard_deviations(terms)
         factors = None if columns.factors is None else columns.factors[hinges.sources]
         features = Features(columns.inputs[hinges.sources], factors)
-        scaled = terms.multiply(1.0 / scale).tocsr() if hasattr(terms, "tocsc") else np.divide(terms, scale, out=terms)
-        return cls(replace(problem, X=scaled, features=features), hinges, scale, note)
+        rows = cls(replace(problem, features=features), hinges, _standard_deviations(terms), note)
+        return replace(rows, problem=replace(rows.problem, X=rows.scaled(terms)))
 
-    def in_features(self, found: Tuned) -> Tuned:
-        """What was tuned on the hinges as models of the features."""
+    def scaled(self, terms: Any) -> Any:
+        """Terms divided by their standard deviations, in place where they are an array."""
+        sparse = hasattr(terms, "tocsc")
+        return terms.multiply(1.0 / self.scale).tocsr() if sparse else np.divide(terms, self.scale, out=terms)
+
+    def predictor(self, linear: LinearPredictor) -> LinearPredictor:
+        """A model of the scaled terms as one of the features."""
+        return LinearPredictor(linear.coef / self.scale, linear.intercept, self.hinges)
+
+    def fitted(self, penalty: Penalty, rows: TrainingRows | None = None) -> LinearPredictor:
+        """The model at the λ of a penalty, on these rows, or on others whose features get the same hinges."""
+        from shrinkwise.linear import PenalizedClassifier, PenalizedRegressor
+
+        target = ScaledRows.of(self.problem).scale
+        rows = self.problem if rows is None else replace(rows, X=self.scaled(self.hinges.terms(rows.X)))
+        estimator = PenalizedClassifier if rows.has_classes else PenalizedRegressor
+        y = rows.y if rows.has_classes else rows.y / target
+        model = estimator(penalty).fit(rows.X, y, rows.rows.weights)
+        return self.predictor(ScaledRows(rows, target).predictor(model.coef_, model.intercept_))
+
+    def in_features(self, found: Tuned, penalty: Penalty) -> Tuned:
+        """What was tuned on the hinges, with this penalty, as models of the features."""
 
         def fit(each: Fit) -> Fit:
-            predictor = LinearPredictor(each.predictor.coef / self.scale, each.predictor.intercept, self.hinges)
-            return replace(each, predictor=predictor, note="; ".join(filter(None, [each.note, self.note])))
+            note = "; ".join(filter(None, [each.note, self.note]))
+            again = partial(self.fitted, penalty.with_lam(each.settings["λ"]))
+            return replace(each, predictor=self.predictor(each.predictor), note=note, refit=again)
 
         curve = found.curve
         if curve is not None:
@@ -101,7 +119,7 @@ class _HingedRows:
 
 def hinges_of(X: Any, n_knots: int) -> Hinges:
     """The hinges of every feature: from its lowest value, and at up to `n_knots` quantiles of its values."""
-    n_knots = min(n_knots, X.shape[0] // _ROWS_PER_KNOT)
+    n_knots, X = min(n_knots, X.shape[0] // _ROWS_PER_KNOT), X.tocsc() if hasattr(X, "tocsc") else X
     found = [_knots(*_values(X, j), n_knots) for j in range(X.shape[1])]
     lengths = [len(knots) for knots, _ in found]
     return Hinges(
@@ -115,7 +133,7 @@ def _values(X: Any, j: int) -> tuple[np.ndarray, np.ndarray]:
     """The distinct values of a feature, ascending, and how often each occurs."""
     if not hasattr(X, "tocsc"):
         return np.unique(X[:, j], return_counts=True)
-    column = X[:, [j]].tocsc().data
+    column = X.data[X.indptr[j] : X.indptr[j + 1]]
     values, counts = np.unique(np.append(column, 0.0), return_counts=True)
     counts[np.searchsorted(values, 0.0)] += X.shape[0] - len(column) - 1
     return values[counts > 0], counts[counts > 0]

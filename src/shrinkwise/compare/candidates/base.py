@@ -104,12 +104,14 @@ class Fit:
     """One fitted model: its predictor (has `output(X)`), the selected settings, and a note for the user.
 
     starts are the models from single random starts of which the predictor is the mean; empty if there is only one.
+    refit fits the same settings on other rows; None if the candidate does not offer it.
     """
 
     predictor: Predictor
     settings: dict = field(default_factory=dict)
     note: str = ""
     starts: tuple[Predictor, ...] = ()
+    refit: Callable[[TrainingRows], Any] | None = None
 
 
 @dataclass(frozen=True)

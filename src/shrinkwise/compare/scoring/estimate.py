@@ -38,7 +38,9 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     costs = [candidate.cost(options) for candidate in contestants]
     one_lambda = _one_lambda(LASSO, few, options) * scale
     lambdas = sum(cost.paths for cost in costs) * one_lambda
-    lambdas += sum(cost.own_paths * _one_lambda(c, few, options) * scale for c, cost in _timed_alone(contestants, costs))
+    lambdas += sum(
+        cost.own_paths * _one_lambda(c, few, options) * scale for c, cost in _timed_alone(contestants, costs)
+    )
     seconds = lambdas * options.n_lambdas * (options.inner_folds + 1)
     if any(each.family == "reference" for each in contestants):
         seconds += trees.seconds(few, options, len(problem.y)) * scale

@@ -30,6 +30,7 @@ from shrinkwise.tables import TablePlan
 
 from .exhibits import calibration, checks, halves_page, residuals, stress_page
 from .explanation import explanation
+from .shapes import shapes_page
 from .verdict import verdict
 from .words import said
 
@@ -72,6 +73,7 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> Pa
         network=_network(comparison),
         stress=stress_page(comparison),
         halves=halves_page(comparison),
+        shapes=shapes_page(comparison),
         residuals=None if classes else residuals(comparison),
         calibration=calibration(comparison) if classes else None,
         checks=checks(comparison),
