@@ -6,12 +6,26 @@ from typing import Any
 
 from shrinkwise.report.section import Section
 
-from . import comparison, data, errors, explorer, halves, intervals, model, network, opening, reproduce, stress
+from . import (
+    comparison,
+    data,
+    errors,
+    explorer,
+    halves,
+    intervals,
+    model,
+    network,
+    opening,
+    reproduce,
+    shapes,
+    stress,
+)
 
 SECTIONS: list[Section[Any]] = [
     opening.SECTION,
     explorer.SECTION,
     comparison.SECTION,
+    shapes.SECTION,
     halves.SECTION,
     stress.SECTION,
     errors.SECTION,

@@ -1,0 +1,150 @@
+"""The shapes of an additive model: what each input adds to the prediction, with its band over half-samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shrinkwise.report.axes import Axis, axis_over
+from shrinkwise.report.charts.plots import Frame, axis_name, end_labels, mind, plot
+from shrinkwise.report.exhibits import Shape, ShapeLine, Shapes
+from shrinkwise.report.markup import Markup, element, join, numbers, shortened, table
+from shrinkwise.report.numbers import copyable, count, number, plus_minus
+from shrinkwise.report.schema import Page
+from shrinkwise.report.section import Section, section
+
+
+def _render(_: Page, found: Shapes) -> Markup:
+    return section(
+        "shapes",
+        "The effect of each input",
+        element("p", _introduction(found), class_="prose"),
+        element("div", (_figure(found, shape) for shape in found.inputs), class_="shapes"),
+        element("p", mind(_CHANGE)),
+    )
+
+
+_CHANGE = (
+    "a band as wide as the curve is high, for which the shape may be due to these rows; and inputs that are correlated, which "
+    "share an effect between their curves. A curve shows what the model adds, not what happens when the input is changed."
+)
+
+
+def _introduction(found: Shapes) -> str:
+    shown = len(found.inputs)
+    some = (
+        f"the {shown} of {count(found.n_inputs)} inputs with the largest effects"
+        if shown < found.n_inputs
+        else "each input"
+    )
+    band = (
+        f" Bands and bars are ± 2 standard deviations over {count(found.n_halves)} random halves of the rows."
+        if found.n_halves
+        else ""
+    )
+    dates = f" The effects of dates ({', '.join(found.dates)}) are in coefficients.csv." if found.dates else ""
+    return (
+        f"The kept model is additive: its {found.of} is a constant plus one function of each input. Shown is what {some} adds, "
+        "relative to its mean over the rows, and marks at the knots, which are quantiles of the rows. Beyond the range of the "
+        f"training rows every curve is constant.{band}{dates}"
+    )
+
+
+def _figure(found: Shapes, shape: Shape) -> Markup:
+    share = f" · in {100 * shape.used:.0f} % of the halves" if shape.used is not None else ""
+    return element(
+        "figure",
+        element("h3", shortened(shape.name)),
+        _curve(found, shape) if shape.xs else _levels(shape),
+        element("figcaption", _caption(shape), share[3:] if share and not _caption(shape) else share or None),
+        numbers(f"{shortened(shape.name)} as a table", _table(shape)),
+    )
+
+
+def _caption(shape: Shape) -> str:
+    parts = []
+    if shape.missing:
+        values = (f"{line.name} {number(v)}".strip() for line, v in zip(shape.lines, shape.missing, strict=True))
+        parts.append(f"missing: {', '.join(values)}")
+    if shape.n_more:
+        parts.append(f"{count(shape.n_more)} levels with smaller effects are not shown")
+    return " · ".join(parts)
+
+
+def _curve(found: Shapes, shape: Shape) -> Markup:
+    xs, frame = shape.xs, Frame(axis_over(shape.xs[0], shape.xs[-1]), _axis(shape.lines))
+    marks = [element("path", d=f"M0 {10 * frame.y(0):.0f}H1000", class_="zero")]
+    marks += [_band(frame, xs, line) for line in shape.lines if line.errors and len(shape.lines) == 1]
+    marks.append(element("path", d="".join(f"M{10 * frame.x(x):.0f} 985V1000" for x in xs), class_="rug"))
+    for line in shape.lines:
+        title = element("title", shortened(line.name)) if line.name else None
+        kind = "mean" if len(shape.lines) == 1 else "line"
+        marks.append(element("path", title, d=frame.line(xs, line.values), class_=kind))
+    named = [(line.name, frame.y(line.values[-1]), "") for line in shape.lines if line.name]
+    said = f"The effect of {shortened(shape.name)} on the {found.of}; the numbers are in the table below."
+    return join(
+        plot(frame, marks, end_labels(named) if named else None, said=said),
+        axis_name(shortened(shape.name)),
+    )
+
+
+def _band(frame: Frame, xs: Sequence[float], line: ShapeLine) -> Markup:
+    high = [frame.point(x, v + e) for x, v, e in zip(xs, line.values, line.errors, strict=True)]
+    low = [frame.point(x, v - e) for x, v, e in zip(xs, line.values, line.errors, strict=True)]
+    return element("path", d=f"M{'L'.join(high + low[::-1])}Z", class_="band")
+
+
+def _axis(lines: Sequence[ShapeLine]) -> Axis:
+    errors = (line.errors if line.errors and len(lines) == 1 else [0.0] * len(line.values) for line in lines)
+    ends = [
+        v + s * e
+        for line, own in zip(lines, errors, strict=True)
+        for v, e in zip(line.values, own, strict=True)
+        for s in (-1, 1)
+    ]
+    return axis_over(min(0.0, *ends), max(0.0, *ends))
+
+
+def _levels(shape: Shape) -> Markup:
+    """One line per level: a dot for each score, and a bar if there is only one."""
+    axis = _axis(shape.lines)
+    rows = (
+        element(
+            "li",
+            element("b", shortened(label)),
+            element("i", [_marks(axis, line, k, len(shape.lines) == 1) for line in shape.lines], aria_hidden="true"),
+            element("span", _said(shape.lines, k)),
+        )
+        for k, label in enumerate(shape.labels)
+    )
+    return element("ul", rows, class_="scores")
+
+
+def _said(lines: Sequence[ShapeLine], k: int) -> str:
+    if len(lines) > 1:
+        best = max(lines, key=lambda line: line.values[k])
+        return f"{shortened(best.name)} {number(best.values[k], 2)}"
+    return plus_minus(lines[0].values[k], lines[0].errors[k]) if lines[0].errors else number(lines[0].values[k])
+
+
+def _marks(axis: Axis, line: ShapeLine, k: int, bar: bool) -> Markup:
+    value, error = line.values[k], line.errors[k] if line.errors and bar else 0.0
+    low, at, high = (100 - axis.percent(v) for v in (value - error, value, value + error))
+    dot = element("u", title=line.name or None, style=f"left:{at:.1f}%")
+    return join(element("s", style=f"left:{low:.1f}%;width:{high - low:.1f}%") if error else None, dot)
+
+
+def _table(shape: Shape) -> Markup:
+    head = ["value"] + [
+        part for line in shape.lines for part in ([line.name or "effect"] + ["± 2 SD"] * bool(line.errors))
+    ]
+    rows = []
+    places: Sequence[float | str] = shape.xs or shape.labels
+    for k, at in enumerate(places):
+        cells = [[copyable(line.values[k])] + [copyable(line.errors[k])] * bool(line.errors) for line in shape.lines]
+        rows.append(
+            [shortened(at) if isinstance(at, str) else copyable(at), *(cell for pair in cells for cell in pair)]
+        )
+    return table(head, rows, caption=f"The effect of {shortened(shape.name)}")
+
+
+SECTION = Section(lambda page: page.shapes, _render)
