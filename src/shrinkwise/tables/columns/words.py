@@ -12,6 +12,7 @@ from .kinds import as_text, date_reason, typed
 from .measures import written_numbers
 
 WORDS = (
+    *("**", "***", "****"),
     *("-", "--", "---", "\u2013", "\u2014", "\u2212", ".", "..", "...", "\u2026", "*", "??", "???"),
     *("na", "n.a.", "n.a", "n. a.", "n/a", "n.d.", "nan", "null", "nil", "none", "missing", "unknown", "undefined"),
     *("not available", "not applicable", "not known", "no data", "tbd", "tba"),
