@@ -99,6 +99,7 @@ EVERY = {
     "keep": ("b",),
     "number": ("c",),
     "category": ("d", "e"),
+    "text": ("f",),
     "group": "g",
     "time": None,
     "weight": "w",
@@ -153,7 +154,7 @@ def test_the_command_line_and_python_ask_the_same(tmp_path):
     words = "t.csv --target y --effort quick --drop a --keep-column b --number c --category d --category e --group g"
     words += " --weight w --task classes --methods lasso,network --folds 3 --seed 9 --within 2% --max-features 5"
     words += f" --penalty-factor {tmp_path}/factors.csv --bounds {tmp_path}/bounds.csv --budget 60 --jobs 2"
-    words += " --no-header --skip 2 --sheet 2020"
+    words += " --text f --no-header --skip 2 --sheet 2020"
     with fit_command.make_context("fit", words.split()) as context:
         request = FitRequest.from_click(context.params)
         bare = FitRequest.from_click({**context.params, "no_networks": True})

@@ -37,11 +37,13 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     effort : "quick", "normal" or "thorough"
         quick compares linear models alone, on 30 values of λ; thorough uses 10 folds, 100 values of λ and larger networks.
     drop : column names
-        Columns to exclude. This and the next three also take a single name.
+        Columns to exclude. This and the next four also take a single name.
     keep : column names
         Columns to keep as inputs even if they look like an identifier, a constant or a leak of the target.
     number, category : column names
         Columns to parse as numeric, or as categories.
+    text : column names
+        Columns of free text, whose words in at least 5 rows become inputs (a bag of words).
     group : column name
         Rows with the same value stay in the same fold.
     time : column name

@@ -58,6 +58,7 @@ class FitRequest:
     keep: tuple[str, ...] = _setting((), checks.columns)
     number: tuple[str, ...] = _setting((), checks.columns)
     category: tuple[str, ...] = _setting((), checks.columns)
+    text: tuple[str, ...] = _setting((), checks.columns)
     group: str | None = _setting(None, checks.column)
     time: str | None = _setting(None, checks.column)
     weight: str | None = _setting(None, checks.column)

@@ -79,10 +79,14 @@ def _refuse_settings(name: str, layout: Layout, *, is_book: bool, is_text: bool)
 def as_frame(table: Any) -> pl.DataFrame:
     """Any data frame that narwhals knows (pandas, polars, pyarrow, …), or a dict of columns, as a polars frame with text names.
 
-    A lazy frame is collected. A column of values that are neither numbers nor text becomes one of objects, which no model uses.
+    A lazy frame is collected. Durations become seconds. A column of values that are neither numbers nor text becomes one
+    of objects, which no model uses.
     """
     if not isinstance(table, pl.DataFrame):
         table = from_other(table)
+    if pl.Duration in table.dtypes:
+        durations = [column for column in table.get_columns() if column.dtype == pl.Duration]
+        table = table.with_columns(*(column.dt.total_microseconds() / 1e6 for column in durations))
     if all(name.strip() for name in table.columns):
         return table
     return table.rename(dict(zip(table.columns, name_unnamed(table.columns), strict=True)))
