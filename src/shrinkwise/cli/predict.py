@@ -19,8 +19,14 @@ from .terminal import put_out, say
     metavar="FILE",
     help="CSV file to write [default: standard output].",
 )
+@click.option(
+    "--interval",
+    type=float,
+    metavar="LEVEL",
+    help="Also write intervals at this level, for example 0.9: columns low and high, or set for classes.",
+)
 @layout_options
-def predict(run_dir: Path, file: Path, out: Path | None, **layout) -> None:
+def predict(run_dir: Path, file: Path, out: Path | None, interval: float | None, **layout) -> None:
     """Predict the rows of the table FILE with the model in RUN_DIR, and write the predictions as CSV.
 
     Columns with unseen categories or missing values that did not occur in training are reported on standard error.
@@ -31,7 +37,7 @@ def predict(run_dir: Path, file: Path, out: Path | None, **layout) -> None:
 
     model = load(run_dir)
     frame, notes = read_with_notes(file, layout_of(layout))
-    text = predictions_csv(model, frame)
+    text = predictions_csv(model, frame, interval)
     for remark in [*notes, *model.remarks(frame)]:
         say(remark, err=True)
     if out is None:

@@ -95,7 +95,7 @@ def _unit(parts: pl.DataFrame) -> _Unit | None:
     if scaled and len(found) > 1 and (marked["after"].is_in(["k", "K", "M", "B"]).any()):
         letters = ", ".join(sorted(set(marked["after"].to_list())))
         return _Unit(marked["shown"][0], f"|{SCALED}", "; ".join([f"with the multipliers {letters}", *said]))
-    bare, total = int(found["rows"].sum() - marked["rows"].sum()), int(found["rows"].sum())
+    bare, total = int(found["rows"].sum()) - int(marked["rows"].sum()), int(found["rows"].sum())
     around = marked["shown"][0] if plus is False else f"{marked['before'][0]}…{marked['after'][0]}"
     said = [f"written as {around!r}", *said]
     if bare and marked["after"][0] and marked["rows"][0] < total / 2:

@@ -67,9 +67,9 @@ def strangers(text: pl.Series) -> list[str]:
     like_dates = looks_like_date(values)
     if (strange := undated(values) if 2 * like_dates.sum() > len(values) else None) is None:
         strange = np.isnan(read_written(values, written_form(values)))
-    others, n_rows = counts.filter(pl.Series(strange)), counts["rows"].sum()
+    others, n_rows = counts.filter(pl.Series(strange)), int(counts["rows"].sum())
     share = _STRANGE_TEXTS if len(others) <= _FEW_TEXTS else _STRANGE
-    few = len(others) <= _MOST_STRANGERS and others["rows"].sum() <= share * n_rows
+    few = len(others) <= _MOST_STRANGERS and int(others["rows"].sum()) <= share * n_rows
     return sorted(others["value"].to_list()) if few and len(values) - len(others) >= _FEWEST_NUMBERS else []
 
 
