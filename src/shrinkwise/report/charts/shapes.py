@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shrinkwise.report.axes import Axis, axis_over
-from shrinkwise.report.charts.plots import Frame, end_labels, mind, plot
 from shrinkwise.report.exhibits import Shape, ShapeLine, Shapes
 from shrinkwise.report.markup import Markup, element, join, numbers, shortened, table
 from shrinkwise.report.numbers import copyable, count, number, plus_minus
-from shrinkwise.report.schema import Page
-from shrinkwise.report.section import Section, section
+
+from .plots import Frame, end_labels, mind, plot
 
 _CHANGE = (
     "a band as wide as the curve is high, for which the shape may be due to these rows; and correlated inputs, which share an "
@@ -18,10 +17,10 @@ _CHANGE = (
 )
 
 
-def _render(_: Page, found: Shapes) -> Markup:
-    return section(
-        "shapes",
-        "The effect of each input",
+def shapes_figure(found: Shapes) -> Markup:
+    """A panel for every input: a curve over the values of a number, or a line for every level."""
+    return join(
+        element("h3", "The effect of each input"),
         element("p", _introduction(found), class_="prose"),
         element(
             "figure",
@@ -56,7 +55,7 @@ def _caption(found: Shapes) -> str:
 def _panel(found: Shapes, shape: Shape) -> Markup:
     return element(
         "div",
-        element("h3", shortened(shape.name)),
+        element("h4", shortened(shape.name)),
         _curve(found, shape) if shape.xs else _levels(shape),
         element("small", _note(shape)),
         numbers("As a table", _table(shape)),
@@ -158,6 +157,3 @@ def _table(shape: Shape) -> Markup:
         cells = [copyable(of[k]) for line in shape.lines for of in (line.values, line.errors) if of]
         rows.append([copyable(at) if shape.xs else shortened(at), *cells])
     return table(head, rows, caption=f"The effect of {shortened(shape.name)}")
-
-
-SECTION = Section(lambda page: page.shapes, _render)
