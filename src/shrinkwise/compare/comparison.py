@@ -122,7 +122,7 @@ def compare_table(
     path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
     model, intervals = _with_intervals(kept, encoder, X, splits)
     stable = _stable(problem, curve, path_of, options, clock)
-    shapes = _in_time(lambda: shape_fits(fit, problem, options), clock)
+    shapes = _in_time(lambda: shape_fits(kept.fit, problem, options), clock)
     progress(total, total, f"{kept.row.candidate.name} on all rows")
     return Comparison(
         plan=plan,
@@ -329,11 +329,7 @@ def _path(
     """The path of the kept candidate if it has exact zeros; otherwise that of the lasso, if there is time."""
     if tuned.curve is not None and chosen.makes_zeros:
         return chosen.name, tuned.curve
-    try:
-        with time_limit(clock.deadline(_FOR_EXHIBITS)):
-            return LASSO.name, tune(LASSO, problem, options).curve
-    except TimeUp:
-        return LASSO.name, None
+    return LASSO.name, _in_time(lambda: tune(LASSO, problem, options).curve, clock)
 
 
 def _stable(problem: TrainingRows, curve: Curve | None, path_of: str, options: Options, clock: Clock):
