@@ -247,7 +247,7 @@ class Path:
     @by_lambda
     def bic(self) -> np.ndarray:
         """−2 log-likelihood + k log n, (L,)."""
-        return information.criterion(self, np.log(self.data.n))
+        return information.criterion(self, np.log(self.data.loss.effective_rows(self.data.y)))
 
     @by_lambda
     def ebic(self, gamma: float = 0.5) -> np.ndarray:
