@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -17,10 +16,10 @@ class Groups:
 
     Parameters
     ----------
-    labels : array of int or str, or dict of name to members
+    labels : array of int or str
         Group of each entry, with the shape of w; or one-dimensional, one label for each index of the last axis of w
-        (one per input of a linear model, also when w has a row per class). Texts are the names of their groups. A dict
-        lists the entries of each group, which have to be all; see :meth:`from_indices` where some belong to none.
+        (one per input of a linear model, also when w has a row per class). Texts name their groups. For lists of
+        members see :meth:`from_indices`.
     names : sequence of str, optional
         Names of the groups in reports, in the order of their labels.
 
@@ -250,18 +249,12 @@ class LabelledGroups(Groups):
     """
 
     def __init__(self, labels, names=None):
-        if isinstance(labels, dict):
-            complete: Any = Groups.from_indices(labels)
-            labels, names = _all_members(complete.labels), complete._names
         labels = np.asarray(labels)
         if labels.dtype.kind in "UO" and labels.size and all(isinstance(label, str) for label in labels.flat):
             names, codes = np.unique(labels.astype(str), return_inverse=True)
             labels = codes.reshape(labels.shape)
         if labels.size and not np.issubdtype(labels.dtype, np.integer):
-            raise TypeError(
-                f"Expected group labels that are integers (−1 = not penalised) or texts, got {labels.dtype}; lists of members "
-                "go to Groups.from_indices"
-            )
+            raise TypeError(f"Expected group labels as integers (−1 = not penalised) or texts, got {labels.dtype}")
         if labels.size and labels.min() < -1:
             raise ValueError(f"Expected group labels ≥ 0, or −1 for entries not penalised, got {labels.min()}")
         used = np.unique(labels[labels >= 0])
@@ -353,15 +346,6 @@ def _entries(block, size: int | None) -> np.ndarray:
     if block.size and not np.issubdtype(block.dtype, np.integer):
         raise TypeError(f"Expected entry numbers (integers) for each group, got {block.dtype}")
     return block.astype(int)
-
-
-def _all_members(labels):
-    if (labels < 0).any():
-        raise ValueError(
-            f"Expected a group for every entry, got none for entry {np.flatnonzero(labels < 0)[0]}; use "
-            "Groups.from_indices(members, size) for entries that are not penalised"
-        )
-    return labels
 
 
 def _checked_axis(axis: int, kind: str, shape: tuple) -> int:

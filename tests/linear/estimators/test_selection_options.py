@@ -120,11 +120,11 @@ def test_a_path_ends_before_it_has_more_inputs_than_dfmax():
 def test_groups_are_given_as_texts_or_as_members():
     by_text = sw.PenalizedRegressor(sw.GroupLasso(0.5, ["a", "b", "a", "c", "b", "c"])).fit(X, Y)
     by_number = sw.PenalizedRegressor(sw.GroupLasso(0.5, [0, 1, 0, 2, 1, 2])).fit(X, Y)
-    by_member = sw.PenalizedRegressor(sw.GroupLasso(0.5, {"a": [0, 2], "b": [1, 4], "c": [3, 5]})).fit(X, Y)
+    by_member = sw.PenalizedRegressor(
+        sw.GroupLasso(0.5, sw.Groups.from_indices({"a": [0, 2], "b": [1, 4], "c": [3, 5]}))
+    ).fit(X, Y)
     np.testing.assert_array_equal(by_text.coef_, by_number.coef_)
     np.testing.assert_array_equal(by_member.coef_, by_number.coef_)
     assert by_text.penalty.groups.names((6,)) == ["a", "b", "c"] == by_member.penalty.groups.names((6,))
-    with pytest.raises(ValueError, match="none for entry 1"):
-        sw.GroupLasso(0.5, {"a": [0, 2]})
-    with pytest.raises(TypeError, match="from_indices"):
+    with pytest.raises(TypeError, match="integers"):
         sw.GroupLasso(0.5, [0.5, 1.5])

@@ -17,7 +17,7 @@ class HeldOutScore:
 
     Parameters
     ----------
-    model : the estimator, of which a copy without data takes each solution in turn.
+    model : the estimator, of which a copy without data takes one solution after the other.
     scoring : name of a scikit-learn scorer or a callable (estimator, X, y), which also takes `sample_weight` where the rows
         have weights.
     """
