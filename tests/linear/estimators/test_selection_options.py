@@ -126,5 +126,5 @@ def test_groups_are_given_as_texts_or_as_members():
     np.testing.assert_array_equal(by_text.coef_, by_number.coef_)
     np.testing.assert_array_equal(by_member.coef_, by_number.coef_)
     assert by_text.penalty.groups.names((6,)) == ["a", "b", "c"] == by_member.penalty.groups.names((6,))
-    with pytest.raises(TypeError, match="integers"):
+    with pytest.raises(TypeError, match="integer group labels"):
         sw.GroupLasso(0.5, [0.5, 1.5])
