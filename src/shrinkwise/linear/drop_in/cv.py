@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_scalar
 
-from shrinkwise.linear.estimators.curve import chosen
-from shrinkwise.linear.estimators.folds import FoldTask, cross_validated_losses
 from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
+from shrinkwise.linear.estimators.validation.curve import chosen
+from shrinkwise.linear.estimators.validation.folds import FoldTask, cross_validated_losses
 from shrinkwise.linear.paths.grid import lambda_max
 from shrinkwise.linear.problem.checks import check_settings, checked_grid, finite_numbers, loss_of
 
