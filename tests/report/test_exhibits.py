@@ -41,6 +41,16 @@ def exhibits(name: str = "ph") -> dict:
             "bins": [{"low": 1.0, "high": 2.0, "rows": 2, "mean": -0.125, "spread": 0.375}],
             "worst": [{"row": 17, "truth": 0.5, "predicted": 1.0}],
         },
+        "coverage": {
+            "level": 0.9,
+            "how": f"wider by {name}",
+            "valid": "It holds on average.",
+            "held_out": [
+                {"low": 1.5, "high": 9.5, "rows": 60, "coverage": 0.917, "size": 4.25},
+                {"low": 1.5, "high": 3.5, "rows": 20, "coverage": 0.85, "size": 3.75},
+            ],
+            "fresh": [{"low": 2.5, "high": 8.5, "rows": 31, "coverage": 0.871, "size": 4.5}],
+        },
         "checks": [{"question": "Leaks?", "answer": f"No, not even {name}."}],
         "written": {"formula": f"y = 1\n    + 2 × {name}", "notes": [f"{name} is a number"]},
     }
@@ -64,6 +74,9 @@ def test_every_number_is_in_a_table_and_every_figure_says_what_would_change_it(p
         "-0.125",
         "0.375",
         "17",
+        "91.7%",
+        "4.25",
+        "87.1%",
         "No, not even ph.",
         "+ 2 × ph",
     ):

@@ -8,8 +8,8 @@ import io
 
 import numpy as np
 
+from .intervals.score_lines import harmless
 from .predictors import LinearPredictor
-from .score_template import harmless
 from .table_model import TableModel
 
 INTERCEPT = "(intercept)"

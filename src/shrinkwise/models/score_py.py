@@ -12,15 +12,19 @@ from shrinkwise.tables.columns.dates import FORMS, ISO, PLAIN, TYPED, written_li
 from shrinkwise.tables.columns.features import filled_as, unseen_as
 from shrinkwise.tables.columns.words import WORDS
 
+from .intervals.kept import LEVELS, LabelSets, NumberIntervals
 from .predictors import LinearPredictor, NetworkPredictor
 from .table_model import TableModel
 
 _PLACE = "MODEL: dict = {}\n"
+_LINES = "from shrinkwise.models.intervals.score_lines import decided, within, write_scores\n"
 
 
 def score_py(model: TableModel) -> str:
     """The text of score.py: the module `score_template` with the model's rules and numbers written into it."""
     source = (files("shrinkwise.models") / "score_template.py").read_text(encoding="utf-8")
+    lines = (files("shrinkwise.models.intervals") / "score_lines.py").read_text(encoding="utf-8")
+    source = source.replace(f"\n{_LINES}", lines.partition("import re\n")[2].rstrip() + "\n\n", 1)
     return source.replace(_PLACE, f"MODEL: dict = {_literal(as_numbers(model))}\n", 1)
 
 
@@ -42,7 +46,29 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
         "mean": encoder.mean[used].tolist(),
         "scale": encoder.scale[used].tolist(),
         "layers": [([[row[j] for j in used] for row in weights], biases), *others],
+        "intervals": _intervals(model.intervals, used),
     }
+
+
+def _intervals(kept: NumberIntervals | LabelSets | None, used: list[int]) -> dict[str, Any]:
+    """The intervals for score.py, at the levels that the rows support; {} without any."""
+    if kept is None:
+        return {}
+    arrays = kept.arrays()
+    sides = {name: arrays[name] for name in ("low", "high", "most") if name in arrays}
+    finite = np.isin(LEVELS, kept.supported)
+    found: dict[str, Any] = {"levels": kept.supported.tolist(), "units": kept.units}
+    found |= {name: side[..., finite].tolist() for name, side in sides.items()}
+    if "limits" in arrays:  # the largest number is as good as infinity, which has no literal
+        found["limits"] = np.nan_to_num(arrays["limits"]).tolist()
+        found["edges"] = arrays["edges"].tolist()
+    spread = {name.removeprefix("spread "): array for name, array in arrays.items() if name.startswith("spread ")}
+    if spread:
+        found["spread"] = {
+            **{name: array.tolist() for name, array in spread.items()},
+            "coef": spread["coef"][used].tolist(),
+        }
+    return found
 
 
 def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
