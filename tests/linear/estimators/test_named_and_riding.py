@@ -245,6 +245,7 @@ def test_an_index_drops_the_axis_of_lambda(target):
     np.testing.assert_array_equal(one.used, fitted.coefficients.used(3))
     assert one.at(one.lam).coef.tolist() == one.coef.tolist()
     assert [other.lam for other in one] == [one.lam]
+    assert one.to_frame().equals(fitted[3:4].to_frame())
     assert pickle.loads(pickle.dumps(one)).coef.tolist() == one.coef.tolist()
     with pytest.raises(AttributeError, match=r"path of 8 λ; use path\[i\]"):
         fitted.coef  # noqa: B018
