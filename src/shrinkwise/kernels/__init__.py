@@ -52,7 +52,7 @@ _SIMD = {4: "AVX-512", 3: "AVX2", 1: "baseline"}
 
 
 def status() -> dict:
-    """What runs: {"available", "path", "simd", "reason", "kernels"}."""
+    """The state of the compiled kernels: {"available", "path", "simd", "reason", "kernels"}."""
     loaded, where = find()
     return {
         "available": loaded is not None,

@@ -38,12 +38,12 @@ def layout(name: str, record) -> None:
 
 
 def register(name: str, reference: Callable, compiled: Callable) -> None:
-    """Enter a kernel into the dispatch table: the formula, and the compiled function with the same signature."""
+    """Enter a kernel into the dispatch table: the reference, and the compiled function with the same signature."""
     DISPATCH[name] = (reference, compiled)
 
 
 def run(name: str, *arguments):
-    """Call a kernel: compiled where the library is loaded, else its reference."""
+    """Call a kernel: the compiled function if the library is loaded, else its reference."""
     return DISPATCH[name][library() is not None](*arguments)  # type: ignore[misc]
 
 

@@ -25,7 +25,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def threads_for(elements: int) -> int:
-    """How many threads a call over this many elements gets."""
+    """Number of threads for a call over this many elements."""
     torch = sys.modules.get("torch")
     if torch is None or elements < SMALL or _forked or openmp() is None:
         return 1
@@ -33,7 +33,7 @@ def threads_for(elements: int) -> int:
 
 
 def team(elements: int):
-    """(threads, the pool as `parallel.h` takes it) of a call over this many elements."""
+    """(number of threads, their pool as `parallel.h` expects it) for a call over this many elements."""
     threads = threads_for(elements)
     return threads, (ctypes.c_void_p * 3)(*(openmp() or ())) if threads > 1 else None
 

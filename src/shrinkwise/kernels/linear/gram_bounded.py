@@ -56,7 +56,7 @@ def _compiled(G, c, low, high, rows, tol, max_sweeps):
 
 
 def reference(G, c, low, high, rows, tol: float, max_sweeps: int) -> int:
-    """Cyclic coordinate descent at each λ from the solution before; the compiled kernel only gets there sooner."""
+    """Cyclic coordinate descent at each λ from the solution before; the compiled kernel finds the same solutions faster."""
     for k in range(rows.known, len(rows.A)):
         rule = Bounded(rows.A[k], low, high, rows.B[k])
         w = np.clip(rows.W[k - 1] if k else np.zeros_like(c), low, high)

@@ -1,4 +1,4 @@
-"""Block coordinate descent in Gram space for several targets: the weights of an input stand or fall together."""
+"""Block coordinate descent in Gram space for several targets: all weights of an input are zero or none is."""
 
 from __future__ import annotations
 

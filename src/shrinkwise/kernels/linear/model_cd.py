@@ -26,7 +26,7 @@ declare(
 
 
 def reference_model_cd(H, a, b, w, r, tol: float, max_sweeps: int) -> int:
-    """The formula: cyclic soft-thresholding where the violation is above tol/2, all coordinates and then the non-zero ones."""
+    """Reference: cyclic soft-thresholding where the violation is above tol/2, all coordinates and then the non-zero ones."""
     m, full = len(w), 0
     H = H[:m, :m].astype(np.float64)
 

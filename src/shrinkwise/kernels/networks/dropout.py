@@ -1,4 +1,4 @@
-"""Dropout on raw memory: the compiled kernel takes addresses, for at a thousand elements wrapping arrays would cost more."""
+"""Dropout on raw memory: the compiled kernel takes addresses, because wrapping small arrays takes longer than the call."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def compiled() -> Any:
     Arguments, all integers but keep: operation + type; number of elements; index of the first; addresses of the input, the
     output and the second input (the residual, the bias or the output of the forward pass; 0 where there is none); length
     of the bias; seed; stream; keep; instruction set (AUTO or one of the names above); `threads`; `openmp`.
-    Returns the instruction set that ran. The caller keeps the memory alive and answers for types and lengths.
+    Returns the instruction set that ran. The caller keeps the memory alive and must pass the right types and lengths.
     """
     return getattr(library(), "sw_dropout", None)
 
 
 @cache
 def small() -> Any:
-    """The C function, or None, for SCALE alone on one thread: half the arguments, for passing them is most of a small call.
+    """The C function, or None, for SCALE alone on one thread: with half the arguments, whose passing dominates a small call.
 
     Arguments: type; number of elements; addresses of the input and the output; seed; stream; keep.
     """
@@ -70,7 +70,7 @@ def softmax() -> Any:
 
 @cache
 def rows() -> Any:
-    """The C function, or None, for SCALE of a contiguous matrix in place, its rows apart in the draw.
+    """The C function, or None, for SCALE of a contiguous matrix in place, whose rows use separate index ranges of the draw.
 
     Arguments: type; numbers of rows and of columns; step, columns seen and first index as in `softmax`; address; seed;
     stream; keep; `threads`; `openmp`.

@@ -1,4 +1,4 @@
-"""A step of SGD or Adam(W) with its penalty, one pass over memory: jobs are addresses, for small tensors come in hundreds."""
+"""A step of SGD or Adam(W) with its penalty, in one pass over memory. Jobs are addresses, because tensors can be many and small."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ layout("sw_optimizer_layout", JOB)
 
 
 def compiled() -> bool:
-    """Whether `optimizer` can be called: there is no formula in its place, for torch's own optimizers are that."""
+    """Whether `optimizer` can be called; without a compiled kernel torch's own optimizers are used."""
     return library() is not None
 
 

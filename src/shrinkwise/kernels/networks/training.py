@@ -1,4 +1,4 @@
-"""What a penalised training step does beside the optimizer's own: passes over several arrays in one call."""
+"""The part of a penalised training step that is not the optimizer's: passes over several arrays in one call."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def metric_prox(weights, squares, rates, scales, epsilons, l1, l2) -> None:
 
 
 def _checked(*columns) -> bool:
-    """Whether there is anything to do, with one sentence where a kernel would read what is not there."""
+    """Whether there is anything to do; an error if a kernel would read beyond its arrays."""
     for first, *others in zip(*columns, strict=True):
         for x in (first, *others):
             if not (x.flags.c_contiguous and x.dtype == columns[0][0].dtype and x.shape == first.shape):

@@ -1,4 +1,4 @@
-"""The Gram matrices of cross-validation: that of all rows, less the held-out block."""
+"""The Gram matrices of cross-validation: the one of all rows minus the contribution of the held-out rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FoldGrams:
 
     @staticmethod
     def pay(problem, penalty, smallest_part: int) -> bool:
-        """Whether the solver of parts of so many rows works with the whole Gram matrix, and not from a decomposition."""
+        """Whether the solver for this number of training rows uses the whole Gram matrix instead of a decomposition."""
         if problem.design.sparse or not problem.loss.is_quadratic or np.ndim(problem.y) > 1:
             return False
         parts = penalty.with_lam(1.0).l1_l2((problem.p,))
@@ -35,7 +35,7 @@ class FoldGrams:
         return not ridge and problem.p <= min(smallest_part, LARGEST_WHOLE)
 
     def without(self, train):
-        """The Gram matrix of the rows `train`; None where they are fewer than half, and it costs less from them alone."""
+        """The Gram matrix of the rows `train`; None if they are fewer than half, because it is then cheaper from them alone."""
         train = np.asarray(train)
         train = np.flatnonzero(train) if train.dtype == bool else train
         others = np.ones(self.n, dtype=bool)

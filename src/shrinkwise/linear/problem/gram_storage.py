@@ -12,7 +12,7 @@ class GrowingColumns:
 
     Attributes
     ----------
-    order : (m,) the columns of W, in the order in which they came.
+    order : (m,) the columns of W, in the order in which they were added.
     X : (n, m) X̃_W in that order, Fortran order.
     """
 
@@ -32,7 +32,7 @@ class GrowingColumns:
         return self._X[:, : len(self)]
 
     def admit(self, columns) -> None:
-        """Take in columns that are not yet members."""
+        """Add columns that are not in the set yet."""
         k, m = len(self), len(self) + len(columns)
         if m == k:
             return
@@ -43,7 +43,7 @@ class GrowingColumns:
         self.place[columns] = np.arange(k, m)
 
     def _room(self, m: int) -> int:
-        """How many columns there should be room for when there are m."""
+        """Number of columns to allocate for m columns."""
         return min(max(m + 32, m + m // 4), self.design.p)
 
     def _reserve(self, m: int) -> None:
@@ -71,7 +71,7 @@ class GrowingGram(GrowingColumns):
         return self._G[: len(self), : len(self)]
 
     def admit(self, columns) -> None:
-        """Take in columns that are not yet members."""
+        """Add columns that are not in the set yet."""
         k, m = len(self), len(self) + len(columns)
         if m == k:
             return
@@ -82,7 +82,7 @@ class GrowingGram(GrowingColumns):
         self._G[:k, k:m] = block[:, :k].T
 
     def on(self, columns):
-        """The Gram matrix of some members, its rows contiguous; of all of them, in their order, without a copy."""
+        """The Gram matrix of some members, its rows contiguous; of all columns, in their order, without a copy."""
         if columns is self.order:
             return self.G
         place = self.place[columns]
@@ -97,7 +97,7 @@ class GrowingGram(GrowingColumns):
 
 
 class WholeGram:
-    """X̃'X̃/n of all columns, computed at once without a copy of X; same face as GrowingGram."""
+    """X̃'X̃/n of all columns, computed at once without a copy of X; same interface as GrowingGram."""
 
     def __init__(self, design, G=None):
         self.design = design
@@ -109,7 +109,7 @@ class WholeGram:
         return len(self.order)
 
     def admit(self, columns) -> None:
-        """Nothing is left to admit."""
+        """Does nothing, because all columns are in the set."""
 
     def on(self, columns):
         """The Gram matrix of some columns, C-contiguous."""
@@ -120,7 +120,7 @@ class SparseGram(GrowingGram):
     """GrowingGram of a sparse X: no column is densified, so there is no `X`."""
 
     def admit(self, columns) -> None:
-        """Take in columns that are not yet members."""
+        """Add columns that are not in the set yet."""
         k, m = len(self), len(self) + len(columns)
         if m == k:
             return

@@ -1,5 +1,5 @@
-"""What counts as zero in data of any scale: columns that are constant, gradients that are rounding, and numbers too large or
-too small for their squares.
+"""Rounding in data of any scale: constant columns, gradients that are rounding errors, and numbers whose squares overflow or
+underflow.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _constant_sparse(X) -> np.ndarray:
 
 
 def with_zeros(X, columns):
-    """X, or a copy with zeros in constant columns: beside an intercept they explain nothing, and less their mean they are
+    """X, or a copy with zeros in constant columns, which explain nothing beside an intercept and after centring are only
     rounding.
     """
     if not len(columns):

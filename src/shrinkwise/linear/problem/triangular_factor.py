@@ -1,4 +1,4 @@
-"""Least squares of many rows by the triangular factor of the data: p + 2 rows that stand for all of them.
+"""Least squares of many rows from the triangular factor of the data, p + 2 rows that replace all of them.
 
     R'R = [1 X y]' S [1 X y],  R upper triangular, S = diag(s)       ‖√s (y − b − Xw)‖² = ‖R (b, w, −1)'‖²
 
@@ -84,7 +84,7 @@ class Triangle:
     def problem(self, fit_intercept: bool) -> Problem:
         """The same least squares without intercept on k rows; where one is fitted, X and y are less their means.
 
-        What is left of a column that is constant is rounding, and taken for the 0 it stands for.
+        The rounding error that remains of a constant column is replaced by 0.
         """
         data = self.R[:, 1:]
         if fit_intercept:
@@ -112,7 +112,7 @@ class Triangle:
 
 
 class FoldTriangles:
-    """The factors of a cross-validation: of the rows each fold holds out, of those it learns from, and of all rows."""
+    """The factors of a cross-validation: of the held-out rows of each fold, of its training rows, and of all rows."""
 
     def __init__(self, rows, folds):
         def of(index):
@@ -129,7 +129,7 @@ class FoldTriangles:
 
 
 def _partition(folds, n: int) -> bool:
-    """Whether every row is held out once, and learned from by all other folds."""
+    """Whether every row is held out once and is a training row of all other folds."""
     times = np.zeros(n, dtype=int)
     for train, test in folds:
         held = np.zeros(n, dtype=bool)

@@ -13,19 +13,19 @@ _MANY, _TALL, _BLOCK = 10_000_000, 20, 500_000
 
 
 def working_columns(design):
-    """An empty set of working columns of `design`: dense rows, or none of its own where a copy could grow too large."""
+    """An empty set of working columns of `design`: a dense copy, or no copy if it could become too large."""
     if design.sparse and design.n * design.p > _DENSE:
         return SparseColumns(design)
     return TallColumns(design) if is_tall(design.X) else DenseColumns(design)
 
 
 def is_tall(X) -> bool:
-    """Whether X is dense with so many rows that a copy of it, or of its columns, is too many."""
+    """Whether X is dense with so many rows that a copy of it or of its columns would take too much memory."""
     return not is_sparse(X) and X.size >= _MANY and X.shape[0] >= _TALL * X.shape[1]
 
 
 class _Columns:
-    """Which columns are here and in what order; the first `front` of them are those in the quadratic model."""
+    """The working columns and their order; the first `front` of them are in the quadratic model."""
 
     def __init__(self, design):
         self.design = design
@@ -35,7 +35,7 @@ class _Columns:
         self.front = 0
 
     def add(self, ids):
-        """Append the columns `ids` that are not here yet."""
+        """Append those of the columns `ids` that are not working columns yet."""
         new = ids[self.place[ids] < 0]
         if len(new):
             self.place[new] = np.arange(len(self.ids), len(self.ids) + len(new))
@@ -43,7 +43,7 @@ class _Columns:
             self._append(new)
 
     def promote(self, ids):
-        """Move `ids` behind the columns of the front and count them in."""
+        """Move `ids` to the end of the front and add them to it."""
         for j in ids:
             i, k = int(self.place[j]), self.front
             if i < k:
@@ -55,7 +55,7 @@ class _Columns:
             self.front += 1
 
     def _append(self, new):
-        """Put the columns `new`, the last of `ids`, behind those that are here."""
+        """Append the data of the columns `new`, the last of `ids`."""
         raise NotImplementedError
 
     def _swap(self, i: int, k: int):
@@ -80,7 +80,7 @@ class _Columns:
 
 
 def run(places):
-    """A slice where `places` follow each other, for which NumPy makes no copy; else `places`."""
+    """A slice if `places` are consecutive, for which NumPy makes no copy; else `places`."""
     one_run = len(places) and places[-1] - places[0] == len(places) - 1 and (np.diff(places) == 1).all()
     return slice(places[0], places[-1] + 1) if one_run else places
 
@@ -157,7 +157,7 @@ class SparseColumns(_Columns):
         """Nothing to copy: columns are taken from X where they are used."""
 
     def _swap(self, i, k):
-        """Nor to move."""
+        """Nothing to move."""
 
     def _part(self, places):
         ids = self.ids[places]
@@ -198,7 +198,7 @@ class TallColumns(_Columns):
         """Nothing to copy."""
 
     def _swap(self, i, k):
-        """Nor to move."""
+        """Nothing to move."""
 
     def _blocks(self, places):
         """(rows, X − x̄ on the rows and the columns at `places`), one block of rows after the other."""

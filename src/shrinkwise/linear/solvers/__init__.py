@@ -1,1 +1,1 @@
-"""Exact solvers."""
+"""Exact solvers for linear models; `choose` selects one for a problem."""

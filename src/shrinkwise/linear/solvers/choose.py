@@ -1,4 +1,4 @@
-"""Which solver takes which problem."""
+"""The choice of the solver for a problem."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shrinkwise.linear.solvers.squares.residual import ResidualSolver
 
 
 def solver_for(problem: Problem, start=None, gram=None):
-    """The solver of this loss, from `start` = (w, b) or from zero; `gram` is X̃'X̃/n where it is known already."""
+    """The solver of this loss, from `start` = (w, b) or from zero; `gram` is X̃'X̃/n if it is already known."""
     if not problem.loss.is_quadratic:
         return NewtonSolver(problem, start)
     if several_targets(problem):

@@ -1,4 +1,4 @@
-"""Proximal Newton steps on working columns: a quadratic model that is kept while it serves, and a line search."""
+"""Proximal Newton steps on working columns: a quadratic model, rebuilt when progress is slow, and a line search."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SLOW = 0.4  # a step from an old model that leaves more than this of the violat
 
 
 class WorkingSolver:
-    """Minimises loss + penalty on the working columns, those beyond the front joining as they are needed.
+    """Minimises loss + penalty on the working columns, and adds columns behind the front when they are needed.
 
     `w` below is (K, front): the weights of the columns in front; all other weights are zero. b belongs to the centred
     columns, η = (X − x̄) w + b + offset.
@@ -82,7 +82,7 @@ class WorkingSolver:
         return w, self._fit_intercept(b), left
 
     def _renew(self, w, b):
-        """η from w and b again, so that no rounding adds up along a path; the dual points stay."""
+        """Recompute η from w and b, so that rounding errors do not accumulate along a path; the dual points are kept."""
         dual, offered, offset = self.dual, self.offered, self.problem.offset
         eta = (self.columns.times(w) + b).reshape(self.eta.shape)
         self.start(eta if offset is None else eta + offset)
@@ -96,7 +96,7 @@ class WorkingSolver:
         return w[:, columns.ids[: columns.front]].copy()
 
     def _next_columns(self, inner, w, gradient, g):
-        """w with the columns behind the front that violate stationarity; None where there are none. Refreshes g."""
+        """w with the columns behind the front that violate stationarity; None if there are none. Updates g."""
         columns = self.columns
         if inner.a is None:
             return None
@@ -114,7 +114,7 @@ class WorkingSolver:
         return np.concatenate([w, np.zeros((len(w), len(new)))], axis=1)
 
     def _gradients(self, m: int, first: int = 0):
-        """X̃'v/n on the columns from the place `first` to m: for v = s∇f(η), and for the dual point on offer (or None)."""
+        """X̃'v/n on the columns from the place `first` to m: for v = s∇f(η), and for the candidate dual point (or None)."""
         v = self.v.reshape(self.problem.n, -1)
         if self.offered is not None:
             v = np.concatenate([v, (self.problem.s * self.offered.T).T.reshape(v.shape)], axis=1)
@@ -207,7 +207,7 @@ class WorkingSolver:
         return w
 
     def _fit_intercept(self, b):
-        """b after Newton steps in b alone, as long as they take its gradient down; η with it."""
+        """(b, η) after Newton steps in b alone, which stop when its gradient no longer decreases."""
         if not self.problem.fit_intercept:
             return b
         dual = self.dual if self.dual is self.offered else None

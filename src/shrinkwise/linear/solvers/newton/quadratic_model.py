@@ -12,7 +12,7 @@ from shrinkwise.linear.problem.working_columns import run
 
 
 class QuadraticModel:
-    """H over pairs (class, place of a column), in the order in which they came, and what couples them with the intercept.
+    """H over pairs (class, place of a column), in the order in which they were added, and their coupling with the intercept.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class QuadraticModel:
         self.fresh_before = False  # and so at the one before
 
     def grow(self, mask):
-        """Let in the pairs of `mask` (K, front) that are not there yet."""
+        """Add the pairs of `mask` (K, front) that are not in the model yet."""
         lacking = mask.copy()
         lacking[:, : self.has.shape[1]] &= ~self.has
         cls, pos = np.nonzero(lacking)
@@ -107,7 +107,7 @@ class QuadraticModel:
         return d, db
 
     def change_of_gradient(self, along, problem):
-        """What the model says that ∇f(η) changes by when η changes by `along`, in its shape."""
+        """The change of ∇f(η) that the model predicts for a change of η by `along`, in the shape of η."""
         per_row = along.reshape(problem.n, -1)
         change = np.stack([(self.S[k] * per_row.T).sum(0) for k in range(self.K)], axis=1)
         back = np.divide(problem.n, problem.s, out=np.zeros(problem.n), where=problem.s > 0)
@@ -125,5 +125,5 @@ class QuadraticModel:
 
 
 def inverse(T):
-    """Pseudo-inverse of the intercepts' curvature (K, K): softmax does not see a constant added to all classes."""
+    """Pseudo-inverse of the intercepts' curvature (K, K): softmax does not change with a constant added to all classes."""
     return np.linalg.pinv(T, rcond=1e-10, hermitian=True) if len(T) > 1 else 1.0 / np.maximum(T, 1e-300)

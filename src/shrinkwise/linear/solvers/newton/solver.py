@@ -38,7 +38,7 @@ class _Point:
 
 
 class NewtonSolver:
-    """Fits one penalty after the other on a `Problem` with a smooth loss, each from where the last one ended."""
+    """Fits one penalty after the other on a `Problem` with a smooth loss, each started from the last solution."""
 
     def __init__(self, problem, start=None):
         self.problem = problem
@@ -70,7 +70,7 @@ class NewtonSolver:
             size = max(1, size // 2) if missed else min(2 * size, most)
 
     def _solve_chunk(self, penalties, tol: float, max_iter: int):
-        """(Solutions, how many of them needed a second look)."""
+        """(Solutions, number of those that had to be solved again with more columns)."""
         problem = self.problem
         inners = [inner_penalty(penalty, problem.weights_shape) for penalty in penalties]
         self._screen(inners[-1], len(inners))
@@ -101,7 +101,7 @@ class NewtonSolver:
         return solutions, missed
 
     def _extrapolated(self, inner) -> _Point:
-        """The last solution moved on as the last step moved it, per log λ; a weight that would change sign becomes zero."""
+        """The last solution extrapolated in log λ through the last two; a weight that would change sign becomes zero."""
         point, before = self.point, self.before
         if inner.kink is None or before is None or not 0 < inner.level < point.level < before.level < np.inf:
             return point
@@ -127,7 +127,7 @@ class NewtonSolver:
         return self.point
 
     def _likely(self, inner):
-        """Working columns whose weight is not zero, or whose gradient comes near the kink on the line through the last two."""
+        """Working columns with a non-zero weight, or whose gradient, extrapolated through the last two, comes near the kink."""
         ids, level, part = self.working.columns.ids, self.point.level, 0.0
         g, w = self.g[:, ids], self.point.w[:, ids]
         if self.before_g is not None and level < self.before_g[0] < np.inf:
@@ -151,7 +151,7 @@ class NewtonSolver:
         if problem.loss.is_partial:
             b = np.zeros_like(b)
         elif problem.loss.per_class and problem.fit_intercept:
-            b = b - b.mean()  # softmax does not see what all classes share
+            b = b - b.mean()  # softmax does not change with what all classes share
         small = tol * max(self.scale, tol)
         stationary = point.left > 0 and certificate.kkt <= small
         solved = certificate.proves(tol, self.scale) if penalty.has_conjugate else stationary
@@ -169,7 +169,7 @@ class NewtonSolver:
         return list(U.reshape(len(points), 2, -1, problem.p))
 
     def _screen(self, inner, steps: int):
-        """Let in the columns that may be non-zero in one of the next `steps` solutions, the last of them `inner`'s."""
+        """Add the columns that may be non-zero in one of the next `steps` solutions, the last of them `inner`'s."""
         if inner.a is None:
             self.working.columns.add(np.arange(self.problem.p))
             return
@@ -181,7 +181,7 @@ class NewtonSolver:
             self._admit(inner, self.point, self.g, self.g)
 
     def _admit(self, inner, point, g, dual) -> bool:
-        """Let in the columns whose gradient is most beyond the kink, as many as twice the support; whether there were any."""
+        """Add the columns that violate the kink most, at most twice the support; returns whether there were any."""
         if inner.a is None:
             return False
         columns = self.working.columns

@@ -96,7 +96,7 @@ def solve_rows(G, C, thresholds, ridge, W, tol: float, max_sweeps: int = 10_000)
 
 
 class _Schedule:
-    """How far the descent goes before Newton is tried: until its sweeps have cost about what Newton costs.
+    """When Newton is tried: after the sweeps of the descent have cost about as much as Newton costs.
 
     Where that is many sweeps, they are single sweeps at `tol` with an extrapolation after every few. Where it is few, they
     go to a tolerance `loose` with sweeps over the non-zero units between; once there, to a tenth of it, or to `tol` where
@@ -110,7 +110,7 @@ class _Schedule:
         self._set_price(w)
 
     def _set_price(self, w):
-        """Newton on k of w's m entries costs k³/2 operations at several times the speed of a sweep's 2mk, and a start."""
+        """Set the cost of Newton on k of the m entries of w: k³/2 operations, each faster than the 2mk of a sweep."""
         k, m = max(int(np.count_nonzero(w)), 1), w.size
         self.price = min(k * k / (24 * m) + 1e6 / (m * k), 100.0)
         self.long = m * k > _LONG_SWEEP
@@ -131,7 +131,7 @@ class _Schedule:
 
     @property
     def newton_is_due(self) -> bool:
-        """Whether the sweeps since the last time have cost as much."""
+        """Whether the sweeps since the last Newton step have cost as much as one."""
         return self.unpaid >= int(self.patience * self.price)
 
     def next_round(self, solved: bool | None):
@@ -143,7 +143,7 @@ class _Schedule:
 
 
 def extrapolated_sweeps(sweep, value, w, r, tol: float) -> int:
-    """Five sweeps and the combination of their results whose step would be least (Anderson), taken where it is lower.
+    """Five sweeps, then the combination of their results with the smallest step (Anderson) if its objective is lower.
 
     r is affine in w, so that the residual of the combination is the combination of the residuals. Returns as the kernels.
 
@@ -260,7 +260,7 @@ class _SmoothPart:
 
 
 def _newton_on_groups(quadratic: GroupQuadratic, c, w, tol: float):
-    """(w, solved): damped Newton on the groups and signs of w, never uphill; solved where the gradient there is ≤ tol.
+    """(w, solved): damped Newton on the groups and signs of w, never uphill; solved if the gradient is ≤ tol.
 
     One factor of the Hessian serves as long as every step divides the gradient by ten. What a step takes through zero stays
     there, and the next one does without it.
@@ -290,7 +290,7 @@ def _newton_on_groups(quadratic: GroupQuadratic, c, w, tol: float):
 
 
 def _downhill(part: _SmoothPart, x, size: float, factor):
-    """The point that a Newton step from x leads to, shortened until it is downhill; None where it never is."""
+    """The point that a Newton step from x leads to, shortened until the objective decreases; None if it never does."""
     value, g = part.at(x)
     step = cho_solve(factor, g, check_finite=False)
     for stretch in (1.0, 0.5, 0.25, 0.125):

@@ -43,7 +43,7 @@ class L1L2Inner:
 
     @property
     def blocks(self):
-        """Each column its own."""
+        """Each column is its own unit."""
         return np.arange(len(self.a))
 
     def screen(self, g, previous: L1L2Inner | None):
@@ -147,7 +147,7 @@ class GroupInner:
 
 @dataclass(frozen=True)
 class OrderedGroups:
-    """A quadratic whose units lie side by side, with the columns in that order and where they came from (None: as given)."""
+    """A quadratic with the columns of each unit side by side, and their original places (None: unchanged)."""
 
     quadratic: GroupQuadratic
     columns: np.ndarray
@@ -155,7 +155,7 @@ class OrderedGroups:
     blocks: np.ndarray
 
     def serves(self, inner: GroupInner) -> bool:
-        """Whether the units of `inner` are these: they change where a strength becomes 0."""
+        """Whether `inner` has the same units; they change when a strength becomes 0."""
         return np.array_equal(self.blocks, inner.blocks)
 
     def solve(self, inner: GroupInner, c, w, tol: float, max_sweeps: int):
@@ -179,7 +179,7 @@ class ScalarInner:
 
     @property
     def blocks(self):
-        """Each column its own."""
+        """Each column is its own unit."""
         return np.arange(len(self.rule.slope))
 
     def screen(self, g, previous: ScalarInner | None):
@@ -207,7 +207,7 @@ class BoundedInner:
 
     @property
     def blocks(self):
-        """Each column its own."""
+        """Each column is its own unit."""
         return np.arange(len(self.rule.l1))
 
     def screen(self, g, previous: BoundedInner | None):
@@ -241,7 +241,7 @@ class RowsInner:
 
     @property
     def blocks(self):
-        """Each column its own."""
+        """Each column is its own unit."""
         return np.arange(len(self.thresholds))
 
     def screen(self, g, previous: RowsInner | None):
@@ -269,7 +269,7 @@ Inner = L1L2Inner | GroupInner | ScalarInner | BoundedInner | RowsInner
 
 # --- reading a penalty ---------------------------------------------------------------------------------------
 def inner_solver(penalty: Penalty, shape) -> Inner | None:
-    """The family of a penalty for weights of shape (p,), or (K, p) with whole columns as groups; None: no family here."""
+    """The family of a penalty for weights of shape (p,), or (K, p) with whole columns as groups; None if there is none."""
     pieces, others = _read(penalty, shape)
     if len(shape) != 1:
         return _rows(pieces, others, shape)
@@ -277,7 +277,7 @@ def inner_solver(penalty: Penalty, shape) -> Inner | None:
 
 
 def flat_solver(penalty: Penalty, shape) -> Inner | None:
-    """The family of a penalty for weights of shape (p,) or (K, p) written as one row of K·p; None: no family here."""
+    """The family of a penalty for weights of shape (p,) or (K, p) written as one row of K·p; None if there is none."""
     pieces, others = _read(penalty, shape)
     return _by_entries(pieces, others, shape)
 

@@ -20,7 +20,7 @@ def inner_penalty(penalty, shape):
 
 
 class SeparableL1L2:
-    """Σ a|w| + ½ b w² with a, b of shape (K, p); `ids` names the columns that an argument speaks of."""
+    """Σ a|w| + ½ b w² with a, b of shape (K, p); `ids` are the columns to which an argument refers."""
 
     def __init__(self, a, b):
         self.a, self.b = a, b
@@ -59,7 +59,7 @@ class SeparableL1L2:
         return solve_l1_l2(H, r + H @ w, a, b, w, tol)[0]
 
     def recentred(self, w, ids):
-        """w with the vector that softmax does not see, the same for all classes, chosen so that the penalty is least.
+        """w shifted by the vector, equal for all classes and without effect on softmax, that minimises the penalty.
 
         Without this the L1 part alone would have to pull the classes together, by steps of λ.
         """
@@ -87,7 +87,7 @@ def _free_of_shifts(family) -> bool:
 
 
 class Proximal:
-    """Any penalty with a prox; on the weights that may move where it has an inner solver, else on all at once.
+    """Any penalty with a prox; on the weights that may change if it has an inner solver, else on all weights.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class Proximal:
         return solve_prox(H, r + H @ w, self.penalty, w, self.shape, tol)[0]
 
     def _solve_groups(self, family: GroupInner, model, entries, r, w, tol: float):
-        """A model serves several steps and several λ: its columns are put in order once."""
+        """The columns are sorted once per model, which is used for several steps and several λ."""
         if model.ordered is None or not model.ordered.serves(family):
             H = model.hessian()
             model.ordered = family.ordered(H, entries)
@@ -158,7 +158,7 @@ class Proximal:
         return model.ordered.solve(family, c, w, tol, 10_000)[0]
 
     def recentred(self, w, ids):
-        """w (K, p) less a vector that softmax does not see, the same for all classes, where the penalty is less for it.
+        """w (K, p) shifted by a vector, equal for all classes and without effect on softmax, if that lowers the penalty.
 
         Of a group that takes whole columns the mean over the classes is taken off; of single weights that of one class, so
         that it becomes zero.

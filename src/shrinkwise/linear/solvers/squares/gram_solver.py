@@ -78,7 +78,7 @@ class SquaredSolver:
             yield self._solutions(found, tol)
 
     def _within_bounds(self, penalty):
-        """(Strengths, bounds) where the whole Gram matrix is at hand or worth its price."""
+        """(Strengths, bounds) if the whole Gram matrix is known or cheap enough to compute."""
         if self.gram is None and self.p > min(self.n, LARGEST_WHOLE):
             return None
         return Strengths.within_bounds(penalty, (self.p,))
@@ -99,7 +99,7 @@ class SquaredSolver:
         return Solutions(W, self.intercept(W), objective, gap, kkt, solved, np.maximum(np.abs(sweeps), 1))
 
     def solve(self, penalty, tol: float, max_iter: int) -> Solutions:
-        """The solution for `penalty`, k = 1, at its own λ, from where the last one ended."""
+        """The solution for `penalty`, k = 1, at its own λ, started from the last solution."""
         parts = penalty.l1_l2((self.p,))
         if parts[0].any() if parts is not None else self._within_bounds(penalty) is not None:
             return next(self.solve_all(penalty, [penalty.lam], tol, max_iter))
@@ -127,7 +127,7 @@ class SquaredSolver:
         return Solutions.one(self.w, self.intercept(self.w), certificate, bool(solved), max(total, 1))
 
     def _solve_units(self, penalty, inner, tols, max_iter):
-        """By the inner solver of the penalty, w and g left at what it finds: (converged, sweeps)."""
+        """Solve with the inner solver of the penalty and set w and g: (converged, sweeps)."""
         steps = 0
         if self.descends and inner.kind == "groups":
             path = self.group_path
@@ -143,7 +143,7 @@ class SquaredSolver:
 
     @cached_property
     def group_path(self):
-        """What groups are solved on where there are more columns than rows, until that is slow."""
+        """The solver for groups with more columns than rows, used until it becomes slow."""
         return GroupPath(self.design, self.y, self.w)
 
     def _gap(self, penalty, w, g, residual):
@@ -152,7 +152,7 @@ class SquaredSolver:
 
     @cached_property
     def working_set(self):
-        """What the penalties with an inner solver are solved on."""
+        """The working set for penalties with an inner solver."""
         return WorkingSet(self.design, self.c, self.w, self.gram)
 
     def _centred_target(self):

@@ -21,7 +21,7 @@ _LIKELY = 0.97  # a unit joins when its gradient is predicted to reach this shar
 
 
 class GroupPath:
-    """min ‖ỹ − X̃w‖²/2n + pen(w) for one `GroupInner` after the other, each from where the last ones ended.
+    """min ‖ỹ − X̃w‖²/2n + pen(w) for one `GroupInner` after the other, started from the last solutions.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class GroupPath:
 
     # --- where to start -------------------------------------------------------------------------------------------
     def _move_ahead(self, inner):
-        """Go along the last solutions as far as is lower; (p,) mask of the columns likely to matter."""
+        """Extrapolate through the last solutions while the objective decreases; returns a mask (p,) of the likely columns."""
         before, g = getattr(self, "inner", None), self.g
         if before is None or not np.array_equal(before.blocks, inner.blocks):
             self.columns, self.units, self.past = GrowingColumns(self.design), np.zeros(0, dtype=np.int64), []
@@ -103,7 +103,7 @@ class GroupPath:
         return 0.5 * (residual @ residual) / len(residual) + self.inner.value(w)
 
     def _admit(self, mask):
-        """Take in the units of these columns, and bring what the kernel works on up to date."""
+        """Add the units of these columns and update the data of the kernel."""
         inner, known, every = self.inner, len(self.columns), np.bincount(self.inner.blocks)
         joins = np.zeros(len(every), dtype=bool)
         joins[inner.blocks[mask]] = True

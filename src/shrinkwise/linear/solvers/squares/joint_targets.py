@@ -25,7 +25,7 @@ _EPS, _TINY = np.finfo(float).eps, np.finfo(float).tiny
 
 
 class JointTargetsSolver:
-    """Fits min (1/2n) Σ_k ‖ỹ_k − X̃w_k‖² + λf(W), W (K, p), one penalty after the other, each from where the last one ended."""
+    """Fits min (1/2n) Σ_k ‖ỹ_k − X̃w_k‖² + λf(W), W (K, p), one penalty after the other, from the last solution."""
 
     def __init__(self, problem, start=None):
         self.problem, self.design, self.n = problem, problem.design, problem.n
@@ -56,7 +56,7 @@ class JointTargetsSolver:
         return Solutions.one(self.w, b, certificate, bool(solved), max(max_iter - left, 1))
 
     def _advance(self, penalty, inner, limit, left):
-        """To violations ≤ `limit`, w and g left at what is found: (converged, steps)."""
+        """Solve to violations ≤ `limit` and set w and g: (converged, steps)."""
         if inner is not None:
             converged, steps = self.working_set.solve(inner, limit, left)
             self.w, self.g = self.working_set.w, self.working_set.g
@@ -73,7 +73,7 @@ class JointTargetsSolver:
 
     @cached_property
     def working_set(self):
-        """What whole columns as groups are solved on."""
+        """The working set for groups that are whole columns."""
         return WorkingSet(self.design, self.c, self.w)
 
     @cached_property

@@ -28,7 +28,7 @@ _LIKELY, _LONGEST = 0.95, 16
 
 
 class L1Path:
-    """Solves min ½‖ỹ − X̃w‖²/n + Σ a|w| + ½Σ b w² for λ after λ, from each other.
+    """Solves min ½‖ỹ − X̃w‖²/n + Σ a|w| + ½Σ b w² over a decreasing grid of λ, each started from the last.
 
     Parameters
     ----------
@@ -87,12 +87,12 @@ class L1Path:
             size = min(size + 2, _LONGEST) if kept == len(block) else max(2, size // 2)
 
     def _certificate(self, w, r, lam, strengths):
-        """(1, 3): absolute gap, violation, objective; one λ at a time, so that no block of strengths is written out."""
+        """(1, 3): absolute gap, violation, objective; one λ at a time, so that the strengths of a block are never stored."""
         a, b = strengths.at(lam)
         return kernels.gram_certificates(w[None], r[None], self.c, a[None], b[None], self.reach, self.yy)
 
     def _admit_missed(self, loose, R, block, strengths) -> int:
-        """How many solutions stand: up to the first with too large a gap whose working set lacks columns; these join it."""
+        """The number of final solutions, those before the first with too large a gap and missing columns, which are added."""
         for k in np.flatnonzero(loose):
             missed = np.flatnonzero((np.abs(R[k]) > strengths.at(block[k])[0]) & ~self.gram.member)
             if len(missed):
@@ -101,7 +101,7 @@ class L1Path:
         return len(R)
 
     def _admit(self, history, a_last, lambdas, done, size, strengths):
-        """Take in what may be active at the next `size` λ; returns those λ whose columns cost no more than a few passes over X.
+        """Add what may be active at the next `size` λ; returns those λ whose columns cost at most a few passes over X.
 
         Kept is what the strong rule keeps at the next λ, and what passes a share of the threshold of the last one on the
         line through the last two gradients.

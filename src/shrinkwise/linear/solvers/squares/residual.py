@@ -37,7 +37,7 @@ _STEPS = 15  # which take at most so many steps; twice as many each time that th
 
 
 class ResidualSolver:
-    """Fits one penalty after the other on a `Problem` with squared loss, each from where the last one ended.
+    """Fits one penalty after the other on a `Problem` with squared loss, each started from the last solution.
 
     Dense X is read by columns: in C order it is copied once to Fortran order, in its own dtype.
     """
@@ -144,7 +144,7 @@ class ResidualSolver:
         return top
 
     def _ridge_step(self, b, v):
-        """(X̃'X̃/n + diag b)⁻¹v. On a path one eigendecomposition, the price of some ten single solutions, serves all λ."""
+        """(X̃'X̃/n + diag b)⁻¹v. On a path one eigendecomposition, as costly as about ten solutions, is used for all λ."""
         self.ridges += 1
         if self.ridges <= 3 or np.ptp(b) > 0 or b[0] == 0:
             return solve_l1_l2(self.G, v, np.zeros(self.p), b, v, 0.0)[0]
@@ -202,13 +202,13 @@ class ResidualSolver:
 
     @cached_property
     def working_set(self):
-        """What the penalties with an inner solver are solved on."""
+        """The working set for penalties with an inner solver."""
         return WorkingSet(self.design, self.c, self.w, self.G)
 
 
 # --- the solvers below these ways ----------------------------------------------------------------------------------------
 class _Block:
-    """Some columns x_j − x̄_j with weights s: a compact copy where that is small, else a list into the whole matrix."""
+    """Some columns x_j − x̄_j with weights s: a compact copy if it is small, else indices into the whole matrix."""
 
     def __init__(self, matrix: WeightedColumns, columns=None):
         self.matrix, self.s, self.n = matrix, matrix.s, matrix.n
@@ -264,7 +264,7 @@ def _descend(block, r, a, b, w, tol, max_sweeps):
 
 
 def _face_step(block, r, a, b, w, tol, max_steps):
-    """Conjugate gradients on the non-zero weights, signs held; the step is taken as far as the objective falls.
+    """Conjugate gradients on the non-zero weights, with their signs fixed; the step is shortened until the objective decreases.
 
     Weights that would change their sign end at zero. Within their signs the objective is quadratic, so its change is known
     without cancellation: ⟨gradient, d⟩ + ½(‖X̃d‖²/n + Σ b d²).

@@ -46,7 +46,7 @@ _LARGEST_DENSE = 50_000_000  # entries of a sparse X that may be written out
 
 
 def ridge_of(problem: Problem, penalty, lambdas) -> RidgeDecomposition | None:
-    """The decomposition that serves the whole path, where there is one: least squares, L2, λ > 0; else None."""
+    """The decomposition for the whole path for least squares with L2 and λ > 0; else None."""
     factors = _factors(problem, penalty) if min(lambdas) > 0 else None
     return None if factors is None else RidgeDecomposition(problem, factors, float(min(lambdas)))
 
@@ -140,7 +140,7 @@ class RidgeDecomposition:
             self.__dict__.pop(made, None)
 
     def _row_gram(self):
-        """X̃X̃'/n by centring XX', one product without a copy of X, where the means are too small for that to cost digits."""
+        """X̃X̃'/n by centring XX', one product without a copy of X, if the means are small enough not to lose digits."""
         design = self.design
         if design.sparse or design.X.dtype != np.float64:
             return design.row_gram()

@@ -8,14 +8,14 @@ from shrinkwise.linear.solvers.quadratic.inner import BoundedInner, inner_solver
 
 
 class Strengths:
-    """a(λ) = a₀ + λa₁ and b(λ) = b₀ + λb₁ of a penalty Σ a|w| + ½Σ b w², or None where it is another."""
+    """a(λ) = a₀ + λa₁ and b(λ) = b₀ + λb₁ of a penalty Σ a|w| + ½Σ b w², or None for other penalties."""
 
     def __init__(self, fixed, scaled):
         self.fixed, self.scaled = fixed, scaled
 
     @classmethod
     def of(cls, penalty, shape) -> Strengths | None:
-        """Read from a penalty; λ scales all its terms but the fixed ones."""
+        """Read from a penalty; λ scales all its terms except the fixed ones."""
         at_zero, at_one = penalty.with_lam(0.0).l1_l2(shape), penalty.with_lam(1.0).l1_l2(shape)
         if at_zero is None or at_one is None:
             return None
@@ -23,7 +23,7 @@ class Strengths:
 
     @classmethod
     def within_bounds(cls, penalty, shape) -> tuple[Strengths, tuple] | None:
-        """(the strengths, (low, high)) of a penalty with bounds; None where it is another, or has none."""
+        """(the strengths, (low, high)) of a penalty with bounds; None for other penalties and without bounds."""
         at_zero, at_one = (inner_solver(penalty.with_lam(lam), shape) for lam in (0.0, 1.0))
         if not (isinstance(at_zero, BoundedInner) and isinstance(at_one, BoundedInner)):
             return None

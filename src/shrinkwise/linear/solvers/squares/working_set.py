@@ -14,7 +14,7 @@ from shrinkwise.linear.problem.gram_storage import LARGEST_WHOLE, GrowingGram, S
 
 
 class WorkingSet:
-    """min ½‖ỹ − X̃w‖²/n + pen(w) for one `inner` (see inner.py) after the other, each from where the last one ended.
+    """min ½‖ỹ − X̃w‖²/n + pen(w) for one `inner` (see inner.py) after the other, each started from the last.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class WorkingSet:
         self.gram.admit(new[np.argsort(blocks[new], kind="stable")])  # the columns of a unit side by side
 
     def _columns(self, active):
-        """The active columns; all members where that saves the copy of most of their Gram matrix."""
+        """The active columns; all members if that saves copying most of their Gram matrix."""
         count = np.count_nonzero(active)
         return self.gram.order if 2 * count > len(self.gram) > 200 else np.flatnonzero(active)
 
