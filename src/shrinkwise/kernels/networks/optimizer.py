@@ -1,4 +1,4 @@
-"""A step of SGD or Adam(W) with its penalty, in one pass over memory. Jobs are addresses, because tensors can be many and small."""
+"""A step of SGD or Adam(W) with its penalty, in one pass over memory. Jobs are addresses, because tensors can be many."""
 
 from __future__ import annotations
 
