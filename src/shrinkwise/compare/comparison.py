@@ -14,6 +14,7 @@ from polars import DataFrame
 from shrinkwise.compare.candidates.base import Candidate, Curve, Fit, TrainingRows, Tuned
 from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.candidates.registry import candidates, selecting, without_missing_extras
+from shrinkwise.compare.metrics import REGRESSION
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
 from shrinkwise.compare.scoring.conformal import KeptIntervals, kept_intervals
 from shrinkwise.compare.scoring.differences import difference
@@ -29,6 +30,7 @@ from shrinkwise.compare.scoring.nested import (
     training_problem,
     tune,
 )
+from shrinkwise.compare.scoring.response import log_is_better
 from shrinkwise.compare.scoring.stability import stable_inputs
 from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
@@ -98,7 +100,8 @@ def compare_table(
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
-    contestants = candidates(options, splits[0].problem.columns.has_groups)
+    _decide_scale(splits, options)
+    contestants = candidates(options, splits[0].problem.columns.has_groups, plan.log_link)
     _check_sparse(contestants, plan, options)
     splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1
@@ -140,6 +143,28 @@ def compare_table(
         intervals=intervals,
         fresh=None if test is None else score_fresh_rows(model, test, n_known),
     )
+
+
+def _decide_scale(splits: Splits, options: Options) -> None:
+    """Whether models are fitted to the logarithm of the target, unless it was requested; noted in the plan."""
+    plan, asked = splits.plan, options.log_target
+    if plan.task != REGRESSION or asked is False:
+        return
+    if asked and not (splits.y > 0).all():
+        raise InputError(f"A log scale needs a target above 0, but {plan.target!r} has values of 0 or below.")
+    plan.log_target = bool(asked) or log_is_better(splits[0].problem)
+    if plan.log_target:
+        splits.forget_all()
+        why = (
+            "as requested"
+            if asked
+            else "because it is skewed and ridge regression predicts it better so by cross-validation on the training "
+            "rows of the first fold (--no-log-target overrules this)"
+        )
+        plan.notes.append(
+            f"Models are fitted to the logarithm of {plan.target!r}, {why}. Predictions and scores are in the unit of "
+            f"{plan.target!r}, corrected by Duan's smearing factor, and at most twice its largest value."
+        )
 
 
 def check_folds(plan: TablePlan, options: Options) -> None:
@@ -245,7 +270,7 @@ def _with_intervals(kept: _Refit, encoder: Encoder, X: Any, splits: Splits) -> t
     """The kept model, and its intervals from the held-out rows."""
     predictor = cast(WeightedPredictor, kept.fit.predictor)
     used = np.any(np.atleast_2d(predictor.feature_weights()) != 0, axis=0)
-    intervals = kept_intervals(splits, kept.row.at(kept.choice).folds, X, used, (-np.inf, np.inf))
+    intervals = kept_intervals(splits, kept.row.at(kept.choice).folds, X, used)
     return TableModel(encoder.plan, encoder, predictor, intervals.model), intervals
 
 

@@ -9,7 +9,7 @@ import io
 import numpy as np
 
 from .intervals.score_lines import harmless
-from .predictors import LinearPredictor
+from .predictors import LinearPredictor, Response
 from .table_model import TableModel
 
 INTERCEPT = "(intercept)"
@@ -71,7 +71,7 @@ def _explained(model: TableModel) -> list[str]:
     """The quantity to which each row of coefficients contributes."""
     plan = model.plan
     if plan.classes is None:
-        return [plan.target]
+        return [f"log of {plan.target}" if Response.stored(model.predictor.arrays()).log else plan.target]
     if len(plan.classes) == 2:
         return [f"log-odds of {plan.target} = {plan.classes[1]}"]
     return [f"score of {plan.target} = {name}" for name in plan.classes]

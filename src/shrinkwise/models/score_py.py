@@ -13,7 +13,7 @@ from shrinkwise.tables.columns.features import filled_as, unseen_as
 from shrinkwise.tables.columns.words import WORDS
 
 from .intervals.kept import LEVELS, LabelSets, NumberIntervals
-from .predictors import LinearPredictor, NetworkPredictor
+from .predictors import LinearPredictor, NetworkPredictor, Response
 from .table_model import TableModel
 
 _PLACE = "MODEL: dict = {}\n"
@@ -46,6 +46,8 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
         "mean": encoder.mean[used].tolist(),
         "scale": encoder.scale[used].tolist(),
         "layers": [([[row[j] for j in used] for row in weights], biases), *others],
+        "response": np.nan_to_num(Response.stored(model.predictor.arrays()).array()).tolist(),
+        "exposure": list(plan.exposure or ()),
         "intervals": _intervals(model.intervals, used),
     }
 
@@ -61,6 +63,7 @@ def _intervals(kept: NumberIntervals | LabelSets | None, used: list[int]) -> dic
     found |= {name: side[..., finite].tolist() for name, side in sides.items()}
     if "limits" in arrays:  # the largest number is as good as infinity, which has no literal
         found["limits"] = np.nan_to_num(arrays["limits"]).tolist()
+        found["whole"] = bool(arrays["whole"])
         found["edges"] = arrays["edges"].tolist()
     spread = {name.removeprefix("spread "): array for name, array in arrays.items() if name.startswith("spread ")}
     if spread:

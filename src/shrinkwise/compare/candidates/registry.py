@@ -41,29 +41,32 @@ def without_missing_extras(options: Options) -> Options:
     return options if wanted and find_spec("torch") else replace(options, network=None)
 
 
-def candidates(options: Options, has_groups: bool = True) -> list[Candidate]:
+def candidates(options: Options, has_groups: bool = True, log_link: bool = False) -> list[Candidate]:
     """The candidates of a comparison; each family starts with its baseline.
 
     Candidates that need groups are excluded if every input is one column, those that do not support bounds if bounds
-    are given, and networks if `options.network` is None.
+    are given, those whose scores cannot be logarithms if `log_link`, and networks if `options.network` is None.
     """
     wanted = asked(options)
     families = {each.family for each in wanted if each.regularizer}
     found = [
         each
         for each in CANDIDATES
-        if (each in wanted or (not each.regularizer and each.family in families)) and _able(each, options, has_groups)
+        if (each in wanted or (not each.regularizer and each.family in families))
+        and _able(each, options, has_groups, log_link)
     ]
     if not any(each.regularizer for each in found):
         raise InputError(f"No candidate is left to compare; choose at least one regularized method of {slugs()}.")
     return found
 
 
-def _able(candidate: Candidate, options: Options, has_groups: bool) -> bool:
+def _able(candidate: Candidate, options: Options, has_groups: bool, log_link: bool) -> bool:
     if candidate.needs_groups and not has_groups:
         return False
     if candidate.family == "reference":
         return True
+    if log_link and not candidate.log_link:
+        return False
     if options.bounds and not candidate.takes_bounds:
         return False
     return candidate.family != "network" or options.network is not None
