@@ -150,7 +150,8 @@ def test_the_command_line_and_python_ask_the_same(tmp_path):
     (tmp_path / "factors.csv").write_text("input,factor\nb,2\n")
     (tmp_path / "bounds.csv").write_text("input,low,high\nb,,1.5\n")
     words = "t.csv --target y --effort quick --drop a --keep-column b --number c --category d --category e --group g"
-    words += " --weight w --exposure e --no-log-target --task classes --methods lasso,network --folds 3 --seed 9 --within 2% --max-features 5"
+    words += " --weight w --exposure e --no-log-target --task classes --methods lasso,network"
+    words += " --folds 3 --seed 9 --within 2% --max-features 5"
     words += f" --penalty-factor {tmp_path}/factors.csv --bounds {tmp_path}/bounds.csv --budget 60 --jobs 2"
     with fit_command.make_context("fit", words.split()) as context:
         request = FitRequest.from_click(context.params)

@@ -14,7 +14,6 @@ from polars import DataFrame
 from shrinkwise.compare.candidates.base import Candidate, Curve, Fit, TrainingRows, Tuned
 from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.candidates.registry import candidates, selecting, without_missing_extras
-from shrinkwise.compare.metrics import REGRESSION
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
 from shrinkwise.compare.scoring.conformal import KeptIntervals, kept_intervals
 from shrinkwise.compare.scoring.differences import difference
@@ -30,7 +29,6 @@ from shrinkwise.compare.scoring.nested import (
     training_problem,
     tune,
 )
-from shrinkwise.compare.scoring.response import log_is_better
 from shrinkwise.compare.scoring.stability import stable_inputs
 from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
@@ -38,6 +36,7 @@ from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 
 from .options import Options
 from .result import Comparison, Row, Scored
+from .scale import decide_scale
 
 # The shares of a budget after which the kept model is fitted, and the path and the half-samples are done (or left out).
 # What is left is for writing the report.
@@ -100,7 +99,7 @@ def compare_table(
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
-    _decide_scale(splits, options)
+    decide_scale(splits, options)
     contestants = candidates(options, splits[0].problem.columns.has_groups, plan.log_link)
     _check_sparse(contestants, plan, options)
     splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work
@@ -143,28 +142,6 @@ def compare_table(
         intervals=intervals,
         fresh=None if test is None else score_fresh_rows(model, test, n_known),
     )
-
-
-def _decide_scale(splits: Splits, options: Options) -> None:
-    """Whether models are fitted to the logarithm of the target, unless it was requested; noted in the plan."""
-    plan, asked = splits.plan, options.log_target
-    if plan.task != REGRESSION or asked is False:
-        return
-    if asked and not (splits.y > 0).all():
-        raise InputError(f"A log scale needs a target above 0, but {plan.target!r} has values of 0 or below.")
-    plan.log_target = bool(asked) or log_is_better(splits[0].problem)
-    if plan.log_target:
-        splits.forget_all()
-        why = (
-            "as requested"
-            if asked
-            else "because it is skewed and ridge regression predicts it better so by cross-validation on the training "
-            "rows of the first fold (--no-log-target overrules this)"
-        )
-        plan.notes.append(
-            f"Models are fitted to the logarithm of {plan.target!r}, {why}. Predictions and scores are in the unit of "
-            f"{plan.target!r}, corrected by Duan's smearing factor, and at most twice its largest value."
-        )
 
 
 def check_folds(plan: TablePlan, options: Options) -> None:

@@ -41,9 +41,9 @@ def checked_onnx(model: TableModel, frame: Any) -> tuple[bytes, float]:
     import onnxruntime
 
     if model.plan.exposure is not None:
+        kind, column = model.plan.exposure
         raise InputError(
-            f"model.onnx has no input for the {model.plan.exposure[0]} {model.plan.exposure[1]!r}; use score.py or "
-            "shrinkwise predict."
+            f"The graph has no input for the {kind} {column!r}; use score.py or shrinkwise predict instead."
         )
     data = onnx_bytes(model)
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])

@@ -47,35 +47,3 @@ def tuned_response(candidate: Candidate, problem: TrainingRows, options: Options
         return replace(fit, predictor=responding(fit.predictor), starts=tuple(map(responding, fit.starts)))
 
     return candidate.tune(fitted, options).each(changed)
-
-
-def log_is_better(problem: TrainingRows) -> bool:
-    """Whether ridge regression has a lower RMSE, by more than one standard error, if it is fitted to log y.
-
-    By 5-fold cross-validation on these rows, in the unit of y. Only positive targets with a long upper tail are tried:
-    a skewness above 1, and half a unit lower on the log scale.
-    """
-    from shrinkwise.compare.candidates.linear import RIDGE
-    from shrinkwise.selection import row_difference
-
-    y = problem.y
-    if not (y > 0).all() or _skewness(y) < 1 or abs(_skewness(np.log(y))) > _skewness(y) - 0.5:
-        return False
-    options = Options(n_lambdas=20, inner_folds=3, network=None)
-    losses: dict[bool, list[np.ndarray]] = {False: [], True: []}
-    splits = problem.folds(5)
-    for train, test in splits:
-        for log, found in losses.items():
-            fit = tuned_response(RIDGE, replace(problem.take(train), log_target=log), options).best
-            found.append((y[test] - fit.predictor.output(problem.X[test])) ** 2)
-    weights = problem.rows.weights
-    held = None if weights is None else [weights[test] for _, test in splits]
-    n_train = float(np.mean([len(train) for train, _ in splits]))
-    difference = row_difference(losses[True], losses[False], n_train, root=True, weights=held)
-    return difference.mean < -difference.error
-
-
-def _skewness(y: np.ndarray) -> float:
-    """Third standardised moment."""
-    centred = y - y.mean()
-    return float(np.mean(centred**3) / max(float(np.mean(centred**2)), 1e-300) ** 1.5)

@@ -85,10 +85,10 @@ class Target:
 def judge_target(series: pl.Series, task: str | None, rows: np.ndarray) -> Target:
     """The task that a target without missing values defines.
 
-    Text and two distinct values are classes. Whole numbers from −1, 0 or 1 up to at most 10 are class codes; other
-    whole numbers from 0 or 1 up to at most 10 000, on average twice each, are counts; other numbers (a quality from 3 to 8, any amount) give a
-    regression. `task`, "regression", "counts" or "classes", overrides this.
-    Raises InputError for a target that is constant, an identifier, a date, free text or infinite.
+    Text and two distinct values are classes. Whole numbers from −1, 0 or 1 up to at most 10 are class codes; other whole
+    numbers from 0 or 1 up to at most 10 000, on average twice each, are counts; other numbers (a quality from 3 to 8, any
+    amount) give a regression. `task`, "regression", "counts" or "classes", overrides this. Raises InputError for a target
+    that is constant, an identifier, a date, free text or infinite.
     """
     series = typed(series)
     name, text = quoted(series.name), as_text(series)
