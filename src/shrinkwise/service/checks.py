@@ -56,7 +56,7 @@ def one_of(*choices: str) -> Check:
     return check
 
 
-def yes_or_no(name: str, value: Any) -> bool:
+def flag(name: str, value: Any) -> bool:
     """True or False."""
     if not isinstance(value, bool):
         raise _type_error(name, "True or False", value)
