@@ -239,7 +239,7 @@ TASKS = {
     "whole amounts": (SHUFFLED, "regression", None, "60 different values from 1000"),
     "quality from 3 to 8": (WINE, "regression", None, "read as amounts (use the task classes"),
     "few amounts that are not whole": (np.arange(N) % 3 / 2, "regression", None, "numbers"),
-    "many codes": (np.arange(N) % 12, "regression", None, "numbers"),
+    "many codes": (np.arange(N) % 12, "counts", None, "whole numbers (use the task regression"),
     "0 and 1": (np.arange(N) % 2, "binary", ["0", "1"], "only the values 0 and 1"),
     "1.0 and 2.0": (np.arange(N) % 2 + 1.0, "binary", ["1", "2"], "only the values 1 and 2"),
     "two other numbers": (np.where(NOISE > 0, 7.5, -2.0), "binary", ["-2", "7.5"], "only the values"),
@@ -277,7 +277,10 @@ def test_the_task_can_be_chosen():
     assert plan_table(frame, "n", task="regression").task == "regression"
     with pytest.raises(InputError, match="'text' holds text such as 'level 000'; a regression needs numbers"):
         plan_table(frame, "text", task="regression")
-    with pytest.raises(InputError, match="'regression' or 'classes', not 'ranking'"):
+    assert plan_table(frame, "code", task="counts").task == "counts"
+    with pytest.raises(InputError, match=r"holds -?\d\S* in row 1, but counts are whole numbers ≥ 0"):
+        plan_table(frame, "x", task="counts")
+    with pytest.raises(InputError, match="'regression', 'counts' or 'classes', not 'ranking'"):
         plan_table(frame, "wine", task="ranking")
 
 

@@ -53,7 +53,7 @@ def score(rows: list[dict], interval: float | None = None) -> list[dict]:
         raw = [value for column in columns for value in column[i]]
         used = [value for value, varies in zip(raw, MODEL["varies"]) if varies]
         scaled = [(v - m) / s for v, m, s in zip(used, MODEL["mean"], MODEL["scale"])]
-        result.append(decided(_outputs(scaled), MODEL["classes"]))
+        result.append(decided(_outputs(scaled), MODEL, rows[i]))
         if interval is not None:
             result[-1].update(within(MODEL["intervals"], interval, scaled, result[-1]))
     return result

@@ -25,6 +25,8 @@ from shrinkwise.tables.errors import InputError, figure, quoted
 _ADVICE = " (or use --task regression)"
 MAX_CLASSES = 100
 MAX_CODES = 10  # distinct whole numbers that may be class codes
+COUNTS = "counts"
+MAX_COUNT = 10_000  # whole numbers beyond are amounts rather than counts
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,11 @@ def target_reading(series: pl.Series, task: str | None) -> Reading:
     if (series := typed(series)).dtype != pl.String or task == "classes":
         return Reading()
     text = as_text(series)
-    words = found_words(text) if task == "regression" else words_beside_numbers(series)
+    words = found_words(text) if task in ("regression", COUNTS) else words_beside_numbers(series)
     rest = without(text, words)
     form, how = "", ""
     if not typed(rest).dtype.is_numeric():
-        form, how = written_numbers(rest, sure=task != "regression") or ("", "")
+        form, how = written_numbers(rest, sure=task not in ("regression", COUNTS)) or ("", "")
         words = words if form else []
     parts = [part for part in (how, said(text, words)) if part]
     return Reading(form, words, f"The target {quoted(series.name)}: {'; '.join(parts)}." if parts else "")
@@ -77,14 +79,16 @@ class Target:
     sentence: str
     classes: list[str] | None = None
     class_counts: list[int] = field(default_factory=list)
+    limits: list[float | None] = field(default_factory=lambda: [None, None])
 
 
 def judge_target(series: pl.Series, task: str | None, rows: np.ndarray) -> Target:
     """The task that a target without missing values defines.
 
-    Text and two distinct values are classes. Whole numbers from −1, 0 or 1 up to at most 10 are class codes; other
-    numbers (a quality from 3 to 8, any amount) give a regression. `task`, "regression" or "classes", overrides this.
-    Raises InputError for a target that is constant, an identifier, a date, free text or infinite.
+    Text and two distinct values are classes. Whole numbers from −1, 0 or 1 up to at most 10 are class codes; other whole
+    numbers from 0 or 1 up to at most 10 000, on average twice each, are counts; other numbers (a quality from 3 to 8, any
+    amount) give a regression. `task`, "regression", "counts" or "classes", overrides this. Raises InputError for a target
+    that is constant, an identifier, a date, free text or infinite.
     """
     series = typed(series)
     name, text = quoted(series.name), as_text(series)
@@ -98,7 +102,7 @@ def judge_target(series: pl.Series, task: str | None, rows: np.ndarray) -> Targe
         raise InputError(f"The target {name} holds {reason}; numbers or classes were expected.")
     if numeric:
         return _judge_numbers(series, task, rows)
-    if task == "regression":
+    if task in ("regression", COUNTS):
         why = disguised_numbers(text, rows, "") or f"text such as {quoted(text[0])}"
         raise InputError(f"The target {name} holds {why}; a regression needs numbers.")
     return _classes(series, f"it is {'yes or no' if series.dtype == pl.Boolean else 'text'}", rows)
@@ -113,8 +117,12 @@ def _judge_numbers(series: pl.Series, task: str | None, rows: np.ndarray) -> Tar
         raise InputError(f"The target {name} is {reason}; use the task regression if it is an amount.")
     if task == "classes":
         return _classes(series, "this task was requested", rows)
+    limits, within = _limits(distinct)
     if task == "regression":
-        return Target("regression", f"Regression on {name}, as requested: {spread}.")
+        return Target("regression", f"Regression on {name}, as requested: {spread}{within}.", limits=limits)
+    if task == COUNTS:
+        check_counts(series.name, numbers)
+        return Target(COUNTS, f"Counts of {name}, as requested: {spread}.", limits=[0.0, None])
     if len(distinct) == 2:
         return _classes(series, f"it has only the values {figure(distinct[0])} and {figure(distinct[1])}", rows)
     whole = bool(np.all(distinct == np.round(distinct)))
@@ -123,12 +131,38 @@ def _judge_numbers(series: pl.Series, task: str | None, rows: np.ndarray) -> Tar
             f"its {spread} are whole numbers and read as class codes (use the task regression to read them as amounts)"
         )
         return _classes(series, why, rows)
+    if whole and distinct[0] in (0, 1) and distinct[-1] <= MAX_COUNT and MAX_CODES < len(distinct) <= len(numbers) / 2:
+        why = f"its {spread} are whole numbers (use the task regression to predict them as amounts)"
+        return Target(COUNTS, f"Counts of {name}, because {why}.", limits=[0.0, None])
     other = (
         " read as amounts (use the task classes to read them as class names)"
         if whole and len(distinct) <= MAX_CODES
         else ""
     )
-    return Target("regression", f"Regression on {name}, because it holds numbers: {spread}{other}.")
+    sentence = f"Regression on {name}, because it holds numbers: {spread}{other}{within}."
+    return Target("regression", sentence, limits=limits)
+
+
+def _limits(distinct: np.ndarray) -> tuple[list[float | None], str]:
+    """The range that the values suggest, from 0, or from 0 to 1 for shares, and its sentence; open below if one is negative.
+
+    `distinct` is sorted.
+    """
+    if distinct[0] < 0:
+        return [None, None], ""
+    if distinct[-1] <= 1 and len(distinct) > 2:
+        return [0.0, 1.0], "; predictions are kept within 0 and 1, as all values are"
+    return [0.0, None], "; no prediction is below 0, as no value is"
+
+
+def check_counts(name: str, numbers: np.ndarray) -> None:
+    """Raise InputError unless all are whole numbers ≥ 0, and some are above."""
+    wrong = ~((numbers >= 0) & (numbers == np.round(numbers)))
+    if wrong.any() or not numbers.any():
+        came = f"{figure(numbers[wrong][0])} in row {int(np.argmax(wrong)) + 1}" if wrong.any() else "only zeros"
+        raise InputError(
+            f"The target {quoted(name)} holds {came}, but counts are whole numbers ≥ 0, some of them above 0."
+        )
 
 
 def _classes(series: pl.Series, why: str, rows: np.ndarray) -> Target:
