@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from shrinkwise.tables.columns.features import features, learned, remark
+from shrinkwise.tables.columns.kinds import taken
 from shrinkwise.tables.plan.plan import TablePlan
 from shrinkwise.tables.reading.read import as_frame
 
@@ -63,7 +64,7 @@ class Encoder:
         n_rows = frame.height if rows is None else len(rows)
         self.rules, parts, filled = [], [], 0.0
         for plan, whole in zip(self.plan.kept, columns, strict=True):
-            series = whole if rows is None else whole.gather(rows)
+            series = taken(whole, rows)
             rule = learned(plan, series)
             block = features(rule, series)
             self.rules.append(rule)
@@ -112,7 +113,7 @@ class Encoder:
             if whole is None:
                 design.add(np.broadcast_to(self.mean[place : place + width], (n_rows, width)))
             else:
-                block = features(rule, whole if rows is None else whole.gather(rows))
+                block = features(rule, taken(whole, rows))
                 design.add(block if varies.all() else block[:, varies])
             start, place = stop, place + width
         return design.matrix()
@@ -132,11 +133,12 @@ class Encoder:
     def _inputs_of(self, frame: pl.DataFrame, needed: Collection[int] | None = None) -> list[pl.Series | None]:
         """The columns of the plan; None for those that are not needed."""
         columns = dict(zip(frame.columns, frame.get_columns(), strict=True))
-        wanted = [needed is None or index in needed for index in range(len(self.plan.kept))]
-        for column, is_needed in zip(self.plan.kept, wanted, strict=True):
+        kept = self.plan.kept
+        wanted = [needed is None or index in needed for index in range(len(kept))]
+        for column, is_needed in zip(kept, wanted, strict=True):
             if is_needed and column.name not in columns:
                 raise no_such_column("The table", column.name, frame.columns)
-        return [columns[c.name] if is_needed else None for c, is_needed in zip(self.plan.kept, wanted, strict=True)]
+        return [columns[c.name] if is_needed else None for c, is_needed in zip(kept, wanted, strict=True)]
 
 
 class _DenseDesign:

@@ -106,7 +106,8 @@ def level_codes(rule: dict[str, Any], text: pl.Series) -> tuple[np.ndarray, np.n
 def remark(rule: dict[str, Any], series: pl.Series) -> str:
     """A sentence on how `features` treats kinds of values that did not occur when the rule was learned."""
     series = present(rule, series)
-    parts = [part for part in (_new_levels(rule, series), _no_numbers(rule, series), _new_gaps(rule, series)) if part]
+    found = (_new_levels, _no_numbers, _new_gaps, _far_outside)
+    parts = [part for each in found if (part := each(rule, series))]
     return f"Column {quoted(series.name)}: {'; '.join(parts)}." if parts else ""
 
 
@@ -141,6 +142,22 @@ def _new_gaps(rule: dict[str, Any], series: pl.Series) -> str:
     if not n_missing or not filled_as(rule):
         return ""
     return f"{counted(n_missing, 'row')} with a missing value, not seen in training, imputed as {filled_as(rule)}"
+
+
+def _far_outside(rule: dict[str, Any], series: pl.Series) -> str:
+    """Numbers further outside the range of training than that range is wide."""
+    if "range" not in rule:  # also a model of an earlier version
+        return ""
+    low, high = rule["range"]
+    values = measured(rule, series)[:, 0]
+    far = (values > high + (high - low)) | (values < low - (high - low))
+    if not far.any():
+        return ""
+    row, n = int(np.argmax(far)), int(far.sum())
+    return (
+        f"{counted(n, 'value')} far outside the range from {figure(low)} to {figure(high)} seen in training, such as "
+        f"{figure(values[row])} (row {row + 1}), where predictions are unreliable"
+    )
 
 
 def unseen_as(rule: dict[str, Any]) -> str:
@@ -208,7 +225,7 @@ def _learn_measure(rule: dict[str, Any], name: str, series: pl.Series) -> None:
     if not len(there):
         rule["fill"] = [0.0] * values.shape[1]
     elif rule["kind"] == "number":
-        rule["fill"] = [float(np.median(there))]
+        rule["fill"], rule["range"] = [float(np.median(there))], [float(there.min()), float(there.max())]
     else:
         rule["fill"] = (there.mean(axis=0) >= 0.5).astype(float).tolist()
     rule["gaps"] = len(there) < len(values)
