@@ -16,7 +16,7 @@ from shrinkwise.tables.errors import InputError, counted, figure, quoted
 
 from . import several
 from .dates import date_features, date_values, has_clock, read_dates, written_like
-from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing, refuse_infinite
+from .kinds import LARGEST, ColumnPlan, as_numbers, as_text, codes_of, is_missing, refuse_infinite
 from .measures import read_written
 from .several import LEVEL_ROWS, MAX_LEVELS
 from .spelling import alike, spelled_alike
@@ -33,6 +33,26 @@ def learned(column: ColumnPlan, series: pl.Series) -> dict[str, Any]:
     if rule["gaps"]:
         rule["features"].append(f"{column.name} is missing")
     return rule
+
+
+def plain_values(column: ColumnPlan | dict[str, Any], series: pl.Series, rows: np.ndarray | None) -> np.ndarray | None:
+    """The values (n,) of a numeric column without gaps and without a form, in these rows; None for any other column.
+
+    It is what `features` gives, in one pass over a column that is stored as numbers.
+    """
+    kind, form = (column["kind"], column["form"]) if isinstance(column, dict) else (column.kind, column.form)
+    if kind != "number" or form or not series.dtype.is_numeric() or series.null_count():
+        return None
+    whole = series.to_numpy()
+    values = np.asarray(whole if rows is None else whole[rows], dtype=np.float64)
+    within = len(values) and -LARGEST <= values.min() and values.max() <= LARGEST  # False for NaN
+    return values if within else None
+
+
+def learned_of(column: ColumnPlan, values: np.ndarray) -> dict[str, Any]:
+    """What `learned` gives for a column with `plain_values`."""
+    rule = _rule(column) | {"pool": False, "features": [column.name], "gaps": False}
+    return _with_middle(rule, values)
 
 
 def features(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
@@ -225,7 +245,7 @@ def _learn_measure(rule: dict[str, Any], name: str, series: pl.Series) -> None:
     if not len(there):
         rule["fill"] = [0.0] * values.shape[1]
     elif rule["kind"] == "number":
-        rule["fill"], rule["range"] = [float(np.median(there))], [float(there.min()), float(there.max())]
+        _with_middle(rule, there)
     else:
         rule["fill"] = (there.mean(axis=0) >= 0.5).astype(float).tolist()
     rule["gaps"] = len(there) < len(values)
@@ -233,6 +253,12 @@ def _learn_measure(rule: dict[str, Any], name: str, series: pl.Series) -> None:
 
 def _learn_several(rule: dict[str, Any], name: str, series: pl.Series) -> None:
     several.learn_several(rule, name, as_text(present(rule, series)))
+
+
+def _with_middle(rule: dict[str, Any], values: np.ndarray) -> dict[str, Any]:
+    """The rule of a number with its median and its range."""
+    rule["fill"], rule["range"] = [float(np.median(values))], [float(values.min()), float(values.max())]
+    return rule
 
 
 _LEARNERS = {"category": _learn_category, "date": _learn_date, **dict.fromkeys(several.KINDS, _learn_several)}
