@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from shrinkwise.compare.candidates.additive import hinges_of
 from shrinkwise.models.predictors import LinearPredictor, NetworkPredictor
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.tables import Encoder, plan_table
@@ -43,10 +44,15 @@ def every_kind(task: str, n: int = 60) -> pl.DataFrame:
 
 
 def drawn_model(task: str, kind: str, frame: pl.DataFrame, category: Sequence[str] = ("code",)) -> TableModel:
-    """A linear model or a network with drawn weights on `frame`, whose plan and encoder are real."""
+    """A linear model, an additive one or a network with drawn weights on `frame`, whose plan and encoder are real."""
     plan = plan_table(frame, "y", category=category)
     encoder, rng = Encoder(plan).fit(frame), np.random.default_rng(6)
     q, k = len(encoder.feature_names), CLASSES[task]
+    if kind == "additive":
+        hinges = hinges_of(encoder.transform(frame), 4)
+        coef = rng.normal(size=(max(k - (k == 2), 1), len(hinges.sources))) * (np.arange(len(hinges.sources)) % 5 > 0)
+        intercept = rng.normal(size=len(coef)) if k else 0.3
+        return TableModel(plan, encoder, LinearPredictor(coef if k else coef[0], intercept, hinges))
     if kind == "linear":
         shape = (q,) if k == 0 else (1 if k == 2 else k, q)
         intercept = rng.normal(size=shape[:-1]) if k else 0.3

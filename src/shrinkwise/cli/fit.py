@@ -140,7 +140,7 @@ def _print_plan(question) -> None:
 
     console, options, plan = Console(), question.options, question.plan
     print_columns(plan_page(plan), console)
-    contestants = candidates(options, plan.has_groups)
+    contestants = candidates(options, plan.has_groups, plan.has_numbers)
     sentences = options.described([each.name for each in contestants], plan.splits_by)
     if options.budget:
         sentences.append(f"Candidates that do not finish within {options.budget:.0f} s are skipped.")

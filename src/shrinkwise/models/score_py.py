@@ -15,6 +15,7 @@ from shrinkwise.tables.columns.features import READABLE, filled_as, unseen_as
 from shrinkwise.tables.columns.several import COORDINATES, WORD
 from shrinkwise.tables.columns.words import WORDS
 
+from .hinges import Hinges
 from .intervals.kept import LEVELS, LabelSets, NumberIntervals
 from .predictors import LinearPredictor, NetworkPredictor
 from .table_model import TableModel
@@ -45,7 +46,9 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
     ends = np.cumsum([len(rule["features"]) for rule in encoder.rules])
     varies = np.split(encoder.varies, ends[:-1])
     used = [j for j, number in enumerate(encoder.inputs) if number in model.used]
-    (weights, biases), *others = layers(model)
+    hinges, ((weights, biases), *others) = hinged(model), layers(model)
+    if hinges is None:
+        weights = [[row[j] for j in used] for row in weights]
     return {
         "target": plan.target,
         "classes": plan.classes,
@@ -55,7 +58,8 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
         "varies": [int(v) for i in sorted(model.used) for v in varies[i]],
         "mean": encoder.mean[used].tolist(),
         "scale": encoder.scale[used].tolist(),
-        "layers": [([[row[j] for j in used] for row in weights], biases), *others],
+        "hinges": None if hinges is None else _hinges(hinges, used),
+        "layers": [(weights, biases), *others],
         "intervals": _intervals(model.intervals, used),
     }
 
@@ -81,6 +85,12 @@ def _intervals(kept: NumberIntervals | LabelSets | None, used: list[int]) -> dic
     return found
 
 
+def _hinges(hinges: Hinges, used: list[int]) -> list[tuple[int, float, float]]:
+    """(place in `used`, knot, top) of each hinge."""
+    places = np.searchsorted(used, hinges.sources).tolist()
+    return list(zip(places, hinges.knots.tolist(), hinges.tops.tolist(), strict=True))
+
+
 def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
     """The rule of one input for score.py."""
     kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock", "items", "range")
@@ -97,11 +107,17 @@ def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
     return stated
 
 
+def hinged(model: TableModel) -> Hinges | None:
+    """The hinges max(0, min(feature, top) − knot) of the standardised features; None if the model has none."""
+    return model.predictor.written()[0] if isinstance(model.predictor, LinearPredictor) else None
+
+
 def layers(model: TableModel) -> list[tuple[list[list[float]], list[float]]]:
-    """(weights, biases) of each linear layer on the standardised features."""
+    """(weights, biases) of each linear layer on the standardised features, or on their hinges if there are any."""
     predictor = model.predictor
     if isinstance(predictor, LinearPredictor):
-        return [(np.atleast_2d(predictor.coef).tolist(), np.atleast_1d(predictor.intercept).tolist())]
+        _, weights, biases = predictor.written()
+        return [(weights.tolist(), biases.tolist())]
     network = cast(NetworkPredictor, predictor)
     return [(w.tolist(), b.tolist()) for w, b in zip(network.weights, network.biases, strict=True)]
 

@@ -157,8 +157,7 @@ def _features(rule: dict, values: list) -> list[list[float]]:
 def _one_hot(rule: dict, text: str | None) -> tuple[list[float], bool]:
     text = _level(rule, text)
     features = [float(text == level) for level in rule["levels"]]
-    if rule["pool"]:
-        features.append(float(text is not None and text not in rule["levels"]))
+    features += [float(text is not None and text not in rule["levels"])] if rule["pool"] else []
     return features, text is None
 
 
@@ -283,7 +282,9 @@ def _counted(n: int, noun: str) -> str:
 
 
 def _outputs(features: list[float]) -> list[float]:
-    """Linear layers with max(0, ·) between them; a linear model is one layer."""
+    """Linear layers with max(0, ·) between them; a linear model is one layer, an additive one a layer on its hinges."""
+    if MODEL["hinges"] is not None:
+        features = [max(0.0, min(features[place], top) - knot) for place, knot, top in MODEL["hinges"]]
     for position, (weights, biases) in enumerate(MODEL["layers"]):
         if position:
             features = [max(value, 0.0) for value in features]

@@ -55,6 +55,11 @@ class TablePlan:
         return any(column.kind not in ("number", "yes/no") or column.n_missing for column in self.kept)
 
     @property
+    def has_numbers(self) -> bool:
+        """Whether an input has values between its lowest and its highest."""
+        return any(column.kind in ("number", "date") for column in self.kept)
+
+    @property
     def splits_by(self) -> str:
         """The kind of the column that determines the splits: "group", "time" or ""."""
         return next((kind for kind in ("group", "time") if self._part(kind)), "")
