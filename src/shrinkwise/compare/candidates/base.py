@@ -38,7 +38,10 @@ class Features:
     def of(cls, encoder: Encoder, options: Options) -> Features:
         """The features of an encoder."""
         inputs = np.asarray(encoder.inputs)
-        names = [encoder.plan.kept[i].name for i in inputs]
+        if not (options.factors or options.bounds):
+            return cls(inputs)
+        kept = encoder.plan.kept
+        names = [kept[i].name for i in inputs]
         factors = np.array([options.factors.get(name, 1.0) for name in names]) if options.factors else None
         if not options.bounds:
             return cls(inputs, factors)
