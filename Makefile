@@ -11,7 +11,7 @@ demo: $(VENV)/.demo
 	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
 
 # One process a core, each on one thread: two that share their threads wait for each other.
-test: $(VENV)/.test
+test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 test-thorough: $(VENV)/.test

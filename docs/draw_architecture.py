@@ -1,4 +1,4 @@
-"""Writes docs/architecture.md from the code: the parts of the package, the floors they stand on, and who imports whom.
+"""Write docs/architecture.md from the code: the parts of the package, their levels and their imports.
 
 Run `python docs/draw_architecture.py` after a change of the imports; a test compares the page with the code.
 """
@@ -15,13 +15,13 @@ from imports import arrows, between_children, modules_in  # noqa: E402
 PACKAGE = ROOT / "src" / "shrinkwise"
 HEAD = """# Architecture
 
-The folders of `src/shrinkwise` are the equation `minimize L(θ) + λ f(θ)`: penalties are f, linear and networks minimize, selection
-chooses λ, dropout is the regularizer that is noise, and tables, models, compare, runs and report serve a person with a table.
+The folders of `src/shrinkwise` are the equation `minimize L(θ) + λ f(θ)`: penalties define f, linear and networks minimize, selection
+chooses λ, dropout regularizes by noise, and tables, models, compare, runs and report are for users with a table.
 
 ## Conventions
 
 * The loss L is a mean over the samples. `L1(lam)` = λ Σ|w|, `L2(lam)` = λ Σw² (no ½), `ElasticNet(lam, ρ)` = λ(ρ Σ|w| + (1−ρ)/2 Σw²),
-  `GroupLasso(lam, groups)` = λ Σ √size ‖w_g‖₂. Intercepts, biases and normalization parameters are not penalized unless asked for.
+  `GroupLasso(lam, groups)` = λ Σ √size ‖w_g‖₂. Intercepts, biases and normalization parameters are not penalized unless selected.
 * `lam` is the multiplier, `lambdas` a decreasing grid, `lambda_max` the smallest λ whose solution is exactly zero.
 * `prox(w, step)` = argmin_u ½‖u−w‖² + step · penalty(u).
 * `keep` is the probability of keeping a unit.
@@ -29,11 +29,11 @@ chooses λ, dropout is the regularizer that is noise, and tables, models, compar
 
 ## Rules
 
-* No circle among the files and sub-folders of any folder, whether an import stands at the top of a file, in a function or is for type
-  checkers. Which part may import which is the matrix `MAY_IMPORT` in `tests/test_house.py`.
+* No import cycle among the files and sub-folders of any folder, including imports in functions and for type
+  checkers. The matrix `MAY_IMPORT` in `tests/test_house.py` lists the allowed imports between parts.
 * At most twelve files in a folder, 350 lines in a file, 50 in a function.
-* A thing is asked and not recognized: outside `penalties/` nothing tests the class of a penalty, outside `compare/candidates/` nothing
-  compares a candidate's name.
+* Code uses the members of an object, not its class or name: outside `penalties/` nothing tests the class of a penalty, and outside
+  `compare/candidates/` nothing compares the name of a candidate.
 
 ## Parts
 

@@ -1,8 +1,8 @@
-"""Three ways to average all sub-networks: MC dropout and weight scaling beside the exact mixture of all 65 536 of them.
+"""Three averages of all sub-networks: MC dropout, weight scaling, and the exact mixture of all 65 536 of them.
 
-One hidden layer of 16 units with dropout has 2¹⁶ sub-networks: few enough to sum over. MC dropout tends to the arithmetic
-mean of their probabilities; weight scaling, one pass in evaluation, is the normalised geometric mean, exactly, because the
-units feed a softmax.
+One hidden layer of 16 units with dropout has 2¹⁶ sub-networks: few enough for an exact sum. MC dropout converges to the
+arithmetic mean of their probabilities; weight scaling, one pass in evaluation, is exactly the normalised geometric mean,
+because the units feed a softmax.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What dropout does to a network: the full one beside the sub-network that one draw leaves."""
+"""The full network next to the sub-network that one draw of dropout keeps."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""How unsure is a network? The spread of its predictions over draws of dropout, within the data and away from it."""
+"""Uncertainty of a network: the spread of its predictions over draws of dropout, within the data and far from it."""
 
 import argparse
 

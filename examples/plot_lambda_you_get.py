@@ -1,7 +1,7 @@
-"""The λ you write is the λ you get: a lasso solved by training a one-layer network, in three ways.
+"""The effective λ of three methods: a lasso solved by training a one-layer network.
 
-L1 in the loss makes no zeros under any optimizer. Soft-thresholding by lr·λ after each step solves for another λ: λ(1 − μ)
-under momentum μ, almost none under Adam. ``sw.attach`` ends at the exact solution.
+L1 in the loss gives no zeros under any optimizer. Soft-thresholding by lr·λ after each step solves for a different λ: λ(1 − μ)
+under momentum μ, almost none under Adam. ``sw.attach`` converges to the exact solution.
 """
 
 from functools import partial

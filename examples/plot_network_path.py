@@ -1,7 +1,7 @@
 """How many of 60 sonar bands does a network need? A group lasso on its inputs, along λ from dense to sparse.
 
-At every λ the network is refitted on the bands that are left, without the penalty, and scored on held-out folds. The strongest
-λ within one standard error of the best keeps fewer bands and is not detectably worse. A band that is out has 16 weights of
+At every λ the network is refitted on the selected bands without the penalty, and scored on held-out folds. The largest λ
+within one standard error of the best selects fewer bands and is not detectably worse. The 16 weights of a removed band are
 exactly 0.0.
 """
 

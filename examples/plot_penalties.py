@@ -1,4 +1,4 @@
-"""Every penalty in one picture: its shape, and where its prox, argmin_u ½‖u − w‖² + f(u), takes a weight, a pair, a matrix."""
+"""All penalties in one picture: their shape, and their prox, argmin_u ½‖u − w‖² + f(u), of a weight, a pair or a matrix."""
 
 import argparse
 
@@ -54,7 +54,7 @@ if __name__ == "__main__":
     from matplotlib.figure import Figure  # needs no screen
 
     figure = Figure(figsize=(15, 8.3), layout="constrained")
-    figure.suptitle("grey: the penalty (shaded: where it lets w be)     blue: its prox, what becomes of w")
+    figure.suptitle("grey: the penalty (shaded: the allowed w)     blue: its prox as a function of w")
     for k, penalty in enumerate([*ONE, *TWO, *MANY], start=1):
         draw(figure.add_subplot(3, 7, k), penalty, np.random.default_rng(3).standard_normal)
     figure.savefig(out, dpi=150)

@@ -79,7 +79,7 @@ BAD_TABLES = {
     "not UTF-8": (CSV.encode() + b"\x81,1,2\n", "not UTF-8"),
     "no input left": ("y,z\n" + "".join(f"{i * 1.5},same\n" for i in range(30)), "no usable input"),
     "a binary file": (b"\x00\x01\x02PK" * 50, "NUL byte"),
-    "ragged": (CSV + "1,2\n", "ragged"),
+    "ragged": (CSV + "1,2\n", "rows of unequal length"),
     "a class of one row": (
         "a,y\n" + "".join(f"{i % 7},{'b' if i == 9 else 'a' if i % 2 else 'c'}\n" for i in range(30)),
         "single row",
@@ -110,9 +110,9 @@ def test_a_bad_table_is_one_sentence(case, shrinkwise):
         (["fit", "good.csv", "--target", "y", "--folds", "999"], "half the number of rows"),
         (["fit", "good.csv", "--target", "y", "--drop", "bb"], "'b'"),
         (["fit", "good.csv", "--target", "y", "--select", "worst"], "--select"),
-        (["fit", "good.csv", "--target", "y", "--out", "no/such/place"], "no folder"),
+        (["fit", "good.csv", "--target", "y", "--out", "no/such/place"], "does not exist"),
         (["fit", "good.csv", "--target", "y", "--out", "good.csv"], "not a folder"),
-        (["fit", "good.csv", "--target", "y", "--out", "."], "name a new folder"),
+        (["fit", "good.csv", "--target", "y", "--out", "."], "choose a new folder"),
         (["fit", "good.parquet", "--target", "y"], "no file"),
         (["predict", "nowhere", "good.csv"], "not a run folder"),
         (["predict", ".", "good.csv"], "not a run folder"),
@@ -130,7 +130,7 @@ def test_an_unreadable_file_is_one_sentence(shrinkwise):
     Path("secret.csv").chmod(0)
     if os.access("secret.csv", os.R_OK):
         pytest.skip("this user may read every file")
-    refused(shrinkwise("fit", "secret.csv", "--target", "y"), "cannot be read")
+    refused(shrinkwise("fit", "secret.csv", "--target", "y"), "cannot be parsed")
 
 
 def test_a_foreign_folder_is_refused_before_the_work_and_untouched(shrinkwise):
@@ -234,11 +234,11 @@ def test_settings_of_a_boss(shrinkwise):
     coefficients = dict(pl.read_csv("t-report/coefficients.csv").select("feature", "coefficient").iter_rows())
     assert 0 < coefficients["a"] <= 1.5 + 1e-9
     for wrong, sentence in (
-        (["--within", "x"], "A percentage such as 1%"),
-        (["--methods", "lasso,magic"], "There is no method 'magic'"),
+        (["--within", "x"], "Expected a percentage such as 1%"),
+        (["--methods", "lasso,magic"], "Unknown method 'magic'"),
         (["--penalty-factor", "bounds.csv"], "no column 'factor'"),
         (["--group", "a", "--time", "b"], "not by both"),
-        (["--number", "colour"], "cannot be numbers"),
+        (["--number", "colour"], "cannot be parsed as numeric"),
     ):
         refused(shrinkwise("fit", "t.csv", "--target", "y", *wrong, *QUICK), sentence)
 
@@ -405,7 +405,15 @@ def test_a_run_that_answers_another_question_is_not_replaced(shrinkwise):
     for asked in (("u.csv", "--target", "y"), ("t.csv", "--target", "a")):
         code, out, err = shrinkwise("fit", *asked, *few)
         assert (code, out) == (2, "")
-        assert err.startswith("run holds a run on t.csv that predicts 'y'; name another folder")
+        assert err.startswith("run contains a run on t.csv that predicts 'y'; choose another folder")
     assert Path("run/run.toml").read_text() == before
     assert shrinkwise("fit", "t.csv", "--target", "y", "--seed", "1", *few)[0] == 0  # the same question: replaced
     assert Path("run/run.toml").read_text() != before
+
+
+def test_ctrl_c_while_the_command_is_loaded_is_one_sentence(tmp_path):
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-m", "shrinkwise", "--help"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted; nothing was written.\n")

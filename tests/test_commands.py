@@ -110,7 +110,7 @@ def test_explain_says_the_prediction_of_predict(shrinkwise):
         (["explain", "nowhere", "1"], "not a run folder"),
         (["compare", "first", "nowhere"], "not a run folder"),
         (["replay", "nowhere"], "not a run folder"),
-        (["replay", "t.csv"], "not a run.toml"),
+        (["replay", "t.csv"], "not a valid run.toml"),
     ],
 )
 def test_mistakes_are_one_sentence(args, sentence, shrinkwise):
@@ -124,7 +124,7 @@ def test_a_table_that_is_gone_is_looked_for_with_file(command, shrinkwise):
     Path("t.csv").rename("moved.csv")
     code, out, err = shrinkwise(*command)
     assert (code, out) == (2, "")
-    assert err == f"The table of that run is no longer at {Path('t.csv').absolute()}; name it with --file.\n"
+    assert err == f"The table of the run is no longer at {Path('t.csv').absolute()}; specify its path with --file.\n"
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
@@ -177,7 +177,7 @@ def test_runs_of_other_tables_stand_side_by_side_and_of_other_questions_are_refu
 def test_a_replay_gives_the_same_numbers_and_says_when_it_does_not(shrinkwise):
     code, out, err = shrinkwise("replay", "second/run.toml", "--jobs", "1")
     assert (code, err) == (0, "")
-    assert "Every number is the same" in out
+    assert "All numbers are the same" in out
     old, new = (tomllib.loads(Path(name, "run.toml").read_text()) for name in ("second", "second-replay"))
     assert old["results"] == new["results"]
     assert old["fit"]["drop"] == new["fit"]["drop"] == ["b"]
@@ -191,12 +191,27 @@ def test_a_replay_gives_the_same_numbers_and_says_when_it_does_not(shrinkwise):
     assert "0.25" in out
 
 
+def test_a_run_finds_its_table_from_another_folder(shrinkwise, monkeypatch):
+    here = Path.cwd()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    code, out, err = shrinkwise("replay", "../second", "--jobs", "1")
+    assert (code, err) == (0, "")
+    assert "All numbers are" in out
+    assert shrinkwise("explain", "../first", "1")[0] == 0
+    (here / "t.csv").rename(here / "gone.csv")
+    code, _, err = shrinkwise("replay", here / "second")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "t.csv, neither here nor beside the run folder; give the table with --file" in err
+    assert shrinkwise("replay", here / "second", "--file", here / "gone.csv", "--jobs", "1", "--out", "third")[0] == 0
+
+
 def test_a_replay_refuses_a_changed_table_and_a_setting_it_does_not_know(shrinkwise):
     Path("moved.csv").write_bytes(Path("t.csv").read_bytes())
     Path("t.csv").write_text(Path("t.csv").read_text() + "1,2,red,3\n")
     code, out, err = shrinkwise("replay", "first")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "not the file of that run any more" in err
+    assert "changed since the run" in err
     code, _, err = shrinkwise("explain", "first", "1")
     assert code == 2
     assert "--file" in err

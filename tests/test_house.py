@@ -146,7 +146,7 @@ def test_every_public_name_resolves_and_says_what_it_is():
     for name in dir(shrinkwise):
         assert getattr(shrinkwise, name) is not None
         assert name == "__version__" or getattr(shrinkwise, name).__doc__
-    with pytest.raises(AttributeError, match="no public name 'lasso'"):
+    with pytest.raises(AttributeError, match="'lasso' is not a public name"):
         shrinkwise.lasso  # noqa: B018
 
 
@@ -166,3 +166,20 @@ def test_the_architecture_page_is_drawn_from_the_code_as_it_is():
     assert (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8") == run["page"](), (
         "run python docs/draw_architecture.py"
     )
+
+
+# Two classes of one name, where each is what its readers look for: scikit-learn's estimators beside the penalties of the
+# field, and one callback per training framework, of which a user imports one.
+SHARED_NAMES = {
+    "ElasticNet": ["linear.drop_in.regressors", "penalties.separable.elastic_net"],
+    "PenaltyCallback": ["networks.lightning", "networks.skorch", "networks.transformers"],
+}
+
+
+def test_a_class_name_is_defined_once():
+    found = {}
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(name.removeprefix("shrinkwise."))
+    assert {name: homes for name, homes in found.items() if len(homes) > 1} == SHARED_NAMES

@@ -99,6 +99,8 @@ def entries_for(row: Row, scale: int, task: Task, peers: list[Contender], ours: 
     for peer in peers:
         if task.problem.kind == "cv" and peer.name not in CROSS_VALIDATING:
             continue
+        if task.problem.positive and peer.name != "scikit-learn":
+            continue
         if not peer.ready():
             entries.append(Entry(peer, 0.0, peer.name, failed=peer.reason))
             continue

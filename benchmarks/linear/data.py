@@ -26,6 +26,7 @@ class Problem:
     kind : "l1" (½ squared loss; elastic net of `l1_ratio`), "logistic" (y 0/1), "multinomial" (y 0 … K−1), "group" (groups
         of `group_size` neighbours, factor √size), "mcp" (`gamma`), "ridge" (λ‖w‖², leave-one-out error asked for) or
         "cv" (lasso with intercept, folds: row i is held out in fold `folds[i]`).
+    positive : all weights ≥ 0 ("l1" and "cv").
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Problem:
     gamma: float = 3.0
     n_classes: int = 1
     n_folds: int = 10
+    positive: bool = False
 
     @property
     def folds(self):

@@ -53,7 +53,8 @@ def squared_gap(problem, coefs):
     """Lasso, elastic net, group lasso."""
     X, y, lambdas, n = problem.X, problem.y, problem.lambdas, len(problem.y)
     theta = y[:, None] - predictors(X, coefs)
-    slope = np.abs(X.T @ theta) / n  # (p, L)
+    slope = X.T @ theta / n  # (p, L)
+    slope = np.maximum(slope, 0.0) if problem.positive else np.abs(slope)
     weights = np.abs(coefs)
     rr, yr = (theta * theta).sum(0) / n, y @ theta / n
     ratio = problem.l1_ratio

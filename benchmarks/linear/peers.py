@@ -27,7 +27,8 @@ def shrinkwise():
             return sw.GroupLasso(1.0, problem.groups)
         if problem.kind == "mcp":
             return sw.MCP(1.0, gamma=problem.gamma)
-        return sw.L1(1.0) if problem.l1_ratio == 1.0 else sw.ElasticNet(1.0, problem.l1_ratio)
+        l1 = sw.L1(1.0) if problem.l1_ratio == 1.0 else sw.ElasticNet(1.0, problem.l1_ratio)
+        return l1 + sw.NonNegative() if problem.positive else l1
 
     def fit(problem, tol):
         loss = problem.kind if problem.kind in ("logistic", "multinomial") else "squared"
@@ -44,7 +45,8 @@ def shrinkwise():
         return model.fit(problem.X, problem.y).cv_results_.mean(0)
 
     def cross_validated(problem, tol):
-        model = PenalizedRegressorCV(sw.L1(1.0), lambdas=problem.lambdas, cv=folds_as_splits(problem), tol=tol)
+        cv = folds_as_splits(problem)
+        model = PenalizedRegressorCV(penalty(problem), lambdas=problem.lambdas, cv=cv, tol=tol)
         return model.fit(problem.X, problem.y).cv_mean_
 
     kinds = dict.fromkeys(("l1", "logistic", "multinomial", "group", "mcp"), weights)
@@ -57,6 +59,7 @@ def scikit_learn():
 
     def l1(problem, tol):
         settings = {"alphas": problem.lambdas, "tol": tol, "max_iter": 1_000_000, "check_input": False}
+        settings["positive"] = problem.positive
         gram = problem.X.shape[0] > problem.X.shape[1] and not sparse.issparse(problem.X)
         return enet_path(problem.X, problem.y, l1_ratio=problem.l1_ratio, precompute=gram, **settings)[1].T
 
@@ -80,9 +83,8 @@ def scikit_learn():
         return model.fit(problem.X, problem.y).cv_results_.mean(0)
 
     def cv(problem, tol):
-        model = LassoCV(
-            alphas=problem.lambdas, cv=folds_as_splits(problem), tol=tol, max_iter=1_000_000, precompute=True
-        )
+        settings = {"tol": tol, "max_iter": 1_000_000, "precompute": True, "positive": problem.positive}
+        model = LassoCV(alphas=problem.lambdas, cv=folds_as_splits(problem), **settings)
         return model.fit(problem.X, problem.y).mse_path_.mean(1)
 
     return {"l1": l1, "logistic": logistic, "multinomial": multinomial, "ridge": ridge, "cv": cv}

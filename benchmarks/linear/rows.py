@@ -90,6 +90,8 @@ ROWS = [
     Row("ridge LOO 1000×10000", squared("ridge", 1000, 10000, 100), 2.0),
     Row("ridge LOO 100×20000", squared("ridge", 100, 20000, 100), 5.0),
     Row("lasso CV 2000×1000", squared("cv", 2000, 1000, 100), 2.0),
+    Row("non-negative lasso CV 500×200", squared("cv", 500, 200, 100, positive=True), 2.0),
+    Row("non-negative lasso CV 240×4", squared("cv", 240, 4, 100, positive=True), 2.0),
     # MCP is certified by its stationarity over λ; further down than λ_max/20 the problem has many local minima.
     Row("MCP 1000×10000", squared("mcp", 1000, 10000, 50, 0.05), 3.0, target=1e-4),
 ]

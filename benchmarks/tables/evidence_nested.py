@@ -31,7 +31,7 @@ def difference(name: str, split: int) -> tuple[float, float, float]:
     order = np.random.default_rng([split, 1]).permutation(frame.height)
     fresh, known = frame[order[: frame.height // 4]], frame[order[frame.height // 4 :]]
     asked = {"effort": "quick", "methods": ("none", "lasso"), "stability_pairs": 0, "n_jobs": 1, "seed": split}
-    return sw.fit(known, target, test=fresh, **asked).comparison.exam_interval()
+    return sw.fit(known, target, test=fresh, **asked).comparison.fresh_interval()
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ def selected(seed: int) -> tuple[dict[str, set[str]], set[str]]:
         return {names[j] for j in np.flatnonzero(curve.coefs[index])}
 
     stable = {names[j] for j in result.stable.stable}
-    return {"best λ": at(curve.index_best), "1-SE": at(curve.index_1se), "stable set": stable}, true
+    return {"best λ": at(curve.index_best), "1-SE": at(curve.index_one_se), "stable set": stable}, true
 
 
 def main() -> None:

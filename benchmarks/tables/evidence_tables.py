@@ -81,18 +81,18 @@ def measured(name: str, effort: str, budget: float | None) -> dict:
     question = Question.of(FitRequest(frame, target, test=fresh, effort=effort, budget=budget))
     result = question.answer().comparison
     seconds = time.perf_counter() - start
-    kept, exam, plan = result.kept, result.exam, question.plan
+    kept, fresh, plan = result.kept, result.fresh, question.plan
     linear, trees = plain(plan.used_rows(frame), plan.used_rows(fresh), plan)
     shared = {"effort": effort, "rows": frame.height, "inputs": len(plan.kept), "seconds": round(seconds)}
     return shared | {
         "score": "RMSE" if plan.classes is None else "log loss",
         "kept": f"{result.chosen.candidate.name}, {result.choice}",
         "nested": kept.score,
-        "nested_interval": result.interval(kept.scores),
+        "nested_interval": result.fold_interval(kept.scores),
         "nested_at_best": result.chosen.best.score,
-        "fresh": exam.score,
-        "fresh_interval": (exam.low, exam.high),
-        "difference": result.exam_interval(),
+        "fresh": fresh.score,
+        "fresh_interval": (fresh.low, fresh.high),
+        "difference": result.fresh_interval(),
         "sklearn": linear,
         "trees": trees,
         "left_out": list(result.left_out),

@@ -11,7 +11,8 @@ import pytest
 import shrinkwise as sw
 from shrinkwise.compare import compare_table
 from shrinkwise.compare.candidates.choice import choose_strength
-from shrinkwise.compare.story.verdict import explanation, verdict
+from shrinkwise.compare.story.explanation import explanation
+from shrinkwise.compare.story.verdict import verdict
 from shrinkwise.models.coefficients import coefficients
 from shrinkwise.service import FitRequest, Question
 from shrinkwise.tables import InputError, plan_table
@@ -36,19 +37,20 @@ def test_one_name_is_taken_where_several_may_be(small_table):
     )
     assert question.options.methods == ("lasso",)
     kinds = {column.name: column for column in question.plan.columns}
-    assert kinds["x0"].reason == "left out as asked for"
-    for name, said in (("x1", "as asked for"), ("x2", "kept as asked for"), ("colour", "a category as asked for")):
+    assert kinds["x0"].reason == "dropped as requested"
+    for name, said in (("x1", "as requested"), ("x2", "kept as requested"), ("colour", "a category as requested")):
         assert said in kinds[name].reason
 
 
 def test_strengths_with_too_many_inputs_are_passed_over(linear):
-    mean, se, used = [5.0, 3.0, 2.0, 1.0], [0.1, 0.1, 0.1, 2.5], [0, 1, 4, 9]
-    assert choose_strength(mean, se, used, linear, squared=False) == (3, 1)
-    assert choose_strength(mean, se, used, replace(linear, max_features=4), squared=False) == (2, 2)
-    assert choose_strength(mean, se, used, replace(linear, max_features=1), squared=False) == (1, 1)
+    losses = [[6.0, 5.5], [1.0, 5.0], [0.5, 3.5], [1.5, 0.5]]  # less the best: 4.75 ± .25, 2 ± 2.5, 1 ± 2, 0
+    used = [0, 1, 4, 9]
+    assert choose_strength(losses, used, linear, squared=False) == (3, 1)
+    assert choose_strength(losses, used, replace(linear, max_features=4), squared=False) == (2, 2)
+    assert choose_strength(losses, used, replace(linear, max_features=1), squared=False) == (1, 1)
     within = replace(linear, select="within", within=1.0)
-    assert choose_strength(mean, se, used, within, squared=False) == (3, 2)
-    assert choose_strength(mean, se, used, within, squared=True) == (3, 1)  # 3 ≤ 1 · 2²
+    assert choose_strength(losses, used, within, squared=False) == (3, 2)
+    assert choose_strength(losses, used, within, squared=True) == (3, 1)  # 3 ≤ 1 · 2²
 
 
 def test_rows_that_cannot_be_split_for_choosing_a_strength_are_refused_before_the_work(small):
@@ -71,7 +73,7 @@ def test_a_model_of_one_input_is_asked_about(asked):
 
 
 def test_inputs_that_are_never_left_out_are_not_more_than_asked_for(asked):
-    with pytest.raises(InputError, match="At most 1 inputs were asked for, but 2 have the penalty factor 0"):
+    with pytest.raises(InputError, match="At most 1 inputs were requested, but 2 have the penalty factor 0"):
         asked("lasso", max_features=1, factors={"x0": 0.0, "x1": 0.0})
 
 
@@ -79,7 +81,7 @@ def test_at_most_so_many_inputs(asked):
     comparison = asked("ridge", "lasso", "group-lasso", max_features=2)
     assert 1 <= comparison.kept_usage.inputs <= 2
     assert "at most 2 inputs" in " ".join(explanation(comparison))
-    with pytest.raises(InputError, match="leaves inputs out"):
+    with pytest.raises(InputError, match="selects inputs"):
         asked("ridge", max_features=2)
 
 
@@ -103,7 +105,7 @@ def test_factors_and_bounds_act(asked):
     assert along_the_path(factors={"x0": 1e6}) == 0
     assert size("x0") > 1.5
     assert size("x0", bounds={"x0": (-np.inf, 0.5)}) == pytest.approx(0.5)
-    with pytest.raises(InputError, match="'z', which is no input"):
+    with pytest.raises(InputError, match="'z', which is not an input"):
         size("x0", factors={"z": 1.0})
     with pytest.raises(InputError, match="low ≤ 0 ≤ high"):
         size("x0", bounds={"x0": (1.0, 2.0)})
@@ -143,7 +145,7 @@ def test_rows_that_were_learned_from_are_no_exam(asked, small_table, small):
             compare_table(frame, plan_table(frame, "y"), small, lambda *_: pytest.fail("work was done"), test=wrong)
     fresh = pl.concat([small_table("regression", n=100, seed=9), frame.head(7)])
     comparison = asked("ridge", test=fresh)
-    assert comparison.exam.n_known == 7
+    assert comparison.fresh.n_known == 7
     assert "of which 7 also occur in the training table" in verdict(comparison)[-1]
 
 
@@ -183,9 +185,9 @@ def test_half_samples_do_not_take_an_input_for_its_many_levels(small):
 
 def test_fresh_rows_are_an_exam(asked, small_table):
     comparison = asked("ridge", test=small_table("regression", n=400, seed=9))
-    exam = comparison.exam
-    assert exam.n_rows == 400
-    assert exam.low < exam.score < exam.high
+    fresh = comparison.fresh
+    assert fresh.n_rows == 400
+    assert fresh.low < fresh.score < fresh.high
     assert "On the 400 rows of the test table" in " ".join(verdict(comparison))
 
 

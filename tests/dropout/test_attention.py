@@ -176,8 +176,8 @@ def test_torch_seed_rules():
     [
         (lambda q, k, v: attention(q, k, v, 0.9), TypeError, "bare number 0.9"),
         (lambda q, k, v: attention(q, k, v, keep=0), ValueError, "drop every unit"),
-        (lambda q, k, v: attention(q, k.float(), v, keep=0.9), TypeError, "k as a tensor of q's type"),
-        (lambda q, k, v: attention(q, k, v[..., 1:, :], keep=0.9), ValueError, r"expected q \(..., L, E\)"),
+        (lambda q, k, v: attention(q, k.float(), v, keep=0.9), TypeError, "k to be a tensor of q's type"),
+        (lambda q, k, v: attention(q, k, v[..., 1:, :], keep=0.9), ValueError, r"Expected q \(..., L, E\)"),
         (lambda q, k, v: attention(q, k, v, keep=0.9, causal=True, mask=MASKS["bool"]), ValueError, "not both"),
     ],
 )

@@ -128,7 +128,7 @@ def test_vmap_draws_as_its_randomness_says():
 def test_an_own_generator_under_checkpointing_is_refused_instead_of_wrong():
     x, own = torch.ones(5, requires_grad=True), torch.Generator()
     loss = checkpoint(lambda x: dropout(x, keep=0.5, generator=own).tanh(), x, use_reentrant=False).sum()
-    with pytest.raises(RuntimeError, match="leave generator=None"):
+    with pytest.raises(RuntimeError, match="use generator=None"):
         loss.backward()
 
 
@@ -141,8 +141,8 @@ def test_an_own_generator_under_checkpointing_is_refused_instead_of_wrong():
         (lambda x: dropout(x, keep=0), ValueError, r"\(0, 1\], got 0.0; keep=0 would drop every unit"),
         (lambda x: dropout(x, keep=-0.1), ValueError, r"\(0, 1\]"),
         (lambda x: dropout(x, keep=float("nan")), ValueError, r"\(0, 1\], got nan"),
-        (lambda x: dropout(x, keep="0.8"), TypeError, "as a number, got str"),
-        (lambda x: dropout(x, keep=True), TypeError, "as a number, got bool"),
+        (lambda x: dropout(x, keep="0.8"), TypeError, "to be a number, got str"),
+        (lambda x: dropout(x, keep=True), TypeError, "to be a number, got bool"),
         (lambda x: dropout(x.long(), keep=0.8), TypeError, "got torch.int64"),
         (lambda x: dropout(x.cfloat(), keep=0.8), TypeError, "got torch.complex64"),
         (lambda x: dropout([1.0], keep=0.8), TypeError, "got list"),
@@ -153,8 +153,8 @@ def test_an_own_generator_under_checkpointing_is_refused_instead_of_wrong():
             ValueError,
             "device of x .meta., got one on cpu",
         ),
-        (lambda x: dropout(x, keep=0.8, seed=1.5), TypeError, "seed as an integer, got float"),
-        (lambda x: dropout(x, keep=0.8, seed=True), TypeError, "seed as an integer, got bool"),
+        (lambda x: dropout(x, keep=0.8, seed=1.5), TypeError, "seed to be an integer, got float"),
+        (lambda x: dropout(x, keep=0.8, seed=True), TypeError, "seed to be an integer, got bool"),
         (lambda x: dropout(x, keep=0.8, seed=torch.ones(2)), TypeError, "int64 scalar tensor, got torch.float32"),
         (lambda x: dropout(x.to_sparse(), keep=0.8), TypeError, "dense tensor, got layout torch.sparse_coo"),
         (

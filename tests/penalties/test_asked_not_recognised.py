@@ -58,7 +58,7 @@ def test_a_planted_check_is_seen(line):
 
 def public():
     """The penalty classes behind the door that live in a room: class -> file."""
-    classes = [getattr(penalties, name) for name in set(penalties.PUBLIC) - {"Groups", "Penalty"}]
+    classes = [getattr(penalties, name) for name in set(penalties.__all__) - {"Groups", "Penalty"}]
     return {c: c.__module__.removeprefix(f"{penalties.__name__}.") for c in classes}
 
 
@@ -79,7 +79,7 @@ def test_every_penalty_behind_the_door_is_under_the_laws():
 
 
 def test_every_penalty_behind_the_door_is_a_public_name():
-    for name in penalties.PUBLIC:
+    for name in penalties.__all__:
         assert getattr(shrinkwise, name) is getattr(penalties, name)
         assert name in dir(shrinkwise)
         assert name in shrinkwise.__all__

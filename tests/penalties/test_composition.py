@@ -177,7 +177,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_where_theory_gives_no_closed_form_one_sentence_says_so(case):
-    with pytest.raises(TypeError, match=r"^no closed-form prox") as caught:
+    with pytest.raises(TypeError, match=r"^There is no closed-form prox") as caught:
         REFUSED[case].prox(W, 1.0)
     assert "\n" not in str(caught.value)
     assert np.isfinite(REFUSED[case].value(0 * W))

@@ -8,6 +8,25 @@ from shrinkwise import kernels
 from shrinkwise.penalties import prox_into
 
 torch = pytest.importorskip("torch")
+
+
+class RowNorms(sw.Penalty):
+    """A penalty of a user's own that says which slices it takes the norms of."""
+
+    def __init__(self, lam):
+        self.lam = lam
+
+    def value(self, w):
+        return self.lam * ((w**2).sum(1) ** 0.5).sum()
+
+    def prox(self, w, step):
+        norms = ((w**2).sum(1) ** 0.5)[:, None]
+        return w * ((norms - step * self.lam).clip(0.0) / norms.clip(1e-30))
+
+    def axis_norms(self, w):
+        return 0, np.full(len(w), self.lam)
+
+
 C = np.linspace(0.0, 2.0, 35).reshape(7, 5)
 BY_KERNEL = {
     "L1": sw.L1(0.4),
@@ -16,6 +35,8 @@ BY_KERNEL = {
     "L1 + L2": 2.0 * (sw.L1(0.1) + sw.L2(0.3).fixed()),
     "rows": sw.GroupLasso(0.3, sw.Groups.rows()),
     "columns": sw.GroupLasso(0.3, sw.Groups.columns()),
+    "first axis, counted from the last": sw.GroupLasso(0.3, sw.Groups.axis(-2)),
+    "rows, a user's own": RowNorms(0.3),
     "last axis, weighted": sw.GroupLasso(0.3, sw.Groups.axis(-1), weights=[0.0, 1.0, 2.0, 3.0, 4.0]),
 }
 BY_FORMULA = {

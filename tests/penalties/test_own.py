@@ -6,7 +6,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import shrinkwise as sw
-from shrinkwise.penalties import Penalty
+from shrinkwise.linear.solvers.quadratic.inner import inner_solver
+from shrinkwise.penalties import Penalty, Pieces
 
 RNG = np.random.default_rng(4)
 X = RNG.normal(size=(80, 6))
@@ -128,9 +129,9 @@ def test_a_class_without_lam_value_or_prox_says_what_is_missing():
     class Nothing(Penalty):
         """Empty."""
 
-    with pytest.raises(AttributeError, match=r"keeps no λ: set self\.lam in __init__"):
+    with pytest.raises(AttributeError, match=r"does not define λ; set self\.lam in __init__"):
         2 * Nothing()
-    with pytest.raises(TypeError, match="Nothing has no value: a penalty class defines value"):
+    with pytest.raises(TypeError, match="Nothing has no value; a penalty class must define value"):
         Nothing().value(X)
     with pytest.raises(TypeError, match="Nothing has no closed-form prox"):
         Nothing().prox(X, 1.0)
@@ -154,7 +155,7 @@ def test_a_function_becomes_a_penalty_with_its_gradient_by_autograd():
     assert (2 * penalty).value(w) == pytest.approx(2 * penalty.value(w))
     assert penalty.lambda_max(w) == np.inf  # smooth: never exactly zero
     assert penalty.latex() == r"0.3 \, \mathrm{smooth_l1}(w)"
-    with pytest.raises(TypeError, match=r"no prox for the function smooth_l1: add its value to the loss"):
+    with pytest.raises(TypeError, match=r"The function smooth_l1 has no prox; add its value to the loss"):
         penalty.prox(w, 1.0)
 
 
@@ -191,11 +192,37 @@ def test_a_function_in_a_linear_model_and_attached_to_an_optimizer():
 
 def test_functions_that_cannot_be_penalties_are_refused_in_a_sentence():
     pytest.importorskip("torch")
-    with pytest.raises(TypeError, match="expected a function of the weights, got float"):
+    with pytest.raises(TypeError, match="Expected a function of the weights, got float"):
         Penalty.from_function(0.1)
     with pytest.raises(TypeError, match="to return a torch scalar, got shape"):
         Penalty.from_function(lambda w: w * w).value(np.ones(3))
     with pytest.raises(TypeError, match="to return a torch scalar, got float"):
         Penalty.from_function(lambda w: float((w * w).sum())).value(np.ones(3))
-    with pytest.raises(TypeError, match="but f detaches it"):
+    with pytest.raises(TypeError, match="but f detaches its result"):
         Penalty.from_function(lambda w: (w.detach() ** 2).sum()).violation(np.ones(3), np.ones(3))
+
+
+class DeclaresItsFamily(sw.Penalty):
+    """λ Σ (|w| + ½ w²), which says so by `family` alone."""
+
+    def __init__(self, lam):
+        self.lam = lam
+
+    def value(self, w):
+        return self.lam * (abs(w) + 0.5 * w * w).sum()
+
+    def prox(self, w, step):
+        t = step * self.lam
+        return (w - w.clip(-t, t)) / (1 + t)
+
+    def family(self, w):
+        return Pieces(kinks=((self.lam, None),), b=self.lam)
+
+
+def test_a_declared_family_gets_the_solver_of_that_family():
+    for own in (
+        DeclaresItsFamily(0.1),
+        2.0 * DeclaresItsFamily(0.05),
+        DeclaresItsFamily(0.05) + sw.ElasticNet(0.1, 0.5),
+    ):
+        assert inner_solver(own, (5,)).kind == "l1_l2"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from shrinkwise.selection import independent_interval, mean_and_se, paired_interval
+from shrinkwise.selection import Difference, independent_interval, mean_and_se, paired_interval, row_difference
 
 
 def test_mean_and_se_agree_with_scipy():
@@ -81,3 +81,64 @@ def test_the_interval_of_independent_scores_covers_as_often_as_it_says():
         _, low, high = independent_interval(folds, 1.0, 0.0, rows.mean(), error, 40)
         covered += low <= 0 <= high
     assert 0.93 < covered / 2000 < 0.97
+
+
+@pytest.mark.parametrize("root", [False, True])
+def test_the_mean_of_a_row_difference_is_that_of_the_scores_and_its_error_that_of_the_delta_method(root):
+    rng = np.random.default_rng(1)
+    one, other = ([rng.exponential(size=n) for n in (40, 41, 39)] for _ in range(2))
+    found = row_difference(one, other, n_train=80, root=root)
+    score = np.sqrt if root else float
+    assert found.mean == pytest.approx(
+        np.mean([score(a.mean()) - score(b.mean()) for a, b in zip(one, other, strict=True)])
+    )
+    a, b = np.concatenate(one), np.concatenate(other)
+    draws = rng.integers(0, 120, (4000, 120))
+    bootstrap = np.std(
+        [score(a[d].mean()) - score(b[d].mean()) for d in draws]
+    )  # rows drawn anew: the error without 1/n_train
+    assert found.error == pytest.approx(bootstrap * np.sqrt(1 + 120 / 80), rel=0.06)
+
+
+def test_rows_of_one_cluster_are_one_observation():
+    """Every row twice says no more than every row once; weights of two are two rows."""
+    rng = np.random.default_rng(2)
+    one, other = ([rng.exponential(size=30) for _ in range(3)] for _ in range(2))
+    once = row_difference(one, other, n_train=60)
+    labels = [np.tile(np.arange(30) + 30 * k, 2) for k in range(3)]
+    twice = [[np.tile(part, 2) for part in parts] for parts in (one, other)]
+    again = row_difference(*twice, n_train=120, clusters=labels)
+    assert (again.mean, again.error, again.freedom) == pytest.approx((once.mean, once.error, once.freedom))
+    assert row_difference(*twice, n_train=120).error < 0.8 * once.error
+    weighted = row_difference(one, other, n_train=60, weights=[np.full(30, 2.0)] * 3)
+    assert weighted.error == pytest.approx(once.error)
+
+
+def test_the_row_difference_covers_the_difference_of_the_given_models():
+    """Least squares beside the mean, 60 rows of noise, where rows and training rows are the same few: 95 %, and not 80."""
+    covered, short, n = 0, 0, 60
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        X, y = np.column_stack([np.ones(n), rng.normal(size=(n, 6))]), rng.normal(size=n)
+        losses, others, truth = [], [], []
+        for test in np.array_split(np.arange(n), 5):
+            train = np.setdiff1d(np.arange(n), test)
+            w, mean = np.linalg.lstsq(X[train], y[train], rcond=None)[0], y[train].mean()
+            losses.append((y[test] - X[test] @ w) ** 2)
+            others.append((y[test] - mean) ** 2)
+            truth.append(w @ w - mean**2)
+        found = row_difference(losses, others, n_train=48)
+        _, low, high = found.interval()
+        covered += low <= np.mean(truth) <= high
+        short += abs(found.mean - np.mean(truth)) > 2 * found.error / 1.5
+    assert 0.92 <= covered / 200 <= 0.99
+    assert short / 200 > 0.1
+
+
+def test_the_p_value_is_where_the_interval_touches_zero():
+    found = Difference(1.0, 0.4, 7)
+    _, low, _ = found.interval(1 - found.p_value)
+    assert low == pytest.approx(0.0, abs=1e-9)
+    assert Difference(0.0, 0.0, 7).p_value == 1.0
+    with pytest.raises(ValueError, match="strictly between 0 and 1"):
+        found.interval(1.0)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkwise.selection import one_standard_error
+from shrinkwise.selection import one_standard_error, paired_one_standard_error
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,29 @@ def test_a_curve_without_scores_is_refused(mean):
 
 
 def test_unequal_lengths_are_refused():
-    with pytest.raises(ValueError, match="of one length"):
+    with pytest.raises(ValueError, match="of equal length"):
         one_standard_error([1.0, 2.0], [1.0])
+
+
+def test_the_paired_rule_allows_the_error_of_the_difference_and_not_that_of_a_hard_fold():
+    """Written again: walk from the best λ to stronger ones while the mean difference is within its standard error."""
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        losses = np.abs(np.linspace(-1, 1, 12))[:, None] + 0.2 * rng.normal(size=(12, 5)) + 10 * rng.normal(size=5)
+        best, one_se = paired_one_standard_error(losses)
+        assert best == losses.mean(axis=1).argmin()
+        stronger = best
+        while stronger > 0:
+            d = losses[stronger - 1] - losses[best]
+            if d.mean() > d.std(ddof=1) / np.sqrt(5):
+                break
+            stronger -= 1
+        assert one_se == stronger
+        assert paired_one_standard_error(losses + 100 * rng.normal(size=5)) == (best, one_se)
+
+
+def test_the_paired_rule_passes_over_what_has_no_score():
+    losses = np.array([[1.0, 1.2], [np.nan, np.nan], [1.0, 1.1], [1.0, 1.0]])
+    assert paired_one_standard_error(losses) == (3, 0)
+    losses[0] = np.nan
+    assert paired_one_standard_error(losses) == (3, 2)

@@ -40,8 +40,8 @@ def test_a_class_rarer_than_the_folds_is_in_every_training_fold():
     [
         (np.zeros(3), 4, "regression", "between 2 and the number of rows"),
         (np.zeros(3), 1, "regression", "n_splits = 1"),
-        (np.repeat([0, 1], [9, 1]), 3, "binary", "class 1 has one member"),
-        (np.repeat([0, 1], 3), 4, "binary", "no class has 4 members"),
+        (np.repeat([0, 1], [9, 1]), 3, "binary", "Class 1 has one member"),
+        (np.repeat([0, 1], 3), 4, "binary", "Every class has fewer members than the 4 folds"),
     ],
 )
 def test_impossible_folds_are_refused_with_a_sentence(y, n_splits, task, sentence):

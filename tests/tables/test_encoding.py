@@ -165,10 +165,10 @@ def test_unseen_and_missing_values():
     assert feature["owner=yes"].tolist() == [mode, mode]
     said = encoder.remarks(new)
     assert [text.split("'")[1] for text in said] == ["age", "colour", "town", "owner"]
-    assert "its median" in said[0]
-    assert "('violet'), taken as none of its levels; 1 row without a value" in said[1]
-    assert "('Rome'), taken as none" in said[2]
-    assert "('maybe'), taken as missing" in said[3]
+    assert "the median" in said[0]
+    assert "('violet'), treated as none of its levels; 1 row with a missing value" in said[1]
+    assert "('Rome'), treated as none" in said[2]
+    assert "('maybe'), treated as missing" in said[3]
     assert encoder.remarks(TABLE) == []
 
 
@@ -219,12 +219,12 @@ def test_what_cannot_be_encoded_is_one_sentence():
     encoder = fitted()
     cases = {
         "has no column 'income'": TABLE.drop("income"),
-        "Column 'age' holds 'old' in row 2 where a number was expected (2 such rows)": TABLE.with_columns(
+        "Column 'age' holds 'old' in row 2, but a number was expected (2 such rows)": TABLE.with_columns(
             age=pl.Series(["30", "old", "?", "young"] + ["1"] * (N - 4))
         ),
         "Column 'age' holds '2024-01-01' in row 1": TABLE.with_columns(age=pl.date(2024, 1, 1)),
         "Column 'income' holds 40 values that are infinite": TABLE.with_columns(income=pl.lit(np.inf)),
-        "Column 'colour' holds List": TABLE.with_columns(colour=pl.Series([["red"]] * N)),
+        "Column 'colour' has the type List": TABLE.with_columns(colour=pl.Series([["red"]] * N)),
     }
     for said, frame in cases.items():
         with pytest.raises(InputError) as error:
@@ -285,7 +285,7 @@ def test_rare_levels_share_a_feature_and_new_ones_join_them():
     new = pl.DataFrame({"town": ["Jena", "Trier", "Rome", "Ulm", None]})
     assert encoder.raw(new).tolist() == [[0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 1, 0], [0, 0, 0]]
     said = encoder.remarks(new)[0]
-    assert "'Rome'), taken as one of the rare ones" in said
+    assert "'Rome'), treated as one of the rare levels" in said
     assert "Trier" not in said
     all_rare = pl.DataFrame({"town": [f"town {i % 20}" for i in range(45)], "y": RNG.normal(size=45)})
     encoder = Encoder(plan_table(all_rare, "y")).fit(all_rare)
@@ -327,7 +327,7 @@ def test_iso_dates_are_read_whatever_the_column_and_others_as_it_is_written():
         for other in (new, new.with_columns(d=pl.col("d").dt.strftime("%Y-%m-%d")), new.cast({"d": pl.Datetime})):
             np.testing.assert_array_equal(encoder.transform(other), expected)
         like = {"%Y%m%d": "20231231", "%d %b %Y": "31 Dec 2023", "%d/%m/%Y": "31/12/2023"}.get(form, "")
-        with pytest.raises(InputError, match=rf"'yesterday' in row 1 where a date written like {like}.* was expected"):
+        with pytest.raises(InputError, match=rf"'yesterday' in row 1, but a date written like {like}.* was expected"):
             encoder.transform(new.with_columns(d=pl.lit("yesterday")))
     typed = Encoder(plan_table(table, "y")).fit(table)
     for form in forms:
@@ -342,7 +342,7 @@ def test_an_ordered_category_is_its_steps():
     assert encoder.feature_names == ["size≥M", "size≥L", "size≥XL"]
     new = pl.DataFrame({"size": ["s", "L", "huge"]})
     assert encoder.raw(new).tolist() == [[0, 0, 0], [1, 1, 0], [1, 1, 0]]  # an unknown size is the median one
-    assert "('huge'), taken as missing" in encoder.remarks(new)[0]
+    assert "('huge'), treated as missing" in encoder.remarks(new)[0]
 
 
 def test_a_wide_table_of_zeros_stays_sparse_and_says_the_same():

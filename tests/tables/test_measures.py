@@ -91,11 +91,11 @@ def test_values_that_are_no_number_are_counted_and_named():
     amounts = [f"€{v:.2f}" for v in abs(AMOUNTS)]
     table = pl.DataFrame({"refund": ["12.5.2", *amounts[1:]], "y": RNG.normal(size=N)})
     plan = plan_table(table, "y", number=["refund"])
-    assert "1 value that cannot be read, such as '12.5.2' (row 1), taken as missing" in plan.columns[0].reason
+    assert "1 value that cannot be parsed, such as '12.5.2' (row 1), treated as missing" in plan.columns[0].reason
     encoder = Encoder(plan).fit(table)
     new = pl.DataFrame({"refund": ["€5", "abc", "€1", "?", "free", "12.5.2", "unknown", "€2-"]})
     assert encoder.remarks(new) == [
-        "Column 'refund': 4 values that are no number, such as 'abc' (row 2), taken as missing."
+        "Column 'refund': 4 values that are not numeric, such as 'abc' (row 2), treated as missing."
     ]
     assert encoder.raw(new)[:, 1].tolist() == [0, 1, 0, 1, 1, 1, 1, 1]
 
@@ -108,10 +108,10 @@ def test_targets_are_read_as_inputs_are():
     assert (plan.task, plan.n_rows) == ("regression", N - 2)
     np.testing.assert_allclose(plan.target_values(plan.used_rows(table)), rents[:-2])
     assert plan.notes[1] == "The target 'y': written as '€ …', with separators; '-' read as missing: 1 row."
-    with pytest.raises(InputError, match="'y' is 'much' in row 2 where a number was expected"):
+    with pytest.raises(InputError, match="'y' is 'much' in row 2, but a number was expected"):
         plan.target_values(pl.DataFrame({"y": ["€ 5", "much"]}))
     ambiguous = table.with_columns(y=pl.Series([f"{i * i % 97 + 1},{i:03}" for i in range(N)]))
-    with pytest.raises(InputError, match="or read with --task regression"):
+    with pytest.raises(InputError, match="or use --task regression"):
         plan_table(ambiguous, "y")
     asked = plan_table(ambiguous, "y", task="regression")
     assert asked.target_values(ambiguous)[1] == 2001

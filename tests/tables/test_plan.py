@@ -75,24 +75,24 @@ KINDS = {
     "text of its own in every row": (
         [f"customer {i}" for i in range(N)],
         "dropped",
-        "an identifier: 60 different texts in 60 rows, all like 'customer 0'",
+        "an identifier: 60 distinct texts in 60 rows, all of the form 'customer 0'",
     ),
-    "codes of their own": ([f"{i * 7919 % 2**16:04x}f1" for i in range(N)], "dropped", "an identifier: 60 different"),
+    "codes of their own": ([f"{i * 7919 % 2**16:04x}f1" for i in range(N)], "dropped", "an identifier: 60 distinct"),
     "names of their own": (
         [f"{a}. {b}ly" for a in "ABCDEF" for b in ("on", "ti", "gone", "a", "mus", "bri", "cal", "dai", "ear", "fri")],
         "dropped",
-        "identifier or free text: 60 different",
+        "identifier or free text: 60 distinct",
     ),
-    "free text": ([f"said {i // 2 * 2 if i < 40 else i}" for i in range(N)], "dropped", "free text: 40 different"),
-    "prose": ([f"it said so on page {i}" for i in range(N)], "dropped", "columns made of it"),
+    "free text": ([f"said {i // 2 * 2 if i < 40 else i}" for i in range(N)], "dropped", "free text: 40 distinct"),
+    "prose": ([f"it said so on page {i}" for i in range(N)], "dropped", "columns derived from it"),
     "too many levels": (
         [f"v{i // 2}" if i < 2 else f"v{i % 31}" for i in range(N)],
         "dropped",
-        "different texts in 60",
+        "distinct texts in 60",
     ),
     "padded codes of their own": ([f"{i:05}" for i in range(N)], "dropped", "codes with leading zeros: 60"),
     "thousands": ([f"{i + 1},{i:03}" for i in range(N)], "dropped", "separators or units such as '1,000'"),
-    "thousands with two meanings": ([f"{i + 1},{i:03}" for i in range(N)], "dropped", "(or read with --number)"),
+    "thousands with two meanings": ([f"{i + 1},{i:03}" for i in range(N)], "dropped", "(or use --number)"),
     # numbers as people write them
     "money": ([f"$ {i}.50" for i in range(N)], "number", "numbers from 0.5 to 59.5, written as '$ …'"),
     "percent": ([f"{i} %" for i in range(N)], "number", "numbers from 0 to 59, written as '… %'"),
@@ -105,19 +105,19 @@ KINDS = {
     "numbers with few words": ([*map(str, NOISE[:-2]), "lots", "lots"], "dropped", "2 values such as 'lots' (row 59)"),
     "dates": (DAYS, "date", "dates from 20"),
     "moments": ([datetime.datetime(2024, 1, 1, i % 24, i) for i in range(N)], "date", "dates from 20"),
-    "spans": ([datetime.timedelta(i) for i in range(N)], "dropped", "dates or times"),
+    "spans": ([datetime.timedelta(i) for i in range(N)], "dropped", "durations"),
     "dates as text": ([day.isoformat() for day in DAYS], "date", "dates from 20"),
     "dates as text with gaps": (with_gaps([f"{day:%d.%m.%Y}" for day in DAYS]), "date", "dates from 20"),
     "moments as text": ([f"{day:%m/%d/%y} 12:30:01.5 PM" for day in DAYS], "date", "dates from 20"),
     "ISO moments": ([f"{day}T12:30:00+01:00" for day in DAYS], "date", "dates from 20"),
     "spelled dates": ([f"{day:%b %d, %Y}" for day in DAYS], "date", "dates from 20"),
     "months": ([f"2024-{i % 12 + 1:02}" for i in range(N)], "date", "dates from 20"),
-    "dates that could be read in two ways": (["03/04/2020", "05/06/2021"] * 30, "dropped", "to be read in two ways"),
+    "dates that could be read in two ways": (["03/04/2020", "05/06/2021"] * 30, "dropped", "ambiguous dates"),
     "times": ([f"{i % 24}:{i:02}" for i in range(N)], "dropped", "dates or times"),
     "dates as numbers": ([int(f"{day:%Y%m%d}") for day in DAYS], "date", "dates from 20"),
     "dates as numbers with gaps": (with_gaps([int(f"{day:%Y%m%d}") for day in DAYS]), "date", "9 of 60 missing"),
-    "lists": ([[i] for i in range(N)], "dropped", "neither numbers nor text but List"),
-    "bytes": ([b"x"] * N, "dropped", "neither numbers nor text but Binary"),
+    "lists": ([[i] for i in range(N)], "dropped", "of type List(Int64), which is neither"),
+    "bytes": ([b"x"] * N, "dropped", "of type Binary, which is neither"),
 }
 
 
@@ -184,10 +184,10 @@ def test_a_column_that_knows_the_target_is_dropped_and_marked_unless_it_is_the_o
     frame = pl.DataFrame({"x": RNG.normal(size=N), "paid": NOISE * 2 - 1, "y": NOISE})
     x, paid = plan_table(frame, "y").columns
     assert (x.leaks, paid.leaks, paid.kind) == (False, True, "dropped")
-    assert "knows the target" in paid.reason
+    assert "possible leak" in paid.reason
     alone = plan_table(frame.drop("x"), "y")
     assert [c.name for c in alone.kept] == ["paid"]
-    assert any("may know the target" in note for note in alone.notes)
+    assert any("may leak the target" in note for note in alone.notes)
     wide = pl.DataFrame({"x": np.resize(NOISE, 600), "when": np.resize(leak, 600), "y": np.resize(NOISE > 0, 600)})
     noisy = wide.with_columns(x=RNG.normal(size=600))
     assert [c.leaks for c in plan_table(noisy, "y").columns] == [False, True]
@@ -208,11 +208,11 @@ def test_parts_that_are_no_inputs():
     assert np.all(np.diff(timed.rows(frame).time) > 0)
     for wishes, said in (
         ({"group": "who", "time": "when"}, "not by both"),
-        ({"weight": "y"}, "cannot be an input and the target"),
-        ({"group": "who", "number": ["who"]}, "cannot be an input and"),
-        ({"time": "who"}, "where numbers or dates"),
+        ({"weight": "y"}, "is an input and cannot also be the target"),
+        ({"group": "who", "number": ["who"]}, "is an input and"),
+        ({"time": "who"}, "but numbers or dates"),
         ({"weight": "x"}, "a number ≥ 0 was expected"),
-        ({"weight": "gappy"}, "The weight 'gappy' is missing in row 1 where a number ≥ 0 was expected"),
+        ({"weight": "gappy"}, "The weight 'gappy' is missing in row 1, but a number ≥ 0 was expected"),
         ({"number": ["who "]}, "did you mean 'who'"),
     ):
         with pytest.raises(InputError, match=said):
@@ -230,14 +230,14 @@ def test_infinite_values_are_refused(value):
         plan_table(
             frame.with_columns(y=pl.Series(x)).with_columns(x=pl.Series(NOISE)).rename({"x": "y", "y": "x"}), "x"
         )
-    assert plan_table(frame.with_columns(z=NOISE), "y", drop=["x"]).columns[0].reason == "left out as asked for"
+    assert plan_table(frame.with_columns(z=NOISE), "y", drop=["x"]).columns[0].reason == "dropped as requested"
 
 
 WINE = np.arange(N) % 6 + 3
 TASKS = {
     "amounts": (NOISE, "regression", None, "numbers"),
     "whole amounts": (SHUFFLED, "regression", None, "60 different values from 1000"),
-    "quality from 3 to 8": (WINE, "regression", None, "read as amounts (the task classes"),
+    "quality from 3 to 8": (WINE, "regression", None, "read as amounts (use the task classes"),
     "few amounts that are not whole": (np.arange(N) % 3 / 2, "regression", None, "numbers"),
     "many codes": (np.arange(N) % 12, "regression", None, "numbers"),
     "0 and 1": (np.arange(N) % 2, "binary", ["0", "1"], "only the values 0 and 1"),
@@ -308,27 +308,27 @@ REFUSED = {
     "thousands or decimals": (
         table(y=[f"{i + 1},{i:03}" for i in range(N)]),
         {},
-        "such as '1,000', to be written plainly (or read with --task regression)",
+        "such as '1,000'; write plain numbers (or use --task regression)",
     ),
     "numbers of several units": (
         table(y=[f"{i} {'kg' if i % 3 else 'lb'}" for i in range(N)]),
         {"task": "regression"},
-        "'0 lb', to be written plainly if numbers are meant; a regression needs numbers",
+        "'0 lb'; write plain numbers if the column is numeric; a regression needs numbers",
     ),
-    "too many classes asked for": (table(y=NOISE), {"task": "classes"}, "too many to be classes"),
+    "too many classes asked for": (table(y=NOISE), {"task": "classes"}, "too many for classes"),
     "dates": (table(y=DAYS), {}, "'y' holds dates"),
     "dates as text": (table(y=[str(day) for day in DAYS]), {}, "'y' holds dates"),
     "dates as numbers": (table(y=[int(f"{day:%Y%m%d}") for day in DAYS]), {}, "'y' is dates"),
-    "spans": (table(y=[datetime.timedelta(i) for i in range(N)]), {}, "'y' holds Duration"),
-    "lists": (table(y=[[1]] * 30 + [[2]] * 30), {}, "'y' holds List"),
+    "spans": (table(y=[datetime.timedelta(i) for i in range(N)]), {}, "'y' has the type Duration"),
+    "lists": (table(y=[[1]] * 30 + [[2]] * 30), {}, "'y' has the type List"),
     "a class of one": (
         table(y=["a"] * 30 + ["b"] * 29 + ["rare"]),
         {},
         "The class 'rare' of the target 'y' has a single row",
     ),
-    "codes, one of them once": (table(y=[0] * 30 + [1] * 29 + [2]), {}, "or choose the task regression"),
-    "no input": (pl.DataFrame({"y": NOISE}), {}, "no usable input column beside 'y' (it is the only one)"),
-    "no usable input": (pl.DataFrame({"y": NOISE, "k": [1] * N}), {}, "beside 'y' ('k': constant: always 1)"),
+    "codes, one of them once": (table(y=[0] * 30 + [1] * 29 + [2]), {}, "or use the task regression"),
+    "no input": (pl.DataFrame({"y": NOISE}), {}, "no usable input column besides 'y' (it is the only column)"),
+    "no usable input": (pl.DataFrame({"y": NOISE, "k": [1] * N}), {}, "besides 'y' ('k': constant: always 1)"),
 }
 
 
@@ -349,10 +349,10 @@ def test_rows_without_a_target_are_left_out_and_counted():
         used = plan.used_rows(frame)
         missing = frame[target].null_count()
         assert (plan.n_rows_read, plan.n_rows, used.height) == (N, N - missing, N - missing)
-        assert f"{missing} of 60 rows have no value in '{target}' and are left out." in plan.notes
+        assert f"{missing} of 60 rows have no value in '{target}' and are excluded." in plan.notes
         assert used["x"].to_list() == frame.filter(pl.col(target).is_not_null())["x"].to_list()
         assert len(plan.target_values(used)) == N - missing
-        with pytest.raises(InputError, match="is missing in row 1 where"):
+        with pytest.raises(InputError, match="is missing in row 1, but"):
             plan.target_values(frame)
     nan = frame.with_columns(pl.col("y").fill_null(np.nan))
     assert plan_table(nan, "y").used_rows(nan).height == plan_table(frame, "y").n_rows
@@ -374,7 +374,7 @@ def test_columns_are_judged_on_the_rows_used():
 
 def test_target_values_refuse_an_unknown_class():
     frame = pl.DataFrame({"x": NOISE, "y": letters(3)})
-    with pytest.raises(InputError, match="'new' in row 1 where one of the classes"):
+    with pytest.raises(InputError, match="'new' in row 1, but one of the classes"):
         plan_table(frame, "y").target_values(pl.DataFrame({"y": ["new", "level 000"]}))
 
 
@@ -382,8 +382,8 @@ def test_notes():
     frame = pl.DataFrame({"unnamed column 1": NOISE, "y": ["a"] * 55 + ["b"] * 5})
     notes = plan_table(frame, "y").notes
     assert notes[0] == "2 classes of 'y', because it is text; rows of each: 'a' 55, 'b' 5."
-    assert "1 column without a name: called 'unnamed column 1'." in notes
-    assert "The class 'b' has only 5 rows, so scores of it are uncertain." in notes
+    assert "1 column without a name was named 'unnamed column 1'." in notes
+    assert "The class 'b' has only 5 rows, so its scores are uncertain." in notes
     wide = pl.DataFrame({f"x{i}": RNG.normal(size=20) for i in range(21)} | {"y": NOISE[:20]})
     assert any("more inputs (21) than rows (20)" in note for note in plan_table(wide, "y").notes)
 

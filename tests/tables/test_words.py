@@ -81,9 +81,9 @@ def test_words_that_come_later_are_missing_in_numbers_and_dates():
     encoder = Encoder(plan_table(frame, "y")).fit(frame)
     new = frame.head(2).with_columns(x=pl.Series(["-", "5"]), day=pl.Series(["Unknown", days[3]]), colour=pl.lit("-"))
     assert [text.split(",")[0] for text in encoder.remarks(new)] == [
-        "Column 'x': 1 row without a value",
-        "Column 'day': 1 row without a value",
-        "Column 'colour': 2 rows with a value it did not have before ('-')",
+        "Column 'x': 1 row with a missing value",
+        "Column 'day': 1 row with a missing value",
+        "Column 'colour': 2 rows with a value not seen in training ('-')",
     ]
     raw = dict(zip(encoder.feature_names, encoder.raw(new).T, strict=True))
     assert raw["x"].tolist() == [np.median(AMOUNTS), 5]
@@ -145,8 +145,8 @@ def test_identifiers_are_seen_where_rows_are_there_twice():
     frame = table(AMOUNTS.tolist(), account_no=numbers, customer=codes)
     twice = pl.concat([frame, frame.head(5)])
     columns = {column.name: column.reason for column in plan_table(twice, "y").columns}
-    assert columns["account_no"].startswith("an identifier: a whole number of its own")
-    assert columns["customer"].startswith("an identifier: 60 different texts in 65 rows, all like 'C-00000'")
+    assert columns["account_no"].startswith("an identifier: a different whole number")
+    assert columns["customer"].startswith("an identifier: 60 distinct texts in 65 rows, all of the form 'C-00000'")
     changed = twice.with_columns(other=pl.Series(RNG.normal(size=N + 5)))  # no copies: what has a number came twice
     assert plan_table(changed, "y").columns[2].kind == "number"
 

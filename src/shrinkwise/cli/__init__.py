@@ -1,8 +1,8 @@
 """The command line `shrinkwise`: one file per command over `shrinkwise.service`.
 
-Only click is imported at the top of this folder's files, so that `--help` answers at once. Exit codes: 0; 2 for a user's
-mistake, with one sentence on stderr; 1 for trouble with the machine (a full disk); 130 for Ctrl-C. A command may return a
-code of its own.
+Only click is imported at the top of this folder's files, so that `--help` responds quickly. Exit codes: 0 for success;
+2 for a user error, with one sentence on stderr; 1 for a system error (such as a full disk); 130 for Ctrl-C. A command
+may return other codes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .terminal import say
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="shrinkwise", message="shrinkwise %(version)s")
 def cli() -> None:
-    """Find out whether regularization helps on your data, which kind, and how strong it should be."""
+    """Find out whether regularization helps on your data, which kind helps, and how strong it should be."""
 
 
 for command in (fit, predict, explain, compare, replay, onnx, audit, doctor):
@@ -41,7 +41,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def run(args: list[str] | None = None) -> int:
-    """Run the command line and return its exit code; what goes wrong becomes one sentence on stderr."""
+    """Run the command line and return its exit code; errors are printed on stderr as one sentence."""
     try:
         code = cli.main(args=args, prog_name="shrinkwise", standalone_mode=False)
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""`shrinkwise audit module:factory`: the audit of a model that a function of the user's makes."""
+"""`shrinkwise audit module:factory`: the audit of a model that a user's function returns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .terminal import say
 _FAILS = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 
 
-@click.command(short_help="Check the decay, penalties and dropout of a model.")
+@click.command(short_help="Check the weight decay, penalties and dropout of a model.")
 @click.argument("factory", metavar="MODULE:FACTORY")
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Number of optimizer steps planned.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -22,10 +22,10 @@ _FAILS = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
     type=click.Choice(sorted(_FAILS)),
     default="error",
     show_default=True,
-    help="The mildest severity for which the exit code is 1.",
+    help="Lowest severity for which the exit code is 1.",
 )
 def audit(factory: str, steps: int | None, as_json: bool, fail_on: str) -> int:
-    """Check what the weight decay, penalties and dropout of a PyTorch model really do.
+    """Check the actual effect of the weight decay, penalties and dropout of a PyTorch model.
 
     MODULE:FACTORY names a function without arguments in a module that can be imported from the current folder, such as
     train:audited. It returns a model, a tuple (model, optimizer, batch), or a dict of the arguments of shrinkwise.audit.
@@ -46,10 +46,10 @@ def audit(factory: str, steps: int | None, as_json: bool, fail_on: str) -> int:
 
 
 def _made(factory: str):
-    """What the function returns; the current folder can be imported from, as with `python -m`."""
+    """The return value of the function; modules in the current folder can be imported, as with `python -m`."""
     name, _, attribute = factory.partition(":")
     if not name or not attribute:
-        raise click.ClickException(f"expected MODULE:FACTORY such as train:audited, got {factory!r}")
+        raise click.ClickException(f"Expected MODULE:FACTORY such as train:audited, got {factory!r}")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -58,7 +58,7 @@ def _made(factory: str):
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
             raise  # a module that theirs needs
-        raise click.ClickException(f"no module {name!r} can be imported from {here}") from None
+        raise click.ClickException(f"No module {name!r} can be imported from {here}") from None
     function = getattr(module, attribute, None)
     if not callable(function):
         raise click.ClickException(f"{name} has no function {attribute!r}")
@@ -70,6 +70,8 @@ def _arguments(made) -> dict:
         return dict(made)
     if isinstance(made, tuple):
         if len(made) > 3:
-            raise click.ClickException(f"expected (model, optimizer, batch) from the factory, got {len(made)} values")
+            raise click.ClickException(
+                f"Expected the factory to return (model, optimizer, batch), got {len(made)} values"
+            )
         return dict(zip(("model", "optimizer", "batch"), made, strict=False))
     return {"model": made}

@@ -14,7 +14,7 @@ from .terminal import say_json, visible
 @click.argument("second", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def compare(first: Path, second: Path, as_json: bool) -> None:
-    """Compare the candidates of two run folders, fold by fold where both runs held out the same rows."""
+    """Compare the candidates of two run folders, fold by fold if both runs held out the same rows."""
     from shrinkwise.runs.two_runs import compare_runs
 
     found = compare_runs(first, second)
@@ -42,7 +42,9 @@ def _print(found) -> None:
         )
     console = Console()
     console.print(grid)
-    console.print(Text(visible(" ".join(["¹, ²: the model kept by the first and the second run.", *found.sentences]))))
+    console.print(
+        Text(visible(" ".join(["¹, ²: the model kept by the first and by the second run.", *found.sentences])))
+    )
 
 
 def _figure(value: float | None) -> str:

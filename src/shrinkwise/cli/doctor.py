@@ -24,7 +24,7 @@ def doctor(as_json: bool) -> None:
     if kernels["available"]:
         say(f"kernels  {kernels['simd']}: {', '.join(kernels['kernels'])} ({kernels['path']})")
     else:
-        say(f"kernels  none: {kernels['reason']}; the reference code gives the same results, more slowly")
+        say(f"kernels  none: {kernels['reason']}; the reference code gives the same results but is slower")
     say(f"threads  {found['cores']} cores: fit uses one process per core, each with one thread")
     for name, extra in extras.items():
         missing = f'not installed: pip install "shrinkwise[{extra["extra"]}]" adds {extra["adds"]}'

@@ -16,7 +16,7 @@ from .terminal import say_json, visible
     "--file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Table that has the row [default: the one the run was fitted on].",
+    help="Table with the row [default: the one the run was fitted on].",
 )
 @click.option(
     "--top",
@@ -42,7 +42,7 @@ def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool)
     file = file or fitted_table(run_dir)
     frame = read_table(file)
     if row > frame.height:
-        raise InputError(f"{file} has {frame.height} rows; there is no row {row}.")
+        raise InputError(f"{file} has {frame.height} rows, so there is no row {row}.")
     found = explain_row(model, frame, row - 1)
     if not as_json:
         _print_explanation(found, row, top)
@@ -75,7 +75,7 @@ def _print_explanation(found, row: int, top: int) -> None:
 
 
 def _rest(found, shown: list) -> str:
-    """What is below the table: the inputs that it leaves out, and what the contributions add up to."""
+    """The lines below the table: the omitted inputs, and the sum of the contributions."""
     others = sum(part for *_, part in found.contributions) - sum(part for *_, part in shown)
     unused = sum(not part for *_, part in found.contributions)
     sentences = []

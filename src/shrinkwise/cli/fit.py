@@ -13,7 +13,7 @@ from .terminal import say, say_json, visible
 
 
 class _Methods(click.Option):
-    """An option whose help names the candidates; they are read when the help is asked for, and not before."""
+    """An option whose help lists the candidates, which are imported only when the help is shown."""
 
     def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
         from shrinkwise.compare.candidates.registry import slugs
@@ -37,11 +37,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--keep-column", "keep", **_COLUMN, help="Keep this column as an input even if it looks unusable.")
 @click.option("--group", metavar="COLUMN", help="Keep rows with the same value in the same fold.")
 @click.option("--time", metavar="COLUMN", help="Score later rows with models fitted on earlier rows.")
-@click.option("--weight", metavar="COLUMN", help="Sample weights.")
+@click.option("--weight", metavar="COLUMN", help="Column of sample weights ≥ 0.")
 @click.option(
     "--task",
     type=click.Choice(["regression", "classes"]),
-    help="Kind of target [default: decided from its values].",
+    help="Kind of target [default: inferred from its values].",
 )
 @click.option(
     "--effort",
@@ -72,12 +72,13 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice(["1se", "best"]),
     default="1se",
     show_default=True,
-    help="Setting to keep of the best candidate: the strongest within one standard error of its best score, or the best.",
+    help="Setting of the best candidate to keep. 1se: the strongest regularization within one standard error of the paired "
+    "difference to its best; best: the setting with the best score.",
 )
 @click.option(
     "--within",
     metavar="P%",
-    help="Instead, keep the model with the fewest inputs whose score is within P percent of the lowest.",
+    help="Keep the model with the fewest inputs whose score is within P percent of the lowest score.",
 )
 @click.option("--max-features", type=click.IntRange(min=1), metavar="N", help="Keep a model with at most N inputs.")
 @click.option(
@@ -92,7 +93,7 @@ _PATH = click.Path(path_type=Path)
     metavar="FILE",
     help="CSV with columns input, low, high: bounds of the coefficients in the units of the data.",
 )
-@click.option("--resume", is_flag=True, help="Continue a run into the same folder that was interrupted.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run with the same folder.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -151,7 +152,7 @@ def _print_plan(question) -> None:
 
 @contextmanager
 def _progress(wanted: bool):
-    """A callable (done, total, what) that moves a bar on stderr, where somebody is looking."""
+    """A callable (done, total, what) that moves a progress bar on stderr if it is a terminal."""
     if not (wanted and sys.stderr.isatty()):
         yield lambda done, total, what: None
         return

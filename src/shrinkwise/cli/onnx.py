@@ -28,12 +28,15 @@ def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
     from shrinkwise.models.onnx import checked_onnx
     from shrinkwise.models.table_model import load
     from shrinkwise.runs.fitted_table import fitted_table
-    from shrinkwise.runs.folder import write_file
+    from shrinkwise.runs.folder import add_to_run, write_file
     from shrinkwise.tables import read_table
 
     model = load(run_dir)
     frame = read_table(file or fitted_table(run_dir))
     data, difference = checked_onnx(model, frame)
-    out = out or run_dir / "model.onnx"
-    write_file(out, lambda path: path.write_bytes(data))
-    say(f"{out}: {frame.height} rows checked, the largest difference to Python is {difference:.2g}.")
+    if out is None:
+        out = run_dir / "model.onnx"
+        add_to_run(run_dir, out.name, lambda path: path.write_bytes(data))
+    else:
+        write_file(out, lambda path: path.write_bytes(data))
+    say(f"Wrote {out}: on {frame.height} rows the largest difference to Python is {difference:.2g}.")

@@ -21,7 +21,7 @@ from .terminal import put_out, say
 def predict(run_dir: Path, file: Path, out: Path | None) -> None:
     """Predict the rows of the table FILE with the model in RUN_DIR, and write the predictions as CSV.
 
-    Unseen categories and missing values are encoded as in training; each such column is named on standard error.
+    Columns with unseen categories or missing values that did not occur in training are reported on standard error.
     """
     from shrinkwise.models.predictions import predictions_csv
     from shrinkwise.models.table_model import load

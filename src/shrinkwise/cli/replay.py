@@ -22,9 +22,9 @@ from .terminal import say
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Number of processes [default: one per core].")
 def replay(record: Path, file: Path | None, out: Path | None, jobs: int | None) -> int:
-    """Repeat the run that RUN.TOML (or its folder) records, and report whether every number is the same.
+    """Repeat the run recorded in RUN.TOML (or its folder), and report whether all numbers are the same.
 
-    A table that has changed since is refused. The exit code is 0 when the numbers agree and 3 when they do not.
+    The table must not have changed. The exit code is 0 if the numbers agree and 3 if they do not.
     """
     from shrinkwise.runs.replay import differences, other_versions
     from shrinkwise.runs.two_runs import read_record
@@ -33,14 +33,15 @@ def replay(record: Path, file: Path | None, out: Path | None, jobs: int | None) 
     old = read_record(record)
     home = record if record.is_dir() else record.parent
     out = out or Path(f"{home.absolute().name}-replay")
-    result = fit_to_folder(FitRequest.from_toml(old, file=file, n_jobs=jobs), out, command=str(old.get("command", "")))
+    request = FitRequest.from_toml(old, file=file, n_jobs=jobs, run_dir=home)
+    result = fit_to_folder(request, out, command=str(old.get("command", "")))
     say(result.verdict)
     new = read_record(out)
     found, versions = differences(old, new), other_versions(old, new)
     if not found:
-        say(f"Every number is the same; the new run is in {out}.")
+        say(f"All numbers are the same; the new run is in {out}.")
         return 0
-    said = [f"The numbers are not the same; the new ones are in {out}.", *found]
+    said = [f"The numbers differ; the new run is in {out}.", *found]
     said.append(f"Different versions: {'; '.join(versions)}." if versions else "The versions are the same.")
     say("\n".join(said))
     return 3

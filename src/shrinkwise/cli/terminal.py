@@ -1,4 +1,4 @@
-"""What reaches the terminal: text of a user's files can hold escape sequences, and a terminal would obey them."""
+"""Terminal output: text from a user's files can contain escape sequences, which a terminal would execute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNSAFE = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
-    """The text with "�" in place of every character that is neither printable nor the end of a line nor a tab."""
+    """The text with "�" in place of every character that is not printable, a line end or a tab."""
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
 
 
@@ -24,13 +24,14 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def say_json(value: Any) -> None:
-    """Print one JSON document, in which control characters are escapes of JSON."""
+    """Print one JSON document, in which control characters are escaped."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     click.echo(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def put_out(text: str) -> None:
-    """Write data to standard output: as it is into a file or a pipe, and made visible on a terminal."""
+    """Write data to standard output: unchanged into a file or a pipe, with control characters replaced on a
+    terminal."""
     if sys.stdout.isatty():
         click.echo(visible(text), nl=False)
     else:

@@ -1,4 +1,4 @@
-"""Candidates scored nested on one table, intervals, the verdict, and the model that is kept.
+"""Nested cross-validation of the candidates on one table, intervals, the verdict, and the kept model.
 
 The names are resolved on first use, so that importing this folder loads neither polars nor scikit-learn nor torch.
 """
@@ -6,6 +6,13 @@ The names are resolved on first use, so that importing this folder loads neither
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .comparison import compare_table
+    from .options import NetworkOptions, Options
+    from .result import Comparison
+    from .story.page import comparison_page
 
 _WHERE = {
     "Comparison": "result",
@@ -18,7 +25,9 @@ _WHERE = {
 __all__ = ["Comparison", "NetworkOptions", "Options", "compare_table", "comparison_page"]
 
 
-def __getattr__(name: str):
-    if name not in _WHERE:
-        raise AttributeError(f"shrinkwise.compare has no name {name!r}; see shrinkwise.compare.__all__")
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exist
+
+    def __getattr__(name: str):
+        if name not in _WHERE:
+            raise AttributeError(f"{name!r} is not a name in shrinkwise.compare; see shrinkwise.compare.__all__")
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,4 +1,4 @@
-"""The comparison: candidates scored nested on one table, the one that is kept, and that one refitted on every row."""
+"""The comparison: nested scores of all candidates on one table, and the kept one refitted on all rows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any, cast
 import numpy as np
 from polars import DataFrame
 
-from shrinkwise.compare.candidates.base import Candidate, Curve, Problem, Tuned
+from shrinkwise.compare.candidates.base import Candidate, Curve, TrainingRows, Tuned
 from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.candidates.registry import candidates, selecting, without_missing_extras
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
-from shrinkwise.compare.scoring.fresh_rows import check_exam, sit_exam
+from shrinkwise.compare.scoring.differences import difference
+from shrinkwise.compare.scoring.fresh_rows import check_fresh_rows, score_fresh_rows
 from shrinkwise.compare.scoring.journal import Journal, fingerprint
 from shrinkwise.compare.scoring.nested import (
     FoldResult,
@@ -30,7 +31,6 @@ from shrinkwise.compare.scoring.nested import (
 from shrinkwise.compare.scoring.stability import stable_inputs
 from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
-from shrinkwise.selection import paired_interval
 from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 
 from .options import Options
@@ -46,7 +46,7 @@ NOT_FINISHED = "not finished within the budget"
 
 @dataclass(frozen=True)
 class Place:
-    """Where finished pieces are kept while the comparison runs, and whether those that are there are taken up."""
+    """Where finished pieces are stored during the comparison, and whether existing ones are reused."""
 
     folder: Path
     resume: bool = False
@@ -63,22 +63,23 @@ def compare_table(
     place: Place | None = None,
     clock: Clock | None = None,
 ) -> Comparison:
-    """Score every candidate nested, keep the one with the lowest held-out score, refit it on every row.
+    """Score every candidate by nested cross-validation, keep the one with the lowest held-out score, and refit it on
+    all rows.
 
     Parameters
     ----------
     frame : polars.DataFrame
-        The table that `plan` was made of; rows without target are left out.
+        The table of `plan`; rows without a target are excluded.
     plan : TablePlan
     options : Options
     progress : callable (done, total, what)
         Called after every piece of work.
     test : data frame, optional
-        Rows that take no part in anything; the kept model is scored on them at the end.
+        Rows not used for training or selection; the kept model is scored on them at the end.
     place : Place, optional
-        Where finished pieces are kept, so that a run that is stopped can go on.
+        Where finished pieces are stored, so that an interrupted run can be resumed.
     clock : Clock, optional
-        Running since the budget's time began; by default it begins now.
+        The clock of the budget; by default it starts now.
 
     Returns
     -------
@@ -87,11 +88,12 @@ def compare_table(
     Raises
     ------
     InputError
-        When the rows, or those of a class, are too few for the folds, or the budget for a single candidate.
+        If there are too few rows, or too few of a class, for the folds, or the budget is too short for a single
+        candidate.
     """
     clock, options = clock or Clock(options.budget), without_missing_extras(options)
     options.check(plan)
-    n_known = 0 if test is None else check_exam(plan, test, frame)
+    n_known = 0 if test is None else check_fresh_rows(plan, test, frame)
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
@@ -131,19 +133,20 @@ def compare_table(
         splits=splits,
         path_of=path_of,
         curve=curve,
-        guess_scores=splits.guess_scores(),
+        constant=Scored(splits.guesses()),
         file_rows=file_rows,
         left_out=left_out,
         stable=stable,
-        exam=None if test is None else sit_exam(model, test, n_known),
+        fresh=None if test is None else score_fresh_rows(model, test, n_known),
     )
 
 
 def check_folds(plan: TablePlan, options: Options) -> None:
-    """Refuse folds that cannot be: each holds out two rows or more, and trains on two of every class or more."""
+    """Raise InputError unless each fold holds out at least two rows and trains on at least two rows of every class."""
     if not 2 <= options.folds <= plan.n_rows // 2:
         raise InputError(
-            f"The number of folds must lie between 2 and half the number of rows, {plan.n_rows // 2}: got {options.folds}."
+            f"The number of folds must be between 2 and half the number of rows ({plan.n_rows // 2}), got "
+            f"{options.folds}."
         )
     members = plan.smallest_class
     if members is None or plan.splits_by:  # groups and times are checked when the rows are split
@@ -153,8 +156,8 @@ def check_folds(plan: TablePlan, options: Options) -> None:
         rescue = f"pass --folds {possible[-1]}, or " if possible else ""
         rarest = (plan.classes or [])[plan.class_counts.index(members)]
         raise InputError(
-            f"Class {rarest!r} of {plan.target!r} has {members} rows, too few for {options.folds} folds: {rescue}merge it "
-            "with another class or take its rows out."
+            f"Class {rarest!r} of {plan.target!r} has {members} rows, too few for {options.folds} folds: "
+            f"{rescue}merge it with another class or remove its rows."
         )
 
 
@@ -173,23 +176,24 @@ def _check_sparse(contestants: list[Candidate], plan: TablePlan, options: Option
         return
     if not any(candidate.selects_inputs for candidate in contestants):
         raise InputError(
-            f"A model of at most {options.max_features} inputs needs a method that leaves inputs out: {selecting()}."
+            f"A model with at most {options.max_features} inputs needs a method that selects inputs: {selecting()}."
         )
 
 
 def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
-    """The candidate with the lowest held-out score at its best setting, the reference aside, and the choice kept of it.
+    """The candidate (except the reference) with the lowest held-out score at its best setting, and its kept choice.
 
-    So a candidate is not held back by the careful choice, which gives up score for strength, in favour of one that makes
-    none; where the held-out rows do not find the careful choice within one standard error of the best, the best is kept. Ties
-    go to fewer inputs, then order. With `max_features` only linear models with so few inputs can be kept; with
-    `within` it is the candidate and choice with the fewest inputs whose score is within that share of the lowest.
+    Candidates are compared at their best settings, so one with a 1-SE setting is not at a disadvantage against one
+    without tuning. If that setting costs more than one standard error on the held-out rows, the best is kept. Ties go to
+    fewer inputs, then to the order of the candidates. With `max_features` only linear models with at most so many inputs
+    can be kept; with `within` the kept candidate and choice are those with the fewest inputs whose score is within that
+    share of the lowest.
     """
     return _pick(_admissible(rows, options, n_inputs), options)
 
 
 def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
-    """The rows that may be kept; where none has as few inputs as was asked for, those with the fewest."""
+    """The rows that may be kept; if none has as few inputs as requested, those with the fewest."""
     able = [row for row in rows if row.candidate.family != "reference"]
     most = options.max_features
     if most is not None and most < n_inputs:
@@ -197,16 +201,14 @@ def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
         fewest = min((_most_inputs(row) for row in able), default=0)
         able = [row for row in able if _most_inputs(row) <= max(most, fewest)]
     if not able:
-        raise InputError(
-            "The budget was spent before any model that may be kept was scored on all folds: allow more seconds."
-        )
+        raise InputError("The time budget ended before any model was scored on all folds; allow a larger budget.")
     return able
 
 
 def _pick(able: list[Row], options: Options) -> tuple[Row, str]:
     lowest = min(able, key=lambda row: (row.best.score, _inputs(row, "best")))
     if options.within is None:
-        return lowest, options.choice if lowest.careful_holds else "best"
+        return lowest, options.choice if lowest.one_se_holds else "best"
     limit = lowest.best.score * (1 + options.within)
     near = [(row, choice) for row in able for choice in ("one_se", "best") if row.at(choice).score <= limit]
     return min(near, key=lambda pair: (_inputs(*pair), pair[0].at(pair[1]).score))
@@ -223,7 +225,7 @@ def _inputs(row: Row, choice: str) -> int:
 
 @dataclass(frozen=True)
 class _Refit:
-    """The row and the choice that are kept, tuned on all rows; passed_over: better ones, for which there was no time."""
+    """The kept row and choice, tuned on all rows; passed_over: better ones for which there was no time."""
 
     row: Row
     choice: str
@@ -231,8 +233,9 @@ class _Refit:
     passed_over: list[str]
 
 
-def _refitted(rows: list[Row], problem: Problem, splits: Splits, options: Options, clock: Clock) -> _Refit:
-    """With a budget the first of those chosen that is done in its share of it; failing all, the quickest, in its own time."""
+def _refitted(rows: list[Row], problem: TrainingRows, splits: Splits, options: Options, clock: Clock) -> _Refit:
+    """With a budget, the first of the chosen candidates that finishes within its share of the time; if none does, the
+    quickest, without a limit."""
     able = _admissible(rows, options, len(splits.plan.kept))
     left = list(able)
     passed_over: list[str] = []
@@ -254,7 +257,7 @@ def _refitted(rows: list[Row], problem: Problem, splits: Splits, options: Option
 def _rows(
     contestants: list[Candidate], results: dict[str, list[FoldResult]], splits: Splits
 ) -> tuple[list[Row], dict[str, str]]:
-    """A row for every candidate that was finished, and why the others have none."""
+    """A row for every finished candidate, and the reasons why the others have none."""
     rows: list[Row] = []
     left_out: dict[str, str] = {}
     baselines: dict[str, Scored] = {}
@@ -270,13 +273,16 @@ def _rows(
         differences = {}
         if candidate.regularizer and base is not None:
             for choice, at_choice in scored.items():
-                differences[choice] = paired_interval(at_choice.scores - base.scores, *splits.mean_sizes)
+                differences[choice] = difference(splits, at_choice.folds, base.folds)
         rows.append(
             Row(
                 candidate=candidate,
                 best=scored["best"],
                 one_se=scored.get("one_se"),
                 differences=differences,
+                cost=None
+                if "one_se" not in scored
+                else difference(splits, scored["one_se"].folds, scored["best"].folds),
                 seconds=sum(result.seconds for result in found),
                 note=_note([next((c.note for c in result.choices.values() if c.note), "") for result in found]),
             )
@@ -285,7 +291,7 @@ def _rows(
 
 
 def _note(notes: list[str]) -> str:
-    """The notes of the folds, each with the number of folds it holds for unless that is all."""
+    """The notes of the folds, each with its number of folds unless it is in all."""
     counts = Counter(notes)
     counts.pop("", None)
     said = (note if n == len(notes) else f"in {n} of {len(notes)} folds {note}" for note, n in counts.most_common())
@@ -293,14 +299,14 @@ def _note(notes: list[str]) -> str:
 
 
 def _refit_seconds(row: Row, splits: Splits) -> float:
-    """What fitting on all rows takes, from what a fold took."""
+    """The estimated seconds of fitting on all rows, from the time of a fold."""
     return 1.3 * row.seconds / len(splits)
 
 
 def _path(
-    chosen: Candidate, tuned: Tuned, problem: Problem, options: Options, clock: Clock
+    chosen: Candidate, tuned: Tuned, problem: TrainingRows, options: Options, clock: Clock
 ) -> tuple[str, Curve | None]:
-    """The chosen candidate's own path if it has exact zeros to show; otherwise the lasso's, while there is time."""
+    """The path of the kept candidate if it has exact zeros; otherwise that of the lasso, if there is time."""
     if tuned.curve is not None and chosen.makes_zeros:
         return chosen.name, tuned.curve
     try:
@@ -310,10 +316,10 @@ def _path(
         return LASSO.name, None
 
 
-def _stable(problem: Problem, curve: Curve | None, path_of: str, options: Options, clock: Clock):
+def _stable(problem: TrainingRows, curve: Curve | None, path_of: str, options: Options, clock: Clock):
     if not options.stability_pairs:
         return None
-    lam = float(curve.lambdas[curve.index_1se]) if curve is not None and path_of == LASSO.name else None
+    lam = curve.lambda_1se if curve is not None and path_of == LASSO.name else None
     try:
         with time_limit(clock.deadline(_FOR_EXHIBITS)):
             return stable_inputs(problem, lam, options)

@@ -8,14 +8,14 @@ REGRESSION = "regression"
 
 
 def score_name(task: str) -> str:
-    """RMSE (root-mean-square error) for regression, log loss for classes: the losses the models are fitted by."""
+    """RMSE (root-mean-square error) for regression, log loss for classes: the losses that the models minimise."""
     return "RMSE" if task == REGRESSION else "log loss"
 
 
 def row_losses(task: str, truth: np.ndarray, output: np.ndarray) -> np.ndarray:
     """Squared error of predictions (n,), or −log of the probability given to the true class (n, K), for each row.
 
-    A probability below 1e-15 counts as 1e-15, so that one sure mistake costs 34.5 and not infinity.
+    A probability below 1e-15 counts as 1e-15, so that one overconfident error costs 34.5 and not infinity.
     """
     if task == REGRESSION:
         return (truth - output) ** 2
@@ -29,12 +29,12 @@ def held_out_score(task: str, truth: np.ndarray, output: np.ndarray, weights: np
 
 
 def accuracy(task: str, truth: np.ndarray, output: np.ndarray) -> float | None:
-    """Share of rows whose most probable class is the true one; None for regression."""
+    """Fraction of rows whose most probable class is the true one; None for regression."""
     return None if task == REGRESSION else float(np.mean(output.argmax(axis=1) == truth))
 
 
 def balanced_accuracy(task: str, truth: np.ndarray, output: np.ndarray) -> float | None:
-    """Mean over the classes present of the share of their rows given to them; None for regression.
+    """Mean recall over the classes present; None for regression.
 
     Chance is 1/K however unequal the classes are.
     """
@@ -45,7 +45,7 @@ def balanced_accuracy(task: str, truth: np.ndarray, output: np.ndarray) -> float
 
 
 def guess(task: str, truth: np.ndarray, n_rows: int, n_classes: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """The output of a model that looks at no input: the mean, or the shares of the classes, of the training rows."""
+    """The output of a model without inputs: the mean, or the class frequencies, of the training rows."""
     if task == REGRESSION:
         return np.full(n_rows, np.average(truth, weights=weights))
     shares = np.bincount(truth.astype(int), weights=weights, minlength=n_classes)

@@ -1,4 +1,4 @@
-"""What a comparison is asked to do."""
+"""The options of a comparison."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from shrinkwise.tables import InputError, TablePlan
 
-NO_TORCH = 'Networks are left out because PyTorch is not installed: pip install "shrinkwise[torch]" adds them.'
+NO_TORCH = 'Networks are skipped because PyTorch is not installed; install it with pip install "shrinkwise[torch]".'
 CHOICES = {"1se": "one_se", "best": "best", "within": "one_se"}
 
 
@@ -19,20 +19,21 @@ class NetworkOptions:
     Parameters
     ----------
     hidden : int
-        Units of the hidden layer.
+        Number of units of the hidden layer.
     steps, passes : int
-        Steps of Adam, each on `batch_size` rows (all rows where there are fewer): as many as make `passes` passes over the
-        rows, but no fewer than `steps` and no more than ten times as many.
+        Steps of Adam, each on `batch_size` rows (all rows if there are fewer): enough for `passes` passes over the
+        rows, but at least `steps` and at most ten times as many.
     learning_rate : float
-        Its value at the first step; it falls to 0 along half a cosine.
+        Initial learning rate; it decays to 0 along half a cosine.
     lambdas : tuple of float, decreasing
-        Strengths tried for L2 on the weights (biases are not penalised).
+        Grid of L2 strengths on the weights (biases are not penalised).
     keeps : tuple of float, increasing
-        Probabilities of keeping a unit tried for dropout, of the hidden units alone and of the inputs too.
+        Grid of keep probabilities for dropout, on the hidden units alone and on the inputs as well.
     l1_lambdas, l1_keeps : tuples of float
-        Strengths and probabilities tried for L1 on the weights with dropout of the hidden units.
+        Grids of strengths and keep probabilities for L1 on the weights with dropout of the hidden units.
     seeds : int
-        Random starts. A score is the mean over networks from so many starts; the kept network is the first.
+        Number of random starts. A fitted network is the mean of networks from these starts, in one network of as many times the
+        hidden units.
     """
 
     hidden: int = 32
@@ -47,7 +48,7 @@ class NetworkOptions:
     seeds: int = 3
 
     def steps_on(self, n_rows: int) -> int:
-        """Steps of a training on so many rows."""
+        """Number of training steps for this number of rows."""
         return min(max(self.steps, self.passes * n_rows // self.batch_size), 10 * self.steps)
 
 
@@ -58,37 +59,40 @@ class Options:
     Parameters
     ----------
     folds : int
-        Outer folds: each is held out once, and nothing that is fitted or chosen sees it before it is scored.
+        Number of outer folds. Each is held out once and used neither for fitting nor for selection before it is scored.
     inner_folds : int
-        Folds of the cross-validation, inside each training fold, that chooses λ, l1_ratio and keep.
+        Number of folds of the cross-validation inside each training fold that selects λ, l1_ratio and keep.
     seed : int
-        Seeds the folds, the networks' start and their dropout.
+        Seed of the folds, the random starts of networks and their dropout.
     select : "1se", "best" or "within"
-        Which choice the kept model makes: of the candidate with the lowest score the strongest regularization within one
-        standard error (where the held-out rows find it there too), or its best; or the model with the fewest inputs within
-        the share `within` of the lowest score.
+        How the kept model is selected. "1se": the candidate with the lowest score, at its strongest regularization
+        within one standard error of the paired difference to its best (if the held-out rows confirm it); "best": at its
+        best setting; "within": the model with the fewest inputs whose score is within the share `within` of the lowest.
     within : float, optional
-        Share, .01 for one per cent, for select="within".
+        Share for select="within", for example .01 for one per cent.
     max_features : int, optional
-        The most inputs that the kept model may use.
+        Maximum number of inputs of the kept model.
     n_lambdas : int
         Length of the grid of λ.
     l1_ratios : tuple of float
-        Mixtures tried for the elastic net.
+        Grid of l1_ratio for the elastic net.
     network : NetworkOptions or None
-        None leaves the networks out.
+        None skips the networks.
     methods : tuple of str, optional
-        Candidates by their names on the command line (slugs); each family's baseline comes with its members. None is all.
+        Candidates by their names on the command line (slugs); the baseline of a family is added automatically. None
+        means all.
     factors : dict, optional
-        Factors ≥ 0 of λ by input, for the linear models; 0 is not penalised.
+        Factors ≥ 0 of λ by input, for the linear models; an input with factor 0 is not penalised.
     bounds : dict, optional
-        (low, high) of the coefficient, in the units of the data, by input; candidates that cannot keep them are left out.
+        (low, high) of the coefficient by input, in the units of the data; candidates without support for bounds are
+        skipped.
     stability_pairs : int
-        Complementary pairs of half-samples on which the lasso is fitted to see which inputs come again; 0 for none.
+        Number of complementary pairs of half-samples on which the lasso is fitted to measure selection stability; 0 for
+        none.
     budget : float, optional
-        Seconds for everything; candidates that do not finish in time are left out, which is said.
+        Time limit in seconds; candidates that do not finish are skipped and listed.
     n_jobs : int or None
-        Processes, at most one per core; None takes one per core. The results do not depend on it.
+        Number of processes, at most one per core; None means one per core. The results do not depend on it.
     """
 
     folds: int = 5
@@ -109,13 +113,13 @@ class Options:
 
     def __post_init__(self):
         if self.select not in CHOICES:
-            raise ValueError(f'select must be "1se", "best" or "within": got {self.select!r}')
+            raise ValueError(f'Expected select to be "1se", "best" or "within", got {self.select!r}.')
         if (self.within is not None) != (self.select == "within"):
-            raise ValueError('within is the share of the best score for select="within": give both or neither')
+            raise ValueError('Expected both select="within" and within (the share of the best score), or neither.')
         if self.budget is not None and not 0 < self.budget < float("inf"):
-            raise InputError(f"budget must be a positive number of seconds: got {self.budget:g}.")
+            raise InputError(f"Expected budget to be a positive number of seconds, got {self.budget:g}.")
         if self.n_jobs is not None and self.n_jobs < 1:
-            raise InputError(f"n_jobs must be 1 or more, or None for one process per core: got {self.n_jobs}.")
+            raise InputError(f"Expected n_jobs to be 1 or more, or None for one process per core, got {self.n_jobs}.")
 
     @property
     def choice(self) -> str:
@@ -123,50 +127,50 @@ class Options:
         return CHOICES[self.select]
 
     @property
-    def careful(self) -> str:
-        """How the choice beside the best one is called: "1-SE", or "within 1%"."""
+    def one_se_label(self) -> str:
+        """The name of the choice besides the best one: "1-SE", or "within 1%"."""
         return "1-SE" if self.within is None else f"within {100 * self.within:.3g}%"
 
     def wants(self, method: str) -> bool:
-        """Whether a candidate (by its slug) is among those asked for."""
+        """Whether a candidate (by its slug) is requested."""
         return self.methods is None or method in self.methods
 
     def described(self, methods: list[str], splits_by: str = "") -> list[str]:
-        """The plan in sentences, said before the work starts; `methods` are the names of the candidates.
+        """The plan in a sentence, shown before the work starts; `methods` are the names of the candidates.
 
-        splits_by is "group", "time" or "", what decides the splits (TablePlan.splits_by).
+        splits_by is "group", "time" or "", the kind of splits (TablePlan.splits_by).
         """
         folds = {
             "group": f"{self.folds} held-out folds of whole groups",
             "time": f"{self.folds} later periods by models fitted on the rows before",
         }.get(splits_by, f"{self.folds} held-out folds")
         sentences = [
-            f"Plan: {', '.join(methods)}; each scored on {folds}; λ, l1_ratio and keep are chosen inside "
-            f"each training fold by {self.inner_folds}-fold cross-validation; seed {self.seed}."
+            f"Plan: {', '.join(methods)}; each scored on {folds}; λ, l1_ratio and keep are selected inside each "
+            f"training fold by {self.inner_folds}-fold cross-validation; seed {self.seed}."
         ]
         return sentences if find_spec("torch") else [*sentences, NO_TORCH]
 
     def check(self, plan: TablePlan) -> None:
-        """Refuse factors and bounds of columns that are no inputs."""
+        """Raise InputError for factors and bounds of columns that are not inputs."""
         names = {column.name for column in plan.kept}
         for what, given in (("penalty factor", self.factors), ("bound", self.bounds)):
             for name in given:
                 if name not in names:
-                    raise InputError(f"There is a {what} for {name!r}, which is no input of {plan.name}.")
+                    raise InputError(f"There is a {what} for {name!r}, which is not an input of {plan.name}.")
         for name, factor in self.factors.items():
             if not 0 <= factor < float("inf"):
-                raise InputError(f"The penalty factor of {name!r} is {factor:g}; a number ≥ 0 was expected.")
+                raise InputError(f"Expected the penalty factor of {name!r} to be a number ≥ 0, got {factor:g}.")
         free = [name for name, factor in self.factors.items() if factor == 0]
         if self.max_features is not None and len(free) > self.max_features:
             raise InputError(
-                f"At most {self.max_features} inputs were asked for, but {len(free)} have the penalty factor 0 and are never "
-                "left out."
+                f"At most {self.max_features} inputs were requested, but {len(free)} have the penalty factor 0 "
+                "and are always used."
             )
         for name, (low, high) in self.bounds.items():
             if not low <= 0 <= high:
                 raise InputError(
-                    f"The bounds of {name!r} are {low:g} and {high:g}; low ≤ 0 ≤ high was expected, so that an input can be "
-                    "left out."
+                    f"Expected bounds low ≤ 0 ≤ high for {name!r}, so that the input can be excluded, got {low:g} "
+                    f"and {high:g}."
                 )
 
 
@@ -196,7 +200,7 @@ EFFORTS: dict[str, dict[str, Any]] = {
 
 
 def options_for(effort: str = "normal", **given: Any) -> Options:
-    """The options of an effort, "quick", "normal" or "thorough", with those given instead of its own."""
+    """The options of an effort, "quick", "normal" or "thorough", overridden by those given."""
     if effort not in EFFORTS:
-        raise InputError(f"The effort is one of {', '.join(EFFORTS)}: got {effort!r}.")
+        raise InputError(f"Expected effort to be one of {', '.join(EFFORTS)}, got {effort!r}.")
     return Options(**{**EFFORTS[effort], **given})

@@ -1,4 +1,4 @@
-"""What a comparison found: scores of every candidate over the outer folds, the one that is kept, its model."""
+"""The result of a comparison: scores of every candidate over the outer folds, the kept one and its model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from statistics import median, mode
 import numpy as np
 
 from shrinkwise.compare.candidates.base import Candidate, Curve, Fit
-from shrinkwise.compare.scoring.fresh_rows import Exam
+from shrinkwise.compare.scoring.differences import difference
 from shrinkwise.compare.scoring.nested import HeldOut, Splits
 from shrinkwise.compare.scoring.stability import StableInputs
 from shrinkwise.models.predictors import Usage, usage
 from shrinkwise.models.table_model import TableModel
-from shrinkwise.selection import independent_interval, mean_and_se, paired_interval, paired_p_value
+from shrinkwise.report import FreshScore
+from shrinkwise.selection import Difference, independent_interval, mean_and_se, paired_interval
 from shrinkwise.tables import TablePlan
 
 from .options import Options
@@ -21,7 +22,7 @@ from .options import Options
 
 @dataclass(frozen=True)
 class Scored:
-    """One candidate with one choice of its setting, over all outer folds."""
+    """One candidate at one choice of its setting, over all outer folds."""
 
     folds: list[HeldOut]
 
@@ -42,7 +43,7 @@ class Scored:
 
     @property
     def accuracy(self) -> float | None:
-        """Mean share of held-out rows classified right; None for regression."""
+        """Mean fraction of held-out rows classified correctly; None for regression."""
         return None if self.folds[0].accuracy is None else float(np.mean([fold.accuracy for fold in self.folds]))
 
     @property
@@ -52,13 +53,14 @@ class Scored:
 
     @property
     def seed_sd(self) -> float | None:
-        """The standard deviation of the score over random starts, mean over the folds; None where there is one start."""
+        """The standard deviation of the score over random starts, mean over the folds; None if there is only one
+        start."""
         spread = [fold.seed_sd for fold in self.folds if fold.seed_sd is not None]
         return float(np.mean(spread)) if spread else None
 
     @property
     def settings(self) -> dict:
-        """Over the folds the median of λ and keep, the most frequent of everything else."""
+        """The median over the folds of λ and keep, the most frequent value of other settings."""
         chosen = [fold.settings for fold in self.folds]
         return {
             name: (median if name in ("λ", "keep") else mode)(
@@ -78,27 +80,33 @@ class Scored:
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate's line of the comparison. one_se is None where nothing is tuned.
+    """One candidate's row of the comparison. one_se is None if nothing is tuned.
 
-    differences holds, per choice, the interval (mean, low, high) of the score minus the score of no regularization in
-    the same family, fold by fold; it is empty for a baseline and for the reference.
+    differences holds, per choice, the score minus the score of no regularization in the same family; it is empty for a
+    baseline and for the reference. cost is the score of the 1-SE choice minus that of the best.
     """
 
     candidate: Candidate
     best: Scored
     one_se: Scored | None
-    differences: dict[str, tuple[float, float, float]]
+    differences: dict[str, Difference]
+    cost: Difference | None
     seconds: float
     note: str
 
     @property
-    def careful_holds(self) -> bool:
-        """Whether the held-out rows bear the careful choice out, or there is none.
+    def one_se_holds(self) -> bool:
+        """Whether the held-out rows confirm the 1-SE choice, or there is none.
 
-        It is within one standard error of the best there too, and not detectably worse than no regularization.
+        It costs no more than one standard error of the paired difference to the best there too, and is not detectably worse
+        than no regularization.
         """
-        worse = "one_se" in self.differences and self.differences["one_se"][1] > 0
-        return self.one_se is None or not (worse or self.one_se.score > self.best.score + self.best.se)
+        worse = "one_se" in self.differences and self.differences["one_se"].interval()[1] > 0
+        return self.cost is None or not (worse or self.cost.mean > self.cost.error)
+
+    def difference(self, choice: str) -> Difference:
+        """The difference to no regularization at a choice; a candidate without tuning has one for both."""
+        return self.differences[choice if choice in self.differences else "best"]
 
     def at(self, choice: str) -> Scored:
         """The scores of a choice; a candidate without tuning has one score for both."""
@@ -109,13 +117,13 @@ class Row:
 class Comparison:
     """The result of `compare_table`.
 
-    rows: one per candidate that was finished. chosen: the row of the kept one, choice: its kept setting, "best" or "one_se".
-    model: the kept one refitted on all rows, with fit its settings there. splits: the outer folds. path_of, curve: the
-    name of a candidate and its coefficient path on all rows, which the report shows; the curve is None where there was no
-    time for one. guess_scores: the held-out score, per fold, of looking at no input. file_rows: for each row used its
-    number in the table, from 1. left_out: candidates that have no row, with the reason. passed_over: candidates that
-    would have been kept, had there been time to fit them on all rows. stable: how often each input is
-    selected on half-samples. exam: the kept model on a table of its own, when one was given.
+    rows: one per finished candidate. chosen: the row of the kept candidate, choice: its kept setting, "best" or
+    "one_se". model: the kept candidate refitted on all rows, fit: its settings there. splits: the outer folds. path_of,
+    curve: the name of a candidate and its coefficient path on all rows, for the report; the curve is None if there was
+    no time for it. constant: the held-out scores of a constant prediction, per fold. file_rows: for each row used
+    its number in the table, from 1. left_out: candidates without a row, with the reason. passed_over: candidates that
+    would have been kept if there had been time to fit them on all rows. stable: how often each input is selected on
+    half-samples. fresh: the score of the kept model on the test table, if one was given.
     """
 
     plan: TablePlan
@@ -128,12 +136,12 @@ class Comparison:
     splits: Splits
     path_of: str
     curve: Curve | None
-    guess_scores: np.ndarray
+    constant: Scored
     file_rows: np.ndarray
     left_out: dict[str, str] = field(default_factory=dict)
     passed_over: list[str] = field(default_factory=list)
     stable: StableInputs | None = None
-    exam: Exam | None = None
+    fresh: FreshScore | None = None
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.rows)} candidates on {self.plan.n_rows} rows; kept: {self.chosen.candidate.name}>"
@@ -143,7 +151,7 @@ class Comparison:
         return next(row for row in self.rows if row.candidate.name == name)
 
     def baseline(self, family: str) -> Row | None:
-        """The row without regularization in a family; None where the family was left out."""
+        """The row without regularization in a family; None if the family was skipped."""
         found = (row for row in self.rows if row.candidate.family == family and not row.candidate.regularizer)
         return next(found, None)
 
@@ -153,35 +161,39 @@ class Comparison:
         return self.chosen.at(self.choice)
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Truth, output of the kept candidate and number in the table of every row, from the fold that held it out."""
+        """Truth, output of the kept candidate and row number in the table, for every row from the fold that held it
+        out."""
         test = np.concatenate([held for _, held in self.splits.folds])
         outputs = np.concatenate([fold.output for fold in self.kept.folds])
         return self.splits.y[test], outputs, self.file_rows[test]
 
     @property
     def kept_usage(self) -> Usage:
-        """What the model that was refitted on all rows uses."""
+        """The inputs and weights used by the model refitted on all rows."""
         return usage(self.model.predictor, list(self.model.encoder.inputs))
 
     @property
     def only_input(self) -> str:
-        """The one input that the kept model uses, of three or more; "" where it uses others too."""
+        """The only input that the kept model uses, if there are three or more; "" if it uses several."""
         encoder, inputs = self.model.encoder, self.plan.kept
         weights = np.atleast_2d(self.model.predictor.feature_weights())
         used = {encoder.inputs[j] for j in np.flatnonzero(weights.any(axis=0))}
         return inputs[used.pop()].name if len(used) == 1 and len(inputs) >= 3 else ""
 
-    def interval(self, differences: np.ndarray) -> tuple[float, float, float]:
-        """The corrected 95 % interval of fold differences of this comparison."""
+    def difference(self, one: Scored, other: Scored) -> Difference:
+        """The score of one candidate minus that of another, with its error from the held-out rows."""
+        return difference(self.splits, one.folds, other.folds)
+
+    def fold_interval(self, differences: np.ndarray) -> tuple[float, float, float]:
+        """The corrected 95 % interval of fold differences, for what is known of whole folds alone."""
         return paired_interval(differences, *self.splits.mean_sizes)
 
-    def exam_interval(self) -> tuple[float, float, float]:
-        """Of the score on fresh rows minus the held-out score of the kept model; see `independent_interval`."""
-        if self.exam is None:
-            raise ValueError("expected a comparison with a table of fresh rows: give one with test=")
-        error = (self.exam.high - self.exam.low) / 3.92
-        return independent_interval(self.kept.scores, *self.splits.mean_sizes, self.exam.score, error, self.exam.n_rows)
-
-    def p_value(self, differences: np.ndarray) -> float:
-        """The two-sided p-value that belongs to `interval`."""
-        return paired_p_value(differences, *self.splits.mean_sizes)
+    def fresh_interval(self) -> tuple[float, float, float]:
+        """The interval of the score on fresh rows minus the held-out score of the kept model; see
+        `independent_interval`."""
+        if self.fresh is None:
+            raise ValueError("Expected a comparison with a test table; pass one with test=")
+        error = (self.fresh.high - self.fresh.low) / 3.92
+        return independent_interval(
+            self.kept.scores, *self.splits.mean_sizes, self.fresh.score, error, self.fresh.n_rows
+        )

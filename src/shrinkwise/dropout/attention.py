@@ -1,7 +1,7 @@
-"""Attention with dropout on its weights, a block of queries at a time, so that the weights never leave the cache.
+"""Attention with dropout on its weights, computed in blocks of queries so that the weights stay in the cache.
 
-torch's CPU attention gives up its blocked form when it drops: it then writes all L × S weights, a mask of the same size and
-their product. Here the mask of a block is made where the block is, and made again in backward.
+With dropout, torch's CPU attention does not use blocks: it stores all L × S weights, a mask of the same size and their
+product. Here the mask of a block is computed with the block, and again in backward.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shrinkwise.kernels.networks import dropout as kernel
 from shrinkwise.kernels.pool import threads_for
 
 from . import routes
-from .functional import check_call
+from .inverted import check_call
 
 _BLOCK_BYTES = 1024 * 1024  # weights of one block of queries: a common second-level cache
 
@@ -43,14 +43,14 @@ def attention(
     q : tensor (..., L, E);  k : (..., S, E);  v : (..., S, V)
         Queries, keys and values.
     keep : float in (0, 1]
-        Probability of keeping a weight. ``F.scaled_dot_product_attention(dropout_p=)`` takes the probability of dropping,
-        and drops in evaluation too.
+        Probability of keeping a weight. ``F.scaled_dot_product_attention(dropout_p=)`` takes the probability of
+        dropping, and also drops in evaluation.
     training : bool
         False gives attention without dropout.
     mask : tensor that broadcasts to (..., L, S), optional
-        True where a query may look at a key, or numbers added to the scores. A query that may look nowhere gives 0.
+        True where a query attends to a key, or numbers added to the scores. A query without keys gives 0.
     causal : bool
-        A query looks at no later key; not together with `mask`.
+        A query does not attend to later keys; cannot be combined with `mask`.
     scale : float, optional
         1/√E by default.
     seed, generator, stream : as in `dropout`
@@ -58,9 +58,9 @@ def attention(
 
     Returns a tensor (..., L, V).
 
-    Notes: half-precision inputs are computed in float32. With `causal` a block of queries is multiplied only with the keys
-    up to its last one, and later weights cost nothing. Gradients of the second order, `torch.func`, `torch.compile` and
-    devices other than the CPU take the formula as it stands above, with all weights in memory.
+    Notes: half-precision inputs are computed in float32. With `causal` a block of queries is multiplied only with the
+    keys up to its last query, so later weights have no cost. Second-order gradients, `torch.func`, `torch.compile` and
+    other devices than the CPU use the formula above, with all weights in memory.
 
     >>> import torch
     >>> attention(torch.ones(2, 3), torch.ones(4, 3), torch.ones(4, 5), keep=0.5, training=False).shape
@@ -88,7 +88,7 @@ class _Draw(NamedTuple):
     stream: int
 
 
-class _Block(NamedTuple):
+class _QueryBlock(NamedTuple):
     """Some queries of one batch entry, and the keys that one of them at least may look at."""
 
     batch: int
@@ -109,7 +109,7 @@ class _Block(NamedTuple):
         return torch.softmax(self.scores, -1, out=self.scores)
 
     def thin_exponentials_(self, factors: torch.Tensor, draw: _Draw) -> bool:
-        """Scores into thinned weights but for a factor a row, in one pass; False where no kernel does that."""
+        """Turn scores into thinned weights up to a factor per row, in one pass; False if there is no kernel for it."""
         scores = self.scores
         if self.mask is not None or scores.dtype != torch.float32 or not scores.numel():
             return False
@@ -202,7 +202,7 @@ def _composed_backward(ctx, q, k, v, grad):
 def _blocks(scaled_q, k, mask, causal, *others):
     """Each block of queries, with the same rows of the others.
 
-    The scores lie in one buffer, so they are those of the block until the next one is asked for.
+    All blocks share one buffer for the scores, so they are valid until the next block.
     """
     lead, n_queries, n_keys = scaled_q.shape[:-2], scaled_q.shape[-2], k.shape[-2]
     rows = _rows(scaled_q, k)
@@ -218,7 +218,7 @@ def _blocks(scaled_q, k, mask, causal, *others):
             scores = torch.mm(query, keys[:reach].mT, out=buffer[: length * reach].view(length, reach))
             here = None if allowed is None else allowed[place].narrow(0, start, length)
             first = (batch * n_queries + start) * n_keys
-            yield _Block(batch, scores, first, n_keys, start + 1, here, causal), rest
+            yield _QueryBlock(batch, scores, first, n_keys, start + 1, here, causal), rest
 
 
 def _flat(t: torch.Tensor) -> torch.Tensor:
@@ -235,9 +235,9 @@ def _check_shapes(q, k, v, mask, causal) -> None:
     for name, t in (("k", k), ("v", v)):
         if not isinstance(t, torch.Tensor) or t.dtype != q.dtype:
             got = t.dtype if isinstance(t, torch.Tensor) else type(t).__name__
-            raise TypeError(f"expected {name} as a tensor of q's type {q.dtype}, got {got}; convert it first")
+            raise TypeError(f"Expected {name} to be a tensor of q's type {q.dtype}, got {got}; convert it first")
     if min(q.dim(), k.dim(), v.dim()) < 2 or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
         shapes = ", ".join(str(tuple(t.shape)) for t in (q, k, v))
-        raise ValueError(f"expected q (..., L, E), k (..., S, E) and v (..., S, V), got {shapes}")
+        raise ValueError(f"Expected q (..., L, E), k (..., S, E) and v (..., S, V), got {shapes}")
     if causal and mask is not None:
-        raise ValueError("attention takes mask= or causal=True, not both: combine them in the mask")
+        raise ValueError("Expected mask= or causal=True, not both; combine them in the mask")

@@ -1,4 +1,4 @@
-"""Which units drop: the bit specification, in pure array code. Every faster form must give these bits.
+"""The specification of the random bits, in pure array code. All faster implementations must give the same bits.
 
 Element i of a call is kept or dropped by a pure function of (seed, stream, i), so a mask is never stored: it is computed
 again where it is needed. i is the element's offset in dense storage (see `storage_order`).
@@ -13,7 +13,7 @@ Philox4x32-10 (Salmon et al.) turns a counter of four 32-bit words and a key of 
   threshold, kept when it is above. A tie is settled by 32 further bits: word i % 4 of block i // 4 of the tie stream (the
   stream with its highest bit flipped); dropped when they are below `rest`.
 
-The probability of keeping is therefore exact to 2⁻⁴⁸, at the price of 16 bits an element.
+The probability of keeping is therefore exact to 2⁻⁴⁸, at a cost of 16 bits per element.
 
 References: Salmon, Moraes, Dror, Shaw, Parallel random numbers: as easy as 1, 2, 3, SC 2011, doi:10.1145/2063384.2063405.
 """
@@ -90,7 +90,7 @@ def lay_out(flat: torch.Tensor, shape, order: tuple[int, ...]) -> torch.Tensor:
 
 
 def apply_mask(x: torch.Tensor, kept: torch.Tensor, keep: float) -> torch.Tensor:
-    """x/keep where `kept`, exactly 0 elsewhere: what one draw does to x."""
+    """x/keep where `kept`, exactly 0 elsewhere."""
     return torch.where(kept, x * (1.0 / keep), 0.0)
 
 
@@ -119,7 +119,7 @@ def _kept_torch(n, threshold: int, rest: int, seed: torch.Tensor, stream: torch.
 
 
 def signed(value):
-    """An integer of up to 64 bits as int64 holds it."""
+    """An integer of up to 64 bits as an int64 value."""
     return value if isinstance(value, torch.Tensor) else (value + 2**63) % 2**64 - 2**63
 
 

@@ -1,4 +1,4 @@
-"""Dropout together with what stands beside it in a network, in one pass over memory.
+"""Dropout fused with adjacent operations of a network in one pass over memory.
 
 Each has a compiled kernel for plain CPU tensors; every other route composes torch's operations with dropout, by the same bits.
 """

@@ -69,12 +69,12 @@ def runs_in_c(x: torch.Tensor) -> bool:
 def draw_seed(generator: torch.Generator | None = None) -> int:
     """A seed from torch's generator of the CPU, or from `generator`: the number that `seed_tensor` draws."""
     if generator is None:
-        return _box.fill(_SEED_LOW, _SEED_HIGH).item()
-    return _box.fill(_SEED_LOW, _SEED_HIGH, generator=generator).item()
+        return int(_box.fill(_SEED_LOW, _SEED_HIGH).item())
+    return int(_box.fill(_SEED_LOW, _SEED_HIGH, generator=generator).item())
 
 
 def seed_tensor(device, generator: torch.Generator | None = None) -> torch.Tensor:
-    """A seed that stays on its device: no wait for it, and CUDA graphs replay the draw."""
+    """A seed that stays on its device, so that there is no synchronization and CUDA graphs replay the draw."""
     return torch.randint(_SEED_LOW, _SEED_HIGH, (), dtype=torch.int64, device=device, generator=generator)
 
 

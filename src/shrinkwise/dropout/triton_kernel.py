@@ -1,4 +1,4 @@
-"""The same bits on a GPU: a Triton kernel that draws sixteen bits an element, eight elements a Philox call.
+"""A Triton kernel with the same bits on a GPU: sixteen bits per element, eight elements per Philox call.
 
 One call an element would be bound by arithmetic and not by memory. Without Triton (it comes with torch's CUDA builds) the
 formula of `bits` runs on the device instead.
@@ -29,7 +29,7 @@ def runs_on(x: torch.Tensor) -> bool:
 def scaled(x: torch.Tensor, keep: float, seed: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:
     """Dropout of a contiguous tensor; seed and stream are int64 scalars on its device and are read there."""
     if triton is None:
-        raise RuntimeError("the Triton kernel of dropout needs Triton, which is not installed: pip install triton")
+        raise RuntimeError("The Triton kernel of dropout needs Triton, which is not installed; use pip install triton")
     out = torch.empty_like(x)
     threshold, rest = bits.drop_threshold(keep)
     if threshold == 2**16:  # everything drops; the number of an element has only 16 bits

@@ -8,14 +8,14 @@ _LABELLED = 8
 
 
 def coefficient_path(lambdas, coefs, names=None, *, mark=None, ax=None):
-    """Draw each coefficient over λ, strong penalties on the left; the largest at the weakest λ are named.
+    """Draw each coefficient over λ, with strong penalties on the left; the largest at the smallest λ are labelled.
 
     Parameters
     ----------
     lambdas : (L,) decreasing, > 0.
     coefs : (L, p).
     names : p texts, by default the column numbers.
-    mark : a λ to mark with a line, e.g. the one that cross-validation chose.
+    mark : a λ to mark with a line, e.g. the one selected by cross-validation.
     ax : matplotlib axes to draw on; by default new ones.
 
     Returns
@@ -26,7 +26,7 @@ def coefficient_path(lambdas, coefs, names=None, *, mark=None, ax=None):
         try:
             import matplotlib.pyplot as plt
         except ImportError as error:
-            raise ImportError('pictures need matplotlib: pip install "shrinkwise[plot]"') from error
+            raise ImportError('Plots need matplotlib; install it with pip install "shrinkwise[plot]"') from error
         ax = plt.subplots()[1]
     lambdas, coefs = np.asarray(lambdas), np.asarray(coefs)
     names = [str(j) for j in range(coefs.shape[1])] if names is None else list(map(str, names))

@@ -1,4 +1,4 @@
-"""Held-out score and what is kept, over λ."""
+"""The held-out score and the number of kept groups or weights over λ."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import numpy as np
 
 
 def network_path(lambdas, scores, errors, kept, *, best=None, chosen=None, ax=None):
-    """Draw the held-out score with its standard error over λ, strong penalties on the left, and what is kept beside it.
+    """Draw the held-out score with its standard error over λ, with strong penalties on the left, and the number of kept
+    groups or weights.
 
     Parameters
     ----------
     lambdas : (L,) decreasing, > 0.
     scores, errors : (L,) mean held-out score, lower is better, and its standard error (NaN: not drawn).
-    kept : (L,) groups or weights that are not zero.
-    best, chosen : λ to mark, optional: the best one with a dotted line, the one kept with a solid one.
+    kept : (L,) number of nonzero groups or weights.
+    best, chosen : λ to mark, optional: the best one with a dotted line, the selected one with a solid line.
     ax : matplotlib axes to draw on; by default new ones.
 
     Returns
     -------
-    matplotlib Axes, that of the scores; what is kept is on a twin of it.
+    matplotlib Axes, that of the scores; the number kept is on a twin axis.
     """
     if ax is None:
         try:
             import matplotlib.pyplot as plt
         except ImportError as error:
-            raise ImportError('pictures need matplotlib: pip install "shrinkwise[plot]"') from error
+            raise ImportError('Plots need matplotlib; install it with pip install "shrinkwise[plot]"') from error
         ax = plt.subplots()[1]
     lambdas, errors = np.asarray(lambdas, dtype=float), np.nan_to_num(np.asarray(errors, dtype=float))
     ax.errorbar(lambdas, scores, yerr=errors, fmt=".-", lw=1.2, capsize=2, color="C0", label="held-out score")

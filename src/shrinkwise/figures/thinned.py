@@ -1,4 +1,4 @@
-"""A network beside one of its sub-networks."""
+"""A network next to one of its sub-networks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def thinned(kept, *, axes=None):
         try:
             import matplotlib.pyplot as plt
         except ImportError as error:
-            raise ImportError('pictures need matplotlib: pip install "shrinkwise[plot]"') from error
+            raise ImportError('Plots need matplotlib; install it with pip install "shrinkwise[plot]"') from error
         axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")[1]
     kept = [np.asarray(k, dtype=bool) for k in kept]
     shown = [np.unique(np.linspace(0, len(k) - 1, min(len(k), _MOST_UNITS)).round().astype(int)) for k in kept]

@@ -1,8 +1,9 @@
-"""Speed only: C kernels behind one dispatch table. Each gives the same results as the reference beside it.
+"""C kernels behind one dispatch table, for speed only. Each gives the same results as its reference implementation.
 
-One module a kernel: its C signature, its compiled call, its door (``kernels.gram_path(...)`` runs the compiled kernel where
-the library is built and the reference otherwise; `kernels.dropout` deals in addresses only, for the sake of small calls).
-``kernels.status()`` says which, and why. The environment variable SHRINKWISE_NO_KERNELS=1 hides the library.
+One module per kernel: its C signature, its compiled call and its public function (``kernels.gram_path(...)`` runs the
+compiled kernel if the library is built and the reference otherwise; `kernels.dropout` takes only addresses, because its
+calls are small). ``kernels.status()`` reports which is used, and why. The environment variable SHRINKWISE_NO_KERNELS=1
+hides the library.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from .library import DISPATCH, find
 from .linear.column_blocks import GroupColumns, column_blocks
 from .linear.gram import PathRows, gram_certificates, gram_path
 from .linear.gram_blocks import GroupQuadratic, diagonal_blocks, eigen, gram_blocks
+from .linear.gram_bounded import Bounded, gram_bounded
 from .linear.gram_rows import gram_rows
-from .linear.gram_scalar import Bounded, Concave, gram_scalar
+from .linear.gram_scalar import Concave, gram_scalar
 from .linear.model_cd import model_cd
 from .linear.sparse_cd import WeightedColumns, sparse_cd
 from .networks import dropout, optimizer
@@ -32,6 +34,7 @@ __all__ = [
     "dropout",
     "eigen",
     "gram_blocks",
+    "gram_bounded",
     "gram_certificates",
     "gram_path",
     "gram_rows",

@@ -13,8 +13,8 @@ import numpy as np
 
 from shrinkwise import __version__
 
-F64 = np.ctypeslib.ndpointer(np.float64, flags="C_CONTIGUOUS")
-I64 = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
+F64: type = np.ctypeslib.ndpointer(np.float64, flags="C_CONTIGUOUS")
+I64: type = np.ctypeslib.ndpointer(np.int64, flags="C_CONTIGUOUS")
 
 # name -> (reference, compiled); no reference where the formula belongs to the only caller, who then asks `library` first
 DISPATCH: dict[str, tuple[Callable | None, Callable]] = {}
@@ -52,16 +52,24 @@ def library() -> ctypes.CDLL | None:
     return find()[0]
 
 
+def loaded_library() -> ctypes.CDLL:
+    """The loaded library, for a kernel that `run` has selected because it is available."""
+    loaded, reason = find()
+    if loaded is None:
+        raise RuntimeError(f"Expected the compiled kernels to be loaded: {reason}; call the kernel by `run`")
+    return loaded
+
+
 def _check(loaded: ctypes.CDLL) -> None:
-    """Refuse a library of another version of the package, or one that lays its records out otherwise."""
+    """Raise OSError for a library of another version of the package, or with other record layouts."""
     built_for = loaded.sw_version().decode()
     if built_for != __version__:
-        raise OSError(f"it was built for shrinkwise {built_for}, and this is {__version__}")
+        raise OSError(f"The library was built for shrinkwise {built_for}, but this is {__version__}")
     for name, expected in _layouts.items():
         reported = np.full(256, -1, dtype=np.int64)  # more than any record has fields
         getattr(loaded, name)(reported.ctypes.data)
         if reported[: len(expected)].tolist() != expected or reported[len(expected)] != -1:
-            raise OSError(f"{name} reports another layout of its record than the Python declaration has")
+            raise OSError(f"The layout of {name} differs from its declaration in Python")
 
 
 @cache

@@ -6,31 +6,75 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from .estimators.factors import adaptive_weights
 from .paths.api import Path, path
 
+if TYPE_CHECKING:
+    from .drop_in.cv import ElasticNetCV, LassoCV
+    from .drop_in.logistic import SparseLogisticRegression, SparseLogisticRegressionCV
+    from .drop_in.multi_task import MultiTaskElasticNet, MultiTaskElasticNetCV, MultiTaskLasso, MultiTaskLassoCV
+    from .drop_in.regressors import ElasticNet, Lasso, Ridge
+    from .drop_in.ridge_cv import RidgeCV
+    from .estimators.classifier import PenalizedClassifier
+    from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
+    from .estimators.penalized import PenalizedRegressor
+    from .estimators.stability import Stability, stability_selection
+    from .separation import Separation, find_separation, is_separable
+
 _HOME = {
-    "estimators.penalized": ["PenalizedClassifier", "PenalizedRegressor"],
+    "estimators.penalized": ["PenalizedRegressor"],
+    "estimators.classifier": ["PenalizedClassifier"],
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
     "drop_in.cv": ["ElasticNetCV", "LassoCV"],
+    "drop_in.multi_task": ["MultiTaskElasticNet", "MultiTaskElasticNetCV", "MultiTaskLasso", "MultiTaskLassoCV"],
     "drop_in.ridge_cv": ["RidgeCV"],
     "drop_in.logistic": ["SparseLogisticRegression", "SparseLogisticRegressionCV"],
-    "problem.separability": ["is_separable"],
+    "separation": ["Separation", "find_separation", "is_separable"],
     "estimators.stability": ["Stability", "stability_selection"],
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = ["Path", "adaptive_weights", "path", *_WHERE]
+__all__ = [
+    "ElasticNet",
+    "ElasticNetCV",
+    "Lasso",
+    "LassoCV",
+    "MultiTaskElasticNet",
+    "MultiTaskElasticNetCV",
+    "MultiTaskLasso",
+    "MultiTaskLassoCV",
+    "Path",
+    "PenalizedClassifier",
+    "PenalizedClassifierCV",
+    "PenalizedRegressor",
+    "PenalizedRegressorCV",
+    "Ridge",
+    "RidgeCV",
+    "Separation",
+    "SparseLogisticRegression",
+    "SparseLogisticRegressionCV",
+    "Stability",
+    "adaptive_weights",
+    "find_separation",
+    "is_separable",
+    "path",
+    "stability_selection",
+]
 
 
-def __getattr__(name: str):
-    if name not in _WHERE:
-        raise AttributeError(f"shrinkwise.linear has no public name {name!r}; it has {', '.join(sorted(__all__))}")
-    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exist
+
+    def __getattr__(name: str):
+        if name not in _WHERE:
+            raise AttributeError(
+                f"{name!r} is not a public name of shrinkwise.linear; expected one of {', '.join(sorted(__all__))}"
+            )
+        value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

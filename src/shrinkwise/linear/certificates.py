@@ -5,7 +5,7 @@ With θ = −α ∇f(η), α ∈ [0, 1] the largest that makes θ dual feasible,
     D(θ) = −(1/n) Σ s_i (f*(y_i, −θ_i) + θ_i o_i) − pen*(X'(sθ)/n) ≤ the minimum,        o the offset,
 
 so gap = P − D bounds how far the objective is from its minimum. The relative gap divides by the loss of the null model
-(w = 0 and the intercept fitted), counted from the least loss that any η gives; it is 0 where that is 0.
+(w = 0 and the intercept fitted), measured from the smallest loss that any η gives; it is 0 if that is 0.
 """
 
 from __future__ import annotations
@@ -16,15 +16,28 @@ from dataclasses import dataclass
 import numpy as np
 
 _AT_ONCE = 2_000_000  # values of X
+_ROUNDING = 8 * np.finfo(float).eps
 
 
 @dataclass
-class Certificate:
-    """What is known about one fit."""
+class FitCertificate:
+    """The certificate of one fit."""
 
     objective: float
     gap: float  # relative duality gap; for nonconvex penalties nan
     kkt: float  # largest violation of a stationarity condition, in units of the gradient
+
+    def proves(self, tol: float, scale: float) -> bool:
+        """Whether the gap is ≤ tol or, where rounding keeps it up (bounds far away), the violation is at rounding too.
+
+        scale : the largest gradient of the null model.
+        """
+        return bool(self.gap <= tol or at_rounding(self.kkt, scale))
+
+
+def at_rounding(kkt, scale: float):
+    """Whether a violation of stationarity is no more than the rounding of gradients of this size."""
+    return kkt <= _ROUNDING * scale
 
 
 @dataclass
@@ -33,14 +46,14 @@ class Solution:
 
     w: np.ndarray
     b: np.ndarray
-    certificate: Certificate
+    certificate: FitCertificate
     solved: bool
     n_iter: int
 
 
 @dataclass
 class Solutions:
-    """Fits at several λ in a row, each field of `Solution` and `Certificate` stacked along the first axis."""
+    """Fits at several λ in a row, each field of `Solution` and `FitCertificate` stacked along the first axis."""
 
     w: np.ndarray
     b: np.ndarray
@@ -66,14 +79,14 @@ class Solutions:
     def each(self) -> Iterator[Solution]:
         """The solutions one by one."""
         for w, b, objective, gap, kkt, solved, n_iter in zip(*vars(self).values(), strict=True):
-            yield Solution(w, b, Certificate(float(objective), float(gap), float(kkt)), bool(solved), int(n_iter))
+            yield Solution(w, b, FitCertificate(float(objective), float(gap), float(kkt)), bool(solved), int(n_iter))
 
 
-def certify(data, penalty, w, eta, u=None, dual=None) -> Certificate:
-    """Certificate of weights w (shape of `data.weights_shape`) with linear predictor eta (its intercept fitted).
+def certify(data, penalty, w, eta, u=None, dual=None) -> FitCertificate:
+    """FitCertificate of weights w (shape of `data.weights_shape`) with linear predictor eta (its intercept fitted).
 
-    `u` is X's∇f(η)/n in the shape of w, where the caller has it already; `dual` a pair (v, X'sv/n) with v in place of ∇f(η),
-    where the caller has a better dual point.
+    `u` is X's∇f(η)/n in the shape of w, if the caller has it already; `dual` is a pair (v, X'sv/n) with v in place of
+    ∇f(η), if the caller has a better dual point.
     """
     s, n = data.s, data.n
     g_eta = data.loss.gradient(data.y, eta)
@@ -82,30 +95,46 @@ def certify(data, penalty, w, eta, u=None, dual=None) -> Certificate:
     u, kkt = (_centred(data, u, mean), float(np.abs(mean).max())) if data.fit_intercept else (u, 0.0)
     value, rows = float(penalty.value(w)), data.loss.value(data.y, eta)
     objective = float(s @ rows) / n + value
-    kkt = max(kkt, float(np.max(penalty.violation(w, u), initial=0.0)))
+    kkt = max(kkt, largest_violation(penalty, w, u))
     if not penalty.has_conjugate:
-        return Certificate(objective, np.nan, kkt)
+        return FitCertificate(objective, np.nan, kkt)
     if dual is not None:
         g_eta, u = dual[0], _centred(data, dual[1], (s * dual[0].T).T.sum(0) / n) if data.fit_intercept else dual[1]
-    free = penalty.unpenalised(w.shape)
-    alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -u))
-    if free.any():
-        slack += float((np.abs(u) * (np.abs(w) + _unit_moves(data, free)))[free].sum())
-    return Certificate(objective, relative_gap(data, eta, rows, g_eta, (alpha, value + term, slack)), kkt)
+    beside = beside_domain(penalty, -u)
+    alpha, term, slack = dual_term(penalty, w, -u - beside)
+    if beside.any():
+        slack += float((np.abs(beside) * (np.abs(w) + _unit_moves(data, beside))).sum())
+    return FitCertificate(objective, relative_gap(data, eta, rows, g_eta, (alpha, value + term, slack)), kkt)
 
 
 def _centred(data, u, mean):
-    """X'v/n of the centred columns, v's mean given."""
+    """X'v/n of the centred columns, given the mean of v."""
     return u - np.multiply.outer(mean, data.design.means)
 
 
-def _unit_moves(data, free):
-    """How far each unpenalised weight moves to change η by 1 (root mean square); 0 for the other columns.
+def largest_violation(penalty, w, g) -> float:
+    """The largest distance of −g to ∂pen(w), of an entry or a group; entries in no group, which are free, count too."""
+    return max(
+        float(np.max(penalty.violation(w, g), initial=0.0)),
+        float(np.max(np.abs(g[penalty.unpenalised(w.shape)]), initial=0.0)),
+    )
 
-    Unpenalised columns ask X'θ = 0 exactly. What is left of it enters the gap as if the weight could still move by its own
-    size and by this.
+
+def beside_domain(penalty, v):
+    """What is to be taken off v where no scaling makes the conjugate finite: all of it in unpenalised entries, the part on the
+    open side of weights with one bound and no other penalty.
     """
-    columns = np.flatnonzero(free.reshape(-1, data.p).any(0))
+    pieces = penalty.pieces(v)
+    return np.where(penalty.unpenalised(v.shape), v, 0.0) if pieces is None else pieces.beside_domain(v)
+
+
+def _unit_moves(data, beside):
+    """How far each weight with `beside` ≠ 0 moves to change η by 1 (root mean square); 0 for the other columns.
+
+    Unpenalised columns require X'θ = 0 exactly, weights with one bound X'θ ≤ 0 or ≥ 0. The remainder enters the gap as if
+    the weight could still move by its own size and by this.
+    """
+    columns = np.flatnonzero(beside.reshape(-1, data.p).any(0))
     moves = np.zeros(data.p)
     step = max(1, _AT_ONCE // data.n)  # few columns at a time: of many rows a copy of all would be as large as X
     for part in (columns[start : start + step] for start in range(0, len(columns), step)):
@@ -117,7 +146,7 @@ def _unit_moves(data, free):
 def relative_gap(data, eta, rows, v, terms) -> float:
     """(P − D) / null loss from f(η) (`rows`), the dual point −αv and terms = (α, pen + pen*, slack).
 
-    An intercept asks that sv sums to 0. What is left of it counts as if the intercept could still move by as much as the
+    An intercept requires that sv sums to 0. The remainder enters the gap as if the intercept could still move by the
     largest |η|, and by 1.
     """
     if not data.null_loss > 0:
@@ -142,29 +171,30 @@ def l1_l2_term(a, b, w, u):
     return alpha, float((0.5 * excess * excess / b[curved]).sum()), float((np.abs(w) * size)[free].sum())
 
 
-def certify_least_squares(data, penalty, w, g, yr: float, rr: float, yy: float) -> Certificate:
+def certify_least_squares(data, penalty, w, g, yr: float, rr: float, yy: float) -> FitCertificate:
     """`certify` for (1/2n)‖y − X̃w‖², y and X̃ weighted and centred, from inner products.
 
     With r = y − X̃w: g = −X̃'r/n, yr = y'r/n, rr = r'r/n, yy = y'y/n (½yy is the loss of the null model).
     """
     value = float(penalty.value(w))
-    kkt = float(np.max(penalty.violation(w, g), initial=0.0))
+    kkt = largest_violation(penalty, w, g)
     if not penalty.has_conjugate:
-        return Certificate(0.5 * rr + value, np.nan, kkt)
-    free = penalty.unpenalised(w.shape)
-    alpha, term, slack = dual_term(penalty, w, np.where(free, 0.0, -g))
-    if free.any():
-        slack += float((np.abs(g) * (np.abs(w) + np.sqrt(yy) * _unit_moves(data, free)))[free].sum())
+        return FitCertificate(0.5 * rr + value, np.nan, kkt)
+    beside = beside_domain(penalty, -g)
+    alpha, term, slack = dual_term(penalty, w, -g - beside)
+    if beside.any():
+        slack += float((np.abs(beside) * (np.abs(w) + np.sqrt(yy) * _unit_moves(data, beside))).sum())
     dual = alpha * yr - 0.5 * alpha * alpha * rr - term
     gap = max(0.5 * rr + value - dual, 0.0) + slack
-    return Certificate(0.5 * rr + value, gap / (0.5 * yy) if yy > 0 else 0.0, kkt)
+    return FitCertificate(0.5 * rr + value, gap / (0.5 * yy) if yy > 0 else 0.0, kkt)
 
 
 def dual_term(penalty, w, v):
-    """(α, pen*(αv), slack) with α ≤ 1 as large as leaves the conjugate finite.
+    """(α, pen*(αv), slack) with the largest α ≤ 1 for which the conjugate is finite.
 
-    Where the conjugate is finite only on a thin set (a constraint, differences that must sum to zero) rounding puts v beside
-    it. Then v may be moved by up to 1e-9 of its size to the subgradient nearest by, and what that is worth is the slack.
+    If the conjugate is finite only on a set without interior (a constraint, differences that must sum to zero),
+    rounding errors put v outside it. Then v may be moved by up to 1e-9 of its size to the nearest subgradient, and the
+    change in value is the slack.
     """
     alpha = feasible_scale(penalty, v)
     if alpha < 0.999:

@@ -1,4 +1,5 @@
-"""The kept model's weights, for people: coefficients in the units of the data, or how a network weighs its inputs."""
+"""The kept model's weights for display: coefficients in the units of the data, or the first-layer norms of a
+network."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ INTERCEPT = "(intercept)"
 def coefficients(model: TableModel) -> list[dict]:
     """Rows {"feature", "coefficient", "unit_note"} in the units of the data, the intercept first; [] for a network.
 
-    With several classes every row has its "class" too: the coefficients are those of that class's score, of which only
+    With several classes every row also has its "class": the coefficients are those of this class's score, and only
     differences between classes matter.
     """
     if not isinstance(model.predictor, LinearPredictor):
@@ -27,7 +28,7 @@ def coefficients(model: TableModel) -> list[dict]:
     rows, classes = [], model.plan.classes or []
     for k, what in enumerate(_explained(model)):
         extra = {"class": classes[k]} if len(coef) > 1 else {}
-        note = f"{what} where every input is 0"
+        note = f"{what} if every input is 0"
         rows.append({**extra, "feature": INTERCEPT, "coefficient": float(intercept[k]), "unit_note": note})
         for name, value in zip(model.encoder.feature_names, coef[k], strict=True):
             rows.append(
@@ -37,7 +38,7 @@ def coefficients(model: TableModel) -> list[dict]:
 
 
 def coefficients_csv(model: TableModel) -> str:
-    """The text of coefficients.csv. A network has no coefficients: its file says how strongly its first layer is wired.
+    """The text of coefficients.csv. A network has no coefficients; its file lists the norms of its first-layer weights.
 
     The columns are class (several classes only), feature, coefficient, unit_note; for a network feature,
     first_layer_norm: the Euclidean norm of the weights that leave an input, per standard deviation of it.
@@ -53,13 +54,13 @@ def coefficients_csv(model: TableModel) -> str:
 def csv_text(header: list[str], rows: list[list]) -> str:
     """Comma-separated text with one header line; numbers in full precision.
 
-    Text that a spreadsheet would run as a formula ("=cmd()", "@x") has an apostrophe put before it.
+    Text that a spreadsheet would run as a formula ("=cmd()", "@x") is prefixed with an apostrophe.
     """
     return csv_lines([header, *rows])
 
 
 def csv_lines(rows: list[list]) -> str:
-    """The same without a header."""
+    """Comma-separated lines without a header."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
@@ -67,7 +68,7 @@ def csv_lines(rows: list[list]) -> str:
 
 
 def _explained(model: TableModel) -> list[str]:
-    """What each row of coefficients adds to."""
+    """The quantity to which each row of coefficients contributes."""
     plan = model.plan
     if plan.classes is None:
         return [plan.target]

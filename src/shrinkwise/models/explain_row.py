@@ -1,4 +1,4 @@
-"""What each input contributes to one prediction."""
+"""The contribution of each input to one prediction."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .table_model import TableModel
 class Explanation:
     """The contributions to one prediction, largest first: (input, its value as text, contribution).
 
-    of: what is explained ("price", "log-odds of y = yes"). usual: its value for the reference row, whose features all are at
-    `reference`. here: its value for this row. exact: whether usual and the contributions add up to here. probability: of the
-    class predicted, None for a regression.
+    of: what is explained ("price", "log-odds of y = yes"). usual: its value for the reference row, whose features are
+    all at `reference`. here: its value for this row. exact: whether usual and the contributions add up to here.
+    probability: of the predicted class, None for a regression.
     """
 
     of: str
@@ -32,18 +32,19 @@ class Explanation:
 
     @property
     def rest(self) -> float:
-        """What the contributions leave over: 0 for a linear model, what inputs do together for a network."""
+        """The difference not explained by the contributions: 0 for a linear model, interactions between inputs for a
+        network."""
         return self.here - self.usual - sum(value for *_, value in self.contributions)
 
 
 def explain_row(model: TableModel, frame, row: int) -> Explanation:
     """Explain the prediction of row number `row`, from 0, of a data frame.
 
-    A linear model is a sum, so the contribution of an input is Σ_j w_j (x_j − x̄_j) over its features j, with x̄ the mean of
-    the rows the model was fitted on: exact, in the units of the target (for two classes in log-odds of the second, for
-    several in the score of the class predicted minus the mean score). A network is no sum: the contribution of an input is
-    f(x) − f(x with the features of that input at x̄), and what inputs do together is left over; for classes f is the
-    probability of the class predicted.
+    For a linear model the contribution of an input is Σ_j w_j (x_j − x̄_j) over its features j, with x̄ the mean of the
+    training rows. It is exact, in the units of the target (for two classes the log-odds of the second, for more the
+    score of the predicted class minus the mean score). Networks are not additive: the contribution of an input is f(x)
+    − f(x with the features of that input at x̄), and interactions between inputs remain; for classes f is the
+    probability of the predicted class.
     """
     frame, plan = as_frame(frame), model.plan
     x = _dense(model.encoder.transform(frame, needed=model.used)[row : row + 1])[0]
@@ -67,7 +68,7 @@ def explain_row(model: TableModel, frame, row: int) -> Explanation:
 
 
 def _explained(model: TableModel, x: np.ndarray):
-    """The function of standardised features (m, q) → (m,) that is explained, and what it is called."""
+    """The function of standardised features (m, q) → (m,) that is explained, and its name."""
     plan, predictor = model.plan, model.predictor
     if plan.classes is None:
         return predictor.output, plan.target
@@ -79,7 +80,7 @@ def _explained(model: TableModel, x: np.ndarray):
         return (lambda X: X @ coef + intercept), f"log-odds of {plan.target} = {plan.classes[1]}"
     coef, intercepts = predictor.coef - predictor.coef.mean(axis=0), np.asarray(predictor.intercept)
     own, shift = coef[winner], float(intercepts[winner] - intercepts.mean())
-    return (lambda X: X @ own + shift), f"score of {plan.target} = {plan.classes[winner]} over the mean score"
+    return (lambda X: X @ own + shift), f"score of {plan.target} = {plan.classes[winner]} minus the mean score"
 
 
 def _value(value) -> str:

@@ -1,4 +1,4 @@
-"""The kept model written out: the arithmetic one would copy into a spreadsheet or another program."""
+"""The kept model as a formula to copy into a spreadsheet or another program."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_TERMS = 40
 
 
 def written_out(model: TableModel) -> str:
-    """The model as a formula in the units of the data, "" where it is no formula one would write: a network, many terms."""
+    """The model as a formula in the units of the data; "" for a network or for many terms."""
     plan = model.plan
     if not isinstance(model.predictor, LinearPredictor) or len(plan.classes or []) > 2:
         return ""
@@ -28,17 +28,17 @@ def written_out(model: TableModel) -> str:
 
 
 def written_notes(model: TableModel) -> list[str]:
-    """What one must know to use the formula: how marks, levels and gaps become numbers."""
+    """Notes on using the formula: how indicators, levels and missing values become numbers."""
     kept, rules = model.plan.kept, model.encoder.rules
     notes = []
     if any(column.kind != "number" for column in kept):
-        notes.append("“column=level” is 1 where the column has that level, else 0; so is “column is missing”.")
+        notes.append("“column=level” is 1 if the column has this level, else 0; likewise “column is missing”.")
     filled = [
         f"{column.name} {_first(rule):.6g}" for column, rule in zip(kept, rules, strict=True) if column.kind == "number"
     ]
     if filled:
         shown = ", ".join(filled[:12]) + (", …" if len(filled) > 12 else "")
-        notes.append(f"A missing number is taken as its median: {shown}.")
+        notes.append(f"A missing number is replaced by its median: {shown}.")
     return notes
 
 

@@ -27,25 +27,23 @@ def write_model(path: Path, data: dict[str, Any], arrays: dict[str, np.ndarray])
 
 
 def read_model(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The data and the arrays of a model file; InputError where they are not a pair that `write_model` wrote."""
+    """The data and the arrays of a model file; InputError unless they are a pair written by `write_model`."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise InputError(f"{path} is not a model written by shrinkwise fit.")
         if data.get("schema") != SCHEMA:
             raise InputError(
-                f"{path} has the schema {data.get('schema')!r}, and this version of shrinkwise reads {SCHEMA}: use the version "
-                "that wrote it, or run shrinkwise fit again."
+                f"{path} has the schema {data.get('schema')!r}, but this version of shrinkwise reads {SCHEMA}; "
+                "use the version that wrote it, or run shrinkwise fit again."
             )
         stored = path.with_suffix(".npz").read_bytes()
         if hashlib.sha256(stored).hexdigest() != data.get("arrays"):
-            raise InputError(
-                f"{path.with_suffix('.npz')} is damaged, or belongs to another model than {path.name} (SHA-256)."
-            )
+            raise InputError(f"{path.with_suffix('.npz')} is damaged or does not belong to {path.name} (SHA-256).")
         with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
             return data, dict(arrays)
     except FileNotFoundError as error:
-        raise InputError(f"There is no file {error.filename}, which holds a part of the model.") from None
+        raise InputError(f"The file {error.filename}, which is part of the model, does not exist.") from None
     except InputError:
         raise
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
@@ -53,5 +51,5 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def damaged(path: Path, error: Exception) -> InputError:
-    """The sentence on a file that is not what it should be."""
+    """The error for a damaged or foreign file."""
     return InputError(f"{path} is damaged or not a shrinkwise model ({type(error).__name__}: {error}).")

@@ -21,19 +21,22 @@ _IR = 9  # what onnxruntime 1.18 still reads
 # Sums of the same terms in another order differ by rounding; anything more is another model.
 _TOLERANCE = 1e-9
 
-DOC = """Inputs, each (rows, 1) unless said otherwise: numbers as double, NaN where missing; texts trimmed and spelled as in the
-training table, empty where missing; dates as double (rows, parts): year, January … December, day, Monday … Sunday and, where
-the column has times, hour; NaN where missing. Outputs: prediction; for classes, probabilities in the order of the classes."""
+DOC = """Inputs, each (rows, 1) unless noted otherwise: numbers as double, NaN if missing; texts trimmed and spelled as
+in the training table, empty where missing; dates as double (rows, parts): year, January … December, day, Monday …
+Sunday and, where the column has times, hour; NaN where missing. Outputs: prediction; for classes, probabilities in the
+order of the classes."""
 
 
 def checked_onnx(model: TableModel, frame: Any) -> tuple[bytes, float]:
     """The bytes of model.onnx and the largest difference to Python over the rows of `frame`.
 
-    Regressions are compared relative to the largest prediction. Raises InputError without the extra, and where
-    onnxruntime gives other numbers: then nothing is to be deployed.
+    Regressions are compared relative to the largest prediction. Raises InputError without the extra, and if onnxruntime
+    gives different numbers.
     """
     if not (find_spec("onnx") and find_spec("onnxruntime")):
-        raise InputError('model.onnx needs two more packages: pip install "shrinkwise[onnx]" adds them.')
+        raise InputError(
+            'Writing model.onnx needs two more packages; install them with pip install "shrinkwise[onnx]".'
+        )
     import onnxruntime
 
     data = onnx_bytes(model)
@@ -45,13 +48,15 @@ def checked_onnx(model: TableModel, frame: Any) -> tuple[bytes, float]:
     difference = float(np.abs(output - expected).max(initial=0.0)) / scale
     if not difference <= _TOLERANCE:
         raise ValueError(
-            f"onnxruntime differs from Python by {difference:.2g} on these rows; model.onnx was not written"
+            f"The predictions of onnxruntime differ from Python by {difference:.2g} on these rows, so model.onnx "
+            "was not written."
         )
     return data, difference
 
 
 def onnx_inputs(model: TableModel, frame: Any) -> dict[str, np.ndarray]:
-    """The rows of a data frame as the inputs of the graph; a column that is not there, for it has no weight, is missing."""
+    """The rows of a data frame as the inputs of the graph; an absent column, which has no weight, is treated as
+    missing."""
     frame, feeds = as_frame(frame), {}
     nothing = pl.Series([None] * frame.height, dtype=pl.String)
     for column, rule in zip(model.plan.kept, model.encoder.rules, strict=True):
@@ -118,7 +123,7 @@ class _Graph:
 
 
 def _number_block(graph: _Graph, column: str, rule: dict, _: str) -> str:
-    """Numbers or date parts: gaps filled, and where they were."""
+    """Numbers or date parts: missing values imputed, and their indicator."""
     from onnx import TensorProto
 
     gaps = graph.add("IsNaN", [column])
@@ -130,7 +135,7 @@ def _number_block(graph: _Graph, column: str, rule: dict, _: str) -> str:
 
 
 def _text_block(graph: _Graph, column: str, rule: dict, _: str) -> str:
-    """Levels: all features are linear in the 0/1 marks of the levels and of the empty text."""
+    """Levels: all features are linear in the 0/1 indicators of the levels and of the empty text."""
     from onnx import TensorProto
 
     marks = graph.add("OneHotEncoder", [column], cats_strings=[*rule["levels"], ""], zeros=1, domain="ai.onnx.ml")
@@ -142,7 +147,7 @@ def _text_block(graph: _Graph, column: str, rule: dict, _: str) -> str:
 
 
 def _of_marks(rule: dict) -> tuple[np.ndarray, np.ndarray]:
-    """(M, c): the features of a text column are marks @ M + c; an unseen text has no mark at all."""
+    """(M, c): the features of a text column are marks @ M + c; an unseen text has no indicator."""
     n = len(rule["levels"])
     columns: list[tuple[np.ndarray, float]]
     if rule["kind"] == "category":

@@ -1,4 +1,4 @@
-"""Fitted models as plain arrays: what is scored, what is saved, and what predicts, all one thing."""
+"""Fitted models as plain arrays, used for scoring, saving and prediction alike."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class Predictor(Protocol):
 
 @runtime_checkable
 class WeightedPredictor(Predictor, Protocol):
-    """A predictor made of weights, so that it can be saved, and said what it uses. `kind` is its name in the model's file."""
+    """A predictor made of weights, which can be saved and whose used inputs can be counted. `kind` is its name in the
+    model file."""
 
     kind: ClassVar[str]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything it is made of, by name; the class method `of` makes it again."""
+        """All its arrays by name; the class method `of` restores it from them."""
 
     def feature_weights(self) -> np.ndarray:
         """Weights with the features along the last axis."""
@@ -32,7 +33,7 @@ class WeightedPredictor(Predictor, Protocol):
 
 
 def class_probabilities(scores: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis (n, K), shifted by the largest score so that nothing overflows."""
+    """Softmax over the last axis (n, K), shifted by the largest score to avoid overflow."""
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
 
@@ -76,7 +77,8 @@ class LinearPredictor:
 
 @dataclass(frozen=True)
 class NetworkPredictor:
-    """A network of linear layers with ReLU between them; weights[i] is (out, in). Dropout does nothing here."""
+    """A network of linear layers with ReLU between them; weights[i] is (out, in). Dropout has no effect in
+    prediction."""
 
     kind: ClassVar[str] = "network"
     weights: list[np.ndarray]
@@ -120,7 +122,7 @@ PREDICTORS = {kind.kind: kind for kind in (LinearPredictor, NetworkPredictor)}
 
 @dataclass(frozen=True)
 class Usage:
-    """What a model uses: table inputs with a non-zero weight, weights that are exactly zero, all weights."""
+    """Counts for a model: table inputs with a non-zero weight, weights that are exactly zero, all weights."""
 
     inputs: int
     zeros: int
@@ -128,7 +130,7 @@ class Usage:
 
 
 def usage(predictor: WeightedPredictor, inputs: list[int]) -> Usage:
-    """Count over a predictor; `inputs` gives for each feature the table input that it encodes."""
+    """The counts of a predictor; `inputs` gives for each feature the table input that it encodes."""
     weights = predictor.feature_weights()
     used = np.atleast_2d(weights).any(axis=0)
     arrays = predictor.weight_arrays()

@@ -1,4 +1,4 @@
-"""score.py: the kept model as one Python file that needs nothing but Python."""
+"""score.py: the kept model as one Python file without dependencies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def score_py(model: TableModel) -> str:
 
 
 def as_numbers(model: TableModel) -> dict[str, Any]:
-    """A model as texts, numbers and lists: the rules of the inputs it uses, the standardisation, its linear layers."""
+    """A model as strings, numbers and lists: the rules of the inputs it uses, the standardisation, its linear
+    layers."""
     encoder, plan = model.encoder, model.plan
     ends = np.cumsum([len(rule["features"]) for rule in encoder.rules])
     varies = np.split(encoder.varies, ends[:-1])
@@ -45,7 +46,7 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
 
 
 def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
-    """What score.py has to know of an input."""
+    """The rule of one input for score.py."""
     kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock")
     stated = {"column": column.name, **{name: rule[name] for name in kept if name in rule}}
     stated |= {"unseen": unseen_as(rule), "filled": filled_as(rule)}

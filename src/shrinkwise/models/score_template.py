@@ -1,10 +1,9 @@
-"""Scores rows with the model below. One file, Python's standard library alone.
+"""Score rows with the model below. A single file that needs only Python's standard library.
 
     python score.py NEW.csv > scores.csv
 
-or, from Python, `score(rows)` with rows as dicts from column names to values (texts, numbers, None). What is missing and
-what was never seen is handled as in the run that made this file, and said on stderr (`remarks(rows)`); what cannot be read
-is refused in one sentence. Columns that the model gives no weight are not looked at.
+or, from Python, `score(rows)` with rows as dicts from column names to values. Missing and unseen values are treated as in
+the run that wrote this file and reported on stderr (`remarks(rows)`); invalid values raise an error.
 """
 
 # ruff: noqa: B905 (zip's strict= is younger than some Pythons this file may meet)
@@ -15,18 +14,17 @@ import csv
 import io
 import math
 import re
+import signal
 import sys
 from datetime import datetime
 
 MODEL: dict = {}
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
-LARGEST = 1e100
-DELIMITERS = ",;\t|"
+LARGEST, DELIMITERS, MINUS, SAME_WORDS = 1e100, ",;\t|", "-\u2212\u2013", (("false", "true"), ("0", "1"))
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile("[+\u2212\u2013-]?" r"(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
 THOUSANDS = re.compile("[+\u2212\u2013-]?" r"[1-9]\d{0,2}(,\d{3})?")
-MINUS = "-\u2212\u2013"
 MARKS = "+()\u00b1\u2010-\u2015\u2212\ufe63\uff0d\\-"  # every dash, and what else may be a sign
 BEFORE, AFTER = rf"[^\d{MARKS}.,]*", rf"(?:[^\W\d_]-[^\W\d_]|[^\d{MARKS}])*"
 DIGITS, SIGN = r"[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?", f"[+\\{MINUS}]?"
@@ -36,7 +34,6 @@ CURRENCY = re.compile(r"([$€£¥₹]|USD|EUR|GBP|CHF|JPY)?")
 POINT_DECIMAL = re.compile(r"((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 COMMA_DECIMAL = re.compile(r"((\d{1,3}(\.\d{3})+|\d+)(,\d*)?|,\d+)([eE][+-]?\d+)?")
 CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-SAME_WORDS = (("false", "true"), ("0", "1"))
 
 
 def score(rows: list[dict]) -> list[dict]:
@@ -58,7 +55,7 @@ def score(rows: list[dict]) -> list[dict]:
 
 
 def remarks(rows: list[dict]) -> list[str]:
-    """What `score` does with values of a sort that was not there when the model was made, in sentences."""
+    """Sentences on how `score` treats kinds of values that did not occur in training."""
     found = []
     for rule in MODEL["rules"]:
         values = _values(rule, list(rows))
@@ -81,7 +78,7 @@ def read_rows(path: str) -> list[dict]:
     names = [(name.strip() and name) or f"unnamed column {i + 1}" for i, name in enumerate(header)]
     for number, line in enumerate(lines, start=2):
         if len(line) != len(names):
-            raise ValueError(f"{path}: record {number} has {len(line)} fields where the header has {len(names)}.")
+            raise ValueError(f"{path}: record {number} has {len(line)} fields, but the header has {len(names)}.")
     rows = [dict(zip(names, line)) for line in lines]
     if mark == ";":
         _read_decimal_commas(rows)
@@ -89,10 +86,11 @@ def read_rows(path: str) -> list[dict]:
 
 
 def _decoded(path: str, data: bytes) -> str:
-    """UTF-8; UTF-16 with its mark; else Windows-1252 where every byte is a character of it and nothing looks like UTF-8."""
+    """UTF-8; UTF-16 with a byte-order mark; else Windows-1252 if every byte is one of its characters and no bytes look
+    like UTF-8."""
     codecs = [("utf-8-sig", ""), ("cp1252", "Windows-1252, because it is not UTF-8")]
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        codecs = [("utf-16", "UTF-16, because its first bytes say so")]
+        codecs = [("utf-16", "UTF-16, because it starts with a byte-order mark")]
     elif CONTROLS.search(data) or not data.decode("utf-8", "ignore").isascii():
         codecs = codecs[:1]
     for codec, said in codecs:
@@ -106,7 +104,7 @@ def _decoded(path: str, data: bytes) -> str:
 
 
 def _read_decimal_commas(rows: list[dict]) -> None:
-    """Commas become points where they are decimal: no number has a point, and not every comma could part thousands."""
+    """Replace decimal commas by points: no number has a point, and not every comma could separate thousands."""
     numbers = [rule["column"] for rule in MODEL["rules"] if rule["kind"] == "number" and not rule["form"]]
     texts = [row[name].strip() for row in rows for name in numbers if row.get(name)]
     commas = [text for text in texts if "," in text and DECIMAL_COMMA.fullmatch(text)]
@@ -119,7 +117,7 @@ def _read_decimal_commas(rows: list[dict]) -> None:
 
 
 def _values(rule: dict, rows: list[dict]) -> list:
-    """The values of one input, None for the words that stand for a missing value."""
+    """The values of one input, with None for words that mark a missing value."""
     column, everywhere = rule["column"], rule["kind"] in ("number", "date")
     values = []
     for i, row in enumerate(rows):
@@ -169,7 +167,7 @@ def _level(rule: dict, text: str | None) -> str | None:
 
 
 def _known(text: str | None, levels: list[str]) -> str | None:
-    """A number written otherwise than its level ("1.0" for "1") as the level is written."""
+    """A number written differently from its level ("1.0" for "1"), spelled like the level."""
     if text is None or text in levels or not NUMBER.fullmatch(text):
         return text
     same = _text(float(text))
@@ -200,15 +198,15 @@ def _numbers(column: str, values: list) -> list[float | None]:
         text = str(float(value)) if isinstance(value, (bool, int)) else _text(value)
         plain = "-" + text[1:] if text and text[0] in MINUS else text or ""
         if text is not None and not NUMBER.fullmatch(plain):
-            raise ValueError(f"Column {column!r} holds {text[:60]!r} in row {i + 1} where a number was expected.")
+            raise ValueError(f"Column {column!r} holds {text[:60]!r} in row {i + 1}, but a number was expected.")
         numbers.append(None if text is None else float(plain))
     return numbers
 
 
 def _written(form: str, value) -> float | None:
-    """A number with units, separators, a long minus or in parentheses; None where it is none.
+    """A number with units, separators, a long minus or in parentheses; None if it is not a number.
 
-    What has a meaning with a decimal point and with a decimal comma has that of the form.
+    A value that is valid with a decimal point and with a decimal comma is read according to the form.
     """
     text = _text(value) or ""
     if enclosed := IN_PARENTHESES.fullmatch(text):
@@ -228,7 +226,7 @@ def _written(form: str, value) -> float | None:
 
 
 def _spelled(text: str | None, levels: list[str], same_words) -> str | None:
-    """Another spelling of a level brought to its own: yes and YES, where there are `same_words` 0/1 and false/true too."""
+    """A spelling of a level replaced by the level: yes and YES, and with `same_words` also 0/1 and false/true."""
     own = {level.lower(): level for level in levels}
     if text is None or len(own) < len(levels) or text in levels:
         return text
@@ -247,7 +245,7 @@ def _parts(moment: datetime, clock: bool) -> list[float]:
 
 
 def _moments(rule: dict, texts: list[str | None]) -> list[datetime | None]:
-    """Dates as the model knows them or in ISO form; those of a column that had a type of its own in any clear form."""
+    """Dates in the format of the training table or in ISO format; for a typed column in any unambiguous format."""
     moments = [_moment(text, rule["forms"]) for text in texts]
     wrong = [i for i, moment in enumerate(moments) if moment is None and texts[i] is not None]
     readings = [[_moment(text, [form]) for text in texts] for form in (rule["others"] if wrong else ())]
@@ -256,8 +254,8 @@ def _moments(rule: dict, texts: list[str | None]) -> list[datetime | None]:
         return whole[0]
     if wrong:
         raise ValueError(
-            f"Column {rule['column']!r} holds {_quoted(texts[wrong[0]])} in row {wrong[0] + 1} where a date written like "
-            f"{rule['like']} was expected."
+            f"Column {rule['column']!r} holds {_quoted(texts[wrong[0]])} in row {wrong[0] + 1}, but a date "
+            f"written like {rule['like']} was expected."
         )
     return moments
 
@@ -279,7 +277,7 @@ def _new_levels(rule: dict, values: list) -> str:
     texts = [_level(rule, _text(value)) for value in values] if known else []
     others = [text for text in texts if text is not None and text not in known]
     shown = ", ".join(map(_quoted, sorted(set(others))[:5]))
-    said = f"{_counted(len(others), 'row')} with a value it did not have before ({shown}), taken as {rule['unseen']}"
+    said = f"{_counted(len(others), 'row')} with a value not seen in training ({shown}), treated as {rule['unseen']}"
     return said if others else ""
 
 
@@ -288,13 +286,13 @@ def _no_numbers(rule: dict, values: list) -> str:
     wrong = [i for i, text in enumerate(texts) if text is not None and _written(rule["form"], text) is None]
     if not wrong:
         return ""
-    what = f"{_counted(len(wrong), 'value')} that {'is' if len(wrong) == 1 else 'are'} no number"
-    return f"{what}, such as {_quoted(texts[wrong[0]])} (row {wrong[0] + 1}), taken as missing"
+    what = f"{_counted(len(wrong), 'value')} that {'is' if len(wrong) == 1 else 'are'} not numeric"
+    return f"{what}, such as {_quoted(texts[wrong[0]])} (row {wrong[0] + 1}), treated as missing"
 
 
 def _new_gaps(rule: dict, values: list) -> str:
     n_missing = sum(_text(value) is None for value in values)
-    said = f"{_counted(n_missing, 'row')} without a value, which it always had before, taken as {rule['filled']}"
+    said = f"{_counted(n_missing, 'row')} with a missing value, not seen in training, imputed as {rule['filled']}"
     return said if n_missing and rule["filled"] else ""
 
 
@@ -322,12 +320,12 @@ def _softmax(scores: list[float]) -> list[float]:
 
 
 def harmless(text: str) -> str:
-    """A text that a spreadsheet would run as a formula, behind an apostrophe; numbers and other texts as they are."""
+    """Prefix text that a spreadsheet would run as a formula with an apostrophe; leave other values unchanged."""
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not NUMBER.fullmatch(text) else text
 
 
 def main(arguments: list[str]) -> int:
-    """Read the file named, write row, prediction and probabilities as CSV to the standard output."""
+    """Read the given file and write row, prediction and probabilities as CSV to standard output."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python score.py NEW.csv > scores.csv\n")
         return 2
@@ -347,4 +345,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):  # a reader that goes away, as in `| head`, ends it as it ends other programs
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main(sys.argv[1:]))

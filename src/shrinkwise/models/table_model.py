@@ -1,4 +1,4 @@
-"""The model that is kept: from the user's columns to predictions, saved as plain data."""
+"""The kept model: from the user's columns to predictions, saved as plain data."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _OLDER_FILE = "model.skops"
 class TableModel:
     """Plan, encoder and predictor of one fitted table.
 
-    predict and predict_proba take any data frame with the columns that have a weight; unseen categories and missing values
-    are encoded as the encoder says.
+    predict and predict_proba take any data frame with the columns that have a weight; unseen categories and missing
+    values are treated as in training.
     """
 
     plan: TablePlan
@@ -36,7 +36,7 @@ class TableModel:
     def predict_proba(self, frame) -> np.ndarray:
         """Class probabilities (n, K), columns in the order of `plan.classes`."""
         if self.plan.classes is None:
-            raise InputError(f"{self.plan.target!r} is a number and has no class probabilities: use predict.")
+            raise InputError(f"{self.plan.target!r} is numeric and has no class probabilities; use predict.")
         return self.output(frame)
 
     def output(self, frame) -> np.ndarray:
@@ -45,12 +45,12 @@ class TableModel:
 
     @property
     def used(self) -> set[int]:
-        """Which columns of `plan.kept` have a feature with a weight that is not zero: no prediction needs another."""
+        """Which columns of `plan.kept` have a feature with a non-zero weight; predictions need only these."""
         weights = np.atleast_2d(self.predictor.feature_weights())
         return {self.encoder.inputs[j] for j in np.flatnonzero(weights.any(axis=0))}
 
     def remarks(self, frame) -> list[str]:
-        """What a prediction does with values of a sort that was not there before, in sentences."""
+        """Sentences on how kinds of values that did not occur in training are treated."""
         return self.encoder.remarks(frame, self.used)
 
     def decide(self, output: np.ndarray) -> np.ndarray:
@@ -58,7 +58,8 @@ class TableModel:
         return output if self.plan.classes is None else np.array(self.plan.classes)[output.argmax(axis=1)]
 
     def save(self, path: str | Path) -> None:
-        """Write model.json, a text of plain data, to `path`, and its arrays beside it as model.npz: no code, no pickles."""
+        """Write model.json, plain data as text, to `path`, and its arrays next to it as model.npz: no code, no
+        pickles."""
         data = {
             "plan": asdict(self.plan),
             "encoder": {name: getattr(self.encoder, name) for name in _ENCODER_DATA},
@@ -74,20 +75,20 @@ _ENCODER_ARRAYS = ("varies", "mean", "scale")
 
 
 def load(path: str | Path) -> TableModel:
-    """The model of a run folder, or of a model.json, whose model.npz lies beside it.
+    """Load the model of a run folder, or of a model.json with its model.npz in the same folder.
 
-    The files hold plain data, and nothing in them is run. Raises InputError where they are not those of a model.
+    The files contain plain data, and no code is run. Raises InputError if they are not the files of a model.
     """
     path = Path(path)
     file = path / MODEL_FILE if path.is_dir() else path
     older = path / _OLDER_FILE if path.is_dir() else path
     if older.name.endswith(".skops") and older.is_file() and not (path.is_dir() and file.is_file()):
         raise InputError(
-            f"{older} was written by an older version of shrinkwise and is not read any more: fit the model again with "
+            f"{older} was written by an older version of shrinkwise and cannot be read; fit the model again with "
             "shrinkwise fit or shrinkwise replay."
         )
     if not file.is_file():
-        raise InputError(f"{path} is not a run folder of shrinkwise fit: there is no {file.name} to load.")
+        raise InputError(f"{path} is not a run folder of shrinkwise fit, because {file} does not exist.")
     data, arrays = read_model(file)
     try:
         return _built(data, arrays)
@@ -110,5 +111,5 @@ def _built(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> TableModel:
     n_features = {len(encoder.inputs), len(encoder.feature_names), len(encoder.mean), len(encoder.scale)}
     n_features |= {int(encoder.varies.sum()), model.predictor.feature_weights().shape[-1]}
     if len(n_features) > 1 or len(encoder.rules) != len(plan.kept):
-        raise ValueError("its parts are of different sizes")
+        raise ValueError("The parts have different sizes")
     return model

@@ -1,9 +1,12 @@
-"""Penalised training in PyTorch: any optimizer, the λ you wrote, zeros that are zeros."""
+"""Penalised training in PyTorch, with any optimizer, the stated λ and exact zeros."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    raise ImportError('networks need PyTorch: pip install "shrinkwise[torch]"') from error
+    raise ImportError('Networks need PyTorch; install it with pip install "shrinkwise[torch]"') from error
 
 from .attaching.api import attach, attached
 from .attaching.averaging import Average
@@ -18,6 +21,11 @@ from .audit import audit
 from .compact import Proof, Removable, compact, removable
 from .path.network_path import NetworkPath
 from .path.training import Training
+
+if TYPE_CHECKING:
+    from .path.input_selector import InputSelector
+
+_WHERE = {"InputSelector": "path.input_selector"}  # scikit-learn takes its time to load, and nothing else here needs it
 
 __all__ = [
     "Average",
@@ -43,9 +51,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
-    if name == "InputSelector":  # scikit-learn takes its time to load, and nothing else here needs it at once
-        from .path.input_selector import InputSelector
+if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exist
 
-        return InputSelector
-    raise AttributeError(f"shrinkwise.networks has no public name {name!r}")
+    def __getattr__(name: str):
+        if name not in _WHERE:
+            raise AttributeError(f"{name!r} is not a public name of shrinkwise.networks")
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 try:
     from lightning.pytorch import Callback
 except ImportError as error:
-    raise ImportError('this callback needs Lightning: pip install "shrinkwise[lightning]"') from error
+    raise ImportError('This callback needs Lightning; install it with pip install "shrinkwise[lightning]"') from error
 
 from shrinkwise.networks.attaching.api import attach
 from shrinkwise.networks.attaching.regularization import Regularization
@@ -17,21 +17,22 @@ from shrinkwise.networks.attaching.regularization import Regularization
 class PenaltyCallback(Callback):
     """Calls ``attach(trainer.optimizers[optimizer], module, penalty, **options)`` when fitting starts.
 
-    That is before a checkpoint's optimizer state is restored, so ``fit(ckpt_path=...)`` goes on bit by bit.
+    This happens before a checkpoint's optimizer state is restored, so that ``fit(ckpt_path=...)`` resumes bit for bit.
 
     Parameters
     ----------
     penalty : Penalty, Rule or list of them
     optimizer : int
-        Which of the module's optimizers, where there are several.
+        Index of the optimizer, if the module has several.
     **options : as for `attach`.
 
     Attributes
     ----------
     regularization : Regularization
-        From the start of fitting on.
+        Available after fitting has started.
 
-    Notes: ``gradient_clip_val`` clips the gradient of the loss alone, which makes λ larger than written; use ``max_norm=``.
+    Notes: ``gradient_clip_val`` clips only the gradient of the loss, which makes λ effectively larger than specified;
+    use ``max_norm=`` instead.
     """
 
     def __init__(self, penalty, *, optimizer: int = 0, **options):

@@ -5,7 +5,7 @@ from __future__ import annotations
 try:
     from skorch.callbacks import Callback
 except ImportError as error:
-    raise ImportError('this callback needs skorch: pip install "shrinkwise[skorch]"') from error
+    raise ImportError('This callback needs skorch; install it with pip install "shrinkwise[skorch]"') from error
 
 from shrinkwise.networks.attaching.api import attach, attached
 from shrinkwise.networks.step.arming import stepper_of
@@ -14,8 +14,7 @@ from shrinkwise.networks.step.arming import stepper_of
 class PenaltyCallback(Callback):
     """Calls ``attach(net.optimizer_, net.module_, penalty, ...)`` when training begins, once for each optimizer.
 
-    ``partial_fit`` goes on with the penalty, and so do pickled nets. State loaded before (``load_params``) is taken over bit
-    by bit.
+    ``partial_fit`` and pickled nets keep the penalty. State loaded before (``load_params``) is restored bit for bit.
 
     Parameters
     ----------
@@ -26,7 +25,7 @@ class PenaltyCallback(Callback):
     Attributes
     ----------
     regularization_ : Regularization
-        From the beginning of training on.
+        Available after training has started.
     """
 
     def __init__(self, penalty, method="normal_map", schedule=None, start="keep", threshold=None, max_norm=None):

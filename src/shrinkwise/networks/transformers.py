@@ -8,7 +8,9 @@ from __future__ import annotations
 try:
     from transformers import TrainerCallback
 except ImportError as error:
-    raise ImportError('this callback needs transformers: pip install "shrinkwise[transformers]"') from error
+    raise ImportError(
+        'This callback needs transformers; install it with pip install "shrinkwise[transformers]"'
+    ) from error
 
 from shrinkwise.networks.attaching.api import attach
 from shrinkwise.networks.attaching.regularization import Regularization
@@ -17,7 +19,7 @@ from shrinkwise.networks.attaching.regularization import Regularization
 class PenaltyCallback(TrainerCallback):
     """Calls ``attach(optimizer, model, penalty, **options)`` when training begins.
 
-    A resumed run (``resume_from_checkpoint=``) has its optimizer's state back by then and goes on bit by bit.
+    A resumed run (``resume_from_checkpoint=``) has restored its optimizer's state by then and resumes bit for bit.
 
     Parameters
     ----------
@@ -27,10 +29,10 @@ class PenaltyCallback(TrainerCallback):
     Attributes
     ----------
     regularization : Regularization
-        From the beginning of training on.
+        Available after training has started.
 
-    Notes: the Trainer decays weights and clips gradients of the loss by default. Clipping them makes λ larger than written:
-    set ``max_grad_norm=0`` and use ``max_norm=`` here.
+    Notes: the Trainer decays weights and clips gradients of the loss by default. Clipping them makes λ effectively
+    larger than specified; set ``max_grad_norm=0`` and use ``max_norm=`` here.
     """
 
     def __init__(self, penalty, **options):
@@ -38,5 +40,5 @@ class PenaltyCallback(TrainerCallback):
         self.regularization: Regularization | None = None
 
     def on_train_begin(self, args, state, control, model=None, optimizer=None, **kwargs) -> None:
-        """Attach to the optimizer behind Accelerate's wrapper."""
+        """Attach to the optimizer inside Accelerate's wrapper."""
         self.regularization = attach(getattr(optimizer, "optimizer", optimizer), model, self.penalty, **self.options)

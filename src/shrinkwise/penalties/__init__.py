@@ -1,34 +1,34 @@
-"""Penalties f(θ): what a penalty is. No model, no data, no optimizer."""
+"""Penalties f(θ), independent of model, data and optimizer."""
 
-from .algebra import (
-    Leaf,
-    concavity,
-    fixed_leaves,
-    has_constraint,
-    has_fixed,
-    leaves,
-    multiplied,
-    rebuild,
-    released,
-    strength,
-    terms,
-)
+from .algebra import Leaf as Leaf
+from .algebra import concavity as concavity
+from .algebra import fixed_leaves as fixed_leaves
+from .algebra import has_constraint as has_constraint
+from .algebra import has_fixed as has_fixed
+from .algebra import leaves as leaves
+from .algebra import multiplied as multiplied
+from .algebra import rebuild as rebuild
+from .algebra import released as released
+from .algebra import strength as strength
+from .algebra import terms as terms
 from .constraints.box import Box, NonNegative
 from .constraints.constraint import Constraint
 from .constraints.l2_ball import L2Ball, MaxNorm
 from .constraints.simplex import L1Ball, Simplex
 from .constraints.top_k import RowSparsity, TopK
 from .contract import OPERATORS, Penalty
-from .family import Folded, Grouped
-from .function import FromFunction
+from .family import Folded as Folded
+from .family import Grouped as Grouped
+from .function import FromFunction as FromFunction
 from .grouped.group_lasso import GroupLasso
 from .grouped.group_mcp import GroupMCP
 from .grouped.hierarchical import Hierarchical
-from .grouped.spanning import SpanningGroups
+from .grouped.spanning import SpanningGroups as SpanningGroups
 from .grouped.sparse_group_lasso import SparseGroupLasso
 from .groups import Groups
-from .in_place import l1_l2_of_all, prox_into
-from .pieces import Pieces
+from .in_place import l1_l2_of_all as l1_l2_of_all
+from .in_place import prox_into as prox_into
+from .pieces import Pieces as Pieces
 from .separable.elastic_net import ElasticNet
 from .separable.l0 import L0
 from .separable.l1 import L1
@@ -38,12 +38,16 @@ from .separable.scad import SCAD
 from .structured.fused_lasso import FusedLasso
 from .structured.nuclear_norm import NuclearNorm
 from .structured.slope import SLOPE
-from .sums import Sum
-from .terms import Fixed, On, Scaled
+from .sums import Sum as Sum
+from .terms import Fixed as Fixed
+from .terms import On as On
+from .terms import Scaled as Scaled
 
 # `Penalty` is the contract and knows no penalty that is made of others: its operators are bound to them here, once.
 OPERATORS.update(add=Sum, fixed=Fixed, on=On, scaled=Scaled, from_function=FromFunction)
 
+# Names of the package itself, as in `shrinkwise.L1`: the contract, the groups and every penalty of a room. What else is
+# imported above is for the rest of the package.
 __all__ = [
     "L0",
     "L1",
@@ -54,45 +58,19 @@ __all__ = [
     "Box",
     "Constraint",
     "ElasticNet",
-    "Fixed",
-    "Folded",
-    "FromFunction",
     "FusedLasso",
     "GroupLasso",
     "GroupMCP",
-    "Grouped",
     "Groups",
     "Hierarchical",
     "L1Ball",
     "L2Ball",
-    "Leaf",
     "MaxNorm",
     "NonNegative",
     "NuclearNorm",
-    "On",
     "Penalty",
-    "Pieces",
     "RowSparsity",
-    "Scaled",
     "Simplex",
-    "SpanningGroups",
     "SparseGroupLasso",
-    "Sum",
     "TopK",
-    "concavity",
-    "fixed_leaves",
-    "has_constraint",
-    "has_fixed",
-    "l1_l2_of_all",
-    "leaves",
-    "multiplied",
-    "prox_into",
-    "rebuild",
-    "released",
-    "strength",
-    "terms",
 ]
-
-# Names of the package itself, as in `shrinkwise.L1`: the contract, the groups and every penalty of a room.
-_ROOMS = [name for name in __all__ if globals()[name].__module__.count(".") == 3]
-PUBLIC = ["Groups", "Penalty", *(name for name in _ROOMS if issubclass(globals()[name], Penalty))]

@@ -1,8 +1,8 @@
-"""What a composed penalty is made of: the one place that looks inside sums, fixed terms, multiples and parts.
+"""The structure of composed penalties: the only module that looks inside sums, fixed terms, multiples and parts.
 
-A penalty written ``2 * (P + Q.fixed()).on(part)`` is a tree. `leaves` lists the penalties at its ends, each with the part of
-the weights on which it stands, the number that multiplies it, and whether it is exempt from scaling; `terms` gives them as
-penalties on all of w; `rebuild` makes the same tree of other leaves. Whoever asks a question of a penalty asks its leaves.
+A penalty written ``2 * (P + Q.fixed()).on(part)`` is a tree. `leaves` lists its leaf penalties, each with the part of
+the weights on which it acts, its factor, and whether it is exempt from scaling; `terms` gives them as penalties on all
+of w; `rebuild` makes the same tree with other leaves. Code that inspects a penalty inspects its leaves.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .terms import Fixed, On, Scaled
 
 @dataclass(frozen=True)
 class Leaf:
-    """A penalty that contains no other, and where it stands.
+    """A penalty that contains no other, and its place in the composition.
 
-    penalty : with the λ that counts.
-    where : indices into w, one inside the other; () for all of w.
+    penalty : with its effective λ.
+    where : nested indices into w; () for all of w.
     factor : multiplies its value.
-    fixed : whether the scaling of a sum leaves it as it is.
+    fixed : whether it is exempt from the scaling of a sum.
     """
 
     penalty: Penalty
@@ -33,7 +33,7 @@ class Leaf:
 
     @property
     def placed(self) -> Penalty:
-        """The leaf as a penalty on all of w, free to be scaled."""
+        """The leaf as a penalty on all of w, subject to scaling."""
         placed = self.penalty if self.factor == 1 else Scaled(self.penalty, self.factor * self.penalty.lam)
         for where in reversed(self.where):
             placed = On(placed, where)
@@ -71,7 +71,7 @@ def _(penalty: On) -> Iterator[Leaf]:
 
 
 def rebuild(penalty: Penalty, change: Callable[[Leaf], Penalty]) -> Penalty:
-    """The same composition with `change(leaf)` in the place of the penalty of every leaf."""
+    """The same composition with `change(leaf)` in place of the penalty of every leaf."""
     return _rebuild(penalty, change, Leaf(penalty))
 
 
@@ -107,32 +107,32 @@ def terms(penalty: Penalty) -> list[Penalty]:
 
 
 def released(penalty: Penalty) -> Sum:
-    """The sum of the terms, none of them fixed: λ scales them all."""
+    """The sum of the terms with none of them fixed, so that λ scales all of them."""
     return Sum(tuple(terms(penalty)))
 
 
 def fixed_leaves(penalty: Penalty) -> list[bool]:
-    """Of every leaf, whether its λ does not move: fixed terms and constraints."""
+    """For every leaf whether its λ is constant: fixed terms and constraints."""
     return [leaf.fixed or leaf.penalty.constraint for leaf in leaves(penalty)]
 
 
 def has_fixed(penalty: Penalty) -> bool:
-    """Whether some leaf is fixed."""
+    """Whether any leaf is fixed."""
     return any(leaf.fixed for leaf in leaves(penalty))
 
 
 def has_constraint(penalty: Penalty) -> bool:
-    """Whether some leaf is a constraint."""
+    """Whether any leaf is a constraint."""
     return any(leaf.penalty.constraint for leaf in leaves(penalty))
 
 
 def strength(penalty: Penalty) -> float:
-    """The total of the λ of the leaves, constraints apart."""
+    """The sum of the λ of the leaves, without constraints."""
     return float(sum(leaf.factor * leaf.penalty.lam for leaf in leaves(penalty) if not leaf.penalty.constraint))
 
 
 def concavity(penalty: Penalty) -> float:
-    """ρ such that the penalty + ½ρ|w|² is convex; 0 where every leaf is convex or says nothing of where it is flat.
+    """ρ such that the penalty + ½ρ|w|² is convex; 0 if every leaf is convex or does not declare where it is flat.
 
     The slope of a leaf falls from λ at zero to 0 where it is flat.
     """
@@ -141,7 +141,8 @@ def concavity(penalty: Penalty) -> float:
 
 
 def multiplied(penalty: Penalty, factors) -> Penalty:
-    """The penalty with λ of entry j multiplied by factors[j], an array of w's shape; 0 = free, bounds stay as they are."""
+    """The penalty with λ of entry j multiplied by factors[j], an array of w's shape; 0 = not penalised, bounds are
+    unchanged."""
 
     def change(leaf: Leaf) -> Penalty:
         part = factors

@@ -1,6 +1,6 @@
-"""One code for NumPy arrays and torch tensors: the few places where the two libraries differ.
+"""Functions that work on NumPy arrays and torch tensors alike, for the few operations in which the libraries differ.
 
-float16 and bfloat16 are computed in float32 and rounded once at the end, so that a small λ is not lost on the way.
+float16 and bfloat16 are computed in float32 and rounded once at the end, so that a small λ is not lost to rounding.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def namespace(w):
 
 
 def weights_array(w):
-    """`w` as it is when it is a floating array or tensor; else one sentence (an integer array cannot hold a prox)."""
+    """`w` unchanged if it is a floating-point array or tensor; else TypeError (an integer array cannot hold a prox)."""
     xp = namespace(w)
     if xp is np:
         w = np.asarray(w)
@@ -25,12 +25,12 @@ def weights_array(w):
     else:
         floating = w.dtype.is_floating_point
     if not floating:
-        raise TypeError(f"expected floating-point weights, got {w.dtype}; convert them first, e.g. w.astype(float)")
+        raise TypeError(f"Expected floating-point weights, got {w.dtype}; convert them first, e.g. w.astype(float)")
     return w
 
 
 def working(w):
-    """`w` checked as by `weights_array`, and in float32 where it is a half type."""
+    """`w` checked as by `weights_array`, and converted to float32 if it is a half type."""
     w = weights_array(w)
     if w.dtype.itemsize >= 4:
         return w
@@ -51,14 +51,14 @@ def like(values, w):
 
 
 def entrywise(values, w, what: str):
-    """`values` like `w`, or one sentence where their shape is not that of `w` and does not broadcast to it."""
+    """`values` like `w`; ValueError if their shape does not broadcast to that of `w`."""
     values = like(values, w)
     if isinstance(values, (int, float)):
         return values
     given, wanted = tuple(values.shape), tuple(w.shape)
     fits = len(given) <= len(wanted) and all(m in (1, n) for m, n in zip(given[::-1], wanted[::-1], strict=False))
     if not fits:
-        raise ValueError(f"expected {what} of shape {wanted}, or one that broadcasts to it, got {given}")
+        raise ValueError(f"Expected {what} of shape {wanted}, or one that broadcasts to it, got {given}")
     return values
 
 
@@ -67,9 +67,9 @@ def step_like(step, w):
     step = entrywise(step, w, "prox steps")
     if isinstance(step, (int, float)):
         if not step >= 0:
-            raise ValueError(f"expected a prox step ≥ 0, got {step}")
+            raise ValueError(f"Expected a prox step ≥ 0, got {step}")
     elif namespace(w) is np and not (step >= 0).all():
-        raise ValueError("expected prox steps ≥ 0, got a negative or NaN entry")
+        raise ValueError("Expected prox steps ≥ 0, got a negative or NaN entry")
     return step
 
 
@@ -131,13 +131,13 @@ def positive_part(x):
 def number_or_scalar(x):
     """A NumPy scalar as float; a torch scalar stays a tensor, so that autograd can go through it.
 
-    Of a distributed tensor the whole: ``float()`` of it would be this process's own part of a sum.
+    A distributed tensor is gathered first, because ``float()`` of it would be this process's part of a sum.
     """
     return float(x) if namespace(x) is np else whole(x)
 
 
 def whole(x):
-    """A distributed tensor from all its parts; any other itself."""
+    """A distributed tensor gathered from all its parts; any other tensor unchanged."""
     return x.full_tensor() if hasattr(x, "full_tensor") else x
 
 

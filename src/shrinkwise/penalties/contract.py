@@ -1,7 +1,7 @@
-"""What a penalty is: value, prox, conjugate, lambda_max, violation. No model, no data, no optimizer.
+"""The interface of penalties: value, prox, conjugate, lambda_max, violation; independent of model, data and optimizer.
 
-The library minimises  L(θ) + Σ_k λ_k f_k(θ_k).  A `Penalty` object is one term λ f(·); linear solvers, network
-training and reports use nothing but the members below.
+The library minimises  L(θ) + Σ_k λ_k f_k(θ_k).  A `Penalty` object is one term λ f(·); linear solvers, network training
+and reports use only the members below.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ OPERATORS: dict[str, Any] = {}  # how penalties are composed; bound at the door 
 class Penalty:
     """One term λ f(w) of the objective.
 
-    Members every penalty has (`w` is a NumPy array or a torch tensor of any shape; results are of the same kind):
+    Members of every penalty (`w` is a NumPy array or a torch tensor of any shape; results are of the same kind):
 
     ``value(w)``          λ f(w), a scalar (a torch scalar carries gradients).
     ``prox(w, step)``     argmin_u ½‖u − w‖² + step · λ f(u); with an array `step`, argmin_u Σ (u−w)²/(2 step) + λ f(u).
     ``conjugate(u)``      sup_w ⟨u, w⟩ − λ f(w), a scalar, possibly +∞; absent (TypeError) when not convex.
-    ``lambda_max(g0)``    smallest λ with 0 ∈ g0 + λ ∂f(0): at it and above, zero is optimal; may be ∞.
+    ``lambda_max(g0)``    smallest λ with 0 ∈ g0 + λ ∂f(0), from which on zero is optimal; may be ∞.
     ``violation(w, g)``   distance of −g to λ ∂f(w), per entry (separable penalties) or per group.
     ``unpenalised(shape)``  mask of the entries it does not act on.
-    ``family(w)``         `Pieces`, `Grouped` or `Folded` where a fast kernel knows its form, else None.
-    ``l1_l2(shape)``      arrays (a, b) when λ f(w) = Σ a|w| + ½ b w², else None: what coordinate descent needs.
+    ``family(w)``         `Pieces`, `Grouped` or `Folded` if a fast kernel supports its form, else None.
+    ``l1_l2(shape)``      arrays (a, b) when λ f(w) = Σ a|w| + ½ b w², else None; used by coordinate descent.
 
-    **A penalty of your own** is a class with ``value`` and ``prox``, written with operators that NumPy and torch share, and
-    with λ in ``self.lam``:
+    **To write your own penalty**, define a class with ``value`` and ``prox``, using operators common to NumPy and
+    torch, and with λ in ``self.lam``:
 
     >>> class Huber(Penalty):
     ...     "λ Σ h(w_j), h(w) = ½w² for |w| ≤ 1, |w| − ½ beyond."
@@ -53,14 +53,14 @@ class Penalty:
     >>> Huber(1.0).prox(np.array([3.0, 0.5]), step=1.0)
     array([2.  , 0.25])
 
-    Everything else has a general answer. `violation` is the prox residual |w − prox(w − g, 1)|, zero exactly where a convex
-    penalty is stationary; `lambda_max` is bisected from it; no entry counts as unpenalised; sums with L2 work. With
-    ``convex = True`` and `conjugate` (here both) the linear solvers add a duality gap; without them they certify by the
-    violation alone. A function without a prox is made a penalty by :meth:`from_function`.
+    All other members have defaults. `violation` is the prox residual |w − prox(w − g, 1)|, which for a convex penalty
+    is zero exactly at stationary points; `lambda_max` is found from it by bisection; no entry counts as unpenalised;
+    sums with L2 work. With ``convex = True`` and `conjugate` (here both) the linear solvers add a duality gap; without
+    them the certificate is the violation alone. :meth:`from_function` makes a penalty from a function without a prox.
 
-    What sums ask of a penalty (see `Sum`): ``separable``: a sum over entries; ``radial``: a non-decreasing function of every
-    |w_j|, or of every ‖w_g‖; ``pieces(w)`` where it is piecewise quadratic, entry by entry; ``prox_beside`` for a rule of
-    its own. ``multiplicative = False`` says that f itself depends on λ (MCP: it is flat beyond γλ).
+    Sums (see `Sum`) use these members: ``separable``: a sum over entries; ``radial``: a non-decreasing function of
+    every |w_j|, or of every ‖w_g‖; ``pieces(w)`` if it is piecewise quadratic, entry by entry; ``prox_beside`` for a
+    special rule. ``multiplicative = False`` means that f itself depends on λ (MCP: it is flat beyond γλ).
     """
 
     separable = False
@@ -69,6 +69,7 @@ class Penalty:
     groups: Any = None
     lam: float
     constraint = False  # values 0 and ∞ alone, whatever λ
+    makes_zeros = True  # weights of a solution can be exactly zero
     flat_from: float = math.inf  # size beyond which a weight is not shrunk
     group_sum = False  # Σ_g of a function of ‖w_g‖ or of the entries of w_g, for `groups`
     lam_per_part = False  # λ may be an array: one for each entry or, with groups, for each group
@@ -76,12 +77,12 @@ class Penalty:
 
     @property
     def convex(self) -> bool:
-        """True where the class says so; by default where it defines `conjugate`."""
+        """True if the class declares it; by default if it defines `conjugate`."""
         return type(self).conjugate is not Penalty.conjugate
 
     @property
     def has_conjugate(self) -> bool:
-        """Whether it is convex and has its conjugate, so that a solution has a duality gap."""
+        """Whether it is convex and has a conjugate, so that a solution has a duality gap."""
         return self.convex and type(self).conjugate is not Penalty.conjugate
 
     @property
@@ -96,7 +97,8 @@ class Penalty:
     def __getattr__(self, name: str):
         if name == "lam":
             raise AttributeError(
-                f"{type(self).__name__} keeps no λ: set self.lam in __init__ and multiply by it in value and prox"
+                f"{type(self).__name__} does not define λ; set self.lam in __init__ and multiply by it in value "
+                "and prox"
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -112,7 +114,7 @@ class Penalty:
         return OPERATORS["fixed"](self)
 
     def on(self, where) -> Penalty:
-        """The same term on ``w[where]`` alone (an index, a slice or a tuple of them); the rest of w is free."""
+        """The same term on ``w[where]`` (an index, a slice or a tuple of them); the rest of w is not penalised."""
         return OPERATORS["on"](self, where)
 
     def __rmul__(self, a: float) -> Penalty:
@@ -128,21 +130,21 @@ class Penalty:
         return OPERATORS["add"]((*self.summands(), *other.summands()))
 
     def summands(self) -> tuple[Penalty, ...]:
-        """The terms it adds to a sum: itself; for a sum its own."""
+        """The terms it contributes to a sum: the penalty itself, or the terms of a sum."""
         return (self,)
 
     def scaled_in_sum(self, a: float) -> Penalty:
-        """The term in ``a * (P + Q)``: a times itself, unless it is fixed."""
+        """The term in ``a * (P + Q)``: a times the penalty, unless it is fixed."""
         return a * self
 
     def resolve(self, w) -> Penalty:
-        """Itself, with ``anchor="initial"`` replaced by a copy of the weights w that it is to act on."""
+        """The penalty with ``anchor="initial"`` replaced by a copy of the weights w on which it acts."""
         return self
 
     # --- members with a general answer -----------------------------------------------------------
     def value(self, w):
         """λ f(w)."""
-        raise TypeError(f"{type(self).__name__} has no value: a penalty class defines value(w)")
+        raise TypeError(f"{type(self).__name__} has no value; a penalty class must define value(w)")
 
     def prox(self, w, step):
         """argmin_u ½‖u − w‖² + step · λ f(u)."""
@@ -154,60 +156,73 @@ class Penalty:
         raise TypeError(f"{type(self).__name__} has no conjugate: {why}")
 
     def violation(self, w, g):
-        """`prox_residual` at step 1, where no distance of −g to λ ∂f(w) is given."""
+        """`prox_residual` at step 1, unless a subclass defines the distance of −g to λ ∂f(w)."""
         return self.prox_residual(w, g)
 
     def prox_residual(self, w, g, step=1.0):
-        """|w − prox(w − step · g, step)| / step per entry: zero exactly where a prox step of that length stays put."""
+        """|w − prox(w − step · g, step)| / step per entry: zero exactly at the fixed points of a prox step of that
+        length."""
         x, g = working(w), working(g)
         step = step_like(step, x)
         return abs(x - self.prox(x - step * g, step)) / step
 
     def pieces(self, w) -> Pieces | None:
-        """The penalty as a piecewise quadratic of every entry, with arrays of w's kind; None where it is not one."""
-        return None
+        """The penalty as a piecewise quadratic of every entry, with arrays of w's kind; None if it is not piecewise
+        quadratic."""
+        declared = None if type(self).family is Penalty.family else self.family(w)
+        return declared if isinstance(declared, Pieces) else None
 
     def family(self, w) -> Any:
-        """Its form at weights like w: `Pieces`, `Grouped` or `Folded` (module `family`), or None where no kernel knows it."""
+        """Its form at weights like w: `Pieces`, `Grouped` or `Folded` (module `family`), or None if no kernel supports
+        it."""
         return self.pieces(w)
 
+    def axis_norms(self, w) -> tuple[int, Any] | None:
+        """(axis, t) where the penalty is Σ_i t_i ‖w_i‖ over all slices w_i along an axis of w, else None; every step asks."""
+        return None
+
     def with_factors(self, factors) -> Penalty:
-        """The same with λ of entry j multiplied by factors[j], an array of w's shape; 0 = not penalised."""
+        """The same penalty with λ of entry j multiplied by factors[j], an array of w's shape; 0 = not penalised."""
         if self.constraint:
             return self
         if not self.separable or "weights" not in self._parameter_names():
             raise TypeError(
-                f"penalty_factors are for penalties on single weights (L1, L2, elastic net, MCP, SCAD), got {self!r}; "
-                "groups take a factor each: GroupLasso(..., weights=...)"
+                "Penalty factors need a penalty on single weights (L1, L2, elastic net, MCP, SCAD), got "
+                f"{self!r}; for groups use GroupLasso(..., weights=...) with one factor per group"
             )
         own = self.get_params()["weights"]
         weights = factors if own is None else np.asarray(own, dtype=float) * factors
         return type(self)(**{**self.get_params(), "weights": weights})
 
     def prox_beside(self, pieces: Pieces, w, step):
-        """The prox of this term + `pieces`, where theory gives one; see `Sum`."""
+        """The prox of this term + `pieces`, if it has a closed form; see `Sum`."""
         point, inner = pieces.moved(w, step)
         if not pieces.kinked or (self.radial and pieces.homogeneous):
             return self.prox(pieces.prox(w, step), inner)
         if self.separable and self.convex and not pieces.kinks:
             return pieces.clipped(self.prox(point, inner))
         raise TypeError(
-            f"no closed-form prox for {self!r} with terms that have kinks or bounds of their own; "
-            "write your own Penalty with value and prox for this sum"
+            f"There is no closed-form prox for {self!r} in a sum with terms that have kinks or bounds; write your "
+            "own Penalty with value and prox for this sum"
         )
 
     def l1_l2(self, shape) -> tuple[np.ndarray, np.ndarray] | None:
-        """(a, b) with λ f(w) = Σ a|w| + ½ b w² where the penalty has that form, else None."""
+        """(a, b) with λ f(w) = Σ a|w| + ½ b w² if the penalty has this form, else None."""
         pieces = self.pieces(np.zeros(shape))
         return None if pieces is None else pieces.l1_l2(shape)
 
     def unpenalised(self, shape) -> np.ndarray:
-        """Mask of the entries on which the penalty does not act: free columns of a linear model."""
+        """Mask of the entries on which the penalty does not act: the unpenalised columns of a linear model."""
         pieces = self.pieces(np.zeros(shape))
         return np.zeros(shape, dtype=bool) if pieces is None else pieces.free(shape)
 
+    def unbounded(self, shape) -> tuple[np.ndarray, np.ndarray]:
+        """Masks (falls, rises) of the entries that may go to −∞, and to ∞, without raising the penalty."""
+        free = self.unpenalised(shape)
+        return free, free
+
     def lambda_max(self, g0) -> float:
-        """Smallest λ for which 0 is optimal when the gradient there is `g0`; by bisection where no formula is given."""
+        """Smallest λ for which 0 is optimal if the gradient there is `g0`; by bisection unless a formula is given."""
         return bisect_lambda_max(self, g0)
 
     def latex(self) -> str:
@@ -229,7 +244,7 @@ class Penalty:
         return {name: getattr(self, name) for name in self._parameter_names()}
 
     def set_params(self, **params) -> Penalty:
-        """Set constructor parameters by name, checked as the constructor checks them."""
+        """Set constructor parameters by name, with the checks of the constructor."""
         known = self._parameter_names()
         for name in params:
             if name not in known:
@@ -248,10 +263,12 @@ class Penalty:
         return f"{type(self).__name__}({', '.join(shown(k, v) for k, v in given.items())})"
 
     def repr_inside(self) -> str:
-        """Its repr where ``.on(...)`` or ``.fixed()`` follows: in brackets where that would bind to its last term alone."""
+        """Its repr if ``.on(...)`` or ``.fixed()`` follows: in brackets if that would apply to its last term only."""
         return repr(self)
 
     def __eq__(self, other) -> bool:
+        if isinstance(other, str):  # what scikit-learn's SelectFromModel asks an estimator's penalty
+            return other == "l1" and self.makes_zeros
         if type(self) is not type(other):
             return NotImplemented
         mine, theirs = self.get_params(), other.get_params()
@@ -261,35 +278,37 @@ class Penalty:
 
 
 def check_lam(lam):
-    """`lam` itself if it is a finite number ≥ 0, else one sentence."""
+    """`lam` if it is a finite number ≥ 0, else ValueError or TypeError."""
     if isinstance(lam, bool) or not isinstance(lam, numbers.Real):
-        raise TypeError(f"expected lam (λ, the regularization strength) as a number, got {type(lam).__name__}")
+        raise TypeError(f"Expected lam (λ, the regularization strength) to be a number, got {type(lam).__name__}")
     if not 0 <= float(lam) < math.inf:
-        raise ValueError(f"expected lam (λ, the regularization strength) finite and ≥ 0, got {lam}")
+        raise ValueError(f"Expected lam (λ, the regularization strength) to be finite and ≥ 0, got {lam}")
     return lam
 
 
 def check_above(value, name: str, bound: float, meaning: str):
-    """`value` itself if it is a finite number > bound, else one sentence."""
+    """`value` if it is a finite number > bound, else ValueError or TypeError."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not bound < float(value) < math.inf:
-        raise ValueError(f"expected {name} ({meaning}) finite and > {bound:g}, got {value}")
+        raise ValueError(f"Expected {name} ({meaning}) to be finite and > {bound:g}, got {value}")
     return value
 
 
 def check_weights(weights):
-    """`weights` itself (factors ≥ 0 of λ, one per entry or group; 0 = not penalised), or None for all ones."""
+    """`weights` (factors ≥ 0 of λ, one per entry or group; 0 = not penalised), checked; None for all ones."""
     if weights is not None:
         xp = namespace(weights)
         values = np.asarray(weights, dtype=float) if xp is np else weights
         if not bool(((values >= 0) & (values < math.inf)).all()):
-            raise ValueError("expected penalty weights finite and ≥ 0, got a negative, infinite or NaN entry")
+            raise ValueError("Expected penalty weights to be finite and ≥ 0, got a negative, infinite or NaN entry")
     return weights
 
 
 def bisect_lambda_max(penalty: Penalty, g0) -> float:
-    """Smallest λ with violation(0, g0) = 0, by doubling and bisection to the last bits; ∞ where no λ < 1e12·‖g0‖ does.
+    """Smallest λ with violation(0, g0) = 0, by doubling and bisection to rounding accuracy; ∞ if no λ < 1e12·‖g0‖
+    qualifies.
 
-    In float64, so that the residual of a smooth penalty, which falls as 1/λ, does not round to zero before that.
+    Computed in float64, so that the residual of a smooth penalty, which decreases as 1/λ, does not round to zero
+    before.
     """
     g0 = double(g0)
     scale = (float(abs(g0).max()) if math.prod(g0.shape) else 0.0) or 1.0

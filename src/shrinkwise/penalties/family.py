@@ -1,4 +1,4 @@
-"""Families: what a penalty tells a solver of its form, so that penalties of one form share one fast kernel.
+"""Families: the form that a penalty declares to solvers, so that penalties of the same form share a fast kernel.
 
 `Penalty.family(w)` gives one of
 
@@ -6,7 +6,8 @@
 * `Grouped`   Σ_g t_g ‖w_g‖ + Σ l|w|: group lasso and sparse group lasso;
 * `Folded`    concave, entry by entry: MCP and SCAD;
 
-or None, which leaves a solver the prox. A penalty of your own that declares its family gets the kernel of that family.
+or None, in which case solvers use the prox. A user-defined penalty that declares its family gets the kernel of that
+family.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 class Grouped:
     """Σ_g strengths_g ‖w_g‖ + Σ l1 |w|.
 
-    labels : int array of w's shape, the group of every entry, −1 in none.
+    labels : int array of w's shape, the group of every entry; −1 for entries in no group.
     strengths : (n_groups,) ≥ 0.
     l1 : array of w's shape, ≥ 0.
     """
@@ -30,11 +31,11 @@ class Grouped:
     l1: np.ndarray
 
     def scaled(self, factor: float) -> Grouped:
-        """The family of factor times the penalty."""
+        """The family of `factor` times the penalty."""
         return replace(self, strengths=factor * self.strengths, l1=factor * self.l1)
 
     def laid_into(self, where, w) -> Grouped:
-        """The family on w, if this is that of w[where] and the rest of w is free."""
+        """The family on w, if this is the family on w[where] and the rest of w is not penalised."""
         labels, l1 = np.full(w.shape, -1), np.zeros(w.shape)
         labels[where], l1[where] = self.labels, self.l1
         return Grouped(labels, self.strengths, l1)
@@ -49,11 +50,11 @@ class Folded:
     flat: np.ndarray
 
     def scaled(self, factor: float) -> Folded:
-        """The family of factor times the penalty."""
+        """The family of `factor` times the penalty."""
         return replace(self, slope=factor * self.slope)
 
     def laid_into(self, where, w) -> Folded:
-        """The family on w, if this is that of w[where] and the rest of w is free."""
+        """The family on w, if this is the family on w[where] and the rest of w is not penalised."""
         whole = []
         for part in (self.slope, self.knee, self.flat):
             array = np.zeros(w.shape)

@@ -1,4 +1,4 @@
-"""A penalty made of a function: its gradient by autograd, its prox where it acts on every weight alone."""
+"""A penalty defined by a function: the gradient by autograd, the prox if it is a sum over the weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .contract import Penalty, check_lam
 
 
 class FromFunction(Penalty):
-    """λ · function(w), made by ``Penalty.from_function``. It makes no exact zeros.
+    """λ · function(w), made by ``Penalty.from_function``. It does not produce exact zeros.
 
     Parameters
     ----------
@@ -19,9 +19,9 @@ class FromFunction(Penalty):
     lam : float ≥ 0
         λ, the regularization strength.
     elementwise : bool
-        Declares that the function is Σ_j φ(w_j) with one convex φ. Then the prox is a 1-D solve a weight (bisection on
-        u + step λ φ'(u) = w, to the last bits; about 60 gradients), so that `attach` and the linear models can use it.
-        Without it there is no prox: add the value to the loss.
+        Declares that the function is Σ_j φ(w_j) with one convex φ. Then the prox is a one-dimensional solve per weight
+        (bisection on u + step λ φ'(u) = w to rounding accuracy, about 60 gradients), so that `attach` and the linear
+        models can use it. Otherwise there is no prox; add the value to the loss instead.
 
     >>> import numpy as np
     >>> from shrinkwise import Penalty
@@ -35,14 +35,14 @@ class FromFunction(Penalty):
 
     def __init__(self, function, lam: float = 1.0, *, elementwise: bool = False):
         if not callable(function):
-            raise TypeError(f"expected a function of the weights, got {type(function).__name__}")
+            raise TypeError(f"Expected a function of the weights, got {type(function).__name__}")
         self.function = function
         self.lam = check_lam(lam)
         self.elementwise = elementwise
 
     @property
     def separable(self) -> bool:  # type: ignore[override]
-        """Whether it was declared elementwise."""
+        """Whether it was declared as elementwise."""
         return self.elementwise
 
     def value(self, w):
@@ -61,17 +61,18 @@ class FromFunction(Penalty):
             value = self._call(leaf)
             if not value.requires_grad:
                 raise TypeError(
-                    f"expected a function that autograd can follow from its argument, but {_name(self.function)} detaches it"
+                    f"Expected a function that autograd can follow from its argument, but {_name(self.function)} "
+                    "detaches its result"
                 )
             gradient = torch.autograd.grad(value, leaf)[0]
         return float(self.lam) * (gradient.numpy().astype(x.dtype) if namespace(w) is np else gradient)
 
     def prox(self, w, step):
-        """By bisection a weight, where declared elementwise."""
+        """By bisection per weight, if declared as elementwise."""
         if not self.elementwise:
             raise TypeError(
-                f"no prox for the function {_name(self.function)}: add its value to the loss, or declare it a sum over the "
-                "weights of one convex function with from_function(..., elementwise=True)"
+                f"The function {_name(self.function)} has no prox; add its value to the loss, or declare it as a "
+                "sum over the weights of one convex function with from_function(..., elementwise=True)"
             )
         w = weights_array(w)
         x = working(w)
@@ -98,7 +99,7 @@ class FromFunction(Penalty):
         value = self.function(x)
         if getattr(value, "ndim", None) != 0 or namespace(value) is np:
             got = f"shape {tuple(value.shape)}" if hasattr(value, "shape") else type(value).__name__
-            raise TypeError(f"expected {_name(self.function)} to return a torch scalar, got {got}")
+            raise TypeError(f"Expected {_name(self.function)} to return a torch scalar, got {got}")
         return value
 
 
@@ -106,7 +107,9 @@ def _tensor(w):
     try:
         import torch
     except ImportError as error:
-        raise ImportError('a penalty from a function needs PyTorch: pip install "shrinkwise[torch]"') from error
+        raise ImportError(
+            'A penalty from a function needs PyTorch; install it with pip install "shrinkwise[torch]"'
+        ) from error
     return torch.from_numpy(np.ascontiguousarray(w, dtype=float)) if namespace(w) is np else w
 
 

@@ -40,7 +40,7 @@ class Groups:
     _identity: tuple = ()  # two partitions of one class are equal when these are
 
     def __new__(cls, *args, **kwargs):
-        """Called as ``Groups(labels)`` it makes `LabelledGroups`."""
+        """``Groups(labels)`` returns `LabelledGroups`."""
         return object.__new__(LabelledGroups if cls is Groups else cls)
 
     # --- constructors ----------------------------------------------------------------------------------
@@ -51,27 +51,27 @@ class Groups:
 
     @staticmethod
     def rows() -> Groups:
-        """One group a row: in a weight of shape (out, in, ...) a row is one output unit or channel."""
+        """One group per row: in a weight of shape (out, in, ...) a row is one output unit or channel."""
         return AxisGroups(0, "row")
 
     @staticmethod
     def columns() -> Groups:
-        """One group a column: in a weight of shape (out, in, ...) a column is one whole input or input channel."""
+        """One group per column: in a weight of shape (out, in, ...) a column is one whole input or input channel."""
         return AxisGroups(1, "column")
 
     @staticmethod
     def channels(which: str = "out", *, transposed: bool = False) -> Groups:
-        """One group a channel of a convolution: its ``"out"`` channels (filters) or its ``"in"`` channels.
+        """One group per channel of a convolution: its ``"out"`` channels (filters) or its ``"in"`` channels.
 
         A convolution's weight is (out, in, *kernel); that of a transposed one is (in, out, *kernel): use ``transposed=True``.
         """
         if which not in ("out", "in"):
-            raise ValueError(f"expected which='out' or 'in' (channels of a convolution), got {which!r}")
+            raise ValueError(f"Expected which='out' or 'in' (channels of a convolution), got {which!r}")
         return AxisGroups(int((which == "in") != transposed), f"{which} channel")
 
     @staticmethod
     def heads(n_heads: int, axis: int = 0, *, stacked: int = 1) -> Groups:
-        """One group an attention head: `axis` of a projection's weight is divided into `n_heads` equal blocks.
+        """One group per attention head: `axis` of a projection's weight is divided into `n_heads` equal blocks.
 
         Heads divide the outputs of the query, key and value projections (axis 0 of their weight) and the inputs of the
         output projection (axis 1). With several projections stacked along the axis, as in the ``in_proj_weight`` of
@@ -79,7 +79,7 @@ class Groups:
         """
         for name, value in (("n_heads", n_heads), ("stacked", stacked)):
             if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"expected {name} as an integer ≥ 1, got {value!r}")
+                raise ValueError(f"Expected {name} to be an integer ≥ 1, got {value!r}")
         return HeadGroups(int(n_heads), int(axis), int(stacked))
 
     @staticmethod
@@ -89,9 +89,10 @@ class Groups:
 
     @staticmethod
     def from_indices(indices, size: int | None = None) -> Groups:
-        """Groups given as entry numbers out of `size` (default: the largest + 1); entries in none are not penalised.
+        """Groups given as entry numbers out of `size` (default: the largest + 1); entries in no group are not
+        penalised.
 
-        A dictionary {name: entry numbers} names the groups; entry numbers may be slices where `size` is given.
+        A dictionary {name: entry numbers} names the groups; entry numbers may be slices if `size` is given.
         Groups must not overlap: with overlap the prox has no closed form.
         """
         names = [str(name) for name in indices] if isinstance(indices, dict) else None
@@ -103,13 +104,13 @@ class Groups:
         for k, block in enumerate(blocks):
             if block.size and not (block.min() >= 0 and block.max() < size):
                 raise ValueError(
-                    f"expected entries 0 to {size - 1} in {called[k]!r}, got {block.min()} to {block.max()}"
+                    f"Expected entries 0 to {size - 1} in {called[k]!r}, got {block.min()} to {block.max()}"
                 )
             taken = block[labels[block] >= 0]
             if len(taken):
                 raise ValueError(
-                    f"expected groups without overlap, but entry {taken[0]} is in {called[labels[taken[0]]]!r} and in "
-                    f"{called[k]!r}; give each entry one group"
+                    f"Expected groups without overlap, but entry {taken[0]} is in {called[labels[taken[0]]]!r} "
+                    f"and in {called[k]!r}; give each entry one group"
                 )
             labels[block] = k
         return LabelledGroups(labels, None if names is None else [names[k] for k in np.unique(labels[labels >= 0])])
@@ -154,7 +155,7 @@ class Groups:
 
 
 class AxisGroups(Groups):
-    """One group for each index of one axis; `kind` is what a group is called."""
+    """One group for each index of one axis; `kind` is the name of a group."""
 
     whole_axis: int
 
@@ -231,7 +232,7 @@ class HeadGroups(Groups):
         axis, parts = _checked_axis(self.axis_of_heads, "head", shape), self.n_heads * self.stacked
         if shape[axis] % parts:
             raise ValueError(
-                f"expected axis {axis} to split into {parts} equal blocks (stacked × heads), got shape {shape}"
+                f"Expected axis {axis} to split into {parts} equal blocks (stacked × heads), got shape {shape}"
             )
         return math.prod(shape[:axis]), self.stacked, self.n_heads, shape[axis] // parts, math.prod(shape[axis + 1 :])
 
@@ -249,9 +250,9 @@ class LabelledGroups(Groups):
     def __init__(self, labels, names=None):
         labels = np.asarray(labels)
         if labels.size and not np.issubdtype(labels.dtype, np.integer):
-            raise TypeError(f"expected integer group labels (−1 = not penalised), got {labels.dtype}")
+            raise TypeError(f"Expected integer group labels (−1 = not penalised), got {labels.dtype}")
         if labels.size and labels.min() < -1:
-            raise ValueError(f"expected group labels ≥ 0, or −1 for entries not penalised, got {labels.min()}")
+            raise ValueError(f"Expected group labels ≥ 0, or −1 for entries not penalised, got {labels.min()}")
         used = np.unique(labels[labels >= 0])
         # Consecutive ids 0..G-1 in the order of the labels, so that per-group arrays have one entry a group.
         self.labels = np.where(labels >= 0, np.searchsorted(used, labels), -1)
@@ -259,7 +260,7 @@ class LabelledGroups(Groups):
         self._names = [f"group {label}" for label in used] if names is None else [str(name) for name in names]
         self._named = names is not None
         if len(self._names) != self.n_groups:
-            raise ValueError(f"expected one name a group ({self.n_groups}), got {len(self._names)}")
+            raise ValueError(f"Expected one name per group ({self.n_groups}), got {len(self._names)}")
         self._identity = self.labels.shape, self.labels.tobytes(), self._names if self._named else None
         self._layouts: dict[tuple, tuple] = {}
 
@@ -304,12 +305,13 @@ class LabelledGroups(Groups):
         return torch_layout(self, w.shape, w.device)
 
     def layout(self, shape: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(padded gather index, labels over the entries, sizes) for this shape, computed once a shape."""
+        """(padded gather index, labels over the entries, sizes) for this shape, computed once per shape."""
         if shape not in self._layouts:
             last = shape[-1] if shape else 1
             if self.labels.shape != shape and self.labels.shape != (last,):
                 raise ValueError(
-                    f"expected group labels of shape {shape} or ({last},) for weights of shape {shape}, got {self.labels.shape}"
+                    f"Expected group labels of shape {shape} or ({last},) for weights of shape {shape}, got "
+                    f"{self.labels.shape}"
                 )
             labels = np.array(np.broadcast_to(self.labels, shape))
             flat = labels.reshape(-1)
@@ -334,15 +336,15 @@ class LabelledGroups(Groups):
 def _entries(block, size: int | None) -> np.ndarray:
     if isinstance(block, slice):
         if size is None:
-            raise ValueError("expected size= (the number of entries) where a group is a slice")
+            raise ValueError("Expected size= (the number of entries) if a group is a slice")
         return np.arange(size)[block]
     block = np.atleast_1d(np.asarray(block))
     if block.size and not np.issubdtype(block.dtype, np.integer):
-        raise TypeError(f"expected entry numbers (integers) for each group, got {block.dtype}")
+        raise TypeError(f"Expected entry numbers (integers) for each group, got {block.dtype}")
     return block.astype(int)
 
 
 def _checked_axis(axis: int, kind: str, shape: tuple) -> int:
     if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"expected weights with an axis {axis} ({kind}s) to group, got shape {shape}")
+        raise ValueError(f"Expected weights with an axis {axis} ({kind}s) to group, got shape {shape}")
     return axis % len(shape)

@@ -1,7 +1,8 @@
-"""Proximal maps written into given arrays, many at once: what a training step calls. Formulas rule, kernels only run them.
+"""Proximal maps written into given arrays, many at once, for training steps. The formulas are the reference; kernels
+only make them faster.
 
-A kernel takes over where the penalty is Σ a|w| + ½ b w² with one a and one b, or a group lasso over the rows or columns of
-a matrix, on contiguous float32 or float64 arrays in the processor's memory. Everything else is `penalty.prox`.
+A kernel is used if the penalty is Σ a|w| + ½ b w² with one a and one b, or a group lasso over the rows or columns of a
+matrix, on contiguous float32 or float64 arrays in CPU memory. Otherwise `penalty.prox` is used.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import sys
 import numpy as np
 
 from shrinkwise import kernels
-from shrinkwise.penalties.grouped.group_lasso import GroupLasso
 
 from .array import namespace
 from .contract import Penalty
@@ -24,7 +24,8 @@ def prox_into(jobs) -> None:
     Parameters
     ----------
     jobs : list of (Penalty, array or tensor, number ≥ 0, array or tensor of the same shape)
-        Kernels take the fitting ones together, on torch's threads; the rest one by one by the formula.
+        Kernels process the supported ones together on torch's threads; the others are computed one by one by the
+        formula.
     """
     batches: dict[tuple, list] = {}
     for penalty, x, step, out in jobs:
@@ -47,12 +48,10 @@ def _plan(penalty: Penalty, x, step, out):
     """(kind, thresholds, shrink) for a kernel, or None."""
     if not (_fits(x) and _fits(out) and x.dtype == out.dtype and isinstance(step, (int, float)) and step >= 0):
         return None
-    if type(penalty) is GroupLasso:
-        kind = _matrix_kind(penalty, x)
-        if kind is None:
-            return None
-        strengths = penalty.strengths(np.broadcast_to(0.0, tuple(x.shape)))
-        return kind, np.ascontiguousarray(step * strengths, dtype=np.float64), 1.0
+    if (slices := penalty.axis_norms(x)) is not None:
+        axis, strengths = slices
+        kind = "rows" if axis == 0 else "columns" if x.ndim == 2 else None
+        return kind and (kind, np.ascontiguousarray(step * strengths, dtype=np.float64), 1.0)
     slopes = l1_l2_of_all(penalty, x)
     return None if slopes is None else ("separable", np.array([step * slopes[0]]), 1.0 / (1.0 + step * slopes[1]))
 
@@ -69,13 +68,6 @@ def l1_l2_of_all(penalty: Penalty, x) -> tuple[float, float] | None:
 
 def _number(x) -> bool:
     return isinstance(x, (int, float))
-
-
-def _matrix_kind(penalty: GroupLasso, x) -> str | None:
-    axis = penalty.groups.whole_axis
-    if axis == 0:
-        return "rows"
-    return "columns" if axis in (1, -1) and x.ndim == 2 else None
 
 
 def _fits(x) -> bool:

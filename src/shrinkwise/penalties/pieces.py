@@ -1,4 +1,4 @@
-"""Piecewise quadratics of one weight: what separable convex terms add up to, and what can be done with the sum.
+"""Piecewise quadratics of one weight: the sums of separable convex terms, and operations on them.
 
     p(w) = Σ_k a_k |w − m_k| + ½ b w² − h w + constant        for low ≤ w ≤ high, else ∞
 
@@ -20,7 +20,7 @@ from .array import clip, namespace, number_or_scalar, sign, soft_threshold_to
 class Pieces:
     """The piecewise quadratic of every entry. Fields are numbers, or arrays that broadcast with w.
 
-    kinks : pairs (a_k, m_k), a_k ≥ 0, of which at most one has m_k = None: a kink at zero.
+    kinks : pairs (a_k, m_k), a_k ≥ 0, of which at most one has m_k = None, which means a kink at zero.
     b, h, constant : curvature ≥ 0, slope and height of the quadratic.
     low, high : bounds.
     """
@@ -38,7 +38,9 @@ class Pieces:
         elsewhere = tuple((a, m) for a, m in together if m is not None)
         low, high = _larger(self.low, other.low), -_larger(-self.high, -other.high)
         if self.bounded and other.bounded and not _each(high - low, lambda room: room >= 0):
-            raise ValueError("expected constraints that leave some point, but two of this sum exclude each other")
+            raise ValueError(
+                "Expected constraints with a common point, but two constraints of this sum exclude each other"
+            )
         return Pieces(
             ((sum(at_zero), None), *elsewhere) if at_zero else elsewhere,
             self.b + other.b,
@@ -56,14 +58,19 @@ class Pieces:
 
     @property
     def kinked(self) -> bool:
-        """Whether there is more than a quadratic."""
+        """Whether there is any kink or bound."""
         return self.bounded or any(not _is(a, 0.0) for a, _ in self.kinks)
 
     @property
     def homogeneous(self) -> bool:
-        """Whether p without its quadratic is positively homogeneous: kinks at zero, bounds 0 or infinite."""
+        """Whether p without its quadratic part is positively homogeneous: kinks at zero, bounds 0 or infinite."""
         cone = all(_each(x, lambda x: (x == 0) | (abs(x) == math.inf)) for x in (self.low, self.high))
         return cone and all(m is None for _, m in self.kinks)
+
+    @property
+    def centred(self) -> bool:
+        """Whether its kinks and the minimum of its quadratic are at zero."""
+        return _is(self.h, 0.0) and all(m is None for _, m in self.kinks)
 
     @property
     def uniform(self) -> bool:
@@ -97,7 +104,7 @@ class Pieces:
         return self._map(lambda x, _: x if isinstance(x, float) else xp.broadcast_to(x, w.shape)[where])
 
     def laid_into(self, where, w) -> Pieces:
-        """The pieces of w, if these are the ones of w[where] and the rest of w has none."""
+        """The pieces on w, if these are the pieces on w[where] and the rest of w has none."""
 
         def laid(x, default):
             if _is(x, default):
@@ -132,7 +139,7 @@ class Pieces:
         return (w + step * self.h) / shrink, step / shrink
 
     def without_quadratic(self) -> Pieces:
-        """Its kinks and bounds alone."""
+        """The kinks and bounds without the quadratic part."""
         return Pieces(self.kinks, low=self.low, high=self.high)
 
     def clipped(self, w):
@@ -146,13 +153,15 @@ class Pieces:
         flat = zero + self.b <= 0
         curvature = xp.where(flat, zero + 1.0, zero + self.b)
 
-        def balanced(slope):
-            # Where u pulls against this slope with no curvature to stop it: off to infinity, or nowhere in particular.
-            pull = v + slope
+        def balanced(pull):
+            # Where there is a pull with no curvature to stop it: off to infinity, or nowhere in particular.
             away = xp.where(pull == 0, zero, xp.where(pull > 0, zero + math.inf, zero - math.inf))
             return xp.where(flat, away, pull / curvature)
 
-        best = self._settle(balanced(0.0), balanced, None)
+        if len(self.kinks) == 1 and self.kinks[0][1] is None:
+            best = self.clipped(balanced(v - clip(v, -self.kinks[0][0], self.kinks[0][0])))
+        else:
+            best = self._settle(balanced(v), lambda slope: balanced(v + slope), None)
         bounded = abs(best) < math.inf
         w = xp.where(bounded, best, zero)
         return xp.where(bounded, u * w - self.values(w), zero + math.inf)
@@ -161,18 +170,31 @@ class Pieces:
         """Σ sup_w u w − p(w)."""
         return number_or_scalar(self.conjugates(u).sum())
 
-    def dual_scale(self, u) -> float:
-        """The largest α ≤ 1 with conjugate(αu) finite; u a NumPy array.
+    def asymptotes(self):
+        """(down, up), NumPy: the conjugate is finite for −down ≤ u ≤ up.
 
-        Without curvature the slope on an unbounded side is finite: αu ≤ Σ a − h as w → ∞, −αu ≤ Σ a + h as w → −∞.
+        Without curvature the slope on an unbounded side is finite: Σ a − h as w → ∞, Σ a + h as w → −∞.
         """
-        zero = np.zeros_like(u)
-        total, flat = sum((zero + a for a, _ in self.kinks), zero), zero + self.b <= 0
-        up = np.where(flat & (zero + self.high == math.inf), total - self.h, math.inf)
-        down = np.where(flat & (zero + self.low == -math.inf), total + self.h, math.inf)
+        total, flat = sum((a for a, _ in self.kinks), 0.0), np.less_equal(self.b, 0.0)
+        up = np.where(flat & np.equal(self.high, math.inf), total - self.h, math.inf)
+        return np.where(flat & np.equal(self.low, -math.inf), total + self.h, math.inf), up
+
+    def dual_scales(self, u):
+        """The largest α ≤ 1 with conjugate(αu) finite, for each u along the last axis of a NumPy array."""
+        down, up = self.asymptotes()
         limit, size = np.where(u > 0, up, down), abs(u)
         over = size > limit
-        return max(float((limit[over] / size[over]).min()), 0.0) * (1.0 - 4e-16) if over.any() else 1.0
+        share = np.divide(limit, size, out=np.ones_like(size), where=over).min(-1, initial=1.0)
+        return np.where(over.any(-1), np.maximum(share, 0.0) * (1.0 - 4e-16), 1.0)
+
+    def dual_scale(self, u) -> float:
+        """The largest α ≤ 1 with conjugate(αu) finite; u a NumPy array."""
+        return float(self.dual_scales(u).min(initial=1.0))
+
+    def beside_domain(self, u):
+        """u − u', u' nearest to u with u' ≤ 0 where up = 0 and u' ≥ 0 where down = 0, where no scaling of u brings it."""
+        down, up = self.asymptotes()
+        return u - np.clip(u, np.where(down == 0, 0.0, -math.inf), np.where(up == 0, 0.0, math.inf))
 
     def subdifferential(self, w):
         """(lowest, highest) element of ∂p(w) of every entry; empty (∞, −∞) outside the bounds."""

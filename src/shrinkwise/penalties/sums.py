@@ -1,17 +1,17 @@
-"""Sums of penalties: a closed prox wherever theory gives one; a sentence where it does not.
+"""Sums of penalties: a closed-form prox if there is one, otherwise an error.
 
-A sum is told apart into `Pieces`, the sum of all its terms that are piecewise quadratic entry by entry (L1, L2, anchors,
-bounds: Σ_k a_k|w − m_k| + ½ b w² − h w on [low, high]), and the terms R that are not. Then
+A sum is separated into `Pieces`, the sum of all its terms that are piecewise quadratic entry by entry (L1, L2, anchors,
+bounds: Σ_k a_k|w − m_k| + ½ b w² − h w on [low, high]), and the other terms R. Then
 
-* pieces alone have a closed prox, whatever they are;
-* the quadratic of the pieces only moves the point and shortens the step of any R:
+* pieces alone always have a closed-form prox;
+* the quadratic part of the pieces only moves the point and shortens the step of any R:
   (u−w)²/2s + ½bu² − hu = (u − w')²/2s' + const,  w' = (w + sh)/(1 + sb),  s' = s/(1 + sb);
 * if R is radial (a non-decreasing function of |w_j| or ‖w_g‖) and the rest of the pieces is positively homogeneous (kinks
-  and bounds at zero), prox_{R + pieces} = prox_R ∘ prox_pieces: whatever length R gives the result, its best direction is
+  and bounds at zero), prox_{R + pieces} = prox_R ∘ prox_pieces: for any length of the result, the best direction is
   that of prox_pieces(w);
 * if R is separable and convex and the pieces only add bounds, prox_{R + pieces} = clip ∘ prox_R: in one dimension a
   constrained minimiser is the nearest point to the free one;
-* terms R on parts of w that do not overlap (``P.on(...)``) do not see each other.
+* terms R on disjoint parts of w (``P.on(...)``) are independent.
 
 References: Yu, On decomposing the proximal map, NeurIPS 2013. Simon, Friedman, Hastie, Tibshirani, A sparse-group lasso,
 JCGS 2013.
@@ -19,9 +19,11 @@ JCGS 2013.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from .array import cast, mask_like, namespace, number_or_scalar, step_like, weights_array, working
+from .array import cast, double, mask_like, namespace, number_or_scalar, step_like, weights_array, working
 from .contract import Penalty, check_lam
 from .pieces import Pieces
 
@@ -41,11 +43,12 @@ class Sum(Penalty):
 
     def __init__(self, terms, lam: float = 1.0):
         if not terms or not all(isinstance(term, Penalty) for term in terms):
-            raise TypeError("expected a sum of penalties, e.g. sw.L1(0.1) + sw.L2(0.01)")
+            raise TypeError("Expected a sum of penalties, e.g. sw.L1(0.1) + sw.L2(0.01)")
         self.terms = terms
         self.lam = check_lam(lam)
 
     convex = property(lambda self: all(term.convex for term in self.terms))  # type: ignore[assignment]
+    makes_zeros = property(lambda self: any(term.makes_zeros for term in self.terms))  # type: ignore[assignment]
     separable = property(lambda self: all(term.separable for term in self.terms))  # type: ignore[assignment]
 
     has_conjugate = property(lambda self: all(term.has_conjugate for term in self.terms))  # type: ignore[assignment]
@@ -58,7 +61,7 @@ class Sum(Penalty):
         return next((term.groups for term in self.terms if term.groups is not None), None)
 
     def scaled_terms(self) -> tuple[Penalty, ...]:
-        """The terms with the common multiplier worked in."""
+        """The terms multiplied by the common multiplier."""
         return tuple(self.terms) if self.lam == 1 else tuple(term.scaled_in_sum(self.lam) for term in self.terms)
 
     summands = scaled_terms
@@ -76,12 +79,16 @@ class Sum(Penalty):
         return " + ".join(term.latex() for term in self.scaled_terms())
 
     def unpenalised(self, shape):
-        """Entries that every term leaves free."""
+        """Entries that no term penalises."""
         return np.logical_and.reduce([term.unpenalised(shape) for term in self.scaled_terms()])
+
+    def unbounded(self, shape):
+        """Entries that no term keeps from falling, and from rising."""
+        return tuple(np.logical_and.reduce([term.unbounded(shape) for term in self.scaled_terms()]))
 
     # --- what the sum is made of -----------------------------------------------------------------------
     def parts(self, w) -> tuple[Pieces, list[Penalty]]:
-        """(the pieces of all terms that have some, the other terms)."""
+        """(the pieces of all terms that have pieces, the other terms)."""
         pieces, others = Pieces(), []
         for term in self.scaled_terms():
             part = term.pieces(w)
@@ -92,17 +99,18 @@ class Sum(Penalty):
         return pieces, others
 
     def pieces(self, w) -> Pieces | None:
-        """The pieces, when there is nothing else."""
+        """The pieces, if there are no other terms."""
         pieces, others = self.parts(w)
         return None if others else pieces
 
     def _acting(self, others, w, what: str) -> list:
-        """Masks of the entries that each of the other terms acts on; a sentence where they overlap."""
+        """Masks of the entries on which each of the other terms acts; TypeError if they overlap."""
         masks = [~term.unpenalised(tuple(w.shape)) for term in others]
         if len(masks) > 1 and (np.sum(masks, 0) > 1).any():
             raise TypeError(
-                f"no closed-form {what} for {self!r}: {' and '.join(type(term).__name__ for term in others)} act on the "
-                "same weights; write your own Penalty with value and prox for this sum"
+                f"There is no closed-form {what} for {self!r}, because "
+                f"{' and '.join(type(term).__name__ for term in others)} act on the same weights; write your own "
+                "Penalty with value and prox for this sum"
             )
         return [mask_like(mask, w) for mask in masks]
 
@@ -129,9 +137,10 @@ class Sum(Penalty):
         return self.by_residual or not all(not pieces.kinked or (term.radial and pieces.homogeneous) for term in others)
 
     def violation(self, w, g):
-        """Distance of −g to ∂(sum): per entry; with a term on groups per group, and the entries in none of them last.
+        """Distance of −g to ∂(sum): per entry; with a term on groups per group, followed by the entries in no group.
 
-        Where the rules above give no subdifferential, or a term has no formula for it: the prox residual of the sum.
+        If the rules above give no subdifferential, or a term has no formula for it, this is the prox residual of the
+        sum.
         """
         w, g = working(w), working(g)
         if self.residual_at(w):
@@ -154,7 +163,7 @@ class Sum(Penalty):
         return namespace(w).concatenate([*beside, at_entry[~covered]])
 
     def conjugate(self, u):
-        """By the rules above with w ↦ sup: the pieces' own, or R*(prox_pieces(u)), or at the maximiser where b > 0."""
+        """By the rules above with w ↦ sup: that of the pieces, or R*(prox_pieces(u)), or at the maximiser if b > 0."""
         u = working(u)
         if not self.convex:
             return super().conjugate(u)
@@ -176,11 +185,11 @@ class Sum(Penalty):
         kinks, total = pieces.without_quadratic(), 0.0
         if bool(flat.any()):
             if bool(curved.any()) and not self._apart(term, curved, flat):
-                raise TypeError(f"no closed-form conjugate for {self!r}: its L2 part must be on all weights or on none")
-            if pieces.kinked and not (term.radial and pieces.homogeneous):
                 raise TypeError(
-                    f"no closed-form conjugate for {self!r}: without an L2 part on these weights there is none"
+                    f"There is no closed-form conjugate for {self!r}; its L2 part must be on all weights or on none"
                 )
+            if pieces.kinked and not (term.radial and pieces.homogeneous):
+                raise TypeError(f"There is no closed-form conjugate for {self!r} without an L2 part on these weights")
             # A direction of u costs its length in prox_pieces(u), as for the prox.
             total = total + term.conjugate(kinks.prox(xp.where(flat, u, zero), 1.0))
         if bool(curved.any()):
@@ -197,6 +206,20 @@ class Sum(Penalty):
             return False
         return bool((term.groups.norms(1.0 * one) * term.groups.norms(1.0 * other) == 0).all())
 
+    def lambda_max(self, g0) -> float:
+        """By formula where every term is a piecewise quadratic with its kinks at zero, so that ∂(0) widens with λ."""
+        zero = namespace(g0).zeros_like(double(g0))
+        fixed, one = (self.with_lam(lam).pieces(zero) for lam in (0.0, 1.0))
+        if fixed is None or one is None or not one.centred:
+            return super().lambda_max(g0)
+        if bool((one.clipped(zero) != zero).any()):
+            return math.inf
+        pull = -double(g0)
+        return max(
+            _least_multiple(pull, *(pieces.subdifferential(zero)[1] for pieces in (fixed, one))),
+            _least_multiple(-pull, *(-pieces.subdifferential(zero)[0] for pieces in (fixed, one))),
+        )
+
     def __repr__(self) -> str:
         text = " + ".join(map(repr, self.terms))
         return text if self.lam == 1 else f"{float(self.lam)!r} * ({text})"
@@ -204,6 +227,15 @@ class Sum(Penalty):
     def repr_inside(self) -> str:
         """In brackets."""
         return f"({self!r})"
+
+
+def _least_multiple(pull, fixed, one) -> float:
+    """The least λ ≥ 0 with pull ≤ fixed + λ (one − fixed) for every entry; ∞ where there is none."""
+    above = pull > fixed
+    if not bool(above.any()):
+        return 0.0
+    room, grows = pull[above] - fixed[above], one[above] - fixed[above]
+    return float((room / grows).max()) if bool((grows > 0).all()) else math.inf
 
 
 def _in_groups(groups, w):

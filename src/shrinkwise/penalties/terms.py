@@ -1,4 +1,4 @@
-"""A penalty in another role: fixed in a sum, on a part of the weights, or times a number."""
+"""Penalties that wrap another one: fixed in a sum, on a part of the weights, or times a number."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from .pieces import Pieces
 
 
 class Around(Penalty):
-    """What penalties around another one share; all that is not said here is the one inside.
+    """Base class of penalties that wrap another one; by default all members are those of the wrapped penalty.
 
     Parameters
     ----------
     penalty : Penalty
-        The one inside.
+        The wrapped penalty.
     lam : float ≥ 0, optional
-        λ, by default that of the penalty inside.
+        λ, by default that of the wrapped penalty.
     """
 
     def __init__(self, penalty: Penalty, lam: float | None = None):
         if not isinstance(penalty, Penalty):
-            raise TypeError(f"expected a penalty, e.g. sw.L1(0.1), got {type(penalty).__name__}")
+            raise TypeError(f"Expected a penalty, e.g. sw.L1(0.1), got {type(penalty).__name__}")
         self.penalty = penalty
         self.lam = penalty.lam if lam is None else check_lam(lam)
         self.term = self._inside()
 
     def _inside(self) -> Penalty:
-        """The penalty with the λ that counts."""
+        """The wrapped penalty with the effective λ."""
         return self.penalty if self.lam == self.penalty.lam else self.penalty.with_lam(self.lam)
 
     def _around(self, penalty: Penalty) -> Penalty:
-        """The same around another penalty."""
+        """The same wrapper around another penalty."""
         return type(self)(**{**self.get_params(), "penalty": penalty, "lam": penalty.lam})
 
     convex = property(lambda self: self.term.convex)  # type: ignore[assignment]
+    makes_zeros = property(lambda self: self.term.makes_zeros)  # type: ignore[assignment]
     separable = property(lambda self: self.term.separable)  # type: ignore[assignment]
     radial = property(lambda self: self.term.radial)  # type: ignore[assignment]
     multiplicative = property(lambda self: self.term.multiplicative)  # type: ignore[assignment]
@@ -48,7 +49,7 @@ class Around(Penalty):
     groups = property(lambda self: self.term.groups)  # type: ignore[assignment]
 
     def with_lam(self, lam: float) -> Penalty:
-        """Around the same penalty with another λ."""
+        """The same wrapper with another λ."""
         return self._around(self.term.with_lam(lam))
 
     def __rmul__(self, a: float) -> Penalty:
@@ -56,7 +57,7 @@ class Around(Penalty):
         return scaled if scaled is NotImplemented else self._around(scaled)
 
     def resolve(self, w) -> Penalty:
-        """Around the resolved penalty."""
+        """The same wrapper around the resolved penalty."""
         return self._around(self.term.resolve(w))
 
     def value(self, w):
@@ -95,6 +96,10 @@ class Around(Penalty):
         """As the term inside."""
         return self.term.unpenalised(shape)
 
+    def unbounded(self, shape):
+        """As the term inside."""
+        return self.term.unbounded(shape)
+
     def lambda_max(self, g0) -> float:
         """As the term inside."""
         return self.term.lambda_max(g0)
@@ -105,10 +110,10 @@ class Around(Penalty):
 
 
 class Fixed(Around):
-    """A term that keeps its λ when the sum around it is scaled: ``P.fixed()``."""
+    """A term that keeps its λ when the sum that contains it is scaled: ``P.fixed()``."""
 
     def with_lam(self, lam: float) -> Penalty:
-        """Itself: that is what fixed means."""
+        """The term itself, because its λ is fixed."""
         return self
 
     def fixed(self) -> Penalty:
@@ -120,7 +125,7 @@ class Fixed(Around):
         return self
 
     def lambda_max(self, g0) -> float:
-        """0 if zero is optimal under the fixed term, else ∞: its λ does not move."""
+        """0 if zero is optimal under the fixed term, else ∞, because its λ is constant."""
         return 0.0 if self.term.lambda_max(g0) <= self.lam else math.inf
 
     def __repr__(self) -> str:
@@ -142,7 +147,7 @@ class Scaled(Around):
 
     def _inside(self) -> Penalty:
         if not self.penalty.lam > 0:
-            raise ValueError(f"expected a penalty with λ > 0 to scale, got {self.penalty!r}")
+            raise ValueError(f"Expected a penalty with λ > 0 to scale, got {self.penalty!r}")
         return self.penalty
 
     @property
@@ -180,7 +185,7 @@ class Scaled(Around):
         return k * self.term.conjugate(u / k) if k > 0 else self.term.with_lam(0.0).conjugate(u)
 
     def pieces(self, w) -> Pieces | None:
-        """None: P is no piecewise quadratic scaled by λ."""
+        """None: P is not a piecewise quadratic scaled by λ."""
         return None
 
     def family(self, w):
@@ -199,6 +204,11 @@ class Scaled(Around):
         """As P; everything when λ = 0."""
         return self.term.unpenalised(shape) | (self.lam == 0)
 
+    def unbounded(self, shape):
+        """As P; everything when λ = 0."""
+        falls, rises = self.term.unbounded(shape)
+        return falls | (self.lam == 0), rises | (self.lam == 0)
+
     def lambda_max(self, g0) -> float:
         """By bisection."""
         return Penalty.lambda_max(self, g0)
@@ -216,7 +226,7 @@ class Scaled(Around):
 
 
 class On(Around):
-    """A penalty on a part of the weights, ``P.on(where)``: P(w[where]); the rest of w is free.
+    """A penalty on a part of the weights, ``P.on(where)``: P(w[where]); the rest of w is not penalised.
 
     Parameters
     ----------
@@ -243,7 +253,7 @@ class On(Around):
             part = w[self.where]
         except (IndexError, TypeError) as error:
             raise ValueError(
-                f"expected weights with a part {_shown(self.where)}, got shape {tuple(w.shape)}: {error}"
+                f"Expected weights with a part {_shown(self.where)}, got shape {tuple(w.shape)}: {error}"
             ) from error
         return part if namespace(w) is not np else np.asarray(part)
 
@@ -281,7 +291,7 @@ class On(Around):
         return self._laid_into(pieces.prox(w, step), inside)
 
     def conjugate(self, u):
-        """P's conjugate on the part where u is zero on the rest, else +∞."""
+        """P's conjugate on the part if u is zero on the rest, else +∞."""
         u = weights_array(u)
         rest = bool((u[mask_like(~self._acting(u.shape), u)] != 0).any())
         inside = self.term.conjugate(self._part(u))
@@ -304,10 +314,17 @@ class On(Around):
         return None if inside is None else inside.laid_into(self.where, w)
 
     def unpenalised(self, shape):
-        """The rest, and what P leaves free."""
+        """The rest, and the entries that P does not penalise."""
         mask = ~self._acting(shape)
         mask[self.where] = self.term.unpenalised(self._part(mask).shape)
         return mask
+
+    def unbounded(self, shape):
+        """The rest, and what P leaves unbounded."""
+        masks = ~self._acting(shape), ~self._acting(shape)
+        for mask, inside in zip(masks, self.term.unbounded(self._part(masks[0]).shape), strict=True):
+            mask[self.where] = inside
+        return masks
 
     def lambda_max(self, g0) -> float:
         """P's on the part."""

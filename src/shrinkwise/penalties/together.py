@@ -1,4 +1,4 @@
-"""What the penalties on all entries together share: sorting, one step for all, sequential algorithms on both libraries."""
+"""Helpers for penalties that couple all entries: sorting, a single step, sequential algorithms for both libraries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .array import as_numpy, cast, namespace, step_like
 
 
 def one_step(step, w, penalty):
-    """The prox step as a number ≥ 0; one sentence where an array asks for a prox in a diagonal metric."""
+    """The prox step as a number ≥ 0; TypeError for an array, which would need a prox in a diagonal metric."""
     step = step_like(step, w)
     if not getattr(step, "ndim", 0):
         return step if namespace(step) is not np else float(step)
@@ -16,7 +16,8 @@ def one_step(step, w, penalty):
     if bool((step == first).all()):
         return first.sum()
     raise TypeError(
-        f"no closed-form prox of {type(penalty).__name__} with a step for each entry; give one step, a number, for all"
+        f"There is no closed-form prox of {type(penalty).__name__} with a step for each entry; use one step for "
+        "all entries"
     )
 
 
@@ -27,13 +28,13 @@ def sort_descending(x):
 
 
 def order_descending(x):
-    """The indices that sort a vector, largest first; among equals the first comes first."""
+    """The indices that sort a vector, largest first; ties keep their order."""
     xp = namespace(x)
     return np.argsort(-x, kind="stable") if xp is np else xp.argsort(x, descending=True, stable=True)
 
 
 def equal_runs(values, eps: float) -> list[np.ndarray]:
-    """The stretches of a vector on which neighbours are equal, up to 4 eps of its largest number."""
+    """The segments of a vector on which neighbours are equal, up to 4 eps of its largest number."""
     if not len(values):
         return []
     apart = abs(np.diff(values)) > 4.0 * eps * abs(values).max()

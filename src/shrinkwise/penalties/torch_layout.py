@@ -1,4 +1,4 @@
-"""The index of labelled groups as tensors: imported only where torch is in use already."""
+"""The index of labelled groups as tensors: imported only if torch is already in use."""
 
 from __future__ import annotations
 

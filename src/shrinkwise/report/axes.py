@@ -1,4 +1,4 @@
-"""Axes: where a value stands on a chart, and which round numbers are written beside it."""
+"""Axes: the position of a value on a chart, and the round numbers of its ticks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Axis:
 
 
 def axis_over(low: float, high: float) -> Axis:
-    """An axis that holds [low, high] with a little air; a single value gets room on both sides."""
+    """An axis that contains [low, high] with a margin; a single value gets room on both sides."""
     air = 0.04 * (high - low) or 0.5 * abs(high) or 1.0
     return Axis(low - air, high + air)
 
@@ -45,7 +45,7 @@ def nice_limit(value: float) -> float:
 
 
 def strength_positions(lambdas: Sequence[float]) -> list[float]:
-    """Percent from the left of each λ of a decreasing grid: logarithmic where all are positive, else evenly spaced."""
+    """Percent from the left of each λ of a decreasing grid: logarithmic if all are positive, else evenly spaced."""
     last = len(lambdas) - 1
     if last < 1:
         return [50.0] * len(lambdas)
@@ -56,7 +56,8 @@ def strength_positions(lambdas: Sequence[float]) -> list[float]:
 
 
 def strength_ticks(lambdas: Sequence[float]) -> list[tuple[float, str]]:
-    """(percent from the left, label) of the round λ inside the grid; a grid without a logarithm names five of its own."""
+    """(percent from the left, label) of the round λ inside the grid; a grid that is not logarithmic labels five of its
+    own values."""
     positions = strength_positions(lambdas)
     if min(lambdas) <= 0 or lambdas[0] <= lambdas[-1]:
         return [(positions[i], number(lambdas[i], 2)) for i in range(0, len(lambdas), max(1, len(lambdas) // 5))]
@@ -69,7 +70,7 @@ def strength_ticks(lambdas: Sequence[float]) -> list[tuple[float, str]]:
 
 
 def spread_apart(wanted: Sequence[float], gap: float, top: float, bottom: float) -> list[float]:
-    """Positions near `wanted` that keep `gap` between neighbours and stay within [top, bottom] while there is room."""
+    """Positions near `wanted` with at least `gap` between neighbours, within [top, bottom] if there is room."""
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     placed = [min(max(wanted[i], top), bottom) for i in order]
     for k in range(1, len(placed)):
@@ -85,7 +86,8 @@ def spread_apart(wanted: Sequence[float], gap: float, top: float, bottom: float)
 
 
 def label_room(labels: Iterable[str]) -> str:
-    """The style that keeps room for the labels at the left of a plot: 0.5 rem is a little more than a digit needs."""
+    """The style that reserves room for the labels at the left of a plot: 0.5 rem is a little more than the width of a
+    digit."""
     longest = max(map(len, labels), default=0)
     return f"--left:{max(2.4, 0.8 + 0.5 * longest):.1f}rem"
 

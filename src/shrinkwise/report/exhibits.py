@@ -1,4 +1,4 @@
-"""What a page shows beside the scores, as plain frozen data: parts of `schema.Page`."""
+"""The parts of `schema.Page` besides the scores, as plain frozen data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class NetworkPicture:
-    """One draw of dropout: names or number of the units of each layer, and which of them are silenced."""
+    """One draw of dropout: names or number of the units of each layer, and which of them are dropped."""
 
     layers: Sequence[int | Sequence[str]]
     keep: float
@@ -35,8 +35,8 @@ class StressCurves:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A claim that was tested, and the sentence on whether it held."""
+class TestedClaim:
+    """A tested claim, and the sentence on whether it holds."""
 
     claim: str
     sentence: str
@@ -44,16 +44,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Stress:
-    """Scores as the inputs get noisy, and as they go missing."""
+    """Scores with noisy and with missing inputs."""
 
     noise: StressCurves
     missing: StressCurves
-    findings: Sequence[Finding]
+    findings: Sequence[TestedClaim]
 
 
 @dataclass(frozen=True)
 class SelectedInput:
-    """The share of half-samples on which an input is selected, and the inputs that stand in for it."""
+    """The share of half-samples on which an input is selected, and the inputs that replace it."""
 
     name: str
     frequency: float
@@ -62,7 +62,7 @@ class SelectedInput:
 
 @dataclass(frozen=True)
 class Turn:
-    """Two inputs that stand in for each other; one_of_both is the share of half-samples that select exactly one."""
+    """Two inputs that replace each other; one_of_both is the share of half-samples that select exactly one."""
 
     first: str
     second: str
@@ -114,7 +114,7 @@ class Residuals:
 
 @dataclass(frozen=True)
 class CalibrationBin:
-    """Rows with similar predicted probabilities: their mean, the share that came true, and its 95 % interval."""
+    """Rows with similar predicted probabilities: their mean, the observed frequency, and its 95 % interval."""
 
     predicted: float
     share: float
@@ -125,7 +125,8 @@ class CalibrationBin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Predicted probabilities of held-out rows against what happened; outside counts the intervals that miss them."""
+    """Predicted probabilities of held-out rows versus observed frequencies; outside counts the intervals that miss
+    them."""
 
     of: str
     bins: Sequence[CalibrationBin]
@@ -135,7 +136,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Check:
-    """A question that ought to be asked of every result, with its answer here."""
+    """A question to check for every result, with its answer for this run."""
 
     question: str
     answer: str
@@ -143,7 +144,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Written:
-    """The kept model as a formula to copy ("" where it is none), and notes on how to apply it."""
+    """The kept model as a formula to copy ("" if there is none), and notes on how to apply it."""
 
     formula: str
     notes: Sequence[str]

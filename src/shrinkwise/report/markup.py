@@ -1,4 +1,4 @@
-"""HTML that is escaped unless it says otherwise: `element` escapes every child and attribute that is not `Markup`."""
+"""HTML that is escaped by default: `element` escapes every child and attribute that is not `Markup`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _JSON_ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&"}
 
 
 class Markup(str):
-    """A string that is HTML already, made by this module alone."""
+    """A string that is already HTML; only this module creates it."""
 
 
 Child = str | int | None | Iterable[Any]
@@ -25,7 +25,8 @@ def element(tag: str, /, *children: Child, **attributes: object) -> Markup:
     """One HTML or SVG element.
 
     Children that are not `Markup` are escaped; None is skipped; an iterable is flattened. An attribute's trailing
-    underscore is dropped and the others become hyphens (`class_`, `aria_label`); False and None leave it out.
+    underscore is dropped and the others become hyphens (`class_`, `aria_label`); attributes that are False or None are
+    omitted.
     """
     written = "".join(_attribute(name, value) for name, value in attributes.items())
     if tag in _VOID:
@@ -42,9 +43,9 @@ def join(*children: Child) -> Markup:
 
 
 def name(value: object) -> Markup:
-    """A name the user gave (a column, a level), set apart so that its letters cannot reorder the sentence around it.
+    """A user's name (a column, a level), isolated so that its characters cannot reorder the sentence around it.
 
-    A cell or list item that holds nothing else sets its text apart already: there `shortened` is enough.
+    A cell or list item that contains nothing else already isolates its text; there `shortened` is enough.
     """
     return element("bdi", shortened(value))
 
@@ -56,7 +57,7 @@ def shortened(value: object) -> str:
 
 
 def encodable(value: object) -> str:
-    """`value` as text that UTF-8 can hold: lone surrogates become question marks."""
+    """`value` as text that UTF-8 can encode: lone surrogates become question marks."""
     return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
@@ -79,12 +80,12 @@ def table(head: Sequence[Child], rows: Iterable[Sequence[Any]], *, caption: str,
 
 
 def numbers(summary: str, *content: Child, **attributes: object) -> Markup:
-    """A table one can open, and copy by the button that the page's script adds."""
+    """A collapsible table with a copy button that the page's script adds."""
     return element("details", element("summary", summary), scroll(summary, content), class_="numbers", **attributes)
 
 
 def scroll(label: str, *content: Child) -> Markup:
-    """What may be wider than the page, in a region of its own that the keyboard can reach and scroll."""
+    """Content that may be wider than the page, in a region that the keyboard can reach and scroll."""
     return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
 
 

@@ -1,7 +1,7 @@
-"""How numbers are written for people: few digits, a true minus sign, "–" where there is no number.
+"""Numbers for display: few digits, a true minus sign, "–" for a missing number.
 
-One rule for all of them: plain digits with their thousands set apart where a table cell has room for them (from 0.0001
-up to ten millions), else a power of ten.
+One rule for all of them: plain digits with thousands separators if a table cell has room for them (from 0.0001 up to
+ten million), else a power of ten.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PRINTED = re.compile(r"(?<![\w.'\"])[-−]?\d(?:\.(\d+))?e[-+−]\d+(?![\w.'\"]
 
 
 def finite(value: float | None) -> TypeGuard[float]:
-    """Whether `value` is a number one can print: not None, NaN or infinite."""
+    """Whether `value` is a number that can be printed: not None, NaN or infinite."""
     return value is not None and math.isfinite(value)
 
 
@@ -40,7 +40,8 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def fixed(value: float, decimals: int, sign: str = "") -> str:
-    """`value` with so many decimals; `sign="+"` writes the plus of positive numbers too, never a minus before zero."""
+    """`value` with so many decimals; `sign="+"` also writes the plus of positive numbers, and never a minus before
+    zero."""
     written = f"{value:{sign},.{decimals}f}"
     if not written.strip("+-0.,"):
         written = written.lstrip("+-")
@@ -48,7 +49,7 @@ def fixed(value: float, decimals: int, sign: str = "") -> str:
 
 
 def spelled(text: str) -> str:
-    """`text` with the numbers that a program printed (1.2e+03) written as `number` does; a quoted text is left alone.
+    """`text` with the numbers that a program printed (1.2e+03) written as `number` does; quoted text is unchanged.
 
     >>> spelled("λ = 1.2e+03"), spelled("λ = 4.4e-05")
     ('λ = 1,200', 'λ = 4.4 × 10⁻⁵')
@@ -57,7 +58,7 @@ def spelled(text: str) -> str:
 
 
 def setting(text: str | None) -> str:
-    """A strength ("λ = 0.056, 10% L1") that breaks between its settings, never within one."""
+    """A strength ("λ = 0.056, 10% L1") with line breaks only between its settings."""
     words = spelled(text or "").replace(" ", "\u00a0")
     return words.replace(",\u00a0", ", ").replace("\u00a0(", " (")
 
@@ -68,12 +69,12 @@ def counted(value: int, noun: str) -> str:
 
 
 def count(value: int | None) -> str:
-    """A whole number with its thousands set apart, or "–"."""
+    """A whole number with thousands separators, or "–"."""
     return MISSING if value is None else f"{value:,}"
 
 
 def plus_minus(value: float | None, error: float | None) -> str:
-    """`value ± error`, both cut where the second digit of the error stands.
+    """`value ± error`, both rounded to the second digit of the error.
 
     >>> plus_minus(0.45163, 0.03071)
     '0.452 ± 0.031'
@@ -84,7 +85,7 @@ def plus_minus(value: float | None, error: float | None) -> str:
 
 
 def interval(mean: float | None, low: float | None, high: float | None) -> str:
-    """`mean [low, high]` with signs, cut where the second digit of the half width stands.
+    """`mean [low, high]` with signs, rounded to the second digit of the half width.
 
     >>> interval(-0.461, -0.602, -0.313)
     '−0.46 [−0.60, −0.31]'
@@ -96,7 +97,7 @@ def interval(mean: float | None, low: float | None, high: float | None) -> str:
 
 
 def copyable(value: float | None) -> str:
-    """`value` to 4 significant digits as a spreadsheet reads it: an ASCII minus sign, no thousands separator.
+    """`value` to 4 significant digits for a spreadsheet: with an ASCII minus sign and without thousands separators.
 
     >>> copyable(-108000.4), copyable(0.0000123)
     ('-108000', '0.0000123')
@@ -108,7 +109,7 @@ def copyable(value: float | None) -> str:
 
 
 def rounded(value: float, digits: int = 4) -> float | int | None:
-    """`value` to so many significant digits for JSON, None where it is no number; a value that is not zero stays so."""
+    """`value` rounded to significant digits for JSON, None if it is not a number; a nonzero value stays nonzero."""
     if not math.isfinite(value):
         return None
     short = float(f"{value:.{digits}g}")
@@ -116,9 +117,9 @@ def rounded(value: float, digits: int = 4) -> float | int | None:
 
 
 def _shared(values: tuple[float, ...], error: float, form: str, sign: str = "") -> str | None:
-    """The values cut where the second digit of their error stands, with one power of ten for all where they need one.
+    """The values rounded to the second digit of their error, with a common power of ten if needed.
 
-    None where even so their decimals would be longer than a table cell.
+    None if their decimals would still be longer than a table cell.
     """
     largest = max(map(abs, values))
     decimals = _decimals(error)
@@ -133,12 +134,12 @@ def _shared(values: tuple[float, ...], error: float, form: str, sign: str = "") 
 
 
 def _decimals(error: float) -> int:
-    """Decimals that show two digits of `error`, three where it is none."""
+    """The number of decimals that shows two digits of `error`, three if there is no error."""
     return 1 - math.floor(math.log10(error)) if error > 0 else 3
 
 
 def _shifted(value: float, power: int) -> float:
-    """value / 10^power, where 10^power itself may be no float."""
+    """value / 10^power, where 10^power itself may not be representable as a float."""
     return float(Decimal(value).scaleb(-power))
 
 

@@ -1,4 +1,4 @@
-"""The page: one HTML file that opens offline, carries all it needs and is allowed to fetch nothing."""
+"""The page: one self-contained HTML file that works offline and makes no network requests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from .sections.reproduce import SIZE
 def render_page(page: Page) -> str:
     """The report as the text of one HTML file.
 
-    All text in `page` is the user's and is escaped. The result is the same for the same page. It works without JavaScript
-    at the kept λ; the script, the only one that the page's Content-Security-Policy admits (by its hash), moves the slider.
+    All text in `page` may come from the user and is escaped. The result is the same for the same page. It works without
+    JavaScript at the kept λ; the script, the only one allowed by the page's Content-Security-Policy (by its hash),
+    moves the slider.
     """
     shown = ((section, section.applies(page)) for section in SECTIONS)
     html = _filled(page, join(section.render(page, part) for section, part in shown if part))
@@ -37,7 +38,7 @@ def _filled(page: Page, body: Markup) -> str:
 
 
 def _policy(script: str) -> str:
-    """Nothing may be fetched, sent, framed or run, but this script; images are the empty icon alone."""
+    """A policy that forbids all requests, frames and scripts except this script; the only image is the empty icon."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
@@ -46,7 +47,7 @@ def _policy(script: str) -> str:
 
 
 def _compact_style(css: str) -> str:
-    """The style sheet without comments and without the blanks that only its editor reads; no string in it holds any."""
+    """The style sheet without comments and redundant white space; no string in it contains any."""
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     css = re.sub(r"\s*([{};,])\s*", r"\1", css.strip())
     return re.sub(r"(?<![\d.])0\.(?=\d)", ".", re.sub(r": +", ":", css)).replace(";}", "}")

@@ -1,6 +1,6 @@
-"""The page: what the report, the terminal and `--json` are made of. Plain frozen data; this file knows no models.
+"""The page: the data of the report, the terminal and `--json`. Plain frozen data; this file does not depend on models.
 
-`SCHEMA` is the version that `to_json` publishes: it grows when a field is renamed, removed or changes its meaning.
+`SCHEMA` is the version that `to_json` publishes: it increases when a field is renamed, removed or changes its meaning.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True)
 class TablePage:
-    """What is known before the work starts: the table, its columns, the task."""
+    """The page before the work starts: the table, its columns, the task."""
 
     title: str
     subtitle: str
@@ -50,7 +50,7 @@ class TablePage:
 
 @dataclass(frozen=True)
 class Score:
-    """What the candidates are scored by."""
+    """The score of the candidates."""
 
     name: str
     lower_is_better: bool = True
@@ -59,7 +59,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Choice:
-    """A candidate at one choice of its setting, over the outer folds; kept says whether it becomes the model.
+    """A candidate at one choice of its setting, over the outer folds; kept: whether it becomes the model.
 
     score and se are the mean held-out score and its standard error; strength, inputs, zeros and weights medians over the
     folds; difference is the paired one to no regularization in the family, None for a baseline.
@@ -80,7 +80,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class CandidateRow:
-    """A candidate at its best setting and at the 1-SE one, which is None where nothing is tuned."""
+    """A candidate at its best setting and at the 1-SE one, which is None if nothing is tuned."""
 
     name: str
     family: str
@@ -109,8 +109,8 @@ class Kept:
 class PathPage:
     """A regularization path on all rows with its cross-validation curve; λ decreases.
 
-    coefs is (L, weights), inputs_kept (L, names); the three indices point at the best λ, the 1-SE one, and the one at which
-    the page stands. A value that is no number is None.
+    coefs is (L, weights), inputs_kept (L, names); the three indices are those of the best λ, the 1-SE λ, and the
+    initial λ of the page. Values that are not numbers are None.
     """
 
     name: str
@@ -130,7 +130,8 @@ class PathPage:
 
 @dataclass(frozen=True)
 class Coefficient:
-    """A coefficient in the units of the data; of_class names the class whose score it belongs to, of several."""
+    """A coefficient in the units of the data; of_class names the class whose score it belongs to, if there are several
+    classes."""
 
     feature: str
     coefficient: float
@@ -140,7 +141,10 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class FreshScore:
-    """The kept model on a table of its own, of whose rows n_known also occur in the training table."""
+    """The score of the kept model on a test table, with its 95 % interval from the spread of the losses over its rows.
+
+    n_known counts the rows that are exact copies, inputs and target, of rows that the model learned from.
+    """
 
     score: float
     low: float
@@ -152,7 +156,7 @@ class FreshScore:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A candidate that has no row, and why."""
+    """A candidate without a row, and the reason."""
 
     name: str
     reason: str
@@ -160,11 +164,11 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Page(TablePage):
-    """The whole page. What is None has no section.
+    """The whole page. Fields that are None have no section.
 
-    plain has the sentences of the first page, the verdict first; one_se_label is how the choice beside the best one is
-    called ("1-SE", or "within 1%" where that was asked for); reproduce has the lines that repeat the run. All text may be
-    the user's.
+    plain has the sentences of the first page, starting with the verdict; one_se_label is the name of the choice besides
+    the best one ("1-SE", or "within 1%" if requested); reproduce has the commands that repeat the run. All text may
+    come from the user.
     """
 
     version: str
@@ -201,19 +205,19 @@ class Page(TablePage):
         return any(row.best.balanced_accuracy is not None for row in self.candidates)
 
     def families(self) -> dict[str, list[CandidateRow]]:
-        """The candidates by the title of their family, in the order in which they come."""
+        """The candidates by the title of their family, in their order."""
         grouped: dict[str, list[CandidateRow]] = {}
         for row in self.candidates:
             grouped.setdefault(_FAMILIES.get(row.family, row.family), []).append(row)
         return grouped
 
     def to_json(self) -> dict[str, Any]:
-        """The page as JSON can hold it, with the version of this schema."""
+        """The page as JSON-compatible data, with the version of this schema."""
         return {"schema": SCHEMA, **_plain(self)}
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses as dicts and sequences as lists, all the way down."""
+    """Dataclasses as dicts and sequences as lists, recursively."""
     if is_dataclass(value):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

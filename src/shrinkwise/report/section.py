@@ -1,4 +1,4 @@
-"""What a section of the report is."""
+"""The type of a section of the report."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Part = TypeVar("Part")
 
 
 class Section(NamedTuple, Generic[Part]):
-    """A section that is shown where its part of the page is there.
+    """A section that is shown if its part of the page exists.
 
-    applies(page) gives that part, or something empty for no section; render(page, part) draws it.
+    applies(page) returns this part, or an empty value for no section; render(page, part) draws it.
     """
 
     applies: Callable[[Page], Part | None]
@@ -22,6 +22,6 @@ class Section(NamedTuple, Generic[Part]):
 
 
 def section(identity: str, title: str, *content: Child) -> Markup:
-    """A section under its heading."""
+    """A section with its heading."""
     heading = element("h2", title, id=f"{identity}-title")
     return element("section", heading, content, id=identity, aria_labelledby=f"{identity}-title")

@@ -1,6 +1,6 @@
-"""The summary on the terminal: the columns, the comparison, the verdict. Right at 80 columns, roomier when there are more.
+"""The summary on the terminal: the columns, the comparison, the verdict. It fits 80 columns and uses more if available.
 
-Lines are laid out here and not by rich's tables: a setting must not break within, and no line ends in blanks.
+Lines are laid out here and not by rich's tables, because a setting must not be broken and no line may end in blanks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def print_summary(page: Page, console: Console) -> None:
 
 
 def print_columns(page: TablePage, console: Console) -> None:
-    """What each column was taken for and why; many columns are told by kind, the dropped ones always by name."""
+    """The kind of each column and the reason; many columns are summarised by kind, dropped ones are always listed by
+    name."""
     columns = page.columns
     asked = f": {counted(page.n_rows, 'row')}, predict {_line(page.target)}"
     _say(console, Text.assemble((_line(page.title), "bold"), asked))
@@ -54,7 +55,7 @@ def print_columns(page: TablePage, console: Console) -> None:
 
 
 def print_comparison(page: Page, console: Console) -> None:
-    """Every candidate at its best λ and, below it, at the 1-SE choice; the row of the choice that is kept is marked."""
+    """Every candidate at its best λ and, below it, at the 1-SE choice; the row of the kept choice is marked."""
     better = "lower" if page.score.lower_is_better else "higher"
     console.print()
     _say(console, Text(f"Held-out {_line(page.score.name)} ± standard error; {better} is better", style="bold"))
@@ -67,9 +68,13 @@ def print_comparison(page: Page, console: Console) -> None:
         _say(console, Text(said, style="dim"))
     if any(row.one_se for row in page.candidates):
         label = page.one_se_label
-        within = "one standard error" if label == "1-SE" else label.removeprefix("within ")
+        within = (
+            "one standard error of the paired difference to"
+            if label == "1-SE"
+            else f"{label.removeprefix('within ')} of"
+        )
         inside = "" if label == "1-SE" else ", inside each training fold"
-        _say(console, Text(f"{label}: the strongest λ within {within} of the best{inside}", style="dim"))
+        _say(console, Text(f"{label}: the strongest λ within {within} the best{inside}", style="dim"))
     for row in page.candidates:
         if row.note:
             note = f"{_line(row.name)}: {spelled(_line(row.note, None))}"
@@ -79,7 +84,7 @@ def print_comparison(page: Page, console: Console) -> None:
 
 
 def _left_out(page: Page) -> dict[str, list[str]]:
-    """The candidates that have no row, by the reason."""
+    """The candidates without a row, by reason."""
     found: dict[str, list[str]] = {}
     for each in page.left_out:
         found.setdefault(each.reason, []).append(_line(each.name))
@@ -87,14 +92,14 @@ def _left_out(page: Page) -> dict[str, list[str]]:
 
 
 def print_verdict(page: Page, console: Console) -> None:
-    """The verdict, set apart."""
+    """The verdict in a separate block."""
     console.print()
     _say(console, Text(spelled(" ".join(_line(sentence, None) for sentence in page.verdict)), style="bold"))
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One choice of a candidate: `label` is its name, or the word for the choice below the name."""
+    """One choice of a candidate: `label` is its name, or the label of the choice below the name."""
 
     label: str
     strength: str
@@ -103,7 +108,7 @@ class _Row:
 
 
 class _Table:
-    """The comparison as lines of a terminal that is `width` wide."""
+    """The comparison as lines of a terminal of width `width`."""
 
     def __init__(self, page: Page, width: int):
         self.page = page
@@ -169,13 +174,13 @@ class _Table:
 
 
 def _label_length(label: str, strength: str) -> int:
-    """The room a label asks for: on one line with a short setting, else the longer of the two."""
+    """The width that a label needs: on one line with a short setting, else the longer of the two."""
     beside = cell_len(label) + 2 + cell_len(strength)
     return beside if strength and beside <= 27 else max(cell_len(label), cell_len(_NEXT + strength))
 
 
 def _label_lines(label: str, strength: str, room: int) -> list[Text]:
-    """Label and strength on one line where they fit, else below each other; a setting never breaks within."""
+    """Label and strength on one line if they fit, else on two lines; a setting is never broken."""
     if strength and cell_len(label) + 2 + cell_len(strength) <= room:
         return [Text.assemble(label, "  ", (strength, "dim"))]
     names = _packed(label.strip().split(" "), " ", label[: len(label) - len(label.lstrip())], room)
@@ -184,7 +189,7 @@ def _label_lines(label: str, strength: str, room: int) -> list[Text]:
 
 
 def _packed(parts: list[str], between: str, start: str, room: int) -> list[str]:
-    """The parts on as few lines as hold them, the first after `start`, the others indented."""
+    """The parts on as few lines as possible, the first after `start`, the others indented."""
     lines = [start + parts[0]]
     for part in parts[1:]:
         longer = lines[-1] + between + part
@@ -237,13 +242,13 @@ def _by_kind(columns: Sequence[Column]) -> Iterator[tuple[str, str, str]]:
 
 
 def _reason(column: Column) -> str:
-    """Why the column is what it is; never cut where it says what to do about it."""
+    """The reason for the kind of the column; never truncated if it recommends an option."""
     reason = column.reason
     return _line(reason, None if column.kind == "dropped" or "--" in reason else _REASON)
 
 
 def _line(value: object, most: int | None = 60) -> str:
-    """Text of the user's as one line that cannot steer the terminal: control characters become "�"."""
+    """User text as one line without control characters, which are replaced by "�"."""
     written = encodable(str(value)[:_LONGEST])
     written = "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in written)
     return written if most is None or len(written) <= most else written[: most - 1] + "…"

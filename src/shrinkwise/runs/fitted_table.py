@@ -1,4 +1,4 @@
-"""The table that a run was fitted on, found again."""
+"""Find the table that a run was fitted on."""
 
 from __future__ import annotations
 
@@ -10,13 +10,24 @@ from .two_runs import read_record
 
 
 def fitted_table(run_dir: Path) -> Path:
-    """Its path as run.toml records it. Raises InputError where it is no file, has gone or has changed."""
+    """The path recorded in run.toml. Raises InputError if the table is not a file, is missing or has changed."""
     record = read_record(run_dir)["data"]
     if not isinstance(record.get("file"), str) or not isinstance(record.get("sha256"), str):
-        raise InputError("That run was fitted on a data frame, not on a file; name a table with --file.")
+        raise InputError("The run was fitted on a data frame, not on a file; specify a table with --file.")
     file = Path(record["file"])
-    if not file.exists():
-        raise InputError(f"The table of that run is no longer at {file.absolute()}; name it with --file.")
-    if data_hash(file) != record["sha256"]:
-        raise InputError(f"{file} has changed since that run; name the table with --file.")
-    return file
+    found = located(file, record["sha256"], run_dir)
+    if not found.exists():
+        raise InputError(f"The table of the run is no longer at {file.absolute()}; specify its path with --file.")
+    if data_hash(found) != record["sha256"]:
+        raise InputError(f"{found} has changed since the run; specify the original table with --file.")
+    return found
+
+
+def located(file: Path, digest: str, run_dir: Path) -> Path:
+    """The present path of a file of a run, looked for from here, from the run folder and from the folder around it.
+
+    The first with the recorded SHA-256; if there is none, the first that exists, else `file` itself.
+    """
+    home = run_dir.absolute()
+    there = [path for path in (file, home / file, home.parent / file) if path.is_file()]
+    return next((path for path in there if data_hash(path) == digest), there[0] if there else file)

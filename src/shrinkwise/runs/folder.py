@@ -1,6 +1,6 @@
-"""The run folder: written beside its place and moved into it, so that there is a whole one or none.
+"""The run folder, written under a temporary name and renamed, so that it is either complete or absent.
 
-Nothing is deleted but what run.toml lists with the SHA-256 it was written with: other files in a run folder are kept.
+Only files that run.toml lists with their current SHA-256 are deleted; other files in a run folder are kept.
 """
 
 from __future__ import annotations
@@ -25,35 +25,38 @@ Content = str | Callable[[Path], object]
 
 
 def check_place(folder: Path) -> None:
-    """Refuse a place where a run folder cannot go, before any work is done: only a new one, or one of ours, is written."""
+    """Raise InputError, before any work is done, unless `folder` is new or a run folder."""
     if not folder.name or folder.name == "..":
-        raise InputError(f"{folder} cannot be replaced by a run folder: name a new folder with --out.")
+        raise InputError(f"{folder} cannot be replaced by a run folder; choose a new folder with --out.")
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise InputError(f"{folder} exists and is not a folder: name another one with --out.")
+        raise InputError(f"{folder} exists and is not a folder; choose another folder with --out.")
     if folder.exists() and not is_run_folder(folder) and any(folder.iterdir()):
-        raise InputError(f"{folder} exists and was not written by shrinkwise fit: name another folder with --out.")
+        raise InputError(f"{folder} exists and was not written by shrinkwise fit; choose another folder with --out.")
     parent = folder.absolute().parent
     if not parent.is_dir():
-        raise InputError(f"There is no folder {parent} to write {folder.name} into.")
+        raise InputError(f"The folder {parent}, in which {folder.name} would be written, does not exist.")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(f"The folder {parent} cannot be written to.")
+        raise InputError(f"The folder {parent} is not writable.")
     _sweep(folder.absolute())
     if is_run_folder(folder):
         _refuse_changed(folder, set(_written(folder)))
 
 
 def _refuse_changed(folder: Path, names: set[str]) -> None:
-    """Refuse to write `names` where a file of such a name is not as shrinkwise wrote it."""
-    for path in foreign_files(folder):
+    """Raise InputError if one of the files `names` was changed after shrinkwise wrote it.
+
+    An early record does not list its files: those are kept under another name (`_empty_into`).
+    """
+    for path in foreign_files(folder) if _lists_files(folder) else []:
         if path.name in names:
             raise InputError(
-                f"{path} is not as shrinkwise fit wrote it, and a new run would replace it: move it away, or name another "
-                "folder with --out."
+                f"{path} was changed after shrinkwise fit wrote it, and a new run would replace it; move it away, "
+                "or choose another folder with --out."
             )
 
 
 def foreign_files(folder: Path) -> list[Path]:
-    """What is in a run folder, byte for byte, is not what its run.toml lists as written: files, folders and links."""
+    """The files, folders and links in a run folder that differ from what its run.toml lists as written."""
     written = _written(folder)
     return [path for path in sorted(folder.iterdir()) if not _is_as_written(path, written)]
 
@@ -65,6 +68,11 @@ def _written(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return listed if isinstance(listed, dict) else {}
+
+
+def _lists_files(folder: Path) -> bool:
+    """Whether run.toml lists the files of the run, which early ones do not."""
+    return not is_run_folder(folder) or "written" in tomllib.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
 
 
 def _is_as_written(path: Path, written: dict[str, str]) -> bool:
@@ -79,9 +87,9 @@ def _hash(path: Path) -> str:
 
 
 def _sweep(folder: Path) -> None:
-    """Clear away what a process that was killed while it wrote this run left beside it; a run moved aside comes back.
+    """Remove the leftovers of a process that was killed while writing this run; restore a run that was moved aside.
 
-    A folder of such a name that is not ours, by its mark or its run.toml, is left alone.
+    A folder of such a name that shrinkwise did not write, according to its mark or its run.toml, is not touched.
     """
     for left in folder.parent.glob(f".{glob.escape(folder.name)}-*-*"):
         process = left.name.removeprefix(f".{folder.name}-").partition("-")[0]
@@ -97,7 +105,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _discard(staged: Path) -> None:
-    """Remove a folder that was being written; one without the mark only where it is empty."""
+    """Remove a partly written folder; one without the mark only if it is empty."""
     with suppress(OSError):
         if (staged / _MARK).is_file():
             for path in sorted(staged.iterdir(), key=lambda path: path.name == _MARK):
@@ -106,11 +114,13 @@ def _discard(staged: Path) -> None:
 
 
 def _empty_into(aside: Path, folder: Path) -> None:
-    """Move the files of a replaced run that are not ours into the new one, and remove the others."""
+    """Move the files of a replaced run that shrinkwise did not write into the new one, and remove the others."""
     with suppress(OSError):
         for path in foreign_files(aside):
-            if not os.path.lexists(folder / path.name):
-                path.rename(folder / path.name)
+            names = [path.name, *([] if _lists_files(aside) else [f"{path.name}.before"])]
+            free = [name for name in names if not os.path.lexists(folder / name)]
+            if free:
+                path.rename(folder / free[0])
         written = _written(aside)
         for path in sorted(aside.iterdir(), key=lambda path: path.name == RUN_FILE):
             if _is_as_written(path, written):
@@ -129,7 +139,7 @@ def _lives(process: int) -> bool:
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Whether the folder carries the mark of a run in its run.toml."""
+    """Whether the folder has a run.toml with the mark of a run."""
     try:
         with (folder / RUN_FILE).open("rb") as file:
             return tomllib.load(file).get("format") == FORMAT
@@ -138,16 +148,16 @@ def is_run_folder(folder: Path) -> bool:
 
 
 def write_run(folder: Path, contents: dict[str, Content]) -> None:
-    """Write the files of a run, all of them or none; files in a run folder that shrinkwise did not write are kept.
+    """Write all files of a run or none; files in an existing run folder that shrinkwise did not write are kept.
 
-    They are written into a new folder beside `folder`, flushed to the disk, and the folder is renamed into place. A run
-    folder that is there is moved aside first and removed after; whatever fails before that, it stands as it was.
+    They are written into a temporary folder next to `folder`, flushed to disk, and the folder is renamed. An existing
+    run folder is moved aside first and removed afterwards; if anything fails before, it is unchanged.
 
     Parameters
     ----------
     contents : dict
-        For each file name its text, or a function that writes the path it is given and may write others beside it.
-        That of run.toml is a text; a table `[written]` with the SHA-256 of every other file is added to it.
+        For each file name its text, or a function that writes the given path and possibly other files next to it. The
+        content of run.toml is a text; a table `[written]` with the SHA-256 of every other file is added to it.
     """
     check_place(folder)
     folder = folder.absolute()
@@ -168,7 +178,8 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
     except OSError as error:
         raise OSError(
             error.errno,
-            f"The run folder {folder} could not be written ({error.strerror or error}); what stood there before stands.",
+            f"The run folder {folder} could not be written ({error.strerror or error}); its previous contents are "
+            "unchanged.",
         ) from error
     finally:
         if staged.exists():
@@ -177,8 +188,23 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
             _discard(staged)
 
 
+def add_to_run(folder: Path, name: str, content: Content) -> None:
+    """Write one more file into a run folder and list it in run.toml, so that the next run there does not leave it behind.
+
+    Raises InputError where a file of that name is not as shrinkwise wrote it.
+    """
+    path = folder / name
+    if os.path.lexists(path) and not _is_as_written(path, _written(folder)):
+        raise InputError(f"{path} was not written by shrinkwise: move it away, or name another file with --out.")
+    write_file(path, content)
+    record, _, listed = (folder / RUN_FILE).read_text(encoding="utf-8").partition("\n[written]\n")
+    lines = [line for line in listed.splitlines() if not line.startswith(f"{json.dumps(name)} = ")]
+    lines.append(f"{json.dumps(name)} = {json.dumps(_hash(path))}")
+    write_file(folder / RUN_FILE, "\n".join([f"{record}\n[written]", *lines, ""]))
+
+
 def write_file(path: Path, content: Content) -> None:
-    """Write one file, whole or not at all: beside its place, then renamed into it."""
+    """Write one file completely or not at all: under a temporary name that is then renamed."""
     staged = path.with_name(f".{path.name}-{secrets.token_hex(4)}.new")
     try:
         _write(staged, content)

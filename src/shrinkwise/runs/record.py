@@ -1,4 +1,4 @@
-"""run.toml: everything needed to repeat a run, and what came out of it."""
+"""run.toml: everything needed to repeat a run, and its results."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run_record(
 
 
 def versions(*extras: str) -> dict[str, str]:
-    """Python, the packages that take part and the extras named, with their versions; what is not installed is left out."""
+    """The versions of Python, the packages used and the named extras; packages that are not installed are omitted."""
     found = {"python": platform.python_version()}
     for package in (*_PACKAGES, *extras):
         try:
@@ -82,7 +82,7 @@ def _results(comparison: Comparison, page: Page) -> dict:
 
 
 def _stated(values: dict) -> dict:
-    """Without what is None: TOML has no word for it."""
+    """Without entries that are None, which TOML cannot express."""
     return {
         name: _stated(value) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else value
         for name, value in values.items()

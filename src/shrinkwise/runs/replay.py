@@ -1,10 +1,11 @@
-"""Whether the repetition of a run gave the same numbers."""
+"""Whether repeating a run gave the same numbers."""
 
 from __future__ import annotations
 
 
 def differences(old: dict, new: dict) -> list[str]:
-    """Sentences on what two records of one run do not share: results first, then versions; [] when all numbers agree."""
+    """Sentences on the differences between two records of one run: results first, then versions; [] if all numbers
+    agree."""
     found = []
     candidates = {**old["results"]["candidates"], **new["results"]["candidates"]}
     for name in candidates:
@@ -19,7 +20,7 @@ def differences(old: dict, new: dict) -> list[str]:
 
 
 def other_versions(old: dict, new: dict) -> list[str]:
-    """The packages whose version is another."""
+    """The packages whose versions differ."""
     names = {**old["versions"], **new["versions"]}
     pairs = ((name, old["versions"].get(name, "none"), new["versions"].get(name, "none")) for name in names)
     return [f"{name} {a} then, {b} now" for name, a, b in pairs if a != b]
@@ -27,7 +28,7 @@ def other_versions(old: dict, new: dict) -> list[str]:
 
 def _changed(name: str, a: dict | None, b: dict | None) -> str:
     if a is None or b is None:
-        return f"{name} was compared {'now' if a is None else 'then'} only."
+        return f"{name} was compared only {'now' if a is None else 'then'}."
     gaps = [abs(x - y) for x, y in zip(a["fold_scores"], b["fold_scores"], strict=False)]
     if len(a["fold_scores"]) != len(b["fold_scores"]):
         return f"{name} had {len(a['fold_scores'])} folds then and has {len(b['fold_scores'])} now."

@@ -1,4 +1,4 @@
-"""Two run folders side by side: paired fold by fold where they held out the same rows, and otherwise not subtracted."""
+"""Comparison of two run folders: paired fold by fold if they held out the same rows, otherwise without differences."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CALLED = {"best": "the best setting", "one_se": "the 1-SE setting"}
 class TwoRuns:
     """Rows {"candidate", "first", "second", "difference"} with scores and (mean, low, high), or None, of second − first.
 
-    sentences say whether the scores may be subtracted, and why not; kept are the candidates the runs kept.
+    sentences explain whether the scores can be subtracted; kept are the candidates that the runs kept.
     """
 
     score: str
@@ -40,23 +40,25 @@ class TwoRuns:
 
 
 def read_record(path: Path) -> dict:
-    """What run.toml of a run folder, or the file itself, says."""
+    """The contents of the run.toml of a run folder, or of the file itself."""
     file = path / RUN_FILE if path.is_dir() else path
     try:
         with file.open("rb") as opened:
             record = tomllib.load(opened)
     except OSError:
-        raise InputError(f"{path} is not a run folder of shrinkwise fit: there is no {file.name} to read.") from None
+        raise InputError(f"{path} is not a run folder of shrinkwise fit, because {file} does not exist.") from None
     except ValueError as error:
-        raise InputError(f"{file} is not a run.toml that can be read: {error}.") from None
+        raise InputError(f"{file} is not a valid run.toml: {error}.") from None
     if record.get("format") != FORMAT:
-        raise InputError(f"{file} was not written by this version of shrinkwise fit: its format is not {FORMAT!r}.")
+        raise InputError(
+            f"{file} was not written by this version of shrinkwise fit, because its format is not {FORMAT!r}."
+        )
     _check_record(file, record)
     return record
 
 
 def _check_record(file: Path, record: dict) -> None:
-    """Refuse a record without what is read of it, by name."""
+    """Raise InputError for a record without the required entries, naming the first."""
     for table, name, kinds in _READ:
         part = record.get(table)
         if not isinstance(part, dict) or not isinstance(part.get(name), kinds):
@@ -76,13 +78,13 @@ def _are_numbers(values) -> bool:
 
 
 def _damaged(file: Path, what: str) -> InputError:
-    return InputError(f"{file} is damaged or was changed: {what} is missing or not of its type.")
+    return InputError(f"{file} is damaged or was changed: {what} is missing or has the wrong type.")
 
 
 def compare_runs(first: Path, second: Path) -> TwoRuns:
-    """The candidates of two runs beside each other, with paired intervals where their folds are the same.
+    """The candidates of two runs side by side, with paired intervals if their folds are the same.
 
-    Raises InputError when the runs answer different questions: another target or another score.
+    Raises InputError if the runs differ in their target or score.
     """
     one, two = read_record(first), read_record(second)
     for what, a, b in (
@@ -90,7 +92,7 @@ def compare_runs(first: Path, second: Path) -> TwoRuns:
         ("score", one["results"]["score"], two["results"]["score"]),
     ):
         if a != b:
-            raise InputError(f"The runs cannot be compared: the {what} of one is {a!r} and of the other {b!r}.")
+            raise InputError(f"The runs cannot be compared, because the {what} is {a!r} in one and {b!r} in the other.")
     why = _not_paired(one, two, first, second)
     sizes = None if why else tuple(one["results"]["fold_sizes"])
     same = one["results"].get("choice") == two["results"].get("choice")
@@ -106,7 +108,7 @@ def compare_runs(first: Path, second: Path) -> TwoRuns:
         rows,
         [
             why or "Both runs held out the same rows of the same table, so scores are compared fold by fold.",
-            f"Compared are the scores at {_CALLED.get(one['results'].get('choice'), 'the careful setting')}."
+            f"The compared scores are those at {_CALLED.get(one['results'].get('choice'), 'the kept setting')}."
             if same
             else "The runs keep different settings of a candidate, so its best setting is compared.",
         ],
@@ -114,7 +116,7 @@ def compare_runs(first: Path, second: Path) -> TwoRuns:
 
 
 def _not_paired(one: dict, two: dict, first: Path, second: Path) -> str:
-    """Why scores may not be subtracted; "" where they may."""
+    """Why scores cannot be subtracted; "" if they can."""
     tables = [record["data"].get("sha256") for record in (one, two)]
     if tables[0] != tables[1] or tables[0] is None:
         names = [f"{r['data'].get('file', 'a data frame')}, {r['data']['rows_used']} rows" for r in (one, two)]
@@ -136,7 +138,7 @@ def _folds(run: Path) -> dict[str, str]:
         with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
             return {line["row"]: line["fold"] for line in csv.DictReader(file)}
     except (OSError, KeyError):
-        raise InputError(f"{run} has no predictions.csv that says which rows were held out together.") from None
+        raise InputError(f"{run} has no readable predictions.csv, which lists the rows of each fold.") from None
 
 
 def _row(

@@ -1,14 +1,24 @@
-"""Pure rules: how rows are split, which λ a cross-validation curve selects, how sure a difference is. No models."""
+"""Splitting of rows, selection of λ on a cross-validation curve, confidence intervals, stability. No models."""
 
 from __future__ import annotations
 
-from .intervals import holm, independent_folds, independent_interval, mean_and_se, paired_interval, paired_p_value
-from .rules import one_standard_error
+from .intervals import (
+    Difference,
+    holm,
+    independent_folds,
+    independent_interval,
+    mean_and_se,
+    paired_interval,
+    row_difference,
+)
+from .rules import check_select, one_standard_error, paired_one_standard_error, selected
 from .splits import Rows, folds, time_folds
 from .stability import complementary_halves, false_selection_bound, taking_turns
 
 __all__ = [
+    "Difference",
     "Rows",
+    "check_select",
     "complementary_halves",
     "false_selection_bound",
     "folds",
@@ -18,7 +28,9 @@ __all__ = [
     "mean_and_se",
     "one_standard_error",
     "paired_interval",
-    "paired_p_value",
+    "paired_one_standard_error",
+    "row_difference",
+    "selected",
     "taking_turns",
     "time_folds",
 ]

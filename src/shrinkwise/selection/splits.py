@@ -12,10 +12,10 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Rows:
-    """What is known of rows besides inputs and target, each (n,) or None.
+    """Information on rows besides inputs and target, each (n,) or None.
 
-    groups: codes; rows of one group are never on both sides of a split. time: numbers; rows are scored by models of
-    earlier rows. weights: > 0, how much a row counts in losses and scores.
+    groups: codes; rows of the same group stay in the same fold. time: numbers; rows are scored by models of earlier
+    rows. weights: > 0, the weights of rows in losses and scores.
     """
 
     groups: np.ndarray | None = None
@@ -23,16 +23,16 @@ class Rows:
     weights: np.ndarray | None = None
 
     def take(self, rows) -> Rows:
-        """The same for some of the rows."""
+        """The same information for some of the rows."""
         return Rows(*(None if v is None else v[rows] for v in (self.groups, self.time, self.weights)))
 
 
 def folds(y, n_splits: int, *, task: str, random_state=None, rows: Rows | None = None) -> list[Fold]:
-    """K-fold splits of the rows of `y`, shuffled; stratified when the task has classes.
+    """K-fold splits of the rows of `y`, shuffled; stratified if the task has classes.
 
-    scikit-learn's `KFold`, `StratifiedKFold` and their versions for groups do the folding. A class with fewer members than
-    folds is missing from some test folds; a class with a single member would be missing from a training fold, so it is
-    refused. Where rows have a time the folds are those of `time_folds`.
+    The folds are those of scikit-learn's `KFold`, `StratifiedKFold` and their versions for groups. A class with fewer
+    members than folds is missing from some test folds; a class with a single member would be missing from a training
+    fold and is an error. If rows have times, the folds are those of `time_folds`.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def folds(y, n_splits: int, *, task: str, random_state=None, rows: Rows | None =
     random_state : int, RandomState or None
         The same integer gives the same folds.
     rows : Rows, optional
-        Groups that stay together, or the time of each row.
+        Groups of rows that stay in the same fold, or the time of each row.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def folds(y, n_splits: int, *, task: str, random_state=None, rows: Rows | None =
     y, rows = np.asarray(y), rows or Rows()
     if not 2 <= n_splits <= len(y):
         raise ValueError(
-            f"the number of folds must lie between 2 and the number of rows: got n_splits = {n_splits}, "
+            f"Expected the number of folds to be between 2 and the number of rows, got n_splits = {n_splits} and "
             f"n_samples = {len(y)}"
         )
     if rows.time is not None:
@@ -68,9 +68,10 @@ def folds(y, n_splits: int, *, task: str, random_state=None, rows: Rows | None =
 
 
 def time_folds(time, n_splits: int) -> list[Fold]:
-    """Splits in the order of time: n_splits + 1 parts of about equal size, each but the first scored by all before it.
+    """Splits by time: n_splits + 1 consecutive parts of about equal size; each part but the first is predicted from all
+    earlier parts.
 
-    Rows of one moment stay in one part, so there may be fewer splits where few moments are told apart.
+    Rows with the same time stay in the same part, so there may be fewer splits if there are few distinct times.
 
     Examples
     --------
@@ -93,7 +94,7 @@ def _grouped(y: np.ndarray, n_splits: int, task: str, random_state, groups: np.n
 
     n_groups = len(np.unique(groups))
     if n_groups < n_splits:
-        raise ValueError(f"there are {n_groups} groups, fewer than the {n_splits} folds: use fewer folds")
+        raise ValueError(f"There are {n_groups} groups, fewer than the {n_splits} folds; use fewer folds")
     kind = GroupKFold if task == "regression" else StratifiedGroupKFold
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
@@ -102,7 +103,8 @@ def _grouped(y: np.ndarray, n_splits: int, task: str, random_state, groups: np.n
 
 
 def _learnable(splits: list[Fold], y: np.ndarray, task: str) -> list[Fold]:
-    """The splits whose training part has two members of every class or more, at least two of them."""
+    """The splits whose training part has at least two members of every class; ValueError if there are fewer than
+    two."""
     if task != "regression":
         n_classes = len(np.unique(y))
         counted = [np.unique(y[train], return_counts=True)[1] for train, _ in splits]
@@ -110,7 +112,7 @@ def _learnable(splits: list[Fold], y: np.ndarray, task: str) -> list[Fold]:
     splits = [(train, test) for train, test in splits if len(train) > 1]
     if len(splits) < 2:
         raise ValueError(
-            "fewer than 2 splits have two rows of every class to learn from: use other folds, or drop the rare class"
+            "Fewer than 2 splits have two training rows of every class; use other folds, or drop the rare class"
         )
     return splits
 
@@ -121,12 +123,12 @@ def _stratified(y: np.ndarray, n_splits: int, random_state) -> list[Fold]:
     labels, counts = np.unique(y, return_counts=True)
     if counts.min() < 2:
         raise ValueError(
-            f"class {labels[counts.argmin()].item()!r} has one member, so the fold that tests it would train without "
-            "it: at least 2 members of every class are needed"
+            f"Class {labels[counts.argmin()].item()!r} has one member, but every class needs at least 2, so that "
+            "each training fold has all classes"
         )
     if counts.max() < n_splits:
         raise ValueError(
-            f"no class has {n_splits} members, as many as folds: the largest has {counts.max()}; use fewer folds"
+            f"Every class has fewer members than the {n_splits} folds (the largest has {counts.max()}); use fewer folds"
         )
     with warnings.catch_warnings():
         # A rare class that some test folds lack is allowed here (see the docstring); scikit-learn only warns of it.

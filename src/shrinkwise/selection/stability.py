@@ -14,7 +14,7 @@ def complementary_halves(n: int, pairs: int, random_state=None, strata=None) -> 
     ----------
     n : int ≥ 2;  pairs : int ≥ 1;  random_state : int, Generator or None.
     strata : (n,) labels, optional
-        Each half gets half of every label's rows (a spare row of one label goes to either half).
+        Each half gets half of the rows of every label (an odd row goes to either half).
 
     Returns
     -------
@@ -24,7 +24,7 @@ def complementary_halves(n: int, pairs: int, random_state=None, strata=None) -> 
     doi:10.1111/j.1467-9868.2011.01034.x.
     """
     if n < 2 or pairs < 1:
-        raise ValueError(f"expected n ≥ 2 rows and pairs ≥ 1, got n = {n} and pairs = {pairs}")
+        raise ValueError(f"Expected n ≥ 2 rows and pairs ≥ 1, got n = {n} and pairs = {pairs}")
     rng = np.random.default_rng(random_state)
     labels = np.zeros(n, dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
     return [_split(labels, rng) for _ in range(pairs)]
@@ -44,9 +44,9 @@ def false_selection_bound(average_selected: float, p: int, threshold: float, pai
 
         E |stable ∩ {inputs selected with probability ≤ θ}| ≤ C(τ, B) θ q        θ = q/p
 
-    with q the average number selected on a half, τ the threshold and B the pairs. C = 1/(2τ − 1) always (also Meinshausen
-    and Bühlmann's bound q²/((2τ − 1)p)); where the distribution over the pairs is unimodal and θ ≤ 1/√3, as is assumed
-    here, the smaller
+    with q the average number selected on a half, τ the threshold and B the number of pairs. C = 1/(2τ − 1) is always
+    valid (it gives Meinshausen and Bühlmann's bound q²/((2τ − 1)p)); if the distribution over the pairs is unimodal and
+    θ ≤ 1/√3, as is assumed here, the smaller constant is
 
         C = 1/(2(2τ − 1 − 1/(2B)))              for τ ≤ 3/4 (and τ > min(½ + θ², ½ + 1/(2B) + ¾θ²)),
         C = 4(1 − τ + 1/(2B))/(1 + 1/B)         for τ > 3/4.
@@ -62,9 +62,9 @@ def false_selection_bound(average_selected: float, p: int, threshold: float, pai
     0.4314
     """
     if not 0.5 < threshold <= 1:
-        raise ValueError(f"expected a threshold above 0.5 and at most 1, got {threshold}")
+        raise ValueError(f"Expected a threshold above 0.5 and at most 1, got {threshold}")
     if p < 1 or not 0 <= average_selected <= p:
-        raise ValueError(f"expected 0 ≤ q ≤ p selected inputs, got q = {average_selected} and p = {p}")
+        raise ValueError(f"Expected 0 ≤ q ≤ p selected inputs, got q = {average_selected} and p = {p}")
     theta, B, factor = average_selected / p, pairs, 1.0 / (2.0 * threshold - 1.0)
     low = min(0.5 + theta**2, 0.5 + 0.5 / B + 0.75 * theta**2)
     if theta <= 1.0 / math.sqrt(3.0) and threshold > low:
@@ -76,18 +76,18 @@ def false_selection_bound(average_selected: float, p: int, threshold: float, pai
 
 
 def taking_turns(selected: np.ndarray, least: float = 0.1, level: float = 0.05) -> list[tuple[int, int, float]]:
-    """Pairs of inputs of which a half-sample uses one or the other: their presences are negatively correlated.
+    """Pairs of inputs that replace each other on half-samples: their selections are negatively correlated.
 
         φ_ij = cor(1{i used}, 1{j used}) ≤ −z/√m,    z = Φ⁻¹(1 − level/pairs)        over m half-samples
 
-    Under L1 two redundant inputs replace each other, so neither needs to look stable by itself.
-    For independent presences φ√m is about standard normal: any pair at all is called falsely with probability `level` at
-    most (Bonferroni over the pairs that are looked at).
+    Under L1 two redundant inputs replace each other, so neither may be stable by itself. For independent selections φ√m
+    is approximately standard normal, so that the probability of any false pair is at most `level` (Bonferroni over the
+    tested pairs).
 
     Parameters
     ----------
-    selected : (m, p) bool;  least : inputs used in less than this share of the half-samples, or in all but less than it, are
-        left out.
+    selected : (m, p) bool;  least : inputs used in less than this share of the half-samples, or in all but less than
+    this share, are excluded.
 
     Returns
     -------

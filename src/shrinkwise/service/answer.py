@@ -1,4 +1,4 @@
-"""The work and its result: a table that was read and planned, and what the comparison found on it."""
+"""The work and its result: a planned table, and the comparison on it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Question:
-    """A request whose tables were read and planned: all there is before the work starts.
+    """A request whose tables have been read and planned, before the work starts.
 
-    It is answered once: the answer lets go of the table as soon as it is encoded, so that a large one is not in memory
-    twice. asked_at is when the time of a budget began.
+    It can be answered once, because the answer releases the table as soon as it is encoded, so that a large one is not
+    in memory twice. asked_at is the start of the time budget.
     """
 
     request: FitRequest
@@ -37,7 +37,7 @@ class Question:
 
     @classmethod
     def of(cls, request: FitRequest) -> Question:
-        """Read the tables and plan the work. The time of a budget begins here."""
+        """Read the tables and plan the work. The time budget starts here."""
         asked_at = time.monotonic()
         from shrinkwise.compare.comparison import check_folds
         from shrinkwise.tables.plan.plan import ColumnOptions, plan_table
@@ -71,14 +71,14 @@ class Question:
         return Result(comparison, comparison_page(comparison, command=command, version=__version__), self.request)
 
     def _let_go(self) -> Any:
-        """The table, which from now on only the caller holds."""
+        """Release the table, so that only the caller holds it."""
         frame, self.frame = self.frame, None
         return frame
 
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What `fit` found: the comparison, and its page, the data that the report, `--json` and `print` are made of."""
+    """The result of `fit`: the comparison, and its page, the data that the report, `--json` and `print` show."""
 
     comparison: Comparison
     page: Page
@@ -86,7 +86,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """The finding in plain sentences."""
+        """The findings in plain sentences."""
         return " ".join(self.page.verdict)
 
     @property
@@ -104,7 +104,7 @@ class Result:
 
     @property
     def table(self) -> DataFrame:
-        """The comparison as a polars frame: a row for every candidate and choice, scores lower is better."""
+        """The comparison as a polars frame: a row for every candidate and choice; lower scores are better."""
         import polars as pl
 
         rows = []
@@ -133,7 +133,7 @@ class Result:
     def save(self, folder: str | Path) -> Path:
         """Write the run folder: report.html, model.json and model.npz, score.py, coefficients.csv, predictions.csv, run.toml.
 
-        Where the table is a file, run.toml has the settings too, so that `shrinkwise replay` can repeat the run. Returns
+        If the table is a file, run.toml also has the settings, so that `shrinkwise replay` can repeat the run. Returns
         the folder.
         """
         from shrinkwise.compare.held_out import held_out_csv
@@ -170,7 +170,7 @@ class Result:
 
 
 def _read(table: Any) -> tuple[Any, str]:
-    """The table as a polars frame, and what is to be said of how its file was read."""
+    """The table as a polars frame, and a note on how its file was read."""
     from shrinkwise.tables.reading.read import as_frame, read_with_note
 
     return read_with_note(Path(table)) if isinstance(table, str | Path) else (as_frame(table), "")

@@ -1,4 +1,4 @@
-"""Checks of a single setting: each takes its name and the value that came, and returns the value in one form.
+"""Checks of a single setting: each takes its name and value, and returns the value in a canonical form.
 
 A value of the wrong type is a TypeError, one outside its range an InputError (a ValueError); both are one sentence.
 """
@@ -17,29 +17,33 @@ Check = Callable[[str, Any], Any]
 
 
 def anything(_: str, value: Any) -> Any:
-    """A table: the reader of tables says what it can read."""
+    """Any value; a table is checked when it is read."""
     return value
 
 
 def column(name: str, value: Any) -> str:
-    """The name of a column."""
-    if not isinstance(value, str):
-        raise _type_error(name, "the name of a column, as text", value)
-    return value
+    """The name of a column; a number or a tuple, which names one in pandas, as text."""
+    if not _is_name(value):
+        raise _type_error(name, "the name of a column", value)
+    return str(value)
 
 
 def columns(name: str, value: Any) -> tuple[str, ...]:
     """One name, or several."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return (str(value),)
+    if isinstance(value, list | tuple | set | frozenset):
+        value = [str(each) if _is_name(each) else each for each in value]
     return _names(name, value, "a list of column names")
 
 
 def methods(name: str, value: Any) -> tuple[str, ...]:
-    """One method, or several; which there are is known to the comparison."""
+    """One method, or several; the comparison checks that they exist."""
     return _names(name, value, "a list of methods such as ('ridge', 'lasso')")
 
 
 def one_of(*choices: str) -> Check:
-    """One of a few words."""
+    """One of the given words."""
     listed = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
 
     def check(name: str, value: Any) -> str:
@@ -96,7 +100,7 @@ def factors(name: str, value: Any) -> dict[str, float]:
 
 
 def bounds(name: str, value: Any) -> dict[str, tuple[float, float]]:
-    """{input: (low, high)}; a side is open at ∓infinity."""
+    """{input: (low, high)}; use ∓infinity for an open side."""
     expected = "a dict from input to a pair (low, high), such as {'age': (0.0, 1.5)}"
     return {key: _pair(f"the bounds of {key!r}", each) for key, each in _items(name, value, expected)}
 
@@ -110,8 +114,12 @@ def network(name: str, value: Any) -> Any:
     if isinstance(value, NetworkOptions):
         return value
     raise _type_error(
-        name, "a shrinkwise.compare.NetworkOptions, 'effort' for the one of the effort, or None for no networks", value
+        name, "a shrinkwise.compare.NetworkOptions, 'effort' for those of the effort, or None for no networks", value
     )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str | Integral | tuple) and not isinstance(value, bool)
 
 
 def _names(name: str, value: Any, expected: str) -> tuple[str, ...]:
@@ -121,41 +129,41 @@ def _names(name: str, value: Any, expected: str) -> tuple[str, ...]:
         raise _type_error(name, expected, value)
     wrong = [each for each in value if not isinstance(each, str)]
     if wrong:
-        raise TypeError(f"{name} must be {expected}; it has {_shown(wrong[0])}.")
+        raise TypeError(f"Expected {name} to be {expected}, but it has {_shown(wrong[0])}.")
     return tuple(value)
 
 
 def _items(name: str, value: Any, expected: str) -> list[tuple[str, Any]]:
     if not isinstance(value, Mapping):
         raise _type_error(name, expected, value)
-    wrong = [key for key in value if not isinstance(key, str)]
+    wrong = [key for key in value if not _is_name(key)]
     if wrong:
-        raise TypeError(f"{name} must be {expected}; it has the key {_shown(wrong[0])}.")
-    return list(value.items())
+        raise TypeError(f"Expected {name} to be {expected}, but it has the key {_shown(wrong[0])}.")
+    return [(str(key), each) for key, each in value.items()]
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:
     expected = "a pair of numbers (low, high), such as (0.0, 1.5)"
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise TypeError(f"{name} must be {expected}; got {_shown(value)}.")
+        raise TypeError(f"Expected {name} to be {expected}, got {_shown(value)}.")
     if any(isinstance(side, bool) or not isinstance(side, Real) for side in value):
-        raise TypeError(f"{name} must be {expected}; got {_shown(value)}.")
+        raise TypeError(f"Expected {name} to be {expected}, got {_shown(value)}.")
     low, high = map(float, value)
     if math.isnan(low) or math.isnan(high):
-        raise InputError(f"{name} must be {expected}; got {_shown(value)}.")
+        raise InputError(f"Expected {name} to be {expected}, got {_shown(value)}.")
     return low, high
 
 
 def _type_error(name: str, expected: str, value: Any) -> TypeError:
-    return TypeError(f"{name} must be {expected}; got {_shown(value)}.")
+    return TypeError(f"Expected {name} to be {expected}, got {_shown(value)}.")
 
 
 def _value_error(name: str, expected: str, value: Any) -> InputError:
-    return InputError(f"{name} must be {expected}; got {_shown(value)}.")
+    return InputError(f"Expected {name} to be {expected}, got {_shown(value)}.")
 
 
 def _shown(value: Any) -> str:
-    """What came, short enough for a sentence; text as text."""
+    """The value, shortened for use in a sentence."""
     if isinstance(value, str | Path):
         return f"the text {str(value)[:60]!r}"
     written = " ".join(repr(value).split())

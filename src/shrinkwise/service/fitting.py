@@ -1,4 +1,4 @@
-"""`shrinkwise.fit`, and the same into a run folder, as the command line does it."""
+"""`shrinkwise.fit`, and the same with output to a run folder for the command line."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     target : str
         The column to predict.
     test : data frame or path, optional
-        Rows that take no part in fitting or choosing; the kept model is scored on them at the end.
+        Rows not used for fitting or selection; the kept model is scored on them at the end.
     effort : "quick", "normal" or "thorough"
         quick compares linear models alone, on 30 values of λ; thorough uses 10 folds, 100 values of λ and larger networks.
     drop : column names
-        Columns to leave out. This and the next three also take a single name.
+        Columns to exclude. This and the next three also take a single name.
     keep : column names
-        Columns to keep as inputs although they look like an identifier, a constant or a leak of the target.
+        Columns to keep as inputs even if they look like an identifier, a constant or a leak of the target.
     number, category : column names
         Columns to parse as numeric, or as categories.
     group : column name
         Rows with the same value stay in the same fold.
     time : column name
-        Every score is of models fitted on earlier rows.
+        Models are scored on rows later than those they were fitted on.
     weight : column name
         Weights ≥ 0 of the rows.
     task : "regression" or "classes"
-        By default decided from the values of the target.
+        By default inferred from the values of the target.
     methods : names of `shrinkwise fit --methods`
         Candidates to compare; the baseline of each family is added. By default all.
     network : `shrinkwise.compare.NetworkOptions`, "effort" or None
@@ -50,26 +50,28 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     seed : int
         Seed of the folds and the networks.
     select : "1se", "best" or "within"
-        The setting that is kept of the candidate with the lowest score: the strongest within one standard error of its best
-        setting, or the best one. "within" keeps the fewest inputs within the share `within` of the lowest score.
+        The setting of the candidate with the lowest score to keep: the strongest regularization within one standard
+        error of the paired difference to its best setting, or the best setting. "within" keeps the model with the fewest
+        inputs within the share `within` of the lowest score.
     within : float
         Share of the lowest score, .01 for 1 %; implies select="within".
     max_features : int
-        The most inputs that the kept model may use.
+        Maximum number of inputs of the kept model.
     n_lambdas : int
         Length of the grid of λ [50].
     l1_ratios : numbers between 0 and 1
-        Mixtures tried for the elastic net [.1, .5, .9].
+        Grid of l1_ratio for the elastic net [.1, .5, .9].
     factors : dict from input to a number ≥ 0
         Each multiplies λ for that input, in the linear models: a larger factor penalizes the input more, 0 not at all.
     bounds : dict from input to (low, high)
-        Bounds of the coefficient in the units of the data, low ≤ 0 ≤ high; candidates that cannot respect them are left out.
+        Bounds of the coefficient in the units of the data, low ≤ 0 ≤ high; candidates without support for bounds are
+        skipped.
     stability_pairs : int
         Pairs of half-samples on which the selection of inputs is repeated [50]; 0 for none.
     budget : float
         Time limit in seconds; candidates that do not finish are skipped.
     n_jobs : int
-        Processes [one per core]; the results do not depend on it.
+        Number of processes [one per core]; the results do not depend on it.
 
     Returns
     -------
@@ -79,9 +81,9 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     Raises
     ------
     InputError (a ValueError)
-        One sentence on what is wrong with the table or a setting.
+        If the table or a setting is invalid.
     TypeError
-        A setting of the wrong type, or one that does not exist.
+        If a setting has the wrong type or does not exist.
 
     Example
     -------
@@ -107,14 +109,15 @@ def fit_to_folder(
     before: Callable[[Question], None] = lambda _: None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Result:
-    """Answer a request whose table is a file and write the run folder `out`; what cannot be is refused before the work.
+    """Answer a request whose table is a file and write the run folder `out`; errors are raised before the work starts
+    where possible.
 
     Parameters
     ----------
     resume : bool
-        Take up the finished pieces of a run into the same folder that was stopped.
+        Reuse the finished pieces of an interrupted run into the same folder.
     command : str
-        What the report says the run was started by.
+        The command shown in the report.
     before : callable
         Called with the question before the work starts.
     """
@@ -137,7 +140,7 @@ def fit_to_folder(
 
 @contextmanager
 def _pieces_named():
-    """Add to the sentence on a full disk that the work is not lost."""
+    """Extend the error on a full disk by the advice to resume."""
     try:
         yield
     except OSError as error:
@@ -146,12 +149,12 @@ def _pieces_named():
         said = (error.strerror or str(error)).removesuffix(".")
         raise OSError(
             error.errno,
-            f"{said}. The parts that were finished are kept: free some space and repeat the command with --resume.",
+            f"{said}. The finished parts are kept; free some space and repeat the command with --resume.",
         ) from error
 
 
 def _refuse_another_question(out: Path, request: FitRequest) -> None:
-    """Refuse to put a run in the place of one that answers another question."""
+    """Raise InputError if the run would replace one with another table or target."""
     from shrinkwise.runs.folder import is_run_folder
     from shrinkwise.runs.two_runs import read_record
 
@@ -161,6 +164,6 @@ def _refuse_another_question(out: Path, request: FitRequest) -> None:
     table = Path(str(there.get("file", request.file))).name
     if (table, there["target"]) != (request.file.name, request.target):
         raise InputError(
-            f"{out} holds a run on {table} that predicts {there['target']!r}; name another folder with --out, or remove "
-            "that one."
+            f"{out} contains a run on {table} that predicts {there['target']!r}; choose another folder with "
+            "--out, or remove this one."
         )

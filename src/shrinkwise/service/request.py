@@ -1,9 +1,9 @@
-"""What a fit is asked: one frozen object from Python, the command line or run.toml; every setting is checked here."""
+"""The request for a fit: one frozen object from Python, the command line or run.toml, which checks every setting."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,15 +27,15 @@ def _setting(default: Any, check: checks.Check) -> Any:
 class FitRequest:
     """The table, the target and the settings of one `shrinkwise.fit`, which documents them.
 
-    A setting that is None takes the value of the effort or means "not asked for". Making a request checks every setting by
+    A setting that is None takes the value of the effort or is not used. Making a request checks every setting by
     itself; whether the columns exist is checked by `Question.of`, which reads the table.
 
     Raises
     ------
     TypeError
-        A setting of the wrong type, or one that does not exist.
+        If a setting has the wrong type or does not exist.
     InputError (a ValueError)
-        A setting outside its range, or two that exclude each other.
+        If a setting is outside its range, or two settings exclude each other.
 
     Example
     -------
@@ -81,20 +81,20 @@ class FitRequest:
         if self.within is not None and self.select == "1se":
             self._set("select", "within")
         if (self.within is None) == (self.select == "within"):
-            raise InputError("within is the share of the lowest score for select='within'; give both or neither.")
+            raise InputError("Expected both select='within' and within (the share of the lowest score), or neither.")
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
     @classmethod
     def of(cls, table: Any, target: str, settings: Mapping[str, Any]) -> FitRequest:
-        """With settings by name; one that does not exist is a TypeError that names the nearest."""
+        """A request with settings by name; an unknown one is a TypeError that suggests the most similar name."""
         known = [each.name for each in fields(cls)]
         for name in settings:
             if name not in known:
                 near = get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else "; help(shrinkwise.fit) lists all of them."
-                raise TypeError(f"fit has no setting {name!r}{hint}")
+                hint = f"; did you mean {near[0]!r}?" if near else "; see help(shrinkwise.fit)."
+                raise TypeError(f"Unknown setting {name!r} of shrinkwise.fit{hint}")
         return cls(table, target, **settings)
 
     @classmethod
@@ -118,22 +118,30 @@ class FitRequest:
         return cls(given["file"], **asked)
 
     @classmethod
-    def from_toml(cls, record: Mapping[str, Any], *, file: Path | None = None, n_jobs: int | None = None) -> FitRequest:
-        """The request that run.toml records; `file` stands in for the table.
+    def from_toml(
+        cls,
+        record: Mapping[str, Any],
+        *,
+        file: Path | None = None,
+        n_jobs: int | None = None,
+        run_dir: Path | None = None,
+    ) -> FitRequest:
+        """The request recorded in run.toml; `file` replaces the recorded table.
 
-        Raises InputError where the record has no settings or one that is not known or not valid, and where a file is not
-        the one that was read then.
+        Files recorded by a relative path are also looked for beside the run folder, `run_dir`.
+
+        Raises InputError if the record has no settings or an unknown or invalid one, or if a file has changed.
         """
         settings = record.get("fit")
         if not isinstance(settings, dict) or not {"table", "target"} <= set(settings):
             raise InputError(
-                "This run.toml does not record the settings of its run, because the table was a data frame; it cannot be "
-                "repeated."
+                "This run cannot be repeated, because its table was a data frame and run.toml does not record "
+                "its settings."
             )
         for name in ("table", "test"):
             if not isinstance(settings.get(name, ""), str):
                 raise InputError(
-                    f"This run.toml sets {name!r} to {settings[name]!r}, where the path of a file was expected."
+                    f"This run.toml sets {name!r} to {settings[name]!r}, but the path of a file was expected."
                 )
         settings = settings | ({} if file is None else {"table": str(file)}) | {"n_jobs": n_jobs}
         versions = record.get("versions")
@@ -147,17 +155,19 @@ class FitRequest:
         try:
             request = cls(**{**settings, "network": _network_of(settings.get("network", "effort"))})
         except (TypeError, ValueError) as error:
-            raise InputError(f"This run.toml has a setting that is not valid: {error}") from None
+            raise InputError(f"This run.toml has an invalid setting: {error}") from None
         hashes = record.get("files")
         if not isinstance(hashes, dict) or not isinstance(hashes.get("table"), str):
-            raise InputError("This run.toml does not hold the SHA-256 of its table, so the run cannot be repeated.")
-        _check_files(request, hashes)
-        return request
+            raise InputError(
+                "This run cannot be repeated, because its run.toml does not contain the SHA-256 of the table."
+            )
+        return _with_files(request, hashes, run_dir or Path(), given=file is not None)
 
     def to_toml(self) -> dict[str, Any]:
-        """{"fit": the settings, "files": the SHA-256 of each file} as TOML can hold them; {} where the table is no file.
+        """{"fit": the settings, "files": the SHA-256 of each file} as TOML can hold them; {} if the table is not a
+        file.
 
-        What is None is left out, for TOML has no word for it; network=None is false.
+        Settings that are None are omitted, because TOML cannot express them; network=None is written as false.
         """
         from shrinkwise.tables import data_hash
 
@@ -171,11 +181,11 @@ class FitRequest:
 
     @property
     def file(self) -> Path | None:
-        """The table, where it is a file."""
+        """The path of the table, if it is a file."""
         return Path(self.table) if isinstance(self.table, str | Path) else None
 
     def options(self) -> Options:
-        """How the candidates are compared: the settings of the effort, and those that were given in place of its own."""
+        """The options of the comparison: those of the effort, overridden by the given settings."""
         from shrinkwise.compare.candidates.registry import without_missing_extras
         from shrinkwise.compare.options import Options, options_for
 
@@ -186,16 +196,28 @@ class FitRequest:
         return without_missing_extras(options_for(self.effort, **given))
 
 
-def _check_files(request: FitRequest, hashes: Mapping[str, str]) -> None:
+def _with_files(request: FitRequest, hashes: Mapping[str, str], run_dir: Path, *, given: bool) -> FitRequest:
+    """The request with its files where they are now; they must be those that were read then."""
+    from shrinkwise.runs.fitted_table import located
     from shrinkwise.tables import data_hash
 
+    found: dict[str, Any] = {}
     for name in ("table", "test"):
         path = getattr(request, name)
-        if path is not None and name in hashes and data_hash(Path(path)) != hashes[name]:
+        if path is None or name not in hashes:
+            continue
+        path = Path(path) if given and name == "table" else located(Path(path), hashes[name], run_dir)
+        if not path.exists():
+            hint = "; give the table with --file" if name == "table" else ""
+            raise InputError(f"There is no file {path}, neither here nor beside the run folder{hint}.")
+        if data_hash(path) != hashes[name]:
             raise InputError(
-                f"{path} is not the file of that run any more (its SHA-256 has changed), so the numbers cannot be the same; "
-                "give the old file with --file, or run shrinkwise fit on this one."
+                f"{path} has changed since the run (its SHA-256 differs), so the numbers cannot be reproduced; "
+                "specify the original file with --file, or run shrinkwise fit on this one."
             )
+        if str(path) != str(getattr(request, name)):
+            found[name] = str(path)
+    return replace(request, **found) if found else request
 
 
 def _network_of(value: Any) -> Any:

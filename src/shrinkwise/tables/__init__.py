@@ -46,7 +46,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
-    if name not in _WHERE:
-        raise AttributeError(f"shrinkwise.tables has no name {name!r}; see shrinkwise.tables.__all__")
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exist
+
+    def __getattr__(name: str):
+        if name not in _WHERE:
+            raise AttributeError(f"{name!r} is not a name in shrinkwise.tables; see shrinkwise.tables.__all__")
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

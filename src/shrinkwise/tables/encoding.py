@@ -1,4 +1,4 @@
-"""A table's inputs as standardised numbers, with everything that is learned from data learned in `fit`."""
+"""A table's inputs as standardised numbers; everything that depends on data is learned in `fit`."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ _MANY_VALUES = 10_000_000
 class Encoder:
     """The inputs of a plan as a float64 matrix whose columns have mean 0 and variance 1 over the rows of `fit`.
 
-    A number is one feature; where it is missing the median of `fit` stands in. A yes/no column is one 0/1 feature,
-    missing filled with the more frequent value. A category is one 0/1 feature per level seen in `fit` (no level is left
-    out: penalised models need no reference level); levels of fewer than 5 rows share one, which a level not seen in `fit`
-    has too, else 0 in all of them. An ordered category has a 0/1 feature "≥ level" for every level but the lowest. A date
-    is its year, day, month (0/1 each), weekday (0/1 each) and hour. Each column with missing values in `fit` has a 0/1
-    feature "… is missing" besides. Features constant in `fit` are left out.
+    A number is one feature; missing values are replaced by the median of `fit`. A yes/no column is one 0/1 feature;
+    missing values are replaced by the more frequent value. A category has one 0/1 feature per level seen in `fit` (no
+    reference level is dropped, because penalised models need none); levels with fewer than 5 rows share one feature,
+    which is also used for levels not seen in `fit`; without such a feature unseen levels are 0 in all. An ordered
+    category has a 0/1 feature "≥ level" for every level but the lowest. A date has its year, day, month (0/1 each),
+    weekday (0/1 each) and hour. Each column with missing values in `fit` has an additional 0/1 feature "… is missing".
+    Features that are constant in `fit` are dropped.
 
-    Where there are 200 features or more and fewer than a tenth of their values differ from 0, the matrix is sparse (CSR)
-    and only scaled: with an intercept that is not penalised, centring changes no linear model.
+    If there are 200 features or more and fewer than a tenth of their values are nonzero, the matrix is sparse (CSR) and
+    only scaled: with an unpenalised intercept, centring does not change a linear model.
 
     Attributes
     ----------
     feature_names : list of str, such as "age", "age is missing", "colour=red"
     inputs : list of int, for each feature the index of its column in `plan.kept`
-    mean, scale : (n_features,), taken off and divided by; variance with divisor n
+    mean, scale : (n_features,), subtracted and divided by; the variance has the divisor n
     sparse : whether the matrix is sparse
 
-    All attributes are plain lists, dicts, texts, numbers and arrays, so that a model file can hold them.
+    All attributes are plain lists, dicts, strings, numbers and arrays, so that a model file can hold them.
 
     """
 
@@ -53,7 +54,7 @@ class Encoder:
     def fit(self, frame: Any, rows: np.ndarray | None = None) -> Encoder:
         """Learn medians, levels, means and scales from the rows of `frame`, or those numbered `rows`.
 
-        A column's rows are picked when its turn comes, so that no second table is made.
+        The rows are selected column by column, so that no second table is made.
         """
         frame = as_frame(frame)
         columns = cast(list[pl.Series], self._inputs_of(frame))
@@ -78,12 +79,13 @@ class Encoder:
         return self
 
     def transform(self, frame: Any, rows: np.ndarray | None = None, needed: Collection[int] | None = None):
-        """The standardised features of `frame`, (n, n_features); its columns may be in any order, others are ignored.
+        """The standardised features of `frame`, (n, n_features); its columns may be in any order, and additional ones
+        are ignored.
 
-        With `rows` those of the rows numbered so alone. With `needed`, indices into `plan.kept`, no other column is looked at
-        or has to be there: its features are 0.
+        With `rows`, only these rows. With `needed`, indices into `plan.kept`, other columns are neither read nor
+        required, and their features are 0.
 
-        Raises InputError for an input column that is absent and for a value that is no number in a column of numbers.
+        Raises InputError for an absent input column and for a value in a numeric column that is not a number.
         """
         raw = self.raw(frame, rows, needed)
         if self.sparse:
@@ -96,7 +98,7 @@ class Encoder:
     def raw(self, frame: Any, rows: np.ndarray | None = None, needed: Collection[int] | None = None):
         """The features in the units of the data, missing values filled in: what `in_data_units` coefficients multiply.
 
-        Those of columns that are not `needed` are at their mean.
+        Columns that are not `needed` have their mean.
         """
         frame, start, place = as_frame(frame), 0, 0
         n_rows = frame.height if rows is None else len(rows)
@@ -114,18 +116,19 @@ class Encoder:
         return design.matrix()
 
     def in_data_units(self, coef: np.ndarray, intercept: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients (…, n_features) and intercepts (…) for standardised features, turned into those for `raw` ones."""
+        """Coefficients (…, n_features) and intercepts (…) for standardised features, converted to those for `raw`
+        features."""
         coef = np.asarray(coef) / self.scale
         return coef, np.asarray(intercept) - coef @ self.mean
 
     def remarks(self, frame: Any, needed: Collection[int] | None = None) -> list[str]:
-        """What `transform` does with values of `frame` of a sort that `fit` did not see, in sentences."""
+        """Sentences on how `transform` treats kinds of values in `frame` that did not occur in `fit`."""
         columns = zip(self.rules, self._inputs_of(as_frame(frame), needed), strict=True)
         found = (remark(rule, series) for rule, series in columns if series is not None)
         return [sentence for sentence in found if sentence]
 
     def _inputs_of(self, frame: pl.DataFrame, needed: Collection[int] | None = None) -> list[pl.Series | None]:
-        """The columns of the plan, None for those that are not needed."""
+        """The columns of the plan; None for those that are not needed."""
         columns = dict(zip(frame.columns, frame.get_columns(), strict=True))
         wanted = [needed is None or index in needed for index in range(len(self.plan.kept))]
         for column, is_needed in zip(self.plan.kept, wanted, strict=True):
@@ -135,7 +138,8 @@ class Encoder:
 
 
 class _DenseDesign:
-    """Columns put side by side into one array (n, q) in Fortran order; a large one by rows, as it is read block by block."""
+    """Columns put side by side into one array (n, q) in Fortran order; a large one by rows, because it is read block by
+    block."""
 
     def __init__(self, n: int, q: int):
         self.array, self.filled = np.empty((n, q), order="F" if n * q < _MANY_VALUES else "C"), 0

@@ -1,4 +1,4 @@
-"""What a user's table can get wrong, said in one sentence."""
+"""Errors in a user's table, each with a message of one sentence."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """A table or a choice that cannot be worked with; its text is one sentence for the person who made it."""
+    """A table or a setting that cannot be used; the message is one sentence for the user."""
 
 
 def quoted(text: object, width: int = 60) -> str:
-    """`text` in quotes on one line, shortened to `width`, so that a sentence around it stays a sentence."""
+    """`text` in quotes on one line, shortened to `width`, for use within a sentence."""
     whole = str(text)
     return repr(whole if len(whole) <= width else whole[: width - 1] + "…")
 
@@ -22,13 +22,13 @@ def counted(n: int, noun: str) -> str:
 
 
 def figure(number: float) -> str:
-    """A number as one would write it: whole ones in full, others with six digits."""
+    """A number for display: whole numbers in full, others with six digits."""
     number = number + 0.0  # no "-0"
     return f"{number:.0f}" if number == round(number, 0) and abs(number) < 1e15 else f"{number:.6g}"
 
 
 def no_such_column(table: str, wanted: str, names: Sequence[str]) -> InputError:
-    """The error for a column that is not there, with the nearest names, or the first ones when none is near."""
+    """The error for an absent column, with the most similar names, or the first ones if none is similar."""
     lowered = {name.lower().strip(): name for name in reversed(names)}
     near = [lowered[match] for match in get_close_matches(wanted.lower().strip(), lowered, n=3, cutoff=0.6)]
     if near:
@@ -38,6 +38,6 @@ def no_such_column(table: str, wanted: str, names: Sequence[str]) -> InputError:
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's error says, cut to its first line and without a full stop, to stand in a sentence."""
+    """The first line of another library's error message, without a full stop, for use within a sentence."""
     text = str(error).strip()
     return text.splitlines()[0].rstrip(" .:") if text else type(error).__name__

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shrinkwise.compare.candidates.base import Problem
-from shrinkwise.compare.options import NetworkOptions
+from shrinkwise.compare.candidates.base import TrainingRows
+from shrinkwise.compare.candidates.network import tune_plain
+from shrinkwise.compare.metrics import held_out_score
+from shrinkwise.compare.options import NetworkOptions, Options
 
 torch = pytest.importorskip("torch")
 
@@ -25,7 +27,7 @@ def problem(request):
     X = rng.normal(size=(80, 4))
     signal = 3 + 10 * X[:, 0]
     y = signal if request.param == "regression" else np.digitize(signal, [0, 6]).astype(float)
-    return Problem(X, y, request.param, 0 if request.param == "regression" else 3, seed=5)
+    return TrainingRows(X, y, request.param, 0 if request.param == "regression" else 3, seed=5)
 
 
 def test_training_learns_is_repeatable_and_leaves_the_callers_random_state(problem):
@@ -109,3 +111,19 @@ def test_batches_cover_all_rows_before_any_comes_again():
 def test_large_tables_are_passed_over_as_often_as_small_ones():
     network = NetworkOptions(steps=400, passes=20, batch_size=256)
     assert [network.steps_on(n) for n in (100, 5_120, 12_800, 10**6)] == [400, 400, 1000, 4000]
+
+
+def test_the_kept_network_is_the_mean_of_its_starts_and_scores_no_worse_than_they_do(problem):
+    """The mean is taken before the softmax; loss is convex there."""
+    tuned = tune_plain(problem, Options(network=replace(OPTIONS, seeds=3)))
+    predictor, starts = tuned.best.predictor, tuned.best.starts
+    assert len(starts) == 3
+    outputs = [start.output(problem.X) for start in starts]
+    if problem.has_classes:
+        scores = np.mean([np.log(output) for output in outputs], axis=0)
+        expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    else:
+        expected = np.mean(outputs, axis=0)
+    np.testing.assert_allclose(predictor.output(problem.X), expected, rtol=1e-9)
+    single = np.mean([held_out_score(problem.task, problem.y, output) for output in outputs])
+    assert held_out_score(problem.task, problem.y, predictor.output(problem.X)) < single

@@ -65,7 +65,7 @@ def test_abilities_decide_who_takes_part():
     bounded = candidates(Options(bounds={"x": (0.0, 1.0)}))
     assert all(each.takes_bounds or each.family == "reference" for each in bounded)
     assert all(each.family != "network" for each in candidates(Options(network=None)))
-    with pytest.raises(InputError, match="no method 'scad'"):
+    with pytest.raises(InputError, match="Unknown method 'scad'"):
         candidates(Options(methods=("scad",)))
     with pytest.raises(InputError, match="at least one regularized"):
         candidates(Options(methods=("none", "trees")))

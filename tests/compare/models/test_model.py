@@ -103,7 +103,7 @@ def changed(name):
             "sizes",
         ),
         "arrays of another model": (arrays, "SHA-256"),
-        "no arrays": (lambda folder: (folder / "model.npz").unlink(), "no file"),
+        "no arrays": (lambda folder: (folder / "model.npz").unlink(), "does not exist"),
         "a pickle": (pickled, "damaged"),
     }[name]
 

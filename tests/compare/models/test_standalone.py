@@ -6,6 +6,7 @@ import csv
 import datetime
 import io
 import re
+import signal
 import subprocess
 import sys
 
@@ -50,6 +51,17 @@ def test_the_same_numbers_with_gaps_and_what_was_never_seen(task, kind, tmp_path
         labels = [row["prediction"].removeprefix("'") for row in rows]
         assert labels == model.decide(expected).tolist()
         assert not any(row["prediction"].startswith("=") for row in rows)
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(tmp_path):
+    frame = every_kind("regression")
+    (tmp_path / "score.py").write_text(score_py(drawn_model("regression", "linear", frame)), encoding="utf-8")
+    pl.concat([frame] * 200).write_csv(tmp_path / "new.csv")
+    command = [sys.executable, "-I", "-S", "score.py", "new.csv"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert (process.wait(), process.stderr.read()) == (-signal.SIGPIPE, b"")
 
 
 def test_semicolons_and_decimal_commas(tmp_path):
@@ -155,7 +167,7 @@ def test_odd_cells_are_read_as_predict_reads_them_and_the_same_is_said(every, tm
     assert code == 0
     np.testing.assert_allclose([float(row["prediction"]) for row in rows], model.output(read), rtol=1e-9)
     assert said.splitlines() == model.remarks(read)
-    assert "Column 'amount': 8 values that are no number, such as '155-' (row 11), taken as missing" in said
+    assert "Column 'amount': 8 values that are not numeric, such as '155-' (row 11), treated as missing" in said
 
 
 def test_columns_without_weight_are_not_needed(tmp_path):
@@ -195,6 +207,7 @@ def test_it_imports_the_standard_library_alone_and_names_cannot_run():
         "io",
         "math",
         "re",
+        "signal",
         "sys",
         "datetime",
     }

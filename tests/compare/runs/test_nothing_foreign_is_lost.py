@@ -17,7 +17,7 @@ import pytest
 from shrinkwise.compare import compare_table
 from shrinkwise.compare.comparison import Place
 from shrinkwise.compare.scoring.journal import claimed, clear_pieces
-from shrinkwise.runs.folder import FORMAT, check_place, write_run
+from shrinkwise.runs.folder import FORMAT, add_to_run, check_place, foreign_files, write_run
 from shrinkwise.runs.two_runs import read_record
 from shrinkwise.service import FitRequest
 from shrinkwise.tables import InputError, plan_table
@@ -57,9 +57,40 @@ def test_a_file_that_was_changed_is_refused_before_the_work(tmp_path):
     folder = tmp_path / "run"
     write(folder)
     (folder / "a.txt").write_text("edited by hand")
-    with pytest.raises(InputError, match=r"a\.txt is not as shrinkwise fit wrote it"):
+    with pytest.raises(InputError, match=r"a\.txt was changed after shrinkwise fit wrote it"):
         check_place(folder)
     assert (folder / "a.txt").read_text() == "edited by hand"
+
+
+def test_a_run_of_before_files_were_listed_is_replaced_and_its_files_are_kept(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "run.toml").write_text(RECORD)
+    (folder / "a.txt").write_text("perhaps edited")
+    add_foreign(folder)
+    write(folder, "new")
+    assert (folder / "a.txt").read_text() == "new"
+    assert (folder / "a.txt.before").read_text() == "perhaps edited"
+    assert_foreign_kept(folder)
+    assert os.listdir(tmp_path) == ["run"]
+    write(folder, "newer")
+    assert (folder / "a.txt.before").read_text() == "perhaps edited"
+
+
+def test_a_file_added_to_a_run_goes_with_it_and_one_of_another_hand_is_refused(tmp_path):
+    folder = tmp_path / "run"
+    write(folder)
+    for text in ("first", "second"):
+        add_to_run(folder, "model.onnx", text)
+        assert foreign_files(folder) == []
+    record = tomllib.loads((folder / "run.toml").read_text())
+    assert sorted(record["written"]) == ["a.txt", "model.onnx"]
+    write(folder, "refitted")
+    assert sorted(os.listdir(folder)) == ["a.txt", "run.toml"]
+    (folder / "model.onnx").write_text("mine")
+    with pytest.raises(InputError, match=r"model\.onnx was not written by shrinkwise"):
+        add_to_run(folder, "model.onnx", "third")
+    assert (folder / "model.onnx").read_text() == "mine"
 
 
 def test_a_record_that_lists_a_foreign_file_does_not_own_it(tmp_path):
@@ -147,7 +178,7 @@ def test_one_process_at_a_time_holds_the_pieces(tmp_path):
     other = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     try:
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="Another shrinkwise fit"), claimed(folder):
+        with pytest.raises(InputError, match="Another shrinkwise process"), claimed(folder):
             pass
     finally:
         other.kill()

@@ -53,7 +53,7 @@ def test_a_move_that_fails_puts_the_older_run_back(tmp_path, monkeypatch):
         return rename(self, target)
 
     monkeypatch.setattr(type(folder), "rename", fails_into_place)
-    with pytest.raises(OSError, match="what stood there before stands"):
+    with pytest.raises(OSError, match="its previous contents are unchanged"):
         write(folder, "second")
     assert os.listdir(tmp_path) == ["run"]
     assert (folder / "a.txt").read_text() == "first"

@@ -62,7 +62,7 @@ def test_a_run_that_is_stopped_goes_on_and_ends_the_same(asked, tmp_path, monkey
 def test_pieces_of_another_table_are_refused_and_not_taken_up_unasked(asked, tmp_path):
     frame, plan, options = asked
     compare_table(frame, plan, options, place=Place(tmp_path / "pieces"))
-    with pytest.raises(InputError, match="another table"):
+    with pytest.raises(InputError, match="different table"):
         compare_table(frame, plan, replace(options, seed=1), place=Place(tmp_path / "pieces", resume=True))
     calls = []
     compare_table(frame, plan, options, lambda *call: calls.append(call), place=Place(tmp_path / "pieces"))
@@ -102,7 +102,7 @@ def test_what_is_not_done_within_the_budget_is_left_out_and_named(asked, monkeyp
     assert comparison.left_out == {"lasso": "not finished within the budget"}
     assert [row.candidate.name for row in comparison.rows] == ["no penalty", "ridge"]
     monkeypatch.setattr("shrinkwise.compare.scoring.nested.score_fold", lambda c, s, o, d: score_fold(c, s, o, 0.0))
-    with pytest.raises(InputError, match="budget was spent"):
+    with pytest.raises(InputError, match="budget ended"):
         compare_table(frame, plan, replace(options, budget=1000.0))
 
 

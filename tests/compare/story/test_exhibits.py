@@ -10,7 +10,7 @@ import pytest
 
 from compare.handmade import drawn_model, every_kind
 from report.documents import page_of
-from shrinkwise.compare.scoring.stress import NOISES, SHARES, Stress
+from shrinkwise.compare.scoring.stress import NOISES, SHARES, Disturbance
 from shrinkwise.compare.story.exhibits import _wilson
 from shrinkwise.compare.story.page import comparison_page
 from shrinkwise.models.formula import written_out
@@ -40,12 +40,12 @@ def test_stress_of_a_linear_model_is_what_theory_says(encoder):
     encoder, frame = encoder
     X = encoder.transform(frame)
     w = np.array([1.5, -0.5, 2.0, 0.0, 0.0])
-    curves = Stress.of(encoder).curves([LinearPredictor(w, 0.0)], (X, X @ w, None), "regression", seed=3)
+    curves = Disturbance.of(encoder).curves(LinearPredictor(w, 0.0), (X, X @ w, None), "regression", seed=3)
     np.testing.assert_allclose(curves["noise"], np.array(NOISES) * np.hypot(1.5, 0.5), rtol=0.05, atol=1e-12)
     assert curves["missing"][0] < 1e-12
-    lost = np.square(X[:, :2] - Stress.of(encoder).blank[:2]) @ w[:2] ** 2
-    alone = Stress.of(encoder).curves(
-        [LinearPredictor(w * [1, 1, 0, 0, 0], 0.0)], (X, X[:, :2] @ w[:2], None), "regression", seed=3
+    lost = np.square(X[:, :2] - Disturbance.of(encoder).blank[:2]) @ w[:2] ** 2
+    alone = Disturbance.of(encoder).curves(
+        LinearPredictor(w * [1, 1, 0, 0, 0], 0.0), (X, X[:, :2] @ w[:2], None), "regression", seed=3
     )
     np.testing.assert_allclose(alone["missing"][1:], np.sqrt(np.mean(lost) * np.array(SHARES[1:])), rtol=0.15)
 
@@ -55,7 +55,7 @@ def test_a_missing_row_is_what_the_encoder_makes_of_one(encoder):
     empty = frame.head(1).with_columns(
         a=pl.lit(None, pl.Float64), b=pl.lit(None, pl.Float64), c=pl.lit(None, pl.String)
     )
-    stress = Stress.of(encoder)
+    stress = Disturbance.of(encoder)
     np.testing.assert_array_equal(stress.blank, encoder.transform(empty)[0])
     assert stress.measures.tolist() == [True, True, False, False, False]
 

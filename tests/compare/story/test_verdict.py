@@ -10,33 +10,14 @@ import polars as pl
 import pytest
 from sklearn.metrics import mean_absolute_error, r2_score
 
+from compare.rescored import with_scores
 from shrinkwise.compare import compare_table
-from shrinkwise.compare.story.verdict import explanation, verdict
+from shrinkwise.compare.story.explanation import explanation
+from shrinkwise.compare.story.verdict import verdict
 from shrinkwise.compare.story.words import said
 from shrinkwise.models.predictors import LinearPredictor
-from shrinkwise.selection import paired_interval
+from shrinkwise.selection import Difference
 from shrinkwise.tables import plan_table
-
-
-def with_scores(comparison, scores: dict[str, list[float]], guess: float):
-    """The comparison with other held-out scores (the same for best and 1-SE); everything that follows is recomputed."""
-
-    def rescored(scored, values):
-        return scored and replace(
-            scored, folds=[replace(f, score=v) for f, v in zip(scored.folds, values, strict=True)]
-        )
-
-    rows = []
-    for row in comparison.rows:
-        values = scores.get(row.candidate.name, [9.0, 9.1, 9.2])
-        base = scores.get("network" if row.candidate.family == "network" else "no penalty", [9.0, 9.1, 9.2])
-        interval = paired_interval(np.subtract(values, base), 40, 20)
-        differences = dict.fromkeys(row.differences, interval)
-        rows.append(
-            replace(row, best=rescored(row.best, values), one_se=rescored(row.one_se, values), differences=differences)
-        )
-    chosen = min(rows[:-1], key=lambda row: row.best.score)
-    return replace(comparison, rows=rows, chosen=chosen, guess_scores=np.full(3, guess))
 
 
 def test_a_difference_beyond_its_interval_is_claimed(compared):
@@ -56,7 +37,7 @@ def test_a_difference_within_its_interval_is_not_claimed(compared):
 
 
 @pytest.mark.parametrize(
-    ("ridge", "claim"), [([2.4, 2.1, 2.3], "no detectable difference"), ([3.0, 3.0, 3.1], "raises it")]
+    ("ridge", "claim"), [([2.9, 1.4, 2.3], "no detectable difference"), ([3.0, 3.0, 3.1], "raises it")]
 )
 def test_no_penalty_may_win(compared, ridge, claim):
     _, comparison = compared
@@ -93,23 +74,24 @@ def test_the_other_family_is_named_when_regularization_shows_there(compared):
     assert "kept" not in second
 
 
-def test_the_best_setting_is_called_the_lowest_and_the_careful_one_kept(compared):
+def test_the_best_setting_is_called_the_lowest_and_the_1se_setting_kept(compared):
     _, comparison = compared
     found = with_scores(comparison, {"no penalty": [5.0, 5.1, 5.2], "lasso": [1.0, 2.1, 3.2]}, guess=20.0)
     row = found.chosen
 
-    def with_best(lower: float):
-        folds = [replace(fold, score=fold.score - lower) for fold in row.best.folds]
-        chosen = replace(row, best=replace(row.best, folds=folds))
+    def with_cost(cost: float, error: float):
+        folds = [replace(fold, score=fold.score - cost) for fold in row.best.folds]
+        chosen = replace(row, best=replace(row.best, folds=folds), cost=Difference(cost, error, 59))
         rows = [chosen if each is row else each for each in found.rows]
-        return replace(found, chosen=chosen, rows=rows, choice="one_se" if chosen.careful_holds else "best")
+        return replace(found, chosen=chosen, rows=rows, choice="one_se" if chosen.one_se_holds else "best")
 
-    said = " ".join(verdict(with_best(0.5)))  # a standard error is 0.64
+    said = " ".join(verdict(with_cost(0.5, 0.6)))
     assert "scores lowest of the candidates at its best setting (1.6) and is kept at its 1-SE" in said
-    why = explanation(with_best(0.5))
+    why = explanation(with_cost(0.5, 0.6))
     assert any("it scores 2.1 and the best setting 1.6. --select best keeps" in sentence for sentence in why)
-    assert "L1 (lasso) scores lowest of the candidates and is kept" in " ".join(verdict(with_best(0.7)))
-    assert any("2.1 on the held-out rows, more than one standard error above" in s for s in explanation(with_best(0.7)))
+    assert "cores lowest of the candidates and is kept" in " ".join(verdict(with_cost(0.7, 0.6)))
+    why = explanation(with_cost(0.7, 0.6))
+    assert any("2.1 on the held-out rows, more than one standard error above" in sentence for sentence in why)
 
 
 def test_models_that_do_not_beat_a_guess_are_said_first(compared):
@@ -132,19 +114,24 @@ def test_noise_gives_no_claim(task, small_table, small):
 def test_a_setting_that_is_worse_than_no_regularization_is_not_kept(compared):
     _, comparison = compared
     lasso = comparison.row("lasso")
-    close = replace(lasso, one_se=lasso.best, differences={"one_se": (0.1, -0.1, 0.3)})
-    assert close.careful_holds
-    assert not replace(close, differences={"one_se": (0.1, 0.05, 0.15)}).careful_holds
+    close = replace(lasso, cost=Difference(0.1, 0.2, 59), differences={"one_se": Difference(0.1, 0.1, 59)})
+    assert close.one_se_holds
+    assert not replace(close, differences={"one_se": Difference(0.1, 0.02, 59)}).one_se_holds
+    assert not replace(close, cost=Difference(0.1, 0.09, 59)).one_se_holds
 
 
 def test_a_model_without_inputs_is_said_to_have_found_nothing(compared):
     _, comparison = compared
     assert "Nothing was found" not in " ".join(verdict(comparison))
     nothing = LinearPredictor(np.zeros_like(comparison.model.predictor.feature_weights()), 0.0)
-    empty = verdict(replace(comparison, model=replace(comparison.model, predictor=nothing)))
-    assert empty[0].startswith("Nothing was found that predicts 'y'")
-    assert f"uses none of the {len(comparison.plan.kept)} inputs and predicts the same for every row" in empty[0]
-    assert "uses 0 of" not in " ".join(empty)
+    empty = replace(comparison, model=replace(comparison.model, predictor=nothing))
+    uses = f"uses none of the {len(comparison.plan.kept)} inputs and predicts the same for every row"
+    assert verdict(empty)[0].startswith("The kept model, ")  # others are better than a constant prediction
+    assert uses in verdict(empty)[0]
+    none = verdict(with_scores(empty, {"lasso": [2.0, 2.0, 2.0]}, guess=2.0))
+    assert none[0].startswith("Nothing was found that predicts 'y'")
+    assert uses in none[0]
+    assert "uses 0 of" not in " ".join(none)
 
 
 def test_scores_that_people_know(compared):

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from shrinkwise import dropout as sd
+from shrinkwise.dropout.layers import concrete
 from shrinkwise.dropout.layers.channel import channel_dropout
 from shrinkwise.dropout.layers.concrete import concrete_dropout
 from shrinkwise.dropout.layers.drop_path import drop_path
@@ -90,9 +91,9 @@ def test_streams_of_one_seed_are_apart_and_repeat(make, x):
         drawn.append(layer(x))
     assert torch.equal(drawn[1], drawn[3])
     assert not any(torch.equal(drawn[a], drawn[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
-    with pytest.raises(ValueError, match="give seed= beside it"):
+    with pytest.raises(ValueError, match="Expected seed= together with stream="):
         make(stream=1)
-    with pytest.raises(ValueError, match="stream as an integer from 0"):
+    with pytest.raises(ValueError, match="stream to be an integer from 0"):
         make(seed=1, stream=2**31)
 
 
@@ -158,7 +159,7 @@ def test_checkpointing_repeats_torchs_draws_and_refuses_own_ones(make, x):
         gradients.append(torch.autograd.grad(run(x).square().sum(), x)[0])
     torch.testing.assert_close(*gradients)
     seeded = nn.Sequential(make(seed=1), nn.Tanh())
-    with pytest.raises(RuntimeError, match="cannot be run again inside backward"):
+    with pytest.raises(RuntimeError, match="cannot be recomputed in backward"):
         checkpoint(seeded, x, use_reentrant=False).sum().backward()
 
 
@@ -216,7 +217,7 @@ def test_wrapping_layers_refuse_a_bare_number_after_what_they_wrap():
     ("call", "error", "says"),
     [
         (lambda: sd.ChannelDropout(keep=0.5, seed=1, generator=torch.Generator()), ValueError, "not both"),
-        (lambda: sd.ChannelDropout(keep=0.5, seed=1.5), TypeError, "seed as an integer, got float"),
+        (lambda: sd.ChannelDropout(keep=0.5, seed=1.5), TypeError, "seed to be an integer, got float"),
         (lambda: sd.ChannelDropout(keep=0.5, generator=3), TypeError, "torch.Generator, got int"),
         (lambda: sd.GaussianDropout(keep=0.5)(torch.ones(3).long()), TypeError, "got torch.int64"),
         (lambda: sd.AlphaDropout(keep=1.5), ValueError, r"\(0, 1\]"),
@@ -225,7 +226,7 @@ def test_wrapping_layers_refuse_a_bare_number_after_what_they_wrap():
             ValueError,
             "2 dimensions of \\(2, 3\\), got 3",
         ),
-        (lambda: sd.DropConnect(nn.ReLU(), keep=0.5), ValueError, "matrices of weights"),
+        (lambda: sd.DropConnect(nn.ReLU(), keep=0.5), ValueError, "weight matrices"),
         (lambda: sd.UnitDropout(nn.Linear(2, 2), keep=0.5), TypeError, "nn.Sequential of Linear"),
         (lambda: sd.UnitDropout(nn.Sequential(nn.Linear(2, 2), nn.Softmax(1)), keep=0.5), TypeError, "got Softmax"),
         (lambda: sd.UnitDropout(nn.Sequential(nn.Linear(2, 2)), keep=0.5), TypeError, "fewer than two"),
@@ -238,3 +239,12 @@ def test_misuse_is_one_sentence(call, error, says):
     with pytest.raises(error, match=says) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_what_was_recorded_without_memory_is_not_kept():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    concrete._kept_log_odds.cache_clear()
+    with FakeTensorMode():
+        assert concrete_dropout(torch.ones(3), torch.tensor(0.5)).shape == (3,)
+    assert concrete_dropout(torch.ones(3), torch.tensor(0.5)).isfinite().all()

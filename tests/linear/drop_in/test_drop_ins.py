@@ -193,3 +193,28 @@ def test_listed_folds_speak_of_all_rows_also_where_some_have_no_weight():
     whole = ours.LassoCV(cv=folds, alphas=5).fit(X, Y[:, 0], weights)
     part = ours.LassoCV(cv=among, alphas=5).fit(X[kept], Y[kept, 0])
     np.testing.assert_allclose(whole.mse_path_, part.mse_path_)
+
+
+def test_coefficients_at_the_default_tolerance_are_as_close_as_scikit_learns():
+    X, y = np.array([[1.0, 2, 4, 5, 8], [3, 5, 7, 7, 8]]).T, np.array([12.0, 10, 11, 21, 5])
+    ridge, almost = (ours.ElasticNetCV(l1_ratio=ratio, alphas=[0.1, 10]).fit(X, y) for ratio in (0, 1e-5))
+    np.testing.assert_allclose(almost.coef_, ridge.coef_, atol=1e-5)  # scikit-learn's own test of its class
+
+
+def test_multi_task_lasso_and_elastic_net():
+    for weights in (None, WEIGHTS):
+        for name in ("MultiTaskLasso", "MultiTaskElasticNet"):
+            fit, peer = (getattr(m, name)(0.3, **TIGHT).fit(X, Y, sample_weight=weights) for m in (ours, theirs))
+            check_same(fit, peer, ["coef_", "intercept_"])
+            assert fit.duality_gap_ <= 1e-12
+    for options in ({}, {"alphas": [0.5, 0.1]}):
+        options = {"alphas": 6, "eps": 0.01, **TIGHT, **options}
+        same = ["coef_", "intercept_", "alpha_", "alphas_", "mse_path_"]
+        check_same(ours.MultiTaskLassoCV(**options).fit(X, Y), theirs.MultiTaskLassoCV(**options).fit(X, Y), same)
+        options["l1_ratio"] = [0.2, 0.9]
+        fit, peer = (m.MultiTaskElasticNetCV(**options).fit(X, Y) for m in (ours, theirs))
+        check_same(fit, peer, [*same, "l1_ratio_"])
+    here, there = (m.MultiTaskLasso.path(X, Y, alphas=[0.5, 0.1], tol=1e-12) for m in (ours, theirs))
+    np.testing.assert_allclose(here[1], there[1], atol=AS_CLOSE)
+    with pytest.raises(ValueError, match="for mono-task outputs, use Lasso"):
+        ours.MultiTaskLasso().fit(X, Y[:, 0])

@@ -81,10 +81,10 @@ def test_several_classes():
     ("make", "words"),
     [
         (lambda: sw.PenalizedRegressor(Lasso()).fit(*diabetes()), "an estimator is not a penalty"),
-        (lambda: sw.PenalizedRegressor(0.1).fit(*diabetes()), "expected penalty as a shrinkwise penalty"),
-        (lambda: sw.PenalizedRegressor(sw.L1).fit(*diabetes()), "expected penalty as a shrinkwise penalty"),
+        (lambda: sw.PenalizedRegressor(0.1).fit(*diabetes()), "Expected penalty to be a shrinkwise penalty"),
+        (lambda: sw.PenalizedRegressor(sw.L1).fit(*diabetes()), "Expected penalty to be a shrinkwise penalty"),
         (lambda: sw.PenalizedRegressorCV(select="2se").fit(*diabetes()), '"1se" or "best"'),
-        (lambda: sw.PenalizedRegressorCV(cv=1).fit(*diabetes()), "cv ≥ 2"),
+        (lambda: sw.PenalizedRegressorCV(cv=1).fit(*diabetes()), "cv to be at least 2"),
         (lambda: sw.PenalizedClassifier().fit([[1.0], [2.0]], [1, 1]), "one class"),
     ],
 )

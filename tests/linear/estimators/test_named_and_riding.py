@@ -32,7 +32,7 @@ def test_a_path_checks_the_columns_it_predicts_from(numbered):
         (X[:, :3], r"shape \(n, 12\)"),
         (np.hstack([X, X]), r"shape \(n, 12\)"),
         (X[0], r"shape \(n, 12\)"),
-        (frame[frame.columns[::-1]], "another order"),
+        (frame[frame.columns[::-1]], "a different order"),
         (frame.rename(columns={frame.columns[2]: "other"}), "is missing"),
     ):
         for predict in (fitted.predict, fitted[1:3].predict, fitted.at(0.1).predict):
@@ -44,7 +44,7 @@ def test_estimators_check_numbered_columns_too():
     frame = FRAME.rename(columns=dict(zip(NAMES, range(100, 112), strict=True)))
     for model in (sw.PenalizedRegressor(sw.L1(0.1)), linear.Lasso(0.1), linear.RidgeCV()):
         model.fit(frame, y)
-        with pytest.raises(ValueError, match="another order"):
+        with pytest.raises(ValueError, match="a different order"):
             model.predict(frame[frame.columns[::-1]])
 
 
@@ -162,7 +162,7 @@ def test_repeating_folds_does_not_shrink_the_standard_error():
 )
 def test_there_is_no_lambda_to_choose_of_a_constraint(penalty):
     for fit in (lambda: sw.PenalizedRegressorCV(penalty).fit(X, y), lambda: path(X, y, penalty)):
-        with pytest.raises(ValueError, match="the same for every λ"):
+        with pytest.raises(ValueError, match="not depend on λ"):
             fit()
 
 

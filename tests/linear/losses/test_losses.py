@@ -5,7 +5,18 @@ import pytest
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import mean_poisson_deviance
 
-from shrinkwise.linear.losses import Huber, Logistic, Multinomial, Poisson, Squared
+from shrinkwise.linear.losses import (
+    Gamma,
+    Huber,
+    Logistic,
+    Multinomial,
+    NegativeBinomial,
+    Poisson,
+    Quantile,
+    Squared,
+    SquaredHinge,
+    Tweedie,
+)
 
 RNG = np.random.default_rng(0)
 TARGETS = {
@@ -13,6 +24,11 @@ TARGETS = {
     "huber": (Huber(0.8), 2 * RNG.standard_t(2, size=40)),
     "poisson": (Poisson(), RNG.poisson(2.0, size=40).astype(float)),
     "logistic": (Logistic(), RNG.integers(0, 2, size=40).astype(float)),
+    "gamma": (Gamma(), RNG.gamma(2.0, size=40)),
+    "tweedie": (Tweedie(1.6), RNG.gamma(2.0, size=40) * RNG.integers(0, 2, size=40)),
+    "negative_binomial": (NegativeBinomial(1.5), RNG.negative_binomial(2, 0.4, size=40).astype(float)),
+    "quantile": (Quantile(0.3, delta=0.4), RNG.normal(size=40)),
+    "squared_hinge": (SquaredHinge(), RNG.integers(0, 2, size=40).astype(float)),
 }
 SCALAR = pytest.mark.parametrize("name", TARGETS)
 

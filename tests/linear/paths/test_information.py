@@ -85,7 +85,7 @@ def test_where_there_is_no_formula_it_is_said():
     with pytest.warns(UserWarning, match="no formula for the degrees of freedom"):
         df = path(X, y, sw.MCP(1.0), n_lambdas=3).df
     assert np.isnan(df).all()
-    with pytest.raises(ValueError, match="linear smoothers"):
+    with pytest.raises(ValueError, match="linear smoother"):
         path(X, y, sw.L1(1.0), n_lambdas=3).loo  # noqa: B018
 
 

@@ -187,7 +187,7 @@ def test_path_predict_is_the_linear_predictor():
 
 def test_stopping_early_is_said():
     X, y = random_problem(9)
-    with pytest.warns(match="raise max_iter or tol"):
+    with pytest.warns(match="increase max_iter or tol"):
         fit = sw.PenalizedRegressor(sw.GroupLasso(0.01, np.repeat(np.arange(4), 3)), max_iter=2).fit(X, y)
     assert fit.status_.startswith("stopped at max_iter=2: relative gap")
     assert fit.duality_gap_ > 1e-6

@@ -106,7 +106,7 @@ def test_adaptive_weights_keep_what_a_first_fit_found_large():
     truth = np.r_[1.0, -1.0, 0.5, np.zeros(9)]
     assert np.count_nonzero(adapted.coef_) == 3
     assert np.linalg.norm(adapted.coef_ - truth) < np.linalg.norm(plain.coef_ - truth)
-    for bad, words in ((np.zeros(3), "all zero"), ([1.0, np.nan], "NaN")):
+    for bad, words in ((np.zeros(3), "all zeros"), ([1.0, np.nan], "NaN")):
         with pytest.raises(ValueError, match=words):
             adaptive_weights(bad)
     with pytest.raises(ValueError, match="gamma"):

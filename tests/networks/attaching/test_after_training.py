@@ -91,7 +91,7 @@ def test_what_cannot_be_averaged_is_said():
     for decay in (0.0, 1.0, "x", True):
         with pytest.raises(ValueError, match="decay"):
             reg.averaged(decay)
-    with pytest.raises(ValueError, match="keeps no latent"):
+    with pytest.raises(ValueError, match="has no latents"):
         run(sw.L1(LAM), steps=0, method="metric")[3].averaged()
     average = reg.averaged()
     with pytest.raises(ValueError, match="another model"):
@@ -112,7 +112,7 @@ def test_polishing_ends_at_the_lasso(method):
     assert done.zeros_after == reg.zeros()["weight"] == (exact == 0).sum()
     np.testing.assert_allclose(model.weight.detach().numpy()[0], exact, atol=1e-6)
     assert reg.certificate(loss).largest <= 1e-5
-    assert "went from" in str(done)
+    assert "changed from" in str(done)
     train(optimizer, loss, 5)  # no warning of a change from outside
 
 
@@ -170,7 +170,7 @@ def test_a_polish_that_fails_leaves_the_weights():
         reg.polish(failing, steps=10)
     assert torch.equal(model.weight, before)
     for steps in (0, 2.5, True):
-        with pytest.raises(ValueError, match="steps as an integer"):
+        with pytest.raises(ValueError, match="steps to be an integer"):
             reg.polish(loss, steps=steps)
 
 
@@ -189,8 +189,8 @@ def test_refitting_is_least_squares_on_the_support(method):
     assert 0 < support.sum() < 20
     assert reg.value() == 0.0
     assert reg.method == reg.report().method == "refit"
-    assert "support is trained alone" in str(reg.report())
-    with pytest.raises(ValueError, match="refit has switched the penalty off"):
+    assert "support is trained" in str(reg.report())
+    with pytest.raises(ValueError, match=r"refit\(\) switched the penalty off"):
         reg.polish(loss)
     reg.detach()
     assert type(optimizer) is torch.optim.Adam

@@ -43,11 +43,11 @@ def matching_nothing():
 @pytest.mark.parametrize(
     ("make", "error", "says"),
     [
-        (complex_layer, TypeError, r"1\.weight is complex: penalties are for real weights; leave it out"),
-        (partly_trained, ValueError, r"the optimizer does not train 1\.weight; give attach the part"),
-        (all_frozen, ValueError, r"no parameter is left to penalise \(.*weight: frozen"),
+        (complex_layer, TypeError, r"1\.weight is complex, but penalties need real weights; exclude it"),
+        (partly_trained, ValueError, r"The optimizer does not train 1\.weight; pass only the part"),
+        (all_frozen, ValueError, r"There is no parameter to penalise \(.*weight: frozen"),
         (misfit, ValueError, r"does not fit 1\.weight of shape \(5, 2\)"),
-        (matching_nothing, UserWarning, "this rule matches nothing"),
+        (matching_nothing, UserWarning, "matches no parameter"),
     ],
 )
 def test_an_attach_that_fails_leaves_the_optimizer_alone(make, error, says):

@@ -145,8 +145,8 @@ def test_everything_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("loss_fn", "loader", "says"),
     [
-        (lambda: 0.5, None, "loss as a tensor with gradients"),
-        (nn.MSELoss(), [], "the loader gave no batch"),
+        (lambda: 0.5, None, "loss to be a tensor with gradients"),
+        (nn.MSELoss(), [], "The loader returned no batch"),
     ],
 )
 def test_misuse_is_one_sentence(loss_fn, loader, says):
@@ -165,7 +165,7 @@ def test_the_penalty_of_a_model_is_the_sum_over_its_terms_and_differentiable():
     torch.testing.assert_close(first.grad, 0.1 * first.detach().sign())
     torch.testing.assert_close(second.grad, 0.4 * second.detach())
     assert model[0].bias.grad is None
-    with pytest.raises(ValueError, match="choose no parameter of this Sequential"):
+    with pytest.raises(ValueError, match="match no parameter of this Sequential"):
         penalty(model, sw.rule(sw.L1(0.1), names="nothing"))
 
 

@@ -55,7 +55,7 @@ def test_a_lambda_for_each_group():
         (
             sw.L1(1.0),
             torch.ones(20),
-            r"weight: expected λ as a number or a tensor of the shape of the weights, \(1, 20\), got",
+            r"weight: Expected λ to be a number or a tensor of the shape of the weights, \(1, 20\), got",
         ),
         (sw.L1(1.0), -torch.ones(1, 20), "finite and ≥ 0"),
         (sw.L1(1.0), torch.full((1, 20), float("nan")), "finite and ≥ 0"),
@@ -63,9 +63,9 @@ def test_a_lambda_for_each_group():
         (
             sw.GroupLasso(1.0, groups=sw.Groups.columns()),
             torch.ones(1, 20),
-            r"one λ a group, \(20,\), got shape \(1, 20\)",
+            r"one λ per group, \(20,\), got shape \(1, 20\)",
         ),
-        (sw.MCP(1.0), torch.ones(1, 20), "expected λ as one number"),
+        (sw.MCP(1.0), torch.ones(1, 20), "Expected λ to be one number"),
     ],
 )
 def test_a_wrong_lambda_changes_nothing(penalty, lam, says):
@@ -78,7 +78,7 @@ def test_a_wrong_lambda_changes_nothing(penalty, lam, says):
 
 def test_a_lambda_that_is_no_number():
     _, _, _, reg = run(sw.L1(1.0), steps=0)
-    with pytest.raises(TypeError, match="as a number"):
+    with pytest.raises(TypeError, match="to be a number"):
         reg.set_lam("0.1")
 
 
@@ -138,25 +138,25 @@ def test_a_schedule_that_gives_no_factor_stops_before_anything_moves(factor):
     sw.networks.attached(optimizer)._stepper.options.schedule = lambda step: factor
     before = model.weight.detach().clone()
     loss().backward()
-    with pytest.raises(ValueError, match="schedule to give a finite factor"):
+    with pytest.raises(ValueError, match="schedule to return a finite factor"):
         optimizer.step()
     assert torch.equal(model.weight, before)
 
 
 def test_ramps_are_checked():
     for call, says in (
-        (lambda: ramp(-1, 3), "start as a number of steps"),
+        (lambda: ramp(-1, 3), "start to be a number of steps"),
         (lambda: ramp(4, 3), "start ≤ stop"),
-        (lambda: warmup(2.5), "stop as a number of steps"),
-        (lambda: ramp(1, 2, low=-1.0), "low as a factor"),
+        (lambda: warmup(2.5), "stop to be a number of steps"),
+        (lambda: ramp(1, 2, low=-1.0), "low to be a factor"),
     ):
         with pytest.raises(ValueError, match=says):
             call()
     model = nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with pytest.raises(TypeError, match="schedule as a function"):
+    with pytest.raises(TypeError, match="schedule to be a function"):
         sw.attach(optimizer, model, sw.L1(1.0), schedule=3)
-    with pytest.raises(ValueError, match="fixed in part"):
+    with pytest.raises(ValueError, match="partly fixed"):
         sw.attach(optimizer, model, sw.L1(1.0) + sw.L2(1.0).fixed(), schedule=warmup(2))
 
 

@@ -23,7 +23,7 @@ def test_the_report_says_what_was_done():
     assert (report.zeros, report.size) == (2, 8)
     assert (report.tensors[0].zero_groups, report.tensors[0].groups) == (1, 3)
     assert report.tensors[1].groups is None
-    assert report.left == [("0.bias", "a bias, left out unless named"), ("1.bias", "a bias, left out unless named")]
+    assert report.left == [("0.bias", "a bias, excluded unless named"), ("1.bias", "a bias, excluded unless named")]
     lines = str(report).splitlines()
     assert lines[0].split() == "penalised shape penalty rule exact zeros zero groups threshold".split()
     assert lines[1].split()[-7:] == "2 of 6 1 of 3 0.25".split()
@@ -42,4 +42,5 @@ except ImportError as error:
     print(error)
 """
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert out == f'{name} {"needs" if name == "dropout" else "need"} PyTorch: pip install "shrinkwise[torch]"\n'
+    needs = "needs" if name == "dropout" else "need"
+    assert out == f'{name.capitalize()} {needs} PyTorch; install it with pip install "shrinkwise[torch]"\n'

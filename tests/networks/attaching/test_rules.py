@@ -116,8 +116,8 @@ def test_a_compiled_model_keeps_its_names():
 def test_the_selection_prints_itself():
     text = str(select(nn.Sequential(nn.Linear(3, 2)), [sw.rule(sw.L1(0.1)), sw.rule(sw.L2(0.1), names="x.*")]))
     assert text.splitlines()[1].split() == ["0.weight", "2×3", "L1(0.1)"]
-    assert "0.bias         a bias, left out unless named" in text
-    assert "This rule matches nothing: L2(0.1) for names x.*." in text
+    assert "0.bias         a bias, excluded unless named" in text
+    assert "This rule matches no parameter: L2(0.1) for names x.*." in text
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ def test_the_selection_prints_itself():
     [
         (lambda: sw.rule(0.1), TypeError, r"a penalty such as sw.L1\(1e-4\).*got float"),
         (lambda: sw.rule(torch.optim.SGD), TypeError, "got SGD"),
-        (lambda: sw.rule(sw.L1(1), roles="weights"), ValueError, "roles among weight, bias"),
+        (lambda: sw.rule(sw.L1(1), roles="weights"), ValueError, "roles to be among weight, bias"),
         (lambda: sw.rule(sw.L1(1), types="Linear"), TypeError, "a module class or a list of them, got 'Linear'"),
         (lambda: sw.rule(sw.L1(1), names=3), TypeError, "a name pattern or a list of them, got 3"),
-        (lambda: sw.rule(sw.L1(1), where=3), TypeError, "where as a function"),
+        (lambda: sw.rule(sw.L1(1), where=3), TypeError, "where to be a function"),
         (lambda: select(Network(), None), ValueError, "got none"),
         (lambda: select(Network(), [sw.rule(None)]), ValueError, "got none"),
         (lambda: select(Network(), 0.1), TypeError, "got float"),

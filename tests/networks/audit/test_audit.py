@@ -79,7 +79,7 @@ def test_groups_hold_every_trainable_parameter_once_and_decay_only_weights():
     assert len(with_embeddings["params"]) == 2
     codes = sw.audit(model, torch.optim.AdamW(sw.audit.groups(model, 0.1), lr=1e-3)).codes
     assert not any(code.startswith("decay-on") for code in codes)
-    with pytest.raises(ValueError, match="expected weight_decay as a number ≥ 0, got -1"):
+    with pytest.raises(ValueError, match="Expected weight_decay to be a number ≥ 0, got -1"):
         sw.audit.groups(model, -1)
 
 
@@ -251,7 +251,7 @@ def test_the_dropout_shift_before_batchnorm_is_the_measured_one():
     found = the(sw.audit(model, batch=x), "dropout-before-batchnorm")
     model(x)
     measured = float(model.eval()(x).std(0).mean())
-    said = float(found.message.split("behind it is ")[1].split(" ")[0])
+    said = float(found.message.split("after it is ")[1].split(" ")[0])
     assert said == pytest.approx(measured, abs=0.02)
 
 
@@ -350,23 +350,23 @@ def test_the_result_reads_well_and_is_json():
     with pytest.raises(AssertionError, match="dropout-in-eval"):
         sw.audit.assert_regularized(model, batch=torch.randn(TOKENS))
     sw.audit.assert_regularized(model, batch=torch.randn(TOKENS), allow="dropout-in-eval")
-    with pytest.raises(ValueError, match="expected severity as one of error, warning, note"):
+    with pytest.raises(ValueError, match="Expected severity to be one of error, warning, note"):
         Finding("a", "bad", "", "", "")
 
 
 def test_bad_arguments_get_a_sentence():
     model = nn.Linear(8, 1)
-    with pytest.raises(TypeError, match="expected the model as a "):
+    with pytest.raises(TypeError, match="Expected the model to be a "):
         sw.audit(3)
     with pytest.raises(TypeError, match="or a list of them, got str"):
         sw.audit(model, "Adam")
-    with pytest.raises(ValueError, match="expected steps as the number of planned optimizer steps"):
+    with pytest.raises(ValueError, match="Expected steps to be the number of planned optimizer steps"):
         sw.audit(model, steps=0)
-    with pytest.raises(ValueError, match="the batch does not fit forward"):
+    with pytest.raises(ValueError, match="The batch does not match forward"):
         sw.audit(model, batch={"x": torch.randn(ROWS)})
-    with pytest.raises(ValueError, match="where several inputs are a tuple"):
+    with pytest.raises(ValueError, match="with several inputs as a tuple"):
         sw.audit(model, batch=(1, 2, 3))
-    with pytest.raises(ValueError, match="as a scalar tensor with gradients, got a tensor of shape"):
+    with pytest.raises(ValueError, match="to be a scalar tensor with gradients, got a tensor of shape"):
         sw.audit(model, batch=(torch.randn(ROWS), 0), loss=lambda output, y: output)
     with pytest.raises(ValueError, match="lazy parameters"):
         sw.audit(nn.LazyLinear(3))
@@ -388,9 +388,9 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     codes = {finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]}
     assert {"dropout-p-is-keep", "l2-in-adaptive-optimizer"} <= codes
     for wrong, sentence in {
-        "their_training": "expected MODULE:FACTORY",
+        "their_training": "Expected MODULE:FACTORY",
         "their_training:none": "has no function 'none'",
-        "no_such_module:f": "no module 'no_such_module' can be imported",
+        "no_such_module:f": "No module 'no_such_module' can be imported",
     }.items():
         assert run(["audit", wrong]) == 2
         assert sentence in capsys.readouterr().err

@@ -110,7 +110,7 @@ def test_a_step_sends_one_message_for_all_groups(found):
 @pytest.mark.thorough
 def test_a_part_that_is_not_finite_stops_all_processes_before_anything_moves(found):
     for said, unmoved, _ in found["not finite"]:
-        assert said.startswith("the gradient of 0.weight has NaN or infinite entries; nothing was changed")
+        assert said.startswith("The gradient of 0.weight has NaN or infinite entries, so the step was not made")
         assert unmoved
 
 
@@ -118,10 +118,13 @@ def test_a_part_that_is_not_finite_stops_all_processes_before_anything_moves(fou
 def test_what_cannot_be_told_from_parts_is_refused_in_a_sentence(found):
     said = found["refusals"]
     for name in ("NuclearNorm", "SLOPE", "L2Ball", "On"):
-        assert "needs all weights of a tensor in one place, but they are sharded over 2 processes; leave" in said[name]
-    assert "has no prox with a step of its own for every weight; use method='normal_map'" in said["metric"]
+        assert (
+            "needs all weights of a tensor in one process, but they are sharded over 2 processes; do not shard"
+            in said[name]
+        )
+    assert "has no prox with a different step for every weight; use method='normal_map'" in said["metric"]
     assert "does not fit 0.weight of shape (5, 7)" in said["weights"]
-    assert "expected one weight a group (5)" in said["group weights"]
+    assert "Expected one weight per group (5)" in said["group weights"]
     assert "0.weight is sharded and torch.bfloat16" in said["bfloat16"]
 
 

@@ -271,7 +271,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(case, steps, penalty):
     gradients()
     model[0].weight.grad[17, 5] = float("nan")
     with pytest.raises(
-        FloatingPointError, match=r"gradient of 0.weight has NaN or infinite entries; nothing was changed"
+        FloatingPointError, match=r"gradient of 0.weight has NaN or infinite entries, so the step was not made"
     ):
         optimizer.step()
     after = [dict(model.named_parameters()), optimizer.state_dict()["state"]]

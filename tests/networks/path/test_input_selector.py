@@ -74,13 +74,17 @@ def test_names_and_a_pipeline():
     frame = pandas.DataFrame(X, columns=list("abcdefgh"))
     pipeline = make_pipeline(sw.InputSelector(k=2, random_state=0), LogisticRegression()).fit(frame, y > 0)
     assert list(pipeline[0].get_feature_names_out()) == ["b", "e"]
-    with pytest.warns(UserWarning, match="keeps all of them"):
+    with pytest.warns(UserWarning, match="inputs are kept because"):
         assert sw.InputSelector(k=9, training=QUICK).fit(frame, y).get_support().all()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"k": 0}, "k as an integer ≥ 1"), ({"hidden": 2.5}, "hidden as an integer"), ({"n_networks": 0}, "n_networks")],
+    [
+        ({"k": 0}, "k to be an integer ≥ 1"),
+        ({"hidden": 2.5}, "hidden to be an integer"),
+        ({"n_networks": 0}, "n_networks"),
+    ],
 )
 def test_bad_input_is_one_sentence(options, message):
     X, y = product()

@@ -197,7 +197,7 @@ def test_a_path_goes_on_after_an_interruption_with_the_same_bits(tmp_path, share
     again = Stopping(-1)
     assert_same(whole, path(again, tmp_path).fit(X, y))
     assert -again.left < 0.2 * -counting.left  # all but the last refit was looked up
-    with pytest.raises(ValueError, match="other data, another model or other settings"):
+    with pytest.raises(ValueError, match="different data, model or settings"):
         path(Stopping(-1), tmp_path).fit(X + 1e-9, y)
 
 
@@ -251,7 +251,7 @@ def test_a_half_written_file_counts_as_not_there(tmp_path):
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(ValueError, match="has other files in it"):
+    with pytest.raises(ValueError, match="contains other files"):
         quick_path(folder=tmp_path).fit(*classes())
 
 
@@ -261,27 +261,27 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     [
         ({"lambdas": []}, "at least one λ"),
         ({"lambdas": [0.1, -1.0]}, "finite and ≥ 0, got -1.0"),
-        ({"lambdas": [0.1, 0.0]}, "lambdas > 0"),
-        ({"lambdas": [0.1, 0.1]}, "each of them once"),
-        ({"n_lambdas": 0}, "n_lambdas as an integer ≥ 1"),
+        ({"lambdas": [0.1, 0.0]}, "lambdas to be > 0"),
+        ({"lambdas": [0.1, 0.1]}, "distinct"),
+        ({"n_lambdas": 0}, "n_lambdas to be an integer ≥ 1"),
         ({"lambda_min_ratio": 1.5}, "between 0 and 1"),
         ({"cv": 1.5}, "share between 0 and 1"),
-        ({"cv": 1}, "number of folds must lie between 2"),
-        ({"seeds": 0}, "seeds as an integer"),
-        ({"select": "2se"}, 'select="best" or "1se"'),
-        ({"loss": "mse"}, "loss as a function"),
-        ({"loss": nn.CrossEntropyLoss(reduction="none")}, "a tensor of one number, got shape"),
-        ({"loss": lambda out, y: 0.5}, "a tensor of one number, got float"),
+        ({"cv": 1}, "number of folds to be between 2"),
+        ({"seeds": 0}, "seeds to be an integer"),
+        ({"select": "2se"}, 'select="1se" or "best"'),
+        ({"loss": "mse"}, "loss to be a function"),
+        ({"loss": nn.CrossEntropyLoss(reduction="none")}, "a scalar tensor, got shape"),
+        ({"loss": lambda out, y: 0.5}, "a scalar tensor, got float"),
         ({"make_model": small_net()}, "makes a new model, got a model"),
         ({"make_model": lambda: None}, "torch.nn.Module, got NoneType"),
         ({"penalty": sw.L2(1.0)}, "no finite λ_max"),
-        ({"penalty": sw.NonNegative()}, "no λ to move"),
-        ({"penalty": sw.L1(1.0).fixed()}, "no λ to move"),
-        ({"penalty": sw.L1(1.0) + sw.L2(1.0).fixed()}, "fixed in part"),
+        ({"penalty": sw.NonNegative()}, "no λ for a path"),
+        ({"penalty": sw.L1(1.0).fixed()}, "no λ for a path"),
+        ({"penalty": sw.L1(1.0) + sw.L2(1.0).fixed()}, "partly fixed"),
         ({"penalty": [sw.rule(sw.L1(0.0), names="0.weight"), sw.rule(sw.L1(1.0))]}, "keep their ratio"),
-        ({"penalty": sw.rule(sw.L1(1.0), names="nothing")}, "no parameter is left to penalise"),
-        ({"training": {"epochs": 3}}, "expected training as"),
-        ({"training": Training(lambda p: torch.optim.SGD(p, lr=1e30), epochs=1, start_epochs=2)}, "loss became"),
+        ({"penalty": sw.rule(sw.L1(1.0), names="nothing")}, "no parameter to penalise"),
+        ({"training": {"epochs": 3}}, "Expected training to be"),
+        ({"training": Training(lambda p: torch.optim.SGD(p, lr=1e30), epochs=1, start_epochs=2)}, "The loss became"),
     ],
 )
 def test_bad_settings_are_one_sentence(options, message):
@@ -298,7 +298,7 @@ def test_bad_data_are_one_sentence():
     holes[3, 2] = np.nan
     for data, message in [
         ((holes, y), "X has NaN or infinite entries"),
-        ((X, y[:-1]), "one length, got 120 and 119 rows"),
+        ((X, y[:-1]), "equal length, got 120 and 119 rows"),
         ((X[:0], y[:0]), "at least one row"),
         ((X,), "y is missing"),
         ((X, np.array(["a", "b", "c"])[y]), "encode labels"),
@@ -306,7 +306,7 @@ def test_bad_data_are_one_sentence():
         with pytest.raises((ValueError, TypeError), match=message):
             quick_path().fit(*data)
     for options in ({"epochs": 0}, {"start_epochs": -1}, {"batch_size": 2.5}, {"optimizer": 3}):
-        with pytest.raises((ValueError, TypeError), match=f"expected {next(iter(options))}"):
+        with pytest.raises((ValueError, TypeError), match=f"Expected {next(iter(options))}"):
             Training(**options)
 
 

@@ -146,7 +146,7 @@ def test_a_checkpoint_without_the_penalty_starts_it_from_its_weights():
     model_state, optimizer_state = plain.saved()
     run = Run(seed=1).train(2)
     run.model.load_state_dict(model_state)
-    with pytest.warns(UserWarning, match="saved without the penalty"):
+    with pytest.warns(UserWarning, match="saved without a penalty"):
         run.optimizer.load_state_dict(optimizer_state)
     run.train(1)
     t = run.optimizer.state[run.model[2].weight][THRESHOLD]
@@ -201,7 +201,7 @@ def test_a_checkpoint_of_another_method_or_of_other_rules_is_refused_whole(steps
     sw.attach(one_rule.optimizer, one_rule.model, sw.L1(LAM))
     others = {
         "attach with method='metric'": scheduled("metric"),
-        r"with the rules \[1\] at work, here \[1, 2\]": one_rule,
+        r"with the rules \[1\], but \[1, 2\]": one_rule,
     }
     for says, other in others.items():
         state = other.train(steps).saved()[1]
@@ -240,7 +240,7 @@ def test_a_checkpoint_of_other_weights_is_taken_over_with_a_warning():
     optimizer_state = Run().train(5).saved()[1]
     run = Run(seed=1)
     run.optimizer.load_state_dict(optimizer_state)
-    with pytest.warns(UserWarning, match="were changed from outside"):
+    with pytest.warns(UserWarning, match="were changed by other code"):
         run.train(1)
 
 
@@ -295,5 +295,5 @@ def test_a_plain_optimizer_has_no_regularization():
     with pytest.raises(ValueError, match="no penalty attached"):
         attached(Run(penalty=False).optimizer)
     run = Run()
-    with pytest.raises(ValueError, match="the model is needed here"):
+    with pytest.raises(ValueError, match="This needs the model"):
         attached(run.optimizer).certificate(lambda: 0)

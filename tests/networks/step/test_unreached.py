@@ -76,7 +76,7 @@ def test_weights_clamped_through_data_stay_clamped(make):
             optimizer.step()
             model.weight.data.clamp_(-1.0, 1.0)
 
-    with pytest.warns(UserWarning, match="changed from outside"):
+    with pytest.warns(UserWarning, match="changed by other code"):
         clipped_training()
     # Without the clamp entering the latent, the next step starts from where the step before it ended: 2, not 1.
     optimizer.zero_grad()

@@ -286,7 +286,7 @@ def test_a_constraint_of_your_own_is_a_projection():
     assert plane.value(W) == np.inf
     assert plane.violation(p, p - W).max() < 1e-14
     assert plane.lambda_max(np.ones(3)) == 0
-    with pytest.raises(TypeError, match=r"defines project\(w\)"):
+    with pytest.raises(TypeError, match=r"must define project\(w\)"):
         Constraint().project(W)
 
 
@@ -319,16 +319,16 @@ BAD = {
     "bounds NaN": (lambda: sw.Box(np.nan, 0.0), ValueError, "low ≤ high"),
     "bounds that leave nothing": (lambda: sw.Box(np.inf, np.inf), ValueError, "low ≤ high"),
     "bounds of another shape": (lambda: sw.Box(np.zeros(5), 1.0).prox(W, 1.0), ValueError, "bounds of shape"),
-    "radius negative": (lambda: sw.L1Ball(-1.0), ValueError, "radius as a finite number ≥ 0"),
-    "radius infinite": (lambda: sw.L2Ball(np.inf), ValueError, "radius as a finite number ≥ 0"),
-    "radius as text": (lambda: sw.L2Ball("1"), ValueError, "radius as a finite number ≥ 0"),
+    "radius negative": (lambda: sw.L1Ball(-1.0), ValueError, "radius to be a finite number ≥ 0"),
+    "radius infinite": (lambda: sw.L2Ball(np.inf), ValueError, "radius to be a finite number ≥ 0"),
+    "radius as text": (lambda: sw.L2Ball("1"), ValueError, "radius to be a finite number ≥ 0"),
     "total zero": (lambda: sw.Simplex(0.0), ValueError, "total .* > 0"),
     "bound NaN": (lambda: sw.MaxNorm(np.nan), ValueError, "c .the bound"),
-    "axis as text": (lambda: sw.MaxNorm(1.0, axis="rows"), TypeError, "axis as an integer"),
+    "axis as text": (lambda: sw.MaxNorm(1.0, axis="rows"), TypeError, "axis to be an integer"),
     "axis too far": (lambda: sw.MaxNorm(1.0, axis=2).prox(W, 1.0), ValueError, "an axis 2"),
-    "k fractional": (lambda: sw.TopK(2.5), ValueError, "k .* as an integer ≥ 0"),
-    "k negative": (lambda: sw.RowSparsity(-1), ValueError, "k .* as an integer ≥ 0"),
-    "axis of rows": (lambda: sw.RowSparsity(1, axis=0.5), TypeError, "axis as an integer"),
+    "k fractional": (lambda: sw.TopK(2.5), ValueError, "k .* to be an integer ≥ 0"),
+    "k negative": (lambda: sw.RowSparsity(-1), ValueError, "k .* to be an integer ≥ 0"),
+    "axis of rows": (lambda: sw.RowSparsity(1, axis=0.5), TypeError, "axis to be an integer"),
     "ball in a metric": (lambda: sw.L2Ball(1.0).prox(W, abs(W)), TypeError, "no closed-form prox of L2Ball"),
     "max norm in a metric": (lambda: sw.MaxNorm(1.0).prox(W, abs(W)), TypeError, "no closed-form prox of MaxNorm"),
     "simplex with a step of 0": (lambda: sw.Simplex().prox(W, abs(W) * (W > 0)), ValueError, "prox steps > 0"),

@@ -120,15 +120,15 @@ BAD = {
     "entry beyond the size": (lambda: Groups.from_indices({"age": [0, 4]}, 4), ValueError, "entries 0 to 3 in 'age'"),
     "negative entry": (lambda: Groups.from_indices([[-1]], 4), ValueError, "entries 0 to 3"),
     "entries not integer": (lambda: Groups.from_indices([[0.5]], 4), TypeError, "entry numbers"),
-    "slice without size": (lambda: Groups.from_indices([slice(0, 2)]), ValueError, "expected size="),
-    "names too few": (lambda: Groups([0, 1], names=["a"]), ValueError, "one name a group"),
+    "slice without size": (lambda: Groups.from_indices([slice(0, 2)]), ValueError, "Expected size="),
+    "names too few": (lambda: Groups([0, 1], names=["a"]), ValueError, "one name per group"),
     "no such channels": (lambda: Groups.channels("input"), ValueError, "'out' or 'in'"),
-    "heads not an integer": (lambda: Groups.heads(0), ValueError, "n_heads as an integer ≥ 1"),
-    "stacked not an integer": (lambda: Groups.heads(2, stacked=1.5), ValueError, "stacked as an integer ≥ 1"),
+    "heads not an integer": (lambda: Groups.heads(0), ValueError, "n_heads to be an integer ≥ 1"),
+    "stacked not an integer": (lambda: Groups.heads(2, stacked=1.5), ValueError, "stacked to be an integer ≥ 1"),
     "heads that do not divide": (lambda: Groups.heads(4).norms(MATRIX), ValueError, "equal blocks"),
     "channels of a vector": (lambda: Groups.channels("in").norms(MATRIX[0]), ValueError, "in channels"),
     "labels of the wrong length": (lambda: Groups([0, 1]).check((3,)), ValueError, "labels of shape"),
-    "group lasso without groups": (lambda: sw.GroupLasso(1e-3), TypeError, r"GroupLasso needs groups: .*Groups.columns\(\)"),
+    "group lasso without groups": (lambda: sw.GroupLasso(1e-3), TypeError, r"GroupLasso needs groups; .*Groups.columns\(\)"),
     "sparse group lasso without groups": (lambda: sw.SparseGroupLasso(1e-3), TypeError, "SparseGroupLasso needs groups"),
     "group MCP without groups": (lambda: sw.GroupMCP(1e-3), TypeError, "GroupMCP needs groups"),
     "ratio outside": (lambda: sw.SparseGroupLasso(0.1, Groups.rows(), 1.5), ValueError, r"in \[0, 1\]"),
@@ -143,7 +143,7 @@ BAD = {
     "hierarchy in a metric": (
         lambda: sw.Hierarchical(0.1).prox(MATRIX, abs(MATRIX)), TypeError, "no closed-form prox of Hierarchical"),
     "group weights of the wrong length": (
-        lambda: sw.SparseGroupLasso(0.1, Groups.rows(), weights=[1.0]).value(MATRIX), ValueError, "one weight a group"),
+        lambda: sw.SparseGroupLasso(0.1, Groups.rows(), weights=[1.0]).value(MATRIX), ValueError, "one weight per group"),
 }  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def test_initial_waits_for_its_weights_and_says_so(kind):
         lambda: penalty.violation(M, M),
         lambda: penalty.conjugate(M),
     ):
-        with pytest.raises(ValueError, match=r"waits for the weights it starts from: attach fills them in; .*resolve"):
+        with pytest.raises(ValueError, match=r"needs the initial weights; attach sets them, .*resolve"):
             call()
     assert repr(penalty) == f"{kind.__name__}(0.3, anchor='initial')"
     start = RNG.normal(size=5)

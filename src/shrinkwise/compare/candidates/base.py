@@ -1,4 +1,4 @@
-"""What every candidate speaks of: the problem it is given, what its tuning gives, and what it says of itself."""
+"""The types that all candidates share: the problem to fit, the result of tuning, and the candidate's description."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import Predictor
-from shrinkwise.selection import Rows, folds
+from shrinkwise.selection import Rows, folds, one_standard_error
 from shrinkwise.selection.splits import Fold
 from shrinkwise.tables import InputError
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Features:
-    """What is known of the columns of X: the table input each encodes, ascending; factors of λ; bounds of coefficients.
+    """Information on the columns of X: the table input that each encodes, ascending; factors of λ; bounds of
+    coefficients.
 
-    Each is (q,); factors, low and high are None where nothing was asked for. Bounds are those of standardised columns.
+    Each is (q,); factors, low and high are None if none were given. Bounds are those of standardised columns.
     """
 
     inputs: np.ndarray
@@ -32,7 +33,7 @@ class Features:
 
     @classmethod
     def of(cls, encoder: Encoder, options: Options) -> Features:
-        """Of an encoder's columns."""
+        """The features of an encoder."""
         inputs = np.asarray(encoder.inputs)
         names = [encoder.plan.kept[i].name for i in inputs]
         factors = np.array([options.factors.get(name, 1.0) for name in names]) if options.factors else None
@@ -43,7 +44,7 @@ class Features:
 
     @property
     def has_groups(self) -> bool:
-        """Whether some input is several columns."""
+        """Whether any input has several columns."""
         return len(np.unique(self.inputs)) < len(self.inputs)
 
     def inputs_used(self, coefs: np.ndarray) -> np.ndarray:
@@ -55,11 +56,11 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Problem:
+class TrainingRows:
     """Training rows, encoded: X (n, q) standardised, dense or sparse, y (n,) numbers or class codes 0 … K−1.
 
-    rows holds their groups, time and weights; features what is known of the columns. shuffled says that the rows come in
-    random order, so that any run of them is a sample.
+    rows holds their groups, time and weights; features the information on the columns. shuffled means that the rows are
+    in random order, so that any consecutive rows are a random sample.
     """
 
     X: Any
@@ -78,7 +79,7 @@ class Problem:
 
     @property
     def columns(self) -> Features:
-        """What is known of the columns; by default each is an input."""
+        """Information on the columns; by default each column is one input."""
         return Features(np.arange(self.X.shape[1])) if self.features is None else self.features
 
     def folds(self, n_splits: int) -> list[Fold]:
@@ -86,10 +87,10 @@ class Problem:
         try:
             return folds(self.y, n_splits, task=self.task, random_state=self.seed, rows=self.rows)
         except ValueError as error:
-            raise InputError(f"The rows that are learned from cannot be split for choosing λ: {error}.") from error
+            raise InputError(f"The training rows cannot be split to select λ: {error}.") from error
 
-    def take(self, rows) -> Problem:
-        """The same for some of the rows."""
+    def take(self, rows) -> TrainingRows:
+        """The same problem for some of the rows."""
         return replace(self, X=self.X[rows], y=self.y[rows], rows=self.rows.take(rows))
 
     def dense(self, X=None) -> np.ndarray:
@@ -100,15 +101,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Fit:
-    """One fitted model: its predictor (has `output(X)`), the settings that were chosen, and what is to be said of it.
+    """One fitted model: its predictor (has `output(X)`), the selected settings, and a note for the user.
 
-    others are the same from other random starts; a score is the mean over all.
+    starts are the models model from single random starts that the predictor is are means of; empty where there is no such mean.
     """
 
     predictor: Predictor
     settings: dict = field(default_factory=dict)
     note: str = ""
-    others: tuple[Predictor, ...] = ()
+    starts: tuple[Predictor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,14 +121,23 @@ class Curve:
     cv_mean: np.ndarray
     cv_se: np.ndarray
     index_best: int
-    index_1se: int
+    index_one_se: int
+
+    def index(self, choice: str) -> int:
+        """Where on the path a choice, "best" or "one_se", stands."""
+        return self.index_one_se if choice == "one_se" else self.index_best
+
+    @property
+    def lambda_1se(self) -> float:
+        """The strongest λ within one standard error of the curve's lowest mean (Breiman's rule), which favours few inputs."""
+        return float(self.lambdas[one_standard_error(self.cv_mean, self.cv_se)[1]])
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What tuning on a training fold gives: the fit at the best setting, and the careful one.
+    """The result of tuning on a training fold: the fit at the best setting, and at its 1-SE setting.
 
-    one_se is the strongest within one standard error of the best, or within the share that was asked for.
+    one_se is the strongest that the inner folds do not tell from the best, or within the requested share of its score.
     """
 
     best: Fit
@@ -135,13 +145,13 @@ class Tuned:
     curve: Curve | None = None
 
     def choices(self) -> dict[str, Fit]:
-        """The fits by name of the choice."""
+        """The fits by the name of the choice."""
         return {"best": self.best} if self.one_se is None else {"best": self.best, "one_se": self.one_se}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What tuning takes on one training fold: paths of λ, in units of the lasso's, and settings of a network."""
+    """The cost of tuning on one training fold: paths of λ, in units of the lasso's, and settings of a network."""
 
     paths: float = 0.0
     settings: int = 0
@@ -149,27 +159,27 @@ class Cost:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A way to fit, with its tuning inside: `tune(problem, options)` sees training rows only.
+    """A method to fit a model including its tuning: `tune(problem, options)` uses training rows only.
 
-    name : as it is printed.
-    family : "linear", "network" or "reference"; each family is led by its baseline.
+    name : for display.
+    family : "linear", "network" or "reference"; the first of each family is its baseline.
     regularizer : "" for a baseline.
-    formula : the objective that is minimised, with the loss as a mean over rows.
+    formula : the objective, with the loss as a mean over rows.
     slug : its name on the command line.
-    worth : with a budget, candidates of smaller worth are scored first.
-    cost : `cost(options)`, for the estimate of the time.
-    makes_zeros, selects_inputs : whether weights, whether whole inputs, become exactly zero.
-    takes_bounds : whether it keeps bounds of coefficients.
-    needs_groups : whether it differs from others only where an input is several columns.
+    worth : rank in the order of scoring with a budget; smaller first.
+    cost : `cost(options)`, for the time estimate.
+    makes_zeros, selects_inputs : whether weights or whole inputs become exactly zero.
+    takes_bounds : whether it supports bounds on coefficients.
+    needs_groups : whether it differs from other candidates only if an input has several columns.
     drops_units : whether it is trained with dropout.
-    bears : the stress that its regularizer is known for bearing, "noise" or "missing".
+    bears : the disturbance that its regularizer is said to be robust to, "noise" or "missing".
     """
 
     name: str
     family: str
     regularizer: str
     formula: str
-    tune: Callable[[Problem, Options], Tuned]
+    tune: Callable[[TrainingRows, Options], Tuned]
     slug: str = ""
     _: KW_ONLY
     worth: int = 100

@@ -1,8 +1,8 @@
-"""The linear family, from no penalty to MCP. λ and l1_ratio are chosen by cross-validation inside.
+"""The linear family, from no penalty to MCP. λ and l1_ratio are selected by inner cross-validation.
 
-The rows come encoded. The encoder was fitted on these training rows as a whole, not again in every inner training
-part: the rows an inner fold holds out have entered the medians, means and scales. That can shade the choice of λ by a
-rounding's worth; it cannot touch the outer score, whose rows neither the encoder nor the choice has seen.
+The rows are already encoded. The encoder was fitted on all these training rows, not again in every inner training part,
+so that the rows held out by an inner fold have entered the medians, means and scales. This has a negligible effect on
+the selection of λ and none on the outer score, whose rows are used neither by the encoder nor in the selection.
 """
 
 from __future__ import annotations
@@ -17,34 +17,33 @@ from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import LinearPredictor
 from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
 
-from .base import Candidate, Cost, Curve, Fit, Problem, Tuned
+from .base import Candidate, Cost, Curve, Fit, TrainingRows, Tuned
 from .choice import choose_strength
 
 # Where classes can be separated, the logistic loss has no minimum, and where they nearly can, none that is reached. This
 # ridge gives it one: on standardised inputs it is far below any λ that cross-validation would choose.
 TINY_RIDGE = 1e-6
 STOPGAP = f"fitted with L2, λ = {TINY_RIDGE:g}"
-LARGEST_PROGRAM = 2_000_000  # values of X up to which the linear program that tells separable classes takes seconds
-NO_OPTIMUM = f"no finite optimum without a penalty: {STOPGAP}"
-NOT_REACHED = f"without a penalty the optimum was not reached: {STOPGAP}"
+NO_OPTIMUM = "no finite optimum without a penalty ({why}), " + STOPGAP
+NOT_REACHED = f"the optimum without a penalty was not reached, {STOPGAP}"
 # Between two local minima of MCP the steps can go on for ever: a λ that needs more is one that says it was not solved.
 MCP_STEPS = 40
-MINIMUM_NORM = "no fewer inputs than rows: the least-squares solution of minimum norm"
+MINIMUM_NORM = "at least as many inputs as rows, so the minimum-norm least-squares solution was used"
 
 
 @dataclass(frozen=True)
-class Scaled:
-    """A problem whose numbers to predict were divided by their standard deviation `scale`; classes stay as they are.
+class ScaledRows:
+    """A problem whose numeric target was divided by its standard deviation `scale`; classes are unchanged.
 
-    So λ means the same whatever the unit of the target, of the elastic net too, whose two parts scale differently.
+    This makes λ independent of the unit of the target, also for the elastic net, whose two terms scale differently.
     """
 
-    problem: Problem
+    problem: TrainingRows
     scale: float
 
     @classmethod
-    def of(cls, problem: Problem) -> Scaled:
-        """Bounds on the coefficients are divided with the target."""
+    def of(cls, problem: TrainingRows) -> ScaledRows:
+        """Scale a problem; bounds on the coefficients are divided like the target."""
         scale = 1.0 if problem.has_classes else float(np.std(problem.y)) or 1.0
         columns = problem.columns
         if columns.low is not None and columns.high is not None:
@@ -52,36 +51,40 @@ class Scaled:
         return cls(replace(problem, y=problem.y / scale if scale != 1 else problem.y, features=columns), scale)
 
     def predictor(self, coef, intercept) -> LinearPredictor:
-        """In the unit of the target."""
+        """The predictor in the unit of the target."""
         return LinearPredictor(coef * self.scale, intercept * self.scale)
 
 
-def tune_unpenalised(problem: Problem, options: Options) -> Tuned:
-    """Least squares or logistic regression without penalty; where that has no solution a tiny ridge, which is said."""
+def tune_unpenalised(problem: TrainingRows, options: Options) -> Tuned:
+    """Least squares or logistic regression without penalty; if it has no solution, with a tiny ridge penalty and a
+    note."""
     from shrinkwise.linear import PenalizedRegressor
 
     if problem.has_classes:
         return Tuned(_unpenalised_classifier(problem))
-    scaled = Scaled.of(problem)
+    scaled = ScaledRows.of(problem)
     model = PenalizedRegressor(_bounded(L2(0.0), scaled.problem))
     model.fit(problem.X, scaled.problem.y, problem.rows.weights)
     note = MINIMUM_NORM if problem.X.shape[1] >= problem.X.shape[0] else ""
     return Tuned(Fit(scaled.predictor(model.coef_, model.intercept_), note=note))
 
 
-def _unpenalised_classifier(problem: Problem) -> Fit:
+def _unpenalised_classifier(problem: TrainingRows) -> Fit:
     from sklearn.exceptions import ConvergenceWarning
 
-    from shrinkwise.linear import PenalizedClassifier, is_separable
+    from shrinkwise.linear import PenalizedClassifier, find_separation
 
     note, lam = "", 0.0
-    asked = problem.columns.low is None and np.prod(problem.X.shape) <= LARGEST_PROGRAM
-    if asked and is_separable(problem.dense(), problem.y):
-        note, lam = NO_OPTIMUM, TINY_RIDGE
+    weights = problem.rows.weights
+    separation = problem.columns.low is None and find_separation(problem.X, problem.y, sample_weight=weights)
+    if separation:
+        partly = f"{len(separation.rows)} of {separation.n} rows can be separated from another class without error"
+        why = "the classes can be separated completely" if separation.complete else partly
+        note, lam = NO_OPTIMUM.format(why=why), TINY_RIDGE
 
     def fit(lam: float):
         model = PenalizedClassifier(_bounded(L2(lam), problem))
-        return model.fit(problem.X, problem.y, problem.rows.weights)
+        return model.fit(problem.X, problem.y, weights)
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
@@ -93,30 +96,30 @@ def _unpenalised_classifier(problem: Problem) -> Fit:
     return Fit(LinearPredictor(model.coef_, model.intercept_), note=note)
 
 
-def tune_ridge(problem: Problem, options: Options) -> Tuned:
+def tune_ridge(problem: TrainingRows, options: Options) -> Tuned:
     """L2 with λ from cross-validation."""
     return _tuned(_cross_validate(L2(1.0), problem, options), {}, options)
 
 
-def tune_lasso(problem: Problem, options: Options) -> Tuned:
+def tune_lasso(problem: TrainingRows, options: Options) -> Tuned:
     """L1 with λ from cross-validation."""
     return _tuned(_cross_validate(L1(1.0), problem, options), {}, options)
 
 
-def tune_elastic_net(problem: Problem, options: Options) -> Tuned:
-    """Elastic net: the l1_ratio of the lowest cross-validation curve, then λ along that curve."""
+def tune_elastic_net(problem: TrainingRows, options: Options) -> Tuned:
+    """Elastic net: the l1_ratio with the lowest cross-validation curve, then λ on this curve."""
     fitted = [(ratio, _cross_validate(ElasticNet(1.0, ratio), problem, options)) for ratio in options.l1_ratios]
     ratio, found = min(fitted, key=lambda pair: pair[1].model.cv_mean_[pair[1].model.index_best_])
     return _tuned(found, {"l1_ratio": ratio}, options)
 
 
-def tune_group_lasso(problem: Problem, options: Options) -> Tuned:
+def tune_group_lasso(problem: TrainingRows, options: Options) -> Tuned:
     """The group lasso: all columns of one input are one group, with λ from cross-validation."""
     return _tuned(_cross_validate(whole_inputs(problem), problem, options), {}, options)
 
 
-def whole_inputs(problem: Problem, lam: float = 1.0) -> GroupLasso:
-    """The group lasso whose groups are the columns made of one input, with the factors asked for."""
+def whole_inputs(problem: TrainingRows, lam: float = 1.0) -> GroupLasso:
+    """The group lasso with one group per input (all its columns), with the given factors."""
     columns = problem.columns
     groups = np.unique(columns.inputs, return_inverse=True)[1]
     weights = np.sqrt(np.bincount(groups))
@@ -125,33 +128,34 @@ def whole_inputs(problem: Problem, lam: float = 1.0) -> GroupLasso:
     return GroupLasso(lam, groups, weights=weights)
 
 
-def tune_mcp(problem: Problem, options: Options) -> Tuned:
+def tune_mcp(problem: TrainingRows, options: Options) -> Tuned:
     """MCP with λ from cross-validation.
 
-    γ is 3 for least squares and 12 for the logistic loss, whose curvature is a quarter at most: loss + penalty are equally
-    far from losing their convexity in a single weight. Down to λ_max/20: below, the many local minima cost time and score.
+    γ is 3 for least squares and 12 for the logistic loss, whose curvature is at most a quarter, so that both objectives
+    are equally far from losing convexity in a single weight. The grid ends at λ_max/20, because the many local minima
+    below cost time and accuracy.
     """
     penalty = MCP(1.0, gamma=12.0 if problem.has_classes else 3.0)
     return _tuned(_cross_validate(penalty, problem, options, lambda_min_ratio=0.05, max_iter=MCP_STEPS), {}, options)
 
 
 @dataclass(frozen=True)
-class _CrossValidated:
+class _TunedPath:
     model: Any
-    scaled: Scaled
+    scaled: ScaledRows
 
 
-def _bounded(penalty, problem: Problem):
+def _bounded(penalty, problem: TrainingRows):
     columns = problem.columns
     return penalty if columns.low is None else penalty + Box(columns.low, columns.high)
 
 
-def _cross_validate(penalty, problem: Problem, options: Options, **solving) -> _CrossValidated:
+def _cross_validate(penalty, problem: TrainingRows, options: Options, **solving) -> _TunedPath:
     from sklearn.exceptions import ConvergenceWarning
 
     from shrinkwise.linear import PenalizedClassifierCV, PenalizedRegressorCV
 
-    scaled = Scaled.of(problem)
+    scaled = ScaledRows.of(problem)
     estimator = PenalizedClassifierCV if problem.has_classes else PenalizedRegressorCV
     factors = None if penalty.groups is not None else problem.columns.factors
     model = estimator(
@@ -163,10 +167,10 @@ def _cross_validate(penalty, problem: Problem, options: Options, **solving) -> _
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # `_tuned` says it of the λ that is used
-        return _CrossValidated(model.fit(problem.X, scaled.problem.y, problem.rows.weights), scaled)
+        return _TunedPath(model.fit(problem.X, scaled.problem.y, problem.rows.weights), scaled)
 
 
-def _tuned(found: _CrossValidated, settings: dict, options: Options) -> Tuned:
+def _tuned(found: _TunedPath, settings: dict, options: Options) -> Tuned:
     model, scaled = found.model, found.scaled
     problem, path = scaled.problem, model.path_
     coefs = np.asarray(path.coefs)
@@ -178,11 +182,11 @@ def _tuned(found: _CrossValidated, settings: dict, options: Options) -> Tuned:
         why = path.status[index].split(":")[
             0
         ]  # how far it was from solved differs by fold, and is more than a reader needs
-        note = "" if path.solved[index] else f"at the chosen λ {why}"
+        note = "" if path.solved[index] else f"at the selected λ {why}"
         return Fit(scaled.predictor(coef, intercept), {"λ": float(path.lambdas[index]), **settings}, note)
 
-    best, careful = choose_strength(
-        model.cv_mean_, model.cv_se_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
+    best, one_se = choose_strength(
+        model.cv_losses_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
     )
     mean, se = (model.cv_mean_, model.cv_se_) if problem.has_classes else _root(model.cv_mean_, model.cv_se_)
     curve = Curve(
@@ -191,9 +195,9 @@ def _tuned(found: _CrossValidated, settings: dict, options: Options) -> Tuned:
         cv_mean=mean * scaled.scale,
         cv_se=se * scaled.scale,
         index_best=best,
-        index_1se=careful,
+        index_one_se=one_se,
     )
-    return Tuned(fit(best), fit(careful), curve)
+    return Tuned(fit(best), fit(one_se), curve)
 
 
 def _root(mean, se):

@@ -1,59 +1,63 @@
-"""The network family: one hidden layer, alone, with L2, dropout, or L1 and dropout, chosen by cross-validation inside.
+"""The network family: one hidden layer, without regularization or with L2, dropout, or L1 and dropout, selected by
+inner cross-validation.
 
-In the choice every setting of a training fold starts from the same random start, so that they differ by the regularizer
-alone; the chosen one is trained from several. As in the linear family the encoder is fitted on the training fold as a whole.
+During selection all settings of a training fold have the same random start, so that they differ only in the
+regularizer; the selected one is trained from several starts, and their mean is kept. As in the linear family, the
+encoder is fitted on the training fold.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import NetworkOptions, Options
-from shrinkwise.selection import mean_and_se
+from shrinkwise.models.predictors import NetworkPredictor
 
-from .base import Candidate, Cost, Fit, Problem, Tuned
+from .base import Candidate, Cost, Fit, TrainingRows, Tuned
 from .choice import choose_strength
 from .setting import Setting
 
 
-def tune_plain(problem: Problem, options: Options) -> Tuned:
+def tune_plain(problem: TrainingRows, options: Options) -> Tuned:
     """The network without regularization."""
     return Tuned(_fit(problem, Setting(), options))
 
 
-def tune_l2(problem: Problem, options: Options) -> Tuned:
+def tune_l2(problem: TrainingRows, options: Options) -> Tuned:
     """The network with L2 on its weights."""
     return _tune([[Setting(lam=lam) for lam in _network(options).lambdas]], problem, options)
 
 
-def tune_dropout(problem: Problem, options: Options) -> Tuned:
-    """The network with dropout, on the hidden units or on the inputs as well (few inputs bear no dropping)."""
+def tune_dropout(problem: TrainingRows, options: Options) -> Tuned:
+    """The network with dropout, on the hidden units, or on the inputs as well unless there are few inputs."""
     grids = [[Setting(keep=keep, drops_inputs=inputs) for keep in _network(options).keeps] for inputs in (False, True)]
     return _tune(grids, problem, options)
 
 
-def tune_l1_dropout(problem: Problem, options: Options) -> Tuned:
+def tune_l1_dropout(problem: TrainingRows, options: Options) -> Tuned:
     """The network with L1 on its weights and dropout of the hidden units."""
     network = _network(options)
     grids = [[Setting(lam=lam, keep=keep, norm="L1") for lam in network.l1_lambdas] for keep in network.l1_keeps]
     return _tune(grids, problem, options)
 
 
-def _tune(grids: list[list[Setting]], problem: Problem, options: Options) -> Tuned:
-    """Take the grid with the lowest cross-validation curve, then its best and its careful setting.
+def _tune(grids: list[list[Setting]], problem: TrainingRows, options: Options) -> Tuned:
+    """Select the grid with the lowest cross-validation curve, then its best and its 1-SE setting.
 
     A grid runs from the strongest setting to the weakest, as `choose_strength` expects.
     """
     curves = [_cross_validate(grid, problem, options) for grid in grids]
-    grid, (mean, se) = min(zip(grids, curves, strict=True), key=lambda pair: pair[1][0].min())
-    best, careful = choose_strength(mean, se, None, options, squared=False)
-    fits = {index: _fit(problem, grid[index], options) for index in {best, careful}}
-    return Tuned(fits[best], fits[careful])
+    grid, scores = min(zip(grids, curves, strict=True), key=lambda pair: pair[1].mean(axis=1).min())
+    best, one_se = choose_strength(scores, None, options, squared=False)
+    fits = {index: _fit(problem, grid[index], options) for index in {best, one_se}}
+    return Tuned(fits[best], fits[one_se])
 
 
-def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
-    """Mean held-out score per setting and its standard error; the networks of the folds are trained side by side."""
+def _cross_validate(grid: list[Setting], problem: TrainingRows, options: Options):
+    """Held-out score per setting and fold (settings, folds); the networks of all folds are trained together."""
     from .stacked_networks import train_networks  # loads torch
 
     splits = problem.folds(options.inner_folds)
@@ -64,20 +68,34 @@ def _cross_validate(grid: list[Setting], problem: Problem, options: Options):
         for i, (predictor, (_, test)) in enumerate(zip(trained, splits, strict=True)):
             held = problem.take(test)
             scores[i, j] = held_out_score(problem.task, held.y, predictor.output(held.X), held.rows.weights)
-    return mean_and_se(scores)
+    return scores.T
 
 
-def _fit(problem: Problem, setting: Setting, options: Options) -> Fit:
-    """Networks from several random starts; the first is the fit, the others say how much the start matters."""
+def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
+    """The mean of networks from several random starts; how far their scores differ says the effect of the start."""
     from .stacked_networks import train_networks  # loads torch
 
     network = _network(options)
-    first, *others = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
-    return Fit(first, setting.named(), others=tuple(others))
+    starts = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
+    return Fit(mean_network(starts), setting.named(), starts=tuple(starts))
+
+
+def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
+    """One network whose scores before the softmax, or whose predictions, are the mean of those of the networks.
+
+    Each has one hidden layer; their hidden units side by side are that of the mean, (B·hidden) units. Its log loss or RMSE
+    is no larger than the mean of theirs on any rows, because both are convex in these scores.
+    """
+    hidden, output = ([network.weights[i] for network in networks] for i in (0, 1))
+    return NetworkPredictor(
+        [np.vstack(hidden), np.hstack(output) / len(networks)],
+        [np.concatenate([n.biases[0] for n in networks]), np.mean([n.biases[1] for n in networks], axis=0)],
+        networks[0].has_classes,
+    )
 
 
 def _network(options: Options) -> NetworkOptions:
-    """The network's options; where networks are left out nobody asks."""
+    """The network's options; not called if networks are skipped."""
     return options.network or NetworkOptions()
 
 

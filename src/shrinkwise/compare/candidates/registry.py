@@ -1,4 +1,4 @@
-"""The candidates that are compared: one entry each. Order, help, estimate and refusals are read from the entries.
+"""The candidates that are compared, one entry each. Order, help, time estimate and checks are derived from the entries.
 
 To add a candidate: a file beside this one with its `tune` and its `Candidate`, and its line in `CANDIDATES`.
 """
@@ -28,24 +28,24 @@ def slugs() -> str:
 
 
 def asked(options: Options) -> list[Candidate]:
-    """The candidates named by `options.methods`; all of them where none is named."""
+    """The candidates named by `options.methods`; all of them if none is named."""
     for method in options.methods or ():
         if method not in _BY_SLUG:
-            raise InputError(f"There is no method {method!r}; the methods are {slugs()}.")
+            raise InputError(f"Unknown method {method!r}; the methods are {slugs()}.")
     return [each for each in CANDIDATES if options.wants(each.slug)]
 
 
 def without_missing_extras(options: Options) -> Options:
-    """The options, with the networks left out where PyTorch is not installed or no network is asked for."""
+    """The options, without networks if PyTorch is not installed or no network is requested."""
     wanted = any(each.family == "network" for each in asked(options))
     return options if wanted and find_spec("torch") else replace(options, network=None)
 
 
 def candidates(options: Options, has_groups: bool = True) -> list[Candidate]:
-    """The candidates of a comparison, each family led by its baseline.
+    """The candidates of a comparison; each family starts with its baseline.
 
-    Left out are those that differ from others only by groups where every input is one column, those that cannot keep
-    bounds where bounds are given, and networks where `options.network` is None.
+    Candidates that need groups are excluded if every input is one column, those that do not support bounds if bounds
+    are given, and networks if `options.network` is None.
     """
     wanted = asked(options)
     families = {each.family for each in wanted if each.regularizer}
@@ -55,7 +55,7 @@ def candidates(options: Options, has_groups: bool = True) -> list[Candidate]:
         if (each in wanted or (not each.regularizer and each.family in families)) and _able(each, options, has_groups)
     ]
     if not any(each.regularizer for each in found):
-        raise InputError(f"Nothing is left to compare: at least one regularized method is needed, of {slugs()}.")
+        raise InputError(f"No candidate is left to compare; choose at least one regularized method of {slugs()}.")
     return found
 
 
@@ -70,6 +70,6 @@ def _able(candidate: Candidate, options: Options, has_groups: bool) -> bool:
 
 
 def selecting() -> str:
-    """The command-line names of the candidates that leave inputs out."""
+    """The command-line names of the candidates that can exclude inputs."""
     names = [each.slug for each in CANDIDATES if each.selects_inputs]
     return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,7 +1,7 @@
-"""Training of small networks, several of one shape side by side.
+"""Training of several small networks of the same shape together.
 
 A stack of B networks is one module whose layers hold B weight matrices; its loss is the sum of the B losses, and Adam
-works entry by entry, so every network is trained as it would be alone, in little more time than one.
+works entry by entry, so every network is trained as it would be alone, in little more time than a single one.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from shrinkwise.models.predictors import NetworkPredictor
 from shrinkwise.networks.attaching.api import attach
 from shrinkwise.penalties import L1, L2
 
-from .base import Problem
+from .base import TrainingRows
 from .setting import Setting
 
 
 class StackedLinear(nn.Module):
-    """B linear layers: x (B, m, in) ↦ x_b W_b' + c_b, (B, m, out). Layers of the same start begin alike."""
+    """B linear layers: x (B, m, in) ↦ x_b W_b' + c_b, (B, m, out). Layers with the same start have equal initial
+    weights."""
 
     def __init__(self, starts: Sequence[int], n_inputs: int, n_outputs: int):
         super().__init__()
@@ -38,13 +39,13 @@ class StackedLinear(nn.Module):
 
 
 def train_networks(
-    problems: list[Problem], setting: Setting, network: NetworkOptions, starts: Sequence[int] | None = None
+    problems: list[TrainingRows], setting: Setting, network: NetworkOptions, starts: Sequence[int] | None = None
 ) -> list[NetworkPredictor]:
-    """Train one network per problem, all with one setting, and hand them back as arrays.
+    """Train one network per problem, all with the same setting, and return them as arrays.
 
-    The problems differ in their rows only, and in `starts`, the numbers of their random starts; by default all begin
-    alike. A regression target is standardised for training. The seed is the first problem's; PyTorch's own random state
-    is left as it was.
+    The problems differ only in their rows and in `starts`, the numbers of their random starts; by default all starts
+    are equal. A regression target is standardised for training. The seed is that of the first problem; PyTorch's global
+    random state is unchanged.
     """
     targets = [_Target.of(problem) for problem in problems]
     numbers = {id(problem): torch.tensor(problem.dense(), dtype=torch.float32) for problem in problems}
@@ -63,7 +64,7 @@ def train_networks(
 
 @dataclass(frozen=True)
 class _Target:
-    """A target as the loss takes it: class codes, or numbers of mean 0 and variance 1."""
+    """A target in the form that the loss takes: class codes, or numbers of mean 0 and variance 1."""
 
     values: torch.Tensor
     weights: torch.Tensor | None
@@ -72,7 +73,7 @@ class _Target:
     scale: float = 1.0
 
     @classmethod
-    def of(cls, problem: Problem) -> _Target:
+    def of(cls, problem: TrainingRows) -> _Target:
         given, weights = problem.rows.weights, None
         if given is not None:
             weights = torch.tensor(given / given.mean(), dtype=torch.float32)
@@ -116,7 +117,7 @@ def _minimise(model, X: list, targets: list[_Target], setting: Setting, network:
 
 
 def _summed_loss(output, target, weight=None):
-    """Over the stack the sum, over the rows of each network the mean."""
+    """The sum over the stack of the mean loss of each network."""
     how = "sum" if weight is None else "none"
     if target.is_floating_point():
         loss = torch.nn.functional.mse_loss(output[..., 0], target, reduction=how)
@@ -127,10 +128,11 @@ def _summed_loss(output, target, weight=None):
 
 
 def _batches(X: list, y: list, network: NetworkOptions, weights: list | None = None):
-    """`steps` batches (X, y), or (X, y, weights), stacked. Every network sees its rows in one random order after another.
+    """`steps` batches (X, y), or (X, y, weights), stacked. Every network runs through its rows in a new random order
+    each time.
 
-    Where all rows of all networks fit into one batch it is the same every time; where the networks differ by a few rows,
-    an order leaves out the rows that the smallest does not have.
+    If all rows of all networks fit into one batch, it is always the same; if the networks have different numbers of
+    rows, an order omits the surplus rows.
     """
     smallest, largest = min(map(len, X)), max(map(len, X))
     if smallest == largest <= network.batch_size:
@@ -151,7 +153,7 @@ def _batches(X: list, y: list, network: NetworkOptions, weights: list | None = N
 
 @contextmanager
 def _one_thread():
-    """PyTorch on one thread, said to itself: threadpoolctl misses it when it is loaded later than the limit is set."""
+    """Limit PyTorch to one thread directly, because threadpoolctl misses it if it is loaded after the limit is set."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

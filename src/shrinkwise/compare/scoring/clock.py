@@ -1,4 +1,4 @@
-"""Time: a budget that is kept, and work that stops when its time is up."""
+"""The time budget, and work that stops at a deadline."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _CLOSING = 2.0  # seconds: the exhibits, the report and the other files of a run
 
 
 class TimeUp(BaseException):
-    """The time of a piece of work is up. No library that catches Exception catches it."""
+    """A piece of work reached its deadline. It is not an Exception, so that libraries do not catch it."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Seconds since the start, against a budget; None is all the time in the world."""
+    """Seconds since the start, compared with a budget; None means no limit."""
 
     budget: float | None = None
     start: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(cls, budget: float | None, start: float) -> Clock:
-        """A clock that leaves of the budget what writing the report takes."""
+        """A clock for the budget minus the time needed to write the report."""
         return cls(None if budget is None else max(0.7 * budget, budget - _CLOSING), start)
 
     @property
@@ -43,9 +43,10 @@ class Clock:
 
 @contextmanager
 def time_limit(deadline: float | None):
-    """Raise TimeUp in the block when `deadline` (of time.monotonic) has come.
+    """Raise TimeUp in the block when `deadline` (of time.monotonic) is reached.
 
-    Signals reach the main thread only: in another one the block is entered while there is time, and runs to its end.
+    Signals reach only the main thread: in another thread the block is entered if there is time left, and runs to its
+    end.
     """
     if deadline is None:
         yield

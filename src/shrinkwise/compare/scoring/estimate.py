@@ -1,4 +1,4 @@
-"""How long a comparison will take, from a taste of every kind of work in it."""
+"""The estimated time of a comparison, from a small sample of each kind of work."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from shrinkwise.compare.candidates.base import Candidate, Problem
+from shrinkwise.compare.candidates import trees
+from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.candidates.registry import candidates
 from shrinkwise.compare.candidates.setting import Setting
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.tables import TablePlan
 
-from .nested import n_processes, split_table, tune
+from .nested import n_processes, split_table
 
 _TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 15, 40
 
@@ -27,7 +28,7 @@ _STARTING, _CLOSING = 3.0, 2.0  # seconds: the processes, the report
 
 
 def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
-    """Seconds that the comparison will take, within a factor of two or so, on the processes it is given."""
+    """Estimated seconds of the comparison, within a factor of about two, for its number of processes."""
     splits = split_table(frame, plan, options)
     problem = splits[0].problem
     contestants = candidates(options, problem.columns.has_groups)
@@ -37,7 +38,8 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     costs = [candidate.cost(options) for candidate in contestants]
     one_lambda = _one_lambda(few, options) * scale
     seconds = sum(cost.paths for cost in costs) * one_lambda * options.n_lambdas * (options.inner_folds + 1)
-    seconds += sum(_tasted(each, few, options) for each in contestants if each.family == "reference") * scale
+    if any(each.family == "reference" for each in contestants):
+        seconds += trees.seconds(few, options, len(problem.y)) * scale
     if options.network is not None:
         settings = [cost.settings for cost in costs if cost.settings]
         seconds += _one_step(few, options.network) * _steps(settings, options, options.network, len(problem.y))
@@ -47,7 +49,7 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     return seconds * (len(splits) / jobs + _REFIT) + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 
 
-def _one_lambda(problem: Problem, options: Options) -> float:
+def _one_lambda(problem: TrainingRows, options: Options) -> float:
     few = replace(options, n_lambdas=_TASTED_LAMBDAS, inner_folds=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -57,16 +59,8 @@ def _one_lambda(problem: Problem, options: Options) -> float:
     return (time.perf_counter() - start) / (3 * _TASTED_LAMBDAS)
 
 
-def _tasted(candidate: Candidate, problem: Problem, options: Options) -> float:
-    """Seconds of the whole tuning of a candidate on few rows."""
-    candidate.tune(problem, options)  # loads code
-    start = time.perf_counter()
-    tune(candidate, problem, options)
-    return time.perf_counter() - start
-
-
-def _one_step(problem: Problem, network: NetworkOptions) -> float:
-    """Seconds of a step of one network, the start of the training taken off."""
+def _one_step(problem: TrainingRows, network: NetworkOptions) -> float:
+    """Seconds per step of one network, without the start-up of the training."""
     from shrinkwise.compare.candidates.stacked_networks import train_networks
 
     seconds = []
@@ -78,6 +72,6 @@ def _one_step(problem: Problem, network: NetworkOptions) -> float:
 
 
 def _steps(settings: list[int], options: Options, network: NetworkOptions, n_rows: int) -> float:
-    """Steps of single networks on one outer fold; `settings` counts those of every network that is tuned."""
+    """Total steps of single networks on one outer fold; `settings` counts the settings of every tuned network."""
     trainings = options.inner_folds * sum(settings) + network.seeds * (2 * len(settings) + 1)
     return trainings * network.steps_on(n_rows)

@@ -1,33 +1,17 @@
-"""The kept model on a table that took no part in anything."""
+"""The kept model on a test table, which is not used for training or selection."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from shrinkwise.compare.metrics import REGRESSION, balanced_accuracy, held_out_score, row_losses
 from shrinkwise.models.table_model import TableModel
+from shrinkwise.report import FreshScore
 from shrinkwise.tables import InputError, TablePlan, as_frame, known_rows
 
 
-@dataclass(frozen=True)
-class Exam:
-    """The score on fresh rows with its 95 % interval (from the spread of the losses over rows), and their number.
-
-    n_known counts those that are exact copies, inputs and target, of rows the model learned from.
-    """
-
-    score: float
-    low: float
-    high: float
-    n_rows: int
-    balanced: float | None = None
-    n_known: int = 0
-
-
-def sit_exam(model: TableModel, frame, n_known: int) -> Exam:
-    """Score a model on every row of `frame` that has a target, of which it has learned from n_known.
+def score_fresh_rows(model: TableModel, frame, n_known: int) -> FreshScore:
+    """Score a model on every row of `frame` that has a target; n_known of them are also training rows.
 
     The interval is score ± 1.96 s/√n with s the standard deviation of the rows' losses; for a root-mean-square error r that
     is s/(2r), by the delta method.
@@ -42,14 +26,14 @@ def sit_exam(model: TableModel, frame, n_known: int) -> Exam:
     if plan.task == REGRESSION:
         error = error / (2 * score) if score > 0 else 0.0
     low, high = score - 1.96 * error, score + 1.96 * error
-    return Exam(score, max(low, 0.0), high, rows.height, balanced_accuracy(plan.task, truth, output), n_known)
+    return FreshScore(score, max(low, 0.0), high, rows.height, balanced_accuracy(plan.task, truth, output), n_known)
 
 
-def check_exam(plan: TablePlan, frame, known) -> int:
-    """Refuse, before any model is fitted, a test table that cannot examine one of `plan`.
+def check_fresh_rows(plan: TablePlan, frame, known) -> int:
+    """Raise InputError, before any model is fitted, for a test table that cannot be scored.
 
-    It needs the columns, the target, and two rows or more, not all of which are exact copies of rows that are learned from
-    (`known`). Returns how many are.
+    It needs the columns, the target, and at least two rows, not all of which are exact copies of training rows
+    (`known`). Returns the number of copies.
     """
     frame = as_frame(frame)
     for column in plan.kept:

@@ -1,7 +1,7 @@
-"""Finished pieces of a comparison on the disk, so that a run that was stopped goes on where it stopped.
+"""Finished pieces of a comparison on disk, so that an interrupted run can be resumed.
 
-The folder of pieces belongs to one process at a time (`claimed`), every piece carries the key of its comparison, and only
-files with the names given here are ever removed.
+The folder of pieces belongs to one process at a time (`claimed`), every piece stores the key of its comparison, and
+only files with the names given here are ever removed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OURS = re.compile(r"(key\.json|lock|.+-\d+\.npz)(\.[0-9a-f]+\.new)?")
 
 
 def fingerprint(frame: DataFrame, plan: TablePlan, options: Options, version: str) -> str:
-    """What two runs must share for the pieces of one to be those of the other: values, plan, options, version."""
+    """A key that is equal for runs that can share pieces: values, plan, options, version."""
     digest = hashlib.sha256(frame.hash_rows().to_numpy().tobytes())
     asked = replace(options, n_jobs=None, budget=None)
     digest.update(repr((version, list(frame.columns), plan, asdict(asked))).encode())
@@ -41,11 +41,11 @@ def fingerprint(frame: DataFrame, plan: TablePlan, options: Options, version: st
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Hold the folder of pieces for this process alone; it is removed afterwards where no piece is left in it.
+    """Lock the folder of pieces for this process; afterwards it is removed if it is empty.
 
-    Raises InputError where another process has it, or it holds files that shrinkwise did not write. The lock is the
-    operating system's and ends with the process. Where there are no such locks (Windows, some network disks), the key
-    that each piece carries still keeps two comparisons apart.
+    Raises InputError if another process has locked it, or if it contains files that shrinkwise did not write. The lock
+    is the operating system's and ends with the process. Where such locks are not available (Windows, some network
+    disks), the key of each piece still separates two comparisons.
     """
     _refuse_foreign(folder)
     file = _locked(folder)
@@ -59,7 +59,7 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def _locked(folder: Path) -> io.TextIOWrapper:
-    """The lock file, open and locked. It is opened again where its last owner removed it in between."""
+    """The lock file, open and locked. It is opened again if its last owner removed it in between."""
     while True:
         folder.mkdir(exist_ok=True)
         try:
@@ -73,8 +73,8 @@ def _locked(folder: Path) -> io.TextIOWrapper:
         except BlockingIOError:
             file.close()
             raise InputError(
-                f"Another shrinkwise fit is writing this run now (it holds {folder}): wait for it, or name another folder "
-                "with --out."
+                f"Another shrinkwise process is writing this run (it has locked {folder}); wait for it, or choose "
+                "another folder with --out."
             ) from None
         except (ImportError, OSError):
             return file
@@ -85,7 +85,7 @@ def _locked(folder: Path) -> io.TextIOWrapper:
 
 
 def clear_pieces(folder: Path) -> None:
-    """Remove the pieces, and the folder where nothing else is in it."""
+    """Remove the pieces, and the folder if nothing else is in it."""
     for path in folder.iterdir() if folder.is_dir() else ():
         if _OURS.fullmatch(path.name) and path.name != _LOCK_FILE:
             path.unlink()
@@ -100,21 +100,21 @@ def _refuse_foreign(folder: Path) -> None:
     foreign = [path.name for path in folder.iterdir() if not _OURS.fullmatch(path.name)] if is_folder else [folder.name]
     if foreign:
         raise InputError(
-            f"Unfinished work would be kept in {folder}, but {foreign[0]!r} there was not written by shrinkwise: move it "
-            "away, or name another folder with --out."
+            f"Unfinished work would be stored in {folder}, but {foreign[0]!r} there was not written by "
+            "shrinkwise; move it away, or choose another folder with --out."
         )
 
 
 class Journal:
-    """A folder with one file per candidate and fold; a file is there whole or not at all."""
+    """A folder with one file per candidate and fold; a file is either complete or absent."""
 
     def __init__(self, folder: Path, key: str, *, resume: bool):
         _refuse_foreign(folder)
         self.folder, self.key = folder, key
         if resume and (folder / _KEY_FILE).exists() and self._key() != key:
             raise InputError(
-                f"The unfinished run in {folder} is of another table, other options or another version: leave --resume out "
-                "to start anew."
+                f"The unfinished run in {folder} has a different table, options or version; omit --resume to "
+                "start again."
             )
         if not resume:
             clear_pieces(folder)
@@ -122,7 +122,7 @@ class Journal:
         self._put(_KEY_FILE, json.dumps({"key": key}).encode())
 
     def get(self, candidate: str, fold: int) -> FoldResult | None:
-        """The piece when it is there and is of this comparison."""
+        """The piece, if it exists and belongs to this comparison."""
         try:
             whole = io.BytesIO((self.folder / _name(candidate, fold)).read_bytes())
             with np.load(whole, allow_pickle=False) as stored:
@@ -135,7 +135,7 @@ class Journal:
         return FoldResult(candidate, fold, choices, said["seconds"])
 
     def put(self, result: FoldResult) -> None:
-        """Keep a piece."""
+        """Store a piece."""
         said = {name: asdict(replace(held, output=np.empty(0))) for name, held in result.choices.items()}
         for part in said.values():
             del part["output"]

@@ -1,4 +1,4 @@
-"""Nested cross-validation: every outer fold is scored by models that were fitted and tuned without it."""
+"""Nested cross-validation: every outer fold is scored with models fitted and tuned without it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from shrinkwise.compare.candidates.base import Candidate, Features, Fit, Problem, Tuned
+from shrinkwise.compare.candidates.base import Candidate, Features, Fit, TrainingRows, Tuned
 from shrinkwise.compare.metrics import accuracy, balanced_accuracy, guess, held_out_score
 from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import Usage, WeightedPredictor, usage
@@ -18,7 +18,7 @@ from shrinkwise.selection import Rows, folds
 from shrinkwise.tables import Encoder, InputError, TablePlan
 
 from .clock import Clock, TimeUp, time_limit
-from .stress import Stress
+from .stress import Disturbance
 from .workers import end_with
 
 Progress = Callable[[int, int, str], None]
@@ -32,20 +32,20 @@ _FOR_COMPARING = 0.6  # the share of a budget; the rest is for the kept model, i
 
 @dataclass(frozen=True)
 class Split:
-    """One outer fold: the training problem, and the held-out rows encoded by an encoder that has not seen them."""
+    """One outer fold: the training problem, and the held-out rows encoded by an encoder fitted without them."""
 
     number: int
-    problem: Problem
+    problem: TrainingRows
     X_test: Any
     y_test: np.ndarray
     test: np.ndarray
     inputs: list[int]
     weights: np.ndarray | None = None
-    stress: Stress | None = None
+    stress: Disturbance | None = None
 
 
 class Splits(Sequence[Split]):
-    """The outer folds of a table; each is encoded when it is asked for, and small ones are kept.
+    """The outer folds of a table; each is encoded on demand, and small ones are cached.
 
     folds are (train, test) row numbers, y the target, rows the groups, time and weights of all rows.
     """
@@ -70,12 +70,13 @@ class Splits(Sequence[Split]):
         return self.kept[number]
 
     def forget(self) -> None:
-        """Let go of what is kept of a large table."""
+        """Clear the cache."""
         if self.large:
             self.kept.clear()
 
     def close(self) -> None:
-        """Let go of a large table: from now on the folds are known, and what they held out, but none can be encoded."""
+        """Release a large table: the folds and held-out targets remain available, but no fold can be encoded any
+        more."""
         self.forget()
         if self.large:
             self.frame = None
@@ -90,31 +91,33 @@ class Splits(Sequence[Split]):
         problem = replace(problem, shuffled=self.large)
         weights = None if self.rows.weights is None else self.rows.weights[test]
         X_test = encoder.transform(self.frame, test)
-        return Split(number, problem, X_test, self.y[test], test, list(encoder.inputs), weights, Stress.of(encoder))
+        return Split(
+            number, problem, X_test, self.y[test], test, list(encoder.inputs), weights, Disturbance.of(encoder)
+        )
 
     @property
     def mean_sizes(self) -> tuple[float, float]:
-        """Rows of a training and of a test part, on average."""
+        """Mean number of rows of a training and of a test part."""
         sizes = np.array([[len(train), len(test)] for train, test in self.folds], dtype=float).mean(axis=0)
         return float(sizes[0]), float(sizes[1])
 
-    def guess_scores(self) -> np.ndarray:
-        """The held-out score, per fold, of looking at no input."""
-        return np.array([self._guess_score(train, test) for train, test in self.folds])
+    def guesses(self) -> list[HeldOut]:
+        """The held-out score of a constant prediction on every fold."""
+        return [self._guess(train, test) for train, test in self.folds]
 
-    def _guess_score(self, train: np.ndarray, test: np.ndarray) -> float:
+    def _guess(self, train: np.ndarray, test: np.ndarray) -> HeldOut:
         task, known, held = self.plan.task, self.rows.take(train).weights, self.rows.take(test).weights
         output = guess(task, self.y[train], len(test), len(self.plan.classes or []), known)
-        return held_out_score(task, self.y[test], output, held)
+        score = held_out_score(task, self.y[test], output, held)
+        return HeldOut(score, accuracy(task, self.y[test], output), output, {}, "", None)
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One candidate with one choice of its setting, on one outer fold. usage is None for the reference.
+    """One candidate at one choice of its setting, on one outer fold. usage is None for the reference.
 
-    Where there are several random starts score and accuracies are means over them, seed_sd is the standard deviation of
-    the score over them, and output is the first's. stress: the score at each step of noise and of missing values
-    (stress.Stress.curves).
+    seed_sd is the standard deviation of the score over the single random starts, if the model is their mean;
+    stress is the score at each step of noise and of missing values (stress.Disturbance.curves).
     """
 
     score: float
@@ -130,9 +133,9 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What one candidate did on one outer fold: a HeldOut per choice, and the seconds it took to tune and fit.
+    """The result of one candidate on one outer fold: a HeldOut per choice, and the seconds for tuning and fitting.
 
-    No choices: it was stopped, because its time was up.
+    Without choices, it was stopped at its deadline.
     """
 
     candidate: str
@@ -142,13 +145,13 @@ class FoldResult:
 
 
 class Store(Protocol):
-    """Where finished pieces are kept (journal.Journal)."""
+    """Where finished pieces are stored (journal.Journal)."""
 
     def get(self, candidate: str, fold: int) -> FoldResult | None:
-        """The piece when it is there."""
+        """The piece, if it exists."""
 
     def put(self, result: FoldResult) -> None:
-        """Keep a piece."""
+        """Store a piece."""
 
 
 def split_table(frame, plan: TablePlan, options: Options) -> Splits:
@@ -164,11 +167,11 @@ def training_problem(
     number: int,
     rows: Rows | None = None,
     encoder: Encoder | None = None,
-) -> Problem:
-    """Training rows with a seed of their own, derived from the run's seed and the number of the fold."""
+) -> TrainingRows:
+    """Training rows with a seed derived from the run's seed and the number of the fold."""
     seed = int(np.random.SeedSequence([options.seed, number]).generate_state(1)[0])
     features = None if encoder is None else Features.of(encoder, options)
-    return Problem(X, y, plan.task, len(plan.classes or []), seed, rows or Rows(), features)
+    return TrainingRows(X, y, plan.task, len(plan.classes or []), seed, rows or Rows(), features)
 
 
 def score_fold(candidate: Candidate, split: Split, options: Options, deadline: float | None = None) -> FoldResult:
@@ -188,7 +191,7 @@ def score_fold(candidate: Candidate, split: Split, options: Options, deadline: f
 
 
 def _loaded(family: str) -> None:
-    """Have the code of a family in memory, so that its loading is not counted as the first candidate's work."""
+    """Import the code of a family, so that the import is not counted as the first candidate's time."""
     import scipy.stats  # noqa: F401
 
     import shrinkwise.linear
@@ -199,8 +202,8 @@ def _loaded(family: str) -> None:
         import shrinkwise.compare.candidates.stacked_networks  # noqa: F401
 
 
-def tune(candidate: Candidate, problem: Problem, options: Options) -> Tuned:
-    """`candidate.tune` on one thread: processes share the cores, and sums are added in one order everywhere."""
+def tune(candidate: Candidate, problem: TrainingRows, options: Options) -> Tuned:
+    """`candidate.tune` on one thread: processes share the cores, and sums are computed in the same order everywhere."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
@@ -209,29 +212,24 @@ def tune(candidate: Candidate, problem: Problem, options: Options) -> Tuned:
 
 def _score(fit: Fit, split: Split) -> HeldOut:
     task, y, stress, held = split.problem.task, split.y_test, split.stress, (split.X_test, split.y_test, split.weights)
-    outputs = [predictor.output(split.X_test) for predictor in (fit.predictor, *fit.others)]
-    scores = [held_out_score(task, y, output, split.weights) for output in outputs]
+    output = fit.predictor.output(split.X_test)
+    of_starts = [held_out_score(task, y, start.output(split.X_test), split.weights) for start in fit.starts]
     return HeldOut(
-        score=float(np.mean(scores)),
-        accuracy=_mean([accuracy(task, y, output) for output in outputs]),
-        balanced=_mean([balanced_accuracy(task, y, output) for output in outputs]),
-        seed_sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
-        output=outputs[0],
+        score=held_out_score(task, y, output, split.weights),
+        accuracy=accuracy(task, y, output),
+        balanced=balanced_accuracy(task, y, output),
+        seed_sd=float(np.std(of_starts, ddof=1)) if len(of_starts) > 1 else None,
+        output=output,
         settings=fit.settings,
         note=fit.note,
         usage=usage(fit.predictor, split.inputs) if isinstance(fit.predictor, WeightedPredictor) else None,
-        stress=None if stress is None else stress.curves([fit.predictor, *fit.others], held, task, split.problem.seed),
+        stress=None if stress is None else stress.curves(fit.predictor, held, task, split.problem.seed),
     )
-
-
-def _mean(values: list[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return float(np.mean(present)) if present else None
 
 
 @dataclass(frozen=True)
 class Work:
-    """How nested scoring is done: who is told of progress, what time there is, where finished pieces are kept."""
+    """How nested scoring is run: progress callback, clock and store of finished pieces."""
 
     progress: Progress = lambda *_: None
     clock: Clock = field(default_factory=Clock)
@@ -243,7 +241,7 @@ def run_nested(
 ) -> dict[str, list[FoldResult]]:
     """All candidates on all folds, in `options.n_jobs` processes; results in the order of the folds.
 
-    A candidate that was not finished on every fold when the time was up has no results.
+    A candidate that did not finish on every fold in time has no results.
     """
     work = work if isinstance(work, Work) else Work(work)
     found: dict[str, list[FoldResult]] = {candidate.name: [] for candidate in contestants}
@@ -270,7 +268,8 @@ def run_nested(
 
 
 def _in_order(contestants: list[Candidate], options: Options) -> list[Candidate]:
-    """The longest first, so that all processes end together; with a budget those first that tell most."""
+    """The longest tasks first, so that all processes end together; with a budget the most informative candidates
+    first."""
     if options.budget is not None:
         return sorted(contestants, key=lambda candidate: candidate.worth)
     return sorted(contestants, key=lambda c: ["network", "linear", "reference"].index(c.family))
@@ -292,7 +291,7 @@ def _results(waiting: list, splits: Splits, options: Options, deadline: float | 
 
 
 def n_processes(options: Options) -> int:
-    """Processes that compare candidates: those asked for, at most one for each core that this process may use."""
+    """Number of worker processes: as requested, but at most one for each core that this process may use."""
     from joblib import cpu_count
 
     return min(options.n_jobs or cpu_count(), cpu_count())

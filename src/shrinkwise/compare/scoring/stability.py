@@ -1,4 +1,4 @@
-"""Inputs that are selected again and again on halves of the rows, and inputs that stand in for one another."""
+"""Selection stability: inputs that are selected on most halves of the rows, and inputs that replace one another."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shrinkwise.compare.candidates.base import Problem
-from shrinkwise.compare.candidates.linear import Scaled, tune_group_lasso, tune_lasso, whole_inputs
+from shrinkwise.compare.candidates.base import TrainingRows
+from shrinkwise.compare.candidates.linear import ScaledRows, tune_group_lasso, tune_lasso, whole_inputs
 from shrinkwise.compare.options import Options
 from shrinkwise.penalties import L1
 from shrinkwise.selection import taking_turns
@@ -19,10 +19,11 @@ _FEW_PAIRS = 10
 
 @dataclass(frozen=True)
 class StableInputs:
-    """Which inputs have a non-zero weight on half-samples: in the lasso, or in the group lasso of whole inputs (`by_group`).
+    """The inputs with a non-zero weight on half-samples: in the lasso, or in the group lasso of whole inputs
+    (`by_group`).
 
-    selected (half-samples, inputs): whether any feature of the input has one. threshold: the share from which on an input is
-    called stable. lam: λ, the careful choice on all rows.
+    selected (half-samples, inputs): whether any feature of the input has one. threshold: the minimum share of a stable
+    input. lam: λ, the 1-SE choice on all rows.
     """
 
     selected: np.ndarray
@@ -37,26 +38,26 @@ class StableInputs:
 
     @property
     def pairs(self) -> int:
-        """Pairs of complementary half-samples."""
+        """Number of pairs of complementary half-samples."""
         return len(self.selected) // 2
 
     @property
     def turns(self) -> list[tuple[int, int, float]]:
-        """Pairs of inputs that take turns, and the share of half-samples that use exactly one of the two."""
+        """Pairs of inputs that replace each other, and the share of half-samples that use exactly one of the two."""
         return taking_turns(self.selected)
 
     @property
     def stable(self) -> np.ndarray:
-        """Numbers of the stable inputs, the most frequent first."""
+        """Indices of the stable inputs, the most frequent first."""
         order = np.argsort(-self.frequencies, kind="stable")
         return order[self.frequencies[order] >= self.threshold]
 
 
-def stable_inputs(problem: Problem, lam: float | None, options: Options) -> StableInputs:
-    """Fit the lasso at λ (by default its careful choice on all rows) on complementary halves of the rows.
+def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) -> StableInputs:
+    """Fit the lasso at λ (by default that of the classical 1-SE rule on all rows) on complementary halves of the rows.
 
-    Where an input is several columns it is the group lasso, at a λ of its own: of many columns the lasso would use one or
-    another by chance, and an input of many levels would look stable for their number.
+    If an input has several columns, the group lasso is used with its own λ: the lasso would use one or another of many
+    columns by chance, so that an input with many levels would appear stable because of their number.
     """
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
@@ -66,14 +67,14 @@ def stable_inputs(problem: Problem, lam: float | None, options: Options) -> Stab
     by_group = problem.columns.has_groups and problem.columns.low is None
     if lam is None or by_group:
         curve = (tune_group_lasso if by_group else tune_lasso)(problem, options).curve
-        lam = float(curve.lambdas[curve.index_1se]) if curve is not None else 0.0
+        lam = 0.0 if curve is None else curve.lambda_1se
     pairs = options.stability_pairs if np.prod(problem.X.shape) <= _LARGE else min(_FEW_PAIRS, options.stability_pairs)
     loss = "squared" if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
     with warnings.catch_warnings(), threadpool_limits(limits=1):  # as in nested.tune
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = stability_selection(
             problem.X,
-            Scaled.of(problem).problem.y,
+            ScaledRows.of(problem).problem.y,
             whole_inputs(problem, lam) if by_group else L1(lam, weights=problem.columns.factors),
             loss=loss,
             sample_weight=problem.rows.weights,

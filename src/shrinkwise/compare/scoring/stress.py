@@ -1,8 +1,7 @@
-"""What a model's score becomes as its inputs get noisy and as they go missing."""
+"""How a model's score changes with noisy and with missing inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +19,12 @@ _ROWS, _VALUES, _DRAWS = 2000, 4_000_000, 5
 
 
 @dataclass(frozen=True)
-class Stress:
+class Disturbance:
     """How encoded rows are disturbed.
 
-    blank (q,): the features of a row in which every value is missing, each set to what the encoder puts in its place.
-    measures (q,): which features are numbers (levels, dates and marks of missing values get no noise). inputs (q,): the
-    input of each feature.
+    blank (q,): the features of a row in which every value is missing, as imputed by the encoder. measures (q,): which
+    features are numbers (levels, dates and missingness indicators get no noise). inputs (q,): the input of each
+    feature.
     """
 
     blank: np.ndarray
@@ -33,8 +32,8 @@ class Stress:
     inputs: np.ndarray
 
     @classmethod
-    def of(cls, encoder: Encoder) -> Stress:
-        """The disturbances of the rows that `encoder` encodes."""
+    def of(cls, encoder: Encoder) -> Disturbance:
+        """The disturbances for rows encoded by `encoder`."""
         import polars as pl
 
         kept = encoder.plan.kept
@@ -46,12 +45,12 @@ class Stress:
         ]
         return cls(_dense(encoder.transform(empty))[0], np.array(measures)[encoder.varies], np.array(encoder.inputs))
 
-    def curves(self, predictors: Sequence[Predictor], held: tuple, task: str, seed: int) -> dict[str, list[float]]:
+    def curves(self, predictor: Predictor, held: tuple, task: str, seed: int) -> dict[str, list[float]]:
         """Held-out scores {"noise": one per NOISES, "missing": one per SHARES}; every model gets the same disturbances.
 
-        held: the held-out rows encoded, their target, and their weights or None; scores are means over the predictors.
+        held: the held-out rows encoded, their target, and their weights or None.
         Noise is normal, its standard deviation a multiple of the input's. A missing value is missing for all features of
-        its input. Of many rows 2000 are taken; the scores of several draws are averaged where rows are few.
+        its input. At most 2000 rows are used; with few rows the scores of several draws are averaged.
         """
         X, y, weights = held
         rng = np.random.default_rng([seed, 1])
@@ -61,8 +60,7 @@ class Stress:
         weights = None if weights is None else weights[rows]
 
         def scored(disturbed: list[np.ndarray]) -> float:
-            outputs = (predictor.output(spoiled) for predictor in predictors for spoiled in disturbed)
-            return float(np.mean([held_out_score(task, y, output, weights) for output in outputs]))
+            return float(np.mean([held_out_score(task, y, predictor.output(each), weights) for each in disturbed]))
 
         noise = [rng.standard_normal(X.shape) * self.measures for _ in range(draws)]
         chance = [rng.random((len(X), int(self.inputs.max(initial=-1)) + 1))[:, self.inputs] for _ in range(draws)]

@@ -1,4 +1,4 @@
-"""Worker processes that end when the process that started them is gone."""
+"""Worker processes that end when their parent process ends."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _EVERY = 0.5  # seconds between two looks
 
 
 def end_with(parent: int) -> None:
-    """Have this process end within half a second of the end of its parent, the process numbered `parent`.
+    """End this process within half a second of the end of its parent, the process with the id `parent`.
 
-    A parent that is killed cannot tell its workers, and each would keep its memory, and the pipes it inherited, for minutes.
-    A thread looks, because the signal that Linux can send instead follows the thread that started the worker. Windows does
-    not give a process another parent, so there a worker waits until its executor notices.
+    A killed parent cannot notify its workers, and each would keep its memory and the inherited pipes for minutes. A
+    thread polls, because the signal that Linux can send instead depends on the thread that started the worker. Windows
+    does not reassign parents, so there a worker waits until its executor notices.
     """
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""What the report shows beside the scores: stress, half-samples, residuals or calibration, checks."""
+"""The parts of the report besides the scores: stress, half-samples, residuals or calibration, checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from shrinkwise.report.exhibits import (
     Calibration,
     CalibrationBin,
     Check,
-    Finding,
     Halves,
     ResidualBin,
     Residuals,
@@ -21,6 +20,7 @@ from shrinkwise.report.exhibits import (
     Stress,
     StressCurve,
     StressCurves,
+    TestedClaim,
     Turn,
     WorstRow,
 )
@@ -71,20 +71,21 @@ _CLAIMS = (
 
 
 def _bearers(kind: str) -> tuple[str, list[str]]:
-    """(the candidate whose regularizer is known for bearing this stress, its rivals: those of its family without zeros)."""
+    """(the candidate whose regularizer is said to be robust to this disturbance, its baselines in the same family
+    without zeros)."""
     bearer = next(each for each in CANDIDATES if each.bears == kind)
     family = [each for each in CANDIDATES if each.family == bearer.family and each is not bearer]
     return bearer.name, [each.name for each in family if not each.makes_zeros]
 
 
-def _claim(comparison: Comparison, what: str, kind: str, when: str) -> Finding:
+def _claim(comparison: Comparison, what: str, kind: str, when: str) -> TestedClaim:
     """Whether a candidate loses less than its rivals under stress, fold by fold."""
     candidate, rivals = _bearers(kind)
     rows = {row.candidate.name: row for row in comparison.rows}
     claim = f"“{what} is robust to {'noise' if kind == 'noise' else 'missing information'}”"
     present = [name for name in rivals if name in rows]
     if candidate not in rows or not present:
-        return Finding(claim, f"{claim}: not tested, because {candidate} or its baselines were not compared.")
+        return TestedClaim(claim, f"{claim}: not tested, because {candidate} or its baselines were not compared.")
 
     def lost(name: str) -> np.ndarray:
         scores = _stress(comparison, rows[name], kind)
@@ -92,7 +93,7 @@ def _claim(comparison: Comparison, what: str, kind: str, when: str) -> Finding:
 
     own, parts, held = lost(candidate), [], []
     for name in present:
-        mean, low, high = comparison.interval(own - lost(name))
+        mean, low, high = comparison.fold_interval(own - lost(name))
         held.append(1 if high < 0 else -1 if low > 0 else 0)
         verb = {1: "detectably more", -1: "detectably less", 0: "no detectable difference"}[held[-1]]
         parts.append(
@@ -108,7 +109,7 @@ def _claim(comparison: Comparison, what: str, kind: str, when: str) -> Finding:
         if min(held) == -1
         else "is neither confirmed nor refuted on this table"
     )
-    return Finding(
+    return TestedClaim(
         claim,
         f"{claim} {verdict}. With {when}, {label(rows[candidate].candidate)} loses {said(own.mean())} in "
         f"{score_name(comparison.plan.task)}; {'; '.join(parts)}.",
@@ -119,7 +120,7 @@ def _claim(comparison: Comparison, what: str, kind: str, when: str) -> Finding:
 
 
 def halves_page(comparison: Comparison) -> Halves | None:
-    """How often each input is selected on half-samples, and which inputs take turns."""
+    """How often each input is selected on half-samples, and which inputs replace each other."""
     halves = comparison.stable
     if halves is None or not halves.selected.size:
         return None
@@ -165,16 +166,16 @@ def residuals(comparison: Comparison) -> Residuals:
 
 
 def calibration(comparison: Comparison) -> Calibration:
-    """Of held-out rows with a predicted probability in each tenth, the share for which it came true.
+    """For held-out rows with a predicted probability in each tenth, the observed frequency.
 
-    With two classes the probability of the second, with several that of the class predicted.
+    With two classes the probability of the second class, with more that of the predicted class.
     """
     truth, chances, _ = comparison.held_out()
     classes = comparison.plan.classes or []
     if len(classes) == 2:
         chance, came_true, of = chances[:, 1], truth == 1, f"{comparison.plan.target} = {classes[1]}"
     else:
-        chance, came_true, of = chances.max(axis=1), chances.argmax(axis=1) == truth, "the class predicted"
+        chance, came_true, of = chances.max(axis=1), chances.argmax(axis=1) == truth, "the predicted class"
     place = np.minimum((chance * _BINS).astype(int), _BINS - 1)
     bins = []
     for k in np.unique(place).tolist():
@@ -197,7 +198,7 @@ def _wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
 
 
 def checks(comparison: Comparison) -> list[Check]:
-    """Questions on the data and the run that ought to be asked of every result, with their answers here."""
+    """Questions to check for every result, with their answers for this table and run."""
     return [
         Check(question, answer)
         for question, answer in (
@@ -225,7 +226,7 @@ def _leaks(comparison: Comparison) -> str:
 
 
 def _alone(comparison: Comparison) -> str:
-    """An input that is all the kept model uses, of several: as a leak would be that is not quite without error."""
+    """A warning if the kept model uses only one of several inputs, as with a leak that is not quite without error."""
     if not (name := comparison.only_input):
         return ""
     return (
@@ -247,11 +248,11 @@ def _gaps(comparison: Comparison) -> str:
 
 
 def _beyond_guessing(comparison: Comparison) -> str:
-    mean, low, high = comparison.interval(comparison.kept.scores - comparison.guess_scores)
+    mean, low, high = comparison.difference(comparison.kept, comparison.constant).interval()
     sure = "Yes" if high < 0 else "Not detectably" if low <= 0 else "No"
     return (
         f"{sure}: {score_name(comparison.plan.task)} {said(comparison.kept.score)} versus "
-        f"{said(comparison.guess_scores.mean())} (difference {said(mean)}, 95 % interval {said(low)} to {said(high)})."
+        f"{said(comparison.constant.score)} (difference {said(mean)}, 95 % interval {said(low)} to {said(high)})."
     )
 
 
@@ -264,12 +265,12 @@ def _agreement(comparison: Comparison) -> str:
 
 
 def _exam(comparison: Comparison) -> str:
-    if (exam := comparison.exam) is None:
+    if (fresh := comparison.fresh) is None:
         return ""
     return (
-        f"On {exam.n_rows} rows the kept model has {'an' if comparison.plan.classes is None else 'a'} "
+        f"On {fresh.n_rows} rows the kept model has {'an' if comparison.plan.classes is None else 'a'} "
         f"{score_name(comparison.plan.task)} of "
-        f"{said(exam.score)} (95 % interval {said(exam.low)} to {said(exam.high)}); on the held-out folds it has "
+        f"{said(fresh.score)} (95 % interval {said(fresh.low)} to {said(fresh.high)}); on the held-out folds it has "
         f"{said(comparison.kept.score)}."
     )
 

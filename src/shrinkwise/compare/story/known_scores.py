@@ -1,4 +1,4 @@
-"""The kept model by scores that people know: R² and mean absolute error, or accuracy and the area under the ROC curve."""
+"""Common scores of the kept model: R² and mean absolute error, or accuracy and area under the ROC curve."""
 
 from __future__ import annotations
 

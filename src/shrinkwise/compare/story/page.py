@@ -1,8 +1,7 @@
-"""A comparison as the page that the report, the terminal and `--json` are made of."""
+"""A comparison as the page that the report, the terminal and `--json` show."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from shrinkwise.report.schema import (
     Choice,
     Coefficient,
     Column,
-    FreshScore,
     Interval,
     Kept,
     LeftOut,
@@ -27,15 +25,17 @@ from shrinkwise.report.schema import (
     Score,
     TablePage,
 )
+from shrinkwise.selection import Difference
 from shrinkwise.tables import TablePlan
 
 from .exhibits import calibration, checks, halves_page, residuals, stress_page
-from .verdict import explanation, verdict
+from .explanation import explanation
+from .verdict import verdict
 from .words import said
 
 
 def plan_page(plan: TablePlan) -> TablePage:
-    """What is known before the work starts: the table, its columns, the task."""
+    """The page before the work starts: the table, its columns, the task."""
     return TablePage(**_table(plan))
 
 
@@ -54,7 +54,7 @@ def _table(plan: TablePlan) -> dict[str, Any]:
 
 
 def comparison_page(comparison: Comparison, *, command: str, version: str) -> Page:
-    """The page of a comparison; `command` and `version` go into its last section."""
+    """The page of a comparison; `command` and `version` appear in its last section."""
     sentences, model = verdict(comparison), comparison.model
     classes = comparison.plan.classes is not None
     return Page(
@@ -66,7 +66,7 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> Pa
         plain=[*sentences, *explanation(comparison)],
         score=Score(score_name(comparison.plan.task), explain=_explain_score(comparison)),
         candidates=[_candidate(comparison, row) for row in comparison.rows],
-        one_se_label=comparison.options.careful,
+        one_se_label=comparison.options.one_se_label,
         kept=Kept(strength(comparison.fit.settings), comparison.kept_usage.inputs, len(comparison.plan.kept)),
         path=None if comparison.curve is None else _path(comparison, comparison.curve),
         network=_network(comparison),
@@ -78,7 +78,7 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> Pa
         written=Written(written_out(model), written_notes(model)),
         coefficients=[_coefficient(**row) for row in coefficients(model)],
         formula=formula(comparison),
-        fresh=None if comparison.exam is None else FreshScore(**asdict(comparison.exam)),
+        fresh=comparison.fresh,
         left_out=[LeftOut(name, reason) for name, reason in comparison.left_out.items()],
         reproduce=[command, f"shrinkwise {version}, seed {comparison.options.seed}"],
     )
@@ -122,9 +122,9 @@ def _explain_score(comparison: Comparison) -> str:
         what = "Log loss, −log of the predicted probability of the true class"
         guess = "always predicting the class frequencies"
     return (
-        f"{what}: {mean_of}; {guess} scores {said(float(comparison.guess_scores.mean()))}. λ, keep, inputs and zeros are "
-        "medians over the folds (“90% L1” is an l1_ratio of 0.9); for the kept model they are chosen again on all rows: "
-        f"{_refitted(comparison)}."
+        f"{what}: {mean_of}; {guess} scores {said(comparison.constant.score)}. λ, keep, inputs and "
+        "zeros are medians over the folds (“90% L1” is an l1_ratio of 0.9); for the kept model they are selected "
+        f"again on all rows: {_refitted(comparison)}."
     )
 
 
@@ -147,7 +147,7 @@ def _candidate(comparison: Comparison, row: Row) -> CandidateRow:
     )
 
 
-def _choice(scored: Scored, difference: tuple[float, float, float] | None, kept: Scored | None) -> Choice:
+def _choice(scored: Scored, difference: Difference | None, kept: Scored | None) -> Choice:
     used = scored.usage
     return Choice(
         score=scored.score,
@@ -157,7 +157,7 @@ def _choice(scored: Scored, difference: tuple[float, float, float] | None, kept:
         inputs=used.inputs if used else None,
         zeros=used.zeros if used else None,
         weights=used.weights if used else None,
-        difference=None if difference is None else Interval(*difference),
+        difference=None if difference is None else Interval(*difference.interval()),
         seed_sd=scored.seed_sd,
         accuracy=scored.accuracy,
         balanced_accuracy=scored.balanced,
@@ -178,8 +178,8 @@ def _path(comparison: Comparison, curve: Curve) -> PathPage:
         inputs_kept=[[plan.kept[i].name for i in row] for row in kept],
         n_inputs=len(plan.kept),
         index_best=curve.index_best,
-        index_one_se=curve.index_1se,
-        index_kept=curve.index_1se if comparison.choice == "one_se" else curve.index_best,
+        index_one_se=curve.index_one_se,
+        index_kept=curve.index(comparison.choice),
         cv_mean=curve.cv_mean.tolist(),
         cv_se=curve.cv_se.tolist(),
         cv_label=score_name(plan.task),
@@ -188,7 +188,7 @@ def _path(comparison: Comparison, curve: Curve) -> PathPage:
 
 
 def _network(comparison: Comparison) -> NetworkPicture | None:
-    """One draw of dropout over the network of the dropout candidate, at the keep that was chosen for it."""
+    """One draw of dropout in the network of the dropout candidate, at its selected keep."""
     network = comparison.options.network
     row = next((row for row in comparison.rows if row.candidate.drops_units), None)
     if network is None or row is None:
@@ -206,7 +206,8 @@ def _network(comparison: Comparison) -> NetworkPicture | None:
             _draw(network.hidden, keep, seed, stream=1),
             [False] * len(outputs),
         ],
-        caption=f"Dropout acts on the {'inputs and the ' * drops_inputs}hidden units, keep = {keep:.2g}.",
+        caption=f"Dropout acts on the {'inputs and the ' * drops_inputs}hidden units, keep = {keep:.2g}; "
+        f"random starts averaged in the model: {network.seeds}.",
     )
 
 

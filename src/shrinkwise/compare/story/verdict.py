@@ -1,72 +1,24 @@
-"""The verdict in plain sentences: what the comparison shows, how sure it is, and what it does not show."""
+"""The verdict in plain sentences: what the comparison shows, and how sure it is.
+
+A difference counts when its 95 % interval leaves out zero.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
-from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
-from shrinkwise.compare.options import NO_TORCH
 from shrinkwise.compare.result import Comparison, Row
 from shrinkwise.selection import holm
 
-from .known_scores import known_scores
+from .sentence import Sentence, said_of
 from .words import a_score, in_interval, label, n_inputs_said, said, score_said
 
 _NOUNS = {"linear": "linear models", "network": "networks"}
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """The finding first, in a few sentences. A difference counts when its 95 % interval leaves out zero.
-
-    A column that was left out because it knows the target comes before all else, then a guess that no model detectably
-    beats. The family of the kept model always has a sentence; the other one when regularization detectably helps or hurts
-    it; the trees when they score lower; and the table of fresh rows when there is one.
-    """
-    own = _finding(comparison, comparison.chosen.candidate.family)
-    others = [_finding(comparison, family) for family in _families(comparison) if family != own.family]
-    sentences = [own.sentence, *(other.sentence for other in others if other.detectable)]
-    if not any(_beats_a_guess(comparison, row) for row in comparison.rows):
-        sentences.insert(
-            0,
-            f"No model is detectably better than a constant prediction ({score_said(comparison)} "
-            f"{said(comparison.kept.score)} versus {said(comparison.guess_scores.mean())}).",
-        )
-    found = (
-        _leaks(comparison),
-        _constant(comparison),
-        *sentences,
-        _alone(comparison),
-        _hurried(comparison),
-        _better_trees(comparison),
-        *_on_fresh_rows(comparison),
-    )
-    return [sentence for sentence in found if sentence]
-
-
-def explanation(comparison: Comparison) -> list[str]:
-    """The plain-English page after the verdict: what was compared, what the other family did, how sure this is."""
-    n_models = sum(row.candidate.family != "reference" for row in comparison.rows)
-    sentences = [
-        f"{n_models} models were compared on {comparison.plan.n_rows} rows by nested cross-validation: {_dealt(comparison)}. "
-        "Everything that is fitted or chosen (the encoding of the inputs, λ, keep) uses the training rows alone.",
-        known_scores(comparison),
-        *_other_families(comparison),
-        _at_best(comparison),
-        _about_trees(comparison),
-        "Intervals are 95 % and account for the overlap of the training folds. The kept model was selected as the best of "
-        f"{n_models} on the same held-out rows, so its score is slightly optimistic.",
-        _multiplicity(comparison),
-        _asked_for(comparison),
-        _stable(comparison),
-        _starts(comparison),
-        *(f"{name[0].upper()}{name[1:]} was skipped: {reason}." for name, reason in comparison.left_out.items()),
-        *_separable(comparison),
-        "The score measures predictions for similar rows; it does not tell what happens when an input is changed on purpose.",
-    ]
-    if find_spec("torch") is None:
-        sentences.insert(1, NO_TORCH)
-    return [sentence for sentence in sentences if sentence]
+    """What `VERDICT` says of a comparison, the finding first."""
+    return said_of(comparison, VERDICT)
 
 
 @dataclass(frozen=True)
@@ -86,7 +38,7 @@ def _finding(comparison: Comparison, family: str) -> _Finding:
     best = comparison.chosen if comparison.chosen in rivals else min(rivals, key=lambda row: row.best.score)
     if comparison.chosen is base:
         return _without(comparison, family, base, best)
-    mean, low, high = best.differences[choice]
+    mean, low, high = best.difference(choice).interval()
     name, value, without = label(best.candidate), said(best.at(choice).score), said(base.best.score)
     interval = f" ({in_interval((mean, low, high))})."
     if low > 0 or high < 0:
@@ -107,7 +59,7 @@ def _capital(text: str) -> str:
 
 def _without(comparison: Comparison, family: str, base: Row, nearest: Row) -> _Finding:
     """The finding where the model without regularization is kept; `nearest` is the next best, at its best setting."""
-    interval, score, value = nearest.differences["best"], score_said(comparison), said(base.best.score)
+    interval, score, value = nearest.difference("best").interval(), score_said(comparison), said(base.best.score)
     effect = "raises it" if interval[1] > 0 else "lowers it" if interval[2] < 0 else "makes no detectable difference"
     others = [each for each in comparison.rows if each.candidate.family != "reference"]
     lowest = all(base.best.score <= other.best.score for other in others)
@@ -127,7 +79,6 @@ def _kept(comparison: Comparison, row: Row, subject: str) -> str:
     uses = f"; it uses {used} of {n_inputs} inputs" if 0 < used < n_inputs else ""
     options = comparison.options
     among = f" of the models of at most {n_inputs_said(options.max_features)}" if options.max_features else ""
-    careful = comparison.choice == "one_se" and row.one_se is not None
     if options.within is not None:
         share = f"{100 * options.within:.3g} % of the lowest score{among}"
         return f" {subject} is kept because it uses the fewest inputs within {share}{uses}."
@@ -137,10 +88,10 @@ def _kept(comparison: Comparison, row: Row, subject: str) -> str:
     lowest = all(row.best.score <= other.best.score for other in others)
     if not lowest:
         return f" {subject} is kept{uses}."
-    if careful and row.best.score < row.at(comparison.choice).score:
+    if row.best.score < row.at(comparison.choice).score:
         return (
             f" {subject} scores lowest of the candidates at its best setting ({said(row.best.score)}) and is kept at its "
-            f"{options.careful} setting{uses}."
+            f"{options.one_se_label} setting{uses}."
         )
     return f" {subject} scores lowest of the candidates and is kept{uses}."
 
@@ -152,35 +103,6 @@ def _unregularized(comparison: Comparison, family: str) -> str:
     return f"No regularized model of the {_NOUNS[family]} finished in time{scored}."
 
 
-def _on_fresh_rows(comparison: Comparison) -> list[str]:
-    """What the kept model scores on the table it was given for that, beside what cross-validation led to expect."""
-    if (exam := comparison.exam) is None:
-        return []
-    _, low, high = comparison.exam_interval()
-    how = "as expected from" if low <= 0 <= high else "worse than" if low > 0 else "better than"
-    rows = (
-        f"On {exam.n_rows} rows of the test table, of which {exam.n_known} also occur in the training table,"
-        if exam.n_known
-        else f"On the {exam.n_rows} rows of the test table"
-    )
-    return [
-        f"{rows} the kept model has {a_score(comparison)} of {said(exam.score)} (95 % interval "
-        f"{said(exam.low)} to {said(exam.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of the "
-        "held-out folds."
-    ]
-
-
-def _constant(comparison: Comparison) -> str:
-    """That the kept model uses no input, and what that means."""
-    if comparison.kept_usage.inputs:
-        return ""
-    setting = comparison.options.careful if comparison.choice == "one_se" else "best"
-    return (
-        f"Nothing was found that predicts {comparison.plan.target!r}: the kept model, {comparison.chosen.candidate.name} at "
-        f"its {setting} setting, uses none of the {len(comparison.plan.kept)} inputs and predicts the same for every row."
-    )
-
-
 def _alone(comparison: Comparison) -> str:
     """That one input is all the kept model uses of several, as a leak would be."""
     name = "" if comparison.options.max_features == 1 else comparison.only_input
@@ -188,18 +110,18 @@ def _alone(comparison: Comparison) -> str:
 
 
 def _hurried(comparison: Comparison) -> str:
-    """That better candidates were passed over for want of time."""
+    """The better candidates that were passed over because the time budget ended."""
     if not comparison.passed_over:
         return ""
     names = ", ".join(comparison.passed_over)
     return f"There was no time to fit {names} on all rows, which would have been kept; allow a larger --budget."
 
 
-def _better_trees(comparison: Comparison) -> str:
+def better_trees(comparison: Comparison) -> str:
     """That the outside reference scores lower, and whether detectably."""
     if (trees := comparison.baseline("reference")) is None or trees.best.score >= comparison.kept.score:
         return ""
-    against = comparison.interval(comparison.kept.scores - trees.best.scores)
+    against = comparison.difference(comparison.kept, trees.best).interval()
     how = "score detectably lower" if against[1] > 0 else "score lower, but not detectably"
     return (
         f"Gradient-boosted trees, the outside reference, {how}: {said(trees.best.score)} versus "
@@ -220,129 +142,109 @@ def _leaks(comparison: Comparison) -> str:
     )
 
 
-def _dealt(comparison: Comparison) -> str:
-    """How the rows were split."""
-    parts, kind = len(comparison.splits), comparison.plan.splits_by
-    if kind == "time":
-        return f"each of {parts} later periods was predicted by models fitted on the rows before it"
-    together = "whole groups of rows" if kind == "group" else "the rows"
-    return f"{together} were split into {parts} folds, each held out once"
-
-
-def _at_best(comparison: Comparison) -> str:
-    """What the careful choice costs, and how to have the other."""
-    row, options = comparison.chosen, comparison.options
-    if options.select != "1se" or row.one_se is None or row.best.score >= row.one_se.score:
-        return ""
-    if not row.careful_holds:
-        return (
-            f"The best setting is kept instead of the 1-SE setting, which scores {said(row.one_se.score)} on the held-out "
-            f"rows, more than one standard error above the best ({said(row.best.score)} ± {said(row.best.se)})."
-        )
-    return (
-        "The 1-SE setting is the strongest regularization within one standard error of the best, which gives a simpler model; "
-        f"it scores {said(row.one_se.score)} and the best setting {said(row.best.score)}. --select best keeps the best setting."
-    )
-
-
-def _multiplicity(comparison: Comparison) -> str:
-    """How many differences were looked at, and which are left when that is allowed for."""
-    choice = comparison.choice
-    rivals = [row for row in comparison.rows if row.differences]
-    if len(rivals) < 2:
-        return ""
-    bases = {row.candidate.family: comparison.baseline(row.candidate.family) for row in rivals}
-    differences = [row.at(choice).scores - bases[row.candidate.family].best.scores for row in rivals]  # type: ignore[union-attr]
-    adjusted = holm([comparison.p_value(difference) for difference in differences])
-    alone = sum(not low <= 0 <= high for _, low, high in (row.differences[choice] for row in rivals))
-    left = [label(row.candidate) for row, p in zip(rivals, adjusted, strict=True) if p < 0.05]
-    text = (
-        f"{len(rivals)} differences were tested. Taken one by one, an interval excludes zero by chance in one of twenty; "
-        f"{alone or 'none'} {'does' if alone == 1 else 'do'} here"
-    )
-    if not alone:
-        return f"{text}."
-    named = f"{', '.join(left)} {'remains' if len(left) == 1 else 'remain'}" if left else "none remains"
-    return f"{text}, and after correction for multiple tests (Holm) {named}" + (
-        "." if left else ", so confirm the finding on other rows."
-    )
-
-
-def _asked_for(comparison: Comparison) -> str:
-    """What the choice was bound by."""
-    options, parts = comparison.options, []
-    if options.max_features is not None:
-        more = comparison.kept_usage.inputs > options.max_features
-        parts.append(
-            f"at most {options.max_features} input{'s' * (options.max_features > 1)}{' (of which no model was found)' * more}"
-        )
-    if options.within is not None:
-        parts.append(f"the fewest inputs within {100 * options.within:.3g} % of the lowest {score_said(comparison)}")
-    if options.factors:
-        parts.append("λ multiplied by the given factors in the linear models")
-    if options.bounds:
-        parts.append("coefficients within the given bounds (networks, the group lasso and MCP are skipped)")
-    return f"Requested: {'; '.join(parts)}." if parts else ""
-
-
-def _stable(comparison: Comparison) -> str:
-    """Which inputs half of the rows select again and again."""
-    if (stable := comparison.stable) is None:
-        return ""
-    names = [comparison.plan.kept[i].name for i in stable.stable]
-    by = (GROUP_LASSO if stable.by_group else LASSO).name
-    listed = ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    return (
-        f"Fitted on {2 * stable.pairs} random halves of the rows, the {by} selects {listed or 'no input'} in "
-        f"{stable.threshold:.0%} or more of them. Inputs selected less often are redundant with others, uninformative, or "
-        "weak for this many rows."
-    )
-
-
-def _starts(comparison: Comparison) -> str:
-    """How much the random start of a network matters."""
-    found = [(row, row.best.seed_sd) for row in comparison.rows if row.best.seed_sd is not None]
-    if not found:
-        return ""
-    n = comparison.options.network.seeds if comparison.options.network else 1
-    worst = max(sd for _, sd in found if sd is not None)
-    return (
-        f"The score of a network is the mean over {n} random starts; their standard deviation is at most {said(worst)}."
-    )
-
-
 def _families(comparison: Comparison) -> list[str]:
     return [family for family in _NOUNS if any(row.candidate.family == family for row in comparison.rows)]
 
 
-def _beats_a_guess(comparison: Comparison, row: Row) -> bool:
-    scores = row.at(comparison.choice).scores
-    return comparison.interval(scores - comparison.guess_scores)[2] < 0
+def _own(comparison: Comparison) -> str:
+    """The finding on the family of the kept model."""
+    return _finding(comparison, comparison.chosen.candidate.family).sentence
 
 
-def _other_families(comparison: Comparison) -> list[str]:
-    """What is to be said of the family the kept model is not of, unless the verdict has said it."""
-    others = [_finding(comparison, f) for f in _families(comparison) if f != comparison.chosen.candidate.family]
-    return [finding.sentence for finding in others if not finding.detectable]
+def other_findings(comparison: Comparison) -> list[_Finding]:
+    """The findings on the families the kept model is not of."""
+    return [_finding(comparison, f) for f in _families(comparison) if f != comparison.chosen.candidate.family]
 
 
-def _about_trees(comparison: Comparison) -> str:
-    """The outside reference where it does not score lower, which the verdict would have said."""
-    if (reference := comparison.baseline("reference")) is None or _better_trees(comparison):
+def _others(comparison: Comparison) -> str:
+    """The findings on other families that are detectable."""
+    return " ".join(found.sentence for found in other_findings(comparison) if found.detectable)
+
+
+def _better_than_a_guess(comparison: Comparison) -> list[Row]:
+    """The rows with a score detectably below that of a constant prediction, allowing for their number (Holm)."""
+    found = [comparison.difference(row.at(comparison.choice), comparison.constant) for row in comparison.rows]
+    adjusted = holm([difference.p_value for difference in found])
+    return [row for row, d, p in zip(comparison.rows, found, adjusted, strict=True) if d.mean < 0 and p < 0.05]
+
+
+def _no_better_than_a_guess(comparison: Comparison) -> str:
+    """That the kept model, or no model at all, is detectably better than a constant prediction."""
+    if comparison.chosen in (better := _better_than_a_guess(comparison)):
         return ""
-    difference = comparison.interval(comparison.kept.scores - reference.best.scores)
-    how = "detectably worse than" if difference[2] < 0 else "not detectably different from"
+    who = "The kept model is not" if better else "No model is"
     return (
-        f"Gradient-boosted trees, the outside reference, score {said(reference.best.score)}, {how} the kept model "
-        f"({in_interval(difference)})."
+        f"{who} detectably better than a constant prediction ({score_said(comparison)} {said(comparison.kept.score)} versus "
+        f"{said(comparison.constant.score)})."
     )
 
 
-def _separable(comparison: Comparison) -> list[str]:
-    base = comparison.baseline("linear")
-    if base is None or "no finite optimum" not in base.note:
-        return []
-    return [
-        "The linear model without penalty has no finite optimum in at least one fold, because the inputs separate some classes "
-        "of its training rows; it was fitted with a negligible ridge penalty instead."
-    ]
+def _constant(comparison: Comparison) -> str:
+    """That the kept model uses no input, and what that means."""
+    if comparison.kept_usage.inputs:
+        return ""
+    setting = comparison.options.one_se_label if comparison.choice == "one_se" else "best"
+    model = f"{comparison.chosen.candidate.name} at its {setting} setting,"
+    uses = f"uses none of the {len(comparison.plan.kept)} inputs and predicts the same for every row."
+    if _better_than_a_guess(comparison):
+        return f"The kept model, {model} {uses}"
+    return f"Nothing was found that predicts {comparison.plan.target!r}: the kept model, {model} {uses}"
+
+
+def _other_baseline(comparison: Comparison) -> str:
+    """That the other family does as well without any penalty as the kept model does, so that it owes nothing to the penalty."""
+    chosen = comparison.chosen.candidate
+    own = comparison.baseline(chosen.family)
+    others = [row for f in _families(comparison) if f != chosen.family and (row := comparison.baseline(f)) is not None]
+    if own is None or not chosen.regularizer or not others:
+        return ""
+    best = min(others, key=lambda row: row.best.score)
+    against = comparison.difference(comparison.kept, best.best).interval()
+    if best.best.score >= own.best.score or against[2] < 0:
+        return ""
+    other = _NOUNS[best.candidate.family].removesuffix("s")
+    return (
+        f"The {other} without any penalty scores {said(best.best.score)}, and the kept "
+        f"model is {'detectably worse' if against[1] > 0 else 'not detectably better'} ({in_interval(against)})."
+    )
+
+
+def _on_fresh_rows(comparison: Comparison) -> str:
+    """What the kept model scores on the table it was given for that, beside what cross-validation led to expect."""
+    if (exam := comparison.fresh) is None:
+        return ""
+    _, low, high = comparison.fresh_interval()
+    how = "as expected from" if low <= 0 <= high else "worse than" if low > 0 else "better than"
+    rows = (
+        f"On {exam.n_rows} rows of the test table, of which {exam.n_known} also occur in the training table,"
+        if exam.n_known
+        else f"On the {exam.n_rows} rows of the test table"
+    )
+    return (
+        f"{rows} the kept model has {a_score(comparison)} of {said(exam.score)} (95 % interval "
+        f"{said(exam.low)} to {said(exam.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of the "
+        "held-out folds."
+    )
+
+
+VERDICT = (
+    Sentence("leak", "a column was dropped because it alone predicts the target", _leaks),
+    Sentence("constant model", "the kept model uses no input", _constant),
+    Sentence(
+        "no better than a constant",
+        "the score of the kept model is not detectably below that of a constant prediction, all candidates allowed for",
+        _no_better_than_a_guess,
+    ),
+    Sentence("finding", "always: lowers, raises or no detectable difference, by the interval", _own),
+    Sentence("other family", "regularization makes a detectable difference in the other family", _others),
+    Sentence(
+        "baseline of the other family",
+        "the other family scores lower without a penalty than the kept model's own family does, and the kept model is not "
+        "detectably better than that",
+        _other_baseline,
+    ),
+    Sentence("one input", "the kept model uses one input of three or more, and no more were allowed", _alone),
+    Sentence("no time", "a model that would have been kept was passed over because the budget was spent", _hurried),
+    Sentence("trees", "the trees score lower than the kept model", better_trees),
+    Sentence("fresh rows", "a test table was given", _on_fresh_rows),
+)

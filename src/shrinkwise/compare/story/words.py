@@ -1,4 +1,4 @@
-"""How numbers, scores and candidates are called in a sentence."""
+"""Wording of numbers, scores and candidates in a sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Interval = tuple[float, float, float]
 
 
 def label(candidate: Candidate) -> str:
-    """How a candidate is called in a sentence: "L1 (lasso)", "dropout in the network"."""
+    """The name of a candidate in a sentence: "L1 (lasso)", "dropout in the network"."""
     if not candidate.regularizer:
         return "no penalty" if candidate.family == "linear" else "the network without regularization"
     if candidate.name == candidate.regularizer:
@@ -38,7 +38,7 @@ def n_inputs_said(n: int) -> str:
 
 
 def score_said(comparison: Comparison) -> str:
-    """What the candidates are scored by."""
+    """The name of the score of the candidates."""
     return score_name(comparison.plan.task)
 
 

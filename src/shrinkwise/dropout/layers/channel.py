@@ -1,11 +1,12 @@
-"""Dropout of whole feature maps: neighbouring pixels of one map carry the same news, so they go together."""
+"""Dropout of whole feature maps, because neighbouring pixels of a map are correlated."""
 
 from __future__ import annotations
 
 import torch
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import apply_mask
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
 from .noise import NoiseLayer, check_floating, mask_of_shape
 
@@ -20,8 +21,8 @@ def channel_dropout(
     x : (N, C, H, W) or (N, C, D, H, W); any other layout with `channel_dim`
     keep : float in (0, 1]
     channel_dim : int, optional
-        Which dimension of x counts the channels. Dimension 0 counts the samples, unless ``channel_dim=0``: then x is one
-        sample. Needed for 2 and 3 dimensions, which may mean (N, C, L), (N, L, C) or (C, H, W).
+        The dimension of the channels. Dimension 0 is that of the samples, unless ``channel_dim=0``, in which case x is
+        one sample. Required for 2 and 3 dimensions, which may mean (N, C, L), (N, L, C) or (C, H, W).
     training, seed, generator, stream : as in `dropout`
 
     Returns a tensor like x.
@@ -44,23 +45,27 @@ def _channel_dim(x: torch.Tensor, channel_dim: int | None) -> int:
     if channel_dim is None:
         if x.dim() not in (4, 5):
             raise ValueError(
-                f"expected (N, C, H, W) or (N, C, D, H, W), got shape {tuple(x.shape)}, whose channels could be any "
-                "dimension: say which with channel_dim=, e.g. 1 for (N, C, L), -1 for (N, L, C), 0 for one sample (C, H, W)"
+                f"Expected (N, C, H, W) or (N, C, D, H, W), got shape {tuple(x.shape)}, whose channel dimension "
+                "is ambiguous; specify it with channel_dim=, e.g. 1 for (N, C, L), -1 for (N, L, C), 0 for one "
+                "sample (C, H, W)"
             )
         return 1
     if not -x.dim() <= channel_dim < x.dim():
-        raise ValueError(f"expected channel_dim within the {x.dim()} dimensions of {tuple(x.shape)}, got {channel_dim}")
+        raise ValueError(
+            f"Expected channel_dim to be within the {x.dim()} dimensions of {tuple(x.shape)}, got {channel_dim}"
+        )
     return channel_dim % x.dim()
 
 
 class ChannelDropout(NoiseLayer):
-    """Inverted dropout of whole feature maps: in training each map is kept with probability `keep`; in evaluation nothing.
+    """Inverted dropout of whole feature maps: in training each map is kept with probability `keep`; no effect in
+    evaluation.
 
     Parameters
     ----------
     keep : float in (0, 1]
     channel_dim : int, optional
-        Which dimension counts the channels (see `channel_dropout`); needed for inputs of 2 and 3 dimensions, where
+        The dimension of the channels (see `channel_dropout`); required for inputs of 2 and 3 dimensions, where
         torch's ``Dropout1d`` silently drops time steps of a (batch, time, channel) tensor.
     seed, stream, generator : as in `NoiseLayer`
 
@@ -76,9 +81,12 @@ class ChannelDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Channel dropout of x in training, x itself in evaluation."""
-        options = self.draw() if self.training else {}
-        return channel_dropout(x, keep=self.keep, channel_dim=self.channel_dim, training=self.training, **options)
+        if isinstance(x, Proxy):
+            return self.recorded(x)
+        if not self.training:
+            return x
+        return channel_dropout(x, keep=self.keep, channel_dim=self.channel_dim, **self.draw())
 
     def extra_repr(self) -> str:
-        """The probability of keeping and the channel dimension when it was named."""
+        """The probability of keeping and the channel dimension, if given."""
         return super().extra_repr() + ("" if self.channel_dim is None else f", channel_dim={self.channel_dim}")

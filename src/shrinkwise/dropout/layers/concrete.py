@@ -7,10 +7,11 @@ import math
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
-from .noise import NoiseLayer, check_floating, drawn_seed, transformed, uniform
+from .noise import NoiseLayer, check_floating, drawn_seed, is_traced, transformed, uniform
 
 
 def concrete_dropout(
@@ -25,7 +26,7 @@ def concrete_dropout(
     ----------
     x : floating-point tensor of any shape
     logit : scalar tensor, the log-odds of keeping, ln(keep/(1 − keep))
-    temperature : float > 0, 0.1 as in the paper
+    temperature : float > 0; the reference uses 0.1
     shared_dims : dimensions of x along which the mask is the same, e.g. (2, 3) for the maps of (N, C, H, W)
     training, generator, stream : as in `dropout`
     seed : as in `gaussian_dropout`
@@ -45,7 +46,9 @@ def concrete_dropout(
         u = uniform(n, seed=drawn_seed(seed, generator, x.device), stream=stream, device=x.device).to(dtype)
         odds, draw = torch.logit(u, eps=torch.finfo(dtype).eps / 2), None  # the bound keeps them finite
     else:
-        odds, draw = _log_odds(x.device, dtype), _draw(n, x.device, generator)
+        # What is being recorded, or has no memory, must not be kept for later calls.
+        table = _log_odds if transformed() or torch._C._len_torch_dispatch_stack() else _kept_log_odds
+        odds, draw = table(x.device, dtype), _draw(n, x.device, generator)
     if transformed():
         odds = (odds if draw is None else odds[draw]).view(shape)
         return x * (torch.sigmoid((odds + logit) / temperature) / torch.sigmoid(logit)).to(x.dtype)
@@ -58,21 +61,27 @@ def concrete_dropout(
     return _Concrete.apply(x, logit, mask.view(shape), temperature)
 
 
-@functools.lru_cache
 def _log_odds(device, dtype) -> torch.Tensor:
     """ln u − ln(1 − u) of the 65 536 numbers u = (k + ½)/65536."""
     return torch.logit((torch.arange(65536, dtype=dtype, device=device) + 0.5) / 65536)
 
 
+_kept_log_odds = functools.lru_cache(_log_odds)
+
+
 def _draw(n: int, device, generator) -> torch.Tensor:
-    """n whole numbers from 0 to 65 535: four from each draw of 64 bits, for drawing is the larger part of the cost."""
+    """n whole numbers from 0 to 65 535: four from each draw of 64 bits, because drawing is the larger part of the
+    cost."""
     options = {"dtype": torch.int64, "device": device, "generator": generator}
+    if is_traced():  # it cannot hold the view as another type
+        return torch.randint(65536, (n,), **options)
     words = torch.randint(-(2**63), 2**63 - 1, ((n + 3) // 4,), **options)
     return words.view(torch.int16)[:n].to(torch.int32) + 32768
 
 
 class _Concrete(torch.autograd.Function):
-    """x·m/keep given m/keep: written out, autograd makes five tensors of the size of x and as many passes again."""
+    """x·m/keep given m/keep: autograd of the formula would create five tensors of the size of x and need as many
+    passes."""
 
     @staticmethod
     def forward(ctx, x, logit, scaled, temperature):
@@ -97,7 +106,7 @@ class ConcreteDropout(NoiseLayer):
     """Drops the inputs of `layer` with a probability that is learned by gradient descent, with its regularization term.
 
     Minimise mean negative log-likelihood + Σ over these layers of `regularization()`; the relaxed mask of
-    `concrete_dropout` makes the first part differentiable in keep. In evaluation `layer` as it is.
+    `concrete_dropout` makes the first part differentiable in keep. In evaluation `layer` is unchanged.
 
     Parameters
     ----------
@@ -105,11 +114,11 @@ class ConcreteDropout(NoiseLayer):
     keep : float in (0, 1), where learning starts
     n_samples : int, the number of samples of the training set
     lengthscale : float > 0
-        Prior length-scale l of the weights: larger is smoother, shrinks more. 0.01 as in the authors' experiments.
+        Prior length-scale l of the weights: larger is smoother, shrinks more. The authors use 0.01.
     temperature : float > 0, of the relaxation
     seed, stream, generator : as in `NoiseLayer`
 
-    Attributes: `keep`, the present probability of keeping; `keep_logit`, its log-odds, the parameter that is trained.
+    Attributes: `keep`, the current probability of keeping; `keep_logit`, its log-odds, which is the trained parameter.
 
     Shapes: those of `layer`.
 
@@ -135,8 +144,8 @@ class ConcreteDropout(NoiseLayer):
             raise TypeError(f"ConcreteDropout expects an nn.Linear or a convolution, got {type(layer).__name__}")
         if min(n_samples, lengthscale, temperature) <= 0:
             raise ValueError(
-                "expected n_samples, lengthscale and temperature above 0, "
-                f"got {n_samples}, {lengthscale} and {temperature}"
+                f"Expected n_samples, lengthscale and temperature to be above 0, got {n_samples}, {lengthscale} "
+                f"and {temperature}"
             )
         super().__init__(*positional, keep=keep, seed=seed, stream=stream, generator=generator)
         self.layer, self.n_samples, self.lengthscale, self.temperature = layer, n_samples, lengthscale, temperature
@@ -144,14 +153,14 @@ class ConcreteDropout(NoiseLayer):
 
     @property
     def keep(self) -> float:
-        """The present probability of keeping."""
+        """The current probability of keeping."""
         return torch.sigmoid(self.keep_logit.detach()).item()
 
     @keep.setter
     def keep(self, value: float) -> None:
         value = check_keep(value, (), "ConcreteDropout(layer, keep=0.9, n_samples=1000)")
         if not 0.0 < value < 1.0:
-            raise ValueError(f"expected keep strictly between 0 and 1, where it can be learned, got {value}")
+            raise ValueError(f"Expected keep to be strictly between 0 and 1, so that it can be learned, got {value}")
         logit = torch.tensor(math.log(value / (1.0 - value)))
         if hasattr(self, "keep_logit"):
             self.keep_logit.data.copy_(logit)
@@ -160,6 +169,8 @@ class ConcreteDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`layer` of x, dropped by the relaxed mask in training."""
+        if isinstance(x, Proxy):
+            return self.recorded(x)
         if not self.training:
             return self.layer(x)
         # An input map is dropped as a whole: its pixels share the mask.
@@ -171,8 +182,8 @@ class ConcreteDropout(NoiseLayer):
         """(l²/(2·keep)·‖W‖² − K·H(keep))/n_samples, to be added to the mean negative log-likelihood.
 
         The divergence of the dropout distribution from the prior, per sample: ‖W‖² is the sum of squared weights, K the
-        number of inputs (or input maps), H(k) = −k ln k − (1 − k) ln(1 − k). For a loss that is c times the negative
-        log-likelihood multiply it by c.
+        number of inputs (or input maps), H(k) = −k ln k − (1 − k) ln(1 − k). If the loss is c times the negative
+        log-likelihood, multiply it by c.
         """
         keep, drop = torch.sigmoid(self.keep_logit), torch.sigmoid(-self.keep_logit)
         log_keep, log_drop = nn.functional.logsigmoid(self.keep_logit), nn.functional.logsigmoid(-self.keep_logit)

@@ -6,14 +6,15 @@ from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 
-from shrinkwise.dropout.functional import dropout
+from shrinkwise.dropout.inverted import dropout
 
-from .noise import NoiseLayer
+from .noise import NoiseLayer, is_traced
 
 
 class DropConnect(NoiseLayer):
-    """Runs `module` with its weights dropped out: each weight is w/keep with probability `keep` and 0 otherwise.
+    """Run `module` with dropout of its weights: each weight is w/keep with probability `keep` and 0 otherwise.
 
     Parameters
     ----------
@@ -22,12 +23,13 @@ class DropConnect(NoiseLayer):
     keep : float in (0, 1]
     names : str
         Pattern of the names of the parameters that are dropped, by default "*weight*": all weights, no biases.
-        "weight_hh*" drops the recurrent weights of an LSTM only. Vectors (gains of normalisation layers) are left alone.
+        "weight_hh*" drops the recurrent weights of an LSTM only. Vectors (gains of normalisation layers) are not
+        dropped.
     seed, stream, generator : as in `NoiseLayer`
 
-    Shapes: those of `module`. One draw of the weights serves a whole batch, and all time steps of a sequence.
+    Shapes: those of `module`. One draw of the weights is used for a whole batch, and for all time steps of a sequence.
 
-    Raises ValueError when no parameter matches `names`.
+    Raises ValueError if no parameter matches `names`.
 
     References: Wan et al., Regularization of neural networks using DropConnect, ICML 2013; for recurrent weights Merity,
     Keskar, Socher, Regularizing and optimizing LSTM language models, arXiv:1708.02182.
@@ -53,14 +55,19 @@ class DropConnect(NoiseLayer):
         ]
         if not self._dropped:
             found = ", ".join(name for name, _ in module.named_parameters()) or "none"
-            raise ValueError(
-                f"expected a module with matrices of weights named like {names!r}, its parameters: {found}"
-            )
+            raise ValueError(f"Expected a module with weight matrices named like {names!r}, got the parameters {found}")
 
     def forward(self, *args, **kwargs):
-        """`module` with dropped weights in training, as it is in evaluation."""
+        """`module` with dropped weights in training, unchanged in evaluation."""
+        if any(isinstance(value, Proxy) for value in (*args, *kwargs.values())):
+            return self.recorded(*args, **kwargs)
         if not self.training or self.keep == 1.0:
             return self.module(*args, **kwargs)
+        if is_traced():
+            raise RuntimeError(
+                "DropConnect in training mode cannot be recorded by torch.jit.trace, which does not support "
+                "replaced weights; call model.eval() first, or use torch.export"
+            )
         weights = {name: dropout(self._weight(name), keep=self.keep, **self.draw()) for name in self._dropped}
         return torch.func.functional_call(self.module, weights, args, kwargs)
 

@@ -1,4 +1,4 @@
-"""Stochastic depth: a residual branch is run only for the samples that keep it."""
+"""Stochastic depth: a residual branch is computed only for the samples that keep it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import apply_mask
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
 from .noise import NoiseLayer, check_floating, mask_of_shape, transformed
 
@@ -26,24 +27,24 @@ def drop_path(
 ) -> torch.Tensor:
     """Residual connection with stochastic depth: x + b·branch(x)/keep, one b per sample, 1 with probability `keep`, else 0.
 
-    The branch sees only the samples that keep it, so a dropped sample costs nothing: forward and backward take about
-    `keep` of their time.
+    The branch is computed only for the samples that keep it, so forward and backward take about `keep` of their time.
 
     Parameters
     ----------
     branch : callable from x (and `others`) to a tensor of the shape of x
     x : (N, ...), or any shape with the samples in `batch_dim`
     others : tensors
-        Further inputs of the branch with the samples in `batch_dim`, e.g. a padding mask: their rows go with those of x.
+        Further inputs of the branch with the samples in `batch_dim`, e.g. a padding mask; their rows are selected like
+        those of x.
     keep : float in (0, 1]
     training, seed, generator, stream : as in `dropout`; without training x + branch(x)
 
     Returns a tensor like x.
 
-    Notes: the number of rows the branch sees depends on the draw. Where shapes must not (``torch.compile``,
-    ``torch.func``) the branch runs on all rows and the dropped ones are masked: the same values, nothing saved, except
-    that BatchNorm in the branch then counts the dropped rows too. When no row is kept, the branch's parameters get no
-    gradient.
+    Notes: the number of rows of the branch depends on the draw. If shapes must be static (``torch.compile``,
+    ``torch.func``), the branch runs on all rows and the dropped ones are masked, with the same values but without
+    saving time; BatchNorm in the branch then includes the dropped rows. If no row is kept, the branch's parameters get
+    no gradient.
 
     References: Huang et al., Deep networks with stochastic depth, ECCV 2016, arXiv:1603.09382.
     """
@@ -55,7 +56,7 @@ def drop_path(
     if any(other.size(batch_dim) != n for other in others):
         sizes = [tuple(other.shape) for other in others]
         raise ValueError(
-            f"expected {n} samples in dimension {batch_dim} of every input of the branch, got shapes {sizes}"
+            f"Expected {n} samples in dimension {batch_dim} of every input of the branch, got shapes {sizes}"
         )
     kept = mask_of_shape((n,), keep=keep, device=x.device, seed=seed, generator=generator, stream=stream)
     if transformed():
@@ -68,7 +69,7 @@ def drop_path(
     y = branch(*taken)
     if y.shape != taken[0].shape:
         raise ValueError(
-            f"expected a branch that keeps the shape of its input, {tuple(taken[0].shape)} became {tuple(y.shape)}"
+            f"Expected a branch that keeps the shape of its input, got {tuple(y.shape)} from {tuple(taken[0].shape)}"
         )
     return x.index_add(batch_dim, rows, y.to(x.dtype), alpha=1.0 / keep)
 
@@ -77,15 +78,15 @@ class DropPath(NoiseLayer):
     """Residual connection around `branch` with stochastic depth, which skips the work of dropped samples.
 
     In training x + b·branch(x)/keep with one b per sample (see `drop_path`), in evaluation x + branch(x). The sum is
-    part of the layer, for only so can the work be skipped: write ``DropPath(branch, keep=0.9)(x)`` for what is
-    ``x + drop_path(branch(x))`` elsewhere.
+    part of the layer, so that the computation can be skipped: ``DropPath(branch, keep=0.9)(x)`` corresponds to ``x +
+    drop_path(branch(x))`` in other libraries.
 
     Parameters
     ----------
     branch : nn.Module from x to a tensor of the shape of x
     keep : float in (0, 1]
     batch_dim : int
-        Which dimension counts the samples.
+        The dimension of the samples.
     seed, stream, generator : as in `NoiseLayer`
 
     Shapes: (N, ...); the same out as in.
@@ -104,6 +105,9 @@ class DropPath(NoiseLayer):
         self.branch, self.batch_dim = branch, batch_dim
 
     def forward(self, x: torch.Tensor, *others) -> torch.Tensor:
-        """X plus its branch, for the samples that keep it."""
-        options = {"keep": self.keep, "training": self.training, "batch_dim": self.batch_dim}
-        return drop_path(self.branch, x, *others, **options, **(self.draw() if self.training else {}))
+        """x plus its branch for the samples that keep it."""
+        if isinstance(x, Proxy):
+            return self.recorded(x, *others)
+        if not self.training:
+            return x + self.branch(x, *others)
+        return drop_path(self.branch, x, *others, keep=self.keep, batch_dim=self.batch_dim, **self.draw())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import torch
+from torch.fx import Proxy
 
-from shrinkwise.dropout.functional import dropout
+from shrinkwise.dropout.inverted import dropout
 
 from .noise import NoiseLayer
 
 
 class Dropout(NoiseLayer):
-    """Inverted dropout: in training each element is kept with probability `keep` and divided by it; in evaluation nothing.
+    """Inverted dropout: in training each element is kept with probability `keep` and divided by it; no effect in
+    evaluation.
 
     Parameters
     ----------
@@ -34,6 +36,8 @@ class Dropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Dropout of x in training, x itself in evaluation."""
+        if isinstance(x, Proxy):
+            return self.recorded(x)
         if not self.training:
             return x
         if self.seed is None:  # the shortest road, for most layers are small
@@ -41,5 +45,5 @@ class Dropout(NoiseLayer):
         return dropout(x, keep=self.keep, inplace=self.inplace, **self.draw())
 
     def extra_repr(self) -> str:
-        """The probability of keeping, and what was asked beyond it."""
+        """The probability of keeping, and other options if given."""
         return super().extra_repr() + (", inplace=True" if self.inplace else "")

@@ -1,12 +1,13 @@
-"""Noise that is not a switch: Gaussian dropout, and alpha dropout, which keeps the moments of self-normalising networks."""
+"""Gaussian dropout, and alpha dropout, which preserves the moments of self-normalising networks."""
 
 from __future__ import annotations
 
 import math
 
 import torch
+from torch.fx import Proxy
 
-from shrinkwise.dropout.functional import check_keep, dropout
+from shrinkwise.dropout.inverted import check_keep, dropout
 
 from .channel import channel_dropout
 from .noise import NoiseLayer, check_floating, drawn_seed, uniform
@@ -22,11 +23,11 @@ def gaussian_dropout(x, *positional, keep=None, training=True, seed=None, genera
     ----------
     x : floating-point tensor of any shape
     keep : float in (0, 1]
-        The `keep` of the dropout that has the same mean and variance.
+        The `keep` of dropout with the same mean and variance.
     training, generator, stream : as in `dropout`
     seed : int or int64 scalar tensor, optional
-        With it ε of element i is a pure function of (seed, stream, i), the same on every device, at several times the
-        cost of torch's own normal numbers, which are used without it.
+        If given, ε of element i is a pure function of (seed, stream, i), the same on every device, at several times the
+        cost of torch's normal numbers, which are used otherwise.
 
     Returns a tensor like x.
 
@@ -63,7 +64,7 @@ def alpha_dropout(
     x : floating-point tensor of any shape
     keep : float in (0, 1]
     channel_dim : int, optional
-        With it whole feature maps are dropped together, as in `channel_dropout`.
+        If given, whole feature maps are dropped, as in `channel_dropout`.
     training, seed, generator, stream : as in `dropout`
 
     Returns a tensor like x.
@@ -85,11 +86,11 @@ def alpha_dropout(
 
 
 class GaussianDropout(NoiseLayer):
-    """Multiplies by 1 + sd·ε in training, ε standard normal and sd² = (1 − keep)/keep; in evaluation nothing.
+    """Multiplication by 1 + sd·ε in training, ε standard normal and sd² = (1 − keep)/keep; no effect in evaluation.
 
     Parameters
     ----------
-    keep : float in (0, 1], of the dropout with the same variance
+    keep : float in (0, 1], that of dropout with the same variance
     seed, stream, generator : as in `NoiseLayer`
 
     Shapes: any, the same out as in.
@@ -97,18 +98,21 @@ class GaussianDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Noisy x in training, x itself in evaluation."""
-        options = self.draw() if self.training else {}
-        return gaussian_dropout(x, keep=self.keep, training=self.training, **options)
+        if isinstance(x, Proxy):
+            return self.recorded(x)
+        if not self.training:
+            return x
+        return gaussian_dropout(x, keep=self.keep, **self.draw())
 
 
 class AlphaDropout(NoiseLayer):
-    """Dropout for SELU networks: mean 0 and variance 1 stay what they are (see `alpha_dropout`); in evaluation nothing.
+    """Dropout for SELU networks: it preserves mean 0 and variance 1 (see `alpha_dropout`); no effect in evaluation.
 
     Parameters
     ----------
     keep : float in (0, 1]
     channel_dim : int, optional
-        With it whole feature maps are dropped together.
+        If given, whole feature maps are dropped.
     seed, stream, generator : as in `NoiseLayer`
 
     Shapes: any, the same out as in.
@@ -120,9 +124,12 @@ class AlphaDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Alpha dropout of x in training, x itself in evaluation."""
-        options = self.draw() if self.training else {}
-        return alpha_dropout(x, keep=self.keep, channel_dim=self.channel_dim, training=self.training, **options)
+        if isinstance(x, Proxy):
+            return self.recorded(x)
+        if not self.training:
+            return x
+        return alpha_dropout(x, keep=self.keep, channel_dim=self.channel_dim, **self.draw())
 
     def extra_repr(self) -> str:
-        """The probability of keeping and the channel dimension when it was named."""
+        """The probability of keeping and the channel dimension, if given."""
         return super().extra_repr() + ("" if self.channel_dim is None else f", channel_dim={self.channel_dim}")

@@ -1,11 +1,12 @@
-"""Dropout with one mask for all time steps: the noise of a sequence does not change while it is read."""
+"""Dropout with one mask for all time steps of a sequence."""
 
 from __future__ import annotations
 
 import torch
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import apply_mask
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
 from .noise import NoiseLayer, check_floating, mask_of_shape
 
@@ -20,8 +21,8 @@ def locked_dropout(
     x : (N, T, F) with ``time_dim=1`` or (T, N, F) with ``time_dim=0``; any shape that has that dimension
     keep : float in (0, 1]
     time_dim : int
-        The dimension along which the mask is repeated. There is no default: torch's recurrent layers take (T, N, F)
-        and its users (N, T, F), and the wrong guess would share the mask between sequences.
+        The dimension along which the mask is repeated. There is no default: both (T, N, F) and (N, T, F) are common,
+        and the wrong one would share the mask between sequences.
     training, seed, generator, stream : as in `dropout`
 
     Returns a tensor like x.
@@ -32,7 +33,7 @@ def locked_dropout(
     keep = check_keep(keep, positional, "locked_dropout(x, keep=0.8, time_dim=1)")
     check_floating(x, "locked_dropout")
     if not -x.dim() <= time_dim < x.dim():
-        raise ValueError(f"expected time_dim within the {x.dim()} dimensions of {tuple(x.shape)}, got {time_dim}")
+        raise ValueError(f"Expected time_dim to be within the {x.dim()} dimensions of {tuple(x.shape)}, got {time_dim}")
     if not training or keep == 1.0:
         return x
     shape = [1 if d == time_dim % x.dim() else size for d, size in enumerate(x.shape)]
@@ -41,7 +42,7 @@ def locked_dropout(
 
 
 class LockedDropout(NoiseLayer):
-    """Inverted dropout with one mask for all time steps (variational dropout of sequences); in evaluation nothing.
+    """Inverted dropout with one mask for all time steps (variational dropout of sequences); no effect in evaluation.
 
     Parameters
     ----------
@@ -62,8 +63,11 @@ class LockedDropout(NoiseLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Locked dropout of x in training, x itself in evaluation."""
-        options = self.draw() if self.training else {}
-        return locked_dropout(x, keep=self.keep, time_dim=self.time_dim, training=self.training, **options)
+        if isinstance(x, Proxy):
+            return self.recorded(x)
+        if not self.training:
+            return x
+        return locked_dropout(x, keep=self.keep, time_dim=self.time_dim, **self.draw())
 
     def extra_repr(self) -> str:
         """The probability of keeping and the dimension of time."""

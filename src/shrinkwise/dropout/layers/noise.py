@@ -1,43 +1,48 @@
-"""What the noise layers share: a probability of keeping, an own seed or generator, and the masks of structured dropout."""
+"""Base class of noise layers: a probability of keeping, an optional seed or generator, and the masks of structured
+dropout."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
+from torch.fx import Proxy
 
 from shrinkwise.dropout.bits import random_words
-from shrinkwise.dropout.functional import check_keep, dropout, keep_from_drop
+from shrinkwise.dropout.inverted import check_keep, dropout, keep_from_drop, not_floating
 
 _WORDS_A_BLOCK = 4
 
 
 class NoiseLayer(nn.Module):
-    """A layer that is noisy in training and does nothing, or runs what it wraps unchanged, in evaluation.
+    """A layer that is random in training and has no effect, or runs its wrapped module unchanged, in evaluation.
 
     Parameters
     ----------
     keep : float in (0, 1]
-        Probability of keeping. A bare number is refused with a sentence.
+        Probability of keeping, which must be passed by name.
     seed : int, optional
-        Gives the layer its own masks, one after another, whatever else draws from torch's generator. The count of the
-        masks drawn is not part of the ``state_dict``. Without a seed ``torch.manual_seed`` rules.
+        Gives the layer its own sequence of masks, independent of torch's generator. The number of masks drawn is not
+        part of the ``state_dict``. Without a seed ``torch.manual_seed`` applies.
     stream : int from 0 to 2³¹ − 1
-        Tells apart layers that share a seed, or the processes that train one model (DDP): ``stream=rank``.
+        Distinguishes layers that share a seed, or the processes that train one model (DDP): ``stream=rank``.
     generator : torch.Generator, optional
-        Where seeds are drawn from instead of torch's own generator; on the device of the input.
+        Generator of the seeds instead of torch's global one; on the device of the input.
     """
 
     draws: torch.Tensor
+    replaces: tuple[type[nn.Module], bool]  # the layer of torch that `convert` took out for this one, and its `inplace`
     one_draw_a_batch = False  # True: all rows of a batch share the draw, so repeating rows gives no further samples
     wraps = ""  # what the constructor takes first, for the sentences
 
     def __new__(cls, *given, **options):
-        """Refuse torch's name of the opposite probability before the constructor of the layer meets it."""
+        """Raise TypeError for torch's argument p, the opposite probability."""
         if "p" in options:
             name, wrapped = cls.__name__, cls.wraps and f"{cls.wraps}, "
             raise TypeError(
-                f"{name} takes keep, the probability of keeping a unit, and torch's p is that of dropping one: write "
-                f"{name}({wrapped}keep=1 - p) or {name}.from_drop({wrapped}p)"
+                f"{name} takes keep, the probability of keeping a unit, but torch's p is the probability of "
+                f"dropping it; use {name}({wrapped}keep=1 - p) or {name}.from_drop({wrapped}p)"
             )
         return super().__new__(cls)
 
@@ -47,15 +52,17 @@ class NoiseLayer(nn.Module):
         example = f"{name}({wrapped}keep=0.8) or {name}.from_drop({wrapped}0.2)"
         self.keep = check_keep(keep, positional, example)
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise TypeError(f"expected seed as an integer, got {type(seed).__name__}")
+            raise TypeError(f"Expected seed to be an integer, got {type(seed).__name__}")
         if generator is not None and not isinstance(generator, torch.Generator):
-            raise TypeError(f"expected generator as a torch.Generator, got {type(generator).__name__}")
+            raise TypeError(f"Expected generator to be a torch.Generator, got {type(generator).__name__}")
         if seed is not None and generator is not None:
-            raise ValueError(f"{name} takes seed= or generator=, not both: a generator's only use is to draw seeds")
+            raise ValueError(
+                f"{name} takes seed= or generator=, not both, because a generator is used only to draw seeds"
+            )
         if isinstance(stream, bool) or not isinstance(stream, int) or not 0 <= stream < 2**31:
-            raise ValueError(f"expected stream as an integer from 0 to 2**31 - 1, got {stream!r}")
+            raise ValueError(f"Expected stream to be an integer from 0 to 2**31 - 1, got {stream!r}")
         if stream and seed is None:
-            raise ValueError("a stream tells apart layers that share a seed: give seed= beside it")
+            raise ValueError("Expected seed= together with stream=, which distinguishes layers that share a seed")
         self.seed, self.stream, self.generator = seed, stream, generator
         if seed is not None:
             # A tensor and not a number: a compiled model then counts on without compiling again.
@@ -63,9 +70,45 @@ class NoiseLayer(nn.Module):
 
     @classmethod
     def from_drop(cls, *wrapped_and_drop, **options):
-        """The layer that drops with probability `drop`, as torch's layers count: the last argument without a name."""
+        """The layer that drops with probability `drop`, as in torch: the last positional argument."""
         *wrapped, drop = wrapped_and_drop
         return cls(*wrapped, keep=keep_from_drop(drop), **options)
+
+    @property
+    def p(self) -> float:
+        """The probability of dropping, 1 − keep, for code written for the layers of torch and timm (`drop_prob`)."""
+        return round(1.0 - self.keep, 15)  # 1 − .8 is off by 4e-17, and the drop given was .2
+
+    @p.setter
+    def p(self, value: float) -> None:
+        self.keep = keep_from_drop(value)
+
+    drop_prob = p
+
+    def recorded(self, *inputs, **named):
+        """The layer as one node of a `torch.fx` graph, as torch's layers are: it draws when the graph runs."""
+        tracer: Any = next(value.tracer for value in (*inputs, *named.values()) if isinstance(value, Proxy))
+        declared = getattr(tracer, "skipped_module_classes", None)  # of torch.ao.quantization's tracers alone
+        if self.wraps and self.training and declared is not None and type(self) not in declared:
+            raise ValueError(
+                f"The module inside {type(self).__name__} cannot be quantized by prepare_qat_fx; pass it "
+                f"PrepareCustomConfig().set_non_traceable_module_classes([{type(self).__name__}])"
+            )
+        return tracer.create_proxy("call_module", tracer.path_of_module(self), inputs, named)
+
+    def __prepare_scriptable__(self):
+        raise TypeError(
+            f"{type(self).__name__} cannot be compiled by torch.jit.script; use torch.export or torch.jit.trace, or convert "
+            'the model to torch\'s layers first with shrinkwise.dropout.convert(model, to="torch")'
+        )
+
+    def _replicate_for_data_parallel(self):
+        if self.seed is not None:
+            raise ValueError(
+                f"With seed={self.seed} every replica of nn.DataParallel would have the same masks of this "
+                f"{type(self).__name__}; omit seed=, or use DistributedDataParallel with stream=rank"
+            )
+        return super()._replicate_for_data_parallel()
 
     def draw(self) -> dict:
         """The next draw as options of a dropout function: nothing, `generator`, or `seed` and `stream`."""
@@ -73,9 +116,9 @@ class NoiseLayer(nn.Module):
             return {}
         if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
             raise RuntimeError(
-                f"a {type(self).__name__} with its own seed or generator cannot be run again inside backward (activation "
-                "checkpointing): its next mask would differ from the first; leave both out there, torch's generator is "
-                "repeated exactly"
+                f"{type(self).__name__} with its own seed or generator cannot be recomputed in backward "
+                "(activation checkpointing), because its next mask would differ from the first; omit both, "
+                "because torch's generator is repeated exactly"
             )
         if self.generator is not None:
             return {"generator": self.generator}
@@ -84,7 +127,7 @@ class NoiseLayer(nn.Module):
         return {"seed": self.seed, "stream": stream}
 
     def extra_repr(self) -> str:
-        """The probability of keeping, and what was asked beyond it."""
+        """The probability of keeping, and other options if given."""
         asked = {"seed": self.seed, "stream": self.stream or None}
         return ", ".join([f"keep={self.keep:g}", *(f"{name}={v}" for name, v in asked.items() if v is not None)])
 
@@ -97,14 +140,15 @@ ELEMENTWISE = (
 
 
 def mask_of_shape(shape, *, keep: float, device, **draw) -> torch.Tensor:
-    """A bool tensor of the given shape, True = kept, by the specification in `bits`; `draw` as `NoiseLayer.draw` gives it."""
+    """A bool tensor of the given shape, True = kept, by the specification in `bits`; `draw` is the result of
+    `NoiseLayer.draw`."""
     return dropout(torch.ones(tuple(shape), device=device), keep=keep, **draw) != 0  # the bits by the fastest road
 
 
 def drawn_seed(seed, generator, device):
-    """The seed given, or one drawn from the generator given, or from torch's own."""
+    """The given seed, or one drawn from the given generator or torch's global one."""
     if seed is not None and generator is not None:
-        raise ValueError("give seed= or generator=, not both: a generator's only use is to draw the seed")
+        raise ValueError("Expected seed= or generator=, not both, because a generator is used only to draw the seed")
     if seed is not None:
         return seed
     # As a tensor: no wait for the device, and CUDA graphs replay the draw.
@@ -121,11 +165,15 @@ def uniform(n: int, *, seed, stream, device) -> torch.Tensor:
 
 def transformed() -> bool:
     """Whether a program is being recorded or transformed, so that shapes may not depend on a draw."""
-    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or is_traced()
+
+
+def is_traced() -> bool:
+    """Whether torch.jit.trace is recording."""
+    return torch._C._get_tracing_state() is not None
 
 
 def check_floating(x, name: str) -> None:
-    """One sentence for what is no tensor of real floating-point numbers."""
+    """Raise TypeError unless x is a tensor of real floating-point numbers."""
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
-        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
-        raise TypeError(f"{name} expects a tensor of real floating-point numbers, got {kind}; convert it first")
+        raise not_floating(x, name)

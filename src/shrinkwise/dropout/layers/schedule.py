@@ -1,4 +1,4 @@
-"""How much to drop at which time of training."""
+"""Schedules of the keep probability during training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
 from .concrete import ConcreteDropout
 from .noise import NoiseLayer
@@ -23,25 +23,25 @@ _SHARES = {
 
 
 class KeepSchedule:
-    """Changes the `keep` of a model's dropout layers during training: 1 − keep(t) = share(t)·(1 − keep of the layer).
+    """Change the `keep` of a model's dropout layers during training: 1 − keep(t) = share(t)·(1 − keep of the layer).
 
     | kind | share at t = step/steps, t ≤ 1 | after |
     |---|---|---|
     | constant | 1 | 1 |
     | linear | t | 1 |
-    | early | 1 − t: against underfitting, ends without dropout | 0 |
+    | early | 1 − t: reduces underfitting, ends without dropout | 0 |
     | late | 0: starts with dropout off | 1 |
-    | curriculum | 1 − exp(−10 t): from no noise quickly towards all of it | 1 |
+    | curriculum | 1 − exp(−10 t): increases quickly from no noise to full noise | 1 |
 
     Parameters
     ----------
-    model : nn.Module with dropout layers of this package (`convert` makes them of torch's)
+    model : nn.Module with dropout layers of this package (`convert` creates them from torch's)
     kind : str, one of the above
     steps : int > 0, the length of the schedule in calls of `step`
     keep : float in (0, 1], optional
-        The target of all layers; by default each layer's own `keep` at this moment.
+        The target of all layers; by default each layer's current `keep`.
 
-    Call `step()` once after each optimizer step (or epoch). `ConcreteDropout` learns its `keep` and is left alone.
+    Call `step()` once after each optimizer step (or epoch). `ConcreteDropout` learns its `keep` and is not changed.
 
     References: Morerio et al., Curriculum dropout, ICCV 2017, arXiv:1703.06229; Liu et al., Dropout reduces underfitting,
     ICML 2023, arXiv:2303.01500 (early and late).
@@ -57,9 +57,9 @@ class KeepSchedule:
 
     def __init__(self, model: nn.Module, kind: str, *, steps: int, keep: float | None = None):
         if kind not in _SHARES:
-            raise ValueError(f"expected kind as one of {', '.join(_SHARES)}, got {kind!r}")
+            raise ValueError(f"Expected kind to be one of {', '.join(_SHARES)}, got {kind!r}")
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"expected steps as a whole number above 0, got {steps!r}")
+            raise ValueError(f"Expected steps to be a whole number above 0, got {steps!r}")
         self._layers = {
             name: m
             for name, m in model.named_modules()
@@ -67,8 +67,8 @@ class KeepSchedule:
         }
         if not self._layers:
             raise ValueError(
-                "expected a model with dropout layers of shrinkwise whose keep can be set, found none; "
-                "shrinkwise.dropout.subnetworks.convert(model) makes them of torch's"
+                "Expected a model with dropout layers of shrinkwise whose keep can be set, found none; "
+                "shrinkwise.dropout.subnetworks.convert(model) creates them from torch's layers"
             )
         if keep is not None:
             keep = check_keep(keep, (), 'KeepSchedule(model, "linear", steps=1000, keep=0.8)')
@@ -77,7 +77,7 @@ class KeepSchedule:
         self._apply()
 
     def step(self) -> None:
-        """Go on by one step."""
+        """Advance by one step."""
         self.step_count += 1
         self._apply()
 
@@ -86,10 +86,10 @@ class KeepSchedule:
         return {"kind": self.kind, "steps": self.steps, "step_count": self.step_count, "targets": dict(self.targets)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume where `state_dict` was taken; the layers get the `keep` of that step."""
+        """Resume from a `state_dict`; the layers get the `keep` of that step."""
         if set(state["targets"]) != set(self._layers):
             raise ValueError(
-                f"expected a state for the layers {sorted(self._layers)}, got one for {sorted(state['targets'])}"
+                f"Expected a state for the layers {sorted(self._layers)}, got one for {sorted(state['targets'])}"
             )
         self.kind, self.steps, self.step_count = state["kind"], state["steps"], state["step_count"]
         self.targets = dict(state["targets"])

@@ -1,9 +1,10 @@
-"""One subset of units for a whole batch, so that the matrices of the step are really smaller."""
+"""Dropout of the same units for a whole batch, so that the matrix products are smaller."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.fx import Proxy
 from torch.nn.functional import linear
 
 from shrinkwise.dropout.bits import apply_mask
@@ -12,13 +13,13 @@ from .noise import ELEMENTWISE, NoiseLayer, mask_of_shape, transformed
 
 
 class UnitDropout(NoiseLayer):
-    """Drops hidden units of a chain of Linear layers for a whole batch and multiplies only what is left.
+    """Drop hidden units of a chain of Linear layers for a whole batch and compute only the kept ones.
 
     In training every hidden unit is kept with probability `keep`, the same units for all rows of the batch; their
-    activations are divided by `keep`, the others take no part: a product of (N, a) with (a, b) shrinks to
-    (N, keep·a) with (keep·a, keep·b), forward and backward. In evaluation the chain as it is. The expectation is that of
-    dropout, the noise is not: rows share it, so it does not average out within a batch, and it is stronger for the
-    same `keep`. Inputs and outputs of the chain are not dropped.
+    activations are divided by `keep`, and the others are not computed: a product of (N, a) with (a, b) shrinks to (N,
+    keep·a) with (keep·a, keep·b), forward and backward. In evaluation the chain is unchanged. The expectation is that
+    of dropout, but the noise is shared by the rows of a batch, so it does not average out within a batch and is
+    stronger for the same `keep`. Inputs and outputs of the chain are not dropped.
 
     Parameters
     ----------
@@ -30,8 +31,8 @@ class UnitDropout(NoiseLayer):
 
     Raises TypeError for other modules in the chain.
 
-    Notes: gradients of dropped weights are exactly zero. Where shapes must not depend on a draw (``torch.compile``,
-    ``torch.func``) units are masked: the same values, nothing saved.
+    Notes: gradients of dropped weights are exactly zero. If shapes must be static (``torch.compile``, ``torch.func``),
+    units are masked, with the same values but without saving time.
     """
 
     one_draw_a_batch = True
@@ -44,14 +45,18 @@ class UnitDropout(NoiseLayer):
         other = [type(m).__name__ for m in network if not isinstance(m, (nn.Linear, *ELEMENTWISE))]
         if other:
             raise TypeError(
-                f"UnitDropout knows nn.Linear and elementwise activations, got {', '.join(other)} in the chain"
+                f"UnitDropout supports nn.Linear and elementwise activations, got {', '.join(other)} in the chain"
             )
         if sum(isinstance(m, nn.Linear) for m in network) < 2:
-            raise TypeError("UnitDropout drops the units between two nn.Linear layers; the chain has fewer than two")
+            raise TypeError(
+                "UnitDropout drops the units between two nn.Linear layers, but the chain has fewer than two"
+            )
         self.network = network
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The chain on one subset of its hidden units in training, on all of them in evaluation."""
+        if isinstance(x, Proxy):
+            return self.recorded(x)
         if not self.training or self.keep == 1.0:
             return self.network(x)
         last = max(k for k, m in enumerate(self.network) if isinstance(m, nn.Linear))
@@ -70,7 +75,7 @@ class UnitDropout(NoiseLayer):
             x = x if columns is None else x * (1.0 / self.keep)
             rows = None if k == last else self._kept(module).nonzero().squeeze(1)
             bias = module.bias if module.bias is None or rows is None else module.bias.index_select(0, rows)
-            x = linear(x, _Block.apply(module.weight, rows, columns), bias)
+            x = linear(x, _TakenBlock.apply(module.weight, rows, columns), bias)
             columns = rows
         return x
 
@@ -85,7 +90,7 @@ class UnitDropout(NoiseLayer):
         return x
 
 
-class _Block(torch.autograd.Function):
+class _TakenBlock(torch.autograd.Function):
     """Rows and columns of a matrix (None: all of them); backward puts the gradient into zeros."""
 
     @staticmethod

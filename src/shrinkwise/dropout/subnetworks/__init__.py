@@ -1,1 +1,1 @@
-"""What a network with dropout contains: sub-networks and their average."""
+"""The sub-networks of a network with dropout, and their average."""

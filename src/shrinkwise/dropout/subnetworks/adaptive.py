@@ -1,4 +1,4 @@
-"""Dropout seen as a penalty: to second order it is L2 with a strength that adapts to the data."""
+"""Dropout as a penalty: to second order it is L2 with a strength that depends on the data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LOSSES = ("squared", "logistic", "softmax")
 
 
 def dropout_penalty(model: nn.Module, x: torch.Tensor, *, loss: str) -> torch.Tensor:
-    """What dropout adds to the mean loss, to second order: ½ mean over rows of tr(H·Cov(outputs)).
+    """The increase of the mean loss by dropout, to second order: ½ mean over rows of tr(H·Cov(outputs)).
 
     H is the second derivative of the loss in the outputs; Cov_kl = Σ_j (1 − keep)/keep · a_j² · J_kj·J_lj the covariance of
     the outputs under dropout, with a_j the j-th unit that can drop and J_kj the derivative of output k in it. For a linear
@@ -19,16 +19,16 @@ def dropout_penalty(model: nn.Module, x: torch.Tensor, *, loss: str) -> torch.Te
 
         1/(2n) · (1 − keep)/keep · Σ_j w_j² Σ_i H_i x_ij²,
 
-    exact for squared loss (H = 1), and for logistic loss (H = p(1 − p)) small where the model is sure: features that are
-    rare but decide are spared. For deeper networks the covariance is that of the linearised network.
+    exact for squared loss (H = 1), and for logistic loss (H = p(1 − p)) small where the model is confident, so that
+    rare but decisive features are penalised less. For deeper networks the covariance is that of the linearised network.
 
     Parameters
     ----------
-    model : nn.Module with Dropout layers, from x to outputs (n, K); its rows must not depend on each other
+    model : nn.Module with Dropout layers, from x to outputs (n, K); its rows must be independent
     x : (n, ...)
     loss : "squared" for ½‖y − f‖², "logistic" for a log loss per output, "softmax" for cross-entropy
 
-    Returns a scalar tensor, differentiable in the parameters: training with it instead of noise is possible.
+    Returns a scalar tensor, differentiable in the parameters: it can be used for training instead of noise.
 
     References: Wager, Wang, Liang, Dropout training as adaptive regularization, NIPS 2013, arXiv:1307.1493.
 
@@ -38,10 +38,10 @@ def dropout_penalty(model: nn.Module, x: torch.Tensor, *, loss: str) -> torch.Te
     6.5
     """
     if loss not in _LOSSES:
-        raise ValueError(f"expected loss as one of {', '.join(_LOSSES)}, got {loss!r}")
+        raise ValueError(f"Expected loss to be one of {', '.join(_LOSSES)}, got {loss!r}")
     outputs, units, shifts, variances = _evaluated(model, x)
     if outputs.dim() != 2 or len(outputs) != len(x):
-        raise ValueError(f"expected outputs of shape ({len(x)}, K) from the model, got {tuple(outputs.shape)}")
+        raise ValueError(f"Expected outputs of shape ({len(x)}, K) from the model, got {tuple(outputs.shape)}")
     # Rows do not mix, so the derivative of a column's sum holds each row's own derivative.
     jacobian = [torch.autograd.grad(column.sum(), shifts, create_graph=True) for column in outputs.T]
     spread = torch.zeros((), dtype=outputs.dtype, device=outputs.device)

@@ -1,4 +1,4 @@
-"""From torch's dropout layers to ours and back, and the dropout of torch that no layer holds."""
+"""Conversion between torch's dropout layers and those of this package, and detection of dropout inside other layers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 
 from torch import nn
 
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 from shrinkwise.dropout.layers.channel import ChannelDropout
 from shrinkwise.dropout.layers.dropout import Dropout
 from shrinkwise.dropout.layers.gaussian import AlphaDropout
@@ -17,29 +17,30 @@ _TORCH = (nn.Dropout, *_CHANNELS, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
 def convert(model: nn.Module, *, keep: float | None = None, to: str = "shrinkwise") -> nn.Module:
-    """Swap every torch dropout layer of a model for ours, or ours for torch's; the ``state_dict`` stays as it is.
+    """Replace every torch dropout layer of a model by that of this package, or the reverse; the ``state_dict`` is
+    unchanged.
 
     Parameters
     ----------
     model : nn.Module, changed in place
     keep : float in (0, 1], optional
-        The probability of keeping that all swapped layers get; by default each keeps its own (torch's p is 1 − keep).
+        The probability of keeping of all replaced layers; by default that of each layer (torch's p is 1 − keep).
     to : "shrinkwise" or "torch"
 
-    Returns the model (another object only when the model is itself a dropout layer). A layer that is shared stays shared;
-    train or eval mode stays.
+    Returns the model (a new object only if the model is itself a dropout layer). Shared layers remain shared, and modes
+    are unchanged.
 
-    Warns about dropout that is no layer of its own (in ``nn.LSTM``, ``nn.MultiheadAttention``), subclasses of torch's
-    layers, and, on the way back, layers that torch does not have: they are left as they are.
+    Warns about dropout inside other layers (``nn.LSTM``, ``nn.MultiheadAttention``), subclasses of torch's layers and,
+    with to="torch", layers that torch does not have; these are not replaced.
 
-    Notes: torch's ``Dropout1d``, ``2d``, ``3d`` become ``ChannelDropout(channel_dim=1)``: the same for batches. One unbatched
-    sample (C, L) counts there as (N, C).
+    Notes: torch's ``Dropout1d``, ``2d``, ``3d`` become ``ChannelDropout(channel_dim=1)``, which is the same for batches
+    but treats an unbatched sample (C, L) as (N, C).
 
     >>> convert(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.25)))[1]
     Dropout(keep=0.75)
     """
     if to not in ("shrinkwise", "torch"):
-        raise ValueError(f'expected to="shrinkwise" or to="torch", got {to!r}')
+        raise ValueError(f'Expected to="shrinkwise" or to="torch", got {to!r}')
     if keep is not None:
         keep = check_keep(keep, (), "convert(model, keep=0.8)")
     make = _ours if to == "shrinkwise" else _torchs
@@ -56,7 +57,7 @@ def convert(model: nn.Module, *, keep: float | None = None, to: str = "shrinkwis
             f"{name or 'the model'} (inside {kind}, drop {drop:g})" for name, kind, drop in built_in_dropout(model)
         ]
     if left:
-        warnings.warn(f"convert has no counterpart for {'; '.join(left)}: left as it is", stacklevel=2)
+        warnings.warn(f"There is no counterpart for {'; '.join(left)}, so convert did not replace it", stacklevel=2)
     for module in list(model.modules()):
         for name, child in module._modules.items():
             if child in swapped:
@@ -69,7 +70,7 @@ def _ours(layer, keep):
         return None
     keep = keep or check_keep(1.0 - layer.p, (), "")
     if isinstance(layer, nn.Dropout):
-        new = Dropout(keep=keep, inplace=layer.inplace)
+        new: NoiseLayer = Dropout(keep=keep, inplace=layer.inplace)
     elif isinstance(layer, _CHANNELS):
         new = ChannelDropout(keep=keep, channel_dim=1)
     else:
@@ -80,7 +81,7 @@ def _ours(layer, keep):
 
 def _torchs(layer, keep):
     kind, inplace = getattr(layer, "replaces", (_counterpart(layer), False))
-    return kind and kind(p=1.0 - (keep or layer.keep), inplace=inplace)
+    return kind and kind(p=1.0 - keep if keep else layer.p, inplace=inplace)
 
 
 def _counterpart(layer):
@@ -94,7 +95,7 @@ def _counterpart(layer):
 
 
 def built_in_dropout(model: nn.Module) -> list[tuple[str, str, float]]:
-    """Dropout of torch that no layer holds: (name, kind, drop probability) of recurrent and attention layers."""
+    """Dropout inside torch's recurrent and attention layers: (name, kind, drop probability)."""
     return [
         (name, type(module).__name__, module.dropout)
         for name, module in model.named_modules()

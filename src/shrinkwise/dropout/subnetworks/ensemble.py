@@ -1,4 +1,4 @@
-"""What dropout means: every mask of a layer is a thinned network, and training averages over them."""
+"""Dropout as an ensemble: every mask of a layer is a thinned network, and training averages over them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from shrinkwise.dropout.functional import check_keep
+from shrinkwise.dropout.inverted import check_keep
 
 from .thinned import FixedMask, layer_keep, unit_dropout, unit_shapes, with_masks
 
@@ -26,7 +26,7 @@ class Subnetworks(NamedTuple):
 def enumerate_subnetworks(n_units: int, *, keep: float) -> Subnetworks:
     """All 2^m masks of a layer of m units, with the probability keep^kept · (1 − keep)^dropped of each.
 
-    With it an expectation over dropout is a finite sum. Refused above 20 units (a million masks).
+    It makes an expectation over dropout a finite sum. More than 20 units (a million masks) are an error.
 
     >>> masks, probabilities = enumerate_subnetworks(2, keep=0.75)
     >>> masks.tolist()
@@ -36,7 +36,7 @@ def enumerate_subnetworks(n_units: int, *, keep: float) -> Subnetworks:
     """
     keep = check_keep(keep, (), "enumerate_subnetworks(4, keep=0.8)")
     if not 0 <= n_units <= _MOST_UNITS:
-        raise ValueError(f"expected between 0 and {_MOST_UNITS} units (2^m masks are listed), got {n_units}")
+        raise ValueError(f"Expected between 0 and {_MOST_UNITS} units, because all 2^m masks are listed, got {n_units}")
     numbers = torch.arange(2**n_units)
     masks = (numbers[:, None] >> torch.arange(n_units)) & 1 == 1
     kept = masks.sum(1).double()
@@ -57,8 +57,8 @@ def ensemble(
     networks : modules from x to logits (N, K), or (N, 1) for two classes; for regression to values of any shape
     x : the input of the networks
     task : "classification" or "regression"
-    average : "arithmetic" or "geometric"; values of a regression have an arithmetic mean only
-    weights : numbers that sum to 1, one per network, optional; equal ones by default
+    average : "arithmetic" or "geometric"; regression supports only the arithmetic mean
+    weights : numbers that sum to 1, one per network, optional; equal by default
 
     Returns class probabilities (N, K), or (N, 1) that of the class 1, or the mean value.
 
@@ -67,16 +67,16 @@ def ensemble(
     """
     if task not in ("classification", "regression") or average not in ("arithmetic", "geometric"):
         raise ValueError(
-            'expected task="classification" or "regression" and average="arithmetic" or "geometric", '
+            'Expected task="classification" or "regression" and average="arithmetic" or "geometric", '
             f"got {task!r} and {average!r}"
         )
     if task == "regression" and average == "geometric":
-        raise ValueError('a regression has no geometric mean, its values may be negative: use average="arithmetic"')
+        raise ValueError('Expected average="arithmetic" for a regression, because its values may be negative')
     outputs = torch.stack([network(x) for network in networks])
     n = len(outputs)
     weights = torch.full((n,), 1.0 / n) if weights is None else torch.as_tensor(weights, dtype=torch.float64)
     if weights.shape != (n,):
-        raise ValueError(f"expected one weight for each of the {n} networks, got shape {tuple(weights.shape)}")
+        raise ValueError(f"Expected one weight for each of the {n} networks, got shape {tuple(weights.shape)}")
     # The mean of logits, log-probabilities up to a constant per row, is the geometric mean once it is normalised.
     late = task == "classification" and average == "geometric"
     values = _probabilities(outputs) if task == "classification" and not late else outputs
@@ -85,10 +85,10 @@ def ensemble(
 
 
 def exact_ensemble(model: nn.Module, x: torch.Tensor, *, task: str, average: str = "arithmetic") -> torch.Tensor:
-    """The mixture of all sub-networks of a small model, each with its probability: what MC dropout estimates.
+    """The mixture of all sub-networks of a small model, weighted by probability, which MC dropout estimates.
 
     Parameters as in `ensemble`; `model` has Dropout layers with at most 20 units in all, each drawn once for all rows
-    (which changes nothing for a model that treats its rows one by one).
+    (which makes no difference for a model with independent rows).
     """
     networks, probabilities = zip(*_all_subnetworks(model, x), strict=True)
     return ensemble(networks, x, task=task, average=average, weights=probabilities)

@@ -1,4 +1,4 @@
-"""MC dropout: the spread of predictions over draws of dropout, an approximation of how unsure the network is."""
+"""MC dropout: the spread of predictions over draws of dropout, an approximation of the network's uncertainty."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from shrinkwise.dropout.layers.noise import NoiseLayer
 
 
 class MCPrediction(NamedTuple):
-    """What `mc_predict` returns, for N rows. Entropies are in nats.
+    """The result of `mc_predict` for N rows. Entropies are in nats.
 
     mean : (N, ...) predictive mean; class probabilities (N, K) for classification
     variance : like mean, over the draws (divided by their number)
     entropy : (N,) or (N, ...), of the predictive distribution; None for regression without a noise variance
-    mutual_information : like entropy, between prediction and draw: the part of the entropy that knowing the right
-        sub-network would remove; None where entropy is
-    samples : (samples, N, ...), the draws; probabilities for classification
+    mutual_information : like entropy, between prediction and draw: the part of the entropy due to uncertainty about the
+    sub-network; None if entropy is None samples : (samples, N, ...), the draws; probabilities for classification
     """
 
     mean: torch.Tensor
@@ -38,7 +37,7 @@ class MCPrediction(NamedTuple):
 def mc_predict(
     model: nn.Module, x, *, samples: int = 50, task: str, noise_variance=None, batch_dim=0, max_rows=4096, seed=None
 ) -> MCPrediction:
-    """Predictions averaged over draws of dropout (MC dropout), with their spread; the model is left as it was.
+    """Predictions averaged over draws of dropout (MC dropout), with their spread; the model is not changed.
 
     Parameters
     ----------
@@ -47,38 +46,38 @@ def mc_predict(
     samples : int ≥ 2
     task : "classification" (softmax over the last dimension, sigmoid when that is 1) or "regression"
     noise_variance : float, optional
-        Variance σ² of the noise of y about the network's output. With it regression has an entropy,
+        Variance σ² of the noise of y around the network's output. If given, regression has an entropy,
         ½ ln 2πe(v + σ²), and a mutual information, ½ ln(1 + v/σ²), both of a normal distribution with variance v + σ².
     batch_dim : int
-        Where x and the output count their rows: 1 for recurrent layers that take (T, N, F).
+        The dimension of the rows of x and of the output: 1 for recurrent layers that take (T, N, F).
     max_rows : int
-        Draws go through the model together, as further rows of one batch, as many as make at most this many rows.
-        Layers whose rows share a draw (`DropConnect`, `UnitDropout`) go one draw at a time.
+        Several draws are computed together as rows of one batch, with at most this many rows. Models with layers whose
+        rows share a draw (`DropConnect`, `UnitDropout`) compute one draw at a time.
     seed : int, optional
-        Makes the draws repeatable without touching torch's generator.
+        Makes the draws reproducible without changing torch's generator.
 
     Returns an MCPrediction.
 
-    Raises ValueError when all draws are equal, so that there is no noise to measure; warns of dropout calls that stay off
-    because ``training=False`` stands in the code.
+    Raises ValueError if all draws are equal, so that there is no spread; warns about dropout calls that are off because
+    the code passes ``training=False``.
 
-    Notes: all modules run in training mode (there dropout lives: in layers, inside ``nn.LSTM`` and
+    Notes: all modules run in training mode (dropout may be in layers, inside ``nn.LSTM`` and
     ``nn.MultiheadAttention``, in calls with ``training=self.training``; and ``nn.TransformerEncoderLayer`` leaves its
     fast path, which ignores dropout), except those that keep running statistics, such as BatchNorm, and random
-    activations. A buffer that a module changes all the same is put back, with a warning.
+    activations. If a module changes a buffer nevertheless, it is restored with a warning.
 
     References: Gal and Ghahramani, Dropout as a Bayesian approximation, ICML 2016, arXiv:1506.02142.
     """
     if task not in ("classification", "regression"):
-        raise ValueError(f'expected task="classification" or task="regression", got {task!r}')
+        raise ValueError(f'Expected task="classification" or task="regression", got {task!r}')
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 2:
-        raise ValueError(f"expected samples as a whole number of at least 2, got {samples!r}")
+        raise ValueError(f"Expected samples to be a whole number of at least 2, got {samples!r}")
     with _noisy(model), _seeded(seed, x.device):
         outputs = _draws(model, x, samples, batch_dim, max_rows)
     if (outputs == outputs[:1]).all():
         raise ValueError(
-            f"all {samples} draws of the model are equal: it has no dropout that acts (keep=1, dropout=0, or calls with "
-            "training=False), so there is no spread to report"
+            f"All {samples} draws of the model are equal, because it has no active dropout (keep=1, dropout=0, or "
+            "calls with training=False)"
         )
     return _classified(outputs) if task == "classification" else _regressed(outputs, noise_variance)
 
@@ -98,8 +97,9 @@ def _draws(model, x, samples: int, batch_dim: int, max_rows: int) -> torch.Tenso
         if not isinstance(y, torch.Tensor) or y.dim() <= batch_dim or y.size(batch_dim) != copies * rows:
             got = f"shape {tuple(y.shape)}" if isinstance(y, torch.Tensor) else type(y).__name__
             raise ValueError(
-                f"expected the model to return one tensor with its {copies * rows} rows in dimension {batch_dim}, got {got}; "
-                "wrap the model so that it returns the prediction alone, or say where the rows are with batch_dim="
+                f"Expected the model to return one tensor with its {copies * rows} rows in dimension {batch_dim}, "
+                f"got {got}; wrap the model so that it returns only the prediction, or specify the dimension of "
+                "the rows with batch_dim="
             )
         part = y.movedim(batch_dim, 0).unflatten(0, (copies, rows))
         if copies > 1 and not parts and (part == part[:1]).all():
@@ -128,14 +128,15 @@ def _regressed(outputs: torch.Tensor, noise_variance) -> MCPrediction:
     if noise_variance is None:
         return MCPrediction(mean, variance, None, None, outputs)
     if not noise_variance > 0:
-        raise ValueError(f"expected noise_variance above 0, got {noise_variance!r}")
+        raise ValueError(f"Expected noise_variance to be above 0, got {noise_variance!r}")
     entropy = 0.5 * torch.log(2 * math.pi * math.e * (variance + noise_variance))
     return MCPrediction(mean, variance, entropy, 0.5 * torch.log1p(variance / noise_variance), outputs)
 
 
 @contextmanager
 def _noisy(model: nn.Module):
-    """All modules in training mode but those with running statistics and random activations; everything put back after."""
+    """Set all modules to training mode except those with running statistics and random activations; restore everything
+    afterwards."""
     modes = {m: m.training for m in model.modules()}
     counts = {id(m.draws) for m in modes if isinstance(getattr(m, "draws", None), torch.Tensor)}
     buffers = [(name, b, b.clone()) for name, b in model.named_buffers()]
@@ -152,7 +153,8 @@ def _noisy(model: nn.Module):
             b.copy_(before)
         if changed:
             warnings.warn(
-                f"training mode changed {', '.join(changed)} during mc_predict; put back, but the draws saw the changes",
+                f"Training mode changed {', '.join(changed)} during mc_predict; the values were restored, but the "
+                "draws used the changed ones",
                 stacklevel=4,
             )
 
@@ -180,7 +182,7 @@ _OFF_SWITCHES = {
 
 
 class _DropoutStaysOff(TorchFunctionMode):
-    """Watches one pass and warns of each call of a functional dropout that is off although its p is not 0."""
+    """Warn about each call of a functional dropout in one pass that is off although its p is not 0."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -197,7 +199,7 @@ class _DropoutStaysOff(TorchFunctionMode):
             f for f in reversed(traceback.extract_stack()) if "/torch/" not in f.filename and f.filename != __file__
         )
         warnings.warn(
-            f"{name} with p={p:g} at {caller.filename}:{caller.lineno} stays off, for its training is False: write "
-            "training=self.training there if it should be part of the spread",
+            f"{name} with p={p:g} at {caller.filename}:{caller.lineno} is off because of training=False; pass "
+            "training=self.training if it should contribute to the spread",
             stacklevel=2,
         )

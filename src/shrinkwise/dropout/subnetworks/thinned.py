@@ -1,4 +1,4 @@
-"""The sub-network of one draw of dropout, as a model of its own: smaller where it can be, masked elsewhere."""
+"""The sub-network of one draw of dropout as a separate model: smaller if possible, masked elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from shrinkwise.dropout.bits import apply_mask
-from shrinkwise.dropout.functional import keep_mask
+from shrinkwise.dropout.inverted import keep_mask
 from shrinkwise.dropout.layers.dropout import Dropout
 from shrinkwise.dropout.layers.noise import ELEMENTWISE, NoiseLayer
 from shrinkwise.figures.thinned import thinned as draw_thinned
@@ -20,9 +20,10 @@ from .convert import built_in_dropout
 
 
 class FixedMask(nn.Module):
-    """Dropout of always the same units, in training and evaluation: the layer of one sub-network.
+    """Dropout of a fixed set of units, in training and evaluation, for sub-networks.
 
-    Either `kept`, a bool tensor of the shape of one sample's units, or the draw (seed, stream) that makes it of any shape.
+    Defined either by `kept`, a bool tensor of the shape of one sample's units, or by the draw (seed, stream), for any
+    shape.
 
     Shapes: (N, ...), the same out as in; the mask is shared by the rows.
     """
@@ -39,13 +40,13 @@ class FixedMask(nn.Module):
         return apply_mask(x, self.mask(x.shape[1:]).to(x.device), self.keep)
 
     def mask(self, shape) -> torch.Tensor:
-        """Which units of a sample of this shape are kept."""
+        """The kept units of a sample of this shape."""
         if self.kept is not None:
             return self.kept.expand(shape)
         return keep_mask(tuple(shape), keep=self.keep, seed=self.seed, stream=self.stream)
 
     def extra_repr(self) -> str:
-        """Where the mask comes from."""
+        """The definition of the mask."""
         if self.kept is not None:
             return f"{int(self.kept.sum())} of {self.kept.numel()} units, keep={self.keep:g}"
         return f"keep={self.keep:g}, seed={self.seed}, stream={self.stream}"
@@ -55,18 +56,19 @@ def thinned(model: nn.Module, seed: int, *, shrink: bool = True) -> nn.Module:
     """The sub-network of one draw of dropout: a copy of the model without its dropped units, in evaluation mode.
 
     Layer k of the model's dropout layers (torch's or ours) keeps the units that ``keep_mask`` draws from `seed` and stream
-    k, the same for all rows. Between Linear layers in an ``nn.Sequential`` the dropped units are cut out of the weights
-    and 1/keep is multiplied in: a real, smaller network. Elsewhere, and with ``shrink=False``, a `FixedMask` zeroes them;
-    the outputs are the same. A layer that the code calls twice drops the same positions both times.
+    k, the same for all rows. Between Linear layers in an ``nn.Sequential`` the dropped units are removed from the
+    weights, which are multiplied by 1/keep, so that the network is smaller. Elsewhere, and with ``shrink=False``, a
+    `FixedMask` sets them to zero, with the same outputs. A layer that is called twice drops the same positions both
+    times.
 
     Parameters
     ----------
-    model : nn.Module, left as it is
+    model : nn.Module, which is not changed
     seed : int
     shrink : bool
 
-    Raises TypeError for noise layers that do not drop units one by one (DropConnect, DropPath, ...). Warns of dropout
-    inside ``nn.LSTM`` and ``nn.MultiheadAttention``, which is off in the result.
+    Raises TypeError for noise layers that do not drop units one by one (DropConnect, DropPath, ...). Warns about
+    dropout inside ``nn.LSTM`` and ``nn.MultiheadAttention``, which is off in the result.
 
     References: Srivastava et al., Dropout, JMLR 2014: training with dropout trains all these networks, with shared weights.
     """
@@ -92,17 +94,17 @@ def with_masks(model: nn.Module, masks: dict[str, FixedMask], *, shrink: bool = 
 
 
 def subnetworks(model: nn.Module, n: int, *, seed: int = 0, shrink: bool = True) -> Iterator[nn.Module]:
-    """The sub-networks of n draws, seeds seed, seed + 1, ..., one after another (see `thinned`)."""
+    """The sub-networks of n draws, seeds seed, seed + 1, ..., in order (see `thinned`)."""
     return (thinned(model, seed + k, shrink=shrink) for k in range(n))
 
 
 def plot_thinned(model: nn.Sequential, seed: int, *, axes=None):
-    """Draw a chain of Linear layers beside the sub-network of one draw of its dropout.
+    """Draw a chain of Linear layers next to the sub-network of one draw of its dropout.
 
     Parameters
     ----------
     model : nn.Sequential of Linear layers, elementwise activations and dropout
-    seed : int, of the draw (see `thinned`)
+    seed : int, the seed of the draw (see `thinned`)
     axes : two matplotlib axes, optional
 
     Returns the two axes.
@@ -120,14 +122,16 @@ def plot_thinned(model: nn.Sequential, seed: int, *, axes=None):
             kept[-1] &= keep_mask(sizes[-1], keep=layer_keep(module), seed=seed, stream=stream)
             stream += 1
         elif not isinstance(module, ELEMENTWISE):
-            raise TypeError(f"plot_thinned draws Linear layers, activations and dropout, got {type(module).__name__}")
+            raise TypeError(
+                f"Expected Linear layers, activations and dropout for plot_thinned, got {type(module).__name__}"
+            )
     if len(sizes) < 2:
-        raise TypeError("plot_thinned draws an nn.Sequential with at least one nn.Linear")
+        raise TypeError("Expected an nn.Sequential with at least one nn.Linear for plot_thinned")
     return draw_thinned([k.numpy() for k in kept], axes=axes)
 
 
 def unit_dropout(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The layers that drop single units, by name, in the order of the model; others are refused or warned of."""
+    """The layers that drop single units, by name, in the order of the model; raises an error or warns about others."""
     found, other = [], []
     for name, module in model.named_modules(remove_duplicate=False):  # a shared layer draws at each of its places
         if type(module) in (nn.Dropout, Dropout):
@@ -136,12 +140,13 @@ def unit_dropout(model: nn.Module) -> list[tuple[str, nn.Module]]:
             other.append(f"{name or 'the model'} ({type(module).__name__})")
     if other:
         raise TypeError(
-            f"a sub-network is a choice of single units; expected Dropout layers only, got {', '.join(other)}"
+            "Expected only Dropout layers, because a sub-network is a selection of single units, got "
+            f"{', '.join(other)}"
         )
     if not found:
-        raise ValueError("expected a model with Dropout layers, found none: it has no sub-networks")
+        raise ValueError("Expected a model with Dropout layers, found none")
     for name, kind, drop in built_in_dropout(model):
-        warnings.warn(f"the dropout {drop:g} inside {kind} {name or 'the model'} is off in sub-networks", stacklevel=3)
+        warnings.warn(f"The dropout {drop:g} inside {kind} {name or 'the model'} is off in sub-networks", stacklevel=3)
     return found
 
 
@@ -176,7 +181,7 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
 
 
 def count_subnetworks(model: nn.Module, x: torch.Tensor) -> int:
-    """How many sub-networks dropout chooses from: 2 to the number of units that can drop in one sample of x.
+    """The number of sub-networks of dropout: 2 to the power of the number of units that can drop in one sample of x.
 
     `x` is one batch, (N, ...): the model is run once, in evaluation, to see how many units each dropout layer has.
 
@@ -195,7 +200,7 @@ def unit_shapes(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Size]:
         def hook(layer, inputs):
             if name in shapes:
                 raise ValueError(
-                    f"expected each dropout layer to be called once, {name} is called again: give it a twin"
+                    f"Expected each dropout layer to be called once, but {name} is called again; use a second layer"
                 )
             shapes[name] = inputs[0].shape[1:]
 

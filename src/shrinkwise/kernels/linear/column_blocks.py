@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from shrinkwise.kernels.library import declare, library, register, run
+from shrinkwise.kernels.library import declare, loaded_library, register, run
 
 from .gram_blocks import GroupQuadratic, minimiser
 
@@ -90,7 +90,7 @@ def _compiled(columns, w, residual, g, tol):
     c = columns
     before, scratch = c.addresses
     after = w.ctypes.data, residual.ctypes.data, g.ctypes.data, scratch.ctypes.data
-    return library().sw_column_blocks(len(residual), *before, *after, tol)
+    return loaded_library().sw_column_blocks(len(residual), *before, *after, tol)
 
 
 def reference(columns: GroupColumns, w, residual, g, tol: float) -> int:

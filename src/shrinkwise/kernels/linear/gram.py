@@ -8,7 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, library, register, run
+from shrinkwise.kernels.interrupt import interruptible
+from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 declare(
     "sw_gram_path",
@@ -28,13 +29,13 @@ declare(
         F64,
         I64,
     ),
-    *(ctypes.c_double, ctypes.c_double, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
+    *(ctypes.c_double, ctypes.c_double, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
 )
 declare("sw_gram_certificates", None, ctypes.c_int64, ctypes.c_int64, *[F64] * 6, ctypes.c_double, F64)
 
 
 @cache
-def _lapack() -> tuple[int, int]:
+def lapack() -> tuple[int, int]:
     """Addresses of LAPACK's dpotrf and dpotrs, from the library that scipy brings."""
     from scipy.linalg import cython_lapack
 
@@ -72,9 +73,10 @@ class PathRows:
 def _compiled(G, c, yy, rows, tol_gap, tol_kkt, max_sweeps):
     shape = len(c), G.strides[0] // G.itemsize, G.ctypes.data
     arrays = rows.lambdas, rows.A, rows.B, rows.W, rows.R, rows.count
-    return library().sw_gram_path(
-        *shape, c, yy, len(rows.A), rows.known, *arrays, tol_gap, tol_kkt, max_sweeps, *_lapack()
-    )
+    with interruptible() as asked:
+        return loaded_library().sw_gram_path(
+            *shape, c, yy, len(rows.A), rows.known, *arrays, tol_gap, tol_kkt, max_sweeps, *lapack(), asked
+        )
 
 
 def reference(G, c, yy, rows, tol_gap, tol_kkt, max_sweeps) -> int:
@@ -140,7 +142,7 @@ def reference_certificates(W, R, c, A, B, reach, yy):
 
 def _compiled_certificates(W, R, c, A, B, reach, yy):
     out = np.empty((len(W), 3))
-    library().sw_gram_certificates(*W.shape, W, R, c, A, B, reach, yy, out)
+    loaded_library().sw_gram_certificates(*W.shape, W, R, c, A, B, reach, yy, out)
     return out
 
 
@@ -170,6 +172,6 @@ def gram_path(G, c, yy: float, rows: PathRows, *, tol_gap, tol_kkt=0.0, max_swee
     max_sweeps : most sweeps at one λ.
     """
     if G.dtype != np.float64 or (G.strides[1] != G.itemsize and len(G) > 1):
-        raise ValueError("expected G in float64 with contiguous rows")
+        raise ValueError("Expected G in float64 with contiguous rows")
     while rows.known < len(rows.A):  # it returns after each λ that is not solved
         rows.known = run("gram_path", G, c, yy, rows, tol_gap, tol_kkt, max_sweeps)

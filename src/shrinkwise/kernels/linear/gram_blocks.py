@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, library, register, run
+from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 _EPS = np.finfo(float).eps
 declare(
@@ -50,6 +50,13 @@ class GroupQuadratic:
         offsets = np.concatenate([[0], np.cumsum(self.sizes**2)])
         blocks = diagonal_blocks(self.sizes, lambda at: self.G[at[:, :, None], at[:, None, :]])
         return offsets, *eigen(blocks, self.sizes, self.ridge)
+
+    def with_strengths(self, thresholds, l1, ridge) -> GroupQuadratic:
+        """The same with other strengths; the eigenvectors stay where b does."""
+        other = replace(self, thresholds=thresholds, l1=l1, ridge=ridge)
+        if np.array_equal(ridge, self.ridge):
+            other.__dict__["eigen"] = self.eigen
+        return other
 
     def violation(self, w, r):
         """(n_groups,) distance of −∇ (smooth part) from the subdifferential of the penalty, r = c − Gw."""
@@ -95,7 +102,7 @@ def eigen(blocks, sizes, ridge):
 def _compiled(quadratic, w, r, tol, max_sweeps):
     q, (offsets, Qt, D) = quadratic, quadratic.eigen
     scratch = np.empty(4 * int(q.sizes.max(initial=1)))
-    return library().sw_gram_blocks(
+    return loaded_library().sw_gram_blocks(
         *(
             len(w),
             len(q.sizes),

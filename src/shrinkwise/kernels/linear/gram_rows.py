@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, library, register, run
+from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 declare(
     "sw_gram_rows",
@@ -18,7 +18,7 @@ declare(
 def _compiled(G, thresholds, ridge, W, R, tol, max_sweeps):
     p, K = W.shape
     order, step = np.empty(p, np.int64), np.empty(K)
-    return library().sw_gram_rows(p, K, G, thresholds, ridge, W, R, order, step, tol, max_sweeps)
+    return loaded_library().sw_gram_rows(p, K, G, thresholds, ridge, W, R, order, step, tol, max_sweeps)
 
 
 def reference(G, thresholds, ridge, W, R, tol: float, max_sweeps: int) -> int:

@@ -1,4 +1,4 @@
-"""Coordinate descent in Gram space for concave and for bounded separable penalties."""
+"""Coordinate descent in Gram space for concave separable penalties."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, library, register, run
+from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 declare(
     "sw_gram_scalar",
     ctypes.c_int64,
-    *(ctypes.c_int, ctypes.c_int64, F64, F64, F64, F64, F64),
+    *(ctypes.c_int64, F64, F64, F64, F64, F64),
     *(F64, F64, I64, ctypes.c_double, ctypes.c_int64),
 )
 
@@ -28,8 +28,6 @@ class Concave:
     knee: np.ndarray
     flat: np.ndarray
     ridge: np.ndarray
-
-    kind = 0
 
     @property
     def arrays(self):
@@ -79,63 +77,18 @@ class Concave:
         return np.where(d > 0, np.copysign(u, z), np.where(s > 0, 0.0, w))
 
 
-@dataclass(frozen=True)
-class Bounded:
-    """a|w| + ½ b w² on low ≤ w ≤ high of every entry, a = `l1`, b = `ridge`; all (p,), the bounds may be infinite."""
-
-    l1: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    ridge: np.ndarray
-
-    kind = 1
-
-    @property
-    def arrays(self):
-        """What the kernel reads beside the ridge."""
-        return self.l1, self.low, self.high
-
-    def at(self, columns) -> Bounded:
-        """The same for some of the entries."""
-        return Bounded(*(x[columns] for x in (*self.arrays, self.ridge)))
-
-    def codes(self, w):
-        """Which piece each entry is on: ∓3 at a bound, else the sign, 0 at the kink; 1 inside where there is no kink."""
-        inside = np.where(self.l1 > 0, np.sign(w), 1.0)
-        return np.where(w <= self.low, -3.0, np.where(w >= self.high, 3.0, inside))
-
-    def piece(self, codes):
-        """(free, slope, curvature): p' = slope + curvature · w on these pieces; entries not free stay where they are."""
-        free = np.abs(codes) == 1
-        return free, np.where(free, codes * self.l1, 0.0), np.zeros(len(codes))
-
-    def violation(self, w, r):
-        """Distance of r − b w from the subdifferential of a|w| and of the bounds; ∞ outside them."""
-        pull = r - self.ridge * w
-        left = np.where(w != 0, pull - self.l1 * np.sign(w), pull - np.clip(pull, -self.l1, self.l1))
-        # At w = 0 the kink and a bound may meet: the pull into the interval still has to pass the kink.
-        left = np.where((w <= self.low) & (left < 0) | (w >= self.high) & (left > 0), 0.0, left)
-        return np.where((w < self.low) | (w > self.high), np.inf, np.abs(left))
-
-    def minimiser(self, z, d, w):
-        """argmin_u ½ d u² − z u + a|u| within the bounds; where d = 0 the point nearest to zero, or to w where a = 0."""
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            u = (z - np.clip(z, -self.l1, self.l1)) / d
-        return np.clip(np.where(d > 0, u, np.where(self.l1 > 0, 0.0, w)), self.low, self.high)
-
-
 def _compiled(G, rule, w, r, tol, max_sweeps):
     order = np.empty(len(w), np.int64)
-    return library().sw_gram_scalar(rule.kind, len(w), G, rule.ridge, *rule.arrays, w, r, order, tol, max_sweeps)
+    return loaded_library().sw_gram_scalar(len(w), G, rule.ridge, *rule.arrays, w, r, order, tol, max_sweeps)
 
 
-def reference(G, rule: Concave | Bounded, w, r, tol: float, max_sweeps: int) -> int:
+def reference(G, rule: Concave, w, r, tol: float, max_sweeps: int) -> int:
     """Cyclic coordinate descent: minimise ½w'Gw − c'w + Σ p_j(w_j) + ½Σ b_j w_j² with the p and b of `rule`, in place.
 
     Parameters
     ----------
     G : (p, p) symmetric positive semidefinite, C-contiguous.
-    rule : Concave or Bounded.
+    rule : Concave.
     w : (p,) start in, solution out.
     r : (p,) c − Gw, kept up to date.
     tol : stop when no coordinate of a full sweep moved its own gradient by more, max |step_j| (G_jj + b_j) ≤ tol.
@@ -174,6 +127,6 @@ def _sweep(coordinates, G, rule, w, r) -> float:
 register("gram_scalar", reference, _compiled)
 
 
-def gram_scalar(G, rule: Concave | Bounded, w, r, tol: float, max_sweeps: int) -> int:
+def gram_scalar(G, rule: Concave, w, r, tol: float, max_sweeps: int) -> int:
     """Coordinate descent with the penalty of `rule`, in place in w and r = c − Gw; see `gram_scalar.reference`."""
     return run("gram_scalar", G, rule, w, r, tol, max_sweeps)

@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, library, register, run
+from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 _F32_ROWS = np.ctypeslib.ndpointer(np.float32, ndim=2, flags="C_CONTIGUOUS")
 _F32 = np.ctypeslib.ndpointer(np.float32, ndim=1, flags="C_CONTIGUOUS")
@@ -63,7 +63,7 @@ def reference_model_cd(H, a, b, w, r, tol: float, max_sweeps: int) -> int:
 def _compiled(H, a, b, w, r, tol, max_sweeps):
     m = len(w)
     scratch = np.empty(7 * m), np.empty(2 * m, np.float32), np.empty(m, np.int64)
-    return library().sw_model_cd(m, H.shape[1], H, a, b, w, r, *scratch, tol, max_sweeps)
+    return loaded_library().sw_model_cd(m, H.shape[1], H, a, b, w, r, *scratch, tol, max_sweeps)
 
 
 register("model_cd", reference_model_cd, _compiled)

@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, layout, library, register, run
+from shrinkwise.kernels.library import F64, I64, declare, layout, loaded_library, register, run
 
 
 class _Matrix(ctypes.Structure):
@@ -49,14 +49,14 @@ class WeightedColumns:
 
     def __init__(self, X, s=None, centre: bool = True, columns=None):
         if X.dtype not in (np.float64, np.float32):
-            raise TypeError(f"expected X of float32 or float64, got {X.dtype}")
+            raise TypeError(f"Expected X of float32 or float64, got {X.dtype}")
         self.sparse = hasattr(X, "indptr")
         if self.sparse and (X.format != "csc" or not X.has_canonical_format):
             raise ValueError(
-                "expected X as CSC with sorted and distinct row indices: X = X.tocsc(); X.sum_duplicates()"
+                "Expected X to be CSC with sorted and distinct row indices: X = X.tocsc(); X.sum_duplicates()"
             )
         if not self.sparse and not X.flags.f_contiguous:
-            raise ValueError("expected dense X in Fortran order: np.asfortranarray(X)")
+            raise ValueError("Expected dense X in Fortran order: np.asfortranarray(X)")
         self.X, self.centre = X, centre
         self.n, self.p = X.shape
         self.s = None if s is None else np.ascontiguousarray(s, dtype=float)
@@ -137,7 +137,7 @@ def _compiled(matrix, columns, a, b, w, residual, tol, max_sweeps):
     active = np.empty(len(columns), dtype=np.int64)
     fixed = (matrix.means, matrix.curvature, a, b)
     args = (len(columns), columns, *fixed, w, residual, active, tol, max_sweeps)
-    return library().sw_sparse_cd(matrix._as_struct(), *args)
+    return loaded_library().sw_sparse_cd(matrix._as_struct(), *args)
 
 
 def _reference(matrix, columns, a, b, w, residual, tol, max_sweeps):
@@ -174,7 +174,7 @@ def _sweep(matrix, columns, a, b, w, residual) -> float:
 
 
 def _compiled_moments(matrix, columns):
-    library().sw_sparse_moments(
+    loaded_library().sw_sparse_moments(
         matrix._as_struct(), len(columns), columns, matrix.centre, matrix.means, matrix.curvature
     )
 
@@ -200,11 +200,11 @@ def _reference_transposed(matrix, columns, v, out):
 
 
 def _compiled_times(matrix, columns, w, out):
-    library().sw_sparse_times(matrix._as_struct(), len(columns), columns, w, out)
+    loaded_library().sw_sparse_times(matrix._as_struct(), len(columns), columns, w, out)
 
 
 def _compiled_transposed(matrix, columns, v, out):
-    library().sw_sparse_transposed(matrix._as_struct(), len(columns), columns, v, out)
+    loaded_library().sw_sparse_transposed(matrix._as_struct(), len(columns), columns, v, out)
 
 
 register("sparse_cd", _reference, _compiled)

@@ -28,7 +28,10 @@ declare(
 )
 
 SCALE, RESIDUAL, BIAS_RELU, RELU_BACK, MASK = (4 * operation for operation in range(5))
-F32, F64, BF16, F16 = range(4)
+F32: int = 0
+F64: int = 1
+BF16: int = 2
+F16: int = 3
 AUTO, PLAIN, NEON, AVX2, AVX512 = range(5)
 
 
@@ -55,12 +58,12 @@ def small() -> Any:
 
 @cache
 def softmax() -> Any:
-    """The C function for rows of float32 attention scores, in place: thinned exponentials, and a factor a row.
+    """The C function for rows of float32 attention scores, in place: thinned exponentials, and a factor per row.
 
     Arguments: numbers of rows and of columns; how far the index grows from row to row; number of columns that the first row
     sees, each row one more than the last; index of the first element; addresses of the scores and of the factors (one
-    float32 a row); seed; stream; keep; `threads`; `openmp`. Factor · row is dropout(softmax(scores)), 0 in what a row does
-    not see. Returns 0, having done nothing, on a processor without AVX-512.
+    float32 per row); seed; stream; keep; `threads`; `openmp`. Factor · row is dropout(softmax(scores)), 0 where a row
+    does not attend. Returns 0 without doing anything on a CPU without AVX-512.
     """
     return getattr(library(), "sw_softmax_dropout", None)
 

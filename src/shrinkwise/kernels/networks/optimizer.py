@@ -7,14 +7,17 @@ import ctypes
 import numpy as np
 
 from shrinkwise.kernels import pool
-from shrinkwise.kernels.library import DISPATCH, declare, layout, library
+from shrinkwise.kernels.library import DISPATCH, declare, layout, library, loaded_library
 
 declare(
     "sw_optimizer",
     None,
     *(ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p),
 )
-PLAIN, MAP, PULL, PROX = range(4)
+PLAIN: int = 0
+MAP: int = 1
+PULL: int = 2
+PROX: int = 3
 SGD, MOMENTUM, ADAM = range(3)
 CHUNK = 64
 
@@ -53,7 +56,7 @@ def optimizer(algorithm: int, is_double: bool, jobs: list[tuple]) -> list[bool]:
     """
     table = np.array([(*job, 0) for job in jobs], dtype=JOB)
     team = pool.team(int(table["size"].sum()))
-    library().sw_optimizer(algorithm, is_double, len(jobs), table.ctypes.data, *team)  # type: ignore[union-attr]
+    loaded_library().sw_optimizer(algorithm, is_double, len(jobs), table.ctypes.data, *team)
     return (table["refused"] == 0).tolist()
 
 
@@ -81,7 +84,7 @@ def optimizer_reference(algorithm, mode, x, w, m, v, g, *, gain=1.0, coupled=0.0
         d = gain * g + coupled * weight + (slope * (x - weight) if mode in (MAP, PULL) else 0.0)
         mean = None if algorithm == SGD else n["keep"] * m + n["take"] * d
         square = n["keep2"] * v + n["take2"] * d * d if algorithm == ADAM else None
-        r = 1.0 / (np.sqrt(square) * n["scale"] + n["eps"]) if algorithm == ADAM else 1.0
+        r = 1.0 if square is None else 1.0 / (np.sqrt(square) * n["scale"] + n["eps"])
         way = n["direct"] * d + n["through"] * mean if algorithm == MOMENTUM else d if mean is None else mean
         to = x - decoupled * weight - n["rate"] * r * way
         if mode == PROX:

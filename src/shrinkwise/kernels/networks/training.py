@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 
 from shrinkwise.kernels import pool
-from shrinkwise.kernels.library import declare, layout, library, register, run
+from shrinkwise.kernels.library import declare, layout, loaded_library, register, run
 
 declare(
     "sw_training",
@@ -17,7 +17,7 @@ declare(
 _LEND, _METRIC = 0, 1
 
 
-class _Job(ctypes.Structure):
+class _TrainingJob(ctypes.Structure):
     _fields_ = (
         ("z", ctypes.c_void_p),
         ("w", ctypes.c_void_p),
@@ -31,16 +31,16 @@ class _Job(ctypes.Structure):
     )
 
 
-layout("sw_training_layout", _Job)
+layout("sw_training_layout", _TrainingJob)
 
 
 def _call(kind, jobs, dtype):
-    listed = (_Job * len(jobs))()
+    listed = (_TrainingJob * len(jobs))()
     for job, given in zip(listed, jobs, strict=True):
         for name, value in given.items():
             setattr(job, name, value.ctypes.data if isinstance(value, np.ndarray) else value)
     team = pool.team(sum(job.size for job in listed))
-    library().sw_training(kind, dtype == np.float64, len(jobs), ctypes.byref(listed), *team)
+    loaded_library().sw_training(kind, dtype == np.float64, len(jobs), ctypes.byref(listed), *team)
     return listed
 
 
@@ -109,8 +109,8 @@ def _checked(*columns) -> bool:
         for x in (first, *others):
             if not (x.flags.c_contiguous and x.dtype == columns[0][0].dtype and x.shape == first.shape):
                 raise ValueError(
-                    "expected C-contiguous arrays of one dtype, and of one shape where they belong together"
+                    "Expected C-contiguous arrays of one dtype, and of one shape where they belong together"
                 )
         if first.dtype not in (np.float32, np.float64):
-            raise TypeError(f"expected float32 or float64, got {first.dtype}")
+            raise TypeError(f"Expected float32 or float64, got {first.dtype}")
     return bool(columns[0])

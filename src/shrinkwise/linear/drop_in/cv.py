@@ -14,31 +14,31 @@ from shrinkwise.linear.estimators.samples import Samples, present_folds, present
 from shrinkwise.linear.paths.grid import lambda_max
 from shrinkwise.linear.problem.checks import check_settings, checked_grid, finite_numbers, loss_of
 
-from .regressors import ElasticNet, elastic_net
+from .regressors import ElasticNet
 
 
 class ElasticNetCV(ElasticNet):
-    """scikit-learn's ElasticNetCV: α, and l1_ratio out of a list, with the least cross-validated squared error.
+    """scikit-learn's ElasticNetCV: α, and l1_ratio from a list, with the smallest cross-validated squared error.
 
     Parameters
     ----------
     l1_ratio : float in (0, 1], or a list of them to choose from
     eps : float
-        Smallest α over the largest.
+        Ratio of the smallest α to the largest.
     alphas : int or array
-        Number of α of the grid, or the grid.
+        Number of values of the grid of α, or the grid itself.
     cv : int, splitter or None
-        None is 5 folds, in the order of the rows, as scikit-learn's.
+        None uses 5 folds in row order, as scikit-learn does.
     select : "best" or "1se"
-        "1se": the strongest α within one standard error of the best one.
-    n_jobs : folds side by side.  verbose : draw a progress bar.
+        "1se" selects the largest α within one standard error of the best one.
+    n_jobs : number of folds fitted in parallel.  verbose : show a progress bar.
     fit_intercept, max_iter, tol, positive : as for `ElasticNet`.
     precompute, copy_X, random_state, selection : accepted and without effect.
 
     Attributes
     ----------
-    alpha_, l1_ratio_ : the choice.  alphas_ : (L,), or (ratios, L).  mse_path_ : (L, folds), or (ratios, L, folds).
-    coef_, intercept_, dual_gap_, n_iter_, duality_gap_, kkt_violation_, status_ : of the fit on all rows.
+    alpha_, l1_ratio_ : the selected values.  alphas_ : (L,), or (ratios, L).  mse_path_ : (L, folds), or (ratios, L,
+    folds). coef_, intercept_, dual_gap_, n_iter_, duality_gap_, kkt_violation_, status_ : of the fit on all rows.
     """
 
     several_targets = False
@@ -79,7 +79,7 @@ class ElasticNetCV(ElasticNet):
         self.select = select
 
     def fit(self, X, y, sample_weight=None, *, groups=None):  # type: ignore[override]
-        """Choose α (and l1_ratio) and fit on all rows; `groups` goes to the splitter."""
+        """Select α (and l1_ratio) and fit on all rows; `groups` is passed to the splitter."""
         groups = present_groups(groups, sample_weight, y)
         cv = present_folds(self.cv, sample_weight)
         X, y, sample_weight, _ = self._checked(X, y, sample_weight)
@@ -93,28 +93,26 @@ class ElasticNetCV(ElasticNet):
         grids, losses = (np.array(part) for part in zip(*runs, strict=True))
         self.alphas_ = grids if isinstance(self.alphas, numbers.Integral) and len(ratios) > 1 else grids[0]
         self.mse_path_ = np.squeeze(losses)
-        penalty = elastic_net(self.alpha_, self.l1_ratio_, self.positive)
-        self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
+        self._fit_penalty(X, y, sample_weight, self._penalty_of(self.alpha_, self.l1_ratio_))
         return self
 
     def _run(self, rows: Samples, folds, ratio: float):
         """(the grid, held-out squared errors (L, folds))."""
-        penalty = elastic_net(1.0, ratio, self.positive)
+        penalty = self._penalty_of(1.0, ratio)
         check_settings(penalty, self.tol, self.max_iter)
         alphas = self._grid(rows, penalty, ratio)
         task = FoldTask(penalty, loss_of("squared"), self.fit_intercept, self.tol, self.max_iter)
         return alphas, cross_validated_losses(rows, folds, task, alphas, self.n_jobs, bool(self.verbose))
 
     def _grid(self, rows: Samples, penalty, ratio: float) -> np.ndarray:
-        """The α (L,), decreasing; a grid of equal values where the target or the columns leave nothing to explain."""
+        """The α (L,), decreasing; a grid of equal values if the target or the columns are constant."""
         if not isinstance(self.alphas, numbers.Integral):
             for i, alpha in enumerate(self.alphas):
                 check_scalar(alpha, f"alphas[{i}]", numbers.Real, min_val=0.0)
             return checked_grid(np.sort(finite_numbers(self.alphas, "alphas"))[::-1])
         if ratio == 0:
             raise ValueError(
-                "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid by providing your "
-                "estimator with the appropriate `alphas=` argument."
+                "Automatic alpha grid generation is not supported for l1_ratio=0; pass a grid with alphas=."
             )
         check_scalar(self.eps, "eps", numbers.Real, min_val=0.0, include_boundaries="neither")
         problem = rows.problem("squared", self.fit_intercept)
@@ -126,7 +124,7 @@ class ElasticNetCV(ElasticNet):
 
 
 class LassoCV(ElasticNetCV):
-    """scikit-learn's LassoCV: α with the least cross-validated squared error.
+    """scikit-learn's LassoCV: α with the smallest cross-validated squared error.
 
     Parameters and attributes are those of `ElasticNetCV` at ``l1_ratio=1``.
     """

@@ -11,16 +11,17 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, make_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
-from shrinkwise.linear.estimators.curve import check_select, chosen
+from shrinkwise.linear.estimators.classifier import LinearClassifier
+from shrinkwise.linear.estimators.curve import chosen
 from shrinkwise.linear.estimators.folds import FoldTask, check_classes, fold_path
-from shrinkwise.linear.estimators.penalized import LinearClassifier, separates
-from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
+from shrinkwise.linear.estimators.samples import Samples, class_weighted, present_folds, present_groups
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.separation import separation_of
+from shrinkwise.selection import check_select
 
 from .regressors import elastic_net
 
@@ -34,17 +35,17 @@ class SparseLogisticRegression(LinearClassifier):
     Parameters
     ----------
     C : float > 0
-        Inverse strength of the penalty; ∞ is no penalty.
+        Inverse of the regularization strength; ∞ means no penalty.
     l1_ratio : float in [0, 1]
         ρ; 1 is the lasso.
     fit_intercept : bool
     class_weight : "balanced", dict or None
         Multiplies the sample weights.
     tol : float
-        The relative duality gap to reach is tol², but not below 1e-12: a gap is of the order of the squared gradient, which is
-        what scikit-learn compares with `tol`.
+        The relative duality gap to reach is tol², but not below 1e-12: scikit-learn compares the gradient with `tol`,
+        and a gap is of the order of the squared gradient.
     max_iter : int
-        Most Newton steps.
+        Maximum number of Newton steps.
     dual, intercept_scaling, random_state, solver, verbose, warm_start, n_jobs
         Accepted and without effect: a fit does not depend on its start, and there is one solver.
 
@@ -86,6 +87,11 @@ class SparseLogisticRegression(LinearClassifier):
 
     _dtype = np.dtype(float)
 
+    @property
+    def penalty(self):
+        """ "l1" where the penalty makes zeros: scikit-learn's SelectFromModel then keeps the non-zero coefficients."""
+        return "l1" if np.max(self.l1_ratio) > 0 else None
+
     def fit(self, X, y, sample_weight=None):
         """Fit on X (n, p) and class labels y (n,)."""
         X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
@@ -121,54 +127,44 @@ class SparseLogisticRegression(LinearClassifier):
         self.duality_gap_, self.kkt_violation_ = float(fitted.gaps[0]), float(fitted.kkt[0])
         self.status_ = fitted.status[0]
         if not fitted.solved[0]:
-            if separates(problem, fitted.coefficients[0], fitted.intercepts[0], False):
-                self.status_ += "; the classes are separable: a smaller C keeps the weights finite"
+            if penalty.lam > 0 and separation_of(problem):
+                self.status_ += "; the classes are separable, so use a smaller C to keep the weights finite"
             warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=3)
 
 
 def gap_of(tol: float) -> float:
-    """The relative duality gap that stands for `tol` on a gradient: tol², not below 1e-12 unless tol itself is."""
+    """The relative duality gap that corresponds to `tol` on a gradient: tol², but not below 1e-12 unless tol itself
+    is."""
     return min(tol, max(tol * tol, 1e-12))
-
-
-def class_weighted(class_weight, labels, sample_weight):
-    """Sample weights times class weights; "balanced" gives every class the same sum."""
-    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
-    if class_weight is None:
-        return weight
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        classes, codes = np.unique(labels, return_inverse=True)
-        sums = np.bincount(codes, weights=weight)
-        return weight * (sums.sum() / (len(classes) * sums))[codes]
-    return weight * compute_sample_weight(class_weight, labels)
 
 
 def lambda_of(C, weight) -> float:
     """λ = 1/(C Σ s); 0 for C = ∞."""
     if isinstance(C, bool) or not isinstance(C, numbers.Real) or not float(C) > 0:
-        raise ValueError(f"expected C (the inverse of the penalty's strength) > 0, got {C!r}")
+        raise ValueError(f"Expected C (the inverse of the regularization strength) to be > 0, got {C!r}")
     return 1.0 / (float(C) * float(np.sum(weight)))
 
 
 class SparseLogisticRegressionCV(SparseLogisticRegression):
-    """SparseLogisticRegression with C chosen by cross-validation, of the log loss unless `scoring` says otherwise.
+    """SparseLogisticRegression with C selected by cross-validation, by default of the log loss.
 
     Parameters
     ----------
     Cs : int or array
-        Number of C between 1e-4 and 1e4, or their list.
+        Number of values of C between 1e-4 and 1e4, or a list of values.
     l1_ratio, l1_ratios : float, or a list of them to choose from
-        ρ; `l1_ratios`, scikit-learn's name, counts where it is given.
+        ρ; `l1_ratios`, scikit-learn's name, takes precedence if given.
     fit_intercept, class_weight, tol, max_iter : as for `SparseLogisticRegression`.
     refit : bool
-        Fit the choice on all rows; False averages the coefficients and C of the folds, each at its own best score.
+        Refit on all rows with the selected values; False averages the coefficients and C of the folds, each at its own
+        best score.
     use_legacy_attributes
         Only False: the attributes are numbers and arrays, not dicts of classes.
     cv : int, splitter or None
-        None is 5 stratified folds in the order of the rows, as scikit-learn's.
+        None uses 5 stratified folds in row order, as scikit-learn does.
     scoring : scorer name or callable, optional
     select : "best" or "1se"
-        "1se": the smallest C whose score is within one standard error of the best.
+        "1se" selects the smallest C whose score is within one standard error of the best.
     n_jobs, verbose, random_state, solver, dual, intercept_scaling : accepted and without effect.
 
     Attributes
@@ -177,7 +173,7 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
     scores_ : (folds, L), or (folds, R, L) for a list of ratios; larger is better.
     coefs_paths_ : (folds, L, K, p + 1), or (folds, R, L, K, p + 1), the intercept, if any, last; K = 1 for two
         classes.  n_iter_ : like scores_.
-    C_, l1_ratio_ : the choice;  coef_, intercept_ and, with `refit`, the certificate.
+    C_, l1_ratio_ : the selected values;  coef_, intercept_ and, with `refit`, the certificate.
     """
 
     def __init__(
@@ -222,9 +218,11 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         self.select = select
 
     def fit(self, X, y, sample_weight=None, *, groups=None):
-        """Choose C and fit on all rows; `groups` goes to the splitter."""
+        """Select C and fit on all rows; `groups` is passed to the splitter."""
         if self.use_legacy_attributes:
-            raise ValueError("expected use_legacy_attributes=False: the attributes of dicts by class are not provided")
+            raise ValueError(
+                "Expected use_legacy_attributes=False, because the legacy attributes (dicts by class) are not provided"
+            )
         check_select(self.select)
         groups = present_groups(groups, sample_weight, y)
         cv = present_folds(self.cv, sample_weight)
@@ -290,7 +288,7 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         return np.array(found), coefs
 
     def _best(self, scores, folds) -> tuple[int, int]:
-        """(index of the ratio with the best mean score, index of the C to keep for it)."""
+        """(index of the ratio with the best mean score, index of the selected C for it)."""
         ratio = int(np.argmax(scores.mean(0).max(1)))
         return ratio, chosen(-scores[:, ratio].T, folds, self.select)
 
@@ -304,15 +302,17 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         self.coef_, self.intercept_ = mean[:, :p], mean[:, p] if self.fit_intercept else np.zeros(len(mean))
         return self
 
-    def score(self, X, y, sample_weight=None):
-        """The score that `scoring` names; accuracy where none is given."""
+    def score(self, X, y, sample_weight=None, *, offset=None):
+        """The score that `scoring` names; accuracy by default."""
         check_is_fitted(self)
         if self.scoring is None:
-            return super().score(X, y, sample_weight)
+            return super().score(X, y, sample_weight, offset=offset)
+        if offset is not None:
+            raise ValueError("A scorer takes no offset: score with scoring=None, or without offset")
         return self._scorer()(self, X, y, **({} if sample_weight is None else {"sample_weight": sample_weight}))
 
     def _scorer(self):
-        """The scorer of `scoring`, told all classes where it takes labels: a test part may lack one."""
+        """The scorer of `scoring`; if it takes labels it is given all classes, because a test part may lack one."""
         scorer = check_scoring(self, scoring=self.scoring)
         function = getattr(scorer, "_score_func", None)
         if function is None or "labels" not in signature(function).parameters or "labels" in scorer._kwargs:

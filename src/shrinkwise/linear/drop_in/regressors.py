@@ -29,10 +29,11 @@ from shrinkwise.linear.problem.problem import Problem
 # A sparse X of at most so many values is solved as a dense one, to rounding: its memory is no matter.
 _SMALL = 1_000_000
 _LARGEST = 1e150
+_CLOSEST = 1e-12
 
 
 class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
-    """What the drop-in regressors share."""
+    """Base class of the drop-in regressors."""
 
     several_targets = True
     _names, _dtype, _column = None, np.dtype(float), False
@@ -44,7 +45,10 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
         self._dtype = X.dtype
         values = X.data if hasattr(X, "tocsc") else X
         if values.size and max(float(values.max()), -float(values.min())) > _LARGEST:
-            raise ValueError(f"expected entries of X of size at most {_LARGEST:g}, whose squares are finite: rescale X")
+            raise ValueError(
+                f"Expected entries of X no larger than {_LARGEST:g} in absolute value, so that their squares are "
+                "finite; rescale X"
+            )
         if hasattr(X, "tocsc") and X.shape[0] * X.shape[1] <= _SMALL:
             X = X.toarray()
         self._column = y.shape[1:] == (1,)
@@ -55,13 +59,17 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
 
     def _solve(self, problem: Problem, penalty, max_iter: int):
         check_settings(penalty, self.tol, max_iter)
-        fitted = solve_one(problem, penalty, self.tol, max_iter)
+        # scikit-learn also waits until no coefficient moves by more than tol, which the gap alone does not see: so the fit goes
+        # on to rounding, which costs little, where that can be reached.
+        fitted = solve_one(problem, penalty, min(self.tol, _CLOSEST), max_iter)
+        if not fitted.solved[0]:
+            fitted = solve_one(problem, penalty, self.tol, max_iter)
         if not fitted.solved[0]:
             warnings.warn(f"{type(self).__name__}: {fitted.status[0]}", ConvergenceWarning, stacklevel=3)
         return fitted
 
     def _solve_targets(self, X, y, sample_weight, penalty_of, max_iter: int):
-        """One path of length one a target; penalty_of(k) is that of target k."""
+        """One path of length one per target; penalty_of(k) is the penalty of target k."""
         targets = y.T if y.ndim == 2 else [y]
         fits = [
             self._solve(Problem(X, t, "squared", sample_weight, self.fit_intercept), penalty_of(k), max_iter)
@@ -107,14 +115,14 @@ class ElasticNet(LeastSquares):
     l1_ratio : float in [0, 1]
     fit_intercept : bool
     max_iter : int
-        Most sweeps of coordinate descent a round.
+        Maximum number of coordinate-descent sweeps per round.
     tol : float
-        Relative duality gap to reach; the solution usually ends at rounding.
+        Relative duality gap to reach; solutions are usually accurate to rounding error.
     positive : bool
         w ≥ 0.
     precompute, copy_X, warm_start, random_state, selection
-        Accepted and without effect: the Gram matrix is formed where it helps, X is never changed, a fit does not depend on
-        its start or on an order of coordinates.
+        Accepted and without effect: the Gram matrix is formed where it helps, X is never changed, and a fit depends
+        neither on its start nor on an order of coordinates.
 
     Several targets y (n, K) are K independent problems. Sample weights are rescaled to mean 1.
 
@@ -154,23 +162,49 @@ class ElasticNet(LeastSquares):
     def fit(self, X, y, sample_weight=None, *, check_input=True):
         """Fit on X (n, p) and y (n,) or (n, K). The input is always checked: `check_input` has no effect."""
         X, y, sample_weight, _ = self._checked(X, y, sample_weight)
-        penalty = elastic_net(self.alpha, self.l1_ratio, self.positive)
-        self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
+        self._fit_penalty(X, y, sample_weight, self._penalty_of(self.alpha, self.l1_ratio))
         return self
 
+    def _penalty_of(self, alpha: float, l1_ratio: float):
+        return elastic_net(alpha, l1_ratio, self.positive)
+
+    def _fit_penalty(self, X, y, sample_weight, penalty):
+        self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
+
     @staticmethod
-    def path(X, y, *, l1_ratio=0.5, eps=1e-3, alphas=100, n_alphas=None, positive=False, tol=1e-4, max_iter=1000, **_):
+    def path(
+        X,
+        y,
+        *,
+        l1_ratio=0.5,
+        eps=1e-3,
+        alphas=100,
+        n_alphas=None,
+        positive=False,
+        tol=1e-4,
+        max_iter=1000,
+        return_n_iter=False,
+        **_,
+    ):
         """scikit-learn's enet_path, without an intercept: (alphas (L,), coefs (p, L), dual_gaps (L,)).
 
-        Other options of it (precompute, Xy, copy_X, coef_init, verbose, ...) are accepted and have no effect.
+        For y (n, K) the path of `MultiTaskElasticNet`, with coefs (K, p, L); `return_n_iter` appends the list of sweeps.
+        Its other options (precompute, Xy, copy_X, coef_init, verbose, ...) are accepted and have no effect.
         """
         n = n_alphas if alphas is None else alphas
         grid = {"n_lambdas": int(n), "lambda_min_ratio": eps} if isinstance(n, numbers.Integral) else {"lambdas": n}
         if "lambdas" in grid:
             grid["lambdas"] = np.sort(finite_numbers(n, "alphas"))[::-1]
-        penalty = elastic_net(1.0, l1_ratio, positive)
+        several = np.ndim(y) == 2
+        penalty = multi_task(1.0, l1_ratio, np.shape(X)[1]) if several else elastic_net(1.0, l1_ratio, positive)
         fitted = solve_path(X, y, penalty, fit_intercept=False, tol=tol, max_iter=max_iter, **grid)
-        return fitted.lambdas, np.moveaxis(fitted.coefs, 0, -1), fitted.gaps * fitted.data.null_loss
+        found = fitted.lambdas, np.moveaxis(fitted.coefs, 0, -1), fitted.gaps * fitted.data.null_loss
+        return (*found, [int(n) for n in fitted.n_iter]) if return_n_iter else found
+
+    @property
+    def penalty(self):
+        """ "l1" where the penalty makes zeros: scikit-learn's SelectFromModel then keeps the non-zero coefficients."""
+        return "l1" if np.max(self.l1_ratio) > 0 else None
 
     @property
     def sparse_coef_(self):
@@ -181,12 +215,18 @@ class ElasticNet(LeastSquares):
 
 
 def elastic_net(alpha, l1_ratio, positive: bool):
-    """The penalty of the elastic net; the lasso and ridge ends by their own names."""
+    """The penalty of the elastic net; `L1` or `L2` if l1_ratio is 1 or 0."""
     if l1_ratio == 1:
         penalty: penalties.Penalty = penalties.L1(alpha)
     else:
         penalty = penalties.ElasticNet(alpha, l1_ratio)
     return penalty + penalties.NonNegative() if positive else penalty
+
+
+def multi_task(alpha: float, l1_ratio: float, n_features: int):
+    """α ρ Σ_j ‖w_j‖ + ½ α (1 − ρ) Σ_j ‖w_j‖², w_j the coefficients of column j in all targets."""
+    groups = penalties.GroupLasso(alpha * l1_ratio, groups=penalties.Groups.axis(1), weights=np.ones(n_features))
+    return groups if l1_ratio == 1 else groups + penalties.L2(0.5 * alpha * (1.0 - l1_ratio))
 
 
 class Lasso(ElasticNet):
@@ -236,21 +276,22 @@ class Lasso(ElasticNet):
 
 
 class Ridge(LeastSquares):
-    """minimise  ‖y − Xw − b‖² + α ‖w‖²: scikit-learn's Ridge, a sum over the rows and not their mean.
+    """minimise  ‖y − Xw − b‖² + α ‖w‖²: scikit-learn's Ridge, whose loss is a sum over the rows, not a mean.
 
-    In this package's scale that is ``L2(α/(2n))``; with sample weights, which multiply the squares as they are given,
-    n is their sum.
+    In this package's scale that is ``L2(α/(2n))``; with sample weights, which multiply the squares without rescaling, n
+    is their sum.
 
     Parameters
     ----------
-    alpha : float ≥ 0, or (K,) one for each target
+    alpha : float ≥ 0, or (K,), one per target
     fit_intercept : bool
     positive : bool
         w ≥ 0.
     max_iter, tol
-        Of the iterations with ``positive=True``; without it the solution is direct and exact.
+        For the iterations with ``positive=True``; otherwise the solution is direct and exact.
     copy_X, solver, random_state
-        Accepted and without effect: one decomposition solves it, of X'X or XX', of X where those would lose digits.
+        Accepted and without effect: the solution comes from one decomposition of X'X or XX', or of X where those would
+        lose digits.
 
     Attributes
     ----------
@@ -285,7 +326,7 @@ class Ridge(LeastSquares):
         max_iter = 10_000 if self.max_iter is None else self.max_iter
         alphas = np.asarray(self.alpha, dtype=float)
         if alphas.ndim and (y.ndim != 2 or alphas.shape != (y.shape[1],)):
-            raise ValueError(f"expected alpha as a number or one number a target, got shape {alphas.shape}")
+            raise ValueError(f"Expected alpha to be a number or one number per target, got shape {alphas.shape}")
         if alphas.ndim == 0 and not self.positive and y.ndim == 2:
             return self._fit_together(Problem(X, y, "squared", sample_weight, self.fit_intercept), total, max_iter)
 

@@ -21,7 +21,7 @@ from .regressors import LeastSquares
 
 
 class _Predicted(LeastSquares):
-    """Predictions in the place of a model, for scorers that want one."""
+    """Predictions wrapped as a model, for scorers that require one."""
 
     def __init__(self, values=None):
         self.values = values
@@ -36,26 +36,28 @@ class _Predicted(LeastSquares):
 
 
 class RidgeCV(LeastSquares):
-    """scikit-learn's RidgeCV: ‖y − Xw − b‖² + α ‖w‖² with α chosen by exact leave-one-out, or by folds.
+    """scikit-learn's RidgeCV: ‖y − Xw − b‖² + α ‖w‖² with α selected by exact leave-one-out cross-validation, or by
+    folds.
 
-    All α come from one decomposition, of X'X or XX'; of X where those would lose digits.
+    One decomposition serves all α: of X'X or XX', or of X where those would lose digits.
 
     Parameters
     ----------
     alphas : (L,) > 0; with `cv` ≥ 0
     fit_intercept : bool
     scoring : scorer name or callable, optional
-        By default the mean squared leave-one-out error (with `cv`: R², as scikit-learn's).
+        By default the mean squared leave-one-out error (with `cv`: R², as in scikit-learn).
     cv : int, splitter or None
-        None is leave-one-out.
+        None uses leave-one-out cross-validation.
     gcv_mode
         Accepted and without effect.
     store_cv_results : bool
         Keep the squared leave-one-out errors (with `scoring` the predictions), (n, L) or (n, K, L), in `cv_results_`.
     alpha_per_target : bool
-        An α for each of several targets (leave-one-out only).
+        Select α separately for each of several targets (leave-one-out only).
     select : "best" or "1se"
-        "1se": the strongest α whose squared error is within one standard error (over rows) of the best (leave-one-out only).
+        "1se" selects the largest α whose squared error is within one standard error (over rows) of the best
+        (leave-one-out only).
 
     Attributes
     ----------
@@ -86,7 +88,7 @@ class RidgeCV(LeastSquares):
         self.select = select
 
     def fit(self, X, y, sample_weight=None, *, groups=None):
-        """Choose α and fit on all rows; `groups` goes to the splitter."""
+        """Select α and fit on all rows; `groups` is passed to the splitter."""
         groups = present_groups(groups, sample_weight, y)
         cv = present_folds(self.cv, sample_weight)
         X, y, sample_weight, total = self._checked(X, y, sample_weight)
@@ -99,7 +101,7 @@ class RidgeCV(LeastSquares):
         ridge = ridge_of(problem, penalties.L2(1.0), lambdas)
         if ridge is None:
             raise ValueError(
-                f"X of shape {X.shape} is too large for a decomposition: use PenalizedRegressorCV(L2(1.0))"
+                f"X of shape {X.shape} is too large for a decomposition; use PenalizedRegressorCV(L2(1.0))"
             )
         scores = self._loo_scores(ridge, lambdas, y, sample_weight)  # (L,) or (L, K)
         index = np.argmax(scores, axis=0) if self.select == "best" else self._within_one_se(ridge, lambdas, alphas)
@@ -110,7 +112,7 @@ class RidgeCV(LeastSquares):
 
     def _fit_by_folds(self, samples: Samples, alphas, total: float, folds):
         if self.select != "best":
-            raise ValueError('expected select="best" with cv: "1se" needs leave-one-out')
+            raise ValueError('Expected select="best" with cv=, because "1se" needs leave-one-out (cv=None)')
         scores = self._fold_scores(samples, alphas, total, folds)
         index = int(np.argmax(scores))
         self.best_score_, self.alpha_ = scores[index], float(alphas[index])
@@ -159,7 +161,7 @@ class RidgeCV(LeastSquares):
 
     def _within_one_se(self, ridge, lambdas, alphas) -> int:
         if self.select != "1se" or self.cv is not None or self.scoring is not None or self.alpha_per_target:
-            raise ValueError('expected select="best", or select="1se" with leave-one-out squared errors and one α')
+            raise ValueError('Expected select="best", or select="1se" with leave-one-out squared errors and one α')
         errors = np.mean(ridge.loo_residuals(lambdas) ** 2, axis=2)
         order = np.argsort(-alphas)
         mean, se = mean_and_se(errors)
@@ -168,9 +170,7 @@ class RidgeCV(LeastSquares):
     def _fold_scores(self, rows: Samples, alphas, total: float, folds):
         """Mean score over folds at every α, (L,)."""
         if self.alpha_per_target or self.store_cv_results:
-            raise ValueError(
-                "cv!=None and store_cv_results or alpha_per_target: these are for leave-one-out, leave cv=None"
-            )
+            raise ValueError("Expected cv=None with store_cv_results or alpha_per_target, which need leave-one-out")
         scorer, found = check_scoring(_Predicted(), scoring=self.scoring), []
         order = np.argsort(-alphas)
         task = FoldTask(penalties.L2(1.0), loss_of("squared"), self.fit_intercept, self.tol, 10_000)

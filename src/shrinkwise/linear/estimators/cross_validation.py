@@ -1,4 +1,5 @@
-"""λ chosen by cross-validation: at the best held-out loss, or the strongest within one standard error of it."""
+"""λ selected by cross-validation: the one with the best held-out loss, or the largest within one standard error of
+it."""
 
 from __future__ import annotations
 
@@ -9,48 +10,50 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
 from shrinkwise.linear.paths.grid import check_depends_on_lambda, lambda_grid
 from shrinkwise.linear.paths.solve import solve_all
-from shrinkwise.linear.problem.checks import checked_grid, loss_of
+from shrinkwise.linear.problem.checks import checked_grid
 from shrinkwise.linear.problem.triangular_factor import FoldTriangles, Triangle
-from shrinkwise.selection import independent_folds
+from shrinkwise.selection import check_select, independent_folds
 
-from .curve import ValidationCurve, check_select
+from .classifier import PenalizedClassifier
+from .curve import ValidationCurve
 from .folds import FoldTask, cross_validated_losses, triangle_losses
-from .penalized import LinearClassifier, PenalizedRegressor
+from .penalized import PenalizedRegressor
 from .samples import Samples, present_folds, present_groups
 from .stability import stability_of
 
 _DOC = """
-    The grid of λ comes from all rows; each fold's path is fitted on the other folds and scored on the fold.
+    The grid of λ comes from all rows; for each fold a path is fitted on the other folds and scored on this one.
 
     Parameters
     ----------
     penalty : Penalty, optional
-        f; its λ is replaced along the grid. None is L1.
-    lambdas : decreasing grid, optional; else `n_lambdas` values down from λ_max to `lambda_min_ratio` λ_max (see `path`).
+        f; its λ is replaced along the grid. "l1" (or None) is L1.
+    lambdas : decreasing grid, optional; by default `n_lambdas` values down from λ_max to `lambda_min_ratio` λ_max (see
+        `path`).
     cv : int, splitter or iterable of (train, test)
         Number of shuffled folds (stratified for classes, seeded by `random_state`), or any scikit-learn splitter: by
-        groups, in the order of time, ...
+        groups, by time, ...
     select : "1se" or "best"
-        "1se": the strongest λ whose mean held-out loss is within one standard error (over folds) of the best one.
+        "1se" selects the largest λ whose mean held-out loss is within one standard error (over folds) of the best one.
     stability : bool
-        Also fit the chosen λ on 50 complementary pairs of half-samples (`stability_selection`) and keep how often each
-        input is selected.
-    fit_intercept, penalty_factors, tol, max_iter (loss, delta) : as for the estimator without CV.
-    n_jobs : folds side by side, through joblib.
-    random_state : int, shuffles the folds and the halves.
-    verbose : draw a progress bar.
+        Also fit the selected λ on 50 complementary pairs of half-samples (`stability_selection`) and store how often
+        each input is selected.
+    loss, fit_intercept, penalty_factors, tol, max_iter (delta, class_weight) : as for the estimator without CV.
+    n_jobs : number of folds fitted in parallel, with joblib.
+    random_state : int, the seed for shuffling folds and half-samples.
+    verbose : show a progress bar.
 
     Attributes
     ----------
     lambdas_ : (L,) decreasing;  cv_losses_ : (L, folds);  cv_mean_, cv_se_ : (L,) held-out loss and its standard error.
-    index_best_, index_1se_, lambda_best_, lambda_1se_ : both choices;  lambda_ : the one kept.
+    index_best_, index_1se_, lambda_best_, lambda_1se_ : both choices;  lambda_ : the selected one.
     path_ : the Path on all rows;  coef_, intercept_ and the certificate as for the estimator without CV.
     stability_ : Stability;  selection_frequency_ : (p,);  stable_ : inputs selected in at least 90 % of the half-samples.
     """
 
 
 class _CrossValidated:
-    """The choice of λ, shared by regressor and classifier."""
+    """The selection of λ, shared by regressor and classifier."""
 
     select: str
     lambdas: Any
@@ -96,7 +99,7 @@ class _CrossValidated:
     def _keep_curve(self, curve: ValidationCurve):
         self.curve_, self.path_, self.lambdas_ = curve, curve.path, curve.path.lambdas
         self.cv_losses_, self.cv_mean_, self.cv_se_ = curve.losses, curve.mean, curve.se
-        self.index_best_, self.index_1se_ = curve.index_best, curve.index_1se
+        self.index_best_, self.index_1se_ = curve.index_best, curve.index_one_se
         self.lambda_best_ = float(self.lambdas_[self.index_best_])
         self.lambda_1se_ = float(self.lambdas_[self.index_1se_])
         self.penalty_ = curve.path.penalty.with_lam(float(self.lambdas_[curve.index]))
@@ -118,18 +121,18 @@ class _CrossValidated:
     def _splitter(self, cv, y):
         if isinstance(cv, (int, np.integer)):
             if cv < 2:
-                raise ValueError(f"expected cv ≥ 2 folds, got {cv}")
+                raise ValueError(f"Expected cv to be at least 2 folds, got {cv}")
             kind = StratifiedKFold if hasattr(self, "classes_") else KFold
             return kind(cv, shuffle=True, random_state=self.random_state)
         return check_cv(cv, y, classifier=hasattr(self, "classes_"))
 
 
 class PenalizedRegressorCV(_CrossValidated, PenalizedRegressor):  # noqa: D101 (its docstring is shared)
-    __doc__ = "Regression with a penalty whose λ is chosen by cross-validation of the loss.\n" + _DOC
+    __doc__ = "Regression with a penalty whose λ is selected by cross-validation of the loss.\n" + _DOC
 
     def __init__(
         self,
-        penalty=None,
+        penalty="l1",
         *,
         loss="squared",
         delta=1.35,
@@ -174,14 +177,18 @@ class PenalizedRegressorCV(_CrossValidated, PenalizedRegressor):  # noqa: D101 (
         return self
 
 
-class PenalizedClassifierCV(_CrossValidated, LinearClassifier):  # noqa: D101
-    __doc__ = "Logistic regression with a penalty whose λ is chosen by cross-validation of the log loss.\n" + _DOC
+class PenalizedClassifierCV(_CrossValidated, PenalizedClassifier):  # noqa: D101
+    __doc__ = (
+        "Classification with a penalty whose λ is selected by cross-validation of the loss (the log loss).\n" + _DOC
+    )
 
     def __init__(
         self,
-        penalty=None,
+        penalty="l1",
         *,
+        loss="logistic",
         penalty_factors=None,
+        class_weight=None,
         lambdas=None,
         n_lambdas=100,
         lambda_min_ratio=None,
@@ -196,7 +203,13 @@ class PenalizedClassifierCV(_CrossValidated, LinearClassifier):  # noqa: D101
         verbose=False,
     ):
         super().__init__(
-            penalty, penalty_factors=penalty_factors, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter
+            penalty,
+            loss=loss,
+            penalty_factors=penalty_factors,
+            class_weight=class_weight,
+            fit_intercept=fit_intercept,
+            tol=tol,
+            max_iter=max_iter,
         )
         self.lambdas = lambdas
         self.n_lambdas = n_lambdas
@@ -212,7 +225,5 @@ class PenalizedClassifierCV(_CrossValidated, LinearClassifier):  # noqa: D101
         """Choose λ and fit on all rows; `groups` (n,) goes to the splitter, the rest is as for the estimator without CV."""
         groups = present_groups(groups, sample_weight, y)
         X, codes, weight_left, offset, loss = self._checked(X, y, sample_weight, offset)
-        self._choose(
-            Samples(X, codes, weight_left, offset), loss_of(loss), groups, present_folds(self.cv, sample_weight)
-        )
+        self._choose(Samples(X, codes, weight_left, offset), loss, groups, present_folds(self.cv, sample_weight))
         return self

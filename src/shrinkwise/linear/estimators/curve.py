@@ -1,4 +1,4 @@
-"""The cross-validation curve: held-out losses along a path, and the λ that is chosen on it."""
+"""The cross-validation curve: held-out losses along a path, and the λ selected on it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from shrinkwise.linear.paths.path import Path, PathPoint
-from shrinkwise.selection import independent_folds, mean_and_se, one_standard_error
+from shrinkwise.selection import independent_folds, mean_and_se, one_standard_error, selected
 
 
 @dataclass(frozen=True)
 class ValidationCurve:
-    """Held-out losses (L, folds) of the λ of a path (on all rows), and the choice made on them.
+    """Held-out losses (L, folds) at the λ of a path (fitted on all rows), and the selected λ.
 
-    `independent` is the number of folds that share no held-out row: their number, unless the splitter repeats itself (see
+    `independent` is the number of folds that share no held-out row: all folds, unless the splitter repeats itself (see
     `selection.independent_folds`).
     """
 
@@ -35,44 +35,36 @@ class ValidationCurve:
 
     @property
     def index_best(self) -> int:
-        """Index of the λ with the least mean loss."""
+        """Index of the λ with the smallest mean loss."""
         return one_standard_error(self.mean, self.se)[0]
 
     @property
-    def index_1se(self) -> int:
-        """Index of the strongest λ within one standard error of the best."""
+    def index_one_se(self) -> int:
+        """Index of the largest λ within one standard error of the best."""
         return one_standard_error(self.mean, self.se)[1]
 
     @property
     def index(self) -> int:
-        """Index of the λ that is kept."""
-        return self.index_1se if self.select == "1se" else self.index_best
+        """Index of the selected λ."""
+        return selected(self.mean, self.se, self.select)
 
     @property
     def kept(self) -> PathPoint:
-        """The solution on all rows at the λ that is kept."""
+        """The solution on all rows at the selected λ."""
         return self.path[self.index]
 
     @property
     def edge(self) -> str:
-        """A sentence where the best λ is an end of the grid, so that the minimum may lie outside; else empty."""
+        """A sentence if the best λ is an end of the grid, so that the minimum may lie outside; else ""."""
         ends = {0: "largest", len(self.path) - 1: "smallest"}
         if len(self.path) < 2 or self.index_best not in ends or self.losses[:, 0].size == 0:
             return ""
         if self.index_best == 0:
             return "; the best λ is the largest of the grid"
-        return "; the best λ is the smallest of the grid: a smaller lambda_min_ratio may predict better"
-
-
-def check_select(select: str) -> None:
-    """Refuse what is neither "1se" nor "best"."""
-    if select not in ("1se", "best"):
-        raise ValueError(f'expected select="1se" or "best", got {select!r}')
+        return "; the best λ is the smallest of the grid, so a smaller lambda_min_ratio may predict better"
 
 
 def chosen(losses, folds, select: str) -> int:
-    """Index of the λ to keep, from held-out losses (L, folds) on a decreasing grid."""
-    check_select(select)
+    """Index of the λ to select, from held-out losses (L, folds) on a decreasing grid."""
     mean, se = mean_and_se(losses.T, independent_folds([test for _, test in folds]))
-    best, within = one_standard_error(mean, se)
-    return within if select == "1se" else best
+    return selected(mean, se, select)

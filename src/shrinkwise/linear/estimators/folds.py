@@ -22,7 +22,7 @@ from .samples import Samples
 
 @dataclass
 class FoldTask:
-    """What is fitted on every fold; `grams` where the folds share their Gram matrices."""
+    """The fit that is repeated on every fold; `grams` if the folds share their Gram matrices."""
 
     penalty: Penalty
     loss: Any
@@ -32,7 +32,7 @@ class FoldTask:
     grams: FoldGrams | None = None
 
     def sharing(self, samples: Samples, folds) -> FoldTask:
-        """With the Gram matrices of these folds shared, where their solver wants them."""
+        """The same task with shared Gram matrices of these folds, if their solver uses them."""
         problem = samples.problem(self.loss, self.fit_intercept)
         pays = len(folds) > 2 and FoldGrams.pay(problem, self.penalty, min(len(train) for train, _ in folds))
         return replace(self, grams=FoldGrams(problem)) if pays else self
@@ -56,9 +56,9 @@ def _training_part(samples: Samples, train, task: FoldTask) -> Problem:
 
 
 def check_classes(y, train) -> None:
-    """Refuse a training part that lacks a class: a model of the others cannot predict it."""
+    """Raise ValueError if a training part lacks a class, because its model cannot predict that class."""
     if len(np.unique(y[train])) < len(np.unique(y)):
-        raise ValueError("a class is missing from the training part of a fold: use fewer folds, or drop the rare class")
+        raise ValueError("A class is missing from the training part of a fold; use fewer folds or drop the rare class")
 
 
 def fold_losses(samples: Samples, fold, task: FoldTask, lambdas) -> np.ndarray:
@@ -81,7 +81,7 @@ def cross_validated_losses(samples: Samples, folds, task: FoldTask, lambdas, n_j
 
 
 def triangle_losses(triangles: FoldTriangles, task: FoldTask, lambdas) -> np.ndarray:
-    """`cross_validated_losses` of least squares of many rows, from the triangular factors of the folds alone."""
+    """`cross_validated_losses` for least squares with many rows, from the triangular factors of the folds alone."""
     losses = []
     for known, held in zip(triangles.known, triangles.held, strict=True):
         fitted = solve_all(known.problem(task.fit_intercept), task.penalty, lambdas, task.tol, task.max_iter)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from shrinkwise.linear.losses import LOSSES
@@ -21,10 +19,10 @@ from shrinkwise.linear.problem.checks import (
     READS,
     check_settings,
     checked_offset,
+    checked_weights,
     loss_of,
 )
 from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.linear.problem.separability import is_separable
 from shrinkwise.penalties import L1, Penalty
 
 from .factors import with_factors
@@ -32,14 +30,16 @@ from .samples import regression_target, weighted_rows, without_columns
 from .versioned import Versioned
 
 
-class _Linear(Versioned):
-    """What regressor and classifier share: checking, solving, the linear predictor."""
+class LinearModel(Versioned):
+    """Base class of regressors and classifiers: checking, solving, the linear predictor."""
 
     penalty_factors = None
     has_offset_ = False
     _names: list | None = None
+    penalty_: Penalty
+    status_: str
 
-    def __init__(self, penalty=None, *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
+    def __init__(self, penalty="l1", *, penalty_factors=None, fit_intercept=True, tol=1e-6, max_iter=10_000):
         self.penalty = penalty
         self.penalty_factors = penalty_factors
         self.fit_intercept = fit_intercept
@@ -48,7 +48,7 @@ class _Linear(Versioned):
 
     def _fit_problem(self, problem: Problem):
         penalty = self._checked_penalty(problem.p)
-        if self.penalty is None:
+        if self._default_penalty:
             penalty = penalty.with_lam(lambda_max(problem, penalty) / 100.0)
         self.penalty_ = penalty
         self._keep(solve_one(problem, penalty, self.tol, self.max_iter)[0], problem)
@@ -75,19 +75,23 @@ class _Linear(Versioned):
         eta = self._shaped(X @ self.coef_.T + self.intercept_)
         return with_offset(eta[None], offset, self.has_offset_)[0]
 
+    @property
+    def _default_penalty(self) -> bool:
+        return self.penalty is None or (isinstance(self.penalty, str) and self.penalty == "l1")
+
     def _checked_penalty(self, p: int) -> Penalty:
-        """The penalty with the columns' factors; L1 where none is given."""
-        if self.penalty is not None and not isinstance(self.penalty, Penalty):
+        """The penalty with the columns' factors; L1 by default."""
+        if not self._default_penalty and not isinstance(self.penalty, Penalty):
             kind = type(self.penalty)
             hint = (
-                " (an estimator is not a penalty; penalties are at top level, e.g. shrinkwise.ElasticNet)"
+                " (an estimator is not a penalty; penalties are top-level names, e.g. shrinkwise.ElasticNet)"
                 if isinstance(self.penalty, BaseEstimator) or (isinstance(self.penalty, type))
                 else ""
             )
             raise TypeError(
-                f"expected penalty as a shrinkwise penalty such as shrinkwise.L1(0.1), got {kind.__name__}{hint}"
+                f"Expected penalty to be a shrinkwise penalty such as shrinkwise.L1(0.1), got {kind.__name__}{hint}"
             )
-        penalty = L1(1.0) if self.penalty is None else self.penalty
+        penalty = L1(1.0) if self._default_penalty else self.penalty
         check_settings(penalty, self.tol, self.max_iter)
         if self.penalty_factors is None:
             return penalty
@@ -101,13 +105,8 @@ class _Linear(Versioned):
         self.lambda_, self.objective_, self.n_iter_ = point.lam, point.objective, point.n_iter
         self.duality_gap_, self.kkt_violation_, self.status_ = point.gap, point.kkt, point.status
         self.has_offset_ = problem.offset is not None
-        unpenalised = self.penalty_.with_lam(self.lambda_).unpenalised(coef.shape).all()
-        coded = problem.loss.coded
-        if unpenalised and coded and separates(problem, coef, intercept, point.solved):
-            self.status_ = "no finite optimum: the classes are separable, so the loss has no minimum without a penalty"
-        elif point.solved:
-            return
-        warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=4)
+        if not point.solved:
+            warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=4)
 
     def _set_coef(self, coef, intercept):
         self.coef_, self.intercept_ = coef, float(intercept) if np.ndim(intercept) == 0 else intercept
@@ -119,57 +118,44 @@ class _Linear(Versioned):
 
 
 def check_columns_if_named(X, p: int, names) -> None:
-    """`check_columns` for frames whose columns have names that are not texts, which scikit-learn does not check."""
+    """`check_columns` for frames whose column names are not strings, which scikit-learn does not check."""
     if names is not None and column_names(X) is not None:
         check_columns(X, p, names)
 
 
-def separates(problem: Problem, coef, intercept, solved: bool) -> bool:
-    """Whether the data are separable: seen at once when the fit makes no mistake, else asked when it did not converge."""
-    eta = problem.eta(coef, intercept)
-    own = problem.y.astype(int)
-    margins = np.where(own == 1, eta, -eta) if eta.ndim == 1 else _margins(eta, own)
-    return bool((margins > 0).all()) or (
-        not solved and is_separable(problem.X, problem.y, fit_intercept=problem.fit_intercept)
-    )
-
-
-def _margins(eta, own):
-    rows = np.arange(len(own))
-    others = eta.copy()
-    others[rows, own] = -np.inf
-    return eta[rows, own] - others.max(1)
-
-
-class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
+class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     """Regression with a penalty:  minimise (1/n) Σ s_i f(y_i, x_i'w + b + o_i) + λ f(w).
 
     Parameters
     ----------
     penalty : Penalty, optional
-        λ f, e.g. ``shrinkwise.L1(0.1)``; bounds are added to it, ``L1(0.1) + NonNegative()``. None is L1 at λ = λ_max/100.
-        ``shrinkwise.L2(0.0)`` is no penalty: least squares, of minimum norm where it is not unique.
-    loss : "squared", "huber" or "poisson"
-        ½(y − η)²; Huber's, which is ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0.
+        λ f, e.g. ``shrinkwise.L1(0.1)``; bounds are added to it, ``L1(0.1) + NonNegative()``. "l1" (or None) is L1 at
+        λ = λ_max/100. ``shrinkwise.L2(0.0)`` means no penalty: least squares, the minimum-norm solution if it is not unique.
+    loss : "squared", "huber", "quantile", "poisson", "gamma", "tweedie", "negative_binomial" or a loss object
+        ½(y − η)²; Huber's, which is ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0. For the others,
+        and for parameters as in ``Quantile(tau=0.9)`` or ``Tweedie(power=1.7)``, see `shrinkwise.linear.losses`.
     delta : float > 0
         δ of the Huber loss, in the units of y.
     penalty_factors : (p,) ≥ 0, optional
-        Factors of λ, one per column; 0 leaves a column unpenalised, ∞ excludes it. Used as they are, not rescaled. A pandas
+        Factors of λ, one per column; 0 leaves a column unpenalised, ∞ excludes it. They are not rescaled. A pandas
         Series is matched to the columns of X by its labels.
     fit_intercept : bool
         Fit an unpenalised intercept b.
     tol : float
-        Relative duality gap (P − D)/(loss of the null model) at which the fit counts as solved.
+        Relative duality gap (P − D)/(loss of the null model) below which the fit counts as solved.
     max_iter : int
-        Most sweeps of coordinate descent (or proximal-gradient or Newton steps) a round.
+        Maximum number of coordinate-descent sweeps (or proximal-gradient or Newton steps) per round.
 
-    The columns are not standardised: the penalty acts on them as they come.
+    The columns are not standardised: the penalty acts on the weights of the columns as given. scikit-learn's
+    ``SelectFromModel`` keeps the inputs with a coefficient of at least 1e-5 under a penalty that makes zeros;
+    ``threshold=5e-324`` keeps every non-zero one.
 
     Attributes
     ----------
     coef_ : (p,), or (K, p) for K targets;  intercept_ : float or (K,).
     duality_gap_ : relative duality gap;  kkt_violation_ : largest violation of stationarity;  objective_ : loss + penalty.
-    status_ : a sentence.  n_iter_ : sweeps.  penalty_, lambda_ : what was solved.  n_features_in_, feature_names_in_.
+    status_ : a sentence.  n_iter_ : sweeps.  penalty_, lambda_ : the penalty and λ of the fit.  n_features_in_,
+    feature_names_in_.
 
     Examples
     --------
@@ -182,7 +168,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
 
     def __init__(
         self,
-        penalty=None,
+        penalty="l1",
         *,
         loss="squared",
         delta=1.35,
@@ -210,7 +196,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         known = [name for name, loss in LOSSES.items() if not loss.coded]
         if isinstance(self.loss, str) and self.loss not in known:
             raise ValueError(
-                f"expected loss as a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"
+                f"Expected loss to be a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"
             )
         return loss_of(self.loss, self.delta)
 
@@ -220,7 +206,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         return weighted_rows(X, y, sample_weight, checked_offset(offset, y.shape))
 
     def predict(self, X, offset=None):
-        """The mean of y: Xw + b + offset, for counts its exponential; (n,), or (n, K)."""
+        """The predicted mean of y (or its quantile): Xw + b + offset, or its exponential with a log link; (n,), or (n, K)."""
         eta = self._eta(X, offset)
         return self._loss().inverse_link(eta)
 
@@ -229,21 +215,22 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         return eta
 
     def score(self, X, y, sample_weight=None, *, offset=None):
-        """R² of the prediction; for the Poisson loss D², the share of the deviance explained, as in scikit-learn.
+        """R² of the prediction for the squared and the Huber loss; otherwise D², as in scikit-learn's `d2_tweedie_score`.
 
-        The null model of D² has an intercept and the offset. After a fit with an offset `offset` is required.
+        D² is 1 − deviance / deviance of the model of an intercept and the offset; for quantiles the deviance is the pinball
+        loss. After a fit with an offset `offset` is required.
         """
         loss = self._loss()
-        if loss.location:
+        if loss.of_the_mean:
             return r2_score(y, self.predict(X, offset), sample_weight=sample_weight)
         eta = self._eta(X, offset)
         y = regression_target(y, len(eta), loss)
         offset = checked_offset(offset, y.shape)
-        null = Problem(np.zeros((len(y), 1)), y, loss, sample_weight, True, offset).null_loss
-        above = np.average(loss.value(y, eta), weights=sample_weight) - np.average(
-            np.broadcast_to(loss.lowest(y), y.shape), weights=sample_weight
+        weights = None if sample_weight is None else checked_weights(sample_weight, len(y))
+        null = Problem(np.zeros((len(y), 1)), y, loss, weights, True, offset)
+        return loss.explained(
+            y, eta, np.full(len(y), null.null_intercept) + (0.0 if offset is None else offset), weights
         )
-        return float(1.0 - above / null) if null > 0 else float(above <= 0)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -251,82 +238,3 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, _Linear):
         tags.target_tags.multi_output = getattr(loss, "is_quadratic", False)
         tags.target_tags.positive_only = getattr(loss, "is_positive", False)
         return tags
-
-
-class LinearClassifier(ClassifierMixin, _Linear):
-    """What linear classifiers share: the labels' code, and the predictions from coef_ (1 or K, p) and intercept_."""
-
-    def _checked(self, X, y, sample_weight, offset=None):
-        """(X, codes, sample_weight, offset, loss): the classes are stored and y is numbered 0..K−1."""
-        X, y = self._read(X, y)
-        check_classification_targets(y)
-        n_classes = len(np.unique(y))
-        offset = checked_offset(offset, (len(y),) if n_classes <= 2 else (len(y), n_classes))
-        X, y, sample_weight, offset = weighted_rows(X, y, sample_weight, offset)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"expected at least two classes in y, got one class, {self.classes_[0]!r}: nothing to tell apart"
-            )
-        if len(self.classes_) == 2:
-            return X, codes.astype(float), sample_weight, offset, "logistic"
-        return X, codes, sample_weight, offset, "multinomial"
-
-    def _set_coef(self, coef, intercept):
-        self.coef_, self.intercept_ = np.atleast_2d(coef), np.atleast_1d(intercept)
-
-    def decision_function(self, X, offset=None):
-        """Linear predictors: (n,) for two classes, else (n, K)."""
-        return self._eta(X, offset)
-
-    def _shaped(self, eta):
-        return eta[:, 0] if len(self.classes_) == 2 else eta
-
-    def score(self, X, y, sample_weight=None, *, offset=None):
-        """Accuracy, weighted. After a fit with an offset `offset` is required."""
-        return accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight)
-
-    def predict_proba(self, X, offset=None):
-        """Class probabilities, (n, K)."""
-        eta = self.decision_function(X, offset)
-        if eta.ndim == 1:
-            p = expit(eta)
-            return np.column_stack([1.0 - p, p])
-        return softmax(eta, axis=1)
-
-    def predict_log_proba(self, X, offset=None):
-        """Logarithms of the class probabilities, (n, K)."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X, offset))
-
-    def predict(self, X, offset=None):
-        """The most probable class, (n,)."""
-        eta = self.decision_function(X, offset)
-        return self.classes_[(eta > 0).astype(int) if eta.ndim == 1 else eta.argmax(1)]
-
-
-class PenalizedClassifier(LinearClassifier):
-    """Logistic regression with a penalty:  minimise (1/n) Σ s_i (−log P(y_i | x_i)) + λ f(w).
-
-    Two classes: P = 1/(1 + e^−η), w of shape (p,). Several: softmax of K linear predictors, w of shape (K, p), symmetric
-    (no reference class), so that a penalty treats the classes alike.
-
-    Parameters
-    ----------
-    penalty, penalty_factors, fit_intercept, tol, max_iter
-        As for PenalizedRegressor; max_iter counts Newton steps.
-
-    Attributes
-    ----------
-    classes_ : (K,);  coef_ : (1, p) for two classes, else (K, p);  intercept_ : (1,) or (K,).
-    duality_gap_, kkt_violation_, objective_, status_, penalty_, lambda_ : as for PenalizedRegressor.
-    """
-
-    def fit(self, X, y, sample_weight=None, *, offset=None):
-        """Fit on X (n, p) and class labels y (n,).
-
-        `sample_weight` (n,) ≥ 0 weighs the rows; `offset`, (n,) or (n, K), is a known part of the linear predictor.
-        """
-        X, codes, sample_weight, offset, loss = self._checked(X, y, sample_weight, offset)
-        self._fit_problem(Problem(X, codes, loss, sample_weight, self.fit_intercept, offset))
-        return self

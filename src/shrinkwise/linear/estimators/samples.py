@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils.class_weight import compute_sample_weight
 
 from shrinkwise.linear.problem.checks import checked_weights, checked_y
 from shrinkwise.linear.problem.problem import Problem
@@ -36,14 +37,14 @@ def present_groups(groups, sample_weight, y):
         return None
     groups, n = np.asarray(groups), len(np.asarray(y))
     if groups.shape != (n,):
-        raise ValueError(f"expected groups of shape ({n},), one label a row, got {groups.shape}")
+        raise ValueError(f"Expected groups of shape ({n},), one label per row, got {groups.shape}")
     if any(label is None or label != label for label in groups.tolist()):
-        raise ValueError("expected a label in groups for every row, got missing entries: give those rows a group")
+        raise ValueError("Expected a label in groups for every row, got missing entries; assign a group to these rows")
     return groups if sample_weight is None or np.ndim(sample_weight) == 0 else groups[np.asarray(sample_weight) > 0]
 
 
 def present_folds(cv, sample_weight):
-    """`cv`; where it lists row numbers, in the numbers that the rows with weight above 0 have among themselves."""
+    """`cv`; if it lists row numbers, they are converted to positions among the rows with weight above 0."""
     if cv is None or isinstance(cv, (int, np.integer)) or hasattr(cv, "split"):
         return cv
     if sample_weight is None or np.ndim(sample_weight) == 0:
@@ -55,7 +56,7 @@ def present_folds(cv, sample_weight):
 
 
 def without_columns(X, excluded):
-    """A copy of X whose excluded columns (p,) are zero, so that nothing is fitted to them."""
+    """A copy of X whose excluded columns (p,) are zero, so that they have no effect on the fit."""
     if hasattr(X, "tocsc"):
         from scipy.sparse import diags_array
 
@@ -68,7 +69,7 @@ def without_columns(X, excluded):
 
 
 def weighted_rows(X, y, sample_weight, offset=None):
-    """(X, y, sample_weight, offset) with the weights checked and the rows of weight 0, which count as absent, left out."""
+    """(X, y, sample_weight, offset) with the weights checked and the rows of weight 0 removed."""
     if sample_weight is None:
         return X, y, None, offset
     sample_weight = checked_weights(sample_weight, X.shape[0])
@@ -82,3 +83,15 @@ def regression_target(y, n: int, loss):
     """y (n,), or (n, K); a single column counts as (n,)."""
     y = checked_y(y, n, loss)
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def class_weighted(class_weight, labels, sample_weight):
+    """Sample weights times class weights; "balanced" gives every class the same sum."""
+    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+    if class_weight is None:
+        return weight
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        classes, codes = np.unique(labels, return_inverse=True)
+        sums = np.bincount(codes, weights=weight)
+        return weight * (sums.sum() / (len(classes) * sums))[codes]
+    return weight * compute_sample_weight(class_weight, labels)

@@ -24,10 +24,10 @@ class Stability:
     Attributes
     ----------
     frequencies : (p,) share of the half-samples in which the input has a non-zero weight.
-    selected : (2 · pairs, p) bool, in which half-samples it has one; a pair's halves follow one another.
-    threshold : share from which on an input is stable;  stable : the numbers of those inputs.
-    lam : λ;  pairs : number of complementary pairs;  average_selected : inputs a half-sample selects on average.
-    expected_false : bound on the expected number of stable inputs that are irrelevant; see
+    selected : (2 · pairs, p) bool, the half-samples in which it has one; the halves of a pair are adjacent.
+    threshold : minimum share of a stable input;  stable : the indices of these inputs.
+    lam : λ;  pairs : number of complementary pairs;  average_selected : mean number of inputs selected in a
+    half-sample. expected_false : bound on the expected number of stable inputs that are irrelevant; see
         `selection.false_selection_bound` for what it assumes.
     """
 
@@ -41,7 +41,7 @@ class Stability:
 
     @property
     def stable(self) -> np.ndarray:
-        """Numbers of the inputs selected in at least `threshold` of the half-samples."""
+        """Indices of the inputs selected in at least `threshold` of the half-samples."""
         return np.flatnonzero(self.frequencies >= self.threshold)
 
 
@@ -62,17 +62,18 @@ def stability_selection(
     random_state=0,
     verbose: bool = False,
 ) -> Stability:
-    """Fit the penalty at its own λ on `pairs` complementary pairs of half-samples; count how often each input is used.
+    """Fit the penalty at its own λ on `pairs` complementary pairs of half-samples; count how often each input is
+    selected.
 
-    Cross-validation chooses a λ that predicts well but often keeps many irrelevant inputs. Which of these are selected varies
-    between half-samples; relevant inputs are selected in most of them.
+    Cross-validation selects a λ that predicts well but often keeps many irrelevant inputs. Which of these are selected
+    varies between half-samples; relevant inputs are selected in most of them.
 
     Parameters
     ----------
-    X, y, loss, sample_weight, offset, fit_intercept, tol, max_iter : as for `path`. With classes each half gets half of each.
-    penalty : Penalty with λ, e.g. ``L1(model.lambda_1se_)``. Columns it leaves free are always used, and not counted.
-    pairs : number of complementary pairs; 50 is 100 fits.
-    threshold : in (½, 1], the share from which on an input is called stable.
+    X, y, loss, sample_weight, offset, fit_intercept, tol, max_iter : as for `path`. With classes, each half gets half
+    of every class. penalty : Penalty with λ, e.g. ``L1(model.lambda_1se_)``. Unpenalised columns are always used and
+    not counted. pairs : number of complementary pairs; 50 is 100 fits. threshold : in (½, 1], the minimum share of a
+    stable input.
 
     Returns
     -------
@@ -122,14 +123,14 @@ def stability_of(
 
 
 def _used(problem: Problem, rows, penalty, tol, max_iter) -> np.ndarray:
-    """Which inputs the fit on some rows uses, (p,) of bool."""
+    """The inputs used by the fit on some rows, (p,) of bool."""
     mask = np.zeros(problem.p, dtype=bool)
     mask[solve_one(_part(problem, rows), penalty, tol, max_iter).coefficients.used(0)] = True
     return mask
 
 
 def _part(problem: Problem, rows) -> Problem:
-    """The problem of some rows; of many, the triangular factor that stands for them."""
+    """The problem of some rows; for many rows, their triangular factor."""
     if Triangle.pays(problem):
         triangle = Triangle.of(problem.X, problem.y, problem.s, problem.offset, rows)
         return triangle.problem(problem.fit_intercept)

@@ -1,4 +1,4 @@
-"""Pickles that know which version of the package wrote them."""
+"""Pickles that store the version of the package that wrote them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shrinkwise.linear.paths.path import warn_of_version
 
 
 class Versioned(BaseEstimator):
-    """A scikit-learn estimator whose pickle carries the package's version; reading one of another version warns."""
+    """A scikit-learn estimator whose pickle stores the package's version; unpickling with another version warns."""
 
     def __getstate__(self):
         return {**super().__getstate__(), "_shrinkwise_version": __version__}

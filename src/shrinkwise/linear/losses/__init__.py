@@ -1,21 +1,53 @@
 """Losses of linear models, one file each. To add one: its file, and its line in `LOSSES`."""
 
 from .base import Loss
-from .huber import Huber
-from .logistic import Logistic
-from .multinomial import Multinomial
-from .poisson import Poisson
-from .squared import Squared
+from .classes.logistic import Logistic
+from .classes.multinomial import Multinomial
+from .classes.squared_hinge import SquaredHinge
+from .location.huber import Huber
+from .location.quantile import Quantile
+from .location.squared import Squared
+from .positive.gamma import Gamma
+from .positive.negative_binomial import NegativeBinomial
+from .positive.poisson import Poisson
+from .positive.tweedie import Tweedie
 
-LOSSES = {loss.name: loss for loss in (Squared(), Huber(), Poisson(), Logistic(), Multinomial())}
+_ALL: tuple[Loss, ...] = (
+    Squared(),
+    Huber(),
+    Quantile(),
+    Poisson(),
+    Gamma(),
+    Tweedie(),
+    NegativeBinomial(),
+    Logistic(),
+    Multinomial(),
+    SquaredHinge(),
+)
+LOSSES = {loss.name: loss for loss in _ALL}
 
-__all__ = ["LOSSES", "Huber", "Logistic", "Loss", "Multinomial", "Poisson", "Squared", "loss_of"]
+__all__ = [
+    "LOSSES",
+    "Gamma",
+    "Huber",
+    "Logistic",
+    "Loss",
+    "Multinomial",
+    "NegativeBinomial",
+    "Poisson",
+    "Quantile",
+    "Squared",
+    "SquaredHinge",
+    "Tweedie",
+    "loss_of",
+]
 
 
 def loss_of(loss, delta: float | None = None):
-    """The loss of a name, or the loss object itself; `delta` is where Huber's loss turns from squares to absolute values."""
+    """The loss with this name, or the loss object itself; `delta` is the residual at which Huber's loss changes from
+    squared to absolute error."""
     if not isinstance(loss, str):
         return loss
     if loss not in LOSSES:
-        raise ValueError(f"expected loss in {sorted(LOSSES)}, got {loss!r}")
+        raise ValueError(f"Expected loss to be one of {sorted(LOSSES)}, got {loss!r}")
     return Huber(delta) if loss == Huber.name and delta is not None else LOSSES[loss]

@@ -34,26 +34,27 @@ def path(
     """Minimise (1/n) Σ s_i f(y_i, x_i'w + b + o_i) + λ f(w) for every λ of a decreasing grid.
 
     f(y, η) is ½(y−η)² ("squared"), log(1+e^η) − yη ("logistic", y in {0, 1}), log Σ e^η − η_y ("multinomial"), Huber's loss
-    ("huber") or e^η − yη ("poisson", y ≥ 0).
+    ("huber"), e^η − yη ("poisson", y ≥ 0), or one of "quantile", "gamma", "tweedie", "negative_binomial", "squared_hinge": see
+    the classes of `shrinkwise.linear.losses` for their formulas and parameters.
 
     Parameters
     ----------
-    X : (n, p) dense or scipy sparse, float64 or float32. Not standardised inside: the penalty acts on the columns as they come.
-    y : (n,); with the squared loss also (n, K), K targets with a common λ. Penalties on single weights then fit each target
-        as if alone.
-    penalty : Penalty
+    X : (n, p) dense or scipy sparse, float64 or float32. Not standardised: the penalty acts on the weights of the
+    columns as given. y : (n,); with the squared loss also (n, K), K targets with a common λ. With penalties on single
+    weights the targets are then fitted independently. penalty : Penalty
         λ f; its λ is replaced along the grid by ``penalty.with_lam``.
     loss : name, or a loss object of `shrinkwise.linear.losses` such as ``Huber(delta)``.
-    lambdas : decreasing grid, optional (another order is sorted, with a warning). Else `n_lambdas` values, evenly spaced in
-        log λ, from λ_max (where all penalised weights are exactly zero) down to `lambda_min_ratio` λ_max (default 1e-3 if
+    lambdas : decreasing grid, optional (sorted with a warning if it is not). By default `n_lambdas` values, evenly
+    spaced in log λ, from λ_max (where all penalised weights are exactly zero) down to `lambda_min_ratio` λ_max (default
+    1e-3 if
         n > p, else 1e-2). Ridge has no finite λ_max: its grid runs over 1e-8 … 1 times the λ that shrinks the strongest
         direction of X to 1 %.
     sample_weight : (n,) ≥ 0, normalised to mean 1.
     offset : like y, a known part o of the linear predictor.
     fit_intercept : an unpenalised intercept b.
-    relaxed : also refit every support without the penalty: ``fitted.relaxed(gamma)``.
-    tol : relative duality gap at which a solution counts as solved.
-    max_iter : most sweeps (squared) or Newton steps at one λ.
+    relaxed : also refit every support without the penalty; see ``fitted.relaxed(gamma)``.
+    tol : relative duality gap below which a solution counts as solved.
+    max_iter : maximum number of sweeps (squared) or Newton steps at one λ.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def path(
 
     Raises
     ------
-    ValueError, TypeError : one sentence on what was expected and what came.
+    ValueError, TypeError : for invalid data or settings.
     """
     check_settings(penalty, tol, max_iter)
     problem = problem_of(X, y, loss, sample_weight, fit_intercept, offset)

@@ -1,7 +1,8 @@
 """The solution between two λ of a path.
 
-For L1 + L2 the signs decide: on the support A, (G_A + diag b) w = c_A − a·sign(w), and if then |∇| ≤ a on all other columns
-that is the solution. The support is one of the neighbours', or lies between them; where no guess is proved it is solved.
+For L1 + L2 the signs decide: on the support A, (G_A + diag b) w = c_A − a·sign(w), and if then |∇| ≤ a on all other
+columns, this is the solution. Candidate supports are those of the neighbouring λ and those between them; if none is
+confirmed, the problem is solved iteratively.
 
 Reference: Osborne, Presnell, Turlach, A new approach to variable selection in least squares problems, IMA J. Numer. Anal.
 2000 (the lasso path is piecewise linear). Rosset and Zhu, Ann. Statist. 2007.
@@ -19,6 +20,7 @@ from shrinkwise.linear.solvers.choose import solver_for
 from shrinkwise.penalties.contract import check_lam
 
 from .coefficients import Coefficients
+from .existence import reasons_against
 from .grid import targets_apart
 from .path import Path, PathPoint
 from .solve import solve_all
@@ -29,8 +31,9 @@ _ROUNDS = 20
 def at(path: Path, lam: float) -> PathPoint:
     """The solution at any λ ≥ 0, with its certificate.
 
-    Between two λ of a lasso or elastic-net path it is exact and costs one solve on the support: there the signs decide
-    the solution, and stationarity on all columns proves it. Otherwise it is solved from the nearest stored one.
+    Between two λ of a lasso or elastic-net path it is exact and costs one solve on the support, because the signs
+    determine the solution and stationarity on all columns confirms it. Otherwise the solver starts from the nearest
+    stored solution.
     """
     lam = float(check_lam(lam))
     on_grid = np.flatnonzero(path.lambdas == lam)
@@ -52,15 +55,18 @@ def at(path: Path, lam: float) -> PathPoint:
 def _point(path: Path, lam: float, solution: Solution) -> PathPoint:
     coefs, c = Coefficients(path.coefficients.shape), solution.certificate
     coefs.append(solution.w)
+    intercepts = np.asarray(solution.b, dtype=float)[None]
+    against = reasons_against(path.data, path.penalty, [lam], coefs, intercepts)
     one = replace(
         path,
         lambdas=np.array([lam]),
         coefficients=coefs,
-        intercepts=np.asarray(solution.b, dtype=float)[None],
+        intercepts=intercepts,
         gaps=np.array([c.gap]),
         kkt=np.array([c.kkt]),
         objectives=np.array([c.objective]),
-        solved=np.array([solution.solved]),
+        solved=np.array([solution.solved]) & (against == ""),
+        against=against,
         n_iter=np.array([solution.n_iter]),
         ridge=None,
         refit=None,
@@ -97,7 +103,8 @@ def _on_support(path: Path, lam: float, before: int) -> PathPoint | None:
 
 
 def _settle(problem, a, b, signs):
-    """Solve on the support, drop what changed sign, add what violates, until neither happens."""
+    """Solve on the support, drop weights that changed sign and add columns that violate stationarity, until there are
+    none."""
     design = problem.design
     y = design.rooted(problem.y - (0.0 if problem.offset is None else problem.offset) - _target_mean(problem))
     for _ in range(_ROUNDS):
@@ -105,8 +112,10 @@ def _settle(problem, a, b, signs):
         X = design.centred_columns(support)
         A = X.T @ X / problem.n
         A.flat[:: len(support) + 1] += b[support]
+        right = X.T @ y / problem.n - a[support] * signs[support]
         try:
-            solved = cho_solve(cho_factor(A, check_finite=False), X.T @ y / problem.n - a[support] * signs[support])
+            # scipy before 1.14 refuses a matrix without rows.
+            solved = cho_solve(cho_factor(A, check_finite=False), right) if len(support) else right
         except (LinAlgError, ValueError):
             return None
         wrong = (np.sign(solved) != signs[support]) & (a[support] > 0)

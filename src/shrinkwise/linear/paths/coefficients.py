@@ -1,4 +1,4 @@
-"""The coefficients of a path, stored sparsely where they are sparse."""
+"""The coefficients of a path, stored as sparse arrays if they are sparse."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _SHORT = 1000  # rows up to this length are not worth compressing
 class Coefficients:
     """L weight arrays of one shape, (p,) or (K, p), stored without most of their zeros.
 
-    Solutions that come together are kept as compressed rows where that is smaller than the rows themselves, so that 100 lasso
-    solutions with 100 000 inputs take kilobytes and not 80 MB; `dense` writes them out, once, when asked for.
+    Solutions that are added together are stored as compressed rows if that is smaller than the dense rows, so that 100
+    lasso solutions with 100 000 inputs take kilobytes instead of 80 MB; `dense` converts them once, on first use.
     """
 
     def __init__(self, shape):
         self.shape = tuple(shape)
         self.size = int(np.prod(self.shape))
-        self._stacks: list[np.ndarray | _Rows] = []
+        self._stacks: list[np.ndarray | _CompressedRows] = []
         self._ends: list[int] = []
 
     def extend(self, W) -> None:
         """Add several solutions, (k, *shape)."""
         W = np.asarray(W, dtype=float).reshape(len(W), self.size)
         smaller = self.size > _SHORT and 12 * np.count_nonzero(W) < W.nbytes
-        self._stacks.append(_Rows(W) if smaller else W.copy())
+        self._stacks.append(_CompressedRows(W) if smaller else W.copy())
         self._ends.append(len(self) + len(W))
 
     def append(self, w) -> None:
@@ -35,11 +35,11 @@ class Coefficients:
         self.extend(np.asarray(w)[None])
 
     def take(self, rows) -> Coefficients:
-        """Some of the solutions, as sparse as they are."""
+        """Some of the solutions, in the same storage."""
         part = Coefficients(self.shape)
         for i in rows:
             stack, row = self._find(int(i))
-            part._stacks.append(stack.row(row) if isinstance(stack, _Rows) else stack[row : row + 1])
+            part._stacks.append(stack.row(row) if isinstance(stack, _CompressedRows) else stack[row : row + 1])
             part._ends.append(len(part) + 1)
         return part
 
@@ -63,6 +63,8 @@ class Coefficients:
     @cached_property
     def dense(self) -> np.ndarray:
         """(L, *shape)."""
+        if all(isinstance(stack, np.ndarray) for stack in self._stacks):
+            return np.concatenate(self._stacks).reshape(-1, *self.shape)  # type: ignore[arg-type]
         return np.stack([self[i] for i in range(len(self))])
 
     def sparse(self):
@@ -78,7 +80,7 @@ class Coefficients:
 
     def _entries(self, i: int):
         stack, row = self._find(i)
-        if isinstance(stack, _Rows):
+        if isinstance(stack, _CompressedRows):
             return stack.entries(row)
         where = np.flatnonzero(stack[row])
         return where, stack[row, where]
@@ -90,19 +92,21 @@ class Coefficients:
 
     def used_anywhere(self) -> np.ndarray:
         """Columns with a non-zero weight in any solution."""
-        mask = np.zeros(self.shape[-1], dtype=bool)
-        for i in range(len(self)):
-            mask[self.used(i)] = True
-        return np.flatnonzero(mask)
+        mask = np.zeros(self.size, dtype=bool)
+        for stack in self._stacks:
+            mask[stack.columns if isinstance(stack, _CompressedRows) else stack.any(0)] = True
+        return np.flatnonzero(mask.reshape(-1, self.shape[-1]).any(0))
 
     def on(self, columns) -> np.ndarray:
         """(L, ..., len(columns)): the weights of some columns."""
         if "dense" in self.__dict__:
             return self.dense[..., columns]
+        if all(isinstance(stack, np.ndarray) for stack in self._stacks):
+            return self.dense[..., columns]
         return np.stack([self[i][..., columns] for i in range(len(self))])
 
 
-class _Rows:
+class _CompressedRows:
     """Compressed rows: the entries of row i are at starts[i]:starts[i + 1]."""
 
     def __init__(self, W):
@@ -110,9 +114,9 @@ class _Rows:
         self.starts = np.searchsorted(rows, np.arange(len(W) + 1))
         self.columns, self.values = columns.astype(np.int32), W[rows, columns]
 
-    def row(self, row: int) -> _Rows:
+    def row(self, row: int) -> _CompressedRows:
         """One row alone."""
-        one = object.__new__(_Rows)
+        one = object.__new__(_CompressedRows)
         one.columns, one.values = self.entries(row)
         one.starts = np.array([0, len(one.columns)])
         return one

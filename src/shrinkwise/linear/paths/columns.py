@@ -1,4 +1,4 @@
-"""The columns of X: how many a fit has seen and what they are called, checked again when it predicts."""
+"""The number and names of the columns of X in a fit, checked again in prediction."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ def column_names(X) -> list | None:
 
 
 def check_columns(X, p: int, names: list | None) -> None:
-    """Refuse an X whose columns are not those of the fit: another number, other names, or another order."""
+    """Raise ValueError if the columns of X differ from those of the fit in number, names or order."""
     if np.ndim(X) != 2 or X.shape[1] != p:
-        raise ValueError(f"expected X of shape (n, {p}), with the columns of the fit, got shape {np.shape(X)}")
+        raise ValueError(f"Expected X of shape (n, {p}), with the columns of the fit, got shape {np.shape(X)}")
     given = column_names(X)
     if names is None or given is None or given == names:
         return
     if sorted(map(str, given)) == sorted(map(str, names)):
-        raise ValueError("the columns of X are in another order than in the fit: pass X[names] in the order of the fit")
+        raise ValueError("The columns of X are in a different order than in the fit; reorder them as in the fit")
     missing = [name for name in names if name not in given]
-    raise ValueError(f"the columns of X differ from those of the fit: {missing[0]!r} is missing, {given[:3]} … came")
+    raise ValueError(f"The columns of X differ from those of the fit: {missing[0]!r} is missing, got {given[:3]} …")
 
 
 def by_column(values, names: list | None, p: int, what: str):
-    """`values`, one a column: a Series with labels is put in the order of the columns, anything else is taken as it comes."""
+    """`values`, one per column: a Series with labels is put in the order of the columns, anything else is taken in the
+    given order."""
     labels = getattr(values, "index", None)
     if labels is None or callable(labels):
         return values
@@ -37,9 +38,10 @@ def by_column(values, names: list | None, p: int, what: str):
         return values
     if names is None:
         raise ValueError(
-            f"{what} has labels such as {labels[0]!r} but X has no column names: pass a frame, or an array"
+            f"{what} has labels such as {labels[0]!r} but X has no column names; pass X as a data frame or {what} "
+            "as an array"
         )
     if len(labels) != p or len(set(labels)) != p or set(labels) != set(names):
         odd = [label for label in [*labels, *names] if label not in names or labels.count(label) != 1]
-        raise ValueError(f"expected {what} with one label for each of the {p} columns, got a mismatch at {odd[0]!r}")
+        raise ValueError(f"Expected {what} with one label for each of the {p} columns, got a mismatch at {odd[0]!r}")
     return np.asarray(values)[[labels.index(name) for name in names]]

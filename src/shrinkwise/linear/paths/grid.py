@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.problem.rounding import zero_rounding
 from shrinkwise.linear.solvers.choose import several_targets, solver_for
 from shrinkwise.penalties import L2, Penalty
 
@@ -20,9 +21,12 @@ def lambda_max(problem: Problem, penalty: Penalty) -> float:
 def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float | None) -> np.ndarray:
     """`n_lambdas` values down from λ_max, or the ridge grid where λ_max is infinite (see `path`)."""
     if not isinstance(n_lambdas, (int, np.integer)) or n_lambdas < 1:
-        raise ValueError(f"expected n_lambdas as an integer ≥ 1, got {n_lambdas!r}")
+        raise ValueError(f"Expected n_lambdas to be an integer ≥ 1, got {n_lambdas!r}")
     if ratio is not None and not 0 < ratio < 1:
-        raise ValueError(f"expected lambda_min_ratio (the smallest λ over the largest) between 0 and 1, got {ratio!r}")
+        raise ValueError(
+            "Expected lambda_min_ratio (the ratio of the smallest λ to the largest) to be between 0 and 1, got "
+            f"{ratio!r}"
+        )
     if n_lambdas > 1:
         check_depends_on_lambda(penalty)
     top = lambda_max(problem, penalty)
@@ -32,22 +36,25 @@ def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float
         parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape)
         curvature = float(parts[1].max()) if parts is not None else 1.0
         top, ratio = 100.0 * problem.top_curvature / curvature, 1e-8 if ratio is None else ratio
+        if top == 0:  # every column is constant
+            return np.array([1.0])
     elif ratio is None:
         ratio = 1e-3 if problem.n > problem.p else 1e-2
     return top * ratio ** (np.arange(n_lambdas) / max(n_lambdas - 1, 1))
 
 
 def check_depends_on_lambda(penalty: Penalty) -> None:
-    """Refuse a penalty that is the same for every λ: constraints alone, or fixed terms alone."""
+    """Raise ValueError for a penalty that does not depend on λ: constraints alone, or fixed terms alone."""
     if penalty.with_lam(1.0).summands() == penalty.with_lam(2.0).summands():
         raise ValueError(
-            f"{penalty!r} is the same for every λ, so there is no grid and no λ to choose: fit it with PenalizedRegressor, or "
-            "choose its own parameter with GridSearchCV, e.g. over penalty=[TopK(1), TopK(2), TopK(3)]"
+            f"{penalty!r} does not depend on λ, so there is no grid and no λ to select; fit it with "
+            "PenalizedRegressor, or tune its own parameter with GridSearchCV, e.g. over penalty=[TopK(1), "
+            "TopK(2), TopK(3)]"
         )
 
 
 def short_grid(problem: Problem, penalty: Penalty) -> np.ndarray:
-    """The penalty's own λ at the end of a short path from λ_max, along which every start is a good one."""
+    """A short path from λ_max to the penalty's own λ, along which every start is close to the solution."""
     lam = penalty.lam
     top = lambda_max(problem, penalty)
     if not (np.isfinite(top) and 0 < lam < 0.3 * top):
@@ -58,7 +65,7 @@ def short_grid(problem: Problem, penalty: Penalty) -> np.ndarray:
 
 
 def null_fit(problem: Problem, penalty: Penalty):
-    """(w, b) with every penalised weight zero: the intercept and the unpenalised columns alone are fitted."""
+    """(w, b) with every penalised weight zero: only the intercept and the unpenalised columns are fitted."""
     free = penalty.with_lam(1.0).unpenalised(problem.weights_shape)
     w, b = problem.zero()
     columns = np.flatnonzero(free.reshape(-1, problem.p).any(0))
@@ -75,12 +82,16 @@ def null_fit(problem: Problem, penalty: Penalty):
 
 def null_gradient(problem: Problem, penalty: Penalty):
     """Gradient in w of the loss at the null fit."""
+    if problem.is_flat:
+        return np.zeros(problem.weights_shape)
     eta = problem.eta(*null_fit(problem, penalty))
-    return problem.correlate((problem.s * problem.loss.gradient(problem.y, eta).T).T)
+    v = (problem.s * problem.loss.gradient(problem.y, eta).T).T
+    return zero_rounding(problem.correlate(v), problem.X, v, problem.largest)
 
 
 def targets_apart(problem: Problem, penalty: Penalty) -> list[Problem] | None:
-    """The targets one by one, where several are fitted and the penalty is alike and on single weights; else None."""
+    """The targets one by one, if there are several and the penalty is the same for all and on single weights; else
+    None."""
     if not several_targets(problem) or not penalty.separable or np.ndim(getattr(penalty, "weights", 1.0)) > 1:
         return None
     return _one_by_one(problem)

@@ -1,11 +1,11 @@
-"""The complexity of a fit and criteria that charge for it: degrees of freedom, AIC, BIC, EBIC, deviance.
+"""The complexity of a fit and criteria that penalise it: degrees of freedom, AIC, BIC, EBIC, deviance.
 
 Degrees of freedom of a penalised fit are Σ ∂ŷ_i/∂y_i (Stein). Where the active weights A move smoothly,
 
     df = tr( (G_A + P_A)⁻¹ G_A )        G_A = X̃_A'S X̃_A/n (S the curvature f'' of the loss),  P_A the penalty's curvature there:
 
-for the lasso (P = 0) the rank of X̃_A, so as a rule the number of non-zero weights; for ridge and elastic net the trace of
-the smoother; for the group lasso with P_g = λc_g/‖w_g‖ (I − w_g w_g'/‖w_g‖²) the formula of Vaiter et al., which for
+for the lasso (P = 0) the rank of X̃_A, so usually the number of non-zero weights; for ridge and elastic net the trace
+of the smoother; for the group lasso with P_g = λc_g/‖w_g‖ (I − w_g w_g'/‖w_g‖²) the formula of Vaiter et al., which for
 orthonormal columns is Yuan and Lin's Σ_g 1 + (p_g − 1)‖w_g‖/‖w_g^LS‖.
 
 References: Zou, Hastie, Tibshirani, Ann. Statist. 2007. Tibshirani and Taylor, Ann. Statist. 2012. Vaiter, Deledalle, Peyré,
@@ -19,23 +19,24 @@ import warnings
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from shrinkwise.linear.solvers.squares.ridge import Ridge, ridge_of
+from shrinkwise.linear.solvers.squares.ridge import RidgeDecomposition, ridge_of
 from shrinkwise.penalties import Grouped, Pieces, terms
 
 
-def smoother(path) -> Ridge:
-    """The ridge decomposition behind a path, for leave-one-out and GCV."""
+def smoother(path) -> RidgeDecomposition:
+    """The ridge decomposition of a path, for leave-one-out and GCV."""
     ridge = _ridge(path)
     if ridge is None:
         raise ValueError(
-            "leave-one-out and GCV are exact for linear smoothers, least squares with L2 at λ > 0: "
-            f"got {path.penalty!r} with the {path.loss} loss; use cross-validation"
+            f"Leave-one-out and GCV need a linear smoother (least squares with L2 at λ > 0), got {path.penalty!r} "
+            f"with the {path.loss} loss; use cross-validation"
         )
     return ridge
 
 
-def _ridge(path) -> Ridge | None:
-    """The decomposition of a path of linear smoothers, made now where the path was solved without; None for others."""
+def _ridge(path) -> RidgeDecomposition | None:
+    """The decomposition of a path of linear smoothers, computed now if the path was solved without it; None for other
+    paths."""
     if path.ridge is None:
         path.ridge = ridge_of(path.data, path.penalty, path.lambdas)
     return path.ridge
@@ -43,7 +44,7 @@ def _ridge(path) -> Ridge | None:
 
 # --- degrees of freedom -----------------------------------------------------------------------------------------
 def degrees_of_freedom(path) -> np.ndarray:
-    """df at every λ of a path, (L,); NaN, with a warning, where no formula is known."""
+    """df at every λ of a path, (L,); NaN, with a warning, if no formula is known."""
     problem, penalty = path.data, path.penalty
     if (ridge := _ridge(path)) is not None:
         return ridge.degrees_of_freedom(path.lambdas) * _targets(problem)
@@ -69,7 +70,9 @@ def _only_l1(path) -> bool:
 
 
 def _nan(path, what: str) -> np.ndarray:
-    warnings.warn(f"no formula for the degrees of freedom with {what}: NaN", UserWarning, stacklevel=4)
+    warnings.warn(
+        f"There is no formula for the degrees of freedom with {what}, so they are NaN", UserWarning, stacklevel=4
+    )
     return np.full(len(path), np.nan)
 
 
@@ -97,7 +100,7 @@ def _df_at(problem, penalty, path, i: int) -> float | None:
 
 
 def _rank(G, X) -> float:
-    """Rank of X: full where the Cholesky factor of G says so beyond doubt, else by singular values."""
+    """Rank of X: full if the Cholesky factor of G shows it clearly, else from singular values."""
     try:
         diagonal = np.abs(np.diagonal(cho_factor(G, check_finite=False)[0]))
         if diagonal.min() > 1e-6 * diagonal.max():
@@ -108,7 +111,7 @@ def _rank(G, X) -> float:
 
 
 def _weighted(problem, X, eta):
-    """√f'' X̃, centred by the weights that f'' makes, from X̃ = √s(X − x̄)."""
+    """√f'' X̃, centred with the weights f'', from X̃ = √s(X − x̄)."""
     h = problem.loss.hessian(problem.y, eta)
     root = np.sqrt(h)
     if problem.fit_intercept and h.sum() > 0:
@@ -118,7 +121,7 @@ def _weighted(problem, X, eta):
 
 
 def _active(penalty, w) -> np.ndarray | None:
-    """Entries that move with the data: not at a kink, not at a bound; None where the penalty does not tell."""
+    """Entries that vary with the data: not at a kink and not at a bound; None if the penalty does not define this."""
     active = np.ones(len(w), dtype=bool)
     for term in terms(penalty):
         form = term.family(w)
@@ -136,7 +139,7 @@ def _active(penalty, w) -> np.ndarray | None:
 
 
 def _norms(form: Grouped, w) -> np.ndarray:
-    """‖w_g‖ of every group, and of none last."""
+    """‖w_g‖ of every group; the last entry is for weights without a group."""
     inside = form.labels >= 0
     squares = np.bincount(form.labels[inside], w[inside] ** 2, minlength=len(form.strengths))
     return np.sqrt(np.append(squares, 0.0))
@@ -161,16 +164,18 @@ def _curvature(penalty, w, active) -> np.ndarray:
 
 # --- criteria ---------------------------------------------------------------------------------------------------
 def criterion(path, price: float, noise_variance: float | None = None) -> np.ndarray:
-    """−2 log-likelihood + price · k, (L,), k = df + intercept (+ the variance, where it is fitted).
+    """−2 log-likelihood + price · k, (L,), k = df + intercept (+ the variance, if it is fitted).
 
-    Least squares has normal errors. With at least twice as many rows as parameters their variance is fitted at every λ,
-    −2 log L = n log(RSS/n) + n(1 + log 2π), as R's AIC of an lm. With fewer rows that would reward the saturated fit, whose
-    RSS is 0 whatever the noise; then one variance σ² serves all λ, −2 log L = RSS/σ² + n log 2πσ²: `noise_variance` where it
-    is given, else the estimate of that name.
+    Least squares assumes normal errors. With at least twice as many rows as parameters their variance is fitted at
+    every λ, −2 log L = n log(RSS/n) + n(1 + log 2π), as in R's AIC of an lm. With fewer rows this would favour the
+    saturated fit, whose RSS is always 0; then one variance σ² is used at all λ, −2 log L = RSS/σ² + n log 2πσ²:
+    `noise_variance` if given, else the estimate of that name.
     """
     problem = path.data
     if not (problem.loss.is_likelihood or problem.loss.is_quadratic):
-        raise ValueError(f"the {path.loss} loss is not a log-likelihood, so it has no AIC or BIC: use cross-validation")
+        raise ValueError(
+            f"The {path.loss} loss is not a log-likelihood in closed form, so it has no AIC or BIC; use cross-validation"
+        )
     n, k = problem.n * _targets(problem), path.df + float(problem.fit_intercept) * max(1, np.size(path.intercepts[0]))
     if problem.loss.is_quadratic:
         rss = 2.0 * problem.n * path.losses
@@ -180,15 +185,20 @@ def criterion(path, price: float, noise_variance: float | None = None) -> np.nda
         variance = estimated_noise(path) if noise_variance is None else float(noise_variance)
         if not 0 < variance < np.inf:
             raise ValueError(
-                f"expected noise_variance (the variance of the errors of y) finite and > 0, got {variance!r}"
+                f"Expected noise_variance (the variance of the errors of y) to be finite and > 0, got {variance!r}"
             )
         return rss / variance + n * np.log(2.0 * np.pi * variance) + price * k
-    constant = float(np.sum(problem.s * problem.loss.log_constant(problem.y)))
-    return 2.0 * n * path.losses + 2.0 * constant + price * k
+    minus, fitted = problem.loss.minus_log_likelihood(problem.y, problem.s, path.losses)
+    if fitted and 2 * (problem.p + problem.fit_intercept) > problem.n:
+        raise ValueError(
+            f"The dispersion of the {path.loss} loss is estimated at every λ, so AIC and BIC need two rows per column or more; "
+            "use cross-validation"
+        )
+    return 2.0 * minus + price * (k + fitted)
 
 
 def estimated_noise(path) -> float:
-    """σ² = RSS/(n − k) of the λ with the least generalized cross-validation RSS/(1 − k/n)² among those with k ≤ n/2.
+    """σ² = RSS/(n − k) at the λ with the smallest generalized cross-validation RSS/(1 − k/n)² among those with k ≤ n/2.
 
     Reference: Reid, Tibshirani, Friedman, A study of error variance estimation in lasso regression, Statist. Sinica 2016
     (there at the λ of cross-validation).
@@ -200,8 +210,8 @@ def estimated_noise(path) -> float:
     able = np.flatnonzero(k <= 0.5 * n)
     if not len(able):
         raise ValueError(
-            "no λ of this path has at most n/2 degrees of freedom, so the noise variance cannot be estimated: start the path "
-            "at a larger λ, or give criterion(price, noise_variance)"
+            "The noise variance cannot be estimated because no λ of this path has at most n/2 degrees of "
+            "freedom; start the path at a larger λ, or use criterion(price, noise_variance)"
         )
     best = able[np.argmin(rss[able] / (1.0 - k[able] / n) ** 2)]
     return float(rss[best] / (n - k[best]))
@@ -212,13 +222,13 @@ def model_count(path, gamma: float) -> np.ndarray:
     from scipy.special import gammaln  # slow to load, and a path does without
 
     if not 0 <= gamma <= 1:
-        raise ValueError(f"expected gamma (the weight of the number of models) in [0, 1], got {gamma}")
+        raise ValueError(f"Expected gamma (the weight of the number of models) to be in [0, 1], got {gamma}")
     p, df = path.data.p * max(1, path.data.n_outputs or 1), path.df
     return 2.0 * gamma * (gammaln(p + 1.0) - gammaln(df + 1.0) - gammaln(p - df + 1.0))
 
 
 def deviance_explained(path) -> np.ndarray:
-    """1 − (loss − saturated) / (null loss − saturated), (L,); 0 where the null model is perfect."""
+    """1 − (loss − saturated) / (null loss − saturated), (L,); 0 if the null model fits perfectly."""
     problem = path.data
     saturated = float(np.sum(problem.s * problem.loss.lowest(problem.y))) / problem.n
     null = null_loss(problem)  # above that of the saturated model, as it scales a gap
@@ -226,7 +236,7 @@ def deviance_explained(path) -> np.ndarray:
 
 
 def null_loss(problem) -> float:
-    """Loss of the model without inputs above that of the saturated model, of all targets."""
+    """Loss of the model without inputs minus that of the saturated model, summed over targets."""
     if not (np.ndim(problem.y) == 2 and problem.loss.is_quadratic):
         return problem.null_loss
     y = problem.y if problem.offset is None else problem.y - problem.offset

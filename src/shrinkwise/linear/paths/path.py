@@ -19,39 +19,46 @@ from .coefficients import Coefficients
 from .columns import check_columns
 
 
-def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int) -> str:
-    """The status of one fit."""
+def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int, against: str = "") -> str:
+    """The status of one fit; `against` says why no finite optimum exists."""
+    if against:
+        return against
     if np.isnan(kkt):
         return (
             f"relaxed: {'refitted on the support' if solved else 'the refit on the support did not reach its optimum'}"
         )
     if np.isnan(gap):
         state = "solved to a stationary point" if solved else f"stopped at max_iter={max_iter}"
-        return f"{state}: KKT violation {kkt:.1e} (the penalty is not convex, so there is no duality gap)"
+        return f"{state}: KKT violation {kkt:.1e} (no duality gap: the penalty is not convex or has no conjugate)"
+    if solved and gap > tol:
+        return (
+            f"solved: KKT violation {kkt:.1e}, the rounding of the gradient (relative gap {gap:.1e}: bounds as far away as "
+            "these leave rounding in it)"
+        )
     if solved:
         return f"solved: relative gap {gap:.1e}"
-    return f"stopped at max_iter={max_iter}: relative gap {gap:.1e} > tol={tol:g}, raise max_iter or tol"
+    return f"stopped at max_iter={max_iter}: relative gap {gap:.1e} > tol={tol:g}, increase max_iter or tol"
 
 
 @dataclass(repr=False)
 class Path:
-    """Solutions over a grid of λ; ``path[2:5]`` is a Path of some of them, ``path[2]`` one solution (`PathPoint`).
+    """Solutions over a grid of λ; ``path[2:5]`` is a Path, ``path[2]`` a single solution (`PathPoint`).
 
     Attributes
     ----------
     lambdas : (L,) decreasing.
-    coefs : (L, p), or (L, K, p) for several classes or targets; kept sparse inside, `coefs_sparse` is (L, p) CSR.
+    coefs : (L, p), or (L, K, p) for several classes or targets; stored sparsely; `coefs_sparse` is (L, p) CSR.
     intercepts : (L,), or (L, K).
     gaps : (L,) relative duality gaps (nan for nonconvex penalties).
     kkt : (L,) largest violations of stationarity, in units of the gradient.
     objectives : (L,) loss + penalty.
-    solved : (L,) whether the gap is ≤ tol.
+    solved : (L,) whether the gap is ≤ tol (or the violation of stationarity at its rounding) and a finite optimum exists.
     n_iter : (L,) sweeps or Newton steps taken.
     status : L sentences.
-    df, aic, bic, ebic(gamma), deviance_explained : (L,), computed from the data when asked for.
+    df, aic, bic, ebic(gamma), deviance_explained : (L,), computed from the data on first use.
     gcv, loo : (L,) for ridge: generalized and exact leave-one-out cross-validation.
 
-    A path keeps its data for these; a pickle does not contain the data.
+    A path keeps a reference to its data for these; a pickle does not contain the data.
     """
 
     # What needs a solver is written beside it and bound in this folder's `__init__`.
@@ -68,6 +75,7 @@ class Path:
     objectives: np.ndarray = field(repr=False)
     solved: np.ndarray = field(repr=False)
     n_iter: np.ndarray = field(repr=False)
+    against: np.ndarray = field(repr=False)  # sentences: why no finite optimum exists, "" where one does
     remark: str = field(default="", repr=False)  # what is to be said of λ = 0
     tol: float = field(default=1e-6, repr=False)
     max_iter: int = field(default=10_000, repr=False)
@@ -84,7 +92,7 @@ class Path:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index):
-        """``path[slice]`` or ``path[[i, j]]``: a Path of these λ; ``path[i]``: the solution at one λ."""
+        """``path[slice]`` or ``path[[i, j]]``: the Path of these λ; ``path[i]``: the solution at one λ."""
         if isinstance(index, (int, np.integer)):
             index = range(len(self))[index]
             return PathPoint(self[index : index + 1])
@@ -101,7 +109,7 @@ class Path:
         self.__dict__.update(state)
 
     def __repr__(self) -> str:
-        """The table of glmnet: df, % deviance and λ of every fit, and its relative gap."""
+        """A table like glmnet's: df, % deviance, λ and relative gap of every fit."""
         head = f"Path of {len(self)} λ: {self.penalty!r}, {self.loss} loss"
         rows = [f"{df:>10} {dev:>8} {lam:>11.4g} {gap:>9.1e}" for df, dev, lam, gap in self._table()]
         if len(rows) > 20:
@@ -117,24 +125,22 @@ class Path:
     def data(self) -> Problem:
         """The problem that was solved."""
         if self.problem is None:
-            raise ValueError(
-                "this path was pickled without its data: fit it again to ask for what is computed from them"
-            )
+            raise ValueError("This path was pickled without its data, which this attribute needs; fit the path again")
         return self.problem
 
     @cached_property
     def status(self) -> list[str]:
         """The status of each fit, L sentences."""
-        each = zip(self.lambdas, self.gaps, self.kkt, self.solved, strict=True)
+        each = zip(self.lambdas, self.gaps, self.kkt, self.solved, self.against, strict=True)
         return [
-            sentence(gap, kkt, solved, self.tol, self.max_iter) + (self.remark if lam == 0 else "")
-            for lam, gap, kkt, solved in each
+            sentence(gap, kkt, solved, self.tol, self.max_iter, against) + (self.remark if lam == 0 else "")
+            for lam, gap, kkt, solved, against in each
         ]
 
     # --- coefficients ------------------------------------------------------------------------------------
     @property
     def coefs(self) -> np.ndarray:
-        """(L, p) or (L, K, p); written out when first asked for."""
+        """(L, p) or (L, K, p); converted to a dense array on first use."""
         return self.coefficients.dense
 
     @property
@@ -144,14 +150,14 @@ class Path:
 
     @property
     def n_nonzero(self) -> np.ndarray:
-        """Inputs in use at each λ: columns with a non-zero weight in any output, (L,)."""
+        """Number of inputs used at each λ: columns with a non-zero weight in any output, (L,)."""
         return np.array([len(self.coefficients.used(i)) for i in range(len(self))])
 
     def predict(self, X, offset=None) -> np.ndarray:
         """Linear predictors Xw + b (+ offset) at every λ: (L, n), or (L, n, K).
 
-        X must have the columns of the fit, by number and, where both are named, by name and order. A path that was fitted
-        with an offset needs one here too.
+        X must have as many columns as in the fit and, if both are named, the same names in the same order. A path that
+        was fitted with an offset needs one here too.
         """
         check_columns(X, self.coefficients.shape[-1], self.column_names)
         used = self.coefficients.used_anywhere()
@@ -178,7 +184,7 @@ class Path:
 
     @cached_property
     def df(self) -> np.ndarray:
-        """Degrees of freedom at every λ, (L,), the intercept not counted; see `information.degrees_of_freedom`."""
+        """Degrees of freedom at every λ, (L,), without the intercept; see `information.degrees_of_freedom`."""
         return information.degrees_of_freedom(self)
 
     @property
@@ -216,9 +222,10 @@ class Path:
 
     @property
     def loo(self) -> np.ndarray:
-        """Mean squared leave-one-out error of a ridge path, (L,), exact: each row predicted by the fit to the others.
+        """Mean squared leave-one-out error of a ridge path, (L,), exact: each row is predicted by the fit to the
+        others.
 
-        nλ stays what it is: leaving a row out does not weaken the penalty on the sum of squares.
+        nλ is held constant: leaving a row out does not weaken the penalty on the sum of squares.
         """
         return information.smoother(self).loo(self.lambdas)
 
@@ -230,12 +237,12 @@ class Path:
         return coefficient_path(self.lambdas, coefs, names, mark=mark, ax=ax)
 
 
-_PER_LAMBDA = ("lambdas", "intercepts", "gaps", "kkt", "objectives", "solved", "n_iter")
+_PER_LAMBDA = ("lambdas", "intercepts", "gaps", "kkt", "objectives", "solved", "n_iter", "against")
 
 
 @dataclass(frozen=True)
 class PathPoint:
-    """One solution: a Path of length one, read in the singular."""
+    """One solution: a Path of length one with scalar attributes."""
 
     path: Path
 
@@ -256,27 +263,29 @@ class PathPoint:
 
 
 def with_offset(eta, offset, needed: bool):
-    """eta + offset; `eta` may have an axis of λ in front. An offset is required where the fit had one."""
+    """eta + offset; `eta` may have an axis of λ in front. An offset is required if the fit had one."""
     if offset is None:
         if needed:
             raise ValueError(
-                "the model was fitted with an offset: pass offset= for these rows (zeros if there is none)"
+                "The model was fitted with an offset; pass offset= for these rows (zeros if there is none)"
             )
         return eta
     offset = np.asarray(offset, dtype=float)
     if offset.shape not in (eta.shape, eta.shape[1:]) or not offset.ndim:
-        raise ValueError(f"expected offset of shape {eta.shape[1:]}, one number a linear predictor, got {offset.shape}")
+        raise ValueError(
+            f"Expected offset of shape {eta.shape[1:]}, one number per linear predictor, got {offset.shape}"
+        )
     if not np.isfinite(offset).all():
-        raise ValueError("expected finite numbers in offset, got NaN or infinite entries")
+        raise ValueError("Expected finite numbers in offset, got NaN or infinite entries")
     return eta + offset
 
 
 def warn_of_version(version: str | None, what: str) -> None:
-    """Warn where a pickle was written by another version of the package."""
+    """Warn if a pickle was written by another version of the package."""
     if version != __version__:
         warnings.warn(
-            f"this {what} was pickled by shrinkwise {version or 'before 0.1'} and is read by {__version__}: fit it again "
-            "if results look wrong",
+            f"This {what} was pickled by shrinkwise {version or 'before 0.1'} and is loaded by {__version__}; fit "
+            "it again if results look wrong",
             UserWarning,
             stacklevel=3,
         )

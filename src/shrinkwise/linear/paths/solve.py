@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import svd
 
-from shrinkwise.linear.certificates import Certificate, Solution, Solutions
+from shrinkwise.linear.certificates import FitCertificate, Solution, Solutions
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.triangular_factor import Triangle, one_thread
 from shrinkwise.linear.solvers.choose import solver_for
@@ -16,6 +16,7 @@ from shrinkwise.linear.solvers.squares.ridge import ridge_of
 from shrinkwise.penalties import Penalty
 
 from .coefficients import Coefficients
+from .existence import reasons_against
 from .grid import null_fit, targets_apart
 from .path import Path
 
@@ -36,7 +37,8 @@ def solve_all(
 ) -> Path:
     """The Path over decreasing `lambdas`; with `keep_last` only the last solution is kept.
 
-    `gram` is X̃'X̃/n and `triangle` the factor of the rows, where they are known; from the factor alone all is solved.
+    `gram` is X̃'X̃/n and `triangle` the triangular factor of the rows, if they are known; the factor is sufficient to
+    solve.
     """
     lambdas = np.asarray(lambdas, dtype=float)
     if triangle is None and _decomposes(problem, penalty):
@@ -54,6 +56,7 @@ def solve_all(
         b = triangle.intercepts(stack.w) if triangle is not None and problem.fit_intercept else stack.b
         rest.append((b, stack.objective, stack.gap, stack.kkt, stack.solved, stack.n_iter))
     intercepts, objectives, gaps, kkt, solved, n_iter = (np.concatenate(parts) for parts in zip(*rest, strict=True))
+    against = reasons_against(problem, penalty, lambdas, coefs, intercepts)
     return Path(
         penalty=penalty,
         loss=problem.loss.name,
@@ -63,7 +66,8 @@ def solve_all(
         gaps=gaps,
         kkt=kkt,
         objectives=objectives,
-        solved=solved,
+        solved=solved & (against == ""),
+        against=against,
         n_iter=n_iter,
         remark="" if _unique(problem, penalty, lambdas[-1]) else _not_unique(problem),
         tol=tol,
@@ -75,7 +79,7 @@ def solve_all(
 
 
 def _decomposes(problem: Problem, penalty: Penalty) -> bool:
-    """Whether many rows would be decomposed: least squares without L1."""
+    """Whether many rows would need a decomposition: least squares without L1."""
     parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape) if Triangle.pays(problem, _MANY_VALUES) else None
     return parts is not None and not parts[0].any()
 
@@ -104,12 +108,12 @@ def _unique(problem: Problem, penalty: Penalty, smallest: float) -> bool:
 
 
 def _not_unique(problem: Problem) -> str:
-    return f" (λ = 0 with {problem.p} columns and {problem.n} rows: of many solutions the one of minimum norm)"
+    return f" (λ = 0 with {problem.p} columns and {problem.n} rows: the minimum-norm solution)"
 
 
 # --- several targets -----------------------------------------------------------------------------------------
 def _apart(parts: list[Problem], penalty: Penalty, lambdas, tol, max_iter) -> Iterator[Solutions]:
-    """Solutions with the targets solved one by one: gaps add up, relative to the null losses' sum."""
+    """Solutions with the targets solved one by one: gaps are summed and divided by the sum of the null losses."""
     null = np.array([part.null_loss for part in parts])
     runs = [_one_by_one(part, penalty, lambdas, tol, max_iter) for part in parts]
     for together in zip(*runs, strict=True):
@@ -119,7 +123,7 @@ def _apart(parts: list[Problem], penalty: Penalty, lambdas, tol, max_iter) -> It
             Solution(
                 np.array([solution.w for solution in together]),
                 np.array([solution.b for solution in together]),
-                Certificate(sum(c.objective for c in certificates), gap, max(c.kkt for c in certificates)),
+                FitCertificate(sum(c.objective for c in certificates), gap, max(c.kkt for c in certificates)),
                 all(solution.solved for solution in together),
                 max(solution.n_iter for solution in together),
             )

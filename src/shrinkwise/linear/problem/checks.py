@@ -1,4 +1,4 @@
-"""What comes in: data, losses, grids and settings, each checked with one sentence. No scikit-learn here."""
+"""Checks of data, losses, grids and settings, with error messages of one sentence. Without scikit-learn."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def checked_X(X):
     else:
         X = entries = _numbers(X, "X")
     if X.ndim != 2 or 0 in X.shape:
-        raise ValueError(f"expected X of shape (n, p) with n ≥ 1 rows and p ≥ 1 columns, got shape {X.shape}")
+        raise ValueError(f"Expected X of shape (n, p) with n ≥ 1 rows and p ≥ 1 columns, got shape {X.shape}")
     _refuse_missing(entries, "X")
     return X
 
@@ -49,30 +49,32 @@ def checked_y(y, n: int, loss):
         return loss.checked(_codes(y, n, loss.name))
     y = np.asarray(finite_numbers(y, "y"), dtype=float)
     if y.ndim == 2 and not loss.is_quadratic:
-        raise ValueError(f"several targets are for the squared loss: expected y of shape (n,), got {y.shape}")
+        raise ValueError(f"Expected y of shape (n,), got {y.shape}; only the squared loss takes several targets")
     if y.ndim not in (1, 2) or len(y) != n or 0 in y.shape:
-        raise ValueError(f"expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
+        raise ValueError(f"Expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
     return loss.checked(y)
 
 
 def _codes(y, n: int, loss: str):
     if y.shape != (n,):
-        raise ValueError(f"expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
+        raise ValueError(f"Expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
     if y.dtype.kind not in "biuf":
-        raise ValueError(f"the {loss} loss takes class numbers, got labels of type {y.dtype}: use PenalizedClassifier")
+        raise ValueError(
+            f"The {loss} loss expects class numbers, got labels of type {y.dtype}; use PenalizedClassifier"
+        )
     return finite_numbers(y, "y")
 
 
 def checked_weights(sample_weight, n: int):
-    """Sample weights (n,), finite, ≥ 0, some > 0; a number is n times that number."""
+    """Sample weights (n,), finite, ≥ 0 and not all 0; a single number is repeated n times."""
     weights = finite_numbers(sample_weight, "sample_weight").astype(float)
     weights = np.full(n, float(weights)) if weights.ndim == 0 else weights
     if weights.shape != (n,):
-        raise ValueError(f"expected sample_weight of shape ({n},), one number a row, got {weights.shape}")
+        raise ValueError(f"Expected sample_weight of shape ({n},), one number per row, got {weights.shape}")
     if (weights < 0).any():
-        raise ValueError(f"expected sample weights ≥ 0, got {weights.min():g}: a row cannot count negatively")
+        raise ValueError(f"Expected sample weights ≥ 0, got {weights.min():g}")
     if not weights.any():
-        raise ValueError("expected some sample weight above 0, got all zero: no row is left")
+        raise ValueError("Expected at least one sample weight above 0, got all zeros")
     return weights
 
 
@@ -82,31 +84,33 @@ def checked_offset(offset, shape):
         return None
     offset = finite_numbers(offset, "offset").astype(float)
     if offset.shape != shape:
-        raise ValueError(f"expected offset like y, of shape {shape}, one number a linear predictor, got {offset.shape}")
+        raise ValueError(
+            f"Expected offset like y, of shape {shape}, one number per linear predictor, got {offset.shape}"
+        )
     return offset
 
 
 def checked_grid(lambdas) -> np.ndarray:
-    """The grid as a decreasing array; any other order is sorted, which is said."""
+    """The grid as a decreasing array; any other order is sorted with a warning."""
     lambdas = finite_numbers(lambdas, "lambdas").astype(float)
     if lambdas.ndim != 1 or len(lambdas) == 0:
-        raise ValueError(f"expected lambdas as a decreasing list of numbers ≥ 0, got shape {lambdas.shape}")
+        raise ValueError(f"Expected lambdas to be a decreasing list of numbers ≥ 0, got shape {lambdas.shape}")
     if (lambdas < 0).any():
-        raise ValueError(f"expected lambdas ≥ 0, got {lambdas.min():g}: a negative λ rewards large weights")
+        raise ValueError(f"Expected lambdas ≥ 0, got {lambdas.min():g}, which would reward large weights")
     if (np.diff(lambdas) > 0).any():
-        warnings.warn("lambdas were not decreasing: sorted, the strongest first", UserWarning, stacklevel=3)
+        warnings.warn("The lambdas were not in decreasing order and have been sorted", UserWarning, stacklevel=3)
         lambdas = np.sort(lambdas)[::-1].copy()
     return lambdas
 
 
 def check_settings(penalty, tol, max_iter) -> None:
-    """A penalty, 0 ≤ tol < ∞ and max_iter ≥ 1, else a sentence."""
+    """Raise an error unless penalty is a penalty, 0 ≤ tol < ∞ and max_iter ≥ 1."""
     if not isinstance(penalty, Penalty):
-        raise TypeError(f"expected a shrinkwise penalty such as shrinkwise.L1(0.1), got {type(penalty).__name__}")
+        raise TypeError(f"Expected a shrinkwise penalty such as shrinkwise.L1(0.1), got {type(penalty).__name__}")
     if isinstance(tol, bool) or not isinstance(tol, numbers.Real) or not 0 <= float(tol) < np.inf:
-        raise ValueError(f"expected tol (the relative duality gap to reach) as a finite number ≥ 0, got {tol!r}")
+        raise ValueError(f"Expected tol (the relative duality gap to reach) to be a finite number ≥ 0, got {tol!r}")
     if isinstance(max_iter, bool) or not isinstance(max_iter, numbers.Integral) or max_iter < 1:
-        raise ValueError(f"expected max_iter as an integer ≥ 1, got {max_iter!r}")
+        raise ValueError(f"Expected max_iter to be an integer ≥ 1, got {max_iter!r}")
 
 
 def finite_numbers(values, name: str) -> np.ndarray:
@@ -122,7 +126,7 @@ def _numbers(values, name: str) -> np.ndarray:
         if array.dtype not in (np.float64, np.float32):
             array = array.astype(float)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"expected numbers in {name}, got something else: {error}") from error
+        raise ValueError(f"Expected {name} to contain numbers: {error}") from error
     return array
 
 
@@ -132,4 +136,4 @@ def _refuse_missing(array, name: str) -> None:
         if np.isfinite(array.sum()) or np.isfinite(array).all():
             return
     what = "NaN" if np.isnan(array).any() else "infinite"
-    raise ValueError(f"expected finite numbers in {name}, got {what} entries: fill them in or drop those rows")
+    raise ValueError(f"Expected finite numbers in {name}, got {what} entries; impute them or drop these rows")

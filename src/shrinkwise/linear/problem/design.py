@@ -33,7 +33,7 @@ class Design:
 
     def __init__(self, X, s, centre: bool):
         self.sparse = is_sparse(X)
-        self.X = _as_csc(X) if self.sparse else _as_dense(X)
+        self.X = as_columns(X)
         self.n, self.p = self.X.shape
         self.s = s
         self.weighted = bool((s != 1).any())
@@ -184,6 +184,11 @@ class Design:
 
 def _blocks(columns, size: int):
     return [columns[start : start + size] for start in range(0, len(columns), size)]
+
+
+def as_columns(X):
+    """X as the solvers read it: contiguous float64 or float32, sparse as canonical CSC; not copied where it is that."""
+    return _as_csc(X) if is_sparse(X) else _as_dense(X)
 
 
 def _as_csc(X):

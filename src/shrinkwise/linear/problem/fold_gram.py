@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .gram_storage import LARGEST_WHOLE
+from .rounding import constant_columns
 
 # Where a column keeps less than this share of its variance, the difference has lost digits and is computed anew.
 _KEPT = 1e-4
@@ -56,4 +57,6 @@ class FoldGrams:
             part = type(design)(design.X[train], design.s[train] * (len(train) / remaining), design.centre)
             G[lost] = part.centred_transposed(part.centred_columns(lost)).T / part.n
             G[:, lost] = G[lost].T
+            constant = lost[constant_columns(np.ascontiguousarray(design.X[np.ix_(train, lost)]))]
+            G[constant] = G[:, constant] = 0.0
         return G

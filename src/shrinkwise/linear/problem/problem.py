@@ -8,7 +8,8 @@ import numpy as np
 
 from shrinkwise.linear.losses import LOSSES
 
-from .design import Design
+from .design import Design, as_columns
+from .rounding import check_target, constant_columns, is_constant, largest_entry, with_zeros
 
 
 class Problem:
@@ -29,19 +30,26 @@ class Problem:
 
     def __init__(self, X, y, loss, sample_weight=None, fit_intercept: bool = True, offset=None, *, keep_zeros=False):
         if isinstance(loss, str) and loss not in LOSSES:
-            raise ValueError(f"expected loss in {sorted(LOSSES)}, got {loss!r}")
+            raise ValueError(f"Expected loss to be one of {sorted(LOSSES)}, got {loss!r}")
         self.loss = LOSSES[loss] if isinstance(loss, str) else loss
         s = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-        if not (np.isfinite(s).all() and (s >= 0).all() and s.sum() > 0):
-            raise ValueError("expected sample weights finite, ≥ 0 and not all zero")
+        if not (np.isfinite(s).all() and (s >= 0).all() and s.any()):
+            raise ValueError("Expected sample weights to be finite, ≥ 0 and not all zero")
         offset = None if offset is None else np.asarray(offset, dtype=float)
         if (s == 0).any() and not keep_zeros:
             present = np.flatnonzero(s)
             X, y, s = X[present], y[present], s[present]
             offset = None if offset is None else offset[present]
         self.loss.check(y)
+        if not self.loss.coded:
+            check_target(y)
+        s = s / s.max()  # so that the sum of very large weights is finite
         self.y, self.s, self.offset = y, s / s.mean(), offset
-        self.design = Design(X, self.s, fit_intercept)
+        self.loss = self.loss.scaled_to(y if offset is None or not self.loss.location else y - offset, self.s)
+        X = as_columns(X)
+        self.largest = largest_entry(X)
+        constant = constant_columns(X if (s > 0).all() else X[s > 0])
+        self.design = Design(with_zeros(X, constant) if fit_intercept else X, self.s, fit_intercept)
         self.n, self.p = self.design.n, self.design.p
         self.stands_for = self.n  # rows whose rounding is in X: more than n where these are their triangular factor
         self.fit_intercept = fit_intercept
@@ -86,8 +94,17 @@ class Problem:
         return fitted_intercept(self)
 
     @cached_property
+    def is_flat(self) -> bool:
+        """Whether the intercept alone fits every row: y is constant up to rounding."""
+        if not self.fit_intercept or self.loss.coded or (self.offset is not None and not self.loss.location):
+            return False
+        return is_constant(self.y if self.offset is None else self.y - self.offset)
+
+    @cached_property
     def null_loss(self) -> float:
         """Loss with w = 0 and the intercept fitted, above that of the saturated model: the scale of the relative gap."""
+        if self.is_flat:
+            return 0.0
         b = self.zero()[1]
         eta = np.broadcast_to(b, (self.n, *b.shape)).copy()
         eta = eta if self.offset is None else eta + self.offset

@@ -27,9 +27,9 @@ _BLOCK_ROWS = 4096
 
 
 def one_thread():
-    """A block in which BLAS has one thread: on blocks of rows this small threads wait for each other.
+    """A block in which BLAS uses one thread, because on such small blocks of rows several threads are slower.
 
-    It sets what the whole process has, so it is entered where the work is dealt out and not where it is done.
+    It sets a limit for the whole process, so it is entered where the work is distributed.
     """
     return threadpool_limits(limits=1, user_api="blas")
 
@@ -72,7 +72,7 @@ class Triangle:
         part = slice(None) if rows is None else rows
         weight = n if s is None else s[part].sum()
         if not weight > 0:
-            raise ValueError("expected sample weights finite, ≥ 0 and not all zero")
+            raise ValueError("Expected sample weights to be finite, ≥ 0 and not all zero")
         return cls(R, n, weight)
 
     @classmethod

@@ -54,6 +54,14 @@ class _Columns:
                 self.place[self.ids[i]], self.place[j] = i, k
             self.front += 1
 
+    def _append(self, new):
+        """Put the columns `new`, the last of `ids`, behind those that are here."""
+        raise NotImplementedError
+
+    def _swap(self, i: int, k: int):
+        """Exchange the columns at the places i and k."""
+        raise NotImplementedError
+
     def times(self, d):
         """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K)."""
         raise NotImplementedError

@@ -1,4 +1,5 @@
-"""Averages of weights over steps that keep their zeros: the latents are averaged, and the prox is taken of their average."""
+"""Averages of weights over steps with exact zeros: the latents are averaged, and the prox is applied to their
+average."""
 
 from __future__ import annotations
 
@@ -18,16 +19,16 @@ from shrinkwise.networks.methods.normal_map import LATENT, THRESHOLD, NormalMapS
 class Average:
     """An exponential moving average of a model's parameters, made by ``reg.averaged(decay)``; updated after every step.
 
-    A penalised tensor is averaged as its latent z and read as prox_{t f}(average of z); the average of the weights themselves
-    has next to no zeros. Other parameters are averaged as they are. Buffers (running statistics) are the model's own.
+    A penalised tensor is averaged as its latent z and read as prox_{t f}(average of z); a plain average of the weights
+    has almost no zeros. Other parameters are averaged directly. Buffers (running statistics) are those of the model.
 
-    ``with average: ...`` puts the averaged weights into the model for the time of the block; `model` is a copy with them.
+    ``with average: ...`` uses the averaged weights in the model within the block; `model` is a copy with them.
     """
 
     def __init__(self, stepper: NormalMapStepper, optimizer, model: nn.Module, decay: float):
         if isinstance(decay, bool) or not isinstance(decay, (int, float)) or not 0 < decay < 1:
             raise ValueError(
-                f"expected decay (the share of the average that a step keeps) between 0 and 1, got {decay!r}"
+                f"Expected decay (the share of the average kept in each step) to be between 0 and 1, got {decay!r}"
             )
         self.decay, self.updates = float(decay), 0
         self._stepper, self._optimizer, self._model = stepper, optimizer, model
@@ -40,7 +41,7 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take the present parameters in. The stepper calls it after each step."""
+        """Include the current parameters. Called after each step."""
         self.updates += 1
         # Without the bias towards the start: the first update is the average itself.
         share = (1.0 - self.decay) / -math.expm1(self.updates * math.log(self.decay))
@@ -109,7 +110,7 @@ class Average:
             self._stepper.averages.remove(self)
 
     def state_dict(self) -> dict:
-        """Everything needed to go on: averages, thresholds, number of updates."""
+        """The state to resume from: averages, thresholds, number of updates."""
         return {
             "updates": self.updates,
             "decay": self.decay,
@@ -118,10 +119,12 @@ class Average:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from `state_dict()`."""
+        """Resume from `state_dict()`."""
         unknown = sorted(set(state["means"]) ^ (set(self._params) if state["updates"] else set()))
         if unknown:
-            raise ValueError(f"this average is of another model: {', '.join(unknown[:3])} is in one of the two only")
+            raise ValueError(
+                f"This average belongs to another model, because {', '.join(unknown[:3])} is in only one of the two"
+            )
         self.updates, self.decay = state["updates"], state["decay"]
         self._means = {name: local(mean).clone() for name, mean in state["means"].items()}
         self._thresholds = dict(state["thresholds"])

@@ -1,4 +1,4 @@
-"""Is λ enforced? The distance of −∇L(w) to λ ∂f(w), tensor by tensor, from gradients over all the data."""
+"""The certificate of λ: the distance of −∇L(w) to λ ∂f(w), tensor by tensor, from gradients over all data."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TensorCertificate:
 
 @dataclass(frozen=True)
 class Certificate:
-    """How nearly the weights are stationary for L + λ f: over all tensors, and a sentence on what that means."""
+    """How close the weights are to a stationary point of L + λ f, over all tensors, with a sentence on the result."""
 
     tensors: list[TensorCertificate]
     loss: float
@@ -108,7 +108,8 @@ def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, dra
 
 
 def lam_scale(normal_map) -> float:
-    """What "in units of λ" divides by: λ, the mean of several; for a sum the total of its terms' λ; 1 where that is 0."""
+    """The divisor for "in units of λ": λ, or the mean of several; for a sum the total of its terms' λ; 1 if that is
+    0."""
     if isinstance(normal_map.lam, torch.Tensor):
         return float(normal_map.lam.mean()) * normal_map.factor or 1.0
     return strength(normal_map.penalty) or 1.0
@@ -165,11 +166,11 @@ def _status(tensors: list[TensorCertificate], rms: float, ratio: float, decayed:
         text = "No penalised tensor has a stationary point to compare with."
     elif len(dead) == len(counted):
         text = (
-            "Nothing to certify: every penalised weight is zero and no gradient of the loss reaches them (the network is "
-            "dead), so any λ would look enforced; lower λ, or begin with a schedule such as sw.networks.warmup."
+            "There is nothing to certify, because the network is dead: every penalised weight is zero and no gradient of "
+            "the loss reaches them; use a smaller λ, or start with a schedule such as sw.networks.warmup."
         )
     elif not rms <= _USABLE:
-        text = f"Not converged: {measured}; train longer or let the learning rate decay."
+        text = f"Not converged: {measured}; train longer or decay the learning rate."
     elif rms <= _GOOD:
         text = f"λ is enforced: {measured}."
     else:
@@ -177,22 +178,25 @@ def _status(tensors: list[TensorCertificate], rms: float, ratio: float, decayed:
     if dead and len(dead) < len(counted):
         names = ", ".join(dead)
         text += (
-            f" All of {names} is zero and no gradient of the loss reaches it, so its residual of 0 says nothing of λ."
+            f" All of {names} is zero and no gradient of the loss reaches it, so its residual of 0 is not "
+            "evidence for λ."
         )
     if decayed:
         text += (
-            " The optimizer's decoupled weight decay is not part of L + λf, so the residual does not vanish with it."
+            " The optimizer's decoupled weight decay is not part of L + λf, so the residual does not converge to zero."
         )
     if invariant:
         text += (
-            f" The loss does not depend on the scale of {', '.join(invariant)} (a normalisation follows), so no λ > 0 has a "
-            "stationary point there: penalise the gain of the norm layer instead, or constrain the norm."
+            f" The loss does not depend on the scale of {', '.join(invariant)} (a normalisation follows), so "
+            "there is no stationary point for λ > 0; penalise the gain of the norm layer instead, or constrain "
+            "the norm."
         )
     return text
 
 
 def _scale_invariant(model: nn.Module, params: list[nn.Parameter], loss: Callable[[], torch.Tensor]) -> list[bool]:
-    """Whether doubling a tensor leaves the loss alone although moving it elsewhere by as much does not, for each."""
+    """For each tensor whether doubling it does not change the loss although an equally large move in another direction
+    does."""
     processes = processes_of(model)
 
     def mean_loss() -> float:

@@ -1,4 +1,4 @@
-"""The loss and its gradients over all the data, with the model at rest: what certificates and polishing are made of."""
+"""The loss and its gradients over all data with frozen statistics, for certificates and polishing."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def slopes(model: nn.Module, params: list[nn.Parameter], loss: torch.Tensor) -> 
 
 
 def _together(model: nn.Module, size: int, loss) -> tuple[float, float, float]:
-    """(processes, samples, sum of the losses of the samples) of a batch of which each process has a part."""
+    """(processes, samples, sum of the losses of the samples) of a batch that is divided among processes."""
     mine = torch.tensor([1.0, size, size * float(loss)], dtype=torch.float64, device=getattr(loss, "device", None))
     processes, samples, batch_sum = summed(mine, processes_of(model)).tolist()
     return processes, samples, batch_sum
@@ -95,8 +95,8 @@ def losses(model: nn.Module, loss_fn, loader) -> Iterator[tuple[Callable[[], tor
         return
     if iter(loader) is loader:
         raise ValueError(
-            "expected a loader that can be read several times (a list or a DataLoader), got an iterator or generator, which is "
-            "empty after the first pass"
+            "Expected a loader that can be read several times (a list or a DataLoader), got an iterator or "
+            "generator, which is exhausted after the first pass"
         )
     for x, y in loader:
         yield partial(_batch_loss, model, loss_fn, x, y), len(x)
@@ -109,10 +109,11 @@ def has_dropout(model: nn.Module) -> bool:
 
 @contextmanager
 def at_rest(model: nn.Module, *, noise: bool, batch_statistics: bool = False):
-    """Normalisations at their running statistics, dropout on where `noise`; modes, buffers and random state are put back.
+    """Normalisations use their running statistics, dropout is on if `noise`; modes, buffers and random state are
+    restored.
 
-    With `batch_statistics` the normalisations work as in training, with next to nothing added to the variance: weights that
-    a penalty has shrunk to where that addition counts still belong to a layer whose scale the normalisation removes.
+    With `batch_statistics` the normalisations work as in training, with a negligible ε: with the usual ε, the scale of
+    strongly shrunk weights would affect the loss although the normalisation removes it.
     """
     layers: list[Any] = [module for module in model.modules() if isinstance(getattr(module, "eps", None), float)]
     epsilons = [(module, module.eps) for module in layers]
@@ -145,11 +146,11 @@ def _batch_loss(model: nn.Module, loss_fn, x, y) -> torch.Tensor:
 
 def _differentiable(loss) -> torch.Tensor:
     if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
-        raise ValueError("expected the loss as a tensor with gradients: return it before any backward() or item()")
+        raise ValueError("Expected the loss to be a tensor with gradients; return it before any backward() or item()")
     return loss
 
 
 def _some(weight: float) -> float:
     if not weight:
-        raise ValueError("the loader gave no batch")
+        raise ValueError("The loader returned no batch")
     return weight

@@ -1,4 +1,4 @@
-"""The penalty of a whole model as a differentiable number, for those who add it to the loss themselves."""
+"""The penalty of a whole model as a differentiable scalar, to be added to the loss by hand."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .rules import Chosen, select
 
 
 def penalty(model: nn.Module, rules) -> torch.Tensor:
-    """Σ_k λ_k f_k(θ_k) over the parameters that the rules choose, as a scalar with gradients.
+    """Σ_k λ_k f_k(θ_k) over the parameters selected by the rules, as a scalar with gradients.
 
     ``loss + penalty(model, sw.L2(1e-3))`` is exact for smooth penalties. For L1 and groups it gives the right objective
-    but, under any optimizer, **no exact zeros**: weights hover about 0 with the step size. It acts on every backward call
-    (accumulating gradients over k batches multiplies it by k unless the loss is divided by k), gradient clipping clips it
-    too, and a GradScaler scales it with the loss. `attach` has none of these limits.
+    but **no exact zeros** under any optimizer: weights oscillate around 0 with the step size. It acts in every backward
+    call (accumulating gradients over k batches multiplies it by k unless the loss is divided by k), and gradient
+    clipping and a GradScaler also apply to it. `attach` has none of these limits.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def penalty(model: nn.Module, rules) -> torch.Tensor:
     """
     chosen = select(model, rules).chosen
     if not chosen:
-        raise ValueError(f"the rules choose no parameter of this {type(model).__name__}; print(model) shows its names")
+        raise ValueError(f"The rules match no parameter of this {type(model).__name__}; print(model) shows its names")
     together: dict[int, list[Chosen]] = {}
     for c in chosen:
         together.setdefault(c.rule if c.tensor else -1, []).append(c)
@@ -35,12 +35,13 @@ def penalty(model: nn.Module, rules) -> torch.Tensor:
 
 
 def _spanning(chosen: list[Chosen]) -> torch.Tensor:
-    """The value of a penalty whose groups span the tensors."""
+    """The value of a penalty whose groups span these tensors."""
     here = {c.tensor: c for c in chosen}
     missing = [name for name in chosen[0].penalty.groups.tensors if name not in here]
     if missing:
         raise ValueError(
-            f"the groups of {chosen[0].penalty!r} have entries in {missing[0]}, which another rule takes; give all to one rule"
+            f"The groups of {chosen[0].penalty!r} have entries in {missing[0]}, which matches another rule; "
+            "use one rule for all of them"
         )
     entries = [whole(here[name].param).reshape(-1) for name in chosen[0].penalty.groups.tensors]
     return chosen[0].penalty.value(torch.cat(entries))

@@ -1,7 +1,7 @@
-"""Polishing: proximal gradient steps on the whole data, after training, to settle weights at the λ that was written.
+"""Polishing: proximal gradient steps on all data after training, so that the weights converge to a stationary point.
 
 FISTA with restart: x' = prox_{s λf}(y − s ∇L(y)), y = x' + momentum · (x' − x), all tensors together; s is halved until
-L(x') ≤ L(y) + ⟨∇L(y), x' − y⟩ + ‖x' − y‖²/2s, and the momentum is dropped where it points uphill.
+L(x') ≤ L(y) + ⟨∇L(y), x' − y⟩ + ‖x' − y‖²/2s, and the momentum is reset when it points uphill.
 
 References: Beck and Teboulle, A fast iterative shrinkage-thresholding algorithm, SIAM J. Imaging Sci. 2009. O'Donoghue and
 Candès, Adaptive restart for accelerated gradient schemes, Found. Comput. Math. 2015.
@@ -33,7 +33,7 @@ _SHORTEST = 1e-20
 
 @dataclass(frozen=True)
 class Polish:
-    """F = L + λf before and after polishing, the zeros of the penalised weights likewise, and the steps made."""
+    """F = L + λf and the number of zeros before and after polishing, and the number of steps."""
 
     before: float
     after: float
@@ -46,15 +46,16 @@ class Polish:
 
     def __str__(self) -> str:
         return (
-            f"Polished in {self.steps} full-gradient steps: L + λf went from {self.before:.8g} to {self.after:.8g}, "
-            f"exact zeros from {self.zeros_before} to {self.zeros_after} of {self.size}.{self.note}"
+            f"Polished in {self.steps} full-gradient steps: L + λf changed from {self.before:.8g} to "
+            f"{self.after:.8g}, exact zeros from {self.zeros_before} to {self.zeros_after} of "
+            f"{self.size}.{self.note}"
         )
 
 
 class Objective:
     """L + λf over the parameters of an optimizer; coupled weight decay is part of L.
 
-    Points are lists of tensors, of sharded parameters the parts that are here; numbers are those of the whole.
+    Points are lists of tensors (local parts of sharded parameters); numbers are those of the whole model.
     """
 
     def __init__(self, model: nn.Module, optimizer, terms: list[Term], loss_fn, loader):
@@ -134,7 +135,7 @@ def polish(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, step
             objective.move_to(start)
             raise
         objective.move_to(best)
-    note = " Dropout was off and normalisations fixed." if has_dropout(model) else ""
+    note = " Dropout was off and normalisations were fixed." if has_dropout(model) else ""
     return Polish(before, after, zeros_before, _zeros(terms), size, done, length, note)
 
 

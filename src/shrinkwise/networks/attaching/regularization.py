@@ -1,4 +1,4 @@
-"""What can be asked of an attached penalty: reports, certificates, λ, averages, polishing, refitting."""
+"""The handle of an attached penalty: reports, certificates, λ, averages, polishing, refitting."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shrinkwise.networks.distributed.shards import reshard
 from shrinkwise.networks.methods.normal_map import NormalMapStepper
 from shrinkwise.networks.methods.support import SupportStepper
 from shrinkwise.networks.step.arming import arm, disarm, stepper_of
-from shrinkwise.networks.step.plan import Options
+from shrinkwise.networks.step.plan import StepOptions
 from shrinkwise.networks.terms.block import blocks
 from shrinkwise.networks.terms.term import Term
 
@@ -19,7 +19,7 @@ from .report import Report, describe
 
 
 class Regularization:
-    """What `attach` did to an optimizer, and what can be asked of it."""
+    """The handle that `attach` returns."""
 
     def __init__(self, optimizer, model: nn.Module | None):
         self.optimizer = optimizer
@@ -33,7 +33,7 @@ class Regularization:
 
     @property
     def terms(self) -> list[Term]:
-        """The penalised parameters, weights in place even if a step was interrupted."""
+        """The penalised parameters, with their weights restored even if a step was interrupted."""
         self._stepper.undo()
         self._stepper.adopt(self.optimizer)
         if self.model is not None:
@@ -42,18 +42,19 @@ class Regularization:
             gone = [term.name for term in self._stepper.terms if id(term.param) not in own]
             if gone:
                 raise ValueError(
-                    f"{gone[0]} is no parameter of the model any more: it was made anew after attach; make the optimizer of "
-                    "its new parameters and attach again"
+                    f"{gone[0]} is no longer a parameter of the model because it was replaced after attach; "
+                    "create the optimizer for the new parameters and attach again"
                 )
         return self._stepper.terms
 
     # --- what is so ------------------------------------------------------------------------------------
     def report(self) -> Report:
-        """What is penalised, by what, how much of it is zero, what is not penalised and why. Prints as a table."""
+        """The penalised parameters with their penalties and zeros, and the other parameters with the reason. Prints as
+        a table."""
         return describe(self.terms, self._stepper, self.optimizer)
 
     def summary(self) -> str:
-        """One sentence: how many weights are exactly zero, in how many tensors, by which method, and the penalty now."""
+        """One sentence: how many weights are exactly zero, in how many tensors, the method, and the current penalty."""
         report = self.report()
         whole = f", {report.zero_groups} of {report.groups} groups" if report.groups else ""
         count = len(report.tensors)
@@ -73,31 +74,31 @@ class Regularization:
 
     # --- what is changed -------------------------------------------------------------------------------
     def set_lam(self, lam, *, rule: int | None = None) -> None:
-        """Give λ another value from the next step on; no weight moves at once. A sum's λ multiplies all its terms.
+        """Change λ from the next step on, without changing weights immediately. The λ of a sum multiplies all its
+        terms.
 
         Parameters
         ----------
         lam : float ≥ 0, or a tensor of them
-            A tensor has one λ a weight for L1, L2 and ElasticNet (the shape of the weights), one a group for GroupLasso.
+            A tensor has one λ per weight for L1, L2 and ElasticNet (the shape of the weights), or one per group for
+            GroupLasso.
         rule : int, optional
-            Number of the rule as in the report, from 1; needed when there are several.
+            Number of the rule as in the report, from 1; required if there are several.
 
-        A schedule goes on multiplying it.
+        A schedule continues to multiply it.
         """
         self._check_attached()
         if self.method == "refit":
-            raise ValueError("the penalty is off since refit(), so λ has no effect; attach again to penalise")
+            raise ValueError("The penalty has been off since refit(), so λ has no effect; attach again to penalise")
         numbers_used = sorted({term.rule + 1 for term in self._stepper.terms})
         if rule is None and len(numbers_used) > 1:
-            raise ValueError(f"there are several penalties; say which one with rule= (one of {numbers_used})")
+            raise ValueError(f"There are several penalties; specify one with rule= (one of {numbers_used})")
         chosen = [term for term in self._stepper.terms if rule is None or term.rule + 1 == rule]
         if not chosen:
-            raise ValueError(f"rule {rule} penalises nothing; expected one of {numbers_used}")
+            raise ValueError(f"Rule {rule} penalises no parameter; expected one of {numbers_used}")
         for term in chosen:
             if term.map.has_fixed:
-                raise ValueError(
-                    f"the λ of {term.map.penalty!r} is fixed in part and cannot be changed during training"
-                )
+                raise ValueError(f"The λ of {term.map.penalty!r} is partly fixed and cannot be changed during training")
             try:
                 term.map.checked(lam)
             except ValueError as error:
@@ -106,50 +107,51 @@ class Regularization:
             term.map.set_lam(lam)
 
     def averaged(self, decay: float = 0.999) -> Average:
-        """Start an exponential moving average of the weights that keeps zeros: see `Average`.
+        """Start an exponential moving average of the weights that keeps exact zeros; see `Average`.
 
         Parameters
         ----------
         decay : float between 0 and 1
-            The share of the average that a step keeps: about the last 1/(1 − decay) steps count.
+            The share of the average kept in each step: it covers about the last 1/(1 − decay) steps.
         """
         if not isinstance(self._stepper, NormalMapStepper):
             raise ValueError(
-                f"method {self.method!r} keeps no latent, and an average of weights has no exact zeros; use "
+                f"Method {self.method!r} has no latents, and an average of weights has no exact zeros; use "
                 "method='normal_map'"
             )
         self._check_attached()
         return Average(self._stepper, self.optimizer, self._need_model(), decay)
 
     def polish(self, loss_fn, loader=None, steps: int = 100) -> Polish:
-        """Settle the weights at λ by proximal gradient steps on all the data (FISTA with restart); train first.
+        """After training, improve the stationarity by proximal gradient steps on all data (FISTA with restart).
 
         Parameters
         ----------
         loss_fn, loader : as for `certificate`
-            All the data, as given by `certificate`.
+            All data, as in `certificate`.
         steps : int ≥ 1
-            Each takes a pass for the gradient and one or more for the loss.
+            Each step takes one pass for the gradient and one or more for the loss.
 
-        The weights end where L + λf was smallest, never above where they were. Dropout is off and normalisations work with
-        their running statistics, so L is that of the model in evaluation. All parameters of the optimizer take part. On a
-        network it is mostly more training: read F before and after. Returns a `Polish`.
+        The result is the point with the smallest L + λf, which is never above the initial value. Dropout is off and
+        normalisations use their running statistics, so L is that of the model in evaluation. All parameters of the
+        optimizer are updated. For a network this may act as further training; compare F before and after. Returns a
+        `Polish`.
         """
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"expected steps as an integer ≥ 1, got {steps!r}")
+            raise ValueError(f"Expected steps to be an integer ≥ 1, got {steps!r}")
         self._check_attached()
         if self.method == "refit":
-            raise ValueError("polish is for penalised weights, and refit has switched the penalty off")
+            raise ValueError("There are no penalised weights to polish, because refit() switched the penalty off")
         done = polish(self._need_model(), self.optimizer, self.terms, loss_fn, loader, steps)
         if isinstance(self._stepper, NormalMapStepper):
             self._stepper.reseed(self.optimizer)
         return done
 
     def refit(self) -> None:
-        """From now on the training loop trains the support alone: the penalty is off, and what is zero stays exactly zero.
+        """Switch the penalty off; from now on the training loop trains only the support, and zeros stay exactly zero.
 
-        The penalty shrinks what it keeps; some epochs of this undo it. A weight decay of the optimizer goes on. To be called
-        again before a checkpoint that was saved during it is loaded.
+        A few such epochs undo the shrinkage by the penalty. The optimizer's weight decay continues. Call it again
+        before loading a checkpoint that was saved after it.
         """
         self._check_attached()
         terms, old = self.terms, self._stepper
@@ -157,12 +159,12 @@ class Regularization:
         for term in terms:
             term.map.factor = 0.0
         disarm(self.optimizer)
-        self._stepper = SupportStepper(terms, Options(), old.left, old.waiting)
-        self._stepper.notes = [*old.notes, "the penalty is off and the support is trained alone"]
+        self._stepper = SupportStepper(terms, StepOptions(), old.left, old.waiting)
+        self._stepper.notes = [*old.notes, "the penalty is off and only the support is trained"]
         arm(self.optimizer, self._stepper)
 
     def certificate(self, loss_fn, loader=None, *, draws: int | None = None) -> Certificate:
-        """How nearly 0 ∈ ∇L(w) + λ ∂f(w) holds, tensor by tensor, from gradients over all the data.
+        """How closely 0 ∈ ∇L(w) + λ ∂f(w) holds, tensor by tensor, from gradients over all data.
 
         Parameters
         ----------
@@ -172,22 +174,22 @@ class Regularization:
         loader : iterable of (x, y), optional
             All the data, once.
         draws : int, optional
-            Passes to average over; by default 1, and 8 where the model has dropout layers in training mode.
+            Number of passes to average; by default 1, or 8 if the model has dropout layers in training mode.
 
-        Normalisations are frozen at their running statistics; whether a tensor is scale-invariant is seen with those of the
-        first batch. Gradients, weights, buffers and the random state are left as they were.
+        Normalisations are frozen at their running statistics; scale invariance is tested with the statistics of the
+        first batch. Gradients, weights, buffers and the random state are unchanged.
         """
         return certify(self._need_model(), self.optimizer, self.terms, loss_fn, loader, draws)
 
     def compact(self, example):
-        """The model without what is exactly zero, and the proof that its outputs are equal: see `compact`."""
+        """A smaller model without the zeros, and the comparison of its outputs with the original; see `compact`."""
         from shrinkwise.networks.compact import compact
 
         self.terms  # noqa: B018  the weights in place, even if a step was interrupted
         return compact(self._need_model(), example)
 
     def detach(self) -> None:
-        """Stop penalising. The weights stay as they are; zeros will move again when training goes on."""
+        """Remove the penalty. The weights do not change; zeros will move when training continues."""
         self._check_attached()
         self._stepper.forget(self.optimizer)
         self._stepper.notes.append("the penalty was detached")
@@ -195,11 +197,11 @@ class Regularization:
 
     def _check_attached(self) -> None:
         if stepper_of(self.optimizer) is not self._stepper:
-            raise ValueError("this penalty is detached already")
+            raise ValueError("This penalty is already detached")
 
     def _need_model(self) -> nn.Module:
         if self.model is None:
-            raise ValueError("the model is needed here: sw.networks.attached(optimizer, model)")
+            raise ValueError("This needs the model; use sw.networks.attached(optimizer, model)")
         return self.model
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What was done to a model, as a result that prints itself."""
+"""The report on an attached penalty, which prints as a table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TensorReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The penalised parameters, those left out with the reason, what happened since, and Σ λ f(w)."""
+    """The penalised parameters, the other parameters with the reason, notes, and Σ λ f(w)."""
 
     tensors: list[TensorReport]
     left: list[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""Which parameters are penalised, and by what: rules, roles, and the selection they make in a model."""
+"""Which parameters are penalised with which penalty: rules, roles, and their selection in a model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PARAMETRISED = re.compile(r"(?:(.*)\.)?parametrizations\.([^.]+)\.original(\d*)
 
 @dataclass(frozen=True)
 class Rule:
-    """A penalty (None = leave alone) and the parameters it is for. Made by :func:`rule`."""
+    """A penalty (None = not penalised) and the parameters it applies to. Made by :func:`rule`."""
 
     penalty: Penalty | None
     names: tuple[str, ...] = ()
@@ -40,12 +40,12 @@ class Rule:
 
     @property
     def spans(self) -> SpanningGroups | None:
-        """The groups of the penalty where they span tensors, which they name."""
+        """The groups of the penalty if they span tensors, else None."""
         groups = None if self.penalty is None else self.penalty.groups
         return None if groups is None or groups.tensors is None else groups
 
-    def matches(self, candidate: Candidate) -> bool:
-        """Whether every condition given holds, and a parameter that is no weight is meant and not just swept up."""
+    def matches(self, candidate: NamedParameter) -> bool:
+        """Whether all given conditions hold; a parameter that is not a weight must be selected explicitly."""
         named = [pattern for pattern in self.names if candidate.called(pattern)]
         typed = [kind for kind in self.types if any(isinstance(module, kind) for module in candidate.modules)]
         if (self.names and not named) or (self.types and not typed):
@@ -58,7 +58,7 @@ class Rule:
             return candidate.tensor_of(self.spans) is not None
         return self.penalty is None or candidate.role == "weight" or self._means(candidate, named)
 
-    def _means(self, candidate: Candidate, named: list[str]) -> bool:
+    def _means(self, candidate: NamedParameter, named: list[str]) -> bool:
         by_name = any(pattern in candidate.names for pattern in named)
         by_ending = candidate.role == "bias" and any("bias" in pattern.rsplit(".", 1)[-1] for pattern in named)
         by_type = candidate.role in ("norm", "embedding", "slope", "scale") and bool(self.types)
@@ -76,48 +76,46 @@ class Rule:
 
 
 def rule(penalty: Penalty | None, *, names=None, types=None, roles=None, where=None) -> Rule:
-    """Penalise these parameters so. Conditions that are given must all hold; of several rules the first match wins.
+    """A penalty for the parameters that meet all given conditions; of several rules the first match applies.
 
     Parameters
     ----------
     penalty : Penalty or None
-        None leaves the parameters alone, whatever later rules say.
+        None excludes the parameters, regardless of later rules.
     names : str or list of str, optional
-        Patterns (``*``, ``?``, ``[...]``) for the names of ``model.named_parameters()``. A parametrised weight goes by
-        its plain name ("fc.weight") too, tied weights by each of their names.
+        Patterns (``*``, ``?``, ``[...]``) for the names of ``model.named_parameters()``. A parametrised weight also
+        matches by its plain name ("fc.weight"), tied weights by each of their names.
     types : type or list of type, optional
         Classes of the module that owns the parameter.
     roles : str or list of str, optional
-        "weight", "bias", "norm" (gain and shift of a normalisation), "embedding" (also position embeddings and class tokens,
-        which are known by names such as pos_embed and cls_token), "slope" (PReLU), "scale" (a learned factor of channels or
-        logits: LayerScale, logit_scale) or "factor" (one of several tensors a parametrised weight is made from).
+        "weight", "bias", "norm" (gain and shift of a normalisation), "embedding" (also position embeddings and class
+        tokens, recognised by names such as pos_embed and cls_token), "slope" (PReLU), "scale" (a learned factor of
+        channels or logits: LayerScale, logit_scale) or "factor" (one of several tensors of a parametrised weight).
     where : callable, optional
         ``where(name, param, module) -> bool``.
 
-    Without a condition the rule is for all weights; a penalty on `Groups.removable` is for the tensors of the groups, biases
-    and normalisations among them. What is not a weight is left out unless it is meant: by its full
-    name, a pattern that ends in "bias", its module type (but for biases), `roles` or `where`.
+    Without a condition the rule applies to all weights; a penalty on `Groups.removable` applies to the tensors of the
+    groups, including biases and normalisations. Other parameters are excluded unless selected explicitly: by
+    their full name, a pattern that ends in "bias", their module type (except biases), `roles` or `where`.
 
     >>> from shrinkwise import L1
     >>> print(rule(L1(0.1), names="encoder.*"))
     L1(0.1) for names encoder.*
     """
     if penalty is not None and not isinstance(penalty, Penalty):
-        raise TypeError(
-            f"expected a penalty such as sw.L1(1e-4), or None to leave parameters alone, got {_kind(penalty)}"
-        )
+        raise TypeError(f"Expected a penalty such as sw.L1(1e-4), or None to exclude parameters, got {_kind(penalty)}")
     roles = _listed(roles, str, "roles", "a role or a list of them")
     for role in roles:
         if role not in ROLES:
-            raise ValueError(f"expected roles among {', '.join(ROLES)}, got {role!r}")
+            raise ValueError(f"Expected roles to be among {', '.join(ROLES)}, got {role!r}")
     if where is not None and not callable(where):
-        raise TypeError(f"expected where as a function of (name, param, module), got {_kind(where)}")
+        raise TypeError(f"Expected where to be a function of (name, param, module), got {_kind(where)}")
     names = _listed(names, str, "names", "a name pattern or a list of them")
     return Rule(penalty, names, _listed(types, type, "types", "a module class or a list of them"), roles, where)
 
 
 @dataclass
-class Candidate:
+class NamedParameter:
     """A parameter of the model under all its names."""
 
     param: nn.Parameter
@@ -128,11 +126,11 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """The first name, by which reports call it."""
+        """The first name, which reports use."""
         return self.names[0]
 
     def tensor_of(self, groups: SpanningGroups) -> str | None:
-        """The name under which groups that span tensors have it."""
+        """Its name in groups that span tensors; None if it is in none of them."""
         return next((name for name in self.names if name in groups.tensors), None)
 
     def called(self, pattern: str) -> bool:
@@ -142,7 +140,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A parameter that is penalised: by what, by which rule, and what there is to say about it."""
+    """A penalised parameter: its penalty, its rule, and a note."""
 
     name: str
     param: nn.Parameter
@@ -159,7 +157,7 @@ class Chosen:
 
 @dataclass
 class Selection:
-    """What the rules picked out of a model, what they left and why, and the rules that matched nothing."""
+    """The parameters that the rules select, the others with the reason, and the rules without a match."""
 
     chosen: list[Chosen]
     left: list[tuple[str, str]]
@@ -171,13 +169,13 @@ class Selection:
         text = table(("penalised", "shape", "penalty", "note"), rows)
         if self.left:
             text += "\n\n" + table(("not penalised", "why"), self.left)
-        return text + "".join(f"\nThis rule matches nothing: {unused}." for unused in self.unused)
+        return text + "".join(f"\nThis rule matches no parameter: {unused}." for unused in self.unused)
 
     __repr__ = __str__
 
 
 def select(model: nn.Module, penalty_or_rules) -> Selection:
-    """Apply a penalty, a rule or a list of them to a model's parameters; the first match wins."""
+    """Apply a penalty, a rule or a list of them to a model's parameters; the first match applies."""
     rules = as_rules(penalty_or_rules)
     chosen, left, used = [], [], set()
     found = candidates(model)
@@ -194,7 +192,8 @@ def select(model: nn.Module, penalty_or_rules) -> Selection:
             left.append((candidate.name, f"rule {index + 1} says None"))
         elif candidate.param.is_complex():
             raise TypeError(
-                f"{candidate.name} is complex: penalties are for real weights; leave it out with sw.rule(None)"
+                f"{candidate.name} is complex, but penalties need real weights; exclude it with sw.rule(None, "
+                "names=...)"
             )
         else:
             groups = rules[index].spans
@@ -205,41 +204,41 @@ def select(model: nn.Module, penalty_or_rules) -> Selection:
     return Selection(chosen, left, rules, unused)
 
 
-def _check_span(rule: Rule, found: list[Candidate]) -> None:
-    """One sentence where groups that span tensors are those of another model."""
+def _check_span(rule: Rule, found: list[NamedParameter]) -> None:
+    """Raise ValueError if groups that span tensors belong to another model."""
     groups = rule.spans
     shapes = {name: tuple(c.param.shape) for c in found for name in c.names}
     for name, shape in () if groups is None else groups.tensors.items():
         if shapes.get(name) != shape:
             here = f"has shape {shapes[name]}" if name in shapes else "does not exist"
             raise ValueError(
-                f"the groups span {name} of shape {shape}, which {here} in this model; make them with "
-                "sw.Groups.removable(model, example) of the model that is given to attach"
+                f"The groups span {name} of shape {shape}, which {here} in this model; create them with "
+                "sw.Groups.removable(model, example) for the model that is passed to attach"
             )
 
 
 def as_rules(penalty_or_rules) -> list[Rule]:
-    """A list of rules from a penalty, a rule, or a list of either; a bare penalty is for all weights."""
+    """A list of rules from a penalty, a rule, or a list of either; a bare penalty applies to all weights."""
     listed = penalty_or_rules
     if isinstance(listed, Mapping):
         raise TypeError(
-            "expected a penalty or a list of rules, got a dict; give parameters their own penalties with "
+            "Expected a penalty or a list of rules, got a dict; assign penalties to parameters with "
             "[sw.rule(penalty, names='pattern'), ...]"
         )
     if isinstance(listed, (Penalty, Rule)) or not isinstance(listed, Iterable):
         listed = [listed]
     rules = [item if isinstance(item, Rule) else rule(item) for item in listed if item is not None]
     if not any(r.penalty is not None for r in rules):
-        raise ValueError("expected a penalty such as sw.L1(1e-4), or a list of sw.rule(...) with one; got none")
+        raise ValueError("Expected a penalty such as sw.L1(1e-4), or a list of sw.rule(...) with one; got none")
     return rules
 
 
-def candidates(model: nn.Module) -> list[Candidate]:
-    """Every parameter once, with all its names (compiled wrappers and parametrisations looked through) and its role."""
+def candidates(model: nn.Module) -> list[NamedParameter]:
+    """Every parameter once, with all its names (without compiled wrappers and parametrisations) and its role."""
     if isinstance(model, (nn.parallel.DistributedDataParallel, nn.DataParallel)):
         model = model.module
     modules = dict(model.named_modules(remove_duplicate=False))
-    found: dict[int, Candidate] = {}
+    found: dict[int, NamedParameter] = {}
     for full_name, param in model.named_parameters(remove_duplicate=False):
         parametrised = _PARAMETRISED.fullmatch(full_name)
         path, _, leaf = full_name.rpartition(".")
@@ -249,11 +248,11 @@ def candidates(model: nn.Module) -> list[Candidate]:
         name = ".".join(part for part in (*path.split("."), leaf) if part and part != "_orig_mod")
         seen = found.get(id(param))
         if seen is None:
-            found[id(param)] = Candidate(param, [name], [modules[path]], role, bool(parametrised))
+            found[id(param)] = NamedParameter(param, [name], [modules[path]], role, bool(parametrised))
         elif name not in seen.names:
             seen.names.append(name)
             seen.modules.append(modules[path])
-            # A weight tied to an embedding stays an embedding: the special role is the careful one.
+            # A weight tied to an embedding stays an embedding: the special role decides.
             seen.role = role if seen.role == "weight" else seen.role
     return list(found.values())
 
@@ -279,21 +278,21 @@ def is_vector(param: nn.Parameter) -> bool:
 
 
 def _looks_like_norm(module: nn.Module) -> bool:
-    """A normalisation that torch does not know: called so, and without a matrix (NormLinear has one)."""
+    """A user-defined normalisation: its name says so, and it has no matrix (NormLinear has one)."""
     own = list(module.parameters(recurse=False))
     return "norm" in type(module).__name__.lower() and all(map(is_vector, own))
 
 
-def _why_left(candidate: Candidate, rules: list[Rule]) -> str:
+def _why_left(candidate: NamedParameter, rules: list[Rule]) -> str:
     if all(r.spans is not None for r in rules):
         return "in no group"
     if candidate.role != "weight":
         article = "an" if candidate.role[0] in "aeiou" else "a"
-        return f"{article} {candidate.role}, left out unless named"
+        return f"{article} {candidate.role}, excluded unless named"
     return "no rule matches" if len(rules) > 1 else "the rule does not match"
 
 
-def _note(candidate: Candidate) -> str:
+def _note(candidate: NamedParameter) -> str:
     tied = f"tied with {', '.join(candidate.names[1:])}" if len(candidate.names) > 1 else ""
     behind = "the tensor behind a parametrisation" if candidate.behind_parametrisation else ""
     return "; ".join(filter(None, (tied, behind)))
@@ -302,7 +301,7 @@ def _note(candidate: Candidate) -> str:
 def _listed(value, kind: type, what: str, expected: str) -> tuple:
     items = () if value is None else (value,) if isinstance(value, kind) else value
     if not isinstance(items, Iterable) or not all(isinstance(item, kind) for item in items):
-        raise TypeError(f"expected {what} as {expected}, got {value!r}")
+        raise TypeError(f"Expected {what} to be {expected}, got {value!r}")
     return tuple(items)
 
 

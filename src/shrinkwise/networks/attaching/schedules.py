@@ -1,4 +1,4 @@
-"""Schedules of λ: a factor for every step. Any callable of the step number (from 0) is one."""
+"""Schedules of λ: a factor for every step. Any callable of the step number (from 0) can be used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ramp:
-    """A factor that goes in a straight line from `low` at step `start` to `high` at step `stop`, constant on either side."""
+    """A factor that changes linearly from `low` at step `start` to `high` at step `stop`, constant before and after."""
 
     start: int
     stop: int
@@ -21,7 +21,7 @@ class Ramp:
 
 
 def ramp(start: int, stop: int, *, low: float = 0.0, high: float = 1.0) -> Ramp:
-    """λ times `low` up to step `start`, times `high` from step `stop` on, in a straight line between them.
+    """λ times `low` up to step `start`, times `high` from step `stop` on, and linear in between.
 
     Parameters
     ----------
@@ -35,17 +35,17 @@ def ramp(start: int, stop: int, *, low: float = 0.0, high: float = 1.0) -> Ramp:
     """
     for name, value in {"start": start, "stop": stop}.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"expected {name} as a number of steps ≥ 0, got {value!r}")
+            raise ValueError(f"Expected {name} to be a number of steps ≥ 0, got {value!r}")
     if stop < start:
-        raise ValueError(f"expected start ≤ stop, got {start} and {stop}")
+        raise ValueError(f"Expected start ≤ stop, got {start} and {stop}")
     for name, factor in {"low": low, "high": high}.items():
         if not isinstance(factor, (int, float)) or not 0 <= factor < float("inf"):
-            raise ValueError(f"expected {name} as a factor of λ ≥ 0, got {factor!r}")
+            raise ValueError(f"Expected {name} to be a factor of λ ≥ 0, got {factor!r}")
     return Ramp(start, stop, float(low), float(high))
 
 
 def warmup(steps: int) -> Ramp:
-    """λ from 0 in a straight line to its full value over the first `steps` steps: ``ramp(0, steps)``.
+    """λ increases linearly from 0 to its full value over the first `steps` steps: ``ramp(0, steps)``.
 
     >>> [warmup(2)(step) for step in range(4)]
     [0.0, 0.5, 1.0, 1.0]

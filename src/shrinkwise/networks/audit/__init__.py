@@ -1,8 +1,9 @@
-"""What weight decay, penalties and dropout of a model really do: `audit` and its detectors, one file each.
+"""The effect of a model's weight decay, penalties and dropout: `audit` and its detectors, one file each.
 
 The function and its package share a name. `shrinkwise.audit` and `shrinkwise.networks.audit` are the function, with
-`groups`, `record` and `assert_regularized` as attributes; an import of the package by its own name may put the package in
-its place, which therefore can be called too: either way ``audit(model)`` and ``audit.groups(model, 0.1)`` work.
+`groups`, `record` and `assert_regularized` as attributes; importing the package by its own name may replace the
+function by the package, which is therefore callable too: in both cases ``audit(model)`` and ``audit.groups(model,
+0.1)`` work.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""`audit`: what the weight decay, the penalties and the dropout of a model really do."""
+"""`audit`: the actual effect of a model's weight decay, penalties and dropout."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from .subject.subject import Subject
 
 
 def audit(model: nn.Module, optimizer=None, batch=None, *, steps=None, loss=None, record=None) -> Audit:
-    """Look for weight decay, penalties and dropout that do not do what they seem to do. Nothing is changed.
+    """Find weight decay, penalties and dropout that do not have the intended effect. Nothing is changed.
 
     Parameters
     ----------
     model : nn.Module
-        In the modes that the script has set, where Monte Carlo dropout is to be checked.
+        To check Monte Carlo dropout, pass it in the modes that the script has set.
     optimizer : torch.optim.Optimizer or list of them, optional
-        With it the decay of every parameter is checked.
+        Needed to check the decay of every parameter.
     batch : tensor, (inputs, target) or dict, optional
         One batch, as small as the model takes it. Inputs are a tensor, a tuple of them or a dict of the arguments of
-        `forward`; a bare dict is the inputs too, and so is a pair of which `forward` needs both. With it dropout is
-        checked: it takes one forward and backward pass in training mode and one forward pass in evaluation, and one or
-        two more where these show something random.
+        `forward`; a bare dict also means the inputs, as does a pair if `forward` needs both. Needed to check dropout,
+        with one forward and backward pass in training mode and one forward pass in evaluation, and one or two more if
+        these are random.
     steps : int, optional
-        Number of optimizer steps planned; without it 10,000 are assumed where a decay is called slow or fast.
+        Number of optimizer steps planned; by default 10,000 are assumed to classify a decay as slow or fast.
     loss : callable, optional
         ``loss(output, target)``, a scalar, with every penalty that the script adds. ``loss(output)`` without a target.
     record : Record, optional
-        Of some training steps and a validation: see ``audit.record``.
+        A record of some training steps and a validation; see ``audit.record``.
 
-    Returns an `Audit`. "error" means that no script wants this, "warning" that few do, "note" that it is worth knowing.
+    Returns an `Audit`. "error" is never intended, "warning" rarely, and "note" is information.
 
-    Notes: afterwards parameters, gradients, buffers, attributes, modes and random states (torch, numpy, random) are those
-    of before, bit for bit. Buffers and frozen parameters are copied for that; trainable ones are not, so a forward pass
-    that overwrites them is not undone. Tensor hooks on parameters run. A compiled or DDP model is looked at without its
+    Notes: afterwards parameters, gradients, buffers, attributes, modes and random states (torch, numpy, random) are
+    unchanged, bit for bit. Buffers and frozen parameters are copied for that; trainable ones are not, so a forward pass
+    that overwrites them is not undone. Tensor hooks on parameters run. A compiled or DDP model is examined without its
     wrapper.
 
     >>> import torch
@@ -46,19 +46,19 @@ def audit(model: nn.Module, optimizer=None, batch=None, *, steps=None, loss=None
     dropout-p-is-keep
     """
     if not isinstance(model, nn.Module):
-        raise TypeError(f"expected the model as a torch.nn.Module, got {type(model).__name__}")
+        raise TypeError(f"Expected the model to be a torch.nn.Module, got {type(model).__name__}")
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise ValueError(f"expected steps as the number of planned optimizer steps, an integer ≥ 1, got {steps!r}")
+        raise ValueError(f"Expected steps to be the number of planned optimizer steps, an integer ≥ 1, got {steps!r}")
     if loss is not None and not callable(loss):
-        raise TypeError(f"expected loss as a function of (output, target), got {type(loss).__name__}")
+        raise TypeError(f"Expected loss to be a function of (output, target), got {type(loss).__name__}")
     if record is not None and not isinstance(record, Record):
-        raise TypeError(f"expected record as what audit.record gives, got {type(record).__name__}")
+        raise TypeError(f"Expected record to be the result of audit.record, got {type(record).__name__}")
     if loss is not None and batch is None:
-        raise ValueError("loss is evaluated on a batch: give batch=(inputs, target) too")
+        raise ValueError("Evaluating loss needs a batch; pass batch=(inputs, target)")
     optimizers = _optimizers(optimizer)
     model = _inner(model)
     if any(nn.parameter.is_lazy(p) for p in model.parameters()):
-        raise ValueError("the model has lazy parameters without a shape; run it on a batch once before the audit")
+        raise ValueError("The model has lazy parameters without a shape; run it on a batch once before the audit")
     passes = None if batch is None else run_passes(model, Batch(batch, loss))
     subject = Subject(model, optimizers, steps, passes, record)
     found = [finding for detector in DETECTORS for finding in detector.detect(subject)]
@@ -67,15 +67,15 @@ def audit(model: nn.Module, optimizer=None, batch=None, *, steps=None, loss=None
 
 
 def assert_regularized(model, optimizer=None, batch=None, *, allow=(), severity="warning", **options) -> Audit:
-    """Fail a test on what `audit` finds; for pytest.
+    """Raise AssertionError if `audit` has findings; for use in tests.
 
     Parameters
     ----------
     model, optimizer, batch, **options : as for `audit`
     allow : str or list of str
-        Codes of findings that are meant.
+        Codes of findings that are intended.
     severity : "error", "warning" or "note"
-        The mildest severity that fails.
+        Lowest severity that fails.
 
     Returns the `Audit`. Raises AssertionError with the findings.
     """
@@ -94,7 +94,7 @@ def _optimizers(optimizer) -> list[optim.Optimizer]:
     for one in listed:
         if not isinstance(one, optim.Optimizer):
             raise TypeError(
-                f"expected optimizer as a torch.optim.Optimizer or a list of them, got {type(one).__name__}"
+                f"Expected optimizer to be a torch.optim.Optimizer or a list of them, got {type(one).__name__}"
             )
     return listed
 
@@ -126,11 +126,11 @@ def _not_checked(subject: Subject) -> tuple[str, ...]:
     if not subject.optimizers:
         missing.append("weight decay and what is trained (pass the optimizer)")
     if subject.passes is None:
-        missing.append("dropout at work, training and evaluation (pass a batch)")
+        missing.append("the effect of dropout in training and evaluation (pass a batch)")
     elif subject.passes.batch.loss is None:
         missing.append("penalties in the loss (pass loss=, a function of output and target)")
     if subject.optimizers and subject.steps is None:
-        missing.append("the decay's timescale against the run (pass steps=)")
+        missing.append("the timescale of the decay compared with the run (pass steps=)")
     if subject.record is None:
         missing.append("clipping and the modes of the training loop (pass record=, from audit.record)")
     return tuple(missing)

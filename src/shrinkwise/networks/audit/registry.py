@@ -1,4 +1,4 @@
-"""The detectors. A new one is a file with ``detect(subject) -> findings`` and a line here."""
+"""The detectors. To add one: a file with ``detect(subject) -> findings`` and a line here."""
 
 from __future__ import annotations
 

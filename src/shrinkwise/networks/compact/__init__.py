@@ -1,4 +1,4 @@
-"""A network without the channels, units and heads that no longer matter, with equal outputs."""
+"""A smaller network without the channels, units and heads that do not affect the outputs."""
 
 from .api import compact
 from .proof import Proof

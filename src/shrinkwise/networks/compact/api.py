@@ -18,41 +18,42 @@ from .trace import Trace, example_arguments, trace
 
 
 def compact(model: nn.Module, example) -> tuple[nn.Module, Proof]:
-    """Take the channels, units and heads that no longer matter out of a network; its outputs in evaluation stay equal.
+    """Remove the channels, units and heads that do not affect the outputs of a network in evaluation.
 
-    A channel goes when its value is the same for all inputs (its filter is zero, say; the constant that is left moves into
-    the biases of the layers that read it), or when nothing reads it. Channels that residual sums, depthwise convolutions
-    and views tie together go together.
+    A channel is removed if its value is the same for all inputs (for example because its filter is zero; the constant
+    moves into the biases of the layers that read it), or if nothing reads it. Channels coupled by residual sums,
+    depthwise convolutions and views are removed together.
 
     Parameters
     ----------
     model : nn.Module
-        Trained or in training; neither its weights, nor its mode, nor anything else of it changes.
+        A trained model, which is not changed.
     example : tensor, or tuple of the positional arguments of the model
-        An input of the usual shape. Both models are run on it, and on random inputs like it.
+        An input of the usual shape. Both models are run on it, and on random inputs of its shape and scale.
 
     Returns
     -------
     small : nn.Module
-        A smaller copy with modules of the same classes, in the modes they had. ``nn.MultiheadAttention`` that lost heads
-        becomes a subclass of it. It needs a new optimizer.
+        A smaller copy with modules of the same classes and in the same modes. A ``nn.MultiheadAttention`` from which
+        heads were removed becomes a subclass of it. It needs a new optimizer.
     proof : Proof
-        The differences, parameters, multiply-adds, seconds, and what had to stay and why. Prints as a summary.
+        The differences, parameters, multiply-adds, seconds, and the channels that could not be removed with the reason.
+        Prints as a summary.
 
     Raises
     ------
     ValueError
-        If the model cannot be traced by ``torch.export``, holds recurrent layers, is random in evaluation, or if the
+        If the model cannot be traced by ``torch.export``, has recurrent layers, is random in evaluation, or if the
         outputs differ by more than 1e-5 of the largest output.
 
     Notes
     -----
-    Convert a network in half precision to float32 first: its rounding alone exceeds the tolerance. Sizes that a module's own
-    code takes from attributes (``num_heads``, ``inner_dim``) are set to what is left; where the code has them as numbers,
-    the channels stay. Heads of ``nn.MultiheadAttention`` go in self-attention only.
+    Convert a network in half precision to float32 first, because its rounding errors exceed the tolerance. Sizes that a
+    module reads from attributes (``num_heads``, ``inner_dim``) are updated; if they are literals in the code, the
+    channels are kept. Heads of ``nn.MultiheadAttention`` are removed only in self-attention.
 
-    Only exact zeros are used: train with an exact penalty (`attach`) and channels become zero. Equality is that of
-    evaluation mode; batch statistics in training see fewer channels only where those were constant or unread.
+    Only exact zeros are used; train with `attach` so that channels become exactly zero. Outputs are compared in
+    evaluation mode; in training only channels that were constant or unread are missing from batch statistics.
 
     References
     ----------
@@ -87,8 +88,8 @@ def compact(model: nn.Module, example) -> tuple[nn.Module, Proof]:
             more = _literal_sizes(flow, error)
             if extra or not more:
                 raise ValueError(
-                    f"the smaller {type(model).__name__} does not give the outputs of the original and is not "
-                    f"returned: {error}"
+                    f"The smaller {type(model).__name__} does not reproduce the outputs of the original and is "
+                    f"not returned: {error}"
                 ) from error
             extra = more
     selected = inputs_used(flow)
@@ -109,14 +110,14 @@ def compact(model: nn.Module, example) -> tuple[nn.Module, Proof]:
 
 
 def refuse(model: nn.Module) -> None:
-    """Models that are not supported, with what to do instead."""
+    """Raise an error for unsupported models."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"expected model as a torch.nn.Module, got {type(model).__name__}")
+        raise TypeError(f"Expected model to be a torch.nn.Module, got {type(model).__name__}")
     for path, module in model.named_modules():
         if isinstance(module, nn.RNNBase | nn.RNNCellBase):
             raise ValueError(
-                f"compact does not support recurrent layers, and {path or 'the model'!r} is {type(module).__name__}; compact "
-                "the parts around it on their own"
+                f"Recurrent layers are not supported, but {path or 'the model'!r} is {type(module).__name__}; "
+                "compact the parts around it separately"
             )
 
 
@@ -129,20 +130,24 @@ def _check_steady(model: nn.Module, arguments: tuple) -> None:
     first, second = outputs(model, arguments), outputs(model, arguments)
     if not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(first, second, strict=True)):
         raise ValueError(
-            f"{type(model).__name__} gives different outputs for the same input in evaluation, so equal outputs cannot be shown"
+            f"{type(model).__name__} gives different outputs for the same input in evaluation mode, so outputs "
+            "cannot be compared"
         )
 
 
 def _compared(model: nn.Module, small: nn.Module, inputs: list[tuple]) -> tuple[float, float]:
     absolute, relative = differences(model, small, inputs)
     if relative > TOLERANCE:
-        raise NotEqual(f"they differ by {relative:.2g} of the largest output, more than {TOLERANCE:.0e}")
+        raise NotEqual(f"The outputs differ by {relative:.2g} of the largest output, more than {TOLERANCE:.0e}")
     return absolute, relative
 
 
 def _literal_sizes(flow: Flow, error: Exception) -> tuple[Pin, ...]:
     """Pins for everything that goes through a view or a split with sizes in a module's own code."""
-    why = f"the sizes in its code do not follow a smaller tensor ({str(error).splitlines()[0] if str(error) else error!r})"
+    why = (
+        "the sizes in its code do not adapt to a smaller tensor "
+        f"({str(error).splitlines()[0] if str(error) else error!r})"
+    )
     return tuple(
         Pin(resize.labels.numpy().reshape(-1), resize.path or "forward", why)
         for resize in flow.resizes
@@ -151,7 +156,7 @@ def _literal_sizes(flow: Flow, error: Exception) -> tuple[Pin, ...]:
 
 
 def _pinned(flow: Flow, removal: Removal, graph: Trace, extra: tuple[Pin, ...]) -> dict[str, str]:
-    """What stays and why, by the place where that was decided."""
+    """The channels that are kept with the reason, by module."""
     owned = {
         int(removal.root[atom])
         for s in set(flow.sources.values())
@@ -163,9 +168,13 @@ def _pinned(flow: Flow, removal: Removal, graph: Trace, extra: tuple[Pin, ...]) 
         if not pin.implicit and pin.where != "output" and owned & set(removal.root[pin.atoms].tolist()):
             found.setdefault(pin.where, pin.why)
     for where in removal.carriers:
-        found.setdefault(where, "one constant channel stays because padding keeps its constant from becoming a bias")
+        found.setdefault(
+            where, "one constant channel is kept because padding prevents its constant from becoming a bias"
+        )
     parameters = {name for name, _ in flow.model.named_parameters()}
     idle = [graph.sources[node.name] for node in graph.nodes if node.name in graph.sources and not node.users]
     for path in sorted({name.rpartition(".")[0] for name in idle if name in parameters}):
-        found.setdefault(path, "it takes no part in evaluation, so it was left as it is and may not fit in training")
+        found.setdefault(
+            path, "it is not used in evaluation, so it is unchanged and its shape may not match in training"
+        )
     return found

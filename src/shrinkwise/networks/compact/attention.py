@@ -1,4 +1,4 @@
-"""nn.MultiheadAttention with fewer heads than its embedding has room for."""
+"""nn.MultiheadAttention with fewer heads than fill its embedding."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from torch import nn
 
 
 class CompactAttention(nn.MultiheadAttention):
-    """`nn.MultiheadAttention` after heads were removed: the same parameters' names, arguments and results.
+    """`nn.MultiheadAttention` after heads were removed: with the same parameter names, arguments and results.
 
-    torch's own class wants the heads to fill `embed_dim`; here q, k and v have `num_heads · head_dim` ≤ `embed_dim` rows.
+    torch's class requires the heads to fill `embed_dim`; here q, k and v have `num_heads · head_dim` ≤ `embed_dim`
+    rows.
 
     Parameters
     ----------
     cut : nn.MultiheadAttention
-        With its parameters cut already. Its `embed_dim`, `head_dim`, `dropout`, `batch_first` and mode are taken over.
+        With its parameters already reduced. Its `embed_dim`, `head_dim`, `dropout`, `batch_first` and mode are kept.
     """
 
     def __init__(self, cut: nn.MultiheadAttention):
@@ -64,7 +65,7 @@ class CompactAttention(nn.MultiheadAttention):
         elif not self.batch_first:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         if is_causal and attn_mask is None:
-            raise ValueError("expected attn_mask where is_causal is True, as nn.MultiheadAttention does")
+            raise ValueError("Expected attn_mask if is_causal is True, as in nn.MultiheadAttention")
         q, k, v = self._project(query, key, value, same)
         mask = self._mask(key_padding_mask, attn_mask, q)
         rate = self.dropout if self.training else 0.0
@@ -91,7 +92,7 @@ class CompactAttention(nn.MultiheadAttention):
                 continue
             if mask.dim() == 3:
                 raise ValueError(
-                    "a mask for each head is not possible once heads were removed; pass one mask for all heads"
+                    "A mask for each head is not supported after heads have been removed; pass one mask for all heads"
                 )
             if mask.dtype == torch.bool:
                 mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill(mask, float("-inf"))

@@ -51,7 +51,7 @@ class Source:
         """As an operand of any operation: every entry known."""
         tensor = self.tensor
         if tensor.numel() > LARGEST or tensor.is_complex():
-            self.pin("", "it is too large to be followed entry by entry")
+            self.pin("", "it is too large to be tracked entry by entry")
             return untracked(tensor.shape)
         value = tensor.to("cpu", torch.float64)
         return Shadow(
@@ -148,7 +148,8 @@ class Flow:
                     self.classes.pin(one.labels, where, why)
 
     def collapse(self, shadow: Shadow, keep: set[int], where: str, why: str) -> torch.Tensor:
-        """The labels with every dimension but `keep` collapsed; pinned with `why` where nothing is left to tell apart."""
+        """The labels with every dimension but `keep` collapsed; pinned with `why` if no positions can be
+        distinguished."""
         labels = shadow.labels
         for dim in range(labels.dim()):
             if dim not in keep:
@@ -216,7 +217,7 @@ def _placeholder(flow: Flow, node, inputs: list[str]) -> Shadow | None:
 
 
 def unfollowed(flow: Flow, node, why: str):
-    """The rule of last resort: all operands stay as they are, and nothing is known of the result."""
+    """The fallback rule: all operands are kept, and nothing is known about the result."""
     for operand in node.all_input_nodes:
         if flow.source(operand) is not None or flow.shadows.get(operand) is not None:
             flow.pin(operand, place(node), why)

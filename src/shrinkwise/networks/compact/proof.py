@@ -1,4 +1,4 @@
-"""What was gained, and that nothing was lost: both models run on the same inputs."""
+"""The comparison of both models on the same inputs: sizes, speed and differences of the outputs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Proof:
     seconds : (float, float)
         Median seconds of one forward pass on the example, in evaluation, without gradients.
     pinned : dict of str to str
-        Where channels had to stay, and why.
+        Modules whose channels could not be removed, and the reason.
     inputs_used : dict of str to list of int, or None
         For each floating-point input, the channels that the outputs depend on.
     """
@@ -49,24 +49,24 @@ class Proof:
         lines = [
             _line("parameters", *self.parameters, "{:,}"),
             _line("multiply-adds", *self.macs, "{:,}"),
-            _line("milliseconds a pass", 1000 * self.seconds[0], 1000 * self.seconds[1], "{:.3g}"),
+            _line("milliseconds per pass", 1000 * self.seconds[0], 1000 * self.seconds[1], "{:.3g}"),
             f"outputs: max |Δy| = {self.max_abs_diff:.2g}, relative {self.relative_diff:.2g} ({self.dtype}; the example and "
             f"{DRAWS} random inputs)",
         ]
         for name, used in self.inputs_used.items():
             if len(used) < self.n_inputs.get(name, 0):
-                lines.append(f"input {name!r}: {len(used)} of {self.n_inputs[name]} channels matter")
+                lines.append(f"input {name!r}: {len(used)} of {self.n_inputs[name]} channels affect the outputs")
         lines += [f"kept in {where}: {why}" for where, why in self.pinned.items()]
         return "\n".join(lines)
 
 
 def _line(what: str, before: float, after: float, form: str) -> str:
-    ratio = f"{before / after:.2f}× fewer" if what != "milliseconds a pass" else f"{before / after:.2f}× faster"
+    ratio = f"{before / after:.2f}× fewer" if what != "milliseconds per pass" else f"{before / after:.2f}× faster"
     return f"{what}: {form.format(before)} → {form.format(after)} ({ratio})" if after else f"{what}: {before} → {after}"
 
 
 class NotEqual(ValueError):
-    """The smaller model's outputs differ."""
+    """The outputs of the smaller model differ."""
 
 
 def outputs(model: nn.Module, arguments: tuple) -> list[torch.Tensor]:
@@ -77,7 +77,7 @@ def outputs(model: nn.Module, arguments: tuple) -> list[torch.Tensor]:
 
 
 def trials(arguments: tuple) -> list[tuple]:
-    """The example, and random inputs of its mean, spread and range."""
+    """The example, and random inputs with its mean, spread and range."""
     generator = torch.Generator().manual_seed(0)
 
     def like(tensor: torch.Tensor) -> torch.Tensor:
@@ -97,11 +97,11 @@ def differences(model: nn.Module, small: nn.Module, inputs: list[tuple]) -> tupl
     for arguments in inputs:
         before, after = outputs(model, arguments), outputs(small, arguments)
         if [y.shape for y in before] != [y.shape for y in after]:
-            raise NotEqual("the outputs have other shapes")
+            raise NotEqual("The outputs have different shapes")
         for y, z in zip(before, after, strict=True):
             y, z = y.double(), z.double()
             if not torch.equal(y.isfinite(), z.isfinite()):
-                raise NotEqual("the outputs are not finite in other places")
+                raise NotEqual("The outputs are non-finite at different positions")
             if y.numel():
                 worst = float((y - z).nan_to_num(0.0, 0.0, 0.0).abs().max())
                 scale = float(y.nan_to_num(0.0, 0.0, 0.0).abs().max())
@@ -123,7 +123,7 @@ def macs(model: nn.Module, arguments: tuple) -> int:
 
 
 def seconds(models: tuple[nn.Module, nn.Module], arguments: tuple, budget: float = 0.6) -> tuple[float, float]:
-    """Median time of a pass of each, taken in turns so that both see the same machine."""
+    """Median time of a pass of each, measured alternately so that both run under the same load."""
     times: tuple[list[float], list[float]] = ([], [])
     end = time.perf_counter() + budget
     with torch.no_grad():

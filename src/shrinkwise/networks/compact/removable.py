@@ -1,4 +1,4 @@
-"""The groups of weights whose zero means that something can be removed."""
+"""Groups of weights such that a zero group can be removed from the network."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class RemovableGroup:
     Attributes
     ----------
     members : tuple of (str, tuple)
-        Name of a parameter and an index into it: ``parameter[index]`` are the entries of the group in that parameter. All
-        of them zero means that the channel is zero before its activation, for every input.
+        Name of a parameter and an index into it: ``parameter[index]`` are the entries of the group in that parameter.
+        If all of them are zero, the channel is zero before its activation for every input.
     size : int
         Number of entries.
     """
@@ -66,7 +66,7 @@ class Removable(SpanningGroups):
         return super().norms(torch.cat([parameters[name].detach().double().reshape(-1).cpu() for name in self.tensors]))
 
     def zero_(self, model: nn.Module, which) -> None:
-        """Set the groups with these numbers to zero in `model`."""
+        """Set the groups with these indices to zero in `model`."""
         parameters = dict(model.named_parameters(remove_duplicate=False))
         with torch.no_grad():
             for number in which:
@@ -85,10 +85,11 @@ def _labels(shape: tuple, members: list) -> np.ndarray:
 
 
 def removable(model: nn.Module, example) -> Removable:
-    """The groups of a model whose zero lets `compact` remove them.
+    """The groups of weights of a model that `compact` can remove if they are zero.
 
-    Such a group holds all that produces one channel: a filter's row, its bias, the γ and β of its normalization, the rows
-    of every layer that a residual sum ties to it; of a head the rows of q, k and v and the columns of the output layer.
+    Such a group contains all weights that produce one channel: a filter's row, its bias, the γ and β of its
+    normalization, the rows of every layer coupled to it by a residual sum; for a head the rows of q, k and v and the
+    columns of the output layer.
 
     Parameters
     ----------

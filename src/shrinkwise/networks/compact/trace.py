@@ -29,7 +29,7 @@ def example_arguments(example) -> tuple:
     if isinstance(example, torch.Tensor):
         return (example,)
     raise TypeError(
-        f"expected example as a tensor, or a tuple of the model's positional arguments, got {type(example).__name__}"
+        f"Expected example to be a tensor, or a tuple of the model's positional arguments, got {type(example).__name__}"
     )
 
 
@@ -50,7 +50,8 @@ def trace(model: nn.Module, arguments: tuple) -> Trace:
         except Exception as error:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(
-                f"torch.export cannot trace {type(model).__name__} on this example, so it cannot be compacted: {first}"
+                f"The model {type(model).__name__} cannot be compacted, because torch.export cannot trace it on "
+                f"this example: {first}"
             ) from error
     signature = program.graph_signature
     nodes = list(program.graph.nodes)

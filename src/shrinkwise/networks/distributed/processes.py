@@ -1,4 +1,4 @@
-"""Sums over processes: many small ones, asked for one by one, in one message."""
+"""Sums over processes: many small requests combined into one message."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ def _answers(asked: list[tuple]) -> list[torch.Tensor]:
             stacks.setdefault((member.stack, member.count, times[member]), {})[member.index] = k
     for (_, count, _), questions in stacks.items():
         if len(questions) != count:
-            raise RuntimeError(f"{len(questions)} of the {count} tensors that groups span asked for a sum; all have to")
+            raise RuntimeError(
+                f"Only {len(questions)} of the {count} tensors that groups span asked for a sum; all of them must"
+            )
     # Of a stack one vector for those of its tensors that the same processes share.
     sums: dict[tuple, list[int]] = {}
     for stack, questions in stacks.items():

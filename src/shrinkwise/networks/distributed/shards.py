@@ -1,8 +1,8 @@
 """Penalties on a tensor of which every process holds a part (DTensor: FSDP2, tensor parallelism).
 
 A penalty that is a sum over entries acts on the part as it does on the whole. Groups that lie in several parts need one
-number each from the other processes, Σ w² of their part; whatever else a penalty looks at (a matrix's spectrum, an order of
-all weights) would need the whole tensor in one place, and is refused.
+number each from the other processes, Σ w² of their part; other penalties (on a matrix's spectrum, on an order of all
+weights) would need the whole tensor in one process and are an error.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Part:
         self.shape, self.mesh, self.placements = tuple(x.shape), x.device_mesh, tuple(x.placements)
         here, offset = compute_local_shape_and_global_offset(self.shape, self.mesh, self.placements)
         if tuple(here) != tuple(local(x).shape):
-            raise ValueError(f"expected a part of shape {tuple(here)} of a sharded tensor, got {tuple(local(x).shape)}")
+            raise ValueError(f"Expected a part of shape {tuple(here)} of a sharded tensor, got {tuple(local(x).shape)}")
         self.local_shape = tuple(here)
         # A part of no entries may be said to begin beyond the end.
         self.slices = tuple(
@@ -98,7 +98,7 @@ class Part:
         if len(given) > len(self.shape) or any(
             m not in (1, n) for m, n in zip(given[::-1], self.shape[::-1], strict=False)
         ):
-            raise ValueError(f"expected an array of shape {self.shape}, or one that broadcasts to it, got {given}")
+            raise ValueError(f"Expected an array of shape {self.shape}, or one that broadcasts to it, got {given}")
         along = self.slices[len(self.shape) - len(given) :]
         return values[tuple(slice(None) if n == 1 else s for n, s in zip(given, along, strict=True))]
 
@@ -114,8 +114,9 @@ class Part:
             return self._grouped(penalty)
         if not penalty.separable or leaf.where:
             raise TypeError(
-                f"{penalty!r} needs all weights of a tensor in one place, but they are sharded over {self.count} processes; "
-                "leave this parameter unsharded (ignored_params= of fully_shard), or use a sum over weights or groups"
+                f"{penalty!r} needs all weights of a tensor in one process, but they are sharded over "
+                f"{self.count} processes; do not shard this parameter (ignored_params= of fully_shard), or use a "
+                "sum over weights or groups"
             )
         return with_arrays(penalty, self.cut)
 
@@ -195,7 +196,9 @@ class SharedGroups(Groups):
 
     def gather(self, w):
         """Refused: the entries of a group are in several processes."""
-        raise TypeError("these groups lie in several processes, which a prox with a step for each weight cannot follow")
+        raise TypeError(
+            "A prox with a step for each weight does not support groups that are distributed over several processes"
+        )
 
     def count(self, shape) -> int:
         """Number of groups of the whole tensor."""

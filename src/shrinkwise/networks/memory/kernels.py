@@ -37,7 +37,8 @@ def add_pull(jobs) -> list[bool]:
 
 
 def metric_prox(jobs) -> None:
-    """s = rate/(√v · scale + eps);  w ← soft(w, s·a)/(1 + s·b) for every (w, v, rate, scale, eps, a, b) that kernels reach."""
+    """s = rate/(√v · scale + eps);  w ← soft(w, s·a)/(1 + s·b) for every (w, v, rate, scale, eps, a, b) that kernels
+    support."""
     together: dict[torch.dtype, list[tuple]] = {}
     for job in jobs:
         together.setdefault(job[0].dtype, []).append(job)

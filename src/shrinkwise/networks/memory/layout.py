@@ -1,7 +1,7 @@
 """Memory of tensors: which layouts a pass over raw memory can take, and where an optimizer's state begins in its page.
 
-Large tensors all begin at the same place of a page. Passes that read and write several of them at once then meet the same
-sets of the caches and wait for stores whose address looks alike; a quarter of a page between them avoids it.
+Large tensors all begin at the same place of a page. Passes that read and write several of them at once then use the
+same cache sets and are delayed by address aliasing; an offset of a quarter page avoids it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The penalty's gradient added to the parameters' before the step: for smooth penalties, which need no more."""
+"""The penalty's gradient added to that of the parameters before the step, which is sufficient for smooth penalties."""
 
 from __future__ import annotations
 
@@ -18,20 +18,18 @@ class GradientStepper(Stepper[StepPlan]):
     method = "gradient"
 
     def check(self, optimizer) -> None:
-        """One sentence for a penalty that is not smooth, and for what only the normal map has."""
+        """Raise ValueError for a penalty that is not smooth, and for options of the normal map."""
         for term in self.terms:
             if not is_smooth(term.map.penalty, tuple(term.map.shape)):
                 raise ValueError(
-                    f"{term.map.penalty!r} has kinks or bounds, at which a gradient makes no exact zeros; use "
-                    "method='normal_map' or 'metric'"
+                    f"{term.map.penalty!r} has kinks or bounds, for which method='gradient' gives no exact zeros; "
+                    "use method='normal_map' or 'metric'"
                 )
         if self.options.threshold is not None or self.options.start != "keep":
-            raise ValueError(
-                "method='gradient' has no threshold and no start, which are the normal map's; leave them out"
-            )
+            raise ValueError("The options threshold and start are not available with method='gradient'; omit them")
 
     def plan_step(self, optimizer, moving: list[ParameterStep]) -> list[StepPlan]:
-        """The optimizer borrows the sum of both gradients."""
+        """The optimizer uses the sum of both gradients."""
         scale, plans = float(gradient_scale(optimizer)), []
         for item in moving:
             term, grad = item.term, item.grad

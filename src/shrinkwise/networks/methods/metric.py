@@ -7,8 +7,9 @@ A step of the optimizer at rest is w ← w − s · ∇L(w), entry by entry with
     RMSprop   s = lr / (√v + ε) / (1 − momentum)                 (centred: v less the square of the mean gradient)
     Adagrad   s = lr_k / (√Σg² + ε),   lr_k = lr/(1 + (k−1) lr_decay)
 
-and w = prox_{s λf}(w − s ∇L(w)) holds exactly where 0 ∈ ∇L(w) + λ ∂f(w). With any other step it enforces another λ: a plain
-lr·λ under momentum .9 a tenth of it, under Adam none. It zeroes more slowly than the normal map where gradients are noisy.
+and w = prox_{s λf}(w − s ∇L(w)) holds exactly where 0 ∈ ∇L(w) + λ ∂f(w). With any other step a different λ is enforced:
+a plain lr·λ enforces a tenth of λ under momentum .9, and almost none under Adam. With noisy gradients zeros appear more
+slowly than with the normal map.
 
 References: Yun, Lozano, Yang, Adaptive proximal gradient methods for structured neural networks, NeurIPS 2021 (ProxGen).
 Deleu and Bengio, Structured sparsity inducing adaptive optimizers, arXiv 2102.03869 (groups).
@@ -32,7 +33,7 @@ from shrinkwise.penalties import concavity, l1_l2_of_all
 
 
 class Metric(NamedTuple):
-    """Steps s = rate / (√v · scale + eps), or s = rate where there is no v."""
+    """Steps s = rate / (√v · scale + eps), or s = rate if there is no v."""
 
     rate: float
     v: torch.Tensor | None = None
@@ -69,25 +70,23 @@ class MetricStepper(Stepper[StepPlan]):
     method = "metric"
 
     def check(self, optimizer) -> None:
-        """One sentence for what this method does not know or would do wrongly."""
+        """Raise ValueError for optimizers, penalties and options that this method does not support."""
         _check_known(optimizer)
         instead = "use method='normal_map'"
         given: dict = {"max_norm": self.options.max_norm, "threshold": self.options.threshold}
         given["start"] = None if self.options.start == "keep" else self.options.start
         for name in (name for name, value in given.items() if value is not None):
-            raise ValueError(
-                f"method='metric' has no {name}, which is about the normal map's latent or gradient; {instead}"
-            )
+            raise ValueError(f"The option {name} is not available with method='metric'; {instead}")
         for term in self.terms:
             p, penalty = term.param, term.map.penalty
             if p.dtype not in (torch.float32, torch.float64):
-                raise ValueError(f"{term.name} is {p.dtype}, which rounds steps of lr·λ away; {instead}")
+                raise ValueError(f"{term.name} is {p.dtype}, in which steps of lr·λ are lost to rounding; {instead}")
             if isinstance(optimizer, optim.SGD):
                 continue
             if concavity(penalty) or not penalty.convex:
                 raise ValueError(
-                    f"{penalty!r} is not convex: where it is flat the steps of {type(optimizer).__name__} grow without "
-                    f"bound; {instead}, or SGD"
+                    f"{penalty!r} is not convex, and where it is flat the steps of {type(optimizer).__name__} "
+                    f"grow without bound; {instead}, or SGD"
                 )
             try:
                 if term.map.stack is not None and term.map.is_whole:
@@ -96,18 +95,18 @@ class MetricStepper(Stepper[StepPlan]):
                 term.map.penalty_here.prox(here, torch.linspace(1.0, 2.0, here.numel()).to(here).reshape(here.shape))
             except (TypeError, ValueError) as error:
                 raise ValueError(
-                    f"{penalty!r} has no prox with a step of its own for every weight; {instead}"
+                    f"{penalty!r} has no prox with a different step for every weight; {instead}"
                 ) from error
 
     def plan_step(self, optimizer, moving: list[ParameterStep]) -> list[StepPlan]:
-        """The optimizer's step is left as it is, but one that is too long for a concave penalty is refused."""
+        """The optimizer's step is unchanged, but ValueError if it is too long for a concave penalty."""
         for item in moving:
             bend = concavity(item.term.map.penalty_here)
             # From 1/ρ on the prox jumps between zero and staying put, and rests where the penalty still pulls.
             if bend and not metric_of(optimizer, item.group, {}).rate * bend < 1.0:
                 raise ValueError(
-                    f"steps of lr/(1 − momentum) = {metric_of(optimizer, item.group, {}).rate:g} are too long for "
-                    f"{item.term.map.penalty!r} by method='metric'; expected less than {1.0 / bend:g}"
+                    f"Expected steps lr/(1 − momentum) below {1.0 / bend:g} for {item.term.map.penalty!r} with "
+                    f"method='metric', got {metric_of(optimizer, item.group, {}).rate:g}"
                 )
         return [
             StepPlan(
@@ -157,11 +156,11 @@ def _stacked_prox(block: Block, steps: list[torch.Tensor]) -> None:
 def _check_known(optimizer) -> None:
     if not any(_steps_as(optimizer, cls) for cls in (optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad)):
         raise ValueError(
-            f"the metric of {type(optimizer).__name__} is not known (it is for SGD, Adam, AdamW, RMSprop, Adagrad); use "
-            "method='normal_map', which goes with any optimizer"
+            f"The metric of {type(optimizer).__name__} is not known (known are SGD, Adam, AdamW, RMSprop and "
+            "Adagrad); use method='normal_map', which works with any optimizer"
         )
 
 
 def _steps_as(optimizer, cls) -> bool:
-    """Whether the optimizer is a `cls` with its step and not one of its own."""
+    """Whether the optimizer is a `cls` that does not override its step."""
     return isinstance(optimizer, cls) and inspect.unwrap(type(optimizer).step) is inspect.unwrap(cls.step)

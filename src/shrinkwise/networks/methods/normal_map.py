@@ -25,7 +25,7 @@ from shrinkwise.networks.terms.shared_map import SharedMap
 from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import l1_l2_of_all, prox_into
 
-from .seen_weights import Seen, changed_since, seen
+from .seen_weights import SeenWeights, changed_since, seen
 
 LATENT, THRESHOLD = "shrinkwise_z", "shrinkwise_t"
 # A short fine-tuning starts with t = .3 of the default and the weights as latents: the smallest third is zero at once.
@@ -70,18 +70,18 @@ class NormalMapStepper(Stepper[LatentPlan]):
     method = "normal_map"
 
     def check(self, optimizer) -> None:
-        """One sentence for sharded weights that have no room for a latent in full precision."""
+        """Raise ValueError for sharded weights that have no room for a latent in full precision."""
         for term in self.terms:
             p = term.param
             if not term.map.is_whole and p.dtype != full_precision(p):
                 raise ValueError(
-                    f"{term.name} is sharded and {p.dtype}, which rounds small steps away; keep the parameters in float32 "
-                    "and compute in less with FSDP2's MixedPrecisionPolicy"
+                    f"{term.name} is sharded and {p.dtype}, in which small steps are lost to rounding; keep the "
+                    "parameters in float32 and use FSDP2's MixedPrecisionPolicy"
                 )
 
     def _start_afresh(self) -> None:
         super()._start_afresh()
-        self._left_at: dict[int, Seen] = {}
+        self._left_at: dict[int, SeenWeights] = {}
 
     def concerned_when_still(self, optimizer, p) -> bool:
         """State kept in full precision cannot meet low-precision weights, not even in a step that moves nothing.
@@ -168,7 +168,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
         if decoupled:
             share = float(item.group["lr"]) * decoupled
             if not share < 1:
-                raise ValueError(f"lr · weight_decay = {share:g} would erase {term.name}; expected less than 1")
+                raise ValueError(f"Expected lr · weight_decay below 1, got {share:g}, which would erase {term.name}")
             shift = share / (1.0 - share)
         return LatentPlan(
             **known,
@@ -213,7 +213,9 @@ class NormalMapStepper(Stepper[LatentPlan]):
         z, t = local(state[LATENT]).to(p.device, full_precision(p)), state[THRESHOLD]
         if changed and term.map.agreed(not _close(p, term.map.prox(z, t)))[0]:
             z = term.map.latent(p.to(z.dtype), t)
-            self.say(f"the weights of {term.name} were changed from outside; its penalty goes on from the new ones")
+            self.say(
+                f"The weights of {term.name} were changed by other code; its penalty continues from the new weights"
+            )
         return z, t, False
 
     # --- after it ----------------------------------------------------------------------------------------
@@ -313,10 +315,10 @@ class NormalMapStepper(Stepper[LatentPlan]):
 
 
 def not_finite(names) -> FloatingPointError:
-    """What to say of gradients with which no step can be made."""
+    """The error for gradients that are not finite."""
     return FloatingPointError(
-        f"the gradient of {', '.join(names)} has NaN or infinite entries; nothing was changed: skip such steps (a GradScaler "
-        "does) or lower the learning rate"
+        f"The gradient of {', '.join(names)} has NaN or infinite entries, so the step was not made; skip such "
+        "steps (as a GradScaler does) or lower the learning rate"
     )
 
 

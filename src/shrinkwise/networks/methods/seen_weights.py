@@ -17,7 +17,7 @@ def _stamp(p: torch.Tensor) -> tuple:
     return p._version, here._version, here.data_ptr()
 
 
-class Seen(NamedTuple):
+class SeenWeights(NamedTuple):
     """A parameter as a step has left it."""
 
     stamp: tuple
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
     values: bytes = b""  # of these entries
 
 
-def seen(p: torch.Tensor, before: Seen | None) -> Seen:
+def seen(p: torch.Tensor, before: SeenWeights | None) -> SeenWeights:
     """What to compare at the next step; `before` is what the last step left."""
     here, stamp = local(p), _stamp(p)
     if before is not None and before.stamp[-1] == stamp[-1]:
@@ -33,10 +33,10 @@ def seen(p: torch.Tensor, before: Seen | None) -> Seen:
     else:
         # Elsewhere than on the processor the comparison would wait for the device.
         entries = sampled(here.detach()).numpy() if in_pass(here) else None
-    return Seen(stamp, entries, b"" if entries is None else entries.tobytes())
+    return SeenWeights(stamp, entries, b"" if entries is None else entries.tobytes())
 
 
-def changed_since(last: Seen | None, p: torch.Tensor) -> bool:
+def changed_since(last: SeenWeights | None, p: torch.Tensor) -> bool:
     """Whether the weights may have been changed since a step left them."""
     if last is None or last.stamp != _stamp(p):
         return True

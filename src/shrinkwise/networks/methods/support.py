@@ -1,4 +1,5 @@
-"""Refit: training on the support with the penalty off. What is zero stays exactly zero, the rest is no longer shrunk."""
+"""Refit: training on the support with the penalty off. Zeros stay exactly zero, and other weights are no longer
+shrunk."""
 
 from __future__ import annotations
 

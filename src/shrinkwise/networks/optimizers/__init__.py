@@ -1,1 +1,1 @@
-"""Optimizers whose step takes an attached penalty into its own pass over memory."""
+"""Optimizers whose step includes an attached penalty in its own pass over memory."""

@@ -1,7 +1,8 @@
-"""Torch's AdamW and SGD with a step of one pass over memory on the processor, which an attached penalty joins.
+"""Torch's AdamW and SGD with a step of one pass over memory on the CPU, which includes an attached penalty.
 
-They are torch's in everything but the way their step is computed: options, state, checkpoints, `isinstance`. Where no kernel
-runs (other devices and types, AMSGrad, capturable, differentiable, no compiler at installation) the step is torch's own code.
+They are equivalent to torch's in options, state, checkpoints and `isinstance`; only the computation of the step
+differs. If no kernel is available (other devices and types, AMSGrad, capturable, differentiable, no compiler at
+installation), the step is torch's code.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ class _OnePass:
 
 
 class AdamW(_OnePass, torch.optim.AdamW):
-    """AdamW with one pass over memory a step, to the rounding `torch.optim.AdamW`, of which it is a subclass.
+    """AdamW with one pass over memory per step; a subclass of `torch.optim.AdamW` with equal results up to rounding.
 
-    A penalty of `shrinkwise.attach` is part of that pass and adds next to nothing to it. The kernel takes dense float32 and
-    float64 parameters on the processor; the rest is left to torch: other devices and types, and the options amsgrad,
-    capturable and differentiable. `foreach` and `fused` choose torch's code for that rest; with fused=True a GradScaler
-    leaves the unscaling to the step, as it does with torch's.
+    A penalty of `shrinkwise.attach` is part of this pass and adds almost no cost. The kernel supports dense float32 and
+    float64 parameters on the CPU; torch's code is used for other devices and types, and for the options amsgrad,
+    capturable and differentiable. `foreach` and `fused` select torch's code for these; with fused=True a GradScaler
+    leaves the unscaling to the step, as with torch's.
 
     Parameters, state (`step`, `exp_avg`, `exp_avg_sq`) and checkpoints are those of `torch.optim.AdamW`, both ways.
 
@@ -70,7 +71,7 @@ class AdamW(_OnePass, torch.optim.AdamW):
     """
 
     def step(self, closure=None):
-        """One step. `closure`, if given, computes loss and gradients anew, and its loss is returned."""
+        """One step. `closure`, if given, recomputes loss and gradients, and its loss is returned."""
         return (_uncompiled if torch.compiler.is_compiling() else _advance)(self, _TORCHS[0], closure)
 
     def _options_fit(self, group: dict) -> bool:
@@ -96,10 +97,10 @@ class AdamW(_OnePass, torch.optim.AdamW):
 
 
 class SGD(_OnePass, torch.optim.SGD):
-    """SGD with one pass over memory a step, to the rounding `torch.optim.SGD`, of which it is a subclass.
+    """SGD with one pass over memory per step; a subclass of `torch.optim.SGD` with equal results up to rounding.
 
-    A penalty of `shrinkwise.attach` is part of that pass. The kernel takes dense float32 and float64 parameters on the
-    processor; the rest is left to torch, sparse gradients among it.
+    A penalty of `shrinkwise.attach` is part of this pass. The kernel supports dense float32 and float64 parameters on
+    the CPU; torch's code is used for others and for sparse gradients.
 
     Parameters, state (`momentum_buffer`) and checkpoints are those of `torch.optim.SGD`, both ways.
 
@@ -110,7 +111,7 @@ class SGD(_OnePass, torch.optim.SGD):
     """
 
     def step(self, closure=None):
-        """One step. `closure`, if given, computes loss and gradients anew, and its loss is returned."""
+        """One step. `closure`, if given, recomputes loss and gradients, and its loss is returned."""
         return (_uncompiled if torch.compiler.is_compiling() else _advance)(self, _TORCHS[1], closure)
 
     def _options_fit(self, group: dict) -> bool:

@@ -1,4 +1,4 @@
-"""Where a path keeps what it has done: in memory, or in a folder from which it goes on after a kill."""
+"""Storage of a path's progress: in memory, or in a folder from which an interrupted path resumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 
 class Shelf:
-    """Plain states by name, in memory. A path that is interrupted starts anew."""
+    """Plain states by name, in memory. An interrupted path starts again."""
 
     survives = False
 
@@ -33,7 +33,7 @@ class Folder(Shelf):
     ----------
     folder : path of a new folder, or of one that the same path was started in
     mark : str
-        Fingerprint of data and settings; a folder with another one is refused.
+        Fingerprint of data and settings; a folder with another fingerprint is an error.
     """
 
     survives = True
@@ -45,13 +45,13 @@ class Folder(Shelf):
             left_over.unlink()
         begun = self.get("path")
         if begun is None and any(self._folder.iterdir()):
-            raise ValueError(f"{folder} has other files in it; give folder= a new or empty folder")
+            raise ValueError(f"{folder} contains other files; pass a new or empty folder as folder=")
         if begun is None:
             self.put("path", {"mark": mark})
         elif begun["mark"] != mark:
             raise ValueError(
-                f"the path in {folder} was begun with other data, another model or other settings; give folder= a new folder "
-                "or fit as before"
+                f"The path in {folder} was started with different data, model or settings; pass a new folder as "
+                "folder= or use the same data and settings"
             )
 
     def put(self, name: str, state: dict) -> None:

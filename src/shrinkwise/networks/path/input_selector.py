@@ -1,4 +1,4 @@
-"""`InputSelector`: the k inputs that a network keeps longest when its inputs pay by the group lasso."""
+"""`InputSelector`: the k inputs that a network with a group lasso on its inputs keeps longest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shrinkwise.penalties import GroupLasso, Groups
 
 from .progress import Bar
 from .run import PathRun, Recipe
-from .training import Rows, Training
+from .training import TensorRows, Training
 
 # A path begins at this share of λ_max, where hardly an input leaves.
 _START, _FURTHEST = 0.05, 1e6
@@ -30,40 +30,40 @@ _TRAINING = Training(partial(torch.optim.Adam, lr=3e-3, fused=True), epochs=6, s
 class InputSelector(SelectorMixin, BaseEstimator):
     """Select k inputs by a network with a group lasso on its inputs:  L(θ) + λ Σ_j ‖W_:j‖₂, W the first layer.
 
-    A network with one hidden layer is trained on all inputs, then at larger and larger λ, each time from the weights before,
-    until fewer than k inputs are left. An input is out when all its weights are exactly zero. Inputs are ranked by the λ at
-    which they leave, those that leave together by ‖W_:j‖ just before; over several networks by the mean of log λ. From more
-    than 3k inputs there are two rounds: a short path to 3k, then new networks on these alone, whose weights the first λ have
-    not shrunk.
+    A network with one hidden layer is trained on all inputs, then at increasing λ, each time from the previous weights,
+    until fewer than k inputs are left. An input is removed when all its weights are exactly zero. Inputs are ranked by
+    the λ at which they are removed, ties by ‖W_:j‖ just before; over several networks by the mean of log λ. With more
+    than 3k inputs there are two rounds: a short path to 3k, then new networks on these inputs, whose weights have not
+    been shrunk by the first λ.
 
     Parameters
     ----------
     k : int ≥ 1
-        Number of inputs to keep; all of them where there are fewer.
+        Number of inputs to keep; all of them if there are fewer.
     hidden : int
         Units of the hidden layer.
     n_networks : int ≥ 1
-        Networks with different random starts whose rankings are averaged. One network's choice among correlated inputs is
-        partly chance.
+        Number of networks with different random starts whose rankings are averaged. The choice of a single network
+        among correlated inputs is partly random.
     standardise : bool
-        Give the network inputs of mean 0 and variance 1. Without it inputs of larger variance are preferred, as is wanted
-        where all have one unit (pixels, counts); inputs are only centred and divided by one common scale.
+        Scale the inputs to mean 0 and variance 1. Otherwise inputs with larger variance are preferred, which is
+        appropriate if all have the same unit (pixels, counts); they are only centred and divided by a common scale.
     training : Training, optional
         Optimizer, epochs before the first λ and at each, batch size.
     random_state : int, RandomState or None
-        Of starts and batches.
+        Seed of random starts and batches.
     verbose : bool
-        Draw a progress bar.
+        Show a progress bar.
 
     Attributes
     ----------
-    ranking_ : (p,) 1 for the input that stays longest.
+    ranking_ : (p,) 1 for the input that is kept longest.
     lambdas_ : (p,) largest λ of the grid at which an input was kept, in its last round; the geometric mean over the networks.
     support_ : (p,) mask of the k inputs.
     n_features_in_, feature_names_in_.
 
     Notes: y of classes is fitted by the log loss, numbers by the squared error of the standardised y; several columns of
-    numbers together. Zeros in the first layer, not small weights, decide; see `attach`.
+    numbers together. Selection is based on exact zeros in the first layer, not on small weights; see `attach`.
 
     References: Yuan and Lin, JRSS B 2006 (group lasso). Lemhadri, Ruan, Abraham, Tibshirani, LassoNet, JMLR 2021 (the path
     from dense to sparse).
@@ -94,19 +94,19 @@ class InputSelector(SelectorMixin, BaseEstimator):
         for name in ("k", "hidden", "n_networks"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"expected {name} as an integer ≥ 1, got {value!r}")
+                raise ValueError(f"Expected {name} to be an integer ≥ 1, got {value!r}")
         target, loss, n_outputs = _target(y)
         p = X.shape[1]
         keep = min(self.k, p)
         if self.k > p:
-            warnings.warn(f"k={self.k} of {p} inputs keeps all of them", stacklevel=2)
+            warnings.warn(f"All {p} inputs are kept because k={self.k}", stacklevel=2)
         X, left = self._scaled(X), np.arange(p)
         random = check_random_state(self.random_state)
         self.ranking_, self.lambdas_ = np.empty(p, dtype=int), np.empty(p)
         stops = [stop for stop in (_AT_FIRST * keep, keep) if stop < p] or [keep]
         with Bar("inputs", self.n_networks * (p - keep), self.verbose) as bar:
             for stop in stops:
-                rows = Rows(torch.tensor(X[:, left], dtype=torch.float32), target)
+                rows = TensorRows(torch.tensor(X[:, left], dtype=torch.float32), target)
                 recipe = self._recipe(len(left), n_outputs, loss)
                 runs = (PathRun(recipe, rows, int(random.randint(2**31 - 1))) for _ in range(self.n_networks))
                 step = _STEP if stop == keep else _LONG_STEP

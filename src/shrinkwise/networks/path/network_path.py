@@ -1,4 +1,4 @@
-"""`NetworkPath`: a network at every λ of a grid, from dense to empty, and the λ that held-out rows choose."""
+"""`NetworkPath`: a network at every λ of a grid, from dense to empty, and the λ selected on held-out rows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 
 from shrinkwise.networks.attaching.rules import as_rules
 from shrinkwise.penalties.contract import check_lam
-from shrinkwise.selection import folds, mean_and_se, one_standard_error
+from shrinkwise.selection import check_select, folds, mean_and_se, one_standard_error, selected
 
 from .checkpoint import Folder, Shelf, fingerprint
 from .progress import Bar
 from .run import PathRun, Recipe, shares
-from .training import Rows, Training, as_tensor, outputs
+from .training import TensorRows, Training, as_tensor, outputs
 
 # A single validation part is cut into so many blocks of rows, whose spread gives the standard error.
 _BLOCKS = 10
@@ -25,58 +25,58 @@ _FURTHEST = 1e4
 
 
 class NetworkPath:
-    """Train a network with L(θ) + λ f(θ) at every λ of a grid, warm-started from dense to sparse, and choose λ.
+    """Train a network with L(θ) + λ f(θ) at every λ of a grid, warm-started from dense to sparse, and select λ.
 
-    The network is trained without penalty first, then at the smallest λ, the next larger one, and so on until nothing is
-    left, each time from the weights before. The latents of `attach` stay, so that a change of λ moves no weight at once.
-    Held-out rows score every λ; the path on all rows then gives the model at the chosen one.
+    The network is first trained without penalty, then at increasing λ until no penalised weight is left, each time from
+    the previous weights. The latents of `attach` are kept, so that changing λ does not change weights immediately.
+    Every λ is scored on held-out rows; the path on all rows then gives the model at the selected λ.
 
     Parameters
     ----------
     make_model : callable
-        ``make_model()`` gives a new torch.nn.Module with its random start.
+        ``make_model()`` returns a new torch.nn.Module with random initial weights.
     penalty : Penalty, Rule or list of them
-        As for `attach`. λ is replaced along the grid; of several rules it is that of the first, and the others keep their
-        ratio to it. Constraints and penalties with ``.fixed()`` stay as they are, also before the first λ.
+        As for `attach`. λ is replaced along the grid; with several rules the grid is for the first, and the others keep
+        their ratio to it. Constraints and penalties with ``.fixed()`` are constant, also before the first λ.
     loss : callable
         ``loss(model(x), y)``, the mean loss of a batch.
     lambdas : array (L,), optional
         The grid, > 0. By default `n_lambdas` values from λ_max down to `lambda_min_ratio` λ_max, equally spaced in log λ.
-        λ_max is the smallest λ for which zero is stationary: for each penalised tensor from the full gradient where it is
-        zero and what is unpenalised was trained on beside it, the largest of them. For one layer that is exact. A deeper
-        network holds on to weights beyond it: the grid goes on by the same factor until nothing is left, and ends there if
-        that is before λ_max.
+        λ_max is the smallest λ for which zero is stationary: the largest over penalised tensors, each from the full
+        gradient at zero after training the unpenalised parameters. For one layer it is exact. A deeper network may keep
+        weights at larger λ; the grid then continues by the same factor until no weight is left. It also ends when no
+        weight is left before λ_max.
     cv : float, int, splitter or iterable of (train, test)
         Share of rows held out once (stratified where y has integer classes), number of shuffled folds, or any scikit-learn
-        splitter: by groups, in the order of time, ...
+        splitter: by groups, by time, ...
     seeds : int ≥ 1
-        Random starts. Scores are means over them; the model kept is the one with the lowest L + λf on all rows.
+        Number of random starts. Scores are means over them; the kept model has the lowest L + λf on all rows.
     select : "best" or "1se"
-        The λ of the best mean score, or the strongest within one standard error of it.
+        Select the λ with the best mean score, or the largest within one standard error of it.
     refit : bool
-        Score and keep networks that were trained on with all penalties and constraints off and their zeros held, which undoes
-        the shrinkage.
+        Score and keep networks that were trained further without penalties and constraints but with their zeros fixed,
+        which undoes the shrinkage.
     score : callable, optional
         ``score(model(x), y)`` of held-out rows, lower is better; by default the loss.
     training : Training, optional
         Optimizer, epochs, batch size.
     folder : path, optional
-        Checkpoints go there after every λ; fitting again with the same data and settings goes on from them, with the same
-        results bit by bit as without the interruption.
+        Folder for checkpoints after every λ; fitting again with the same data and settings resumes from them, with the
+        same results bit for bit as without the interruption.
     random_state : int
-        Of the starts, batches and folds.
+        Seed of random starts, batches and folds.
     verbose : bool
-        Draw a progress bar.
+        Show a progress bar.
 
     Attributes
     ----------
     lambdas_ : (L,) decreasing;  lambda_max_ : as above, None for a given grid.
     scores_, scores_se_ : (L,) mean held-out score and its standard error, over folds or, for a single validation part, over
         ten blocks of its rows;  part_scores_ : (L, parts, seeds).
-    lambda_best_, lambda_1se_, lambda_ : both choices, and the one kept.
-    kept_ : (L,) groups (weights, for penalties without groups) that are not zero in the network trained on all rows;
+    lambda_best_, lambda_1se_, lambda_ : both choices, and the selected one.
+    kept_ : (L,) groups (weights, for penalties without groups) that are nonzero in the network trained on all rows;
         zeros_ : (L,) its exact zeros, of n_weights_;  objectives_ : (L,) its L + λf.
-    best_model_ : torch.nn.Module at lambda_, in evaluation mode;  seed_ : which start.
+    best_model_ : torch.nn.Module at lambda_, in evaluation mode;  seed_ : its random start.
 
     Notes: costs (folds · seeds + seeds) paths of L · epochs passes, and twice the passes in the folds with `refit`. The
     network's weights at every λ are kept until `fit` ends, in memory or in the folder.
@@ -114,13 +114,13 @@ class NetworkPath:
         Parameters
         ----------
         X, y : arrays or tensors (n, ...)
-            Numbers, without NaN; floating-point ones are brought to the model's precision, integers to int64. Or X alone: a
-            DataLoader or Dataset of (x, y), read once into memory.
+            Numbers without NaN; floating-point numbers are converted to the model's precision, integers to int64. Or X
+            alone: a DataLoader or Dataset of (x, y), read once into memory.
         groups : (n,), optional
-            For a splitter by groups.
+            Passed to the splitter.
         """
         given, recipe = self._checked(), self._recipe()
-        rows = Rows.of(X, y)
+        rows = TensorRows.of(X, y)
         self._has_classes = rows.y.dim() == 1 and not rows.y.is_floating_point()
         splits = _splits(self.cv, rows, groups, self.random_state)
         shelf = self._shelf(recipe, rows, splits)
@@ -150,10 +150,10 @@ class NetworkPath:
         class; in all other cases the outputs themselves, of the model's output shape (n, ...).
         """
         if not hasattr(self, "best_model_"):
-            raise ValueError("this NetworkPath is not fitted; call fit(X, y) first")
+            raise ValueError("This NetworkPath is not fitted; call fit(X, y) first")
         x = as_tensor(X, "X")
         with torch.no_grad():
-            found = outputs(self.best_model_, Rows(x, x).like(self.best_model_)).cpu()
+            found = outputs(self.best_model_, TensorRows(x, x).like(self.best_model_)).cpu()
         return (found.argmax(1) if self._has_classes and found.dim() == 2 and found.shape[1] > 1 else found).numpy()
 
     def __repr__(self) -> str:
@@ -168,7 +168,7 @@ class NetworkPath:
         )
 
     def plot(self, ax=None):
-        """The held-out score and what is kept, over λ; needs matplotlib."""
+        """Plot the held-out score and the number of kept groups or weights over λ; needs matplotlib."""
         from shrinkwise.figures import network_path
 
         return network_path(
@@ -177,31 +177,33 @@ class NetworkPath:
 
     # --- what is asked ---------------------------------------------------------------------------------
     def _checked(self) -> np.ndarray | None:
-        """The grid given, decreasing; a sentence for what cannot be fitted."""
+        """The given grid, decreasing; an error for invalid settings."""
         for name in ("make_model", "loss"):
             if not callable(getattr(self, name)):
-                raise TypeError(f"expected {name} as a function, got {type(getattr(self, name)).__name__}")
+                raise TypeError(f"Expected {name} to be a function, got {type(getattr(self, name)).__name__}")
         if isinstance(self.make_model, torch.nn.Module):
-            raise TypeError("expected make_model as a function that makes a new model, got a model: lambda: MyModel()")
+            raise TypeError(
+                "Expected make_model to be a function that makes a new model, got a model; pass lambda: MyModel()"
+            )
         for name in ("n_lambdas", "seeds"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"expected {name} as an integer ≥ 1, got {value!r}")
+                raise ValueError(f"Expected {name} to be an integer ≥ 1, got {value!r}")
         if not 0 < self.lambda_min_ratio < 1:
             raise ValueError(
-                f"expected lambda_min_ratio (the smallest λ over λ_max) between 0 and 1, got {self.lambda_min_ratio!r}"
+                "Expected lambda_min_ratio (the ratio of the smallest λ to λ_max) to be between 0 and 1, got "
+                f"{self.lambda_min_ratio!r}"
             )
-        if self.select not in ("best", "1se"):
-            raise ValueError(f'expected select="best" or "1se", got {self.select!r}')
+        check_select(self.select)
         if self.lambdas is None:
             return None
         grid = np.asarray(self.lambdas, dtype=float)
         if grid.ndim != 1 or not grid.size:
-            raise ValueError(f"expected lambdas as a list of at least one λ, got shape {grid.shape}")
+            raise ValueError(f"Expected lambdas to be a list of at least one λ, got shape {grid.shape}")
         for lam in grid:
             check_lam(float(lam))
         if len(np.unique(grid)) != len(grid) or grid.min() == 0:
-            raise ValueError("expected lambdas > 0 and each of them once")
+            raise ValueError("Expected lambdas to be > 0 and distinct")
         return np.sort(grid)[::-1]
 
     def _recipe(self) -> Recipe:
@@ -209,14 +211,14 @@ class NetworkPath:
         shares(rules)
         if self.training is not None and not isinstance(self.training, Training):
             raise TypeError(
-                f"expected training as sw.networks.Training(epochs=..., ...), got {type(self.training).__name__}"
+                f"Expected training to be sw.networks.Training(epochs=..., ...), got {type(self.training).__name__}"
             )
         return Recipe(self.make_model, rules, self.loss, self.training or Training(), self.refit)
 
     def _seed(self, number: int) -> int:
         return int(self.random_state) + number
 
-    def _shelf(self, recipe: Recipe, rows: Rows, splits) -> Shelf:
+    def _shelf(self, recipe: Recipe, rows: TensorRows, splits) -> Shelf:
         if self.folder is None:
             return Shelf()
         model, optimizer, _ = recipe.begin(self._seed(0))
@@ -282,9 +284,9 @@ class NetworkPath:
     def _choose(self, grid, held_out) -> None:
         self.lambdas_, self.part_scores_ = grid[::-1].copy(), held_out[::-1].copy()
         self.scores_, self.scores_se_ = mean_and_se(self.part_scores_.mean(2).T)
-        best, within = one_standard_error(self.scores_, self.scores_se_)
-        self.lambda_best_, self.lambda_1se_ = float(self.lambdas_[best]), float(self.lambdas_[within])
-        self.index_ = best if self.select == "best" else within
+        best, one_se = one_standard_error(self.scores_, self.scores_se_)
+        self.lambda_best_, self.lambda_1se_ = float(self.lambdas_[best]), float(self.lambdas_[one_se])
+        self.index_ = selected(self.scores_, self.scores_se_, self.select)
         self.lambda_ = float(self.lambdas_[self.index_])
 
     def _keep(self, runs: list[PathRun], records: list) -> None:
@@ -299,7 +301,7 @@ class NetworkPath:
         self.n_weights_ = record[0].size
 
 
-def _splits(cv, rows: Rows, groups, seed: int) -> list:
+def _splits(cv, rows: TensorRows, groups, seed: int) -> list:
     """(train, test) row numbers."""
     from sklearn.model_selection import check_cv, train_test_split
 
@@ -307,7 +309,7 @@ def _splits(cv, rows: Rows, groups, seed: int) -> list:
     has_classes = y.ndim == 1 and y.dtype.kind in "iub"
     if isinstance(cv, float):
         if not 0 < cv < 1:
-            raise ValueError(f"expected cv as a share between 0 and 1, a number of folds or a splitter, got {cv!r}")
+            raise ValueError(f"Expected cv to be a share between 0 and 1, a number of folds or a splitter, got {cv!r}")
         every = np.arange(len(y))
         strata = y if has_classes and np.unique(y, return_counts=True)[1].min() > 1 else None
         try:
@@ -319,7 +321,7 @@ def _splits(cv, rows: Rows, groups, seed: int) -> list:
     return [tuple(map(np.asarray, split)) for split in check_cv(cv).split(np.zeros((len(y), 1)), y, groups)]
 
 
-def _scores(score, rows: Rows, blocks: int, model) -> list[float]:
+def _scores(score, rows: TensorRows, blocks: int, model) -> list[float]:
     """Scores of the blocks of held-out rows."""
     rows = rows.like(model)
     with torch.no_grad():

@@ -19,7 +19,7 @@ from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import Penalty, fixed_leaves, has_fixed
 
 from .checkpoint import Shelf
-from .training import Rows, Training, seeded
+from .training import TensorRows, Training, seeded
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Recipe:
         with seeded(seed):
             model = self.make_model()
         if not isinstance(model, nn.Module):
-            raise TypeError(f"expected make_model() to give a torch.nn.Module, got {type(model).__name__}")
+            raise TypeError(f"Expected make_model() to return a torch.nn.Module, got {type(model).__name__}")
         optimizer = self.training.optimizer(model.parameters())
         reg = attach(optimizer, model, self.rules)
         self.set_lam(reg, 0.0)
@@ -55,10 +55,10 @@ class Recipe:
         numbers = shares(self.rules)
         terms = [term for term in reg.terms if term.rule in numbers]
         if not terms:
-            raise ValueError("the rules whose λ is to move match no parameter of the model; see sw.rule")
+            raise ValueError("The rules along whose λ the path runs match no parameter of the model; see sw.rule")
         return terms
 
-    def refitted(self, model: nn.Module, rows: Rows) -> nn.Module:
+    def refitted(self, model: nn.Module, rows: TensorRows) -> nn.Module:
         """A copy of the model, trained on with the penalties off and its zeros held."""
         other = copy.deepcopy(model)
         optimizer = self.training.optimizer(other.parameters())
@@ -68,7 +68,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Seen:
+class NetworkAtLambda:
     """What there is to say of a network at one λ."""
 
     lam: float
@@ -93,7 +93,7 @@ class PathRun:
     Parameters
     ----------
     recipe : Recipe
-    rows : Rows to train on
+    rows : TensorRows to train on
     seed : int
     shelf : Shelf for checkpoints;  name : of this run on it
     keep : whether the weights at every λ stay on the shelf, for `back_to`, and the objective is computed
@@ -103,7 +103,7 @@ class PathRun:
     def __init__(
         self,
         recipe: Recipe,
-        rows: Rows,
+        rows: TensorRows,
         seed: int,
         shelf: Shelf | None = None,
         name: str = "",
@@ -115,7 +115,7 @@ class PathRun:
         self.model, self.optimizer, self.reg = recipe.begin(seed)
         self.rows = rows.like(self.model)
         self.moving = recipe.moving(self.reg)
-        self.seen: list[Seen] = []
+        self.seen: list[NetworkAtLambda] = []
         self._asked = 0
         saved = self._shelf.get(name) if self._shelf.survives else None
         if saved is None:
@@ -124,9 +124,9 @@ class PathRun:
         else:
             self.model.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
-            self.seen = [Seen(**record) for record in saved["seen"]]
+            self.seen = [NetworkAtLambda(**record) for record in saved["seen"]]
 
-    def at(self, lam: float) -> Seen:
+    def at(self, lam: float) -> NetworkAtLambda:
         """Train at this λ, the next larger one; what was done before an interruption is only looked up."""
         self._asked += 1
         if self._asked > len(self.seen):
@@ -165,13 +165,13 @@ class PathRun:
         top = max(values)
         if not math.isfinite(top):
             raise ValueError(
-                "this penalty has no finite λ_max (it makes no zeros); give the grid, such as "
+                "This penalty has no finite λ_max because it gives no zeros; pass the grid, such as "
                 "lambdas=np.geomspace(1e-2, 1e-6, 20)"
             )
         if not top > 0:
             raise ValueError(
-                "the loss does not depend on the penalised weights at zero, so there is no λ_max to begin from; give the "
-                "grid as lambdas="
+                "The loss does not depend on the penalised weights at zero, so λ_max cannot be computed; pass "
+                "the grid as lambdas="
             )
         return top
 
@@ -196,11 +196,11 @@ class PathRun:
         with seeded(self.seed, 1 + len(self.seen)):
             self.recipe.training.run(self.model, self.optimizer, self.rows, self.recipe.loss, epochs)
 
-    def _look(self, lam: float) -> Seen:
+    def _look(self, lam: float) -> NetworkAtLambda:
         scores = []
         if self.score is not None:
             scores = self.score(self.refitted() if self.recipe.refit else self.model)
-        return Seen(
+        return NetworkAtLambda(
             lam=float(lam),
             zeros=sum(int((term.param == 0).sum()) for term in self.moving),
             size=sum(term.param.numel() for term in self.moving),
@@ -233,13 +233,14 @@ def shares(rules: list[Rule]) -> dict[int, float]:
     moving = {k: rule.penalty for k, rule in enumerate(rules) if rule.penalty is not None and not _held(rule.penalty)}
     if not moving:
         raise ValueError(
-            "every penalty is a constraint or .fixed(), so there is no λ to move; leave one penalty free, such as sw.L1(1.0)"
+            "Every penalty is a constraint or .fixed(), so there is no λ for a path; use at least one other "
+            "penalty, such as sw.L1(1.0)"
         )
     if len(moving) == 1:
         return {next(iter(moving)): 1.0}
     for penalty in moving.values():
         if not penalty.lam > 0:
-            raise ValueError(f"expected λ > 0 for each of several penalties, which keep their ratio, got {penalty!r}")
+            raise ValueError(f"Expected λ > 0 for each of several penalties, which keep their ratio, got {penalty!r}")
     first = next(iter(moving.values())).lam
     return {number: float(penalty.lam / first) for number, penalty in moving.items()}
 
@@ -247,7 +248,5 @@ def shares(rules: list[Rule]) -> dict[int, float]:
 def _held(penalty: Penalty) -> bool:
     fixed = fixed_leaves(penalty)
     if any(fixed) and not all(fixed) and has_fixed(penalty):
-        raise ValueError(
-            f"the λ of {penalty!r} is fixed in part, which a path of a network cannot follow; leave .fixed() out"
-        )
+        raise ValueError(f"The λ of {penalty!r} is partly fixed, which a network path does not support; omit .fixed()")
     return all(fixed)

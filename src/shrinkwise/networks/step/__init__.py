@@ -1,1 +1,1 @@
-"""What happens around one step of an optimizer."""
+"""The hooks around one step of an optimizer."""

@@ -46,8 +46,8 @@ def _armed(cls):
                 self._shrinkwise.undo()
                 if differentiated and isinstance(error, RuntimeError):
                     raise RuntimeError(
-                        f"{cls.__name__} failed in its step; if it differentiates gradients (as second-order optimizers do), "
-                        "it cannot be penalised by attach, which puts gradients of its own in their place"
+                        f"{cls.__name__} failed in its step; attach does not support optimizers that "
+                        "differentiate gradients (second-order optimizers), because it replaces the gradients"
                     ) from error
                 raise
 

@@ -12,24 +12,30 @@ _DECOUPLED = tuple(getattr(optim, name) for name in _KNOWN_DECOUPLED if hasattr(
 
 
 def check_optimizer(optimizer) -> None:
-    """One sentence for an optimizer that the normal map cannot follow."""
+    """Raise an error for an optimizer that the normal map does not support."""
     if not isinstance(optimizer, optim.Optimizer):
         raise TypeError(
-            f"expected a torch.optim.Optimizer, got {type(optimizer).__name__}; attach comes before any wrapper"
+            f"Expected a torch.optim.Optimizer, got {type(optimizer).__name__}; call attach before any wrapper"
         )
     name = type(optimizer).__name__
     if isinstance(optimizer, optim.LBFGS):
         raise ValueError(
-            "LBFGS moves the weights several times a step by line searches on the loss alone; use Adam or SGD"
+            "LBFGS is not supported, because it moves the weights several times per step by line searches on the "
+            "loss alone; use Adam or SGD"
         )
     if isinstance(optimizer, optim.SparseAdam):
-        raise ValueError("SparseAdam leaves weights without a gradient unpenalised; use Adam with dense gradients")
+        raise ValueError(
+            "SparseAdam is not supported, because it does not penalise weights without a gradient; use Adam with "
+            "dense gradients"
+        )
     _check_is_no_wrapper(optimizer, name)
     for group in optimizer.param_groups:
         if group.get("maximize"):
-            raise ValueError(f"{name} has maximize=True, but a penalty is minimised: negate the loss instead")
+            raise ValueError(f"{name} has maximize=True, but a penalty is minimised; negate the loss instead")
         if isinstance(optimizer, optim.ASGD) and group["lambd"]:
-            raise ValueError("ASGD shrinks weights by its own lambd; set lambd=0 and add sw.L2(...) to the penalty")
+            raise ValueError(
+                "ASGD shrinks weights by its own option lambd; set lambd=0 and add sw.L2(...) to the penalty"
+            )
         weight_decay(optimizer, group)
 
 
@@ -38,11 +44,12 @@ def _check_is_no_wrapper(optimizer, name: str) -> None:
     inner = [key for key, value in vars(optimizer).items() if isinstance(value, optim.Optimizer)]
     if inner:
         raise ValueError(
-            f"{name} lets another optimizer make its steps; attach to that one: sw.attach(optimizer.{inner[0]}, model, ...)"
+            f"{name} delegates its steps to another optimizer; attach to that one: "
+            f"sw.attach(optimizer.{inner[0]}, model, ...)"
         )
     if hasattr(optimizer, "first_step") and hasattr(optimizer, "second_step"):
         raise ValueError(
-            f"{name} makes its steps by first_step() and second_step(), around which attach has no hooks; use a version that "
+            f"{name} steps by first_step() and second_step(), which attach does not support; use a version that "
             "wraps a base optimizer, and attach to the base optimizer"
         )
     if callable(getattr(optimizer, "eval", None)) and callable(getattr(optimizer, "train", None)):
@@ -70,13 +77,13 @@ def weight_decay(optimizer: optim.Optimizer, group: dict) -> tuple[float, float]
             return 0.0, decay / float(group["lr"]) if group["lr"] else 0.0  # shrinks w by 1 − wd
         return 0.0, decay
     raise ValueError(
-        f"weight_decay={decay} of {type(optimizer).__name__} may act on the gradient or on the weights, which cannot be "
-        "told; set it to 0 and add sw.L2.from_weight_decay(...) to the penalty"
+        f"The weight_decay={decay} of {type(optimizer).__name__} may act on the gradient or on the weights, which "
+        "cannot be determined; set it to 0 and add sw.L2.from_weight_decay(...) to the penalty"
     )
 
 
 def step_is_skipped(optimizer: optim.Optimizer) -> bool:
-    """Whether a GradScaler told a fused optimizer to leave the weights alone."""
+    """Whether a GradScaler makes a fused optimizer skip the step."""
     found_inf = getattr(optimizer, "found_inf", None)
     return found_inf is not None and bool(found_inf)
 

@@ -1,4 +1,4 @@
-"""What is decided for a parameter before a step of the optimizer, and what is known of it after the step."""
+"""The plan for a parameter before a step of the optimizer, and the result after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shrinkwise.networks.terms.term import Term
 
 
 @dataclass
-class Options:
+class StepOptions:
     """How the penalty acts; see `attach`."""
 
     threshold: float | None = None  # t for all tensors; None = by rule

@@ -15,7 +15,7 @@ import torch
 from shrinkwise.networks.terms.term import Term
 
 from .optimizers_known import gradient_scale, step_is_skipped
-from .plan import Options, ParameterStep, StepPlan, StepResult
+from .plan import ParameterStep, StepOptions, StepPlan, StepResult
 
 PREFIX = "shrinkwise_"
 METHOD, STEPS, GIVEN_THRESHOLD, LAM, SHAPE = (
@@ -39,7 +39,7 @@ class Stepper(Generic[Plan]):
     def __init__(
         self,
         terms: list[Term],
-        options: Options,
+        options: StepOptions,
         left: list[tuple[str, str]] | None = None,
         waiting: list[Term] | None = None,
     ):
@@ -83,7 +83,7 @@ class Stepper(Generic[Plan]):
         return False
 
     def check(self, optimizer) -> None:
-        """One sentence, before anything is attached, where this method would enforce another λ."""
+        """Raise an error, before anything is attached, if this method would enforce a different λ."""
 
     def take_over(self, optimizer) -> None:
         """What a checkpoint that was loaded before attaching left in the optimizer: the steps count on, latents are gone."""
@@ -140,7 +140,7 @@ class Stepper(Generic[Plan]):
             if self._plans:
                 self.undo()
                 raise RuntimeError(
-                    f"{type(optimizer).__name__} runs its closure twice a step, which attach cannot follow"
+                    f"{type(optimizer).__name__} runs its closure twice per step, which attach does not support"
                 )
             loss = closure()
             self._begin(optimizer)
@@ -203,14 +203,15 @@ class Stepper(Generic[Plan]):
                 self._reached.add(id(p))
                 if p.grad is not None and p.grad.layout != torch.strided:
                     raise RuntimeError(
-                        f"{term.name} has a sparse gradient, which misses most of the penalty; make it dense"
+                        f"{term.name} has a sparse gradient, so most of its weights would not be penalised; use a "
+                        "dense gradient"
                     )
                 if not still or self.concerned_when_still(optimizer, p):
                     found.append(ParameterStep(term, group, p.grad, still))
         return found
 
     def _stacks_that_move(self, optimizer, skipped: bool, terms: dict[int, Term]) -> dict:
-        """{stack: whether the step leaves it} of the tensors that groups span and that the step concerns: all, or none."""
+        """{stack: whether this step leaves its tensors unchanged}; the tensors that groups span take part together."""
         found: dict = {}
         if not self.penalizes_unreached:
             return found
@@ -226,8 +227,8 @@ class Stepper(Generic[Plan]):
         for term, _ in members:
             if not found.get(term.map.stack, True) and not term.param.requires_grad:
                 raise ValueError(
-                    f"{term.name} is frozen, but its groups have entries in tensors that are trained; freeze all of these or "
-                    "none, or attach again"
+                    f"{term.name} is frozen, but its groups have entries in parameters that are trained; freeze all of them or "
+                    "none, or call attach again"
                 )
         return found
 
@@ -258,8 +259,8 @@ class Stepper(Generic[Plan]):
         self._unreached_steps += 1
         if self._unreached_steps == _MANY_STEPS:
             self.say(
-                f"no parameter of the optimizer had a gradient in {_MANY_STEPS} steps in a row; if the model was made anew "
-                "after attach, make a new optimizer and attach again"
+                f"No parameter of the optimizer had a gradient in {_MANY_STEPS} consecutive steps; if the model "
+                "was replaced after attach, create a new optimizer and attach again"
             )
 
     def _follow_schedule(self) -> None:
@@ -268,7 +269,7 @@ class Stepper(Generic[Plan]):
         factor = self.options.schedule(self.steps)
         if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 <= factor < math.inf:
             raise ValueError(
-                f"expected the schedule to give a finite factor of λ ≥ 0, got {factor!r} at step {self.steps}"
+                f"Expected the schedule to return a finite factor of λ ≥ 0, got {factor!r} at step {self.steps}"
             )
         for term in self.terms:
             term.map.factor = float(factor)
@@ -303,7 +304,7 @@ class Stepper(Generic[Plan]):
         if saved[METHOD] != self.method:
             how = "call reg.refit()" if saved[METHOD] == "refit" else f"attach with method={saved[METHOD]!r}"
             raise ValueError(
-                f"this checkpoint was saved with method {saved[METHOD]!r}, but the optimizer is attached with "
+                f"This checkpoint was saved with method {saved[METHOD]!r}, but the optimizer is attached with "
                 f"{self.method!r}; {how} before loading it"
             )
         rules = {f"{LAM}{term.rule + 1}" for term in self.terms}
@@ -311,22 +312,24 @@ class Stepper(Generic[Plan]):
         if rules != theirs:
             numbers = [sorted(int(key[len(LAM) :]) for key in keys) for keys in (theirs, rules)]
             raise ValueError(
-                f"this checkpoint was saved with the rules {numbers[0]} at work, here {numbers[1]} are; attach the same "
-                "rules before loading it"
+                f"This checkpoint was saved with the rules {numbers[0]}, but {numbers[1]} are attached; attach "
+                "the same rules before loading it"
             )
 
         for term in self.terms:
             here, theirs_is = repr(term.map.whole_unit), saved.get(f"{SHAPE}{term.rule + 1}")
             if theirs_is is not None and theirs_is != here:
                 raise ValueError(
-                    f"this checkpoint was saved with {theirs_is} for rule {term.rule + 1}, but {here} is attached (both shown "
-                    "with λ = 1); attach the same penalty before loading it"
+                    f"This checkpoint was saved with {theirs_is} for rule {term.rule + 1}, but {here} is attached "
+                    "(both shown with λ = 1); attach the same penalty before loading it"
                 )
 
     def _after_loading(self, optimizer) -> None:
         saved, self._incoming = optimizer.param_groups[0], {}
         if METHOD not in saved:
-            self.say("the checkpoint was saved without the penalty, which starts from the weights at the next step")
+            self.say(
+                "The checkpoint was saved without a penalty, so the penalty starts from its weights at the next step"
+            )
             return
         self.steps = int(saved[STEPS])
         self.options.threshold = saved.get(GIVEN_THRESHOLD, self.options.threshold)

@@ -1,14 +1,14 @@
-"""The normal map of one tensor: train a latent z, run the model on w = prox_{t f}(z).
+"""The normal map of one tensor: train a latent z, use w = prox_{t f}(z) in the model.
 
 Any fixed point of an optimizer on z whose gradient is
 
     ∇L(w) + (λ/t) (z − w),        w = prox_{t f}(z)
 
-is a stationary point of L + λ f, because (z − w)/t ∈ ∂f(w). λ is not in the prox: changing it moves no weight at once.
+is a stationary point of L + λ f, because (z − w)/t ∈ ∂f(w). λ is not in the prox, so changing it does not change
+weights immediately.
 
-Stationarity is this two-line argument and holds for every optimizer; convergence is proved for SGD (reference) and not for
-adaptive optimizers. Reference: Qiu, Jiang, Milzarek, A normal map-based proximal stochastic gradient method, arXiv
-2305.05828.
+This argument for stationarity holds for every optimizer; convergence is proved for SGD (reference) but not for adaptive
+optimizers. Reference: Qiu, Jiang, Milzarek, A normal map-based proximal stochastic gradient method, arXiv 2305.05828.
 """
 
 from __future__ import annotations
@@ -77,16 +77,16 @@ class NormalMap:
             return
         if not self.unit.lam_per_part:
             raise ValueError(
-                f"expected λ as one number for {self.unit!r}; a tensor of them is for L1, L2, ElasticNet, GroupLasso"
+                f"Expected λ to be one number for {self.unit!r}; a tensor of them is for L1, L2, ElasticNet, GroupLasso"
             )
         groups = self.unit.groups
         shape = self.shape if groups is None else (groups.count(self.shape),)
         if tuple(lam.shape) != shape:
-            what = "of the shape of the weights" if groups is None else "with one λ a group"
-            raise ValueError(f"expected λ as a number or a tensor {what}, {shape}, got shape {tuple(lam.shape)}")
+            what = "of the shape of the weights" if groups is None else "with one λ per group"
+            raise ValueError(f"Expected λ to be a number or a tensor {what}, {shape}, got shape {tuple(lam.shape)}")
         if not bool(((lam >= 0) & (lam < math.inf)).all()):
             raise ValueError(
-                "expected λ (the regularization strength) finite and ≥ 0, got a negative, infinite or NaN entry"
+                "Expected λ (the regularization strength) to be finite and ≥ 0, got a negative, infinite or NaN entry"
             )
 
     def strength_like(self, z: torch.Tensor) -> float | torch.Tensor:

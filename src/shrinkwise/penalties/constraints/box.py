@@ -18,7 +18,7 @@ class Box(Constraint):
     Parameters
     ----------
     low, high : float or array like w
-        Bounds; −∞ and ∞ leave a side open.
+        Bounds; −∞ and ∞ mean no bound on that side.
 
     >>> import numpy as np
     >>> Box(-1.0, 1.0).prox(np.array([-3.0, 0.5]), step=1.0)
@@ -30,7 +30,7 @@ class Box(Constraint):
     def __init__(self, low, high):
         lower, upper = as_numpy(low), as_numpy(high)
         if not (lower <= upper).all() or (lower == math.inf).any() or (upper == -math.inf).any():
-            raise ValueError(f"expected bounds low ≤ high with numbers between them, got low={low!r} and high={high!r}")
+            raise ValueError(f"Expected bounds low ≤ high with numbers between them, got low={low!r} and high={high!r}")
         self.low = low
         self.high = high
 
@@ -39,7 +39,7 @@ class Box(Constraint):
         return (float(x) if isinstance(x, int) else x for x in (low, high))
 
     def project(self, w):
-        """w cut at the bounds."""
+        """w clipped to the bounds."""
         w = weights_array(w)
         return clip(w, *self._bounds(w))
 
@@ -61,6 +61,11 @@ class Box(Constraint):
     def unpenalised(self, shape):
         """Entries without bounds."""
         return self.pieces(np.zeros(shape)).free(shape)
+
+    def unbounded(self, shape):
+        """Entries without a lower, and without an upper bound."""
+        low, high = self._bounds(np.zeros(shape))
+        return np.broadcast_to(low == -math.inf, shape), np.broadcast_to(high == math.inf, shape)
 
     def latex(self) -> str:
         r"""\iota\{l \le w \le h\}."""

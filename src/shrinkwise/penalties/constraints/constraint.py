@@ -1,4 +1,4 @@
-"""What a constraint is: a penalty with the values 0 and ∞, whose prox is the projection."""
+"""Base class of constraints: penalties with the values 0 and ∞, whose prox is the projection."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from shrinkwise.penalties.together import one_step
 
 
 class Constraint(Penalty):
-    """w ∈ C, as a term of the objective: 0 where it holds, +∞ where not. A subclass defines ``project(w)``.
+    """w ∈ C, as a term of the objective: 0 if it holds, +∞ otherwise. A subclass defines ``project(w)``.
 
     λ and any factor are ignored (∞ times anything is ∞): `lam` is 1, ``with_lam`` and ``a * constraint`` give the constraint
     itself. Its prox is the projection on C for every step, 0 included.
 
-    ``value``      0 where no entry of w is further from its projection than 16 eps √size times the largest |entry|.
+    ``value``      0 if no entry of w is further from its projection than 16 eps √size times the largest |entry|.
     ``conjugate``  the support function sup_{w ∈ C} ⟨u, w⟩ of a convex C.
     ``violation``  |w − project(w − step·g)|/step per entry: the prox residual at step 1, zero where −g is normal to C.
-    ``lambda_max`` 0 where zero satisfies the constraint and is optimal, else ∞: no λ brings it about.
+    ``lambda_max`` 0 if zero satisfies the constraint and is optimal, else ∞, because λ has no effect.
     """
 
     lam = 1.0
@@ -29,7 +29,7 @@ class Constraint(Penalty):
 
     def project(self, w):
         """The point of C nearest to w."""
-        raise TypeError(f"{type(self).__name__} has no projection: a constraint class defines project(w)")
+        raise TypeError(f"{type(self).__name__} has no projection; a constraint class must define project(w)")
 
     def prox(self, w, step):
         """The projection, for every step."""
@@ -38,7 +38,8 @@ class Constraint(Penalty):
         return self._project_in_metric(w, step) if getattr(step, "ndim", 0) else self.project(w)
 
     def _project_in_metric(self, w, step):
-        """argmin_{u ∈ C} Σ (u − w)²/(2 step); here for constraints on each entry alone, where the step plays no part."""
+        """argmin_{u ∈ C} Σ (u − w)²/(2 step); here for constraints on single entries, for which the step has no
+        effect."""
         if self.separable:
             return self.project(w)
         one_step(step, w, self)
@@ -76,19 +77,19 @@ class Constraint(Penalty):
 
 
 def _nothing(w):
-    """0, of the kind of w, with the gradient 0 that autograd asks for; NaN where w has one."""
+    """0 as an array of w's kind, with gradient 0 for autograd; NaN if w contains NaN."""
     return 0.0 * w.clip(-1.0, 1.0).sum()
 
 
 def check_size(value, what: str) -> float:
-    """`value` itself if it is a finite number ≥ 0, else one sentence."""
+    """`value` if it is a finite number ≥ 0, else ValueError or TypeError."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < math.inf:
-        raise ValueError(f"expected {what} as a finite number ≥ 0, got {value!r}")
+        raise ValueError(f"Expected {what} to be a finite number ≥ 0, got {value!r}")
     return value  # type: ignore[return-value]
 
 
 def check_count(value, what: str) -> int:
-    """`value` itself if it is an integer ≥ 0, else one sentence."""
+    """`value` if it is an integer ≥ 0, else ValueError or TypeError."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
-        raise ValueError(f"expected {what} as an integer ≥ 0, got {value!r}")
+        raise ValueError(f"Expected {what} to be an integer ≥ 0, got {value!r}")
     return value  # type: ignore[return-value]

@@ -1,4 +1,5 @@
-"""Bounds on Euclidean norms: the L2 ball, and the max-norm of each unit's incoming weights, dropout's companion."""
+"""Bounds on Euclidean norms: the L2 ball, and the max-norm of each unit's incoming weights, often combined with
+dropout."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ class L2Ball(Constraint):
     array([0.6, 0.8])
     """
 
-    radial = True
+    radial, makes_zeros = True, False
 
     def __init__(self, radius: float):
         self.radius = check_size(radius, "radius")
@@ -48,7 +49,7 @@ class MaxNorm(Constraint):
     Parameters
     ----------
     c : float ≥ 0
-        The bound; 3 to 4 in the reference.
+        The bound; the reference uses 3 to 4.
     axis : int
         The axis whose every index is a slice, as in ``Groups.axis``: 0, the rows, are the units of a Linear layer and the
         filters of a convolution. (Keras's ``max_norm(axis=)`` names the axes summed over instead.)
@@ -61,12 +62,12 @@ class MaxNorm(Constraint):
            [0.5, 0. ]])
     """
 
-    radial = True
+    radial, makes_zeros = True, False
 
     def __init__(self, c: float, axis: int = 0):
         self.c = check_size(c, "c (the bound of each norm)")
         if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
-            raise TypeError(f"expected axis as an integer, got {axis!r}")
+            raise TypeError(f"Expected axis to be an integer, got {axis!r}")
         self.axis: int = axis
 
     def project(self, w):

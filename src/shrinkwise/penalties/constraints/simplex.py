@@ -1,10 +1,10 @@
-"""Budgets on the sum: the simplex (shares that add up) and the L1 ball. Both projections are one threshold τ.
+"""Bounds on the sum: the simplex and the L1 ball. Both projections are a threshold τ.
 
 With entries v sorted by v/step, largest first, and S, T the running sums of v and of the steps,
 
     Σ max(v_j − step_j τ, 0) = total      ⇔      τ = max_k (S_k − total) / T_k,
 
-because the left side is convex in τ and each k gives a lower bound of it.
+because the left side is convex in τ and each k gives a lower bound on it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Simplex(Constraint):
 
     def __init__(self, total: float = 1.0):
         if check_size(total, "total (the sum of the weights)") == 0:
-            raise ValueError("expected total (the sum of the weights) > 0, got 0: then every weight is 0")
+            raise ValueError("Expected total (the sum of the weights) to be > 0, got 0")
         self.total = total
 
     def project(self, w):
@@ -68,7 +68,7 @@ class Simplex(Constraint):
 
 
 class L1Ball(Constraint):
-    """Σ_j |w_j| ≤ radius, over all entries of w: the lasso as Tibshirani wrote it.
+    """Σ_j |w_j| ≤ radius, over all entries of w: the constraint form of the lasso.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class L1Ball(Constraint):
         self.radius = check_size(radius, "radius")
 
     def project(self, w):
-        """w itself inside, else the soft threshold that meets the radius."""
+        """w if it is inside, else the soft threshold that meets the radius."""
         return self._project_in_metric(w, 1.0)
 
     def _project_in_metric(self, w, step):
@@ -109,11 +109,12 @@ class L1Ball(Constraint):
 
 
 def _in_double(w, step):
-    """(w, one step an entry) in float64; a step of 0 would hold an entry that the sum may need."""
+    """(w, one step per entry) in float64; a step of 0 is an error, because it would fix an entry that the sum may need
+    to change."""
     v = double(w)
     s = namespace(v).ones_like(v) * (step if isinstance(step, (int, float)) else double(step))
     if not bool((s > 0).all()):
-        raise ValueError("expected prox steps > 0 in the projection on a simplex or an L1 ball")
+        raise ValueError("Expected prox steps > 0 for the projection onto a simplex or an L1 ball, got 0")
     return v, s
 
 

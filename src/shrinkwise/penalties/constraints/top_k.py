@@ -1,4 +1,4 @@
-"""Budgets on the number of weights: the k largest, or the k largest rows, stay; all others are exactly zero."""
+"""Bounds on the number of weights: the k largest weights or rows are kept, and all others are exactly zero."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from .constraint import Constraint, check_count
 
 
 class TopK(Constraint):
-    """At most k entries of w are not zero. Not convex: the projection keeps the k largest |w|, the first of equals.
+    """At most k entries of w are nonzero. Not convex: the projection keeps the k largest |w|, with ties in favour of
+    the first.
 
     Parameters
     ----------
     k : int ≥ 0
 
-    Notes: `violation` is the projected-gradient residual at a step so small that no entry changes places: |g| on the entries
-    that are not zero; where fewer than k are, also on the largest |g| of the others, up to k in all. In a diagonal metric
-    (a step for each entry) the k largest w²/step stay.
+    Notes: `violation` is the projected-gradient residual at a step so small that the support does not change: |g| on
+    the nonzero entries; if there are fewer than k of them, also on the largest |g| of the others, up to k in total. In
+    a diagonal metric (a step for each entry) the k largest w²/step stay.
 
     References: Blumensath and Davies, Iterative thresholding for sparse approximations, J. Fourier Anal. Appl. 2008,
     doi:10.1007/s00041-008-9035-z. Beck and Eldar, Sparsity constrained nonlinear optimization, SIAM J. Optim. 2013,
@@ -35,14 +36,14 @@ class TopK(Constraint):
     radial = True
 
     def __init__(self, k: int):
-        self.k = check_count(k, "k (the number of weights that stay)")
+        self.k = check_count(k, "k (the number of weights to keep)")
 
     def _scores(self, w):
-        """What the parts (entries, or slices) are ranked by."""
+        """The values by which the parts (entries, or slices) are ranked."""
         return abs(w).reshape(-1)
 
     def _spread(self, per_part, w):
-        """A value per part laid over the entries."""
+        """A value per part, broadcast to the entries."""
         return per_part.reshape(w.shape)
 
     def project(self, w):
@@ -68,7 +69,7 @@ class TopK(Constraint):
         return (self._scores(w) != 0).sum() <= self.k
 
     def violation(self, w, g):
-        """|g| on the parts that may move; |w| on those that the constraint forbids."""
+        """|g| on the parts that may be nonzero; |w| on the others."""
         w, g = weights_array(w), weights_array(g)
         xp = namespace(w)
         used = self._spread(self._scores(w), w) != 0
@@ -83,7 +84,8 @@ class TopK(Constraint):
 
 
 class RowSparsity(TopK):
-    """At most k rows of w (slices of an axis) are not zero; the projection keeps those of the largest norm. Not convex.
+    """At most k rows of w (slices of an axis) are nonzero; the projection keeps those with the largest norms. Not
+    convex.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ class RowSparsity(TopK):
     def __init__(self, k: int, axis: int = 0):
         super().__init__(k)
         if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
-            raise TypeError(f"expected axis as an integer, got {axis!r}")
+            raise TypeError(f"Expected axis to be an integer, got {axis!r}")
         self.axis: int = axis
 
     @property

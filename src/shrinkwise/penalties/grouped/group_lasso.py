@@ -34,7 +34,8 @@ class GroupLasso(Penalty):
     groups : Groups or array of int labels
         The partition; label −1 = not penalised. For a Linear layer's weight ``Groups.columns()`` are whole inputs.
     weights : array of shape (n_groups,), optional
-        Factors c_g ≥ 0, by default √(size of the group), so that groups of pure noise enter at about the same λ.
+        Factors c_g ≥ 0, by default √(size of the group), so that groups of pure noise enter at about the same λ
+        whatever their size.
 
     References: Yuan and Lin, Model selection and estimation in regression with grouped variables, JRSS B 2006. Prox in a
     diagonal metric: Deleu and Bengio, arXiv 2102.03869.
@@ -62,14 +63,23 @@ class GroupLasso(Penalty):
         return number_or_scalar((self.strengths(w) * self.groups.norms(w)).sum())
 
     def prox(self, w, step):
-        """Block soft threshold w_g · max(1 − step λ c_g / ‖w_g‖, 0); an array step takes a 1-D Newton solve a group."""
+        """Block soft threshold w_g · max(1 − step λ c_g / ‖w_g‖, 0); with an array step a one-dimensional Newton solve
+        per group."""
         w = weights_array(w)
         x = working(w)
         return cast(group_shrink(self.groups, x, step_like(step, x), self.strengths(x)), w)
 
+    def pieces(self, w) -> None:
+        """None: `family` tells its form."""
+
     def family(self, w) -> Grouped:
         """Grouped, without an L1 part."""
         return grouped(self.groups, self.strengths(w), 0.0, w)
+
+    def axis_norms(self, w):
+        """The axis of the groups and λ c, where the groups are all slices along one."""
+        axis = self.groups.whole_axis
+        return None if axis is None else (axis % w.ndim, self.strengths(np.broadcast_to(0.0, tuple(w.shape))))
 
     def conjugate(self, u):
         """0 where every ‖u_g‖ ≤ λ c_g (and u = 0 outside the groups), else +∞."""
@@ -104,11 +114,11 @@ class GroupLasso(Penalty):
 
 
 def as_groups(groups, penalty: str) -> Groups:
-    """`groups` of a penalty as `Groups`: they, or labels; one sentence where there are none."""
+    """The argument `groups` of a penalty (Groups or labels) as `Groups`; TypeError if it is missing."""
     if groups is None:
         raise TypeError(
-            f"{penalty} needs groups: give one integer label for each weight, e.g. {penalty}(0.1, [0, 0, 1]), or sw.Groups, "
-            f"e.g. {penalty}(0.1, sw.Groups.columns())"
+            f"{penalty} needs groups; pass one integer label per weight, e.g. {penalty}(0.1, [0, 0, 1]), or "
+            f"sw.Groups, e.g. {penalty}(0.1, sw.Groups.columns())"
         )
     return groups if isinstance(groups, Groups) else Groups(groups)
 
@@ -120,17 +130,17 @@ def grouped(groups: Groups, strengths, l1: float, w) -> Grouped:
 
 
 def group_strengths(lam: float, groups: Groups, weights, w):
-    """λ c_g, shape (n_groups,), as an array of w's kind; c_g = √(size of the group) where no weights are given."""
+    """λ c_g, shape (n_groups,), as an array of w's kind; c_g = √(size of the group) if no weights are given."""
     if weights is None:
         return lam * cast(groups.sizes(w), w) ** 0.5
     count = groups.count(w.shape)
     if np.shape(weights) != (count,):
-        raise ValueError(f"expected one weight a group ({count}), got shape {np.shape(weights)}")
+        raise ValueError(f"Expected one weight per group ({count}), got shape {np.shape(weights)}")
     return lam * like(np.asarray(weights, dtype=float) if namespace(weights) is np else weights, w)
 
 
 def group_shrink(groups: Groups, w, step, strengths):
-    """argmin_u Σ (u−w)²/(2 step) + Σ strengths ‖u_g‖, for one step or one an entry."""
+    """argmin_u Σ (u−w)²/(2 step) + Σ strengths ‖u_g‖, for one step or one step per entry."""
     if getattr(step, "ndim", 0):
         return _group_shrink_in_metric(groups, w, namespace(w).broadcast_to(step, w.shape), strengths)
     return w * groups.spread(block_shrink(groups.norms(w), step * strengths), w, outside=1.0)
@@ -158,7 +168,7 @@ def _group_shrink_in_metric(groups: Groups, w, step, strengths):
 
 
 def block_shrink(norms, thresholds):
-    """max(1 − threshold/norm, 0), and 1 where the threshold is 0: the factor of the group prox, without 0/0."""
+    """max(1 − threshold/norm, 0), and 1 if the threshold is 0: the factor of the group prox, without 0/0."""
     xp = namespace(norms)
     floor = xp.where(thresholds > 0, thresholds, xp.ones_like(norms))
     return 1.0 - thresholds / xp.maximum(norms, floor)

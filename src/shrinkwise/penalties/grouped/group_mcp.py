@@ -1,4 +1,4 @@
-"""Group MCP: whole groups become exactly zero, and the groups that stay large are not shrunk at all."""
+"""Group MCP: whole groups become exactly zero, and groups with large norms are not shrunk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .group_lasso import GroupLasso, as_groups, block_shrink, group_strengths, g
 class GroupMCP(Penalty):
     """Σ_g m(‖w_g‖₂; λ c_g) with the minimax concave m(r; a) = a r − r²/(2γ) for r ≤ γa, and γa²/2 beyond.
 
-    Near zero it is the group lasso λ Σ c_g ‖w_g‖; groups of norm ≥ γλc_g feel no pull. Not convex.
+    Near zero it is the group lasso λ Σ c_g ‖w_g‖; groups of norm ≥ γλc_g are not shrunk. Not convex.
 
     Parameters
     ----------
@@ -25,7 +25,8 @@ class GroupMCP(Penalty):
     groups : Groups or array of int labels
         The partition; label −1 = not penalised.
     gamma : float > 1
-        γ: where the penalty is flat, as a multiple of λc_g. γ → ∞ is the group lasso; 3 as in the reference.
+        γ: the norm from which the penalty is flat, as a multiple of λc_g. γ → ∞ is the group lasso; the reference uses
+        3.
     weights : array of shape (n_groups,), optional
         Factors c_g ≥ 0 of λ, by default √(size of the group).
 
@@ -58,7 +59,7 @@ class GroupMCP(Penalty):
 
     @property
     def flat_from(self) -> float:  # type: ignore[override]
-        """γλ: groups of factor 1 whose norm is beyond it are not shrunk."""
+        """γλ: groups of factor 1 with larger norms are not shrunk."""
         return float(self.gamma) * float(self.lam)
 
     def value(self, w):

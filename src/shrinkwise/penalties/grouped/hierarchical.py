@@ -25,22 +25,23 @@ from shrinkwise.penalties.together import one_step, sort_descending
 class Hierarchical(Penalty):
     """λ Σ_j ‖θ_j‖₂ subject to ‖W_j‖_∞ ≤ M ‖θ_j‖₂ for every input j: θ_j its skip weights, W_j its first-layer weights.
 
-    Laid out in one array w of shape (n_skip + K, inputs), a column an input: the first `n_skip` rows are θ, the K others W.
-    That is the weight of one ``Linear(inputs, n_skip + K)`` whose first outputs skip the hidden layer. Where a column's θ
-    is zero the whole column is exactly zero, so the input has left the network. Not convex.
+    w has the shape (n_skip + K, inputs), one column per input: the first `n_skip` rows are θ, the other K rows W. This
+    is the weight of a ``Linear(inputs, n_skip + K)`` whose first outputs skip the hidden layer. If θ of a column is
+    zero, the whole column is exactly zero and the input is not used. Not convex.
 
     Parameters
     ----------
     lam : float ≥ 0
-        λ, the price of the skip weights.
+        λ, the strength on the skip weights.
     M : float ≥ 0
-        Hierarchy: how much larger than its skip weight a first-layer weight may be. 0 is a linear model with the lasso,
+        Hierarchy: the largest ratio of a first-layer weight to its skip weight. 0 is a linear model with the lasso,
         M → ∞ leaves the network unpenalised. The reference uses 10.
     n_skip : int ≥ 1
-        Outputs of the skip layer: 1 for regression and two classes, else the number of classes.
+        Number of outputs of the skip layer: 1 for regression and two classes, else the number of classes.
 
-    Notes: the prox is the exact global minimiser (Hier-Prox), O(K log K) an input; where θ_j = 0 but W_j is not, both signs
-    of the new θ_j are minimisers and + is taken (the first skip row's). Rounding is allowed for in the constraint: 16 eps.
+    Notes: the prox is the exact global minimiser (Hier-Prox), O(K log K) per input; if θ_j = 0 but W_j is not, both
+    signs of the new θ_j are minimisers and + is used (for the first skip row). The constraint has a tolerance of 16 eps
+    for rounding.
 
     References: Lemhadri, Ruan, Abraham, Tibshirani, LassoNet: a neural network with feature sparsity, JMLR 22 (2021),
     arXiv 1907.12207, Algorithm 2 and (for n_skip > 1) its grouped form.
@@ -57,28 +58,29 @@ class Hierarchical(Penalty):
         self.lam = check_lam(lam)
         if isinstance(M, bool) or not isinstance(M, numbers.Real) or not 0 <= M < math.inf:
             raise ValueError(
-                f"expected M (the hierarchy: bound of |W| in units of the skip weight) finite and ≥ 0, got {M}"
+                f"Expected M (the hierarchy: bound of |W| in units of the skip weight) to be finite and ≥ 0, got {M}"
             )
         if isinstance(n_skip, bool) or not isinstance(n_skip, numbers.Integral) or n_skip < 1:
-            raise ValueError(f"expected n_skip (rows of skip weights) as an integer ≥ 1, got {n_skip!r}")
+            raise ValueError(f"Expected n_skip (rows of skip weights) to be an integer ≥ 1, got {n_skip!r}")
         self.M: float = M
         self.n_skip: int = n_skip
 
     @property
     def groups(self) -> Groups:  # type: ignore[override]
-        """The inputs: one group a column."""
+        """The inputs: one group per column."""
         return Groups.columns()
 
     def _split(self, w):
         w = weights_array(w)
         if w.ndim != 2 or w.shape[0] <= self.n_skip:
             raise ValueError(
-                f"expected weights of shape ({self.n_skip} skip + K hidden, inputs) for Hierarchical, got {tuple(w.shape)}"
+                f"Expected weights of shape ({self.n_skip} skip + K hidden, inputs) for Hierarchical, got "
+                f"{tuple(w.shape)}"
             )
         return w, w[: self.n_skip], w[self.n_skip :]
 
     def value(self, w):
-        """λ Σ_j ‖θ_j‖ where the hierarchy holds, else +∞."""
+        """λ Σ_j ‖θ_j‖ if the hierarchy holds, else +∞."""
         eps = float(namespace(w).finfo(weights_array(w).dtype).eps)
         w, skip, hidden = self._split(working(w))
         xp = namespace(w)
@@ -97,10 +99,10 @@ class Hierarchical(Penalty):
         return cast(xp.concatenate([unit * size, bounded]), w)
 
     def _hier_prox(self, along, hidden, threshold):
-        """argmin_{β ≥ 0, |U| ≤ Mβ} ½(β − along)² + ½‖U − hidden‖² + threshold·β, a column at a time.
+        """argmin_{β ≥ 0, |U| ≤ Mβ} ½(β − along)² + ½‖U − hidden‖² + threshold·β, column by column.
 
-        With the m largest |hidden| cut at Mβ the best β is β_m = (along + M Σ_{i≤m} |hidden|_(i) − threshold)₊ / (1 + mM²);
-        the right m is the first with |hidden|_(m+1) ≤ Mβ_m.
+        With the m largest |hidden| clipped at Mβ the best β is β_m = (along + M Σ_{i≤m} |hidden|_(i) − threshold)₊ / (1
+        + mM²); the right m is the first with |hidden|_(m+1) ≤ Mβ_m.
         """
         xp, M = namespace(hidden), float(self.M)
         largest = xp.swapaxes(sort_descending(xp.swapaxes(abs(hidden), 0, 1)), 0, 1)
@@ -113,7 +115,7 @@ class Hierarchical(Penalty):
         return beta, xp.clip(hidden, -M * beta, M * beta)
 
     def unpenalised(self, shape):
-        """None: every entry is held by the hierarchy."""
+        """No entry: all are subject to the hierarchy."""
         return np.zeros(shape, dtype=bool)
 
     def lambda_max(self, g0) -> float:
@@ -123,10 +125,10 @@ class Hierarchical(Penalty):
         return float(slopes.max()) if math.prod(slopes.shape) else 0.0
 
     def violation(self, w, g):
-        """Per input: the prox's fixed-point residual at step 1, on the side of zero where θ_j is.
+        """Per input: the prox's fixed-point residual at step 1, with the sign of θ_j fixed.
 
-        There the cone is convex and the residual is zero exactly at stationary points; a jump of θ_j to its other sign,
-        which the prox of a nonconvex set may prefer, is no slope.
+        There the cone is convex and the residual is zero exactly at stationary points; a jump of θ_j to the other sign,
+        which the prox of a nonconvex set may prefer, does not count as a violation.
         """
         (w, skip, hidden), (g, _, hidden_g) = self._split(w), self._split(g)
         xp, lam = namespace(w), float(self.lam)

@@ -1,4 +1,4 @@
-"""The sparse group lasso: few groups, and few weights inside the groups that stay."""
+"""The sparse group lasso: few groups, and few weights within the selected groups."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .group_lasso import as_groups, group_shrink, group_strengths, group_violati
 class SparseGroupLasso(Penalty):
     """λ (ρ Σ_j |w_j| + (1−ρ) Σ_g c_g ‖w_g‖₂), ρ = `l1_ratio`, both sums over the weights that are in a group.
 
-    Equal to ``L1(λρ) + GroupLasso(λ(1−ρ), groups)`` where every weight is in a group; ρ = 1 is the lasso, ρ = 0 the group
+    Equal to ``L1(λρ) + GroupLasso(λ(1−ρ), groups)`` if every weight is in a group; ρ = 1 is the lasso, ρ = 0 the group
     lasso.
 
     Parameters
@@ -34,9 +34,9 @@ class SparseGroupLasso(Penalty):
     lam : float ≥ 0
         λ, the regularization strength.
     groups : Groups or array of int labels
-        The partition; label −1 = not penalised, by neither part.
+        The partition; label −1 = not penalised by either part.
     l1_ratio : float in [0, 1]
-        ρ, the share of L1 (the literature's alpha; half and half as in ElasticNet).
+        ρ, the share of L1 (alpha in the literature; .5 by default, as in ElasticNet).
     weights : array of shape (n_groups,), optional
         Factors c_g ≥ 0 of the group part, by default √(size of the group).
 
@@ -55,7 +55,7 @@ class SparseGroupLasso(Penalty):
         self.groups = as_groups(groups, type(self).__name__)
         self.weights = check_weights(weights)
         if not isinstance(l1_ratio, numbers.Real) or not 0 <= l1_ratio <= 1:
-            raise ValueError(f"expected l1_ratio (ρ, the share of L1) in [0, 1], got {l1_ratio}")
+            raise ValueError(f"Expected l1_ratio (ρ, the share of L1) to be in [0, 1], got {l1_ratio}")
         self.l1_ratio: float = l1_ratio
 
     def _parts(self, w):
@@ -77,6 +77,9 @@ class SparseGroupLasso(Penalty):
         step = step_like(step, x)
         a, inside, strengths = self._parts(x)
         return cast(group_shrink(self.groups, soft_threshold(x, step * a * inside), step, strengths), w)
+
+    def pieces(self, w) -> None:
+        """None: `family` tells its form."""
 
     def family(self, w) -> Grouped:
         """Grouped, with its L1 part."""

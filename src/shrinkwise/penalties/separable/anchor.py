@@ -1,4 +1,4 @@
-"""Penalties towards a point: instead of |w_j| or w_j² the distance to an anchor m_j counts.
+"""Penalties on the distance to an anchor m_j instead of on |w_j| or w_j².
 
 Reference: Li, Grandvalet, Davoine, Explicit inductive bias for transfer learning with convolutional networks, ICML 2018,
 arXiv 1802.01483 (L2-SP: stay near the pretrained weights).
@@ -18,22 +18,19 @@ from .base import Separable
 
 
 class Anchored(Separable):
-    """A separable penalty of w − m, m = `anchor`: an array like w, a number, or "initial" for the weights at the start."""
+    """A separable penalty of w − m, m = `anchor`: an array like w, a number, or "initial" for the initial weights."""
 
     anchor = None
 
     @property
     def radial(self) -> bool:  # type: ignore[override]
-        """A function of |w_j| only without an anchor."""
+        """True without an anchor: only then is it a function of |w_j|."""
         return self.anchor is None
 
     def point(self, w):
         """The anchor as an array of w's kind, or None."""
         if isinstance(self.anchor, str):
-            raise ValueError(
-                f"{self!r} waits for the weights it starts from: attach fills them in; elsewhere call "
-                "penalty.resolve(w) with the weights to stay near"
-            )
+            raise ValueError(f"{self!r} needs the initial weights; attach sets them, elsewhere call penalty.resolve(w)")
         return None if self.anchor is None else entrywise(self.anchor, w, "an anchor")
 
     def away(self, w):
@@ -49,7 +46,7 @@ class Anchored(Separable):
         return other
 
     def never_zero(self, shape) -> bool:
-        """Whether some penalised entry is drawn to a point other than 0, so that no λ makes w = 0 optimal for good."""
+        """Whether any penalised entry has an anchor other than 0, so that no λ makes w = 0 optimal."""
         if self.anchor is None:
             return False
         drawn = self.point(np.zeros(shape)) != 0
@@ -61,13 +58,11 @@ class Anchored(Separable):
 
 
 def check_anchor(anchor):
-    """`anchor` itself: None, "initial" or finite numbers; else one sentence."""
+    """`anchor`, checked: None, "initial" or finite numbers."""
     if isinstance(anchor, str) and anchor != "initial":
-        raise ValueError(
-            f'expected anchor as an array like w, or "initial" for the weights at the start, got {anchor!r}'
-        )
+        raise ValueError(f'Expected anchor to be an array like w, or "initial" for the initial weights, got {anchor!r}')
     if anchor is not None and not isinstance(anchor, str):
         values = np.asarray(anchor, dtype=float) if namespace(anchor) is np else anchor
         if not bool((abs(values) < math.inf).all()):
-            raise ValueError("expected a finite anchor, got an infinite or NaN entry")
+            raise ValueError("Expected a finite anchor, got an infinite or NaN entry")
     return anchor

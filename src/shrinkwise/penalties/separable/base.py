@@ -1,4 +1,4 @@
-"""What penalties on single weights share: λ, and a factor of it for each weight."""
+"""Base classes of penalties on single weights: λ, and a factor of it for each weight."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shrinkwise.penalties.contract import Penalty, check_lam, check_weights
 
 
 class Separable(Penalty):
-    """A sum over the entries of w, each with its own factor c_j of λ: ``weights``, 1 where not given, 0 = not penalised."""
+    """A sum over the entries of w, each with a factor c_j of λ: ``weights``, 1 by default, 0 = not penalised."""
 
     separable = True
     radial = True
@@ -30,15 +30,15 @@ class Separable(Penalty):
         return np.array(np.broadcast_to(self.strengths(np.zeros(shape)) == 0, shape))
 
     def latex_factor(self) -> str:
-        """c_j where there are weights."""
+        """c_j if there are weights."""
         return "" if self.weights is None else "c_j "
 
 
-class Concave(Separable):
-    """Σ_j p(|w_j|; λ c_j) with p increasing and concave, p'(0) = λ c_j, flat for large weights, which stay unshrunk.
+class FoldedConcave(Separable):
+    """Σ_j p(|w_j|; λ c_j) with p increasing and concave, p'(0) = λ c_j, flat for large weights, which are not shrunk.
 
-    Not convex: a solver finds a stationary point, not always the best one. Its shape depends on λ, so that
-    ``2 * MCP(0.1)`` is twice the penalty and not ``MCP(0.2)``; a path over λ (`with_lam`) runs through the latter.
+    Not convex: a solver finds a stationary point, not always the global minimum. Its shape depends on λ, so that ``2 *
+    MCP(0.1)`` is twice the penalty and not ``MCP(0.2)``; a path over λ (`with_lam`) uses the latter.
     """
 
     convex = False
@@ -56,12 +56,12 @@ class Concave(Separable):
         return xp.where(w != 0, pulled, (abs(g) - a).clip(0.0))
 
     def lambda_max(self, g0) -> float:
-        """max_j |g_j| / c_j over the penalised entries: from there on zero is stationary."""
+        """max_j |g_j| / c_j over the penalised entries: the smallest λ for which zero is stationary."""
         return largest_ratio(g0, self.weights)
 
 
 def largest_ratio(g0, weights) -> float:
-    """max |g_j| / c_j over the entries with c_j > 0; 0 where there are none."""
+    """max |g_j| / c_j over the entries with c_j > 0; 0 if there are none."""
     g0 = weights_array(g0)
     if weights is not None:
         c = namespace(g0).broadcast_to(like(entrywise(weights, g0, "penalty weights"), g0), g0.shape)

@@ -1,4 +1,4 @@
-"""The elastic net: the lasso's zeros and the ridge's shared weights among correlated inputs."""
+"""The elastic net: exact zeros as in the lasso, and similar weights for correlated inputs as in ridge."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ElasticNet(Separable):
     l1_ratio : float in [0, 1]
         ρ, the share of L1 (glmnet's alpha).
     weights : array like w, optional
-        Factors c_j ≥ 0 (1 where not given); 0 = not penalised.
+        Factors c_j ≥ 0 (1 by default); 0 = not penalised.
 
     float16 and bfloat16 weights are computed in float32 and rounded once.
 
@@ -46,13 +46,14 @@ class ElasticNet(Separable):
     """
 
     convex = True
+    makes_zeros = property(lambda self: self.l1_ratio > 0)  # type: ignore[assignment]
     lam_per_part = True
     l1_ratio: float
 
     def __init__(self, lam: float, l1_ratio: float = 0.5, *, weights=None):
         super().__init__(lam, weights=weights)
         if isinstance(l1_ratio, bool) or not isinstance(l1_ratio, numbers.Real) or not 0 <= float(l1_ratio) <= 1:
-            raise ValueError(f"expected l1_ratio (ρ, the share of L1) in [0, 1], got {l1_ratio}")
+            raise ValueError(f"Expected l1_ratio (ρ, the share of L1) to be in [0, 1], got {l1_ratio}")
         self.l1_ratio = l1_ratio
 
     def _slopes(self, w):

@@ -1,4 +1,4 @@
-"""L0, the count of weights: each one that is not zero pays the same, whatever its size."""
+"""L0, the number of nonzero weights: every nonzero weight has the same penalty, whatever its size."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class L0(Separable):
     Parameters
     ----------
     lam : float ≥ 0
-        λ, the price of a weight that is not zero.
+        λ, the penalty of a nonzero weight.
     weights : array like w, optional
-        Factors c_j ≥ 0 (1 where not given); 0 = not penalised.
+        Factors c_j ≥ 0 (1 by default); 0 = not penalised.
 
-    The prox is the hard threshold at √(2 step λ c_j). Every point is a local minimum of λf, so what can be asked is whether
-    a prox step moves it: `violation` is the residual |w − prox(w − step g, step)|/step at the stated ``step`` (default 1: the
-    curvature of a loss with standardised inputs), and `lambda_max` the λ from which on zero survives a step of length 1.
-    float16 and bfloat16 weights are computed in float32 and rounded once.
+    The prox is the hard threshold at √(2 step λ c_j). Every point is a local minimum of λf, so stationarity is defined
+    by prox steps: `violation` is the residual |w − prox(w − step g, step)|/step at the stated ``step`` (default 1: the
+    curvature of a loss with standardised inputs), and `lambda_max` is the smallest λ for which zero is a fixed point of
+    a step of length 1. float16 and bfloat16 weights are computed in float32 and rounded once.
 
     References: Donoho and Johnstone, Ideal spatial adaptation by wavelet shrinkage, Biometrika 1994. Blumensath and Davies,
     Iterative thresholding for sparse approximations, J. Fourier Anal. Appl. 2008, doi:10.1007/s00041-008-9035-z.

@@ -1,4 +1,4 @@
-"""L1, the lasso penalty: every weight pays the same per unit, so small ones become exactly zero."""
+"""L1, the lasso penalty: it is proportional to the size of a weight, so that small weights become exactly zero."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class L1(Anchored):
     lam : float ≥ 0
         λ, the regularization strength.
     weights : array like w, optional
-        Factors c_j ≥ 0 (1 where not given); 0 = not penalised. The adaptive lasso is ``L1(lam, weights=1/abs(w_ols))``.
+        Factors c_j ≥ 0 (1 by default); 0 = not penalised. The adaptive lasso is ``L1(lam, weights=1/abs(w_ols))``.
     anchor : array like w, "initial", optional
-        m, the point that weights are drawn to, 0 where not given; small departures from it become exactly none.
+        m, the point towards which weights are shrunk, 0 by default; small differences from it become exactly zero.
 
-    With an anchor other than 0 no λ makes zero optimal, so `lambda_max` is ∞; the λ from which on w stays at the anchor is
-    ``L1(1.0).lambda_max(gradient at the anchor)``.
+    With an anchor other than 0 no λ makes zero optimal, so `lambda_max` is ∞; the smallest λ for which w equals the
+    anchor is ``L1(1.0).lambda_max(gradient at the anchor)``.
 
-    float16 and bfloat16 weights are computed in float32 and rounded once: λ acts to float32 accuracy, and what is lost is
-    only what the weights cannot hold.
+    float16 and bfloat16 weights are computed in float32 and rounded once: λ acts with float32 accuracy, and only the
+    result is rounded to the precision of the weights.
 
     References: Tibshirani, Regression shrinkage and selection via the lasso, JRSS B 1996. Zou, The adaptive lasso, JASA 2006.
 
@@ -74,7 +74,7 @@ class L1(Anchored):
         return number_or_scalar(xp.where(inside, (xp.zeros_like(u) if m is None else u * m).sum(), math.inf))
 
     def lambda_max(self, g0) -> float:
-        """max_j |g_j| / c_j over the penalised entries; ∞ where one is drawn to a point other than 0."""
+        """max_j |g_j| / c_j over the penalised entries; ∞ if an entry has an anchor other than 0."""
         return math.inf if self.never_zero(tuple(g0.shape)) else largest_ratio(g0, self.weights)
 
     def violation(self, w, g):

@@ -1,4 +1,4 @@
-"""L2, the ridge penalty: large weights pay more per unit, so all shrink and none becomes zero."""
+"""L2, the ridge penalty: it is quadratic, so that all weights shrink and none becomes exactly zero."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class L2(Anchored):
     lam : float ≥ 0
         λ, the regularization strength.
     weights : array like w, optional
-        Factors c_j ≥ 0 (1 where not given); 0 = not penalised.
+        Factors c_j ≥ 0 (1 by default); 0 = not penalised.
     anchor : array like w, "initial", optional
-        m, the point that weights are drawn to, 0 where not given. ``"initial"`` is L2-SP: stay near the pretrained weights.
+        m, the point towards which weights are shrunk, 0 by default. ``"initial"`` is L2-SP, which keeps weights near
+        their pretrained values.
 
     float16 and bfloat16 weights are computed in float32 and rounded once.
 
@@ -37,6 +38,7 @@ class L2(Anchored):
     """
 
     convex = True
+    makes_zeros = False
     lam_per_part = True
 
     def __init__(self, lam: float, *, weights=None, anchor=None):
@@ -45,7 +47,7 @@ class L2(Anchored):
 
     @classmethod
     def from_weight_decay(cls, weight_decay: float) -> L2:
-        """The penalty that an optimizer's coupled ``weight_decay`` stands for: its gradient is weight_decay · w = 2λw."""
+        """The penalty equivalent to an optimizer's coupled ``weight_decay``: its gradient is weight_decay · w = 2λw."""
         return cls(0.5 * check_lam(weight_decay))
 
     def value(self, w):
@@ -68,7 +70,7 @@ class L2(Anchored):
         return total if self.anchor is None else total + number_or_scalar((u * self.point(u)).sum())
 
     def lambda_max(self, g0) -> float:
-        """∞: a ridge solution is never exactly zero (0 if the gradient is zero already, and stays so)."""
+        """∞, because a ridge solution is never exactly zero (0 if the gradient is already zero)."""
         g0 = weights_array(g0)
         pulled = largest_ratio(g0, self.weights) > 0
         return math.inf if pulled or self.never_zero(tuple(g0.shape)) else 0.0
@@ -90,7 +92,7 @@ class L2(Anchored):
 
 
 def quadratic_conjugate(excess, curvature):
-    """Σ excess² / (2 curvature), with 0/0 = 0 and x/0 = +∞: the conjugate of ½ curvature w² past a threshold."""
+    """Σ excess² / (2 curvature), with 0/0 = 0 and x/0 = +∞: the conjugate of ½ curvature w² beyond a threshold."""
     xp = namespace(excess)
     zero = xp.zeros_like(excess)
     curvature = zero + curvature

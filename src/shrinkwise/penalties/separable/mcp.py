@@ -1,4 +1,4 @@
-"""MCP, the minimax concave penalty: zeros like the lasso's, and large weights left as they are."""
+"""MCP, the minimax concave penalty: exact zeros as in the lasso, and no shrinkage of large weights."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from shrinkwise.penalties.array import (
 from shrinkwise.penalties.contract import check_above
 from shrinkwise.penalties.family import Folded
 
-from .base import Concave
+from .base import FoldedConcave
 
 
-class MCP(Concave):
+class MCP(FoldedConcave):
     """Σ_j p(|w_j|),  p(x) = λx − x²/(2γ) for x ≤ γλ, and γλ²/2 beyond: the slope falls from λ to 0 at x = γλ.
 
     Parameters
@@ -30,13 +30,13 @@ class MCP(Concave):
     lam : float ≥ 0
         λ, the slope at zero; the penalty is flat beyond γλ.
     gamma : float > 1
-        γ. Towards ∞ the lasso, towards 1 the hard threshold. 3 is ncvreg's default; with standardised inputs any γ > 1
-        keeps the loss + penalty of a single weight convex.
+        γ. γ → ∞ gives the lasso, γ → 1 the hard threshold. 3 is ncvreg's default; with standardised inputs the loss +
+        penalty of a single weight is convex for any γ > 1.
     weights : array like w, optional
         Factors c_j ≥ 0 of λ, one per entry (so flat beyond γλc_j); 0 = not penalised.
 
-    The prox is the global minimiser for every step: for step < γ the firm threshold; for step ≥ γ its problem is not convex
-    and the minimiser is 0 or w itself, a hard threshold at λ√(step · γ). float16 and bfloat16 weights are computed in
+    The prox is the global minimiser for every step: for step < γ the firm threshold; for step ≥ γ the problem is not
+    convex and the minimiser is 0 or w, a hard threshold at λ√(step · γ). float16 and bfloat16 weights are computed in
     float32 and rounded once.
 
     References: Zhang, Nearly unbiased variable selection under minimax concave penalty, Ann. Statist. 2010,
@@ -55,11 +55,14 @@ class MCP(Concave):
 
     @property
     def flat_from(self) -> float:  # type: ignore[override]
-        """γλ: weights beyond it are not shrunk."""
+        """γλ: larger weights are not shrunk."""
         return float(self.gamma) * float(self.lam)
 
+    def pieces(self, w) -> None:
+        """None: `family` tells its form."""
+
     def family(self, w) -> Folded:
-        """Folded: the slope falls from zero on."""
+        """Folded: the slope decreases from zero on."""
         slope = np.array(np.broadcast_to(np.asarray(self.strengths(w), dtype=float), w.shape))
         return Folded(slope, np.zeros(slope.shape), float(self.gamma) * slope)
 

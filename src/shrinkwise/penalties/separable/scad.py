@@ -1,4 +1,4 @@
-"""SCAD, the smoothly clipped absolute deviation: the lasso near zero, no pull at all on large weights."""
+"""SCAD, the smoothly clipped absolute deviation: the lasso near zero, and no shrinkage of large weights."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from shrinkwise.penalties.array import (
 from shrinkwise.penalties.contract import check_above
 from shrinkwise.penalties.family import Folded
 
-from .base import Concave
+from .base import FoldedConcave
 
 
-class SCAD(Concave):
+class SCAD(FoldedConcave):
     """Σ_j p(|w_j|): p' is λ up to λ, falls linearly to 0 between λ and aλ, and is 0 beyond, where p = (a+1)λ²/2.
 
     Parameters
@@ -30,12 +30,12 @@ class SCAD(Concave):
     lam : float ≥ 0
         λ, the slope at zero; the penalty is flat beyond aλ.
     a : float > 2
-        3.7 is the authors' choice.
+        3.7 is the value recommended by the authors.
     weights : array like w, optional
         Factors c_j ≥ 0 of λ, one per entry (so flat beyond aλc_j); 0 = not penalised.
 
-    The prox is the global minimiser for every step; for step ≥ a − 1 its problem is not convex and the minimiser is the
-    soft threshold or w itself. float16 and bfloat16 weights are computed in float32 and rounded once.
+    The prox is the global minimiser for every step; for step ≥ a − 1 the problem is not convex and the minimiser is the
+    soft threshold or w. float16 and bfloat16 weights are computed in float32 and rounded once.
 
     Reference: Fan and Li, Variable selection via nonconcave penalized likelihood and its oracle properties, JASA 2001,
     doi:10.1198/016214501753382273.
@@ -51,11 +51,14 @@ class SCAD(Concave):
 
     @property
     def flat_from(self) -> float:  # type: ignore[override]
-        """aλ: weights beyond it are not shrunk."""
+        """aλ: larger weights are not shrunk."""
         return float(self.a) * float(self.lam)
 
+    def pieces(self, w) -> None:
+        """None: `family` tells its form."""
+
     def family(self, w) -> Folded:
-        """Folded: the slope falls from λ on."""
+        """Folded: the slope decreases from λ on."""
         slope = np.array(np.broadcast_to(np.asarray(self.strengths(w), dtype=float), w.shape))
         return Folded(slope, slope, float(self.a) * slope)
 

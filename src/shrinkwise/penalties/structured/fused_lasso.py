@@ -18,19 +18,19 @@ from shrinkwise.penalties.together import equal_runs, through_numpy
 class FusedLasso(Penalty):
     """λ (ρ Σ_i |w_i| + (1−ρ) Σ_i |w_{i+1} − w_i|) along the last axis of w, ρ = `l1_ratio`; ρ = 0 is total variation.
 
-    In a weight of several rows every row is a signal of its own.
+    In a weight with several rows each row is a separate signal.
 
     Parameters
     ----------
     lam : float ≥ 0
         λ, the regularization strength.
     l1_ratio : float in [0, 1]
-        ρ, the share of L1: 0 makes neighbours equal, more makes whole stretches zero as well.
+        ρ, the share of L1: with 0 neighbours become equal, with more whole segments also become zero.
 
     Notes: the prox is exact and O(n): dynamic programming over the derivative of the best cost so far, then (ρ > 0) a soft
-    threshold. It is sequential and runs in NumPy, in float64; tensors go there and back and keep dtype and device. With
-    ρ = 0 a constant w is free of charge, so `lambda_max` is ∞ unless the gradient sums to zero. With a step for each entry
-    the prox is exact for ρ = 0 or 1 and refused between.
+    threshold. It is sequential and runs in NumPy in float64; tensors are converted and keep dtype and device. With ρ =
+    0 a constant w has no penalty, so `lambda_max` is ∞ unless the gradient sums to zero. With a step for each entry the
+    prox is exact for ρ = 0 or 1 and not available in between.
 
     References: Tibshirani, Saunders, Rosset, Zhu, Knight, Sparsity and smoothness via the fused lasso, JRSS B 2005,
     doi:10.1111/j.1467-9868.2005.00490.x. Johnson, A dynamic programming algorithm for the fused lasso and L0-segmentation,
@@ -45,7 +45,7 @@ class FusedLasso(Penalty):
     def __init__(self, lam: float, l1_ratio: float = 0.0):
         self.lam = check_lam(lam)
         if not isinstance(l1_ratio, numbers.Real) or not 0 <= l1_ratio <= 1:
-            raise ValueError(f"expected l1_ratio (ρ, the share of L1) in [0, 1], got {l1_ratio}")
+            raise ValueError(f"Expected l1_ratio (ρ, the share of L1) to be in [0, 1], got {l1_ratio}")
         self.l1_ratio: float = l1_ratio
 
     def _parts(self) -> tuple[float, float]:
@@ -66,7 +66,8 @@ class FusedLasso(Penalty):
             step = namespace(w).broadcast_to(step, w.shape)
             if a and c and bool((step != step.reshape(-1)[:1]).any()):
                 raise TypeError(
-                    "no closed-form prox of FusedLasso with 0 < l1_ratio < 1 and a step for each entry; give one step for all"
+                    "There is no closed-form prox of FusedLasso with 0 < l1_ratio < 1 and a step for each entry; "
+                    "use one step for all entries"
                 )
             return soft_threshold(through_numpy(lambda x, s: _each(total_variation_prox, x, s, c=c), w, step), step * a)
         threshold = float(step) * c
@@ -74,9 +75,10 @@ class FusedLasso(Penalty):
         return soft_threshold(fused, step * a)
 
     def prox_beside(self, pieces: Pieces, w, step):
-        """Total variation's prox, then that of all terms on single weights, where these are the same for every weight.
+        """The prox of total variation, then that of all terms on single weights, if these are the same for every
+        weight.
 
-        An increasing map of every weight leaves neighbours in their order, and so their subgradients what they were.
+        An increasing map of every weight preserves the order of neighbours, and therefore their subgradients.
         """
         kinks, (point, inner) = pieces.without_quadratic(), pieces.moved(w, step)
         if not kinks.uniform or getattr(inner, "ndim", 0) > 0:
@@ -87,7 +89,7 @@ class FusedLasso(Penalty):
     def conjugate(self, u):
         """0 where u = λρz + λ(1−ρ)D'q with |z|, |q| ≤ 1 (D takes differences), else +∞.
 
-        For ρ = 0 that asks Σu = 0 in every row, which rounding never gives: up to 4 eps Σ|u| per entry counts as zero.
+        For ρ = 0 this requires Σu = 0 in every row, up to rounding: up to 4 eps Σ|u| per entry counts as zero.
         """
         u = _signals(u)
         a, c = self._parts()
@@ -98,15 +100,15 @@ class FusedLasso(Penalty):
         return number_or_scalar(zero if bool((left <= a + rounding).all()) else zero + math.inf)
 
     def unpenalised(self, shape):
-        """None, unless λ = 0 (total variation leaves the constant free, which is no single entry)."""
+        """No entry, unless λ = 0 (total variation does not penalise the constant, which is not a single entry)."""
         return np.full(shape, self.lam == 0)
 
     def violation(self, w, g):
         """|r| with r = −g − its projection on the subdifferential: per entry, exact.
 
-        On a stretch where w is constant the subgradients are a constant plus λ(1−ρ) ∂TV(0), so by Moreau's identity r there
-        is the TV prox of what is left of −g; where the stretch is zero, soft-thresholded at λρ. Neighbours count as equal up
-        to 4 eps of the largest |w|.
+        On a segment where w is constant the subgradients are a constant plus λ(1−ρ) ∂TV(0), so by Moreau's identity r
+        there is the TV prox of the remainder of −g, soft-thresholded at λρ if the segment is zero. Neighbours count as
+        equal up to 4 eps of the largest |w|.
         """
         w, g = _signals(w), _signals(g)
         a, c = self._parts()
@@ -125,7 +127,7 @@ class FusedLasso(Penalty):
 def _signals(w):
     w = weights_array(w)
     if w.ndim == 0:
-        raise ValueError("expected a signal (one axis or more) for FusedLasso, got a single number")
+        raise ValueError("Expected a signal (one axis or more) for FusedLasso, got a single number")
     return w
 
 
@@ -138,10 +140,11 @@ def _each(function, x, *others, **options):
 
 
 def total_variation_prox(y, steps=None, *, c: float):
-    """argmin_x Σ (x_i − y_i)² / (2 steps_i) + c Σ |x_{i+1} − x_i| of a vector, in O(n); a step of 0 holds its entry.
+    """argmin_x Σ (x_i − y_i)² / (2 steps_i) + c Σ |x_{i+1} − x_i| of a vector, in O(n); an entry with step 0 is fixed.
 
-    The best cost of x_1 … x_k as a function of x_k has an increasing piecewise linear derivative. `knots` are its corners
-    (position, change of slope, change of intercept). Where it passes −c and c lie the bounds between which x_k follows x_{k+1}.
+    The best cost of x_1 … x_k as a function of x_k has an increasing piecewise linear derivative. `knots` are its
+    corners (position, change of slope, change of intercept). The points where it equals −c and c bound the interval in
+    which x_k = x_{k+1}.
     """
     if c == 0.0 or not np.isfinite(y).all():
         return y if c == 0.0 else np.full_like(y, math.nan)
@@ -175,7 +178,7 @@ def total_variation_prox(y, steps=None, *, c: float):
 
 
 def _first_reach(knots, slope, intercept, level):
-    """From the left: where the derivative reaches `level`, and its line there. Knots on the way are used up."""
+    """From the left: the point where the derivative reaches `level`, and its line there. Passed knots are removed."""
     x = -math.inf
     while knots and slope * knots[0][0] + intercept <= level:
         x, more_slope, more = knots.popleft()

@@ -1,4 +1,4 @@
-"""The nuclear norm, L1 of the singular values: a matrix becomes one of low rank."""
+"""The nuclear norm, L1 of the singular values, which gives matrices of low rank."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class NuclearNorm(Penalty):
     lam : float ≥ 0
         λ, the regularization strength.
 
-    Notes: `violation` is the prox residual: the distance of −g to the subdifferential would ask for the rank of w, which
-    rounding blurs. One singular value decomposition a prox, in float32 for tensors of lower precision. The prox has rank
-    #{σ_i > step·λ}, but only to rounding: a product of matrices has no exact zeros unless all of it is zero. One step for all
-    entries only.
+    Notes: `violation` is the prox residual: the distance of −g to the subdifferential depends on the rank of w, which
+    is not well defined under rounding. One singular value decomposition per prox, in float32 for tensors of lower
+    precision. The prox has rank #{σ_i > step·λ} up to rounding: a product of matrices has no exact zeros unless it is
+    zero. Only one step for all entries is supported.
 
     References: Fazel, Hindi, Boyd, A rank minimization heuristic, ACC 2001, doi:10.1109/ACC.2001.945730. Prox: Cai, Candès,
     Shen, SIAM J. Optim. 2010, doi:10.1137/080738970.
@@ -32,6 +32,8 @@ class NuclearNorm(Penalty):
     array([[1., 0.],
            [0., 0.]])
     """
+
+    makes_zeros = False  # of singular values, not of weights
 
     def __init__(self, lam: float):
         self.lam = check_lam(lam)
@@ -77,7 +79,7 @@ def _matrix(w):
     w = weights_array(w)
     if w.ndim != 2:
         raise ValueError(
-            f"expected a matrix for NuclearNorm, got shape {tuple(w.shape)}; reshape it, e.g. to (out, -1)"
+            f"Expected a matrix for NuclearNorm, got shape {tuple(w.shape)}; reshape it, e.g. to (out, -1)"
         )
     return w
 

@@ -1,4 +1,5 @@
-"""SLOPE, the sorted L1 norm: the largest weights pay most, so weights of equal importance get exactly equal values."""
+"""SLOPE, the sorted L1 norm: the largest weights are penalised most, so that weights of similar size become exactly
+equal."""
 
 from __future__ import annotations
 
@@ -20,14 +21,14 @@ class SLOPE(Penalty):
     lam : float ≥ 0
         λ, the regularization strength. SLOPE with a sequence λ_1 ≥ λ_2 ≥ … is ``SLOPE(1.0, weights=sequence)``.
     weights : array of as many factors as w has entries, decreasing, optional
-        c_i. By default Benjamini and Hochberg's c_i = Φ⁻¹(1 − iq/2p), p the number of entries: with λ the noise level of
-        the correlations it controls the share of false discoveries at q under an orthogonal design. All ones is the lasso,
-        (1, 0, …, 0) the maximum norm, ``1 + k * np.arange(p)[::-1]`` OSCAR.
+        c_i. By default Benjamini and Hochberg's c_i = Φ⁻¹(1 − iq/2p), p the number of entries: if λ is the noise level
+        of the correlations, it controls the false discovery rate at q under an orthogonal design. All ones is the
+        lasso, (1, 0, …, 0) the maximum norm, ``1 + k * np.arange(p)[::-1]`` OSCAR.
     q : float in (0, 1)
         Level of the default sequence.
 
-    Notes: the prox is isotonic regression of |w| − step·λc in sorted order, O(p log p), in NumPy and float64; tensors go
-    there and back and keep dtype and device. One step for all entries only.
+    Notes: the prox is isotonic regression of |w| − step·λc in sorted order, O(p log p), in NumPy and float64; tensors
+    are converted and keep dtype and device. Only one step for all entries is supported.
 
     References: Bogdan, van den Berg, Sabatti, Su, Candès, SLOPE: adaptive variable selection via convex optimization, Ann.
     Appl. Stat. 2015, doi:10.1214/15-AOAS842. Zeng and Figueiredo, arXiv 1409.4271 (OWL). Bondell and Reich, Biometrics 2008,
@@ -45,10 +46,11 @@ class SLOPE(Penalty):
             c = as_numpy(weights)
             if c.ndim != 1 or (np.diff(c) > 0).any():
                 raise ValueError(
-                    "expected SLOPE's weights as a decreasing list c_1 ≥ c_2 ≥ …, the first for the largest"
+                    "Expected the weights of SLOPE to be a decreasing list c_1 ≥ c_2 ≥ …, the first for the "
+                    "largest entry"
                 )
         if not 0 < q < 1:
-            raise ValueError(f"expected q (the level of false discoveries) in (0, 1), got {q}")
+            raise ValueError(f"Expected q (the false discovery rate) to be in (0, 1), got {q}")
         self.q = q
 
     def factors(self, size: int) -> np.ndarray:
@@ -59,7 +61,7 @@ class SLOPE(Penalty):
             return ndtri(1.0 - np.arange(1, size + 1) * (self.q / (2.0 * max(size, 1))))
         c = as_numpy(self.weights)
         if len(c) != size:
-            raise ValueError(f"expected as many SLOPE weights as entries ({size}), got {len(c)}")
+            raise ValueError(f"Expected as many SLOPE weights as entries ({size}), got {len(c)}")
         return c
 
     def _strengths(self, w) -> np.ndarray:
@@ -72,7 +74,7 @@ class SLOPE(Penalty):
         return number_or_scalar((like(self._strengths(w), w) * sort_descending(abs(w).reshape(-1))).sum())
 
     def prox(self, w, step):
-        """Isotonic regression of the sorted |w| − step·λc, cut at 0."""
+        """Isotonic regression of the sorted |w| − step·λc, clipped at 0."""
         w = weights_array(w)
         step = float(one_step(step, w, self))
         c = step * self._strengths(w)
@@ -81,9 +83,9 @@ class SLOPE(Penalty):
         return through_numpy(lambda x: np.sign(x) * _unsigned_prox(abs(x).ravel(), c).reshape(x.shape), w)
 
     def prox_beside(self, pieces: Pieces, w, step):
-        """SLOPE's prox, then the soft threshold, where that is the same for every weight.
+        """The prox of SLOPE, then the soft threshold, if it is the same for every weight.
 
-        An odd increasing map of every weight leaves the order of the |w_j|, and so their subgradients what they were.
+        An odd increasing map of every weight preserves the order of the |w_j|, and therefore their subgradients.
         """
         kinks, (point, inner) = pieces.without_quadratic(), pieces.moved(w, step)
         if not (kinks.uniform and kinks.homogeneous) or kinks.bounded or getattr(inner, "ndim", 0) > 0:
@@ -112,7 +114,7 @@ class SLOPE(Penalty):
     def violation(self, w, g):
         """|r| with r = −g − its projection on λ∂f(w): per entry, exact.
 
-        The entries of one size |w| (up to 4 eps of the largest) share their factors in any order: the subgradients there
+        Entries with equal |w| (up to 4 eps of the largest) share their factors in any order: the subgradients there
         are a permutahedron, and by Moreau's identity r is the prox of its support function.
         """
         w, g = weights_array(w), weights_array(g)

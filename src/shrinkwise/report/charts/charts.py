@@ -1,4 +1,4 @@
-"""The charts of the slider: SVG for the marks (stretched to the page's width), HTML for the words (never stretched)."""
+"""The charts of the slider: SVG for the marks (stretched to the page's width), HTML for the text (not stretched)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LABEL_GAP = 4.8  # percent of the chart's height (22 rem): one line of label te
 
 
 def path_chart(view: PathView) -> tuple[Markup, bool]:
-    """The coefficient paths, and whether some of them leave the frame."""
+    """The coefficient paths, and whether any of them leaves the frame."""
     axis, cut = _weights_axis(view)
     labelled = _labelled(view)
     lines = [
@@ -76,19 +76,19 @@ def cv_chart(view: PathView) -> tuple[Markup, bool]:
 
 
 def marks_of(view: PathView) -> list[tuple[int, str, str]]:
-    """(number of the λ, class, word) of the marks; the chosen one belongs to the path of the kept model alone."""
+    """(index of the λ, class, label) of the marks; the chosen one appears only on the path of the kept model."""
     marks = [(view.best, "best", "best"), (view.one_se, "one-se", view.one_se_label)]
     return marks if view.model else [*marks, (view.chosen, "chosen", "chosen")]
 
 
 def left_room(view: PathView) -> str:
-    """The style that leaves room at the left for the labels of both vertical axes, and starts the slider there."""
+    """The style that reserves room at the left for the labels of both vertical axes and aligns the slider with it."""
     axes = [_weights_axis(view)] + ([_score_axis(view)] if view.scored else [])
     return label_room(label for axis, _ in axes for _, label in axis.ticks())
 
 
 def histogram_chart(view: PathView) -> Markup:
-    """Bars of the weights that are not zero at the chosen λ; the script moves them."""
+    """Bars of the nonzero weights at the chosen λ; the script updates them."""
     counts = view.histogram[view.chosen]
     top = max(4, int(counts.max()))
     bars = (
@@ -120,12 +120,12 @@ def histogram_chart(view: PathView) -> Markup:
         element("span", ends[1], class_="tick x last", style="left:100%"),
         class_="plot bars",
         role="img",
-        aria_label="Histogram of the weights that are not zero; the numbers are in the table below.",
+        aria_label="Histogram of the nonzero weights; the numbers are in the table below.",
     )
 
 
 def _frame(view: PathView, axis: Axis, marks: Markup) -> Markup:
-    """The stretched drawing with grid, vertical marks and the λ line, and the words on both axes."""
+    """The stretched drawing with grid, vertical marks and the λ line, and the labels of both axes."""
     ticks = [(at, label) for at, label in axis.ticks() if 0 <= at <= 100]
     grid = element("path", d="".join(f"M0 {at * 10:.0f}H1000" for at, _ in ticks), class_="grid")
     stops = (element("path", d=f"M{_across(view, i)} 0V1000", class_="stop") for i in (view.best, view.one_se))
@@ -144,7 +144,8 @@ def _frame(view: PathView, axis: Axis, marks: Markup) -> Markup:
 
 
 def _weights_axis(view: PathView) -> tuple[Axis, bool]:
-    """Near λ = 0 weights can run away; then the frame fits the paths up to a little beyond the best λ."""
+    """The axis of the weights. Near λ = 0 weights can become very large; then the frame fits the paths up to a little
+    beyond the best λ."""
     size = np.nan_to_num(view.coefs, posinf=0, neginf=0)
     reach = min(len(view.lambdas), view.best + 1 + len(view.lambdas) // 6)
     whole, part = np.abs(size).max(initial=0.0), np.abs(size[:, :reach]).max(initial=0.0)
@@ -154,7 +155,8 @@ def _weights_axis(view: PathView) -> tuple[Axis, bool]:
 
 
 def _score_axis(view: PathView) -> tuple[Axis, bool]:
-    """From the lowest point of the band upwards, at most three times what the curve falls before the best λ."""
+    """The axis of the scores, from the lowest point of the band to at most three times the decrease of the curve before
+    the best λ."""
     band = np.concatenate([view.mean - view.se, view.mean + view.se])
     band = band[np.isfinite(band)]
     low, high = float(band.min()), float(band.max())
@@ -191,7 +193,7 @@ def _polyline(points: list[tuple[int, int]]) -> str:
 
 
 def _thinned(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The points without those that a straight line between their neighbours misses by a thousandth at most."""
+    """The points without those within a thousandth of the straight line between their neighbours."""
     if len(points) < 3:
         return points
     (x0, y0), (x1, y1) = points[0], points[-1]

@@ -1,4 +1,4 @@
-"""A plot of lines, marks and words over two linear axes: stretched SVG for the marks, HTML for the words."""
+"""A plot of lines, marks and labels over two linear axes: stretched SVG for the marks, HTML for the text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CROWDED = 16  # percent of the plot's width, which two labels side by side need
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a value stands: `across` from left (low) to right (high), `up` from bottom to top."""
+    """Positions of values: `across` from left (low) to right (high), `up` from bottom to top."""
 
     across: Axis
     up: Axis
@@ -30,11 +30,11 @@ class Frame:
 
     @property
     def left_room(self) -> str:
-        """The style that leaves room for the labels at the left."""
+        """The style that reserves room for the labels at the left."""
         return label_room(label for _, label in self.up.ticks())
 
     def point(self, x: float, y: float) -> str:
-        """A place in thousandths of the frame; what lies far outside is cut a little outside."""
+        """A position in thousandths of the frame; positions far outside are clipped a little outside."""
         return f"{10 * self.x(x):.0f} {min(4000.0, max(-3000.0, 10 * self.y(y))):.0f}"
 
     def line(self, xs: Sequence[float], ys: Sequence[float]) -> str:
@@ -63,7 +63,7 @@ def plot(
 
 
 def _across_ticks(ticks: Sequence[tuple[float, str]]) -> list[Markup]:
-    """The labels along the horizontal axis; those too near to the one before are left out on a narrow page."""
+    """The labels along the horizontal axis; those too close to the previous one are hidden on a narrow page."""
     last, written = -math.inf, []
     for at, label in ticks:
         crowded = at - last < _CROWDED
@@ -87,10 +87,10 @@ def end_labels(named: Sequence[tuple[str, float, str]]) -> Markup:
 
 
 def axis_name(text: str) -> Markup:
-    """What runs along the horizontal axis."""
+    """The name of the horizontal axis."""
     return element("p", text, class_="axis-name", aria_hidden="true")
 
 
 def mind(text: str) -> Markup:
-    """The sentence of a caption that says what would change one's mind."""
+    """The sentence of a caption on what would change the conclusion."""
     return join(element("b", "What would change this: "), text)

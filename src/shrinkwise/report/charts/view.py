@@ -1,4 +1,4 @@
-"""What the slider shows, worked out once: which weights are drawn, which inputs are kept, the histogram at every λ."""
+"""The data of the slider, computed once: which weights are drawn, which inputs are kept, the histogram at every λ."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class PathView:
     """One regularization path as the page shows it; index 0 is the strongest penalty.
 
     `coefs` (d, L) holds the d drawn weights, largest at the chosen λ first; `kept`, `zeros` and `histogram` count
-    over all weights and inputs of the model, drawn or not. `one_se_label` is the word for the λ that `one_se` points at;
-    `model` names the kept model where it is not the one whose path this is.
+    over all weights and inputs of the model, drawn or not. `one_se_label` is the label of the λ with index `one_se`;
+    `model` names the kept model if the path belongs to another one.
     """
 
     name: str
@@ -53,7 +53,7 @@ class PathView:
 
     @property
     def standing(self) -> str:
-        """What the λ is at which the page stands: "chosen" where it is that of the kept model."""
+        """The name of the initial λ of the page: "chosen" if it is that of the kept model."""
         if self.model is None:
             return "chosen"
         label = self.one_se_label if self.one_se_label == "1-SE" else f"“{self.one_se_label}”"
@@ -77,11 +77,11 @@ class PathView:
         return plus_minus(self.mean[i], self.se[i])
 
     def listed(self, i: int) -> list[bool]:
-        """Which of `names` are kept at λ number i."""
+        """The indices of `names` kept at the λ with index i."""
         return [any(a <= i < b for a, b in zip(run[::2], run[1::2], strict=True)) for run in self.runs]
 
     def for_script(self) -> dict:
-        """What the page's script needs to move the slider, rounded."""
+        """The rounded data that the page's script needs to move the slider."""
         length, unit = range(len(self.lambdas)), _unit(self.coefs)
         return {
             "lambda": [number(lam) for lam in self.lambdas],
@@ -147,13 +147,13 @@ def _floats(values: Sequence[float | None] | None, length: int) -> np.ndarray:
 
 
 def _largest(coefs: np.ndarray, chosen: int) -> list[int]:
-    """The weights worth a line: largest at the chosen λ, then largest anywhere."""
+    """The weights that are drawn: largest at the chosen λ, then largest anywhere."""
     size = np.abs(np.nan_to_num(coefs, posinf=0, neginf=0))
     return np.lexsort((-size.max(axis=1), -size[:, chosen]))[:MOST_LINES].tolist()
 
 
 def _bins(coefs: np.ndarray, where: list[int]) -> np.ndarray:
-    """Bins that fit the weights at the marked λ; what lies beyond (near λ = 0) is counted in the outermost ones."""
+    """Bins that fit the weights at the marked λ; larger weights (near λ = 0) are counted in the outermost bins."""
     for columns in (coefs[:, where], coefs):
         size = np.abs(columns[np.isfinite(columns)]).max(initial=0.0)
         if size > 0:
@@ -162,14 +162,15 @@ def _bins(coefs: np.ndarray, where: list[int]) -> np.ndarray:
 
 
 def _histogram(weights: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Counts of the weights that are not exactly zero: those have a bar of their own."""
+    """Counts of the nonzero weights; exact zeros have a separate bar."""
     live = weights[np.isfinite(weights) & (weights != 0)]
     inside = np.clip(np.searchsorted(edges, live, side="right") - 1, 0, _BINS - 1)
     return np.bincount(inside, minlength=_BINS)
 
 
 def _unit(coefs: np.ndarray) -> float:
-    """What coefficients travel times: as most of them then have three digits before the point, they are short."""
+    """The factor applied to coefficients in the page's data, chosen so that most have three digits before the point and
+    are short."""
     size = np.abs(coefs[np.isfinite(coefs) & (coefs != 0)])
     return 10.0 ** (2 - math.floor(math.log10(np.median(size)))) if size.size else 1.0
 

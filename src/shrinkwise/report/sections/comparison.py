@@ -1,4 +1,4 @@
-"""The comparison: every candidate at its best setting and at the 1-SE one, with its paired difference drawn."""
+"""The comparison: every candidate at its best setting and at the 1-SE one, with a drawing of its paired difference."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _numbers_table(page: Page) -> Markup:
 def _drawn_table(page: Page) -> Markup:
     """One table; each candidate is a group of one or two rows so that it can become a card on a narrow page.
 
-    Cards are no table to a screen reader unless every part says its role: the script writes the roles.
+    A screen reader does not recognize cards as a table without roles, which the script adds.
     """
     heads = [head.format(score=page.score.name) for head in _HEADS]
     better = element("small", "← better · worse →" if page.score.lower_is_better else "← worse · better →")
@@ -145,7 +145,7 @@ def _difference_cell(found: Interval | None, limit: float) -> Markup | str:
 
 
 def _ends(found: Interval, low: int, high: int, limit: float) -> str:
-    """A short bar at each end of the interval, or an arrow head where it goes on beyond the scale."""
+    """A short bar at each end of the interval, or an arrow head if it extends beyond the scale."""
     left = f"M{low + 4} 6L{low} 10L{low + 4} 14" if found.low < -limit else f"M{low} 7V13"
     right = f"M{high - 4} 6L{high} 10L{high - 4} 14" if found.high > limit else f"M{high} 7V13"
     return left + right
@@ -156,7 +156,7 @@ def _across(value: float, limit: float) -> int:
 
 
 def _limit(rows: Sequence[CandidateRow]) -> float:
-    """Half the scale of the drawn intervals: the longest, unless it is four times as long as they usually are."""
+    """Half the scale of the drawn intervals: the longest, unless it is four times as long as is typical."""
     found = [choice.difference for row in rows for choice in (row.best, row.one_se) if choice]
     reach = [max(abs(d.low), abs(d.high)) for d in found if d and finite(d.low) and finite(d.high)]
     return min(max(reach), 4 * statistics.median(reach)) or 1.0 if reach else 1.0

@@ -1,4 +1,4 @@
-"""The columns with their kinds, what was noticed when they were read, and the checks."""
+"""The columns with their kinds, notes from reading them, and the checks."""
 
 from __future__ import annotations
 

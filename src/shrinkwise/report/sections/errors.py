@@ -1,4 +1,4 @@
-"""Where the kept model errs: residuals of a regression, calibration of class probabilities, on held-out rows."""
+"""The errors of the kept model on held-out rows: residuals of a regression, calibration of class probabilities."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def _calibration(found: Calibration) -> Markup:
         for b in bins
     ]
     rows = [[copyable(b.predicted), copyable(b.share), copyable(b.low), copyable(b.high), b.rows] for b in bins]
-    head = ["mean predicted probability", "share that came true", "95 % low", "95 % high", "rows"]
+    head = ["mean predicted probability", "observed frequency", "95 % low", "95 % high", "rows"]
     caption = join(
-        f"Held-out rows by the predicted probability of {found.of}, in tenths, and the share for which it came true with "
+        f"Held-out rows by the predicted probability of {found.of}, in tenths, and the observed frequency with "
         f"its 95 % interval. {_verdict(found)} ",
         mind(
             "points below the line at the right and above it at the left show overconfident probabilities; recalibrate them on "
@@ -81,7 +81,7 @@ def _calibration(found: Calibration) -> Markup:
     return element(
         "figure",
         plot(frame, marks, dots, said=said),
-        axis_name("predicted probability → · share that came true ↑"),
+        axis_name("predicted probability → · observed frequency ↑"),
         element("figcaption", caption),
         numbers("The calibration as a table", table(head, rows, caption=f"Calibration, probability of {found.of}")),
         class_="one square",

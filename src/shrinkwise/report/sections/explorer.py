@@ -1,4 +1,4 @@
-"""The slider and what it moves: the paths, the cross-validation curve, the histogram and the inputs that are kept."""
+"""The slider and the parts that follow it: the paths, the cross-validation curve, the histogram and the kept inputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WEAKER = element("p", "← stronger penalty · λ · weaker →", class_="axis-
 
 
 def _render(page: Page, path: PathPage) -> Markup:
-    """The section of the λ slider, standing at the λ of the kept model, and what the page's script needs to move it."""
+    """The section of the λ slider, initially at the λ of the kept model, and the data for the page's script."""
     view = view_path(page, path)
     several = len(view.lambdas) > 1
     charts = element("div", _path_figure(view), _cv_figure(view), class_="charts") if several else None
@@ -40,7 +40,9 @@ def _render(page: Page, path: PathPage) -> Markup:
 def _introduction(view: PathView) -> str:
     strengths = "one strength" if len(view.lambdas) == 1 else f"{count(len(view.lambdas))} strengths"
     shown = (
-        f"The kept model is {view.model}; shown is the {view.name}’s path" if view.model else f"Shown is {view.name}"
+        f"The kept model is {view.model}; the path shown is that of the {view.name}"
+        if view.model
+        else f"Shown is {view.name}"
     )
     sentence = f"{shown}, fitted on all rows at {strengths} of its penalty λ. "
     if not view.zeros.any():
@@ -118,7 +120,7 @@ def _cv_figure(view: PathView) -> Markup:
         "At the smallest λ the curve leaves the frame. " if cut else None,
         _one_se_words(view),
         "These scores selected λ, so they are slightly optimistic; the nested scores of the comparison are not. ",
-        mind("a flat curve: the data then do not determine λ, and a simpler model further left scores as well."),
+        mind("a flat curve, for which the data do not determine λ and a simpler model further left scores as well."),
     )
     rows = [
         [copyable(lam), copyable(view.mean[i]), copyable(view.se[i]), view.kept[i], int(view.zeros[i]), _mark(view, i)]
@@ -137,7 +139,10 @@ def _cv_figure(view: PathView) -> Markup:
 
 def _one_se_words(view: PathView) -> str:
     if view.one_se_label == "1-SE":
-        return "The dotted line lies one standard error above the best score; 1-SE is the strongest λ below it. "
+        return (
+            "The dotted line lies one standard error above the best score. 1-SE is the strongest λ within one standard error "
+            "of the paired difference to the best λ, fold by fold, which is less. "
+        )
     return f"“{view.one_se_label}” is the strongest λ whose score is {view.one_se_label} of the best. "
 
 
@@ -155,7 +160,7 @@ def _mark(view: PathView, i: int) -> str:
 
 
 def _histogram_figure(view: PathView) -> Markup:
-    """The zeros as a bar of their own, a share of all weights, and below it the histogram of the others."""
+    """The zeros as a separate bar, as a share of all weights, and below it the histogram of the others."""
     share = 100 * view.zeros[view.chosen] / max(1, view.n_weights)
     zeros = element(
         "div",
@@ -184,7 +189,7 @@ def _histogram_figure(view: PathView) -> Markup:
 
 
 def _kept_list(view: PathView) -> Markup:
-    """All names once; those that are not kept at the λ of the slider are hidden."""
+    """All names; those that are not kept at the λ of the slider are hidden."""
     lines = {feature: i for i, feature in enumerate(view.features)}
     listed = view.listed(view.chosen)
     items = (
@@ -207,7 +212,7 @@ def _kept_list(view: PathView) -> Markup:
 
 
 def _columns(names: list[str]) -> str:
-    """Three columns where all names are short, one where some are long."""
+    """Three columns if all names are short, one if some are long."""
     longest = max(map(len, names), default=0)
     return "kept-list short" if longest <= 10 else "kept-list long" if longest > 18 else "kept-list"
 

@@ -1,4 +1,4 @@
-"""How often each input is selected on halves of the rows, and which inputs take turns."""
+"""How often each input is selected on halves of the rows, and which inputs replace each other."""
 
 from __future__ import annotations
 

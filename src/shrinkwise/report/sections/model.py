@@ -27,7 +27,7 @@ def _render(page: Page, _: object) -> Markup:
 
 
 def _to_deploy(written: Written | None) -> Markup | None:
-    """The formula to copy, and the files of the run that do the same."""
+    """The formula to copy, and the files of the run that compute the same."""
     if written is None:
         return None
     formula = element("pre", element("code", written.formula), class_="formula") if written.formula else None
@@ -43,7 +43,8 @@ def _to_deploy(written: Written | None) -> Markup | None:
 
 
 def _coefficients(coefficients: Sequence[Coefficient], columns: set[str]) -> Markup:
-    """The largest in sight, the rest to open, the zeros in one line; all end where a page stops being readable."""
+    """The largest coefficients, a collapsible table of the rest, and the zeros in one line; long lists are
+    truncated."""
     by_size = sorted((c for c in coefficients if c.coefficient != 0), key=lambda c: -_size(c.coefficient))
     first, rest = by_size[:_SHOWN], by_size[_SHOWN:_MOST_ROWS]
     more = len(by_size) - len(first) - len(rest)
@@ -60,9 +61,9 @@ def _coefficients(coefficients: Sequence[Coefficient], columns: set[str]) -> Mar
 
 
 def _zeros(coefficients: Sequence[Coefficient], columns: set[str]) -> Markup | None:
-    """How many inputs are exactly zero (for every class, where there are several), and the first of their names.
+    """The number of inputs that are exactly zero (for all classes), and the first of their names.
 
-    Where columns were encoded, a zero is one of a level: its column may still be needed.
+    For encoded columns a zero may belong to one level only; the column may still be needed.
     """
     used = {c.feature for c in coefficients if c.coefficient != 0}
     zeros = list(dict.fromkeys(c.feature for c in coefficients if c.feature not in used))

@@ -1,4 +1,4 @@
-"""The picture of the network: all of it, and what one draw of dropout leaves of it."""
+"""The picture of the network: the full network, and the units that one draw of dropout keeps."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _layer_name(i: int, n_layers: int) -> str:
 
 
 def _picture(title: str, layers: list[list[str | None]], silenced: Sequence[Sequence[bool]]) -> Markup:
-    """One drawing: at most ten units of each layer, those of a silenced unit without their edges."""
+    """One drawing: at most ten units of each layer, dropped units without their edges."""
     tallest = max(min(len(layer), _MOST_UNITS) for layer in layers)
     height = (tallest + 1) * _ROW + 34
     columns = [_places(i, layer, len(layers), tallest) for i, layer in enumerate(layers)]
@@ -89,7 +89,7 @@ def _places(i: int, layer: list[str | None], n_layers: int, tallest: int) -> lis
 
 
 def _edges(columns: list[list[tuple[float, float]]], silenced: Sequence[Sequence[bool]]) -> Markup:
-    """All edges between units that are not silenced, in steps of a layer and half a row: short numbers, one path."""
+    """All edges between units that are not dropped, in steps of a layer and half a row: short numbers, one path."""
     half = _ROW / 2
     edges = "".join(
         f"M{i} {(y1 - _TOP) / half:.0f}L{i + 1} {(y2 - _TOP) / half:.0f}"

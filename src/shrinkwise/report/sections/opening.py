@@ -1,12 +1,16 @@
-"""The first page: what was asked, the verdict, what was compared, how sure it is, and the kept model in four numbers."""
+"""The first page: the question, the answer in one sentence, a chart of all scores, the verdict and the key numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from shrinkwise.report.charts.scores import score_chart
 from shrinkwise.report.markup import Markup, element, join, name
 from shrinkwise.report.numbers import count, counted, interval, plus_minus, setting, spelled
 from shrinkwise.report.schema import Page
 from shrinkwise.report.section import Section
 
+_SHOWN = 3  # sentences below the picture; the others are folded
 _TASKS = {"regression": "regression", "binary": "two classes", "multiclass": "several classes"}
 
 
@@ -15,22 +19,32 @@ def _render(page: Page, _: bool) -> Markup:
     facts = (page.title, counted(page.n_rows, "row"), counted(page.n_inputs, "input"), task)
     verdict = page.verdict or page.plain[:1]
     rest = [sentence for sentence in page.plain if sentence not in verdict]
+    shown, folded = verdict[1 : 1 + _SHOWN], [*verdict[1 + _SHOWN :], *rest]
     return element(
         "header",
         element("p", (element("span", fact) for fact in facts), class_="facts"),
         element("h1", page.subtitle),
         element(
             "div",
-            element("p", spelled(" ".join(verdict)), class_="verdict"),
-            (element("p", spelled(sentence)) for sentence in rest),
+            (element("p", spelled(sentence), class_="verdict") for sentence in verdict[:1]),
+            score_chart(page),
+            (element("p", spelled(sentence)) for sentence in shown),
+            _fold(folded),
             class_="prose",
         ),
         _key_numbers(page),
     )
 
 
+def _fold(sentences: Sequence[str]) -> Markup | None:
+    if not sentences:
+        return None
+    summary = element("summary", "How the scores were measured, and what they do not show")
+    return element("details", summary, (element("p", spelled(sentence)) for sentence in sentences), class_="more")
+
+
 def _key_numbers(page: Page) -> Markup | None:
-    """The kept model in four numbers: its own where it was refitted, else medians over the folds."""
+    """Four key numbers of the kept model: those of the refitted model if there is one, else medians over the folds."""
     if (row := page.kept_row) is None or (choice := row.kept) is None:
         return None
     difference = choice.difference

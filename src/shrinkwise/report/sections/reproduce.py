@@ -1,4 +1,4 @@
-"""How to get the same page again."""
+"""How to reproduce the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stress curves: the held-out score of every candidate as its inputs get noisy, and as they go missing."""
+"""Stress curves: the held-out score of every candidate with noisy and with missing inputs."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def _render(page: Page, found: Stress) -> Markup:
         "Robustness to noise and missing values",
         element(
             "p",
-            "L1 is often said to be robust to noise, and dropout to missing information. Both claims are tested here: the "
-            "held-out rows were disturbed, and the models were not fitted again.",
+            "L1 is often said to be robust to noise, and dropout to missing information. To test such claims, "
+            "the held-out rows were disturbed, and the models were not fitted again.",
         ),
         element(
             "ul", (element("li", spelled(finding.sentence)) for finding in found.findings), class_="notes findings"
@@ -77,7 +77,8 @@ def _noise_words() -> Markup:
     return join(
         "No noise was added to categories, dates and missingness indicators. ",
         mind(
-            "a repeated measurement of the inputs: if it differs by much less noise than drawn here, look at the left end."
+            "a repeated measurement of the inputs that differs by much less noise than drawn here; then look at "
+            "the left end."
         ),
     )
 
@@ -90,7 +91,7 @@ def _missing_words() -> Markup:
 
 
 def _named(candidates: list[StressCurve], trees: set[str]) -> list[StressCurve]:
-    """Those the question is about: the kept one, L1, dropout, the best at the end, and the trees."""
+    """The labelled candidates: the kept one, L1, dropout, the best at the right end, and the trees."""
     best = min(candidates, key=lambda c: c.scores[-1], default=None)
     asked = ("L1", "dropout")
     return [c for c in candidates if c is best or c.kept or c.regularizer in asked or c.name in trees]

@@ -1,7 +1,7 @@
 """Dates and moments: how they are written, and the numbers a model can use of them.
 
-A column of dates is one input with the features year, month, day, weekday and, where it holds times of day, hour. Month
-and weekday are 0/1 features, because June is not twice March. What could be read in two ways is not read.
+A date column is one input with the features year, month, day, weekday and, if it holds times of day, hour. Month
+and weekday are 0/1 features, because June is not twice March. Ambiguous dates are not parsed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MONTHS = (
 def date_format(text: pl.Series) -> str:
     """The format that reads every value present as a date or moment; "" when none does or when two disagree.
 
-    Day and month are told apart by a value above 12 in one of the two places.
+    A value above 12 in one of the two places shows which is the day.
     """
     values = _plain(text.drop_nulls().unique())
     readable: dict[str, pl.Series] = {}
@@ -80,7 +80,7 @@ def read_dates(series: pl.Series, text: pl.Series, form: str) -> pl.Series:
 
 
 def written_like(form: str) -> str:
-    """An evening in December 2023 as `form` writes it, to show how a date is to be written."""
+    """An evening in December 2023 in the format `form`, as an example for messages."""
     day = datetime(2023, 12, 31, 23, 30)
     if form in (TYPED, COMPACT):
         return f"{day:%Y-%m-%d}" if form == TYPED else f"{day:%Y%m%d}"
@@ -99,7 +99,7 @@ def date_features(name: str, has_clock: bool) -> list[str]:
 
 
 def date_values(moments: pl.Series, has_clock: bool) -> np.ndarray:
-    """The features (n, number of `date_features`), NaN in every one where there is no date."""
+    """The features, shape (n, number of `date_features`); NaN in all of them where there is no date."""
     year, month, day, weekday = (
         part.cast(pl.Float64).to_numpy()
         for part in (moments.dt.year(), moments.dt.month(), moments.dt.day(), moments.dt.weekday())
@@ -112,7 +112,7 @@ def date_values(moments: pl.Series, has_clock: bool) -> np.ndarray:
 
 
 def has_clock(form: str, moments: pl.Series) -> bool:
-    """Whether the times of day are written, and not all the same."""
+    """Whether times of day are present and not all equal."""
     return (":" in form or form == TYPED) and moments.dt.time().drop_nulls().n_unique() > 1
 
 

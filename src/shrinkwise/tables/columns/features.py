@@ -1,4 +1,4 @@
-"""One input column as features: what is learned from it, and how a rule turns values into numbers.
+"""One input column as features: the rule learned from it, and how the rule turns values into numbers.
 
 A rule is a plain dict: kind, form, levels, words (that are missing), fill (what stands in for a missing value, one number
 per feature without gaps), gaps (whether there were any), pool (whether rare levels share a feature), features (their
@@ -51,7 +51,7 @@ def features(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
 
 
 def column_values(column: ColumnPlan, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """One number per row (n,) that tells the column's values apart, NaN where missing, and where it is missing."""
+    """One number per row (n,) that identifies the column's value, NaN where missing; and where it is missing."""
     rule = _rule(column)
     if column.kind == "category":
         text = level_text(rule, series)
@@ -68,7 +68,7 @@ def column_values(column: ColumnPlan, series: pl.Series) -> tuple[np.ndarray, np
 
 
 def measured(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
-    """A column that is no category as float64 (n, features without the gaps'), NaN where missing."""
+    """A column that is not a category as float64 (n, features without the missingness indicator), NaN where missing."""
     kind, levels = rule["kind"], rule["levels"]
     if kind == "number":
         read = _written if rule["form"] in (WRITTEN, WRITTEN_COMMA) else _numbers
@@ -100,7 +100,7 @@ def level_codes(rule: dict[str, Any], text: pl.Series) -> tuple[np.ndarray, np.n
 
 
 def remark(rule: dict[str, Any], series: pl.Series) -> str:
-    """What `features` does with values of a sort that was not there when the rule was learned."""
+    """A sentence on how `features` treats kinds of values that did not occur when the rule was learned."""
     series = present(rule, series)
     parts = [part for part in (_new_levels(rule, series), _no_numbers(rule, series), _new_gaps(rule, series)) if part]
     return f"Column {quoted(series.name)}: {'; '.join(parts)}." if parts else ""
@@ -114,7 +114,7 @@ def _new_levels(rule: dict[str, Any], series: pl.Series) -> str:
     if not len(other):
         return ""
     shown = ", ".join(map(quoted, sorted(set(other.to_list()))[:5]))
-    return f"{counted(len(other), 'row')} with a value it did not have before ({shown}), taken as {unseen_as(rule)}"
+    return f"{counted(len(other), 'row')} with a value not seen in training ({shown}), treated as {unseen_as(rule)}"
 
 
 def _no_numbers(rule: dict[str, Any], series: pl.Series) -> str:
@@ -126,36 +126,37 @@ def _no_numbers(rule: dict[str, Any], series: pl.Series) -> str:
     if not wrong.any():
         return ""
     row, n = int(np.argmax(wrong)), int(wrong.sum())
-    what = f"{counted(n, 'value')} that {'is' if n == 1 else 'are'} no number"
-    return f"{what}, such as {quoted(text[row])} (row {row + 1}), taken as missing"
+    what = f"{counted(n, 'value')} that {'is' if n == 1 else 'are'} not numeric"
+    return f"{what}, such as {quoted(text[row])} (row {row + 1}), treated as missing"
 
 
 def _new_gaps(rule: dict[str, Any], series: pl.Series) -> str:
     n_missing = int(is_missing(series).sum())
     if not n_missing or not filled_as(rule):
         return ""
-    return f"{counted(n_missing, 'row')} without a value, which it always had before, taken as {filled_as(rule)}"
+    return f"{counted(n_missing, 'row')} with a missing value, not seen in training, imputed as {filled_as(rule)}"
 
 
 def unseen_as(rule: dict[str, Any]) -> str:
-    """What a level that was not learned is taken as, in words."""
+    """How a level that was not learned is treated, in words."""
     if rule["kind"] != "category":
         return "missing"
-    return f"one of the rare ones, {POOL}" if rule["pool"] else "none of its levels"
+    return f"one of the rare levels, {POOL}" if rule["pool"] else "none of its levels"
 
 
 def filled_as(rule: dict[str, Any]) -> str:
-    """What a missing value is taken as where none was missing before, in words; "" where some were, or missing is a value."""
+    """How a missing value is imputed if none was missing in training, in words; "" if some were, or if missing is a
+    value."""
     if rule["gaps"] or (rule["kind"] == "yes/no" and len(rule["levels"]) == 1):
         return ""
     first = figure(rule["fill"][0]) if rule["fill"] else ""
     filled = {
-        "number": f"its median {first}",
+        "number": f"the median {first}",
         "category": "none of its levels",
-        "date": "a date in the middle",
-        "ordered": "its median level",
+        "date": "the median date",
+        "ordered": "the median level",
     }
-    return filled.get(rule["kind"], f"{first}, its more frequent value")
+    return filled.get(rule["kind"], f"{first}, the more frequent value")
 
 
 def _rule(column: ColumnPlan) -> dict[str, Any]:
@@ -235,6 +236,6 @@ def _moments(rule: dict[str, Any], series: pl.Series) -> pl.Series:
 def _not_read(series: pl.Series, wrong: np.ndarray, expected: str) -> InputError:
     row = int(np.argmax(wrong))
     return InputError(
-        f"Column {quoted(series.name)} holds {quoted(as_text(series)[row])} in row {row + 1} where {expected} was "
+        f"Column {quoted(series.name)} holds {quoted(as_text(series)[row])} in row {row + 1}, but {expected} was "
         f"expected ({counted(int(wrong.sum()), 'such row')}); correct it or leave it empty."
     )

@@ -1,4 +1,4 @@
-"""Column kinds, inferred from the values, each with the reason that is said to the user."""
+"""Column kinds, inferred from the values, each with the reason shown to the user."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _WORDS_OF_PROSE = 4
 def judge(
     series: pl.Series, rows: np.ndarray | None = None, wish: str = "", originals: np.ndarray | None = None
 ) -> ColumnPlan:
-    """The kind of one input column, with the reason as said to the user.
+    """The kind of one input column, with the reason shown to the user.
 
     `rows` are the numbers of its rows in the file (1 is the first below the header), for messages; default 1, 2, ….
-    `wish` is what the user asked for: "number", "category", "keep" (whatever speaks against it) or "". `originals` are the
-    positions of the rows that are no exact copy of an earlier one (default all): an identifier differs among them. Raises
-    InputError for infinite values and for a wish that cannot be met.
+    `wish` is the user's request: "number", "category", "keep" (despite a reason to drop it) or "". `originals` are the
+    positions of the rows that are not an exact copy of an earlier one (default all): an identifier differs among them.
+    Raises InputError for infinite values and for a request that cannot be met.
     """
     rows = np.arange(1, len(series) + 1) if rows is None else rows
     originals = np.arange(len(series)) if originals is None else originals
@@ -62,9 +62,9 @@ def judge(
         return _kept(ColumnPlan(series.name, "dropped", "all values are missing", n_missing=n_missing), wish)
     column = _wished(series, rows, wish) or _unlike_itself(series, n_missing, wish)
     if column is None and series.dtype.is_numeric():
-        column = _judge_numbers(series.name, as_numbers(series), _Rows(rows, originals, wish))
+        column = _judge_numbers(series.name, as_numbers(series), _JudgedRows(rows, originals, wish))
     if column is None:
-        column = _judge_text(series.name, as_text(series), _Rows(rows, originals, wish))
+        column = _judge_text(series.name, as_text(series), _JudgedRows(rows, originals, wish))
     column = _kept(_finished(column, n_missing, len(series)), wish)
     if words:
         column.words, column.reason = words, f"{column.reason}; {said(as_text(whole), words)}"
@@ -72,8 +72,8 @@ def judge(
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The rows of a column that is judged: their numbers in the file, those that are no copies, and the user's wish."""
+class _JudgedRows:
+    """The rows of a column: their numbers in the file, those that are not copies, and the user's request."""
 
     numbers: np.ndarray
     originals: np.ndarray
@@ -88,7 +88,7 @@ def _words(series: pl.Series, wish: str) -> list[str]:
 
 
 def _kept(column: ColumnPlan, wish: str) -> ColumnPlan:
-    """The column, unless it was to be kept and there is nothing in it that can be."""
+    """The column; InputError if the user asked to keep it and it has no usable values."""
     if wish == "keep" and column.kind == "dropped":
         raise InputError(f"Column {quoted(column.name)} cannot be kept: {column.reason}.")
     return column
@@ -102,14 +102,14 @@ def _finished(column: ColumnPlan, n_missing: int, n_rows: int) -> ColumnPlan:
 
 
 def _wished(series: pl.Series, rows: np.ndarray, wish: str) -> ColumnPlan | None:
-    """The kind that was asked for by name."""
+    """The kind that the user requested."""
     if wish not in ("number", "category"):
         return None
     if wish == "category":
         return _as_category(series.name, as_text(series))
     if series.dtype.is_numeric():
         refuse_infinite(series.name, as_numbers(series), rows)
-        return ColumnPlan(series.name, "number", f"{_range(as_numbers(series))}, as asked for")
+        return ColumnPlan(series.name, "number", f"{_range(as_numbers(series))}, as requested")
     return _as_numbers(series.name, as_text(series), rows)
 
 
@@ -118,10 +118,10 @@ def _as_category(name: str, text: pl.Series) -> ColumnPlan:
     levels = sorted(text.drop_nulls().unique().to_list())
     if int(text.value_counts(name="rows")["rows"].to_numpy().max()) < LEVEL_ROWS and len(levels) > FREE_LEVELS:
         raise InputError(
-            f"Column {quoted(name)} cannot be a category: none of its {len(levels)} different values has "
-            f"{LEVEL_ROWS} rows to learn from."
+            f"Column {quoted(name)} cannot be a category: none of its {len(levels)} different values occurs in at "
+            f"least {LEVEL_ROWS} rows."
         )
-    reason = f"{counted(len(levels), 'level')}, a category as asked for{f'; {joined}' if joined else ''}"
+    reason = f"{counted(len(levels), 'level')}, a category as requested{f'; {joined}' if joined else ''}"
     return ColumnPlan(name, "category", reason, levels)
 
 
@@ -129,19 +129,19 @@ def _as_numbers(name: str, text: pl.Series, rows: np.ndarray) -> ColumnPlan:
     form = written_form(text)
     numbers = read_written(text, form)
     if np.isnan(numbers).all():
-        raise InputError(f"Column {quoted(name)} cannot be numbers: {quoted(text.drop_nulls()[0])} is not one.")
+        raise InputError(f"Column {quoted(name)} cannot be parsed as numeric: it holds {quoted(text.drop_nulls()[0])}.")
     refuse_infinite(name, numbers, rows)
     lost = np.isnan(numbers) & text.is_not_null().to_numpy()
     first = int(np.argmax(lost))
     besides = (
-        f", {counted(int(lost.sum()), 'value')} that cannot be read, such as {quoted(text[first])} (row {rows[first]}), "
-        "taken as missing"
+        f", {counted(int(lost.sum()), 'value')} that cannot be parsed, such as {quoted(text[first])} (row "
+        f"{rows[first]}), treated as missing"
     )
-    return ColumnPlan(name, "number", f"{_range(numbers)}, as asked for{besides if lost.any() else ''}", form=form)
+    return ColumnPlan(name, "number", f"{_range(numbers)}, as requested{besides if lost.any() else ''}", form=form)
 
 
 def _unlike_itself(series: pl.Series, n_missing: int, wish: str) -> ColumnPlan | None:
-    """Nearly constant columns are dropped: they cannot be learned from."""
+    """Nearly constant columns are dropped: too few rows differ to learn from them."""
     if wish == "keep" or len(series) < _FEW / (1 - _NEARLY_ALL) / 4:
         return None
     if series.dtype.is_numeric():  # a value that 99 % of the rows have is their median
@@ -152,7 +152,7 @@ def _unlike_itself(series: pl.Series, n_missing: int, wish: str) -> ColumnPlan |
     others = len(series) - max(top, n_missing)
     if others == 0 or others >= _FEW or others > (1 - _NEARLY_ALL) * len(series):
         return None
-    return ColumnPlan(series.name, "dropped", f"nearly constant: all but {counted(others, 'row')} are alike")
+    return ColumnPlan(series.name, "dropped", f"nearly constant: all but {counted(others, 'row')} have the same value")
 
 
 def _typed_dates(series: pl.Series) -> ColumnPlan:
@@ -169,7 +169,7 @@ def _dates(name: str, moments: pl.Series, form: str) -> ColumnPlan:
     return ColumnPlan(name, "date", f"dates from {first} to {last}: year, month, day, weekday", form=form)
 
 
-def _judge_numbers(name: str, numbers: np.ndarray, rows: _Rows) -> ColumnPlan:
+def _judge_numbers(name: str, numbers: np.ndarray, rows: _JudgedRows) -> ColumnPlan:
     refuse_infinite(name, numbers, rows.numbers)
     keep = rows.wish == "keep"
     present = numbers[~np.isnan(numbers)]
@@ -185,14 +185,14 @@ def _judge_numbers(name: str, numbers: np.ndarray, rows: _Rows) -> ColumnPlan:
         return ColumnPlan(name, "dropped", reason)
     if (low, high) == (0, 1) and np.isin(present, (0, 1)).all():
         return ColumnPlan(name, "yes/no", "only 0 and 1", ["0", "1"])
-    return ColumnPlan(name, "number", _range(numbers) + (", kept as asked for" if keep else ""))
+    return ColumnPlan(name, "number", _range(numbers) + (", kept as requested" if keep else ""))
 
 
 def _range(numbers: np.ndarray) -> str:
     return f"numbers from {figure(np.nanmin(numbers))} to {figure(np.nanmax(numbers))}"
 
 
-def _judge_text(name: str, text: pl.Series, rows: _Rows) -> ColumnPlan:
+def _judge_text(name: str, text: pl.Series, rows: _JudgedRows) -> ColumnPlan:
     if text.n_unique() == 1:
         return ColumnPlan(name, "dropped", f"constant: always {quoted(text[0])}")
     if column := _written(name, text, rows.numbers):
@@ -204,8 +204,8 @@ def _judge_text(name: str, text: pl.Series, rows: _Rows) -> ColumnPlan:
     return column
 
 
-def _levels(name: str, text: pl.Series, rows: _Rows) -> ColumnPlan:
-    """Yes/no, an order, a category; or too many levels for any of them."""
+def _levels(name: str, text: pl.Series, rows: _JudgedRows) -> ColumnPlan:
+    """Yes/no, ordered or category; dropped when it has too many levels."""
     counts = text.drop_nulls().value_counts(name="rows")
     levels, n = sorted(counts.to_series(0).to_list()), len(text) - text.null_count()
     if len(levels) == 1:
@@ -221,16 +221,18 @@ def _levels(name: str, text: pl.Series, rows: _Rows) -> ColumnPlan:
         return ColumnPlan(name, "dropped", _no_category(text, len(levels), n, rows))
     hint = almost_numbers(text, rows.numbers)
     rare = len(levels) - min(MAX_LEVELS, int((counts["rows"] >= LEVEL_ROWS).sum()))
-    pooled = f", the {rare} rarest of them ({counted(n - learned, 'row')}) pooled" if rare > 1 else ""
+    pooled = f", of which the {rare} rarest ({counted(n - learned, 'row')}) are pooled" if rare > 1 else ""
     return ColumnPlan(name, "category", f"text with {len(levels)} levels{pooled}{f' ({hint})' if hint else ''}", levels)
 
 
 def _written(name: str, text: pl.Series, rows: np.ndarray) -> ColumnPlan | None:
-    """Dates, and numbers with units or separators, where they can be read in one way only."""
+    """Dates, and numbers with units or separators, if they are unambiguous."""
     if reason := date_reason(text):
         if form := date_format(text):
             return _dates(name, read_dates(text, text, form), form)
-        return ColumnPlan(name, "dropped", f"{reason}: times alone, or to be read in two ways; write 2024-01-31")
+        return ColumnPlan(
+            name, "dropped", f"{reason}: times without a date, or ambiguous dates; write dates like 2024-01-31"
+        )
     if found := written_numbers(text):
         form, how = found
         numbers = read_written(text, form)
@@ -245,16 +247,16 @@ def _yes_no(name: str, levels: list[str]) -> ColumnPlan:
     return ColumnPlan(name, "yes/no", f"two values, {quoted(levels[0])} = 0 and {quoted(levels[1])} = 1", levels)
 
 
-def _no_category(text: pl.Series, n_levels: int, n: int, rows: _Rows) -> str:
-    """Why text with many levels is not an input, and what would make it one."""
-    shown = f"{n_levels} different texts in {counted(n, 'row')}"
+def _no_category(text: pl.Series, n_levels: int, n: int, rows: _JudgedRows) -> str:
+    """Why text with many levels is not an input, and how it could become one."""
+    shown = f"{n_levels} distinct texts in {counted(n, 'row')}"
     if hint := disguised_numbers(text, rows.numbers):
         return f"{hint}: {shown}"
     words = float(str(text.drop_nulls().str.split(" ").list.len().mean() or 0))
     if words < _WORDS_OF_PROSE and names_rows(text.gather(rows.originals)):
-        return f"an identifier: {shown}, all like {quoted(text.drop_nulls()[0])}"
+        return f"an identifier: {shown}, all of the form {quoted(text.drop_nulls()[0])}"
     if n_levels > n / 2 and words >= _WORDS_OF_PROSE:
-        return f"free text: {shown}; columns made of it (its length, words in it) could be inputs"
+        return f"free text: {shown}; columns derived from it (such as its length or the words in it) could be inputs"
     if n_levels > n / 2:
         return f"{'an identifier or free text' if n_levels == n else 'free text'}: {shown}"
-    return f"too many levels: {shown}, fewer than half of them in levels with {LEVEL_ROWS} rows"
+    return f"too many levels: {shown}, and fewer than half of the rows are in levels with {LEVEL_ROWS} rows or more"

@@ -1,7 +1,7 @@
-"""A column's values as text and as numbers, and what they are not: measures, names, types a model cannot use.
+"""A column's values as text and as numbers, and the reasons why they are unusable: identifiers, dates, types.
 
 Text is compared after trimming the white space around it, and the usual markers for a missing value (`MISSING`) are
-missing in every column. Nothing that needs a guess becomes a number: codes with leading zeros stay text.
+missing in every column. Ambiguous values are not converted to numbers: codes with leading zeros remain text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LARGEST = 1e100
 
 _NEARLY_ALL = 0.95  # of the texts of an identifier are different: some are drawn twice
 
-ADVICE = " (or read with --number)"
+ADVICE = " (or use --number)"
 
 _IDENTIFIER_WORDS = set("id ids idx index key no nr row rowid rownum serial unnamed uuid".split())
 
@@ -38,13 +38,13 @@ _WITH_SEPARATORS = r"^[^\w]*\d[\d.,' ]*[^\d]{0,4}$"
 
 @dataclass
 class ColumnPlan:
-    """What is done with one input column.
+    """How one input column is used.
 
-    kind is "number", "category", "ordered", "yes/no" or "date"; "dropped"; or the part a column plays that is no input:
-    "group", "time", "weight". `levels` are the texts of a category in sorted order, of an ordered one from least to most,
-    or of a yes/no column with the level coded 1 last (one level alone: it is either that or missing). `n_missing` counts
-    the rows used. `form` says how a date is written (dates.date_format), or is "written" for numbers with units or
-    separators. `leaks` marks a column that was dropped because it knows the target.
+    kind is "number", "category", "ordered", "yes/no" or "date"; "dropped"; or the role of a column that is not an
+    input: "group", "time", "weight". `levels` are the texts of a category in sorted order, of an ordered one from least
+    to most, or of a yes/no column with the level coded 1 last (one level alone: it is either that or missing).
+    `n_missing` counts the rows used. `form` says how a date is written (dates.date_format), or is "written" for numbers
+    with units or separators. `leaks` marks a column that was dropped because it alone predicts the target.
     """
 
     name: str
@@ -58,17 +58,20 @@ class ColumnPlan:
 
     @property
     def is_input(self) -> bool:
-        """Whether models see it."""
+        """Whether it is an input of the models."""
         return self.kind in INPUT_KINDS
 
 
 def as_text(series: pl.Series) -> pl.Series:
-    """The values as trimmed text, missing as null. Whole numbers read alike from every type: 1, 1.0 and "1" are "1".
+    """The values as trimmed text, missing as null. Whole numbers give the same text for every type: 1, 1.0 and "1" are
+    "1".
 
     The result has no name, because polars takes a name such as "^x$" for a pattern in many methods of a series.
     """
     if _is_foreign(series):
-        raise InputError(f"Column {quoted(series.name)} holds {series.dtype} where numbers or text were expected.")
+        raise InputError(
+            f"Column {quoted(series.name)} has the type {series.dtype}, but numbers or text were expected."
+        )
     series = series.alias("")
     if series.dtype == pl.Boolean:
         return series.replace_strict({True: "True", False: "False"}, return_dtype=pl.String)
@@ -87,7 +90,7 @@ def as_numbers(series: pl.Series) -> np.ndarray:
 
 
 def floats(text: pl.Series) -> pl.Series:
-    """Text as floats, null where it is no number; a minus may be "−" or "–"."""
+    """Text as floats, null where it is not a number; a minus may be "−" or "–"."""
     return short_minus(text).cast(pl.Float64, strict=False)
 
 
@@ -98,7 +101,7 @@ def short_minus(text: pl.Series) -> pl.Series:
 
 
 def codes_of(text: pl.Series, levels: list[str]) -> np.ndarray:
-    """The index of each text in `levels`, `len(levels)` where it is missing or another."""
+    """The index of each text in `levels`, `len(levels)` if it is missing or not in `levels`."""
     return text.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.Int64).fill_null(len(levels)).to_numpy()
 
 
@@ -118,15 +121,17 @@ def typed(series: pl.Series) -> pl.Series:
 
 
 def is_missing(series: pl.Series) -> np.ndarray:
-    """Where there is no value: null, NaN, or text that stands for missing."""
+    """Where the value is missing: null, NaN, or text that marks a missing value."""
     return np.isnan(as_numbers(series)) if series.dtype.is_numeric() else as_text(series).is_null().to_numpy()
 
 
 def unusable_type(series: pl.Series) -> str:
-    """Why values of this type are neither numbers nor text; empty when they are."""
+    """Why values of this type are neither numbers nor text; "" if they are."""
+    if series.dtype == pl.Duration:
+        return "durations; convert them to numbers of one unit, such as hours, to use them"
     if series.dtype.is_temporal():
         return "dates or times"
-    return f"neither numbers nor text but {series.dtype}" if _is_foreign(series) else ""
+    return f"of type {series.dtype}, which is neither numeric nor text" if _is_foreign(series) else ""
 
 
 def refuse_infinite(name: str, numbers: np.ndarray, rows: np.ndarray) -> None:
@@ -137,15 +142,15 @@ def refuse_infinite(name: str, numbers: np.ndarray, rows: np.ndarray) -> None:
         raise InputError(
             f"Column {quoted(name)} holds {counted(int(beyond.sum()), 'value')} that "
             f"{'is' if beyond.sum() == 1 else 'are'} infinite or beyond ±1e100 (first in row {rows[first]}: "
-            f"{numbers[first]:g}); replace by a finite number or leave empty."
+            f"{numbers[first]:g}); replace such values by finite numbers or leave them empty."
         )
 
 
 def not_a_measure(name: str, numbers: np.ndarray, rows: np.ndarray, n_different: int) -> str:
-    """Why numbers are an identifier of their rows or dates; empty when they may measure something.
+    """Why numbers are a row identifier or dates; "" if they may be a measurement.
 
-    Identifiers count the rows of the file from 0 or 1, or are whole, named like an identifier and all different in the
-    `n_different` rows that are no copies of others.
+    Identifiers count the rows of the file from 0 or 1, or are whole numbers in a column named like an identifier, all
+    different in the `n_different` rows that are not copies of others.
     """
     present = numbers[~np.isnan(numbers)]
     if np.any(present != np.round(present)):
@@ -154,7 +159,7 @@ def not_a_measure(name: str, numbers: np.ndarray, rows: np.ndarray, n_different:
         return "a row number: it counts the rows of the table"
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
     if words & _IDENTIFIER_WORDS and len(present) == len(numbers) and len(np.unique(numbers)) == n_different:
-        return "an identifier: a whole number of its own in every row, and named like one"
+        return "an identifier: a different whole number in every row, and a name typical of identifiers"
     if 19000101 <= present.min() and present.max() <= 21001231:
         days = pl.Series(np.unique(present).astype(int)).cast(pl.String).str.to_date("%Y%m%d", strict=False)
         return "" if days.null_count() else "dates written as YYYYMMDD"
@@ -162,7 +167,7 @@ def not_a_measure(name: str, numbers: np.ndarray, rows: np.ndarray, n_different:
 
 
 def names_rows(text: pl.Series) -> bool:
-    """Whether nearly every text is one of its own, and all have one pattern ("C-00123") or are codes of one length."""
+    """Whether nearly all texts are distinct and share a pattern ("C-00123") or are codes of equal length."""
     values = text.drop_nulls()
     if values.n_unique() < _NEARLY_ALL * len(values):
         return False
@@ -173,33 +178,33 @@ def names_rows(text: pl.Series) -> bool:
 
 
 def date_reason(text: pl.Series) -> str:
-    """Why a column of text holds dates or times; empty when it does not."""
+    """Why a text column holds dates or times; "" if it does not."""
     values = text.drop_nulls().unique()
     return f"dates or times, such as {quoted(values.min())}" if values.str.contains(_DATE_OR_TIME).all() else ""
 
 
 def almost_numbers(text: pl.Series, rows: np.ndarray, advice: str = ADVICE) -> str:
-    """Which few values keep a text column from being read as numbers; empty when there are more than one in ten."""
+    """Which few values prevent reading a text column as numbers; "" if they are more than one in ten."""
     present = text.is_not_null()
     wrong = present & floats(text).is_null()
     if not 0 < int(wrong.sum()) <= 0.1 * int(present.sum()):
         return ""
     first = int(wrong.arg_true()[0])
     return (
-        f"numbers except for {counted(int(wrong.sum()), 'value')} such as {quoted(text[first])} (row {rows[first]}), "
-        f"to be left empty{advice} if numbers are meant"
+        f"numbers except for {counted(int(wrong.sum()), 'value')} such as {quoted(text[first])} (row "
+        f"{rows[first]}); leave them empty{advice} if the column is numeric"
     )
 
 
 def disguised_numbers(text: pl.Series, rows: np.ndarray, advice: str = ADVICE) -> str:
-    """What keeps text from being read as numbers: few values, leading zeros, separators or units; else empty."""
+    """What prevents reading text as numbers: a few values, leading zeros, separators or units; else ""."""
     if _are_codes(text):
         return "codes with leading zeros"
     values = text.drop_nulls()
     wrong = values.filter(floats(values).is_null())
     if len(wrong) and values.str.contains(_WITH_SEPARATORS).all():
         such = f"numbers with separators or units such as {quoted(wrong[0])}"
-        return f"{such}, to be written plainly{advice} if numbers are meant"
+        return f"{such}; write plain numbers{advice} if the column is numeric"
     return almost_numbers(text, rows, advice)
 
 

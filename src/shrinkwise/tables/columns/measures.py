@@ -1,8 +1,8 @@
-"""Numbers that are written for people: with a unit, a currency, thousands separators, a long minus, in parentheses.
+"""Formatted numbers: with a unit, a currency, thousands separators, a long minus or in parentheses.
 
-A minus (-, − or –) stands before the digits or before what is in front of them; parentheses around the number are the
-accountants' minus. A value with a dash, plus or parenthesis anywhere else, or a hyphen behind a word ("lot-17"), is no
-number: that may be a sign too.
+A minus (-, − or –) stands before the digits or before what is in front of them; parentheses around the number mean a
+negative number, as in accounting. A value with a dash, plus or parenthesis anywhere else, or a hyphen after a word
+("lot-17"), is not a number, because the character may be a sign.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _SURE_OF_COMMA = r"^\d{1,3}(\.\d{3}){2,}|\.\d{3},\d"
 
 
 def written_numbers(text: pl.Series, *, sure: bool = True) -> tuple[str, str] | None:
-    """(form, how they are written in words) of numbers that can be read in one way only; None for any other text.
+    """(form, a description of the format) of unambiguous numbers; None for any other text.
 
-    Every value has the same around it ("$ ", " %", " kg"), and its commas and points have one meaning: thousands parted
-    by commas are believed when some value has two of them or a decimal point behind one, or when the values have
-    something around them and no value allows the other meaning; not `sure`, the likelier meaning is taken. Parentheses are
-    a minus where some value has none.
+    All values have the same prefix and suffix ("$ ", " %", " kg"), and commas and points have one meaning: commas
+    separate thousands if some value has two of them or a decimal point after one, or if the values have a prefix or
+    suffix and no value allows the other meaning; without `sure` the likelier meaning is used. Parentheses mean a minus
+    if some value has none.
     """
     parts = _parts(text.drop_nulls().unique())
     if not len(parts) or parts["digits"].null_count() or parts["enclosed"].all():
@@ -53,7 +53,7 @@ def written_numbers(text: pl.Series, *, sure: bool = True) -> tuple[str, str] | 
     said = [f"written as {around!r}"] if around else []
     said += ["with separators"] if digits.str.contains(r"[,]|\..*\.").any() else []
     said += ["negative in parentheses"] if enclosed else []
-    said += ["with a minus of their own"] if not said and parts["negative"].any() else []
+    said += ["with a Unicode minus sign"] if not said and parts["negative"].any() else []
     return (WRITTEN_COMMA if decimal == "," else WRITTEN, ", ".join(said)) if said else None
 
 
@@ -65,9 +65,10 @@ def written_form(text: pl.Series) -> str:
 
 
 def read_written(text: pl.Series, form: str) -> np.ndarray:
-    """The numbers in text (n,), whatever stands around them; NaN where there is none.
+    """The numbers in text (n,), without prefixes and suffixes; NaN where there is none.
 
-    Each is read by itself: `form` decides only about those that have a meaning with either decimal sign, as "1,234" has.
+    Each value is parsed by itself: `form` matters only for values that are valid with either decimal sign, such as
+    "1,234".
     """
     parts = _parts(text)
     digits = parts["digits"]
@@ -83,9 +84,9 @@ def _plain(digits: pl.Series, thousands: str, decimal: str) -> pl.Series:
 
 
 def _parts(values: pl.Series) -> pl.DataFrame:
-    """What stands before, in and after the digits of every value, whether it is negative and in parentheses.
+    """The prefix, digits and suffix of every value, and whether it is negative and in parentheses.
 
-    Null digits where it is no number: where there are none, or signs that are not understood.
+    The digits are null if the value is not a number: it has no digits, or signs that are not recognized.
     """
     signed = values.str.extract_groups(_SIGNED).struct.unnest()
     signed.columns = ["first", "before", "second", "digits", "after"]
@@ -108,9 +109,9 @@ def _parts(values: pl.Series) -> pl.DataFrame:
 
 
 def _sure_decimal(digits: pl.Series, marked: bool) -> str:
-    """The decimal sign of the numbers, "." or ","; "" when they are not numbers, or when either could be meant.
+    """The decimal sign of the numbers, "." or ","; "" if they are not numbers or ambiguous.
 
-    Numbers that are `marked` by what stands around them need no further evidence where only one reading fits them all.
+    Numbers that are `marked` by a prefix or suffix need no further evidence if only one reading fits all of them.
     """
     points = digits.str.contains(_POINT_DECIMAL).all()
     commas = digits.str.contains(_COMMA_DECIMAL).all()

@@ -1,4 +1,4 @@
-"""Categories whose levels have an order of their own, known by their words."""
+"""Ordered categories, recognized by the words of their levels."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _RANKS = [{word: rank for rank, word in enumerate(scale.split())} for scale in _
 
 
 def in_order(levels: list[str]) -> list[str] | None:
-    """The levels from least to most when all of them are words of one scale ("low", "med", "high"); else None.
+    """The levels from least to most if all of them are words of one scale ("low", "med", "high"); else None.
 
-    Three levels are needed, and each must have a rank of its own.
+    At least three levels with distinct ranks are needed.
     """
     if len(levels) < 3:
         return None

@@ -1,4 +1,4 @@
-"""Levels and their other spellings: Yes, yes and YES are one level, called as it is written most often."""
+"""Spellings of levels: Yes, yes and YES are one level, named by its most frequent spelling."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _BOOLEAN_WORDS = (("false", "true"), ("0", "1"))
 
 
 def one_spelling(text: pl.Series) -> tuple[pl.Series, str]:
-    """Text whose spellings that differ by case alone are brought to the most frequent one, and the sentence that says so.
+    """Text in which spellings that differ only by case are replaced by the most frequent one, and a sentence that
+    reports it.
 
-    Where all values would become one ("a" and "A"), the case is what tells them apart, and nothing is changed.
+    If all values would become one ("a" and "A"), the case is meaningful and nothing is changed.
     """
     counts = text.drop_nulls().value_counts(name="rows")
     counts.columns = ["spelling", "rows"]
@@ -28,13 +29,13 @@ def one_spelling(text: pl.Series) -> tuple[pl.Series, str]:
 
 
 def alike(text: pl.Series, levels: list[str]) -> pl.Series:
-    """Text with other spellings of the levels brought to theirs; as it is where levels differ by case alone."""
+    """Text with the spellings of `levels`; unchanged if levels differ only by case."""
     own = {level.lower(): level for level in levels}
     return text if len(own) < len(levels) else _spelled(text, own, levels)
 
 
 def spelled_alike(text: pl.Series, levels: list[str]) -> pl.Series:
-    """The same for a yes/no or ordered column, where 0 and 1 also stand for false and true and the other way round."""
+    """The same for a yes/no or ordered column, where 0 and 1 are also equal to false and true."""
     own = {level.lower(): level for level in levels}
     if len(own) < len(levels):
         return text

@@ -1,4 +1,4 @@
-"""Words that stand for a missing value in a column of numbers or dates, and are words like others in a column of text."""
+"""Words that mark a missing value in a column of numbers or dates, and are ordinary words in a text column."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ WORDS = (
 
 
 def found_words(text: pl.Series) -> list[str]:
-    """The values of trimmed text that are one of WORDS, in whatever case, in sorted order."""
+    """The values of trimmed text that are one of WORDS in any case, in sorted order."""
     values = text.drop_nulls().unique()
     return sorted(values.filter(values.str.to_lowercase().is_in(WORDS)).to_list())
 
 
 def words_beside_numbers(series: pl.Series) -> list[str]:
-    """`found_words` where all other values are numbers, plain or written, or dates, and not all the same; else none."""
+    """`found_words` if all other values are numbers (plain or formatted) or dates and not all equal; else none."""
     if series.dtype != pl.String:
         return []
     text = as_text(series)
@@ -40,12 +40,12 @@ def words_beside_numbers(series: pl.Series) -> list[str]:
 
 
 def without(text: pl.Series, words: list[str]) -> pl.Series:
-    """Trimmed text with null in the place of `words`, under its name."""
+    """Trimmed text with null in place of `words`, with its name."""
     return text.set(text.is_in(words), None) if words else text
 
 
 def present(rule: dict[str, Any], series: pl.Series) -> pl.Series:
-    """A column with null in the place of the rule's own words and, in numbers and dates, of every one of WORDS."""
+    """A column with null in place of the rule's own words and, for numbers and dates, in place of all of WORDS."""
     everywhere, words = rule["kind"] in ("number", "date"), rule.get("words") or []
     if not (everywhere or words) or series.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return series

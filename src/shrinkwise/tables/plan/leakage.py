@@ -1,6 +1,6 @@
-"""Columns that know the answer: alone they tell the target of rows that were left out, or of a large part of the rows.
+"""Leakage: columns that alone predict the target of held-out rows, or of a large part of the rows.
 
-Such a column is mostly the target again under another name, or something that is known only afterwards.
+Such a column usually repeats the target under another name, or is recorded after the outcome.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ _SAME_ORDER = 0.98  # rank correlation
 
 
 def knows_target(x: np.ndarray, y: np.ndarray, has_classes: bool, seed: int = 0) -> str:
-    """What a column's values x (n,), numbers or codes with NaN for missing, tell of y alone, in words; "" for little.
+    """How well a column's values x (n,), numbers or codes with NaN for missing, predict y alone, in words; "" if not
+    well.
 
-    Every row is guessed from the other rows: those with the same value where values repeat, otherwise the nearest two.
+    Every row is predicted from the other rows: those with the same value if values repeat, otherwise the nearest two.
     """
     if len(x) > _MOST_ROWS:
         rows = np.random.default_rng(seed).permutation(len(x))[:_MOST_ROWS]
@@ -35,7 +36,7 @@ def knows_target(x: np.ndarray, y: np.ndarray, has_classes: bool, seed: int = 0)
         if repeats >= 5:
             left, total = np.square(y - _others_mean(codes, y)).sum(), np.square(y - y.mean()).sum()
         told = total > 0 and left <= _LEFT * total
-        return f"the target (R² of {1 - left / total:.4f} on rows left out)" if told else ""
+        return f"the target (R² of {1 - left / total:.4f} on held-out rows)" if told else ""
     y = y.astype(int)
     wrong = len(y) - np.bincount(y).max()
     if wrong < _FEWEST_TO_TELL:
@@ -43,15 +44,15 @@ def knows_target(x: np.ndarray, y: np.ndarray, has_classes: bool, seed: int = 0)
     left = int((_others_class(codes, y) != y).sum() if repeats >= 5 else _unlike_neighbours(codes, y))
     if left > _LEFT * wrong:
         return ""
-    return f"the class of all but {left} of {len(y)} rows" if left else f"the class of all {len(y)} rows"
+    return f"the class of {len(y) - left} of {len(y)} rows" if left else f"the class of all {len(y)} rows"
 
 
 def tells_some(x: np.ndarray, y: np.ndarray, classes: list[str], name: str, n_columns: int) -> str:
-    """Which rows a column's values x (n,) give away, in words; "" for none.
+    """For which rows a column's values x (n,) predict one class, in words; "" if there are none.
 
-    Looked at are the rows where it is missing or present, above or below a value that a tenth of the rows have: a refund
-    above 0. Ranges of values with no such edge are not, because a good input has them too. NaN is missing; `n_columns` are
-    looked at altogether.
+    The parts examined are the rows where it is missing or present, and those above or below a value that a tenth of the
+    rows have (such as a refund above 0). Other ranges of values are not examined, because a good input has them too.
+    NaN is missing; `n_columns` is the number of columns examined, for the correction for multiple tests.
     """
     gaps, edge = np.isnan(x), _frequent(x)
     parts = {f"without {name}": gaps, f"with {name}": ~gaps} if gaps.any() else {}
@@ -70,7 +71,7 @@ def tells_some(x: np.ndarray, y: np.ndarray, classes: list[str], name: str, n_co
 
 
 def same_order(x: np.ndarray, y: np.ndarray, seed: int = 0) -> str:
-    """Whether a column puts the rows in the order of a numeric target, in words; "" where it does not."""
+    """Whether a column orders the rows as a numeric target does, in words; "" if it does not."""
     rows = np.flatnonzero(~np.isnan(x))
     rows = np.random.default_rng(seed).permutation(rows)[:_MOST_ROWS]
     if len(rows) < max(_PART_ROWS, len(x) / 2):
@@ -81,11 +82,11 @@ def same_order(x: np.ndarray, y: np.ndarray, seed: int = 0) -> str:
     alike = float(np.corrcoef(ranks)[0, 1])
     if abs(alike) < _SAME_ORDER:
         return ""
-    return f"it puts the rows in nearly the {'same' if alike > 0 else 'opposite'} order (rank correlation {alike:.3f})"
+    return f"it orders the rows in nearly the {'same' if alike > 0 else 'opposite'} way (rank correlation {alike:.3f})"
 
 
 def _frequent(x: np.ndarray, seed: int = 0) -> float | None:
-    """The most frequent number, when at least a tenth of the rows have it."""
+    """The most frequent number, if at least a tenth of the rows have it."""
     some = np.random.default_rng(seed).permutation(len(x))[:_MOST_ROWS]
     values, counts = np.unique(x[some][~np.isnan(x[some])], return_counts=True)
     if not len(values) or counts.max() < _PART_SHARE * len(some):
@@ -109,8 +110,8 @@ def _others_mean(codes: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _off_the_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Squared distance of each y to the line through the two rows nearest in x, one on either side, and to the mean.
 
-    Rows without x are guessed by the mean of the others of them. Both sums are over the same rows: those at the two ends,
-    and one alone without x, have nobody to be guessed from.
+    Rows without x are predicted by the mean of the other rows without x. Both sums are over the same rows, without
+    those at the two ends and a single row without x, for which there is no prediction.
     """
     gaps = np.isnan(x)
     n_gaps = int(gaps.sum())
@@ -136,7 +137,7 @@ def _others_class(codes: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _unlike_neighbours(codes: np.ndarray, y: np.ndarray) -> int:
-    """Times the class changes along the column's values."""
+    """How often the class changes along the column's values."""
     ordered = y[np.argsort(codes, kind="stable")]
     changes = ordered[1:] != ordered[:-1]
     return int(changes.sum())

@@ -1,4 +1,4 @@
-"""What is worth knowing of a table before any model is fitted."""
+"""Notes on a table before any model is fitted."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _UNBALANCED = 0.1  # share of the smallest class under which accuracy flatters
 
 
 def plan_notes(plan: TablePlan, used: pl.DataFrame, columns: list[str]) -> list[str]:
-    """Sentences on rows left out, names, rare classes, more inputs than rows, and rows that are there twice."""
+    """Sentences on excluded rows, column names, rare classes, more inputs than rows, and duplicate rows."""
     found = (_missing(plan), _nameless(columns), *_classes(plan), _wide(plan), _twice(plan, used))
     return [sentence for sentence in found if sentence]
 
 
 def copies(frame: pl.DataFrame, columns: list[str]) -> np.ndarray:
-    """For each row a number that it shares with the rows that are exact copies of it in `columns`."""
+    """For each row a number that it shares with its exact copies in `columns`."""
     renamed = pl.DataFrame([frame[name].alias(str(i)) for i, name in enumerate(columns)])
     return np.unique(renamed.hash_rows().to_numpy(), return_inverse=True)[1]
 
 
 def first_of_copies(frame: pl.DataFrame) -> np.ndarray:
-    """The positions of the rows that are no exact copy of an earlier one."""
+    """The positions of the rows that are not an exact copy of an earlier one."""
     columns = [name for name, dtype in frame.schema.items() if not (dtype.is_nested() or dtype == pl.Object)]
     return np.sort(np.unique(copies(frame, columns), return_index=True)[1])
 
@@ -52,7 +52,7 @@ def _missing(plan: TablePlan) -> str:
     why = f"no value in {quoted(plan.target)}" + (f", or weight 0 in {quoted(plan.weight)}," if plan.weight else "")
     return (
         f"{missing} of {counted(plan.n_rows_read, 'row')} {'has' if missing == 1 else 'have'} {why} and "
-        f"{'is' if missing == 1 else 'are'} left out."
+        f"{'is' if missing == 1 else 'are'} excluded."
     )
 
 
@@ -60,7 +60,10 @@ def _nameless(columns: list[str]) -> str:
     nameless = [column for position, column in enumerate(columns) if column == unnamed(position)]
     if not nameless:
         return ""
-    return f"{counted(len(nameless), 'column')} without a name: called {', '.join(map(quoted, nameless[:5]))}."
+    return (
+        f"{counted(len(nameless), 'column')} without a name {'was' if len(nameless) == 1 else 'were'} named "
+        f"{', '.join(map(quoted, nameless[:5]))}."
+    )
 
 
 def _classes(plan: TablePlan) -> list[str]:
@@ -69,7 +72,7 @@ def _classes(plan: TablePlan) -> list[str]:
     said, fewest = [], min(plan.class_counts)
     rarest = plan.classes[plan.class_counts.index(fewest)]
     if fewest < SMALL_CLASS:
-        said.append(f"The class {quoted(rarest)} has only {fewest} rows, so scores of it are uncertain.")
+        said.append(f"The class {quoted(rarest)} has only {fewest} rows, so its scores are uncertain.")
     if fewest < _UNBALANCED * plan.n_rows:
         said.append(
             f"The classes are unbalanced ({quoted(rarest)} is {fewest / plan.n_rows:.1%} of the rows): models are compared "
@@ -82,13 +85,14 @@ def _wide(plan: TablePlan) -> str:
     if len(plan.kept) <= plan.n_rows:
         return ""
     return (
-        f"There are more inputs ({len(plan.kept)}) than rows ({plan.n_rows}): without a penalty the inputs can "
-        "reproduce the target exactly, whatever it is."
+        f"There are more inputs ({len(plan.kept)}) than rows ({plan.n_rows}): without a penalty a linear model "
+        "can fit any target exactly."
     )
 
 
 def _twice(plan: TablePlan, used: pl.DataFrame) -> str:
-    """Rows that a split would show to the model and then ask it about, unless groups or time keep them together."""
+    """Duplicate rows, of which a split may put one into training and the other into the held-out fold; none with groups
+    or time."""
     if plan.splits_by:
         return ""
     codes = copies(used, [column.name for column in plan.kept] + [plan.target])
@@ -96,7 +100,7 @@ def _twice(plan: TablePlan, used: pl.DataFrame) -> str:
     if not repeated.any():
         return ""
     return (
-        f"{int(repeated.sum())} of {counted(plan.n_rows, 'row')} are exact copies of another row, inputs and target alike: "
-        "folds that hold one out and learn from the other flatter every score; if they are the same thing measured "
-        "twice, drop them or name what they share with --group."
+        f"{int(repeated.sum())} of {counted(plan.n_rows, 'row')} are exact copies of another row, inputs and "
+        "target alike; if they are repeated records of the same case, drop them or use --group, because a copy "
+        "in the training folds makes every score too optimistic."
     )

@@ -1,4 +1,4 @@
-"""Columns that are no inputs but say how rows are used: which belong together, when they were, how much they count."""
+"""Columns that are not inputs but determine how rows are used: groups, times and weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shrinkwise.tables.errors import InputError, counted, quoted
 
 
 def rows_to_use(target: pl.Series, weight: pl.Series | None) -> np.ndarray:
-    """Which rows have a target, and a weight above 0 where there are weights."""
+    """Which rows have a target and, if there are weights, a weight above 0."""
     present = ~is_missing(target)
     return present if weight is None else present & (row_weights(weight) > 0)
 
@@ -24,14 +24,14 @@ def row_weights(series: pl.Series) -> np.ndarray:
         row = int(np.argmax(wrong))
         came = "missing" if is_missing(series)[row] else quoted(series[row])
         raise InputError(
-            f"The weight {quoted(series.name)} is {came} in row {row + 1} where a number ≥ 0 was expected "
+            f"The weight {quoted(series.name)} is {came} in row {row + 1}, but a number ≥ 0 was expected "
             f"({counted(int(wrong.sum()), 'such row')})."
         )
     return weights
 
 
 def group_codes(series: pl.Series) -> np.ndarray:
-    """Codes (n,) of the groups 0, 1, …; InputError where a row has none."""
+    """Codes (n,) of the groups 0, 1, …; InputError if a row has none."""
     text = as_text(series)
     if text.null_count():
         row = int(text.is_null().arg_true()[0]) + 1
@@ -43,7 +43,7 @@ def group_codes(series: pl.Series) -> np.ndarray:
 
 
 def times(series: pl.Series) -> np.ndarray:
-    """The time of each row (n,) as a number; InputError where it cannot be told."""
+    """The time of each row (n,) as a number; InputError if it is missing or cannot be parsed."""
     series = typed(series)
     if series.dtype.is_numeric():
         numbers = as_numbers(series)
@@ -52,8 +52,8 @@ def times(series: pl.Series) -> np.ndarray:
         form = TYPED if series.dtype in (pl.Date, pl.Datetime) else date_format(text)
         if not form:
             raise InputError(
-                f"The time {quoted(series.name)} holds {quoted(text.drop_nulls()[0])} where numbers or dates such as "
-                "2024-01-31 were expected."
+                f"The time {quoted(series.name)} holds {quoted(text.drop_nulls()[0])}, but numbers or dates such "
+                "as 2024-01-31 were expected."
             )
         numbers = read_dates(series, text, form).cast(pl.Int64).cast(pl.Float64).to_numpy()
     if np.isnan(numbers).any():

@@ -1,4 +1,4 @@
-"""The plan: what is done with every column of a table, and which question its target poses."""
+"""The plan of a table: how every column is used, and the task that the target defines."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _MOST_HINTS = 3
 
 @dataclass(frozen=True)
 class ColumnOptions:
-    """What the user says about columns and the task, beside what their values show.
+    """The user's settings for columns and the task; they overrule what is inferred from the values.
 
     Parameters
     ----------
-    drop : columns to leave out
-    keep : columns to keep whatever speaks against them (an identifier, a constant, a column that knows the target)
-    number, category : columns to read as numbers, or as categories
-    group : column of things whose rows belong together (a patient, a shop): never on both sides of a split
-    time : column of dates or numbers; every score is of models of earlier rows
-    weight : column of numbers ≥ 0, how much a row counts
-    task : "regression" or "classes", to overrule what the target looks like (target.judge_target)
+    drop : columns to exclude
+    keep : columns to keep even if they would be dropped (an identifier, a constant, a possible leak)
+    number, category : columns to parse as numeric, or as categories
+    group : column that identifies a group of rows (a patient, a shop); rows with the same value stay in the same fold
+    time : column of dates or numbers; models are scored on rows later than those they were fitted on
+    weight : column of row weights ≥ 0
+    task : "regression" or "classes"; by default inferred from the target (target.judge_target)
 
     """
 
@@ -55,19 +55,19 @@ class ColumnOptions:
 
     @property
     def roles(self) -> dict[str, str]:
-        """The part each column plays that is no input, by its name."""
+        """The role of each column that is not an input, by its name."""
         parts = {"group": self.group, "time": self.time, "weight": self.weight}
         return {column: part for part, column in parts.items() if column is not None}
 
     def of(self, column: str) -> str:
-        """The wish for a column as `judge` takes it."""
+        """The request for a column, as `judge` takes it."""
         for wish, columns in (("number", self.number), ("category", self.category), ("keep", self.keep)):
             if column in columns:
                 return wish
         return ""
 
     def refuse(self, names: Collection[str], target: str, table: str) -> None:
-        """InputError for columns that are not there and for wishes that contradict one another."""
+        """Raise InputError for absent columns and for requests that contradict one another."""
         lists = (self.drop, self.keep, self.number, self.category, self.roles)
         for wanted in (target, *(column for columns in lists for column in columns)):
             if wanted not in names:
@@ -77,28 +77,28 @@ class ColumnOptions:
         for column in (target, *self.roles):
             if any(column in columns for columns in lists[1:4]) or (column == target and column in self.roles):
                 raise InputError(
-                    f"Column {quoted(column)} cannot be an input and the target, group, time or weight too."
+                    f"Column {quoted(column)} is an input and cannot also be the target, group, time or weight."
                 )
         if len(self.roles) < sum(part is not None for part in (self.group, self.time, self.weight)):
             raise InputError("Group, time and weight must be different columns.")
         if self.group and self.time:
-            raise InputError("Rows can be split by group or by time, not by both: choose one.")
+            raise InputError("Rows can be split by group or by time, but not by both; choose one.")
         if self.task not in (None, "regression", "classes"):
             raise InputError(f"The task is 'regression' or 'classes', not {quoted(self.task)}.")
 
 
 def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -> TablePlan:
-    """Decide what is done with every column of `frame` when `target` is to be predicted from the others.
+    """Decide how every column of `frame` is used to predict `target`.
 
     Parameters
     ----------
     frame : the table, as `read_table` gives it, or any data frame `as_frame` takes
-    name : what messages call the table
-    wishes : what the user asks for, see `ColumnOptions`
+    name : the name of the table in messages
+    wishes : the user's settings, see `ColumnOptions`
 
     Raises
     ------
-    InputError : no such column, fewer than 20 rows with a target, a target nothing can be learned about, no input left
+    InputError : absent column, fewer than 20 rows with a target, a target that cannot be predicted, no input left
 
     """
     frame, wish = as_frame(frame), ColumnOptions(**wishes)
@@ -111,8 +111,8 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
         missing = frame.height - len(rows)
         besides = f" ({counted(missing, 'row')} without a value in {quoted(target)})" if missing else ""
         raise InputError(
-            f"{name} has {counted(len(rows), 'row')} to learn from{besides}; at least {MIN_ROWS} are needed to compare "
-            "models on rows they have not seen."
+            f"{name} has {counted(len(rows), 'row')} to learn from{besides}; at least {MIN_ROWS} are needed to "
+            "compare models on held-out rows."
         )
     question = judge_target(used[target], wish.task, rows)
     originals = first_of_copies(used)
@@ -134,7 +134,7 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
     if not plan.kept:
         shown = "; ".join(f"{quoted(column.name)}: {column.reason}" for column in columns[:5])
         raise InputError(
-            f"{name} has no usable input column beside {quoted(target)} ({shown or 'it is the only one'})."
+            f"{name} has no usable input column besides {quoted(target)} ({shown or 'it is the only column'})."
         )
     plan.notes += plan_notes(plan, used, frame.columns)
     return plan
@@ -146,9 +146,9 @@ def describe(plan: TablePlan) -> list[tuple[str, str, str]]:
 
 
 _PARTS = {
-    "group": "rows with one value stay on one side of every split",
-    "time": "every score is of models that learned from earlier rows",
-    "weight": "how much a row counts",
+    "group": "rows with the same value stay in the same fold",
+    "time": "models are scored on rows later than those they were fitted on",
+    "weight": "weight of each row",
 }
 
 
@@ -156,12 +156,12 @@ def _column(series: pl.Series, rows: np.ndarray, wish: ColumnOptions, originals:
     if part := wish.roles.get(series.name):
         return ColumnPlan(series.name, part, _PARTS[part])
     if series.name in wish.drop:
-        return ColumnPlan(series.name, "dropped", "left out as asked for")
+        return ColumnPlan(series.name, "dropped", "dropped as requested")
     return judge(series, rows, wish.of(series.name), originals)
 
 
 def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str]) -> None:
-    """Drop the columns that alone tell the target of rows left out, unless nothing else is left; mark those kept."""
+    """Drop the columns that alone predict the target of held-out rows, unless nothing else is left; mark those kept."""
     y = plan.target_values(used)
     found, hints = {}, {}
     for column in plan.kept:
@@ -175,24 +175,24 @@ def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str])
             hints[column.name] = hint
     if len(hints) <= _MOST_HINTS:
         plan.notes += [
-            f"{quoted(name)} may know the target: {hint}; ask whether it is known beforehand."
+            f"Column {quoted(name)} may leak the target: {hint}; check that its value is known at prediction time."
             for name, hint in hints.items()
         ]
     only = len(found) == len(plan.kept)
     for column in plan.kept:
         if column.name not in found:
             continue
-        suspicion = f"it alone tells {found[column.name]}"
+        suspicion = f"this column alone predicts {found[column.name]}"
         if only or column.name in keep:
             column.reason += f"; {suspicion}"
-            plan.notes.append(f"{quoted(column.name)} may know the target: {suspicion}.")
+            plan.notes.append(f"Column {quoted(column.name)} may leak the target: {suspicion}.")
         else:
             column.kind, column.leaks = "dropped", True
-            column.reason = f"knows the target: {suspicion}; --keep-column if it is known beforehand"
+            column.reason = f"possible leak: {suspicion}; use --keep-column if its value is known at prediction time"
 
 
 def _hint(plan: TablePlan, column: ColumnPlan, values: np.ndarray, y: np.ndarray) -> str:
-    """What a column that does not tell the target says of a large part of the rows, or of their order."""
+    """A weaker sign of leakage: the column predicts the class of many rows, or their order."""
     if plan.classes is None:
         return same_order(values, y) if column.kind in ("number", "ordered", "date") else ""
     if column.kind != "number":  # levels have no edge; only whether there is one can be told

@@ -18,7 +18,8 @@ def factors_of(path: str | Path) -> dict[str, float]:
 
 
 def bounds_of(path: str | Path) -> dict[str, tuple[float, float]]:
-    """{input: (low, high)} from a table with the columns input, low and high; an empty cell leaves its side open."""
+    """{input: (low, high)} from a table with the columns input, low and high; an empty cell is unbounded on its
+    side."""
     names, (low, high) = _read(path, ("low", "high"))
     low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
     return dict(zip(names, zip(low.tolist(), high.tolist(), strict=True), strict=True))
@@ -31,7 +32,7 @@ def share(text: str) -> float:
     except ValueError:
         percent = np.nan
     if not 0 <= percent <= 100:
-        raise InputError(f"A percentage such as 1% was expected, got {quoted(text)}.")
+        raise InputError(f"Expected a percentage such as 1%, got {quoted(text)}.")
     return percent / 100
 
 
@@ -42,7 +43,7 @@ def _read(path: str | Path, columns: tuple[str, ...]) -> tuple[list[str], list[n
             raise no_such_column(str(path), name, frame.columns)
     names = as_text(frame["input"]).to_list()
     if None in names or len(set(names)) < len(names):
-        raise InputError(f"{path} must name every input once in its column 'input'.")
+        raise InputError(f"{path} must name each input exactly once in its column 'input'.")
     numbers = [as_numbers(frame[name]) for name in columns]
     if len(columns) == 1 and np.isnan(numbers[0]).any():
         raise InputError(f"{path} has no number for {quoted(names[int(np.argmax(np.isnan(numbers[0])))])}.")

@@ -1,4 +1,4 @@
-"""The plan of a table: what its target, its columns and its rows are taken for."""
+"""The plan of a table: how its target, its columns and its rows are used."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .target import Reading
 
 @dataclass
 class TablePlan:
-    """What was decided about a table: one ColumnPlan per input column in file order, the task, and `notes` that say it.
+    """The decisions about a table: one ColumnPlan per input column in file order, the task, and `notes` for the user.
 
     `classes` are the texts of the target's values in order (None for a regression), `class_counts` their rows;
-    `n_rows` counts the rows used, `n_rows_read` all. `target_form` and `target_words` say how text is read as a target of
-    numbers (target.Reading).
+    `n_rows` counts the rows used, `n_rows_read` all rows. `target_form` and `target_words` describe how text is parsed
+    as a numeric target (target.Reading).
     """
 
     name: str
@@ -51,12 +51,12 @@ class TablePlan:
 
     @property
     def has_groups(self) -> bool:
-        """Whether some input becomes several features."""
+        """Whether an input becomes several features."""
         return any(column.kind in ("category", "ordered", "date") or column.n_missing for column in self.kept)
 
     @property
     def splits_by(self) -> str:
-        """The kind of the column that decides the splits: "group", "time" or ""."""
+        """The kind of the column that determines the splits: "group", "time" or ""."""
         return next((kind for kind in ("group", "time") if self._part(kind)), "")
 
     def _part(self, kind: str) -> str | None:
@@ -68,7 +68,7 @@ class TablePlan:
         return min(self.class_counts, default=None)
 
     def used_rows(self, frame: Any) -> pl.DataFrame:
-        """The rows whose target is there (and whose weight is not 0), in order."""
+        """The rows that have a target (and a weight above 0), in order."""
         frame = as_frame(frame)
         present = rows_to_use(self._target_column(frame), None if self.weight is None else frame[self.weight])
         return frame if present.all() else frame.filter(pl.Series(present))
@@ -85,7 +85,7 @@ class TablePlan:
     def target_values(self, frame: Any) -> np.ndarray:
         """The target of `used_rows`, float64 for a regression, else the index of each row's class in `classes`.
 
-        Raises InputError for a missing value, a value that is no number or a class that is not in `classes`.
+        Raises InputError for a missing value, a value that is not a number or a class that is not in `classes`.
         """
         series = self._target_column(as_frame(frame))
         values = as_numbers(series) if self.classes is None else self._codes(as_text(series))
@@ -95,7 +95,7 @@ class TablePlan:
             expected = "a number" if self.classes is None else "one of the classes of the plan"
             came = "missing" if is_missing(series)[row] else quoted(as_text(series)[row])
             raise InputError(
-                f"The target {quoted(self.target)} is {came} in row {row + 1} where {expected} was expected "
+                f"The target {quoted(self.target)} is {came} in row {row + 1}, but {expected} was expected "
                 f"({counted(int(wrong.sum()), 'such row')})."
             )
         return values

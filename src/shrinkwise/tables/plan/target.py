@@ -1,4 +1,4 @@
-"""The target: which task it poses, and why, or why nothing can be learned about it."""
+"""The target: which task it defines and why, or why it cannot be predicted."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from shrinkwise.tables.columns.spelling import one_spelling
 from shrinkwise.tables.columns.words import found_words, said, without, words_beside_numbers
 from shrinkwise.tables.errors import InputError, figure, quoted
 
-_ADVICE = " (or read with --task regression)"
+_ADVICE = " (or use --task regression)"
 MAX_CLASSES = 100
 MAX_CODES = 10  # distinct whole numbers that may be class codes
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a target's text is read as numbers: `form` as in a ColumnPlan ("" for plain ones), the words that are no target.
+    """How a target's text is parsed as numbers: `form` as in a ColumnPlan ("" for plain ones), and the words that mark
+    a missing target.
 
-    `sentence` says it, where there is anything to say.
+    `sentence` describes it for the user; "" if there is nothing special.
     """
 
     form: str = ""
@@ -39,7 +40,7 @@ class Reading:
     sentence: str = ""
 
     def of(self, series: pl.Series) -> pl.Series:
-        """The target as numbers where it is read as such, otherwise as it is."""
+        """The target as numbers if it is parsed as such, otherwise unchanged."""
         if series.dtype.is_numeric() or not (self.form or self.words):
             return series
         text = without(as_text(series), self.words)
@@ -48,13 +49,13 @@ class Reading:
         if wrong.any():
             row = int(wrong.arg_true()[0])
             raise InputError(
-                f"The target {quoted(series.name)} is {quoted(text[row])} in row {row + 1} where a number was expected."
+                f"The target {quoted(series.name)} is {quoted(text[row])} in row {row + 1}, but a number was expected."
             )
         return read.alias(series.name)
 
 
 def target_reading(series: pl.Series, task: str | None) -> Reading:
-    """How the target is to be read: as an input would be, and for a regression also as --number would read an input."""
+    """How the target is parsed: as an input would be, and for a regression as --number would parse an input."""
     if (series := typed(series)).dtype != pl.String or task == "classes":
         return Reading()
     text = as_text(series)
@@ -70,7 +71,7 @@ def target_reading(series: pl.Series, task: str | None) -> Reading:
 
 @dataclass
 class Target:
-    """The task, the sentence that says why, and for classes their names in order with their numbers of rows."""
+    """The task, a sentence with the reason, and for classes their names in order with their numbers of rows."""
 
     task: str
     sentence: str
@@ -79,10 +80,10 @@ class Target:
 
 
 def judge_target(series: pl.Series, task: str | None, rows: np.ndarray) -> Target:
-    """The task a target without missing values poses.
+    """The task that a target without missing values defines.
 
-    Text and two distinct values are classes. Whole numbers from −1, 0 or 1 up to at most 10 are read as class codes;
-    other numbers (a quality from 3 to 8, any amount) as a regression. `task`, "regression" or "classes", overrules.
+    Text and two distinct values are classes. Whole numbers from −1, 0 or 1 up to at most 10 are class codes; other
+    numbers (a quality from 3 to 8, any amount) give a regression. `task`, "regression" or "classes", overrides this.
     Raises InputError for a target that is constant, an identifier, a date, free text or infinite.
     """
     series = typed(series)
@@ -91,7 +92,7 @@ def judge_target(series: pl.Series, task: str | None, rows: np.ndarray) -> Targe
     n_distinct = text.n_unique()
     if n_distinct == 1:
         raise InputError(
-            f"The target {name} is {quoted(text[0])} in all {len(text)} rows: there is nothing to predict."
+            f"The target {name} is {quoted(text[0])} in all {len(text)} rows, so there is nothing to predict."
         )
     if reason := unusable_type(series) or ("" if numeric else date_reason(text)):
         raise InputError(f"The target {name} holds {reason}; numbers or classes were expected.")
@@ -109,18 +110,24 @@ def _judge_numbers(series: pl.Series, task: str | None, rows: np.ndarray) -> Tar
     distinct = np.unique(numbers)
     spread = f"{len(distinct)} different values from {figure(distinct[0])} to {figure(distinct[-1])}"
     if task is None and (reason := not_a_measure(series.name, numbers, rows, len(numbers))):
-        raise InputError(f"The target {name} is {reason}; choose the task regression if it is meant as an amount.")
+        raise InputError(f"The target {name} is {reason}; use the task regression if it is an amount.")
     if task == "classes":
-        return _classes(series, "this task was asked for", rows)
+        return _classes(series, "this task was requested", rows)
     if task == "regression":
-        return Target("regression", f"Regression on {name}, as asked for: {spread}.")
+        return Target("regression", f"Regression on {name}, as requested: {spread}.")
     if len(distinct) == 2:
         return _classes(series, f"it has only the values {figure(distinct[0])} and {figure(distinct[1])}", rows)
     whole = bool(np.all(distinct == np.round(distinct)))
     if whole and len(distinct) <= MAX_CODES and distinct[0] in (-1, 0, 1) and distinct[-1] <= MAX_CODES:
-        why = f"its {spread} are whole and read as class codes (the task regression reads them as amounts)"
+        why = (
+            f"its {spread} are whole numbers and read as class codes (use the task regression to read them as amounts)"
+        )
         return _classes(series, why, rows)
-    other = " read as amounts (the task classes reads them as names)" if whole and len(distinct) <= MAX_CODES else ""
+    other = (
+        " read as amounts (use the task classes to read them as class names)"
+        if whole and len(distinct) <= MAX_CODES
+        else ""
+    )
     return Target("regression", f"Regression on {name}, because it holds numbers: {spread}{other}.")
 
 
@@ -132,15 +139,16 @@ def _classes(series: pl.Series, why: str, rows: np.ndarray) -> Target:
     if len(classes) > len(text) / 2 or len(classes) > MAX_CLASSES:
         hint = "" if series.dtype.is_numeric() else disguised_numbers(text, rows, _ADVICE)
         raise InputError(
-            f"The target {name} has {len(classes)} different values in {len(text)} rows"
-            f"{f' ({hint})' if hint else ''}: too many to be classes (at most {MAX_CLASSES}, with 2 rows or more each)."
+            f"The target {name} has {len(classes)} different values in {len(text)} "
+            f"rows{f' ({hint})' if hint else ''}, which is too many for classes (at most {MAX_CLASSES}, with 2 "
+            "rows or more each)."
         )
     if lonely := [each for each in classes if number_of[each] == 1]:
-        more = f", and so have {len(lonely) - 1} other classes" if len(lonely) > 1 else ""
-        amounts = ", or choose the task regression" if series.dtype.is_numeric() else ""
+        more = f", as have {len(lonely) - 1} other classes" if len(lonely) > 1 else ""
+        amounts = ", or use the task regression" if series.dtype.is_numeric() else ""
         raise InputError(
-            f"The class {quoted(lonely[0])} of the target {name} has a single row{more}, which cannot be both learned "
-            f"from and held out; remove it or join classes{amounts}."
+            f"The class {quoted(lonely[0])} of the target {name} has a single row{more}, which cannot be used "
+            f"both for training and for scoring; remove it or merge classes{amounts}."
         )
     shown = ", ".join(f"{quoted(each, 30)} {number_of[each]}" for each in classes[:6]) + (
         ", …" if len(classes) > 6 else ""

@@ -1,4 +1,4 @@
-"""Text files that are not UTF-8 but can be read without a guess: UTF-16 with its mark, and Windows-1252."""
+"""Text files that are not UTF-8 but can be decoded safely: UTF-16 with a byte-order mark, and Windows-1252."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def as_utf8(name: str, data: bytes) -> tuple[bytes, str]:
-    """The text in UTF-8, and a sentence on what it was read as where that is something else; else the bytes as they are.
+    """The text in UTF-8, and a sentence on the encoding if it was another one; else the bytes unchanged.
 
-    Windows-1252, in which Excel saves CSV files, is believed where every byte is one of its characters and no bytes are the
-    UTF-8 of a character: a damaged UTF-8 file is none.
+    Windows-1252, in which Excel saves CSV files, is assumed if every byte is one of its characters and no bytes are a
+    UTF-8 character, so that a damaged UTF-8 file is not mistaken for it.
     """
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return _read_as(name, data, "utf-16", "UTF-16", "its first bytes say so")
+        return _read_as(name, data, "utf-16", "UTF-16", "it starts with a byte-order mark")
     try:
         if not data.isascii():
             data.decode()

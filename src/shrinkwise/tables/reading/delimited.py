@@ -1,8 +1,8 @@
 """Delimited text (CSV and its relatives) as a polars frame.
 
-Every value is read as text and a column is typed from all its values, so neither the first hundred rows nor one stray
-value far down decides for the rest. The records are counted here before polars parses them, because polars fills short
-records with nulls and blank lines with rows of nulls.
+Every value is read as text and the type of a column is inferred from all its values, not from the first rows. The
+records are counted here before polars parses them, because polars fills short records with nulls and blank lines with
+rows of nulls.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _THOUSANDS = "^[+\u2212\u2013-]?" r"[1-9]\d{0,2}(,\d{3})?$"
 
 
 def parse_delimited(name: str, data: bytes) -> pl.DataFrame:
-    """The table in `data`, UTF-8 text with a header; `name` is what messages call it.
+    """The table in `data`, UTF-8 text with a header; `name` is its name in messages.
 
-    The delimiter (comma, semicolon, tab or pipe) is the one that cuts the most of the first lines into as many fields
-    as the header. A text column whose values are all numbers becomes numbers (kinds.typed); with semicolons, and when
-    no number has a decimal point, commas are decimal unless every one of them could part thousands. Blank lines are
+    The delimiter (comma, semicolon, tab or pipe) is the one that splits most of the first lines into as many fields as
+    the header. A text column whose values are all numbers becomes numeric (kinds.typed); with semicolons, and if no
+    number has a decimal point, commas are decimal unless every one of them could separate thousands. Blank lines are
     skipped. A column without a name becomes "unnamed column 3". Raises InputError.
     """
     text = _checked(name, data)
@@ -74,7 +74,8 @@ class _Records:
 
 
 def _checked(name: str, data: bytes) -> _Text:
-    """The bytes without byte-order mark and blank lines before the header; InputError unless they are UTF-8 text."""
+    """The bytes without the byte-order mark and blank lines before the header; InputError unless they are UTF-8
+    text."""
     text = _Text(name, data, 1)
     try:
         if not data.isascii():
@@ -82,7 +83,7 @@ def _checked(name: str, data: bytes) -> _Text:
     except UnicodeDecodeError as error:
         raise InputError(
             f"{name} is not UTF-8 text: line {text.line(error.start)} holds the byte 0x{data[error.start]:02X} "
-            f"(byte {error.start + 1} of the file); save it as UTF-8."
+            f"(byte {error.start + 1} of the file); save the file as UTF-8."
         ) from None
     if (nul := data.find(b"\0")) >= 0:
         raise InputError(f"{name} is not a text table: line {text.line(nul)} holds a NUL byte.")
@@ -146,7 +147,7 @@ def _refuse_bad_quotes(text: _Text, records: _Records, delimiter: str) -> None:
     if len(stray):
         raise InputError(
             f'{text.name} has a quote (") inside a value on line {text.line(stray[0])}; put the value in quotes and '
-            "double the quotes in it."
+            "double each quote inside it."
         )
     if records.open_quote:
         raise InputError(f'{text.name} has a quote (") on line {text.line(marks[-1])} that is never closed.')
@@ -159,16 +160,16 @@ def _refuse_ragged(text: _Text, records: _Records, filled: np.ndarray, delimiter
         line, fields = text.line(records.starts[wrong[0]]), counted(int(records.fields[wrong[0]]), "field")
         more = f" (and {counted(len(wrong) - 1, 'row')} after it differ too)" if len(wrong) > 1 else ""
         raise InputError(
-            f"{text.name} is ragged: line {line} has {fields} where the header has {width}, "
-            f"parted by {_DELIMITERS[delimiter]}{more}."
+            f"{text.name} has rows of unequal length: line {line} has {fields}, but the header has {width}, "
+            f"separated by {_DELIMITERS[delimiter]}{more}."
         )
 
 
 def _parsed(text: _Text, records: _Records, delimiter: str) -> pl.DataFrame:
-    """Every record as a row of texts, the header among them.
+    """Every record as a row of texts, including the header.
 
-    A record of dashes goes before it: polars takes the number of columns from the first record, and text that begins
-    like a compressed file ("x^") for one.
+    A record of dashes is put before it, because polars takes the number of columns from the first record, and mistakes
+    text that begins like a compressed file ("x^") for one.
     """
     n_rows, width = len(records.starts), int(records.fields[0])
     dashes = delimiter.join("-" * width) + "\n"
@@ -177,9 +178,7 @@ def _parsed(text: _Text, records: _Records, delimiter: str) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{text.name} cannot be read as a table ({first_line(error)}); check its quotes.") from error
     if rows.shape != (n_rows + 1, width):
-        raise InputError(
-            f"{text.name} has {n_rows} lines, of which {rows.height - 1} can be told apart; check its quotes."
-        )
+        raise InputError(f"{text.name} has {n_rows} lines, but {rows.height - 1} rows were parsed; check its quotes.")
     return rows.slice(1)
 
 
@@ -194,7 +193,7 @@ def _typed(frame: pl.DataFrame, *, decimal_comma: bool) -> pl.DataFrame:
 
 
 def _has_commas(column: pl.Series) -> bool:
-    """Whether the values present are numbers once their comma is a point, and some have one."""
+    """Whether the values present are numbers after commas are replaced by points, and some have a comma."""
     if column.dtype != pl.String:
         return False
     values = _numbers_of(column.alias(""))
@@ -202,5 +201,5 @@ def _has_commas(column: pl.Series) -> bool:
 
 
 def _numbers_of(text: pl.Series) -> pl.Series:
-    """The values present without the words that stand for missing ones where all others are numbers."""
+    """The values present without the words that mark missing values, if all others are numbers."""
     return text.filter(text.is_not_null() & ~text.is_in(found_words(text)))

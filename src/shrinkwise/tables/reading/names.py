@@ -1,4 +1,4 @@
-"""Column names: every column has one of its own, and there are not too many."""
+"""Column names: they are unique, and there are not too many."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def refuse_too_wide(table: str, width: int) -> None:
     """InputError for more than MOST_COLUMNS columns."""
     if width > MOST_COLUMNS:
         raise InputError(
-            f"{table} has {width} columns, more than the {MOST_COLUMNS} that are read: choose some, or turn the table round."
+            f"{table} has {width} columns, more than the limit of {MOST_COLUMNS}; select fewer columns or "
+            "transpose the table."
         )
 
 
@@ -25,7 +26,7 @@ def unnamed(position: int) -> str:
 
 
 def name_unnamed(names: Sequence[str]) -> list[str]:
-    """The names as they are, every blank one replaced by `unnamed`."""
+    """The names, with every blank one replaced by `unnamed`."""
     return [name if name.strip() else unnamed(position) for position, name in enumerate(names)]
 
 
@@ -34,4 +35,4 @@ def refuse_duplicates(table: str, names: Sequence[str]) -> None:
     shared = [quoted(name) for name, count in Counter(names).items() if count > 1]
     if shared:
         shown = ", ".join(shared[:5]) + (", …" if len(shared) > 5 else "")
-        raise InputError(f"{table} has more than one column named {shown}; give every column a name of its own.")
+        raise InputError(f"{table} has more than one column named {shown}; give every column a unique name.")

@@ -41,7 +41,21 @@ typedef struct {
     int64_t hessian_size;
     potrf_fn potrf;
     potrs_fn potrs;
+    int64_t (*asked)(void);   /* whether to stop, or NULL: never */
+    double work;              /* multiplications since it was asked */
+    int stopped;
 } state;
+
+/* Whether the user asked to stop: asked about every tenth of a second, for the answer costs microseconds. */
+static int stops(state *s)
+{
+    s->work += (double)s->m * s->m + s->p;
+    if (s->asked != NULL && s->work > 1e8 && !s->stopped) {
+        s->work = 0.0;
+        s->stopped = s->asked() != 0;
+    }
+    return s->stopped;
+}
 
 /* --- certificates ---------------------------------------------------------------------------------------------------- */
 
@@ -358,7 +372,7 @@ static int64_t solve_compact(state *s, double tol_gap, double tol_kkt, int64_t m
     int64_t since = 0, sweeps = 0;
     int newton_works = 1, kept = 0, stalled = 0;
     double best = INFINITY;
-    while (sweeps < most) {
+    while (sweeps < most && !stops(s)) {
         if (kept == 0) {
             memcpy(s->past_w, s->cw, m * sizeof(double));
             memcpy(s->past_r, s->cr, m * sizeof(double));
@@ -380,8 +394,9 @@ static int64_t solve_compact(state *s, double tol_gap, double tol_kkt, int64_t m
         if (newton_works && since >= patience) {
             /* One step after the other until no sign changes: each lowers the objective, and small ones cost little. */
             int64_t crossed = 1;
-            for (int k = 0; crossed > 0 && k < (n_s < 300 ? 200 : 3); k++)
+            for (int k = 0; crossed > 0 && k < (n_s < 300 ? 200 : 3) && !s->stopped; k++)
                 crossed = newton(s);
+            s->work += (double)n_s * n_s * n_s / 3.0;
             newton_works = crossed >= 0;
             since = kept = 0;
             const double left = violation(m, s->cw, s->cr, s->ca, s->cb);
@@ -530,7 +545,7 @@ static int64_t solve_lambda(state *s, double tol_gap, double tol_kkt, int64_t mo
     int64_t sweeps = 0;
     load(s);
     admit(s);
-    while (sweeps < most) {
+    while (sweeps < most && !s->stopped) {
         const int64_t taken = s->m ? solve_compact(s, inner_gap, inner_kkt, most - sweeps) : 1;
         sweeps += llabs(taken);
         publish(s);
@@ -550,12 +565,14 @@ static int64_t solve_lambda(state *s, double tol_gap, double tol_kkt, int64_t mo
 
 /* G: p rows of `stride` numbers. W, R: (n_lambdas, p); their first n_known rows are solutions and their r = c - Gw, the others are written. The start is the
  * last known one, or zero. count: sweeps taken at each lambda, negative where the tolerance was not reached. Returns how many
- * rows of W are solutions now: it stops after the first lambda that was not solved. */
+ * rows of W are solutions now: it stops after the first lambda that was not solved, and where `asked` (or NULL), called now
+ * and then, returns other than 0. */
 SW_EXPORT int64_t sw_gram_path(int64_t p, int64_t stride, const double *G, const double *c, double yy, int64_t n_lambdas, int64_t n_known,
                                const double *lambdas, const double *A, const double *B, double *W, double *R, int64_t *count,
-                               double tol_gap, double tol_kkt, int64_t max_sweeps, void *potrf, void *potrs)
+                               double tol_gap, double tol_kkt, int64_t max_sweeps, void *potrf, void *potrs, void *asked)
 {
-    state s = {.p = p, .stride = stride, .G = G, .c = c, .yy = yy, .potrf = (potrf_fn)potrf, .potrs = (potrs_fn)potrs};
+    state s = {.p = p, .stride = stride, .G = G, .c = c, .yy = yy, .potrf = (potrf_fn)potrf, .potrs = (potrs_fn)potrs,
+               .asked = (int64_t (*)(void))asked};
     double *reals = malloc((size_t)(2 * (MEMORY + 1) + 11) * p * sizeof(double));
     int64_t *integers = malloc((size_t)5 * p * sizeof(int64_t)), l = n_known;
     if (reals != NULL && integers != NULL) {

@@ -1,10 +1,8 @@
-/* Cyclic coordinate descent in Gram space for two families of separable penalties beyond L1 + L2:
+/* Cyclic coordinate descent in Gram space for concave separable penalties:
  *
- *     minimise  1/2 w'Gw - c'w + 1/2 sum_j b_j w_j^2 + sum_j p_j(w_j)
+ *     minimise  1/2 w'Gw - c'w + 1/2 sum_j b_j w_j^2 + sum_j p_j(|w_j|)
  *
- * concave:  p'(x) = s up to x = k, falls linearly to 0 at x = f, 0 beyond, for x = |w_j|     (SCAD; with k = 0 MCP)
- * bounded:  p(w) = a |w| for low <= w <= high, else infinite
- *
+ * with p'(x) = s up to x = k, falling linearly to 0 at x = f, 0 beyond     (SCAD; with k = 0 MCP).
  * A coordinate goes to the global minimiser of its own problem 1/2 d u^2 - z u + p(u), d = G_jj + b_j, z = r_j + G_jj w_j,
  * also where that is not convex (d <= s/(f - k)). Full sweeps look for coordinates that should move; between them only the
  * coordinates that are non-zero are visited. A sweep is converged when max_j |step_j| d_j <= tol.
@@ -14,8 +12,6 @@
 #include <stdint.h>
 
 #include "../common.h"
-
-enum { CONCAVE = 0, BOUNDED = 1 };
 
 /* Of the minimisers 0, soft threshold, falling part, flat part: the one in its own region; where the problem is not convex
  * there can be two, and the lower one is taken. */
@@ -39,31 +35,17 @@ SW_INLINE double concave_minimiser(double z, double d, double s, double knee, do
     return copysign(x * free - excess * soft > s * (knee + flat) ? free : soft, z);
 }
 
-SW_INLINE double clip(double u, double low, double high)
-{
-    return u < low ? low : u > high ? high : u;
-}
-
-SW_INLINE double bounded_minimiser(double z, double d, double a, double low, double high)
-{
-    const double excess = fabs(z) - a;
-    const double u = excess > 0.0 ? copysign(excess, z) / d : 0.0;
-    return clip(u, low, high);
-}
-
 /* Updates coordinate j in place; returns the change of its own gradient. */
-SW_INLINE double update(int kind, int64_t j, int64_t p, const double *G, const double *b, const double *first,
-                        const double *second, const double *third, double *w, double *r)
+SW_INLINE double update(int64_t j, int64_t p, const double *G, const double *b, const double *slope, const double *knee,
+                        const double *flat, double *w, double *r)
 {
     const double *row = G + j * p;
     const double d = row[j] + b[j], z = r[j] + row[j] * w[j];
     double next;
     if (!(d > 0.0)) /* a column of zeros: the loss does not see it, nothing pulls against the penalty */
-        next = kind == BOUNDED ? clip(first[j] > 0.0 ? 0.0 : w[j], second[j], third[j]) : first[j] > 0.0 ? 0.0 : w[j];
-    else if (kind == CONCAVE)
-        next = concave_minimiser(z, d, first[j], second[j], third[j]);
+        next = slope[j] > 0.0 ? 0.0 : w[j];
     else
-        next = bounded_minimiser(z, d, first[j], second[j], third[j]);
+        next = concave_minimiser(z, d, slope[j], knee[j], flat[j]);
     const double step = next - w[j];
     if (step == 0.0)
         return 0.0;
@@ -76,11 +58,11 @@ SW_INLINE double update(int kind, int64_t j, int64_t p, const double *G, const d
     return fabs(step) * d;
 }
 
-/* first, second, third: slope, knee, flat (concave), or L1 strength, low, high (bounded). w: start in, solution out.
+/* w: start in, solution out.
  * r = c - Gw, kept up to date. order: p entries of scratch. Returns the number of sweeps over all coordinates, negative
  * when max_sweeps visits did not converge. */
-SW_EXPORT SW_CLONES int64_t sw_gram_scalar(int kind, int64_t p, const double *G, const double *b, const double *first,
-                                           const double *second, const double *third, double *w, double *r,
+SW_EXPORT SW_CLONES int64_t sw_gram_scalar(int64_t p, const double *G, const double *b, const double *slope,
+                                           const double *knee, const double *flat, double *w, double *r,
                                            int64_t *order, double tol, int64_t max_sweeps)
 {
     int64_t left = max_sweeps, full = 0;
@@ -89,7 +71,7 @@ SW_EXPORT SW_CLONES int64_t sw_gram_scalar(int kind, int64_t p, const double *G,
         int64_t active = 0;
         full++;
         for (int64_t j = 0; j < p; j++) {
-            const double m = update(kind, j, p, G, b, first, second, third, w, r);
+            const double m = update(j, p, G, b, slope, knee, flat, w, r);
             moved = m > moved ? m : moved;
             if (w[j] != 0.0)
                 order[active++] = j;
@@ -99,7 +81,7 @@ SW_EXPORT SW_CLONES int64_t sw_gram_scalar(int kind, int64_t p, const double *G,
         while (left-- > 0) {
             moved = 0.0;
             for (int64_t k = 0; k < active; k++) {
-                const double m = update(kind, order[k], p, G, b, first, second, third, w, r);
+                const double m = update(order[k], p, G, b, slope, knee, flat, w, r);
                 moved = m > moved ? m : moved;
             }
             if (!(moved > tol))

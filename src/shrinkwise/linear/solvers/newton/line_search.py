@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from shrinkwise.linear.certificates import relative_gap
+from shrinkwise.linear.problem.rounding import fits_single
 
 from .quadratic_model import QuadraticModel, inverse
 
 _EPS = np.finfo(float).eps
+_STALLED = 10  # steps in a row that leave the violation as it is, after which no step will change it
 _SLOW = 0.4  # a step from an old model that leaves more than this of the violation asks for a new one
 
 
@@ -21,7 +25,8 @@ class WorkingSolver:
 
     def __init__(self, problem, columns):
         self.problem, self.columns = problem, columns
-        self.model = None
+        self.model: Any = None  # a QuadraticModel from the first step on
+        self.single = fits_single(problem.X)
         self.at_rounding = False  # whether the last step promised less than the objective can show
 
     def start(self, eta, rows=None):
@@ -42,7 +47,7 @@ class WorkingSolver:
         self.start(point.eta)
         self.needed = 0.0  # the violation at which a dual point is good enough
         b, w = point.b.copy(), self._front(point.w, likely)
-        best, stuck, before = np.inf, 0, np.inf
+        best, stuck, stalled, before = np.inf, 0, 0, np.inf
         while True:
             gradient, offered = self._gradients(self.columns.front)
             ids = self.columns.ids[: self.columns.front]
@@ -51,15 +56,18 @@ class WorkingSolver:
             # Past the rounding of the objective only the violation tells progress from noise.
             stuck = 0 if worst < 0.5 * best else stuck + 1
             best = min(best, worst)
+            # Where the curvature of a weight vanishes, as of one that runs away, steps get shorter than any that counts.
+            stalled = stalled + 1 if abs(worst - before) <= 1e-6 * worst else 0
             if (
                 left <= 0
                 or self._reached(inner, w, (gradient, offered), violation, targets)
                 or (stuck >= 3 and self.at_rounding)
+                or stalled >= _STALLED
             ):
                 grown = None if left <= 0 else self._next_columns(inner, w, gradient, g)
                 if grown is None:
                     break
-                w, best, stuck, before = grown, np.inf, 0, np.inf
+                w, best, stuck, stalled, before = grown, np.inf, 0, 0, np.inf
                 continue
             left -= 1
             self._prepare(inner, w, violation, worst, before)
@@ -115,7 +123,7 @@ class WorkingSolver:
 
     # --- one step -----------------------------------------------------------------------------------------------
     def _reached(self, inner, w, gradients, violation, targets) -> bool:
-        if inner.a is None:
+        if inner.kink is None:
             worst = max(violation.max(initial=0.0), np.abs(self.gb).max() if self.problem.fit_intercept else 0.0)
             return worst <= targets[1]
         ids = self.columns.ids[: self.columns.front]
@@ -131,10 +139,16 @@ class WorkingSolver:
         return min(gaps) <= targets[0]
 
     def _prepare(self, inner, w, violation, worst, before):
-        """Build the model anew where it is missing or slow, in double precision where a new one was slow; let in what moves."""
+        """Rebuild the model if it is missing or slow, in double precision if a new one was slow; add the weights that
+        move."""
         columns = self.columns
         slow = worst > _SLOW * before
-        exact = inner.a is None or not inner.a.any() or (slow and self.model.fresh_before and worst > 0.5 * before)
+        exact = (
+            not self.single
+            or inner.a is None
+            or not inner.a.any()
+            or (slow and self.model.fresh_before and worst > 0.5 * before)
+        )
         if self.model is None or exact > self.model.exact or (slow and not self.model.fresh):
             exact = exact or (self.model is not None and self.model.exact)
             self.model = QuadraticModel(columns, self._curvature(), self.problem.fit_intercept, exact)
@@ -151,12 +165,10 @@ class WorkingSolver:
 
     def _step(self, inner, w, b, g, worst, tol):
         """(w, b) after a step, η with it, or None when no step decreases the objective."""
-        if inner.a is None:
+        if inner.kink is None:
             inner_tol = max(0.1 * tol, min(0.1, worst) * worst)
         else:  # near the end as precisely as the dual point that the model offers has to be
-            inner_tol = min(
-                0.02 * worst, max(0.3 * self.needed, 0.03 * worst * worst / max(float(inner.a.max()), worst))
-            )
+            inner_tol = min(0.02 * worst, max(0.3 * self.needed, 0.03 * worst * worst / max(inner.kink, worst)))
         d, db = self.model.step(w, g, self.gb, inner, inner_tol)
         return self._search(inner, w, b, g, d, db)
 
@@ -177,7 +189,7 @@ class WorkingSolver:
                     return None
                 v = self.g_eta + self.model.change_of_gradient(along, problem)
                 self.start(eta, rows)
-                if t == 1.0 and inner.a is not None:
+                if t == 1.0 and inner.kink is not None:
                     self.offered = problem.loss.dual_feasible(problem.y, v)
                 self.model.fresh_before, self.model.fresh = self.model.fresh, False
                 return self._recentred(inner, new), b + t * db

@@ -35,6 +35,7 @@ class QuadraticModel:
         self.store = np.zeros((0, 0), np.float64 if exact else np.float32)
         self.M = np.zeros((0, self.K))
         self.T_inverse = inverse(S.sum(0)) if fit_intercept else None
+        self.ordered = None  # H in the order that a solver wants, which sets it; None where H has grown since
         self.fresh = True  # whether built at the present point
         self.fresh_before = False  # and so at the one before
 
@@ -45,6 +46,7 @@ class QuadraticModel:
         cls, pos = np.nonzero(lacking)
         if not len(cls):
             return
+        self.ordered = None
         grown = np.zeros(mask.shape, dtype=bool)
         grown[:, : self.has.shape[1]] = self.has
         self.has = grown | lacking
@@ -110,6 +112,11 @@ class QuadraticModel:
         change = np.stack([(self.S[k] * per_row.T).sum(0) for k in range(self.K)], axis=1)
         back = np.divide(problem.n, problem.s, out=np.zeros(problem.n), where=problem.s > 0)
         return (change.T * back).T.reshape(along.shape)
+
+    def times(self, w):
+        """H w."""
+        m = len(self.cls)
+        return self.store[:m, :m] @ w
 
     def hessian(self):
         """H in double precision, (m, m)."""

@@ -1,9 +1,9 @@
 """Losses with curvature (logistic, multinomial, poisson, huber) and a penalty: proximal Newton on working columns.
 
 Each step minimises a quadratic model of the loss plus the penalty and searches along the line. The model's Hessian is
-built anew only where it stops making good progress: it serves several steps and several λ. Solutions of several λ are
+rebuilt only if it stops making good progress, so it is used for several steps and several λ. Solutions of several λ are
 found on working columns, chosen by how close their gradient is to the penalty's kink; one product with X then gives the
-gradients of all of them, on which every certificate stands, and what was missed joins.
+gradients of all of them, which every certificate uses, and missed columns are added.
 
 References: Lee, Sun, Saunders, Proximal Newton-type methods, SIAM J. Optim. 2014. Friedman, Hastie, Tibshirani, JSS 2010.
 Tibshirani et al., Strong rules for discarding predictors in lasso-type problems, JRSS B 2012.
@@ -103,7 +103,7 @@ class NewtonSolver:
     def _extrapolated(self, inner) -> _Point:
         """The last solution moved on as the last step moved it, per log λ; a weight that would change sign becomes zero."""
         point, before = self.point, self.before
-        if inner.a is None or before is None or not inner.level < point.level < before.level < np.inf:
+        if inner.kink is None or before is None or not 0 < inner.level < point.level < before.level < np.inf:
             return point
         part = min(np.log(inner.level / point.level) / np.log(point.level / before.level), 2.0)
         last = before.w
@@ -111,7 +111,7 @@ class NewtonSolver:
             least = np.abs(point.w).argmin(0), np.arange(last.shape[1])
             last = np.where((point.w == 0).sum(0) <= 1, last + (point.w - last)[least], last)
         w = point.w + part * (point.w - last)
-        w = np.where(np.sign(w) == np.sign(point.w), w, 0.0)
+        w = inner.kept(point.w, w)
         columns, b = self.working.columns, point.b + part * (point.b - before.b)
         moved = columns.times((w - point.w)[:, columns.ids[: columns.front]]) + (b - point.b)
         eta = point.eta + moved.reshape(point.eta.shape)
@@ -151,7 +151,8 @@ class NewtonSolver:
         if problem.loss.per_class and problem.fit_intercept:
             b = b - b.mean()  # softmax does not see what all classes share
         small = tol * max(self.scale, tol)
-        solved = certificate.gap <= tol if penalty.has_conjugate else point.left > 0 and certificate.kkt <= small
+        stationary = point.left > 0 and certificate.kkt <= small
+        solved = certificate.proves(tol, self.scale) if penalty.has_conjugate else stationary
         shape = problem.weights_shape
         return Solution(
             point.w.reshape(shape), b.reshape(shape[:-1]), certificate, bool(solved), max(max_iter - point.left, 1)

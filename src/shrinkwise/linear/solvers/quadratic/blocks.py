@@ -1,4 +1,4 @@
-"""The inner problem for groups, for concave and for bounded penalties: ½w'Gw − c'w + pen(w), G positive semidefinite.
+"""The inner problem for groups and for concave penalties: ½w'Gw − c'w + pen(w), G positive semidefinite.
 
 A descent over blocks or coordinates in Gram space finds which of them are not zero (and on which piece of the penalty);
 there the objective is smooth, and a few Newton steps with Cholesky finish it. What Newton returns counts only with its
@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from shrinkwise import kernels
-from shrinkwise.kernels import Bounded, Concave, GroupQuadratic
+from shrinkwise.kernels import Concave, GroupQuadratic
 
 _EPS = np.finfo(float).eps
 # Newton over rows works with all K targets at once: beyond this many unknowns the descent alone is cheaper.
@@ -47,14 +47,13 @@ def solve_groups(quadratic: GroupQuadratic, c, w, tol: float, max_sweeps: int = 
         schedule.next_round(solved)
 
 
-def solve_scalar(G, c, rule: Concave | Bounded, w, tol: float, max_sweeps: int = 10_000):
+def solve_scalar(G, c, rule: Concave, w, tol: float, max_sweeps: int = 10_000):
     """A stationary point of ½w'Gw − c'w + ½Σ b_j w_j² + Σ p_j(w_j) with the p and b of `rule`, from the start w.
 
-    With `Bounded` (convex) it is the minimiser. With `Concave` the descent takes every coordinate to the global minimiser of
-    its own problem; the point returned is stationary. `tol` bounds the KKT violation of each coordinate, in units of the
-    gradient. Returns (w, converged, sweeps).
+    The descent takes every coordinate to the global minimiser of its own problem. `tol` bounds the KKT violation of each
+    coordinate, in units of the gradient. Returns (w, converged, sweeps).
     """
-    w = np.clip(w, rule.low, rule.high) if isinstance(rule, Bounded) else w.copy()
+    w = w.copy()
     loose, total, floor = max(tol, 1e-3 * _typical(rule.arrays[0])), 0, _EPS * np.abs(c).max(initial=0.0)
     while True:
         r = c - G @ w
@@ -112,7 +111,7 @@ class _Schedule:
 
     def _set_price(self, w):
         """Newton on k of w's m entries costs k³/2 operations at several times the speed of a sweep's 2mk, and a start."""
-        k, m = max(np.count_nonzero(w), 1), w.size
+        k, m = max(int(np.count_nonzero(w)), 1), w.size
         self.price = min(k * k / (24 * m) + 1e6 / (m * k), 100.0)
         self.long = m * k > _LONG_SWEEP
 
@@ -305,7 +304,7 @@ def _downhill(part: _SmoothPart, x, size: float, factor):
     return None
 
 
-def _finish_on_pieces(G, c, rule: Concave | Bounded, w, tol: float):
+def _finish_on_pieces(G, c, rule: Concave, w, tol: float):
     """The point that is stationary on the linear pieces of w, or on those it leads to; None where there is none in reach."""
     codes = rule.codes(w)
     for _ in range(6):
@@ -316,7 +315,10 @@ def _finish_on_pieces(G, c, rule: Concave | Bounded, w, tol: float):
         right = c[S] - slope[S] - G[np.ix_(S, others)] @ w[others]
         try:
             with np.errstate(all="ignore"):
-                solved = cho_solve(cho_factor(block, check_finite=False), right, check_finite=False)
+                # scipy before 1.14 refuses a block without rows.
+                solved = (
+                    cho_solve(cho_factor(block, check_finite=False), right, check_finite=False) if len(S) else right
+                )
         except LinAlgError:
             return None
         w = np.where(free, 0.0, w)

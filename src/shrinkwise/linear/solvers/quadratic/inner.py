@@ -18,6 +18,7 @@ Lee and Breheny, Strong rules for nonconvex penalties, JCGS 2015, doi:10.1080/10
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from shrinkwise.kernels import Bounded, Concave, GroupQuadratic
 from shrinkwise.penalties import Folded, Grouped, Penalty, Pieces, terms
 
 from .blocks import solve_groups, solve_rows, solve_scalar
-from .l1_l2 import solve_l1_l2
+from .l1_l2 import solve_bounded, solve_l1_l2
 
 
 def _soft(x, threshold):
@@ -38,7 +39,7 @@ class L1L2Inner:
 
     a: np.ndarray
     b: np.ndarray
-    kind = "l1_l2"
+    kind: ClassVar[Literal["l1_l2"]] = "l1_l2"
 
     @property
     def blocks(self):
@@ -70,7 +71,7 @@ class GroupInner:
     thresholds: np.ndarray
     l1: np.ndarray
     ridge: np.ndarray
-    kind = "groups"
+    kind: ClassVar[Literal["groups"]] = "groups"
 
     @classmethod
     def of(cls, labels, strengths, l1, ridge) -> GroupInner:
@@ -126,22 +127,46 @@ class GroupInner:
 
     def solve(self, G, c, columns, w, tol: float, max_sweeps: int):
         """See `blocks.solve_groups`; the columns may come in any order."""
-        if not len(columns):
-            return w, True, 0
+        return self.ordered(G, columns).solve(self, c, w, tol, max_sweeps) if len(columns) else (w, True, 0)
+
+    def ordered(self, G, columns) -> OrderedGroups:
+        """G with the columns of every unit side by side, to be solved with for several thresholds."""
         labels = self.blocks[columns]
         first = np.flatnonzero(np.diff(labels, prepend=-1))
         order = None if len(np.unique(labels[first])) == len(first) else np.argsort(labels, kind="stable")
         if order is not None:  # the columns of some unit are scattered
-            G, c, w, columns, labels = G[np.ix_(order, order)], c[order], w[order], columns[order], labels[order]
+            G, columns, labels = G[np.ix_(order, order)], columns[order], labels[order]
             first = np.flatnonzero(np.diff(labels, prepend=-1))
         G = G if G.strides[1] == G.itemsize else np.ascontiguousarray(G)
-        starts = np.append(first, len(columns))
-        quadratic = GroupQuadratic(G, starts, self.thresholds[labels[first]], self.l1[columns], self.ridge[columns])
-        found, converged, sweeps = solve_groups(quadratic, c, w, tol, max_sweeps)
-        if order is None:
-            return found, converged, sweeps
+        quadratic = GroupQuadratic(G, np.append(first, len(columns)), *self._on(labels[first], columns))
+        return OrderedGroups(quadratic, columns, order, self.blocks)
+
+    def _on(self, units, columns):
+        return self.thresholds[units], self.l1[columns], self.ridge[columns]
+
+
+@dataclass(frozen=True)
+class OrderedGroups:
+    """A quadratic whose units lie side by side, with the columns in that order and where they came from (None: as given)."""
+
+    quadratic: GroupQuadratic
+    columns: np.ndarray
+    order: np.ndarray | None
+    blocks: np.ndarray
+
+    def serves(self, inner: GroupInner) -> bool:
+        """Whether the units of `inner` are these: they change where a strength becomes 0."""
+        return np.array_equal(self.blocks, inner.blocks)
+
+    def solve(self, inner: GroupInner, c, w, tol: float, max_sweeps: int):
+        """See `blocks.solve_groups`; `inner` is the one it was made by, or one with other strengths."""
+        units = inner.blocks[self.columns[self.quadratic.starts[:-1]]]
+        quadratic = self.quadratic.with_strengths(*inner._on(units, self.columns))
+        if self.order is None:
+            return solve_groups(quadratic, c, w, tol, max_sweeps)
+        found, converged, sweeps = solve_groups(quadratic, c[self.order], w[self.order], tol, max_sweeps)
         back = np.empty_like(found)
-        back[order] = found
+        back[self.order] = found
         return back, converged, sweeps
 
 
@@ -150,7 +175,7 @@ class ScalarInner:
     """MCP or SCAD, also with an L2 part: the piecewise quadratic `rule` of each column."""
 
     rule: Concave
-    kind = "scalar"
+    kind: ClassVar[Literal["scalar"]] = "scalar"
 
     @property
     def blocks(self):
@@ -178,7 +203,7 @@ class BoundedInner:
     """Σ a|w| + ½Σ b w² within bounds: the `rule` of each column."""
 
     rule: Bounded
-    kind = "bounded"
+    kind: ClassVar[Literal["bounded"]] = "bounded"
 
     @property
     def blocks(self):
@@ -197,8 +222,10 @@ class BoundedInner:
         return self.rule.violation(w, -g)
 
     def solve(self, G, c, columns, w, tol: float, max_sweeps: int):
-        """See `blocks.solve_scalar`."""
-        return solve_scalar(np.ascontiguousarray(G), c, self.rule.at(columns), w, tol, max_sweeps)
+        """See `l1_l2.solve_bounded`."""
+        return solve_bounded(
+            np.ascontiguousarray(G), np.ascontiguousarray(c), self.rule.at(columns), w, tol, max_sweeps
+        )
 
 
 @dataclass(frozen=True)
@@ -210,7 +237,7 @@ class RowsInner:
 
     thresholds: np.ndarray
     ridge: np.ndarray
-    kind = "rows"
+    kind: ClassVar[Literal["rows"]] = "rows"
 
     @property
     def blocks(self):

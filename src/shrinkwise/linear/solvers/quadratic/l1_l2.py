@@ -1,7 +1,8 @@
 """The inner problem of every solver here: minimise ½w'Gw − c'w + λf(w), G positive semidefinite.
 
-L1 + L2 is solved by the kernel `gram_path` (coordinate descent, extrapolation, Newton steps on the support); without an L1
-part one Cholesky solve is all there is. Any other penalty with a prox is solved by accelerated proximal gradient.
+L1 + L2 is solved by the kernel `gram_path` (coordinate descent, extrapolation, Newton steps on the support), within bounds
+by `gram_bounded`; without an L1 part and bounds one Cholesky solve is all there is. Any other penalty with a prox is solved
+by accelerated proximal gradient.
 """
 
 from __future__ import annotations
@@ -24,6 +25,18 @@ def solve_l1_l2(G, c, a, b, w, tol: float, max_sweeps: int = 10_000):
     rows = kernels.PathRows.of(np.ones(2), np.repeat(a[None], 2, 0), np.repeat(b[None], 2, 0))
     rows.W[0], rows.R[0], rows.known = w, c - G @ w, 1
     kernels.gram_path(G, c, 0.0, rows, tol_gap=-np.inf, tol_kkt=tol, max_sweeps=max_sweeps)
+    return rows.W[1], bool(rows.count[1] > 0), abs(int(rows.count[1]))
+
+
+def solve_bounded(G, c, rule: kernels.Bounded, w, tol: float, max_sweeps: int = 10_000):
+    """argmin ½w'Gw − c'w + Σ a|w| + ½Σ b w² within the bounds of `rule`, from the start w; as `solve_l1_l2`.
+
+    A `tol` below the rounding of the gradient is not asked for.
+    """
+    rows = kernels.PathRows.of(np.ones(2), np.repeat(rule.l1[None], 2, 0), np.repeat(rule.ridge[None], 2, 0))
+    rows.W[0], rows.known = w, 1
+    tol = max(tol, 4.0 * _EPS * float(np.abs(c).max(initial=0.0)))
+    kernels.gram_bounded(G, c, rule.low, rule.high, rows, tol, max_sweeps)
     return rows.W[1], bool(rows.count[1] > 0), abs(int(rows.count[1]))
 
 

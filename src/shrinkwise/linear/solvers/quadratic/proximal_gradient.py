@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from shrinkwise import kernels
-from shrinkwise.linear.certificates import l1_l2_term
+from shrinkwise.linear.certificates import dual_term, l1_l2_term
 
-from .inner import flat_solver
+from .inner import GroupInner, flat_solver
 from .l1_l2 import solve_l1_l2, solve_prox
 
 
@@ -26,6 +26,11 @@ class SeparableL1L2:
         self.a, self.b = a, b
         self.level = float(a.sum() + b.sum())
         self.free = (a == 0) & (b == 0)
+        self.kink = float(a.max(initial=0.0))
+
+    def kept(self, w, line):
+        """`line` with zeros where its sign is not that of w."""
+        return np.where(np.sign(line) == np.sign(w), line, 0.0)
 
     def value(self, w, ids) -> float:
         """The penalty at w, (K, m), on the columns `ids`."""
@@ -75,20 +80,31 @@ class SeparableL1L2:
 
 
 def _free_of_shifts(family) -> bool:
-    """Whether `Proximal.recentred` finds the least shift of all classes, along which the steps on entries would creep."""
-    return family is not None and (family.kind == "scalar" or (family.kind == "groups" and not family.l1.any()))
+    """Whether a shift of all classes does not slow the steps down: `Proximal.recentred` finds the least, or Newton steps do."""
+    if family is None or family.kind == "groups":
+        return family is not None and not family.l1.any()
+    return family.kind in ("scalar", "bounded")
 
 
 class Proximal:
-    """Any penalty with a prox; on the weights that may move where it has an inner solver, else on all at once."""
+    """Any penalty with a prox; on the weights that may move where it has an inner solver, else on all at once.
 
-    a = None
+    Attributes
+    ----------
+    kink : the largest pull at zero of a convex penalty on groups, whose solutions are taken to a duality gap; None for
+        others, which are taken to a violation.
+    """
+
+    a = kink = None
 
     def __init__(self, penalty, shape):
         self.penalty, self.shape, self.level = penalty, shape, np.inf
         self.family = flat_solver(penalty, shape)
         if len(shape) == 2 and not _free_of_shifts(self.family):
             self.family = None
+        if self.family is not None and self.family.kind == "groups" and penalty.has_conjugate:
+            self.kink = float((self.family.thresholds[self.family.blocks] + self.family.l1).max(initial=0.0))
+            self.level, self.free = self.family.strength, penalty.unpenalised(shape).reshape(-1, shape[-1])
 
     def value(self, w, ids) -> float:
         """The penalty at w, (K, m), on the columns `ids`."""
@@ -99,6 +115,19 @@ class Proximal:
         if self.family is None:
             return self.penalty.violation(w.reshape(self.shape), g.reshape(self.shape))
         return self.family.violation(w.ravel(), g.ravel()).reshape(w.shape)
+
+    def dual_term(self, w, g, ids):
+        """(α, conjugate, slack); see `certificates.dual_term`."""
+        v = np.where(self.free, 0.0, -g).reshape(self.shape)
+        alpha, term, slack = dual_term(self.penalty, w.reshape(self.shape), v)
+        return alpha, term, slack + float((np.abs(w) * np.abs(g))[self.free].sum())
+
+    def kept(self, w, line):
+        """`line` with zeros in the units that are on the other side of zero than w."""
+        family = self.family
+        if family is None or family.kind != "groups":
+            return line
+        return family.kept(w.ravel(), line.ravel()).reshape(w.shape)
 
     def moving(self, w, violation):
         """The weights that are not zero or violate stationarity, with all of their unit, (K, m)."""
@@ -111,11 +140,22 @@ class Proximal:
 
     def solve(self, model, r, w, tol: float):
         """argmin ½(u − w)'H(u − w) − r'(u − w) + penalty(u) by the penalty's own solver, or proximal gradient."""
-        H = model.hessian()
         if self.family is not None:
             entries = model.cls * self.shape[-1] + model.columns.ids[model.pos]
+            if self.family.kind == "groups":
+                return self._solve_groups(self.family, model, entries, r, w, tol)
+            H = model.hessian()
             return self.family.solve(H, r + H @ w, entries, w, tol, 10_000)[0]
+        H = model.hessian()
         return solve_prox(H, r + H @ w, self.penalty, w, self.shape, tol)[0]
+
+    def _solve_groups(self, family: GroupInner, model, entries, r, w, tol: float):
+        """A model serves several steps and several λ: its columns are put in order once."""
+        if model.ordered is None or not model.ordered.serves(family):
+            H = model.hessian()
+            model.ordered = family.ordered(H, entries)
+        c = r + model.times(w)
+        return model.ordered.solve(family, c, w, tol, 10_000)[0]
 
     def recentred(self, w, ids):
         """w (K, p) less a vector that softmax does not see, the same for all classes, where the penalty is less for it.
@@ -123,11 +163,12 @@ class Proximal:
         Of a group that takes whole columns the mean over the classes is taken off; of single weights that of one class, so
         that it becomes zero.
         """
-        if self.family is None:
-            return w
-        if self.family.kind == "groups":
-            blocks = self.family.blocks.reshape(w.shape)
+        family = self.family
+        if family is not None and family.kind == "groups":
+            blocks = family.blocks.reshape(w.shape)
             return np.where((blocks == blocks[0]).all(0), w - w.mean(0), w)
+        if family is None or family.kind != "scalar":
+            return w
         moved = w[None] - np.concatenate([np.zeros((1, w.shape[1])), w])[:, None]
-        costs = np.stack([self.family.rule.value(each.ravel()).reshape(w.shape).sum(0) for each in moved])
+        costs = np.stack([family.rule.value(each.ravel()).reshape(w.shape).sum(0) for each in moved])
         return np.take_along_axis(moved, costs.argmin(0)[None, None], axis=0)[0]

@@ -1,8 +1,8 @@
 """Least squares with a penalty: the path solver.
 
-L1 + L2 goes to `l1_path` (working sets, blocks of λ). Ridge is one decomposition for all λ. Penalties with an inner solver
-(groups, MCP and SCAD, bounds) go to `working_set`, groups with more columns than rows first to `group_path`; others to
-accelerated proximal gradient in Gram space.
+L1 + L2 goes to `l1_path` (working sets, blocks of λ), within bounds and with few columns to `bounded_path`. Ridge is one
+decomposition for all λ. Other penalties with an inner solver (groups, MCP and SCAD) go to `working_set`, groups with more
+columns than rows first to `group_path`; the others to accelerated proximal gradient in Gram space.
 """
 
 from __future__ import annotations
@@ -13,10 +13,18 @@ from functools import cached_property, partial
 import numpy as np
 from scipy.linalg import lstsq, svd
 
-from shrinkwise.linear.certificates import Certificate, Solution, Solutions, certify_least_squares
+from shrinkwise.linear.certificates import (
+    FitCertificate,
+    Solution,
+    Solutions,
+    at_rounding,
+    certify_least_squares,
+)
+from shrinkwise.linear.problem.gram_storage import LARGEST_WHOLE
 from shrinkwise.linear.solvers.quadratic.inner import inner_solver
 from shrinkwise.linear.solvers.quadratic.l1_l2 import solve_prox
 
+from .bounded_path import BoundedPath
 from .group_path import GroupPath
 from .l1_path import L1Path
 from .strengths import Strengths
@@ -58,25 +66,47 @@ class SquaredSolver:
         n_l1 = 0 if strengths is None else strengths.count_l1(lambdas)
         if n_l1:
             yield from self._l1_solutions(lambdas[:n_l1], strengths, tol, max_iter)
+        bounded = self._within_bounds(penalty)
+        if bounded is not None:
+            yield self._bounded_solutions(lambdas, bounded, tol, max_iter)
+            return
         for lam in lambdas[n_l1:]:
             yield Solutions.of(self.solve(penalty.with_lam(lam), tol, max_iter))
 
     def _l1_solutions(self, lambdas, strengths, tol, max_iter):
-        null_loss = 0.5 * self.yy
         path = L1Path(self.design, self.y, self.c, self.gram)
-        for fits in path.solve(lambdas, strengths, tol * null_loss, max_iter):
-            self.w = fits.W[-1]
-            gap = np.maximum(fits.gap, 0.0) / null_loss if null_loss > 0 else np.zeros(len(fits.gap))
-            sweeps = np.maximum(np.abs(fits.sweeps), 1)
-            yield Solutions(fits.W, self.intercept(fits.W), fits.objective, gap, fits.kkt, gap <= tol, sweeps)
+        for fits in path.solve(lambdas, strengths, tol * 0.5 * self.yy, max_iter):
+            yield self._stacked(fits, tol)
+
+    def _within_bounds(self, penalty):
+        """(Strengths, bounds) where the whole Gram matrix is at hand or worth its price."""
+        if self.gram is None and self.p > min(self.n, LARGEST_WHOLE):
+            return None
+        return Strengths.within_bounds(penalty, (self.p,))
+
+    def _bounded_solutions(self, lambdas, bounded, tol, max_iter):
+        strengths, bounds = bounded
+        path = BoundedPath(self.G, self.c, self.yy)
+        fits = path.solve(lambdas, strengths, bounds, self.w, tol * 0.5 * self.yy, max_iter)
+        solutions = self._stacked(fits, tol)
+        solutions.solved |= at_rounding(fits.kkt, float(np.abs(self.c).max(initial=0.0)))
+        return solutions
+
+    def _stacked(self, fits, tol):
+        null_loss = 0.5 * self.yy
+        self.w = fits.W[-1]
+        gap = np.maximum(fits.gap, 0.0) / null_loss if null_loss > 0 else np.zeros(len(fits.gap))
+        sweeps = np.maximum(np.abs(fits.sweeps), 1)
+        return Solutions(fits.W, self.intercept(fits.W), fits.objective, gap, fits.kkt, gap <= tol, sweeps)
 
     def solve(self, penalty, tol: float, max_iter: int) -> Solution:
         """The Solution for `penalty` at its own λ, from where the last one ended."""
         parts = penalty.l1_l2((self.p,))
-        if parts is not None and parts[0].any():
+        if parts[0].any() if parts is not None else self._within_bounds(penalty) is not None:
             return next(next(self.solve_all(penalty, [penalty.lam], tol, max_iter)).each())
         inner = inner_solver(penalty, (self.p,)) if parts is None else None
-        gradient_tol = 0.1 * tol * max(float(np.abs(self.c).max(initial=0.0)), _EPS)
+        scale = float(np.abs(self.c).max(initial=0.0))
+        gradient_tol = 0.1 * tol * max(scale, _EPS)
         total = 0
         for _ in range(5):
             if parts is not None:
@@ -91,10 +121,10 @@ class SquaredSolver:
                 self.g = self._gradient(self.w)
             total += steps
             certificate = self._certify(penalty)
-            if not (certificate.gap > tol) or not converged:
+            if not penalty.has_conjugate or certificate.proves(tol, scale) or not converged:
                 break
             gradient_tol *= 0.01
-        solved = certificate.gap <= tol if penalty.has_conjugate else converged
+        solved = certificate.proves(tol, scale) if penalty.has_conjugate else converged
         return Solution(self.w, self.intercept(self.w), certificate, bool(solved), max(total, 1))
 
     def _solve_units(self, penalty, inner, tols, max_iter):
@@ -173,7 +203,7 @@ class SquaredSolver:
             return self.G[:, support] @ w[support] - self.c
         return self.design.centred_transposed(self.design.centred_times(w[support], support)) / self.n - self.c
 
-    def _certify(self, penalty) -> Certificate:
+    def _certify(self, penalty) -> FitCertificate:
         # From inner products alone: with r = y − Xw, ⟨y, r⟩/n = yy − c'w, ‖r‖²/n = yy − (c − g)'w.
         w, g = self.w, self.g
         yr, rr = self.yy - self.c @ w, max(self.yy - self.c @ w + g @ w, 0.0)

@@ -15,6 +15,7 @@ import numpy as np
 from shrinkwise import kernels
 from shrinkwise.linear.problem.gram_storage import GrowingColumns
 from shrinkwise.linear.solvers.quadratic.blocks import extrapolated_sweeps
+from shrinkwise.linear.solvers.quadratic.inner import GroupInner
 
 _LIKELY = 0.97  # a unit joins when its gradient is predicted to reach this share of its threshold
 
@@ -25,13 +26,17 @@ class GroupPath:
     Attributes
     ----------
     w : (p,) weights.  residual : (n,) ỹ − X̃w.  g : (p,) gradient of the loss, −X̃'residual/n.
+    inner : the penalty at the last λ; there from the first `solve` on.
     """
+
+    inner: GroupInner
+    spectrum: tuple[np.ndarray, ...]
 
     def __init__(self, design, y, w):
         self.design, self.y, self.w = design, y, w.copy()
         self.residual = y - design.centred_times(w)
         self.g = self._gradient()
-        self.inner, self.past = None, []
+        self.past: list[tuple] = []
 
     def solve(self, inner, gap, tols, max_sweeps: int) -> tuple[bool, int]:
         """Until gap(w, g, residual) ≤ tols[0], or no violation > tols[1], on all columns; returns (converged, sweeps)."""
@@ -73,7 +78,7 @@ class GroupPath:
     # --- where to start -------------------------------------------------------------------------------------------
     def _move_ahead(self, inner):
         """Go along the last solutions as far as is lower; (p,) mask of the columns likely to matter."""
-        before, g = self.inner, self.g
+        before, g = getattr(self, "inner", None), self.g
         if before is None or not np.array_equal(before.blocks, inner.blocks):
             self.columns, self.units, self.past = GrowingColumns(self.design), np.zeros(0, dtype=np.int64), []
             self.blocks = self.ridge = np.zeros(0)
@@ -82,8 +87,8 @@ class GroupPath:
             self.past = [*self.past[-2:], (before.strength, self.w, self.residual.copy(), self.g)]
         self.inner = inner
         for used in range(2, len(self.past) + 1):
-            s, *history = zip(*self.past[-used:], strict=True)
-            s = np.array([*s, inner.strength])
+            strengths, *history = zip(*self.past[-used:], strict=True)
+            s = np.array([*strengths, inner.strength])
             if not (np.diff(s) < 0).all():
                 break
             curve, residual, g = (np.tensordot(_lagrange(s), x, 1) for x in history)

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from shrinkwise.linear.certificates import Certificate, Solution, Solutions, certify_least_squares
+from shrinkwise.linear.certificates import FitCertificate, Solution, Solutions, certify_least_squares
 from shrinkwise.linear.problem.gram_storage import LARGEST_WHOLE
 from shrinkwise.linear.solvers.quadratic.inner import inner_solver
 
@@ -66,7 +66,7 @@ class JointTargetsSolver:
         self.g = self._curved(self.w) - self.c
         return converged, steps
 
-    def _certify(self, penalty) -> Certificate:
+    def _certify(self, penalty) -> FitCertificate:
         fitted, left = np.vdot(self.c, self.w), np.vdot(self.g, self.w)
         yr, rr = self.yy - fitted, max(self.yy - fitted + left, 0.0)
         return certify_least_squares(self.problem, penalty, self.w, self.g, yr, rr, self.yy)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class L1Path:
         self.design, self.c = design, c
         self.yy = float(y @ y) / design.n
         self.whole = gram is not None or design.p <= min(design.n, LARGEST_WHOLE)
-        self.gram = WholeGram(design, gram) if self.whole else GrowingGram(design)
+        self.gram: Any = WholeGram(design, gram) if self.whole else GrowingGram(design)
 
     def _reach(self, strengths):
         """√(yy/G_jj) of the columns that no λ penalises, 0 of the others."""

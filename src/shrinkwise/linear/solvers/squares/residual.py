@@ -3,8 +3,8 @@
 X is never densified, centred or copied whole. L1 + L2: coordinate descent on a working set chosen by the sequential strong
 rule; between its sweeps conjugate gradients on the non-zero weights with their signs held, which bad conditioning slows far
 less than the sweeps. Ridge: conjugate gradients alone. Penalties with an inner solver: working sets with a Gram matrix of
-stored entries. Others: accelerated proximal gradient. With few columns the whole Gram matrix is taken where it pays. Every
-solution is checked on all columns.
+stored entries. Others: accelerated proximal gradient. With few columns the whole Gram matrix is used if that is faster.
+Every solution is checked on all columns.
 
 References: Tibshirani et al., Strong rules for discarding predictors in lasso-type problems, JRSS B 2012. Moré and Toraldo,
 On the solution of large quadratic programming problems with bound constraints, SIAM J. Optim. 1991.
@@ -20,7 +20,7 @@ from scipy.linalg import eigh
 
 from shrinkwise.kernels import WeightedColumns
 from shrinkwise.kernels.linear.sparse_cd import sparse_cd
-from shrinkwise.linear.certificates import Certificate, Solution, Solutions, certify_least_squares
+from shrinkwise.linear.certificates import FitCertificate, Solution, Solutions, certify_least_squares
 from shrinkwise.linear.solvers.quadratic.inner import inner_solver
 from shrinkwise.linear.solvers.quadratic.l1_l2 import solve_l1_l2
 
@@ -54,7 +54,8 @@ class ResidualSolver:
         self.y = y - self.y_mean
         self.yy = self._inner(self.y, self.y)
         self.c = self.all.correlate(self.y)
-        self.rounding = 8 * _EPS * max(float(np.abs(self.c).max(initial=0.0)), _EPS)
+        self.scale = float(np.abs(self.c).max(initial=0.0))
+        self.rounding = 8 * _EPS * max(self.scale, _EPS)
         self.a_last = None
         self.working = np.zeros(self.p, dtype=bool)
         self.ridges = 0
@@ -88,7 +89,7 @@ class ResidualSolver:
             used, settled = advance(penalty, parts, limit, most)
             left -= used
             certificate = self._certify(penalty)
-            enough = certificate.gap <= tol if penalty.has_conjugate else settled
+            enough = certificate.proves(tol, self.scale) if penalty.has_conjugate else settled
             if (enough and settled) or left <= 0:
                 break
             if used >= most:
@@ -117,7 +118,7 @@ class ResidualSolver:
         self.r = self.y - self.all.times(self.w[support], support)
         self.g = -self.all.correlate(self.r)
 
-    def _certify(self, penalty) -> Certificate:
+    def _certify(self, penalty) -> FitCertificate:
         yr, rr = self._inner(self.y, self.r), self._inner(self.r, self.r)
         return certify_least_squares(self.problem, penalty, self.w, self.g, yr, rr, self.yy)
 

@@ -45,10 +45,10 @@ _LARGEST_SIDE = 6_000
 _LARGEST_DENSE = 50_000_000  # entries of a sparse X that may be written out
 
 
-def ridge_of(problem: Problem, penalty, lambdas) -> Ridge | None:
+def ridge_of(problem: Problem, penalty, lambdas) -> RidgeDecomposition | None:
     """The decomposition that serves the whole path, where there is one: least squares, L2, λ > 0; else None."""
     factors = _factors(problem, penalty) if min(lambdas) > 0 else None
-    return None if factors is None else Ridge(problem, factors, float(min(lambdas)))
+    return None if factors is None else RidgeDecomposition(problem, factors, float(min(lambdas)))
 
 
 def _factors(problem: Problem, penalty) -> np.ndarray | None:
@@ -64,7 +64,7 @@ def _too_large(problem: Problem) -> bool:
     return problem.design.sparse and problem.n * problem.p > _LARGEST_DENSE
 
 
-class Ridge:
+class RidgeDecomposition:
     """The decomposition for one problem and one set of factors; `smallest` is the least λ that will be asked for."""
 
     def __init__(self, problem: Problem, factors, smallest: float):

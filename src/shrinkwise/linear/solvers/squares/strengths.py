@@ -1,8 +1,10 @@
-"""Penalties that are L1 + L2 on single weights, as functions of λ."""
+"""Penalties that are L1 + L2 on single weights, also within bounds, as functions of λ."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from shrinkwise.linear.solvers.quadratic.inner import BoundedInner, inner_solver
 
 
 class Strengths:
@@ -18,6 +20,16 @@ class Strengths:
         if at_zero is None or at_one is None:
             return None
         return cls(at_zero, tuple(one - zero for one, zero in zip(at_one, at_zero, strict=True)))
+
+    @classmethod
+    def within_bounds(cls, penalty, shape) -> tuple[Strengths, tuple] | None:
+        """(the strengths, (low, high)) of a penalty with bounds; None where it is another, or has none."""
+        at_zero, at_one = (inner_solver(penalty.with_lam(lam), shape) for lam in (0.0, 1.0))
+        if not (isinstance(at_zero, BoundedInner) and isinstance(at_one, BoundedInner)):
+            return None
+        zero, one = at_zero.rule, at_one.rule
+        scaled = one.l1 - zero.l1, one.ridge - zero.ridge
+        return cls((zero.l1, zero.ridge), scaled), (zero.low, zero.high)
 
     def at(self, lam: float, columns=slice(None)):
         """(a, b) at λ, for some columns."""

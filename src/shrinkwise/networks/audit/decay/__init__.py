@@ -1,1 +1,1 @@
-"""Detectors of what weight decay does."""
+"""Detectors for weight decay."""

@@ -1,4 +1,4 @@
-"""Weight decay on parameters that recipes leave out: gains of normalisations, biases, scalars, embeddings."""
+"""Weight decay on parameters that recipes exclude: gains of normalisations, biases, scalars, embeddings."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ _KINDS = {
     "bias": (
         "decay-on-biases",
         "biases",
-        "They do not make a function rough, so recipes leave them out",
+        "They do not affect the smoothness of the function, so recipes exclude them",
         "https://github.com/Lightning-AI/lit-llama/issues/254; He et al., arXiv:1812.01187",
     ),
     "scalar": (
         "decay-on-scalars",
-        "scalars and vectors that are no weights of a product (gates, scales, slopes)",
+        "scalars and vectors that are not weights of a product (gates, scales, slopes)",
         "Their neutral value is rarely 0",
         "https://github.com/majumderb/rezero/issues/14; https://github.com/ServiceNow/Fast-LLM/pull/545",
     ),
     "embedding": (
         "decay-on-embeddings",
         "embeddings",
-        "Rows that occur rarely shrink at every step and are learnt at few; recipes differ on this",
+        "Rows of rare tokens shrink at every step but are rarely updated; recipes differ on this",
         "https://github.com/karpathy/minGPT/pull/24",
     ),
 }
 
 
 def detect(subject: Subject) -> Iterator[Finding]:
-    """One finding a kind. Embeddings, and decay too slow to matter, are notes: many recipes keep them."""
+    """One finding per kind. Embeddings, and decay too slow to matter, are notes because many recipes keep them."""
     everything = list(decayed(subject))
     for role, (code, what, why, source) in _KINDS.items():
         found = [d for d in everything if kind(d.candidate) == role]

@@ -1,4 +1,4 @@
-"""L2 in an adaptive optimizer: the decay is divided by √v, so that weights with large gradients are hardly decayed."""
+"""L2 in an adaptive optimizer: the decay is divided by √v, so that weights with large gradients are barely decayed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .rate import decayed
 
 
 def detect(subject: Subject) -> Iterator[Finding]:
-    """One finding an optimizer."""
+    """One finding per optimizer."""
     found = [d for d in decayed(subject) if d.adaptive]
     for name in dict.fromkeys(d.optimizer for d in found):
         own = [d for d in found if d.optimizer == name]
@@ -22,9 +22,9 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "l2-in-adaptive-optimizer",
             "warning",
             f"{name}: {listed(d.candidate.name for d in own)}",
-            f"{name} adds weight_decay={own[0].decay:g} to the gradient and divides the sum by √v: it is no decay of the "
-            f"weights, and weak where gradients are large{spread}.",
-            "torch.optim.AdamW(..., weight_decay=...), whose decay acts on the weights (its value has to be chosen anew)"
+            f"{name} adds weight_decay={own[0].decay:g} to the gradient and divides the sum by √v, so the weights "
+            f"do not decay uniformly: the decay is weak where gradients are large{spread}.",
+            "torch.optim.AdamW(..., weight_decay=...), whose decay acts on the weights (its value must be tuned again)"
             if name == "Adam"
             else f"{name}(..., weight_decay=0) and sw.attach(optimizer, model, sw.L2.from_weight_decay({own[0].decay:g}))",
             "Loshchilov and Hutter, arXiv:1711.05101; https://github.com/mapbox/robosat/pull/166",
@@ -32,7 +32,7 @@ def detect(subject: Subject) -> Iterator[Finding]:
 
 
 def _spread(subject: Subject) -> str:
-    """How differently the weights are decayed, from the optimizer's own second moments."""
+    """The variation of the decay over the weights, from the optimizer's second moments."""
     roots = [
         state["exp_avg_sq"].detach().reshape(-1)[: 1 << 16].float().sqrt()
         for optimizer in subject.optimizers

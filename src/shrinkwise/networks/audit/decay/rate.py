@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import optim
 
-from shrinkwise.networks.attaching.rules import Candidate
+from shrinkwise.networks.attaching.rules import NamedParameter
 from shrinkwise.networks.audit.subject.subject import Subject
 from shrinkwise.networks.step.optimizers_known import weight_decay
 
@@ -21,7 +21,7 @@ MATERIAL = 0.1  # a decay that takes less of a weight in the whole run is not wo
 class Decayed:
     """A parameter with weight decay."""
 
-    candidate: Candidate
+    candidate: NamedParameter
     optimizer: str
     decay: float
     lr: float
@@ -34,12 +34,12 @@ class Decayed:
         return self.rate is None
 
     def shrinks(self, steps: int | None) -> float:
-        """The share of the weight that decay alone takes in a run."""
+        """The share of the weight by which decay alone shrinks it in a run."""
         return 1.0 if self.rate is None else -math.expm1(-self.rate * (steps or _USUAL_RUN))
 
 
 def decayed(subject: Subject) -> Iterator[Decayed]:
-    """Every parameter of the model that an optimizer decays, once a holder."""
+    """Every parameter of the model that an optimizer decays, once per optimizer."""
     for optimizer in subject.optimizers:
         for group in optimizer.param_groups:
             try:
@@ -59,10 +59,10 @@ def decayed(subject: Subject) -> Iterator[Decayed]:
 
 
 def over_the_run(found: list[Decayed], steps: int | None) -> str:
-    """What decay alone does to these parameters, in words."""
+    """The effect of decay alone on these parameters, in words."""
     if found[0].rate is None:
-        return f"weight_decay={found[0].decay:g} of {found[0].optimizer} pulls them towards 0 at every step"
-    run = f"the {steps:,} steps planned" if steps else f"{_USUAL_RUN:,} steps"
+        return f"weight_decay={found[0].decay:g} of {found[0].optimizer} shrinks them towards 0 at every step"
+    run = f"the planned {steps:,} steps" if steps else f"{_USUAL_RUN:,} steps"
     return (
         f"weight_decay={found[0].decay:g} at lr={found[0].lr:g} alone shrinks them by "
         f"{100 * max(d.shrinks(steps) for d in found):.2g} % in {run}"

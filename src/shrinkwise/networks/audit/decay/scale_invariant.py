@@ -1,4 +1,5 @@
-"""Weights in front of a normalisation: the loss does not depend on their size, so decay does not shrink the function."""
+"""Weights followed by a normalisation: the loss does not depend on their size, so decay does not regularize the
+function."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from .rate import decayed
 
 
 def detect(subject: Subject) -> Iterator[Finding]:
-    """One note: it is how most networks are trained, but not what decay is thought to do."""
+    """One note: most networks are trained like this, but decay has a different effect than is often assumed."""
     invariant = scale_invariant(subject)
     found = [d for d in decayed(subject) if id(d.candidate.param) in invariant]
     if found:
@@ -22,8 +23,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "decay-on-scale-invariant",
             "note",
             listed(d.candidate.name for d in found),
-            f"{len(found)} weights are followed by a normalisation, so the loss does not depend on their norm: decay does "
-            f"not regularize them but sets their effective learning rate lr/‖w‖²{tempo}.",
+            f"{len(found)} weights are followed by a normalisation, so the loss does not depend on their norm: "
+            f"decay does not regularize them but determines their effective learning rate lr/‖w‖²{tempo}.",
             "tune weight_decay together with lr for them; to regularize, penalize the gain of the normalisation",
             "van Laarhoven, arXiv:1706.05350; Defazio, arXiv:2506.02285",
         )

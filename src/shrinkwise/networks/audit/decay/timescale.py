@@ -1,4 +1,4 @@
-"""The number of steps in which decay alone shrinks a weight by e, against the length of the run."""
+"""The number of steps in which decay alone shrinks a weight by e, compared with the length of the run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
         "warning" if slow else "note",
         listed(d.candidate.name for d in found),
         f"The timescale of the decay, 1/(lr·weight_decay) = {timescale:,.0f} steps, is longer than the run of "
-        f"{subject.steps:,}: decay alone takes {-100 * math.expm1(-subject.steps / timescale):.2g} % of a weight.",
-        f"weight_decay={wanted:.2g} makes the timescale one run at lr={fastest.lr:g}; or leave decay out",
+        f"{subject.steps:,}: decay alone shrinks a weight by {-100 * math.expm1(-subject.steps / timescale):.2g} "
+        "%.",
+        f"weight_decay={wanted:.2g} makes the timescale equal to one run at lr={fastest.lr:g}; or omit the decay",
         "Wang and Aitchison, arXiv:2405.13698",
     )

@@ -29,7 +29,7 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "dropout-p-is-keep",
             "warning",
             listed(f"{name}: p={p:g}" for name, p in found.items()),
-            f"p is the probability of dropping in PyTorch: p={largest:g} drops {100 * largest:g} % of the units.",
+            f"In PyTorch p is the probability of dropping, so p={largest:g} drops {100 * largest:g} % of the units.",
             f"nn.Dropout({1 - largest:.2g}), or sw.Dropout(keep={largest:g})",
             "https://github.com/piergiaj/pytorch-i3d/issues/58; https://github.com/hassony2/kinetics_i3d_pytorch/issues/6",
         )

@@ -6,13 +6,13 @@ from torch import nn
 
 
 def is_dropout(module: nn.Module) -> bool:
-    """Whether a module without children is called a dropout or says what it keeps."""
+    """Whether a module without children is named dropout or has a keep probability."""
     named = "drop" in type(module).__name__.lower()
     return (named or isinstance(getattr(module, "keep", None), float)) and not next(module.children(), None)
 
 
 def drop_of(module: nn.Module) -> float:
-    """The probability of dropping, from p, drop_prob or keep; 0 where none says."""
+    """The probability of dropping, from p, drop_prob or keep; 0 if there is none."""
     keep = getattr(module, "keep", None)
     if isinstance(keep, float):
         return 1.0 - keep

@@ -1,4 +1,4 @@
-"""Monte Carlo dropout without spread: dropout layers are in training mode, the outputs are equal all the same."""
+"""Monte Carlo dropout without spread: dropout layers are in training mode, but the outputs are equal."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ def detect(subject: Subject) -> Iterator[Finding]:
         "mc-dropout-deterministic",
         "error",
         "model",
-        "The model is in evaluation but for its dropout layers, as for Monte Carlo dropout, and two passes without gradients "
-        "are equal: nothing is drawn (fused kernels and functions look at the mode of the module that calls them).",
-        "shrinkwise.dropout.mc_predict(model, x, task=...), which sets the modes and refuses equal draws",
+        "The model is in evaluation mode except for its dropout layers, as for Monte Carlo dropout, but two "
+        "passes without gradients are equal, so nothing is dropped (fused kernels and functions use the mode of "
+        "the calling module).",
+        "shrinkwise.dropout.mc_predict(model, x, task=...), which sets the modes and raises an error if all "
+        "draws are equal",
         "https://github.com/TiagoCortinhal/SalsaNext/issues/40; https://github.com/unit8co/darts/pull/2312",
     )

@@ -1,4 +1,4 @@
-"""Dropout that is configured and never acts: a layer that forward does not call, a probability that it does not pass on."""
+"""Dropout that is configured but never acts: a layer that forward does not call, a probability that it does not use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "warning",
             listed(unused),
             f"{len(unused)} dropout probabilities are configured, but nothing is dropped there in training mode.",
-            "call the layer in forward, or pass the probability on (dropout_p=self.p if self.training else 0.0)",
+            "call the layer in forward, or use the probability (dropout_p=self.p if self.training else 0.0)",
             "https://github.com/NX-AI/tirex/issues/19; https://github.com/dimitymiller/cac-openset/issues/1",
         )
 
@@ -76,7 +76,7 @@ def _numbers(subject: Subject, tape: Tape) -> Iterator[str]:
 
 
 def _switched_off(tape: Tape) -> Iterator[str]:
-    """Calls with p > 0 that a False in the code keeps off in training mode."""
+    """Calls with p > 0 that a constant False switches off in training mode."""
     for call in tape.noises():
         if call.noise is not None and call.noise.p and not call.noise.on and call.noise.mode:
             yield f"{call.module or 'model'} ({call.noise.site}, p={call.noise.p:g})"

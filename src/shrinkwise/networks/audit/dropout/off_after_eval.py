@@ -1,4 +1,4 @@
-"""Dropout that an evaluation switches off for ever, by writing into an attribute."""
+"""Dropout that an evaluation switches off permanently by overwriting an attribute."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "dropout-off-after-eval",
             "error",
             listed(f"{call.module or 'model'} ({call.noise.site})" for call in gone if call.noise),
-            f"{len(gone)} dropout calls act in training, but no more once the model has been evaluated: forward overwrites "
-            "the probability.",
+            f"{len(gone)} dropout calls act in training, but no longer after the model has been evaluated, "
+            "because forward overwrites the probability.",
             "p = self.p if self.training else 0.0, in a local variable",
             "https://github.com/NVIDIA/Megatron-LM/pull/411",
         )

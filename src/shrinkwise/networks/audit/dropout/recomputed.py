@@ -1,4 +1,4 @@
-"""Activation checkpointing that draws other masks when it runs a part of the network again."""
+"""Activation checkpointing that draws different masks in recomputation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "dropout-differs-when-recomputed",
             "error",
             listed(f"{call.module or 'model'} ({call.noise.site})" for call in other if call.noise),
-            f"{len(other)} dropout calls run again in the backward pass with another random state: gradients are those of "
-            "another mask than the loss.",
+            f"{len(other)} dropout calls are recomputed in the backward pass with a different random state, so "
+            "gradients use a different mask than the loss.",
             "checkpoint(..., preserve_rng_state=True)",
             "https://github.com/openai/guided-diffusion/issues/167; https://github.com/allenai/OLMo/pull/702",
         )

@@ -1,4 +1,4 @@
-"""Recurrent dropout with one layer: it acts between layers, so there is none."""
+"""Recurrent dropout with one layer: it acts only between layers, so it has no effect."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def detect(subject: Subject) -> Iterator[Finding]:
             listed(found),
             "Dropout of nn.LSTM, nn.GRU and nn.RNN acts on the outputs of all layers but the last; with one layer nothing "
             "is dropped.",
-            "num_layers=2, or an nn.Dropout behind it",
+            "num_layers=2, or an nn.Dropout after it",
             "https://github.com/pytorch/pytorch/issues/5985",
         )

@@ -1,4 +1,4 @@
-"""Noise of the model's own whose mean differs between training and evaluation."""
+"""Hand-written noise whose mean differs between training and evaluation."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "noise-not-rescaled",
             "error",
             listed(found),
-            "What these keep in training is not divided by the probability of keeping, so the mean of the output differs "
-            "from that in evaluation (mean of the output in training / in evaluation).",
+            "Kept values are not divided by the keep probability in training, so the mean of the output differs "
+            "from that in evaluation (the number is mean in training / mean in evaluation).",
             "x * mask / keep in training and x in evaluation; sw.DropPath(branch, keep=0.9) for whole branches",
             "https://github.com/mosaicml/composer/issues/372; https://github.com/huggingface/pytorch-image-models/issues/887",
         )
 
 
 def _modules(subject: Subject, tape: Tape) -> Iterator[tuple[str, float]]:
-    """Layers without parameters that are random in training: their output for ones, against evaluation."""
+    """Layers without parameters that are random in training: their output for ones, compared with evaluation."""
     for name, (shape, dtype, device) in tape.inputs.items():
         module = subject.modules.get(name)
         if module is None or type(module).__module__.startswith(_KNOWN) or name not in tape.noisy:
@@ -61,7 +61,7 @@ def _modules(subject: Subject, tape: Tape) -> Iterator[tuple[str, float]]:
 
 
 def _mean_ratio(noisy, calm) -> float | None:
-    """Mean in training / mean in evaluation, where they differ beyond chance and the noise is a mask."""
+    """Mean in training / mean in evaluation, if they differ by more than chance and the noise is a mask."""
     if not isinstance(noisy, torch.Tensor) or not isinstance(calm, torch.Tensor) or noisy.shape[:1] != (_ROWS,):
         return None
     if noisy.shape != calm.shape or not bool((noisy == 0).any()) or noisy.unique().numel() > 2:
@@ -76,7 +76,7 @@ def _mean_ratio(noisy, calm) -> float | None:
 
 
 def _neighbours_agree(rows: torch.Tensor) -> bool:
-    """Whether zeros come in blocks: a mask over the input, as augmentation draws it, and not dropout."""
+    """Whether zeros occur in blocks, as in the masks of augmentation, and not singly as in dropout."""
     kept = (rows != 0).double()
     share = float(kept.mean())
     return float((kept[:, 1:] == kept[:, :-1]).double().mean()) > share**2 + (1 - share) ** 2 + 0.1

@@ -22,6 +22,6 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "dropout-p-zero",
             "note",
             listed(off),
-            f"{len(off)} dropout layers have p = 0 and do nothing.",
-            "set p, or leave the layers out",
+            f"{len(off)} dropout layers have p = 0 and no effect.",
+            "set p, or remove the layers",
         )

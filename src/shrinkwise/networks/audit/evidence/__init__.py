@@ -1,1 +1,1 @@
-"""What passes over a batch and a record of training steps show."""
+"""Evidence from passes over a batch and from a record of training steps."""

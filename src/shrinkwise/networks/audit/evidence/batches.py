@@ -1,4 +1,4 @@
-"""How a batch is given to a model, and which number of its outputs is differentiated."""
+"""How a batch is passed to a model, and which scalar of its outputs is differentiated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Batch:
         return model(self.inputs)
 
     def fit(self, model: nn.Module) -> None:
-        """Take a pair for the inputs of a `forward` that needs both; one sentence for what `forward` does not take."""
+        """Use a pair as the inputs of a `forward` that needs both; TypeError if `forward` does not accept the batch."""
         try:
             signature = inspect.signature(model.forward)
         except (TypeError, ValueError):
@@ -48,12 +48,13 @@ class Batch:
             self.inputs, self.target, self.has_target = self.given, None, False
             return
         raise ValueError(
-            f"the batch does not fit forward{signature}: {error}; pass a dict of its arguments, or (inputs, target) where "
-            "several inputs are a tuple: ((x1, x2), target)"
+            f"The batch does not match forward{signature}: {error}; pass a dict of its arguments, or (inputs, "
+            "target) with several inputs as a tuple: ((x1, x2), target)"
         )
 
     def objective(self, output) -> torch.Tensor | None:
-        """A scalar to differentiate: the loss given, the loss among the outputs, or a fixed weighting of the outputs."""
+        """A scalar to differentiate: the given loss, the loss among the outputs, or a fixed weighted sum of the
+        outputs."""
         if self.loss is not None:
             return self.of_loss(output)
         tensors = [t for t in flat(output) if isinstance(t, torch.Tensor) and t.requires_grad]
@@ -65,13 +66,13 @@ class Batch:
         return torch.stack([part.float() for part in parts]).sum() if parts else None
 
     def of_loss(self, output) -> torch.Tensor:
-        """The loss that was given, at this output."""
+        """The given loss, at this output."""
         value = self.loss(output, self.target) if self.has_target else self.loss(output)  # type: ignore[misc]
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             kind = (
                 f"a tensor of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
             )
-            raise ValueError(f"expected loss(output, target) as a scalar tensor with gradients, got {kind}")
+            raise ValueError(f"Expected loss(output, target) to be a scalar tensor with gradients, got {kind}")
         return value
 
     def regression(self) -> bool:
@@ -80,7 +81,7 @@ class Batch:
 
 
 def _misfit(signature: inspect.Signature, inputs) -> str | None:
-    """Why a forward of this signature does not take the inputs; None if it does."""
+    """Why a forward with this signature does not accept the inputs; None if it does."""
     try:
         if isinstance(inputs, Mapping):
             signature.bind(**inputs)
@@ -101,6 +102,6 @@ def detached(value):
     if isinstance(value, list):
         return [detached(item) for item in value]
     if isinstance(value, dict):
-        items = {key: detached(item) for key, item in value.items()}
-        return items if type(value) is dict else type(value)(**items)
+        named = {key: detached(item) for key, item in value.items()}
+        return named if type(value) is dict else type(value)(**named)
     return value

@@ -15,7 +15,7 @@ from .passes import noisy_modules
 
 @dataclass
 class Record:
-    """What `record` saw."""
+    """The result of `record`."""
 
     forwards: int = 0
     steps: int = 0
@@ -27,15 +27,15 @@ class Record:
 
 @contextmanager
 def record(model: nn.Module, optimizer=None) -> Iterator[Record]:
-    """Watch some training steps and a validation, for ``sw.audit(model, optimizer, batch, record=record)``.
+    """Record some training steps and a validation, for ``sw.audit(model, optimizer, batch, record=record)``.
 
     Parameters
     ----------
     model : nn.Module
-        The one that the loop calls.
+        The model that the loop calls.
     optimizer : torch.optim.Optimizer, optional
 
-    Nothing is changed but for hooks, which are removed at the end. Without the optimizer clipping cannot be seen.
+    Nothing is changed except for hooks, which are removed at the end. Detecting clipping needs the optimizer.
 
     >>> import torch
     >>> from shrinkwise import audit

@@ -1,4 +1,4 @@
-"""A block in which a model may run in any mode and is afterwards bit for bit what it was."""
+"""A block in which a model may run in any mode and is restored bit for bit afterwards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _CONTAINERS = (dict, list, set)
 
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
-    """Put back all that forward and backward passes change: modes, buffers, attributes, frozen tensors, random states.
+    """Restore everything that forward and backward passes change: modes, buffers, attributes, frozen tensors, random
+    states.
 
     Trainable parameters are not copied: a pass does not write into them, and a copy would double the memory.
     """

@@ -1,4 +1,4 @@
-"""Dropout that `model.train()` does not wake, of parameters that are trained."""
+"""Dropout that `model.train()` does not switch on, next to trained parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shrinkwise.networks.audit.subject.subject import Subject
 
 
 def detect(subject: Subject) -> Iterator[Finding]:
-    """One warning; a frozen part that stays in evaluation is meant to. Needs a batch."""
+    """One warning; a frozen part that stays in evaluation is intended. Needs a batch."""
     if subject.passes is None:
         return
     asleep = [
@@ -23,9 +23,9 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "dropout-stays-in-eval",
             "warning",
             listed(asleep),
-            f"{len(asleep)} dropout layers are still in evaluation after model.train(), beside parameters that are trained: "
-            "they never act.",
-            "let train() of the module that overrides it call super().train(mode)",
+            f"{len(asleep)} dropout layers are still in evaluation mode after model.train(), next to trained "
+            "parameters, so they never act.",
+            "call super().train(mode) in the module that overrides train()",
         )
 
 

@@ -17,6 +17,6 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "warning",
             "model",
             f"{record.silent_steps} of {record.steps} recorded steps were taken with all dropout layers in evaluation mode.",
-            "model.train() at the start of every epoch, not of the run",
+            "call model.train() at the start of every epoch, not only at the start of the run",
             "https://github.com/pytorch/tutorials/issues/1624; https://github.com/MILVLG/mcan-vqa/issues/26",
         )

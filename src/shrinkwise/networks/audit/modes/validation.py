@@ -16,8 +16,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "eval-not-called",
             "warning",
             listed(record.noisy_validations),
-            f"Forward passes without gradients ({record.validations} in the record) ran in training mode: dropout acts on "
-            "the validation, and normalisations take its batches into their running statistics.",
-            "model.eval() before the validation and model.train() after it",
+            f"Forward passes without gradients ({record.validations} in the record) ran in training mode, so "
+            "dropout acts in the validation, and normalisations include its batches in their running statistics.",
+            "call model.eval() before the validation and model.train() after it",
             "https://github.com/ipolharvard/ethos-ares/issues/20; https://github.com/wolny/pytorch-3dunet/issues/53",
         )

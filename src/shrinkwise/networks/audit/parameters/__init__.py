@@ -1,1 +1,1 @@
-"""Detectors of parameters that are trained twice, by nobody, or unseen."""
+"""Detectors of parameters that are trained twice, not trained, or not registered."""

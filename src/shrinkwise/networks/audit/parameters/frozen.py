@@ -1,4 +1,4 @@
-"""Frozen parameters in a group: harmless until they are unfrozen or get a gradient of zeros, which decay follows."""
+"""Frozen parameters in a group: harmless unless they are unfrozen or get a zero gradient, with which they decay."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "frozen-in-decayed-group",
             "note",
             listed(frozen),
-            f"{len(frozen)} frozen parameters are in a group with weight decay. They stay as they are while their gradient "
-            "is None; with a gradient of zeros decay would shrink them.",
+            f"{len(frozen)} frozen parameters are in a group with weight decay. They do not change while their "
+            "gradient is None, but with a zero gradient decay would shrink them.",
             "[p for p in model.parameters() if p.requires_grad], or sw.audit.groups(model, weight_decay)",
             "https://github.com/facebookresearch/moco/issues/14",
         )

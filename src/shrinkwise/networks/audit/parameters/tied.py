@@ -1,4 +1,4 @@
-"""A weight with two names, of which weight decay sees one."""
+"""A weight with two names, of which weight decay uses one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shrinkwise.networks.audit.subject.subject import Subject
 
 
 def detect(subject: Subject) -> Iterator[Finding]:
-    """One note: decay on an output layer that is tied to an embedding is decay on the embedding."""
+    """One note: decay on an output layer that is tied to an embedding also decays the embedding."""
     tied = [d.candidate for d in decayed(subject) if len(d.candidate.names) > 1]
     if tied:
         yield Finding(
@@ -18,6 +18,7 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "note",
             listed(" = ".join(c.names) for c in tied),
             f"{len(tied)} weights have several names and are decayed once, in the group of the first.",
-            "decide for the tensor: sw.audit.groups(model, weight_decay, embeddings=True) decays tied embeddings",
+            "set the decay for the tensor: sw.audit.groups(model, weight_decay, embeddings=True) decays tied "
+            "embeddings",
             "https://github.com/karpathy/minGPT/pull/24",
         )

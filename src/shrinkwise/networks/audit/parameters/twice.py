@@ -1,4 +1,4 @@
-"""A parameter that optimizers hold twice: it is stepped and decayed twice."""
+"""A parameter that is in optimizers twice and therefore updated and decayed twice."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "parameter-held-twice",
             "error",
             listed(twice),
-            f"{len(twice)} parameters are in the optimizer's groups more than once, so every step updates and decays them "
-            "as often.",
+            f"{len(twice)} parameters are in the optimizer's groups more than once, so every step updates and "
+            "decays them more than once.",
             "list(dict.fromkeys(params)), or sw.audit.groups(model, weight_decay)",
             "https://github.com/pytorch/pytorch/issues/40967",
         )
@@ -35,7 +35,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "shared-memory-twice",
             "error",
             listed(shared),
-            "These parameters are different objects with the same memory: each step updates and decays it once for each.",
+            "These parameters are different objects that share memory, so each step updates and decays it once "
+            "for each of them.",
             "tie the parameters themselves: head.weight = embedding.weight",
             "https://github.com/deepspeedai/DeepSpeed/issues/195",
         )

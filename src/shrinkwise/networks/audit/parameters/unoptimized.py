@@ -1,4 +1,4 @@
-"""Parameters that get a gradient and are in no parameter group: they stay at their initial values."""
+"""Parameters with a gradient that are in no parameter group and keep their initial values."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "parameter-not-optimized",
             "warning",
             listed(c.name for c in left),
-            f"{len(left)} parameters ({sum(c.param.numel() for c in left):,} numbers) require a gradient and are in no group "
-            "of the optimizer: they are neither trained nor decayed.",
-            "optimizer = AdamW(sw.audit.groups(model, weight_decay)); or p.requires_grad_(False) where that is meant",
+            f"{len(left)} parameters ({sum(c.param.numel() for c in left):,} numbers) require a gradient but are "
+            "in no group of the optimizer, so they are neither trained nor decayed.",
+            "optimizer = AdamW(sw.audit.groups(model, weight_decay)); or p.requires_grad_(False) if that is intended",
             "https://github.com/facebookresearch/mmf/issues/104; https://github.com/ACEsuit/mace/pull/1529",
         )

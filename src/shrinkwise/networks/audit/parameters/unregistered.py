@@ -21,8 +21,9 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "parameter-not-registered",
             "error",
             some,
-            f"{len(shapes)} tensors that require gradients take part in the output but are not in model.parameters(): no "
-            "optimizer made from it trains or decays them, and train(), eval() and state_dict() pass them by.",
+            f"{len(shapes)} tensors that require gradients contribute to the output but are not in "
+            "model.parameters(), so no optimizer made from it trains or decays them, and train(), eval() and "
+            "state_dict() ignore them.",
             "keep modules in nn.ModuleList or nn.ModuleDict, tensors in nn.Parameter",
             "https://github.com/pytorch/pytorch/issues/59925",
         )

@@ -1,4 +1,4 @@
-"""Parameters meant to be frozen by zeroing their gradient: weight decay goes on shrinking them."""
+"""Parameters that are frozen by zeroing their gradient, but which weight decay still shrinks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shrinkwise.networks.audit.subject.subject import Subject
 
 
 def detect(subject: Subject) -> Iterator[Finding]:
-    """One finding for parameters that a hook leaves no gradient at all, or whose `.grad` is zero now, and that decay."""
+    """One finding for decayed parameters whose gradient a hook sets to zero, or whose `.grad` is currently zero."""
     gradients = subject.passes.gradients if subject.passes else {}
     found = []
     for d in decayed(subject):
@@ -26,8 +26,9 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "decay-on-zeroed-gradient",
             "error",
             listed(d.candidate.name for d in found),
-            f"A hook sets gradients of {len(found)} parameters to zero, wholly or in rows, but {found[0].optimizer} still "
-            f"decays them by weight_decay={found[0].decay:g}: what is meant to be frozen shrinks at every step.",
-            "put the parameter into a group with weight_decay=0, or train the free rows as a parameter of their own",
+            f"A hook sets gradients of {len(found)} parameters to zero, wholly or in rows, but "
+            f"{found[0].optimizer} still decays them by weight_decay={found[0].decay:g}: parameters that are "
+            "meant to be frozen shrink at every step.",
+            "put the parameter into a group with weight_decay=0, or make the trainable rows a separate parameter",
             "https://github.com/huggingface/diffusers/issues/1009",
         )

@@ -1,1 +1,1 @@
-"""Detectors of penalties that do not enforce what is written."""
+"""Detectors of penalties that do not act as written."""

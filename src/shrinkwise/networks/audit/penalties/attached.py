@@ -1,4 +1,4 @@
-"""What `attach` penalises, and how its penalties grow with the weights."""
+"""The penalties of `attach`, and how they grow with the weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shrinkwise.networks.step.arming import stepper_of
 
 
 def steppers(subject: Subject) -> Iterator:
-    """What `attach` put into the optimizers."""
+    """The steppers that `attach` added to the optimizers."""
     for optimizer in subject.optimizers:
         found = stepper_of(optimizer)
         if found is not None:

@@ -1,4 +1,4 @@
-"""An average of weights over steps, of a model whose weights are made zero: the average has no zeros."""
+"""An average over steps of weights with exact zeros: the average has no zeros."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEPT = 0.5
 
 
 def detect(subject: Subject) -> Iterator[Finding]:
-    """One warning for averages that have less than half of the zeros of the weights that are trained. Needs an optimizer."""
+    """One warning for averages with less than half of the zeros of the trained weights. Needs an optimizer."""
     held = subject.held()
     trained = [p for opt in subject.optimizers for g in opt.param_groups for p in g["params"] if p.dim() > 1]
     zeros, size = sum(int((p.detach() == 0).sum()) for p in trained), sum(p.numel() for p in trained)
@@ -28,8 +28,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
                 "average-without-zeros",
                 "warning",
                 listed([name or "model"]),
-                f"{100 * zeros / size:.3g} % of the trained weights are exactly zero, but {100 * share:.3g} % of "
-                "their average: a weight that was not zero at every step is not zero in the average.",
+                f"{100 * zeros / size:.3g} % of the trained weights are exactly zero, but only {100 * share:.3g} "
+                "% of their average, because a weight that was nonzero at any step is nonzero in the average.",
                 "reg.averaged(decay), which averages the latents and takes the prox of their average",
                 "https://github.com/neuralmagic/sparseml/pull/1486",
             )

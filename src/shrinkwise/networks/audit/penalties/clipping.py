@@ -1,4 +1,4 @@
-"""Clipping of the gradient of the loss alone, which makes the penalty beside it stronger."""
+"""Clipping only the gradient of the loss, which makes the penalty relatively stronger."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "clipping-changes-lambda",
             "warning",
             listed(loose),
-            f"Clipping multiplied the gradient of the loss by {ratio:.3g} (median of {len(ratios)} recorded steps), but not "
-            f"the penalty: λ acts as {1 / ratio:.3g} times what is written.",
-            "sw.attach(..., max_norm=...) clips the sum; for weight decay, AdamW or a larger max_norm",
+            f"Clipping multiplied the gradient of the loss by {ratio:.3g} (median of {len(ratios)} recorded "
+            f"steps), but not the penalty, so λ is effectively {1 / ratio:.3g} times the specified value.",
+            "sw.attach(..., max_norm=...) clips the sum; for weight decay, use AdamW or a larger max_norm",
         )

@@ -1,4 +1,4 @@
-"""L1 in the loss: the right objective, and no zeros under any optimizer."""
+"""L1 in the loss: the right objective, but no exact zeros under any optimizer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shrinkwise.networks.audit.subject.subject import Subject
 
 
 def detect(subject: Subject) -> Iterator[Finding]:
-    """One warning, with λ and the zeros there are. Needs a batch and the loss."""
+    """One warning, with λ and the number of zeros. Needs a batch and the loss."""
     term = subject.passes.own_term if subject.passes else None
     if term is None or not term.l1:
         return
@@ -20,14 +20,15 @@ def detect(subject: Subject) -> Iterator[Finding]:
     lams = sorted(set(term.l1.values()))
     lam = f"λ = {lams[0]:.3g}" if lams[-1] <= 1.001 * lams[0] else f"λ from {lams[0]:.3g} to {lams[-1]:.3g}"
     beside = sorted({kind(c) for c in found} - {"weight"})
-    also = f" It acts on {', '.join(beside)} parameters too." if beside else ""
+    also = f" It also acts on {', '.join(beside)} parameters." if beside else ""
     names = ", ".join(sorted({type(opt).__name__ for opt in subject.optimizers})) or "Any optimizer"
     yield Finding(
         "l1-in-loss",
         "warning",
         listed(c.name for c in found),
-        f"The loss adds L1 with {lam} to {size:,} weights, of which {zeros:,} are exactly zero. {names} steps over 0 by about "
-        f"the learning rate, so weights hover there and none is removed; λ also scales with gradient accumulation.{also}",
+        f"The loss adds L1 with {lam} to {size:,} weights, of which {zeros:,} are exactly zero. {names} steps "
+        "across 0 by about the learning rate, so weights oscillate around 0 and none is removed; λ also scales "
+        f"with gradient accumulation.{also}",
         f"reg = sw.attach(optimizer, model, sw.L1({lams[-1]:.3g})) and no term in the loss",
         "https://github.com/keras-team/tf-keras/issues/16; https://github.com/wenwei202/iss-rnns/issues/5",
     )

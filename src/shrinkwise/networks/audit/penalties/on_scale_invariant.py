@@ -1,4 +1,4 @@
-"""A penalty on weights in front of a normalisation: the loss does not resist it."""
+"""A penalty on weights followed by a normalisation, on whose size the loss does not depend."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "penalty-on-scale-invariant",
             "warning",
             listed(subject.by_id[key].name for key in found),
-            f"{len(found)} penalised weights are followed by a normalisation, so the loss does not depend on their norm: the "
-            "penalty shrinks them without end, and no λ > 0 has a stationary point.",
+            f"{len(found)} penalised weights are followed by a normalisation, so the loss does not depend on "
+            "their norm: the penalty shrinks them indefinitely, and there is no stationary point for λ > 0.",
             'penalize the gain of the normalisation: sw.rule(sw.L1(lam), roles="norm"); or a norm constraint',
             "van Laarhoven, arXiv:1706.05350",
         )

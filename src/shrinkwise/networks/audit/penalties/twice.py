@@ -14,7 +14,7 @@ _SOURCE = "https://github.com/rutgerswiselab/NCR/issues/2; https://github.com/RU
 
 
 def detect(subject: Subject) -> Iterator[Finding]:
-    """A warning for L2 beside decay and for penalties in the loss and by `attach`; a note for L1 beside decay."""
+    """A warning for L2 with decay and for penalties both in the loss and by `attach`; a note for L1 with decay."""
     decays = {id(d.candidate.param): d for d in decayed(subject)}
     term = subject.passes.own_term if subject.passes else None
     attached = {id(t.param): degree(t) for t in terms(subject)}
@@ -22,7 +22,7 @@ def detect(subject: Subject) -> Iterator[Finding]:
     both = [key for key in attached if key in in_loss and key in subject.by_id]
     if both:
         yield _finding(
-            subject, both, "a penalty in the loss and one by attach", "leave the term in the loss out", "warning"
+            subject, both, "a penalty in the loss and one by attach", "remove the term from the loss", "warning"
         )
     for where, found in (("in the loss", in_loss), ("by attach", attached)):
         squares = [key for key, d in found.items() if d == 2 and key in decays]
@@ -34,7 +34,7 @@ def detect(subject: Subject) -> Iterator[Finding]:
             yield _finding(subject, squares, sizes, "weight_decay=0 in the optimizer, or no L2 penalty", "warning")
         if norms:
             sizes = f"weight_decay={decays[norms[0]].decay:g} and a penalty {where}, together an elastic net"
-            yield _finding(subject, norms, sizes, "weight_decay=0, or sw.ElasticNet for what is meant", "note")
+            yield _finding(subject, norms, sizes, "weight_decay=0, or sw.ElasticNet if that is intended", "note")
 
 
 def _finding(subject: Subject, keys: list[int], what: str, fix: str, severity: str) -> Finding:

@@ -1,4 +1,4 @@
-"""A penalty that is computed from .data, detach() or a state_dict: it changes the loss that is printed, not the weights."""
+"""A penalty computed from .data, detach() or a state_dict, which changes the reported loss but not the weights."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "penalty-without-gradient",
             "error",
             listed(found),
-            f"The loss reads {len(found)} parameters without a gradient (through .data, detach(), item() or a state_dict): "
-            "a penalty made of them has no effect on training.",
+            f"The loss reads {len(found)} parameters without a gradient (through .data, detach(), item() or a "
+            "state_dict): a penalty computed from them has no effect on training.",
             "use p itself: sum(p.square().sum() for p in model.parameters()); or sw.attach(optimizer, model, sw.L2(lam))",
             "https://github.com/bioFAM/scDORI/issues/19",
         )

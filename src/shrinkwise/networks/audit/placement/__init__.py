@@ -1,1 +1,1 @@
-"""Detectors of dropout at a wrong place in the network."""
+"""Detectors of dropout at the wrong place in the network."""

@@ -30,8 +30,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "channel-dropout-on-time",
             "warning",
             listed(f"{c.module or 'model'} ({c.noise.site})" for c, _ in found if c.noise),
-            f"{call.name} takes dimension 1 for the channels, but its input of shape {call.shape} comes from {before.name}, "
-            "whose channels are the last dimension: whole time steps are dropped.",
-            "x.transpose(1, 2) around it, or sw.ChannelDropout with the dimension named",
+            f"{call.name} treats dimension 1 as channels, but its input of shape {call.shape} comes from "
+            f"{before.name}, whose channels are the last dimension, so whole time steps are dropped.",
+            "x.transpose(1, 2) around it, or sw.ChannelDropout with channel_dim=-1",
             "https://github.com/pytorch/pytorch/issues/77081",
         )

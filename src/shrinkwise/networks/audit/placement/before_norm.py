@@ -1,4 +1,4 @@
-"""Dropout directly in front of a BatchNorm, whose running variance then includes the noise."""
+"""Dropout directly before a BatchNorm, whose running variance then includes the noise."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "dropout-before-batchnorm",
             "warning" if ratio < _SHIFT else "note",
             listed(where for _, _, where in found),
-            f"Dropout (p={p:g}) is followed directly by BatchNorm: its running variance includes the noise, so in evaluation "
-            f"the standard deviation behind it is {ratio:.2f} instead of 1.",
-            "dropout behind the last BatchNorm, or sw.DropPath around the whole branch",
+            f"Dropout (p={p:g}) is followed directly by BatchNorm, whose running variance includes the noise, so "
+            f"that in evaluation the standard deviation after it is {ratio:.2f} instead of 1.",
+            "dropout after the last BatchNorm, or sw.DropPath around the whole branch",
             "Li et al., arXiv:1801.05134; https://github.com/luigibonati/mlcolvar/pull/205",
         )

@@ -1,4 +1,4 @@
-"""Two dropouts in a row, with nothing learnt between them."""
+"""Two dropouts in a row, without a learned layer between them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "dropout-twice-in-a-row",
             "warning",
             listed(f"{b.module or 'model'}, {c.module or 'model'}" for c, b in found),
-            f"Dropout with p={p:g} is followed at once by dropout with p={q:g}: {100 * (1 - (1 - p) * (1 - q)):.3g} % of the "
-            "units are dropped.",
+            f"Dropout with p={p:g} is followed directly by dropout with p={q:g}: "
+            f"{100 * (1 - (1 - p) * (1 - q)):.3g} % of the units are dropped.",
             "keep one of the two",
             "https://github.com/TimDettmers/ConvE/issues/19; https://github.com/rasbt/LLMs-from-scratch/pull/105",
         )

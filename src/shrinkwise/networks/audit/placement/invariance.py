@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from shrinkwise.networks.attaching.rules import Candidate
+from shrinkwise.networks.attaching.rules import NamedParameter
 from shrinkwise.networks.audit.evidence.calls import Call, Tape
 from shrinkwise.networks.audit.evidence.passes import Passes
 from shrinkwise.networks.audit.subject.subject import Subject
@@ -65,7 +65,7 @@ def _consumers(tape: Tape) -> dict[int, int]:
     return counts
 
 
-def _orthogonal(passes: Passes, candidate: Candidate | None, key: int) -> bool:
+def _orthogonal(passes: Passes, candidate: NamedParameter | None, key: int) -> bool:
     """Whether the gradient has no part along the weights, as it must."""
     gradient = passes.gradients.get(key)
     if candidate is None or candidate.param.dim() < 2:

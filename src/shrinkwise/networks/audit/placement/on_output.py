@@ -29,8 +29,8 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "dropout-on-output",
             "warning" if passes.batch.has_target or passes.batch.loss else "note",
             listed(f"{call.module or 'model'} ({call.noise.site})" for call in found if call.noise),
-            f"The last operation is dropout: in training {100 * p:g} % of the {what} set to 0 and the others are multiplied "
-            f"by {1 / (1 - p) if p < 1 else 0:.3g}.",
-            "move it in front of the last linear layer",
+            f"The last operation is dropout; in training {100 * p:g} % of the {what} set to 0 and the others are "
+            f"multiplied by {1 / (1 - p) if p < 1 else 0:.3g}.",
+            "move it before the last linear layer",
             "https://github.com/deepchem/deepchem/issues/303; https://github.com/weihua916/powerful-gnns/issues/16",
         )

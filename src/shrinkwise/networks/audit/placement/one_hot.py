@@ -26,7 +26,7 @@ def detect(subject: Subject) -> Iterator[Finding]:
             "dropout-on-one-hot",
             "warning",
             listed(f"{call.module or 'model'} ({call.noise.site})" for call in found if call.noise),
-            f"Dropout acts on one-hot vectors: {100 * p:g} % of them become all zeros and the others {1 / (1 - p):.3g} times "
-            "a one-hot vector. Nothing is thinned, categories are missing at random.",
-            "drop behind the first layer (or the embedding); for missing categories, give them a code of their own",
+            f"Dropout acts on one-hot vectors: {100 * p:g} % of them become zero and the others are multiplied by "
+            f"{1 / (1 - p):.3g}, so categories are missing at random.",
+            "apply dropout after the first layer (or the embedding); encode missing categories as a separate category",
         )

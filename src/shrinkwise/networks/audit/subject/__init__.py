@@ -1,1 +1,1 @@
-"""What detectors are given and what they return."""
+"""The input and output of detectors."""

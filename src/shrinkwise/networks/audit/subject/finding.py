@@ -1,4 +1,4 @@
-"""What an audit returns: findings with a stable code, a severity, the numbers and the line to change."""
+"""The result of an audit: findings with a stable code, a severity, the numbers and the line to change."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the regularization of a model does, and what to write instead.
+    """One finding on the regularization of a model, and the recommended change.
 
     code : stable kebab-case name, such as "decay-on-norms"
-    severity : "error" (not what any script means), "warning" (rarely what is meant), "note" (worth knowing)
+    severity : "error" (never intended), "warning" (rarely intended), "note" (information)
     where : the parameters, modules or lines concerned
     message : one or two sentences with the numbers
     fix : the line to change
-    source : where the defect or the convention is documented; "" where the message suffices
+    source : where the defect or the convention is documented; "" if the message suffices
     """
 
     code: str
@@ -34,7 +34,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:
-            raise ValueError(f"expected severity as one of {', '.join(SEVERITIES)}, got {self.severity!r}")
+            raise ValueError(f"Expected severity to be one of {', '.join(SEVERITIES)}, got {self.severity!r}")
 
     def __str__(self) -> str:
         lines = [f"{self.severity:<8} {self.code}  {self.where}", self.message, f"Fix: {self.fix}"]
@@ -47,11 +47,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """The findings of one audit, the most severe first; `str()` is what to read, `to_json()` what to store.
+    """The findings of one audit, the most severe first; `str()` formats them for reading, `to_json()` for storage.
 
     findings : list of Finding
-    checked : what the findings are about, in one sentence
-    not_checked : what could not be checked, and what to pass for it
+    checked : what was checked, in one sentence
+    not_checked : what could not be checked, and which argument it needs
     """
 
     findings: list[Finding]
@@ -61,7 +61,7 @@ class Audit:
     def at_least(self, severity: str) -> list[Finding]:
         """The findings of this severity or worse."""
         if severity not in SEVERITIES:
-            raise ValueError(f"expected severity as one of {', '.join(SEVERITIES)}, got {severity!r}")
+            raise ValueError(f"Expected severity to be one of {', '.join(SEVERITIES)}, got {severity!r}")
         return [f for f in self.findings if SEVERITIES.index(f.severity) <= SEVERITIES.index(severity)]
 
     @property

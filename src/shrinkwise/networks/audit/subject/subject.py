@@ -1,4 +1,4 @@
-"""What is audited: a model, its optimizers, and what passes and a record of its training showed."""
+"""The subject of an audit: a model, its optimizers, and the evidence from passes and a record of its training."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from torch import nn, optim
 
-from shrinkwise.networks.attaching.rules import Candidate, candidates
+from shrinkwise.networks.attaching.rules import NamedParameter, candidates
 from shrinkwise.networks.audit.evidence.passes import Passes
 from shrinkwise.networks.audit.evidence.record import Record
 
 
 @dataclass
 class Subject:
-    """Given to every detector, which returns nothing where what it needs is missing."""
+    """The input of every detector; a detector returns no findings if what it needs is missing."""
 
     model: nn.Module
     optimizers: list[optim.Optimizer] = field(default_factory=list)
@@ -22,12 +22,12 @@ class Subject:
     record: Record | None = None
 
     def __post_init__(self) -> None:
-        self.parameters: list[Candidate] = candidates(self.model)
+        self.parameters: list[NamedParameter] = candidates(self.model)
         self.by_id = {id(c.param): c for c in self.parameters}
         self.modules = dict(self.model.named_modules())
 
     def name_of(self, param) -> str:
-        """What the model calls a parameter of an optimizer."""
+        """The model's name of an optimizer's parameter."""
         candidate = self.by_id.get(id(param))
         return candidate.name if candidate else f"a tensor of shape {tuple(param.shape)} that is not in the model"
 

@@ -11,7 +11,7 @@ from ..shadow import Shadow, shrink, untracked
 from ..trace import owner_path, shapes
 from .registry import bound, operator_name, rule
 
-_MIXED = "its channels cannot be told apart"
+_MIXED = "its channels cannot be distinguished"
 
 
 @rule("linear")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 
 import torch
@@ -26,14 +27,16 @@ def moved(flow, node):
     parts = []
     for part in ("labels", "known", "value"):
         args, kwargs = pytree.tree_map_only(
-            fx.Node,
-            lambda arg, part=part: getattr(operands[arg], part).expand(operands[arg].shape),
-            (node.args, node.kwargs),
+            fx.Node, functools.partial(_in_full, operands, part), (node.args, node.kwargs)
         )
         parts.append(torch.reshape(*args) if "view" in operator_name(node) else node.target(*args, **kwargs))
     if isinstance(parts[0], torch.Tensor):
         return _shadow(*parts)
     return [_shadow(*three) for three in zip(*parts, strict=True)]
+
+
+def _in_full(operands, part: str, arg: fx.Node):
+    return getattr(operands[arg], part).expand(operands[arg].shape)
 
 
 def _shadow(labels, known, value) -> Shadow:
@@ -117,7 +120,7 @@ def getitem(flow, node):
     found = flow.shadows.get(node.args[0])
     if node.target is operator.getitem and isinstance(found, list):
         return found[node.args[1]]
-    return unfollowed(flow, node, "it is taken from something that is not followed")
+    return unfollowed(flow, node, "it is taken from a value that is not tracked")
 
 
 @rule(

@@ -58,7 +58,7 @@ def group_norm(flow, node):
     """Channels of one group go together; whole groups can go."""
     arguments = bound(node)
     x, groups = flow.shadow(arguments["input"]), arguments["num_groups"]
-    labels = flow.collapse(x, {1}, place(node), "GroupNorm is over channels that cannot be told apart")
+    labels = flow.collapse(x, {1}, place(node), "GroupNorm is over channels that cannot be distinguished")
     if labels.shape[1] > 1:
         flow.classes.collapse(labels.reshape(groups, -1), 1)
         if groups == 1:

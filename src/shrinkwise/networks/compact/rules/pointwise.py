@@ -105,11 +105,11 @@ def same(flow, node):
 
 @rule("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
 def dropout(flow, node):
-    """Nothing in evaluation; active dropout is random, and nothing can be proved of it."""
+    """No effect in evaluation; active dropout is random, so outputs cannot be compared."""
     arguments = bound(node)
     if arguments["train"] and arguments["p"]:
         raise ValueError(
-            f"dropout is active in evaluation in {place(node)!r}, so equal outputs cannot be shown; pass "
+            f"Dropout is active in evaluation in {place(node)!r}, so outputs cannot be compared; pass "
             "training=self.training to it"
         )
     return flow.shadow(node.args[0])
@@ -117,12 +117,12 @@ def dropout(flow, node):
 
 @rule("prelu")
 def prelu(flow, node):
-    """One slope for all channels, or one a channel (dimension 1)."""
+    """One slope for all channels, or one per channel (dimension 1)."""
     x, slope = flow.shadow(node.args[0]), flow.shadow(node.args[1])
     view = [1] * len(x.shape)
     if slope.shape.numel() > 1:
         view[1] = -1
-        labels = flow.collapse(x, {1}, place(node), "PReLU has one slope a channel")
+        labels = flow.collapse(x, {1}, place(node), "PReLU has one slope per channel")
         flow.classes.tie(labels, slope.labels.reshape(view))
     else:
         labels = x.labels

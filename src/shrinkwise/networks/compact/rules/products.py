@@ -56,8 +56,8 @@ def attention(flow, node):
     q, k, v = (flow.shadow(arguments[name]) for name in ("query", "key", "value"))
     if arguments["dropout_p"]:
         raise ValueError(
-            f"attention dropout is active in evaluation in {place(node)!r}, so equal outputs cannot be shown; pass "
-            "dropout_p=0 when the model does not train"
+            f"Attention dropout is active in evaluation in {place(node)!r}, so outputs cannot be compared; pass "
+            "dropout_p=0 in evaluation"
         )
     ndim, why = len(q.shape), "attention multiplies over the channels of a head"
     labels = [flow.collapse(x, set(range(ndim - 2)), place(node), why) for x in (q, k, v)]

@@ -36,7 +36,7 @@ def pool(flow, node):
     spatial = next(n for n in (1, 2, 3) if f"{n}d" in name)
     channel = len(x.shape) - spatial - 1
     labels = flow.collapse(
-        x, set(range(channel + 1)), place(node), "it is pooled with channels that cannot be told apart"
+        x, set(range(channel + 1)), place(node), "it is pooled with channels that cannot be distinguished"
     )
     padded = name.startswith("avg_pool") and any(_listed(arguments["padding"])) and arguments["count_include_pad"]
     steady = all(x.known.shape[d] == 1 and x.value.shape[d] == 1 for d in range(channel + 1, len(x.shape)))

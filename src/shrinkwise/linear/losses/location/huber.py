@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import numbers
-
 import numpy as np
 
-from .base import Loss
+from ..base import Loss, positive_number
 
 
 class Huber(Loss):
-    """½ r² for |r| ≤ δ, δ|r| − ½δ² beyond, r = y − η: least squares where the fit is good, absolute error for outliers.
+    """½ r² for |r| ≤ δ, δ|r| − ½δ² beyond, r = y − η: squared error for small residuals, absolute error for large ones.
 
     Parameters
     ----------
     delta : δ > 0, in the units of y; the default 1.35 is 95 % efficient for normal errors of standard deviation 1.
 
     Reference: Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 1964.
+
+    >>> import numpy as np, shrinkwise as sw
+    >>> X, y = np.arange(10.0)[:, None], 2 * np.arange(10.0) + 1
+    >>> y[9] += 1000
+    >>> model = sw.PenalizedRegressor(sw.L2(0.0), loss="huber", delta=0.001, tol=1e-10).fit(X, y)     # the slope of 9 rows
+    >>> round(float(model.coef_[0]), 2)
+    2.0
     """
 
     name = "huber"
-    location = True
+    location = of_the_mean = True
     curvature = 1.0
+    delta: float
 
     def __init__(self, delta: float = 1.35):
-        if not (isinstance(delta, numbers.Real) and 0 < float(delta) < np.inf):
-            raise ValueError(f"expected delta (from where errors count linearly, in the units of y) > 0, got {delta!r}")
-        self.delta = float(delta)
+        self.delta = positive_number(delta, "delta (the residual beyond which the loss is linear, in the units of y)")
 
     def value(self, y, eta):
         """c|r| − ½c² with c = min(|r|, δ)."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, xlogy
 
-from .base import Loss
-from .classes import class_codes
+from ..base import Loss
+from .codes import class_codes
 
 
 class Logistic(Loss):
     """log(1 + e^η) − yη, y in {0, 1}: negative log-likelihood of two classes."""
 
     name = "logistic"
+    several_classes = "multinomial"
     is_likelihood = coded = True
     curvature = 0.25
 
@@ -45,6 +46,10 @@ class Logistic(Loss):
     def inverse_link(self, eta):
         """P(y=1)."""
         return expit(eta)
+
+    def recession(self, y):
+        """To the side of the own class."""
+        return np.where(y > 0, 1, -1)
 
     def null_intercept(self, y, s):
         """log-odds of the weighted mean of y."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import xlogy
 
-from .base import Loss
-from .classes import class_codes
+from ..base import Loss
+from .codes import class_codes
 
 
 class Multinomial(Loss):
@@ -44,7 +44,7 @@ class Multinomial(Loss):
         return xlogy(q, q).sum(0)
 
     def dual_feasible(self, y, v):
-        """onehot(y) + v brought back to the simplex: clipped at 0 and divided by its sum."""
+        """onehot(y) + v moved to the simplex: clipped at 0 and divided by its sum."""
         rows, q = np.arange(len(y)), v.T.copy()
         q[y, rows] += 1.0
         q = np.maximum(q, 0.0)
@@ -60,6 +60,12 @@ class Multinomial(Loss):
     def inverse_link(self, eta):
         """softmax(η), (n, K)."""
         return _softmax(eta).T
+
+    def recession(self, y):
+        """All classes but the own one may fall behind it."""
+        signs = np.full((len(y), int(np.max(y)) + 1), -1)
+        signs[np.arange(len(y)), y] = 0
+        return signs
 
     def null_intercept(self, y, s):
         """Logarithms of the weighted class frequencies, centred."""

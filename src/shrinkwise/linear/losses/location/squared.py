@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .base import Loss
+from ..base import Loss
 
 
 class Squared(Loss):
     """½ (y − η)²: least squares, 1/(2n) ‖y − Xw − b‖²."""
 
     name = "squared"
-    location = True
-    is_quadratic = True
+    location = of_the_mean = is_quadratic = True
     curvature = 1.0  # bound of f'' in η
 
     def value(self, y, eta):
@@ -36,5 +35,5 @@ class Squared(Loss):
         return np.array(np.average(y, weights=s, axis=0))
 
     def score(self, y, eta):
-        """What cross-validation reports: (y − η)²."""
+        """The score reported by cross-validation: (y − η)²."""
         return (y - eta) ** 2

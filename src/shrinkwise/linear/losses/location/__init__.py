@@ -1,0 +1,1 @@
+"""Losses of y − η: the mean, a robust mean, a quantile."""

@@ -1,0 +1,1 @@
+"""Losses of counts and amounts, y ≥ 0, with the log link."""

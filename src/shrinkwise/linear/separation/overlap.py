@@ -1,0 +1,107 @@
+"""What the residuals of a fit prove: that no direction separates the rows, or some of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
+
+from .rows import MovableRows
+
+LARGEST = 2_000  # weights up to which a fit is a proof: it takes their Hessian
+_SMALLEST_MOVE = 1e-6  # of ‖v‖₁: the least move of a row that the residuals of a fit can exclude
+_FLAT = 1e-10  # of the curvature along a column: below it a direction moves nothing
+_ROUNDS = 5
+
+
+def overlap(rows: MovableRows, eta, least: float = 0.0):
+    """Mask (n, K) of the entries of η that no v with a_i'v ≥ 0 for all i moves, or None where that is not proved.
+
+    It is proved of all entries with a residual above `least` together: their residuals are moved by Newton steps to q > 0
+    with B'q = 0. Then a v with ‖v‖₁ = 1 has Σ q_i a_i'v ≤ max |B'q|, so that it moves none by more than max |B'q| / min q.
+    """
+    if rows.dim * rows.K > LARGEST:
+        return None
+    core, q, hessian = _residuals(rows, eta, least)
+    bound = core & (rows.signs.reshape(rows.n, -1) != 0)
+    if not bound.any():
+        return None
+    factor = None
+    for _ in range(_ROUNDS):
+        left, smallest = rows.back(q), np.abs(q[bound]).min()
+        if np.abs(left).max() <= _SMALLEST_MOVE * smallest:
+            return core if smallest > 0 else None
+        factor = _factor(_gram(rows, hessian)) if factor is None else factor
+        if factor is None:
+            return None
+        scale, cholesky = factor
+        z = scale * cho_solve(cholesky, scale * left.T.ravel(), check_finite=False)
+        step = np.einsum("ikl,il->ik", hessian, rows.moves(z.reshape(rows.K, rows.dim).T))
+        if not (np.abs(step) <= 0.5 * np.abs(q))[bound].all():
+            return None
+        q = q - step
+    return None
+
+
+def null_space(rows: MovableRows, core):
+    """Orthonormal basis (K · dim, r), a class after the other, of the v that move no entry of `core`."""
+    if rows.loss.per_class:
+        pairs = core.astype(float)
+        own = np.arange(rows.n), rows.y
+        pairs[own] = 0.0
+        curvature = np.zeros((rows.n, rows.K, rows.K))  # Σ over the core's k of (e_own − e_k)(e_own − e_k)'
+        curvature[:, range(rows.K), range(rows.K)] = pairs
+        curvature[own] -= pairs
+        curvature[own[0], :, own[1]] -= pairs
+        curvature[own[0], own[1], own[1]] += pairs.sum(1)
+    else:
+        curvature = core[:, :, None].astype(float)
+    scale, G = _scaled(_gram(rows, curvature))
+    values, vectors = eigh(G, check_finite=False)
+    scale = np.where(scale > 0, scale, 1.0)
+    basis = scale[:, None] * vectors[:, values <= _FLAT * max(values[-1], 1.0)]
+    return np.linalg.qr(basis)[0]
+
+
+def _residuals(rows: MovableRows, eta, least: float):
+    """(mask of the entries with a residual above `least`, their residuals, the Hessian in them), of n rows and K outputs."""
+    q = (rows.s * rows.loss.gradient(rows.y, eta).T).T.reshape(rows.n, -1)
+    hessian = (rows.s * rows.loss.hessian(rows.y, eta).T).T.reshape(rows.n, rows.K, rows.K)
+    core = (np.abs(q) > least) | (rows.signs.reshape(rows.n, -1) == 0)
+    if core.all():
+        return core, q, hessian
+    q, hessian = np.where(core, q, 0.0), hessian * core[:, :, None] * core[:, None, :]
+    if rows.loss.per_class:  # the moves of a row sum to 0
+        q[np.arange(rows.n), rows.y] -= q.sum(1)
+        hessian[:, range(rows.K), range(rows.K)] -= hessian.sum(2)
+    return core, q, hessian
+
+
+def _gram(rows: MovableRows, curvature):
+    """Σ_i B_i' C_i B_i, (K · dim, K · dim), for C (n, K, K)."""
+    K, dim = rows.K, rows.dim
+    G = np.zeros((K, dim, K, dim))
+    for part, B in rows.blocks():
+        for k in range(K):
+            for m in range(k + 1):
+                G[k, :, m] += B.T @ (B * curvature[part, k, m][:, None])
+    for k in range(K):
+        for m in range(k):
+            G[m, :, k] = G[k, :, m].T
+    return G.reshape(K * dim, K * dim)
+
+
+def _scaled(G):
+    """(scale, G with a unit diagonal); of what has no curvature the scale and the diagonal are 0."""
+    diagonal = G.diagonal()
+    scale = np.where(diagonal > 0, 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 0.0)
+    return scale, G * scale * scale[:, None]
+
+
+def _factor(G):
+    """(scale, Cholesky factor of the scaled G), or None where there is none."""
+    scale, G = _scaled(G)
+    G.flat[:: len(G) + 1] = 1.0 + 1e-12  # collinear columns, and a shift of all classes, have the curvature 0
+    try:
+        return scale, cho_factor(G, lower=True, check_finite=False)
+    except LinAlgError:
+        return None

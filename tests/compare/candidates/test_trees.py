@@ -1,0 +1,119 @@
+"""The reference: its depth and number of trees are those that the inner folds choose, and no others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from shrinkwise.compare.candidates import trees
+from shrinkwise.compare.candidates.base import Problem
+from shrinkwise.compare.candidates.trees import tune_trees
+from shrinkwise.compare.metrics import row_losses
+from shrinkwise.compare.options import Options
+from shrinkwise.selection import Rows
+
+OPTIONS = Options(inner_folds=3)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Few trees, so that every number of them can be fitted again from nothing; no fold stops before."""
+    monkeypatch.setattr(trees, "MOST", 3)
+
+
+def made(task: str, n: int = 150, weights: bool = False) -> Problem:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(n, 4))
+    signal = X[:, 0] * X[:, 1] + 0.5 * rng.normal(size=n)
+    y = signal if task == "regression" else np.digitize(signal, [-0.5, 0.5])
+    rows = Rows(weights=rng.integers(1, 4, n).astype(float)) if weights else Rows()
+    return Problem(X, y, task, 0 if task == "regression" else 3, seed=1, rows=rows)
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+@pytest.mark.parametrize("weights", [False, True])
+def test_the_choice_has_the_lowest_loss_of_all_fitted_from_nothing(few, task, weights):
+    """Every (depth, number of trees) is fitted on every fold by scikit-learn alone, without stopping."""
+    problem = made(task, weights=weights)
+    estimator = HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier
+    w = np.ones(len(problem.y)) if problem.rows.weights is None else problem.rows.weights
+
+    def model(depth, n_trees):
+        return estimator(max_depth=depth, max_iter=n_trees, early_stopping=False, random_state=problem.seed)
+
+    def loss(depth, n_trees):
+        total = 0.0
+        for train, test in problem.folds(3):
+            fitted = model(depth, n_trees).fit(problem.X[train], problem.y[train], w[train])
+            output = fitted.predict(problem.X[test]) if task == "regression" else fitted.predict_proba(problem.X[test])
+            total += w[test] @ row_losses(task, problem.y[test], output)
+        return total / w.sum()
+
+    losses = {(depth, n): loss(depth, n) for depth in trees.DEPTHS for n in range(1, 4)}
+    halved = 2 if task == "regression" else 1  # scikit-learn's curve is of half the squared error
+    for depth in trees.DEPTHS:
+        curve = trees._curve(problem, problem.X, problem.folds(3), depth)
+        np.testing.assert_allclose(halved * curve[1:], [losses[depth, n] for n in range(1, 4)], rtol=1e-9)
+    fit = tune_trees(problem, OPTIONS).best
+    chosen = (fit.settings["depth"], fit.settings["trees"])
+    assert losses[chosen] == pytest.approx(min(losses.values()), rel=1e-9)
+    again = model(*chosen).fit(problem.X, problem.y, w)
+    expected = again.predict(problem.X) if task == "regression" else again.predict_proba(problem.X)
+    np.testing.assert_allclose(fit.predictor.output(problem.X), expected, rtol=1e-9)
+
+
+def test_noise_alone_takes_few_trees_and_a_clear_signal_many():
+    noise = made("regression")
+    noise = replace(noise, y=np.random.default_rng(0).normal(size=len(noise.y)))
+    clear = replace(noise, y=np.sin(3 * noise.X[:, 0]) + noise.X[:, 1])
+    assert tune_trees(noise, OPTIONS).best.settings["trees"] <= 10
+    assert tune_trees(clear, OPTIONS).best.settings["trees"] >= 50
+
+
+def test_the_end_of_the_grid_is_said(few):
+    clear = made("regression")
+    clear = replace(clear, y=np.sin(3 * clear.X[:, 0]))
+    assert tune_trees(clear, OPTIONS).best.note == "the largest number of trees tried, 3, was chosen"
+    noise = replace(clear, y=np.random.default_rng(0).normal(size=len(clear.y)))
+    assert tune_trees(noise, OPTIONS).best.note == ""
+
+
+@pytest.mark.parametrize("present", [[2, 2, 2], [0, 2, 2], [0, 1, 1], [1, 1, 1]])
+def test_a_class_that_no_training_row_has_gets_no_probability(few, present):
+    problem = made("multiclass")
+    lacking = replace(problem, y=np.array(present)[problem.y])
+    output = tune_trees(lacking, OPTIONS).best.predictor.output(problem.X)
+    assert output.shape == (150, 3)
+    np.testing.assert_allclose(output.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(np.delete(output, present, axis=1), 0.0)
+
+
+def test_a_class_of_one_row_is_missing_from_a_fold_and_costs_no_error(few, monkeypatch):
+    problem = made("multiclass")
+    rare = replace(problem, y=np.where(np.arange(150) == 7, 2, np.minimum(problem.y, 1)))
+    rows = np.arange(150)
+    splits = [(np.delete(rows, rows[i::3]), rows[i::3]) for i in range(3)]
+    monkeypatch.setattr(Problem, "folds", lambda self, n: splits)
+    assert np.isfinite(tune_trees(rare, OPTIONS).best.predictor.output(rare.X)).all()
+
+
+def test_where_folds_hold_out_many_rows_the_last_alone_is_used(few, monkeypatch):
+    problem = made("regression")
+    assert len(trees._splits(problem, problem.X, OPTIONS)) == 3
+    monkeypatch.setattr(trees, "_MANY_ROWS", 50)
+    ((train, test),) = trees._splits(problem, problem.X, OPTIONS)
+    np.testing.assert_array_equal(test, problem.folds(3)[-1][1])
+    assert not set(train) & set(test)
+
+
+def test_a_run_of_rows_is_a_sample_only_where_rows_are_shuffled(few, monkeypatch):
+    """Wide tables of few inputs are not dealt at random: sorted by the target, a first tenth says nothing of the others."""
+    problem = made("regression")
+    monkeypatch.setattr(trees, "_MANY_VALUES", 0)
+    assert len(trees._splits(problem, problem.X, OPTIONS)) == 3
+    ((train, test),) = trees._splits(replace(problem, shuffled=True), problem.X, OPTIONS)
+    assert np.shares_memory(problem.X[train], problem.X)
+    assert np.shares_memory(problem.X[test], problem.X)

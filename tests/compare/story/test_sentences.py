@@ -1,0 +1,140 @@
+"""Every sentence of the verdict and of the explanation: a comparison of which it is said, and one of which it is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compare.rescored import with_scores
+from shrinkwise.compare.story import explanation as explaining
+from shrinkwise.compare.story.explanation import EXPLANATION
+from shrinkwise.compare.story.verdict import VERDICT
+from shrinkwise.models.predictors import LinearPredictor
+from shrinkwise.report import FreshScore
+from shrinkwise.selection import Difference
+
+SENTENCES = {each.name: each for each in VERDICT} | {f"explanation: {each.name}": each for each in EXPLANATION}
+PLAIN = {"no penalty": [5.0, 5.1, 5.2], "lasso": [2.0, 2.1, 2.2]}
+
+
+def plain(comparison):
+    """The lasso is kept; networks and trees are worse than it."""
+    return with_scores(comparison, PLAIN, guess=8.0)
+
+
+def scored(**scores):
+    return lambda comparison: with_scores(
+        comparison, PLAIN | {k.replace("_", " "): v for k, v in scores.items()}, guess=8.0
+    )
+
+
+def weights(*used: int):
+    """The kept model with weights for these features alone."""
+
+    def changed(comparison):
+        found = plain(comparison)
+        coef = np.zeros_like(np.atleast_2d(found.model.predictor.feature_weights()))
+        coef[:, list(used)] = 1.0
+        return replace(found, model=replace(found.model, predictor=LinearPredictor(coef, 0.0)))
+
+    return changed
+
+
+def leaking(comparison):
+    columns = [replace(comparison.plan.columns[0], leaks=True), *comparison.plan.columns[1:]]
+    return replace(plain(comparison), plan=replace(comparison.plan, columns=columns))
+
+
+def changed(**fields):
+    return lambda comparison: replace(plain(comparison), **fields)
+
+
+def at_one_se(comparison):
+    found = plain(comparison)
+    chosen = replace(found.chosen, cost=Difference(0.1, 0.2, 59))
+    return replace(found, chosen=chosen, choice="one_se")
+
+
+def noted(note: str):
+    def changed(comparison):
+        found = plain(comparison)
+        return replace(found, rows=[replace(found.rows[0], note=note), *found.rows[1:]])
+
+    return changed
+
+
+def without_networks(comparison):
+    found = plain(comparison)
+    return replace(found, rows=[row for row in found.rows if row.candidate.family != "network"])
+
+
+def one_rival(comparison):
+    found = plain(comparison)
+    return replace(found, rows=[row for row in found.rows if row.candidate.name in ("no penalty", "lasso")])
+
+
+ALWAYS = None  # there is no comparison of which it is not said
+CASES = {
+    "leak": (leaking, plain),
+    "constant model": (weights(), weights(0)),
+    "no better than a constant": (scored(lasso=[8.0, 8.1, 8.0], no_penalty=[8.1, 8.1, 8.1]), plain),
+    "finding": (plain, ALWAYS),
+    "other family": (
+        lambda c: with_scores(c, PLAIN | {"network": [4.0, 4.1, 4.2], "network + L2": [3.0, 3.1, 3.2]}, 8.0),
+        plain,
+    ),
+    "baseline of the other family": (scored(network=[1.8, 2.1, 2.4]), plain),
+    "one input": (weights(0), weights(0, 1)),
+    "no time": (changed(passed_over=["ridge"]), plain),
+    "trees": (scored(boosted_trees=[1.0, 1.1, 1.2]), plain),
+    "fresh rows": (changed(fresh=FreshScore(2.0, 1.8, 2.2, 40)), plain),
+    "explanation: what was compared": (plain, ALWAYS),
+    "explanation: known scores": (plain, ALWAYS),
+    "explanation: the other family": (
+        lambda c: with_scores(c, PLAIN | {"network": [4.0, 4.1, 4.2], "network + L2": [4.3, 4.0, 3.9]}, 8.0),
+        lambda c: with_scores(c, PLAIN | {"network": [4.0, 4.1, 4.2], "network + L2": [3.0, 3.1, 3.2]}, 8.0),
+    ),
+    "explanation: the 1-SE setting": (at_one_se, plain),
+    "explanation: trees": (plain, scored(boosted_trees=[1.0, 1.1, 1.2])),
+    "explanation: intervals": (plain, ALWAYS),
+    "explanation: several differences": (plain, one_rival),
+    "explanation: what was requested": (
+        lambda c: replace(plain(c), options=replace(c.options, factors={"x0": 2.0})),
+        plain,
+    ),
+    "explanation: half-samples": (plain, changed(stable=None)),
+    "explanation: random starts": (plain, without_networks),
+    "explanation: skipped candidates": (changed(left_out={"ridge": "not finished"}), plain),
+    "explanation: no finite optimum": (noted("no finite optimum without a penalty"), noted("")),
+    "explanation: no cause": (plain, ALWAYS),
+}
+
+
+def test_every_sentence_has_a_case():
+    assert set(CASES) == set(SENTENCES) - {"explanation: no PyTorch"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_sentence_is_said_where_its_condition_holds_and_only_there(compared, name):
+    _, comparison = compared
+    if comparison.options.network is None and ("family" in name or "starts" in name):
+        pytest.skip("networks need torch")
+    said, silent = CASES[name]
+    assert SENTENCES[name].says(said(comparison)).endswith(".")
+    if silent is not ALWAYS:
+        assert SENTENCES[name].says(silent(comparison)) == ""
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_missing_networks_are_explained_where_torch_is_not_installed(compared, monkeypatch, installed):
+    monkeypatch.setattr(explaining, "find_spec", lambda name: installed or None)
+    assert (SENTENCES["explanation: no PyTorch"].says(compared[1]) == "") == installed
+
+
+def test_the_list_in_the_documentation_is_that_of_the_code():
+    text = (Path(__file__).parents[3] / "docs" / "validation.md").read_text(encoding="utf-8")
+    for each in SENTENCES.values():
+        assert f"| {each.name} | {each.when} |" in text

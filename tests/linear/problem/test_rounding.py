@@ -1,0 +1,137 @@
+"""Data of any scale: constant columns, constant targets, orthogonal columns, numbers too large or small for their squares."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import shrinkwise as sw
+from shrinkwise.linear import (
+    ElasticNetCV,
+    LassoCV,
+    PenalizedClassifier,
+    PenalizedClassifierCV,
+    PenalizedRegressor,
+    RidgeCV,
+    path,
+)
+from shrinkwise.linear.problem.rounding import constant_columns
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 4))
+Y = X[:, 0] + RNG.normal(size=60)
+NOISY = Y + 2 * RNG.normal(size=60) > 0
+COUNTS = RNG.poisson(2.0, 60).astype(float)
+VALUES = [0.1, 7.3, 1e5 + 0.1, 1e-3 / 3, -1e12 / 7]  # their means over 60 rows are off in the last digit
+KINDS = {
+    "dense": np.asarray,
+    "columns": np.asfortranarray,
+    "float32": np.float32,
+    "sparse": sp.csr_array,
+}
+
+
+def with_constant(value, jitter=0.0):
+    return np.column_stack([X[:, :2], value * (1 + jitter * np.where(np.arange(60) % 2, 1, -1)), X[:, 2:]])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("penalty", [sw.L2(0.0), sw.L1(0.1), sw.L1(0.1, weights=[1, 1, 0, 1, 1])], ids=repr)
+def test_a_constant_column_beside_an_intercept_changes_nothing(value, kind, weighted, penalty):
+    s = np.linspace(0.5, 2.0, 60) if weighted else None
+    given, plain = KINDS[kind](with_constant(value)), KINDS[kind](X)
+    without = type(penalty)(penalty.lam)
+    for model, target in [(PenalizedRegressor, Y), (PenalizedClassifier, NOISY)]:
+        found, expected = (
+            model(penalty, tol=1e-10).fit(given, target, s),
+            model(without, tol=1e-10).fit(plain, target, s),
+        )
+        assert found.status_.startswith("solved")
+        np.testing.assert_allclose(np.delete(found.coef_.ravel(), 2), expected.coef_.ravel(), atol=1e-6)
+        assert abs(found.coef_.ravel()[2]) < 1e-14
+
+
+def test_a_column_that_varies_by_rounding_is_constant_and_one_that_varies_more_is_not():
+    assert constant_columns(with_constant(7.3, jitter=2e-16)).tolist() == [2]
+    assert constant_columns(with_constant(7.3, jitter=1e-12)).tolist() == []
+    assert constant_columns(sp.csc_array(with_constant(7.3, jitter=2e-16))).tolist() == [2]
+    late = np.zeros((10_000, 2))
+    late[77, 0], late[:, 1] = 1.0, 3.0  # a rare 1 between the rows that are looked at
+    assert constant_columns(late).tolist() == [1]
+
+
+def test_a_column_that_is_constant_in_the_training_rows_of_some_folds():
+    rare = np.where(np.arange(60) == 5, 3.3, 0.1)
+    model = PenalizedClassifierCV(sw.L1(1.0), cv=5, n_lambdas=10).fit(np.column_stack([X, rare]), NOISY)
+    assert np.isfinite(model.cv_losses_).all()
+    lasso = LassoCV(cv=5).fit(np.column_stack([X, rare]), Y)
+    assert np.isfinite(lasso.mse_path_).all()
+    assert lasso.mse_path_.max() < 100
+
+
+CONSTANT = np.column_stack([np.full(60, value) for value in VALUES[:3]])
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "poisson", "logistic"])
+@pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.L2(1.0), sw.GroupLasso(1.0, [0, 0, 1]), sw.MCP(1.0)], ids=repr)
+def test_constant_columns_alone_have_no_grid_of_rounding(loss, penalty):
+    y = {"poisson": COUNTS, "logistic": NOISY.astype(float)}.get(loss, Y)
+    fitted = path(CONSTANT, y, penalty, loss=loss)
+    assert fitted.lambdas.tolist() == [1.0]
+    assert fitted.solved.all()
+    assert not fitted.coefs.any()
+
+
+def test_cross_validation_over_constant_columns():
+    for model in (LassoCV(), ElasticNetCV(positive=True), RidgeCV()):
+        assert not model.fit(CONSTANT, Y).coef_.any()
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "poisson"])
+@pytest.mark.parametrize("value", VALUES[:4])
+def test_a_constant_target_has_no_grid_of_rounding(loss, value):
+    fitted = path(X, np.full(60, value), sw.L1(1.0), loss=loss)
+    assert fitted.lambdas.tolist() == [1.0]
+    for penalty in (sw.L1(1.0), sw.L2(1.0)):
+        given = path(X, np.full(60, value), penalty, loss=loss, lambdas=[1e-20, 0.0])
+        assert given.solved.all()
+        assert np.abs(given.coefs).max() < 1e-13 * value
+    assert path(np.ones((60, 3)), np.full(60, value), sw.L1(1.0), loss=loss).lambdas.tolist() == [1.0]
+
+
+def test_a_gradient_of_rounding_is_zero():
+    """A balanced design: columns orthogonal to y, whose products are zero but for rounding."""
+    design = np.array([[a, b, c] for a in (-0.1, 0.1) for b in (-0.7, 0.7) for c in (-0.3, 0.3)])
+    y = 0.1 + design[:, 0] * design[:, 1] * design[:, 2]
+    assert path(design, y, sw.L1(1.0)).lambdas.tolist() == [1.0]
+    assert path(design, y + 1e-9 * design[:, 0], sw.L1(1.0)).lambdas[0] == pytest.approx(1e-9 * 0.01, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-310, 1e-200, 1e160, 1.7e308])
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.L2(1.0)], ids=repr)
+def test_numbers_without_squares_are_refused_with_a_sentence(size, loss, penalty):
+    scaled = X / np.abs(X).max() * size
+    y = NOISY.astype(float) if loss == "logistic" else Y
+    for given in (scaled, sp.csr_array(scaled), np.column_stack([X, scaled[:, 0]])):
+        with pytest.raises(ValueError, match="rescale"):
+            path(given, y, penalty, loss=loss)
+    with pytest.raises(ValueError, match="rescale y"):
+        path(X, Y / np.abs(Y).max() * size, penalty)
+
+
+@pytest.mark.parametrize("size", [1e-120, 1e-20, 1e20, 1e120])
+@pytest.mark.parametrize("loss", ["squared", "logistic", "poisson"])
+def test_units_of_x_change_units_of_the_weights_alone(size, loss):
+    y = {"logistic": NOISY.astype(float), "poisson": COUNTS}.get(loss, Y)
+    plain, scaled = (path(c * X, y, sw.L1(1.0), loss=loss, n_lambdas=5, tol=1e-10) for c in (1.0, size))
+    assert scaled.solved.all()
+    np.testing.assert_allclose(scaled.coefs * size, plain.coefs, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e160, 1.7e308])
+def test_weights_of_any_size(size):
+    s = np.linspace(0.5, 1.0, 60)
+    plain, scaled = (PenalizedRegressor(sw.L1(0.1), tol=1e-12).fit(X, Y, c * s) for c in (1.0, size))
+    np.testing.assert_allclose(scaled.coef_, plain.coef_, rtol=1e-9)
