@@ -15,10 +15,12 @@ every_penalty = pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
 
 def problem(seed, loss, n=60):
     """Data of the kind the loss is for."""
-    known = {"huber": "squared", "poisson": "squared"}.get(loss, loss)
-    X, y = random_problem(seed, n=n, loss=known)
-    if loss == "poisson":
-        y = np.random.default_rng(seed).poisson(np.exp(np.clip(0.4 * y, -4, 2))).astype(float)
+    asked = LOSSES[loss]
+    X, y = random_problem(
+        seed, n=n, loss="multinomial" if asked.per_class else "logistic" if asked.coded else "squared"
+    )
+    if asked.is_positive:
+        y = np.random.default_rng(seed).poisson(np.exp(np.clip(0.4 * y, -4, 2))) + (0.5 if loss == "gamma" else 0.0)
     return X, y
 
 

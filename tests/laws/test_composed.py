@@ -94,7 +94,7 @@ def test_value_scaling_and_leaves_agree(composed, plain, fixed):
 
 
 @CASES
-@pytest.mark.filterwarnings("ignore:no formula for the degrees of freedom")
+@pytest.mark.filterwarnings("ignore:There is no formula for the degrees of freedom")
 def test_paths_and_their_degrees_of_freedom_agree(composed, plain, fixed):
     mine = path(X, Y, composed(VECTOR), lambdas=[0.5, 0.1], tol=1e-12)
     theirs = path(X, Y, plain, lambdas=[0.5, 0.1], tol=1e-12)

@@ -91,7 +91,7 @@ class Penalty:
         return type(self).violation is Penalty.violation
 
     def residual_at(self, w) -> bool:
-        """Whether `violation` at weights like w is the prox residual, a number an entry, also where there are groups."""
+        """Whether `violation` at weights like w is the prox residual, one number per entry, also for groups."""
         return self.by_residual
 
     def __getattr__(self, name: str):

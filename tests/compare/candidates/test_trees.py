@@ -9,7 +9,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from shrinkwise.compare.candidates import trees
-from shrinkwise.compare.candidates.base import Problem
+from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.candidates.trees import tune_trees
 from shrinkwise.compare.metrics import row_losses
 from shrinkwise.compare.options import Options
@@ -24,13 +24,13 @@ def few(monkeypatch):
     monkeypatch.setattr(trees, "MOST", 3)
 
 
-def made(task: str, n: int = 150, weights: bool = False) -> Problem:
+def made(task: str, n: int = 150, weights: bool = False) -> TrainingRows:
     rng = np.random.default_rng(3)
     X = rng.normal(size=(n, 4))
     signal = X[:, 0] * X[:, 1] + 0.5 * rng.normal(size=n)
     y = signal if task == "regression" else np.digitize(signal, [-0.5, 0.5])
     rows = Rows(weights=rng.integers(1, 4, n).astype(float)) if weights else Rows()
-    return Problem(X, y, task, 0 if task == "regression" else 3, seed=1, rows=rows)
+    return TrainingRows(X, y, task, 0 if task == "regression" else 3, seed=1, rows=rows)
 
 
 @pytest.mark.parametrize("task", ["regression", "multiclass"])
@@ -96,7 +96,7 @@ def test_a_class_of_one_row_is_missing_from_a_fold_and_costs_no_error(few, monke
     rare = replace(problem, y=np.where(np.arange(150) == 7, 2, np.minimum(problem.y, 1)))
     rows = np.arange(150)
     splits = [(np.delete(rows, rows[i::3]), rows[i::3]) for i in range(3)]
-    monkeypatch.setattr(Problem, "folds", lambda self, n: splits)
+    monkeypatch.setattr(TrainingRows, "folds", lambda self, n: splits)
     assert np.isfinite(tune_trees(rare, OPTIONS).best.predictor.output(rare.X)).all()
 
 

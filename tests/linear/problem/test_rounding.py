@@ -11,6 +11,7 @@ from shrinkwise.linear import (
     PenalizedClassifier,
     PenalizedClassifierCV,
     PenalizedRegressor,
+    PenalizedRegressorCV,
     RidgeCV,
     path,
 )
@@ -128,6 +129,54 @@ def test_units_of_x_change_units_of_the_weights_alone(size, loss):
     plain, scaled = (path(c * X, y, sw.L1(1.0), loss=loss, n_lambdas=5, tol=1e-10) for c in (1.0, size))
     assert scaled.solved.all()
     np.testing.assert_allclose(scaled.coefs * size, plain.coefs, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e-20, 1e100])
+@pytest.mark.parametrize(
+    "penalty", [sw.GroupLasso(1.0, [0, 0, 1, 1]), sw.SparseGroupLasso(1.0, [0, 0, 1, 1])], ids=repr
+)
+def test_units_of_x_in_every_solver_of_least_squares(size, penalty):
+    plain, scaled = (path(c * X, Y, penalty, n_lambdas=5, tol=1e-8) for c in (1.0, size))
+    assert scaled.solved.all()
+    np.testing.assert_allclose(scaled.coefs * size, plain.coefs, atol=1e-3)
+
+
+@pytest.mark.parametrize("lam", [1e-17, 1e-200, 1e-310])
+@pytest.mark.parametrize("loss", ["squared", "huber", "logistic", "poisson"])
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_a_lambda_below_rounding_gives_the_solution_without_a_penalty(lam, loss, kind):
+    y = {"logistic": NOISY.astype(float), "poisson": COUNTS}.get(loss, Y)
+    fitted = path(KINDS[kind](X), y, sw.L1(1.0), loss=loss, lambdas=[1.0, lam, 0.0], tol=1e-10)
+    assert fitted.solved.all(), fitted.status
+    np.testing.assert_allclose(fitted.coefs[1], fitted.coefs[2], atol=1e-6)
+    if loss == "squared":
+        model = PenalizedRegressor(sw.L1(lam)).fit(KINDS[kind](X), y)
+        assert model.status_.startswith("solved")
+        np.testing.assert_allclose(model.coef_, fitted.coefs[2], atol=1e-6)
+
+
+def test_penalty_factors_far_apart():
+    model = PenalizedRegressor(sw.L1(0.1), penalty_factors=[1e-100, 1, 1, 1e100]).fit(X, Y)
+    free = PenalizedRegressor(sw.L1(0.1), penalty_factors=[0, 1, 1, np.inf]).fit(X, Y)
+    assert model.status_.startswith("solved")
+    np.testing.assert_allclose(model.coef_, free.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared", "poisson"])
+def test_an_offset_without_squares_is_refused(loss):
+    with pytest.raises(ValueError, match="rescale offset"):
+        PenalizedRegressor(sw.L1(0.1), loss=loss).fit(X, COUNTS, offset=np.full(60, 1e160))
+    small = PenalizedRegressor(sw.L1(0.1), loss=loss).fit(X, COUNTS, offset=np.full(60, 1e-310))
+    np.testing.assert_allclose(small.coef_, PenalizedRegressor(sw.L1(0.1), loss=loss).fit(X, COUNTS).coef_)
+
+
+def test_weights_whose_sum_overflows():
+    s = np.linspace(0.5, 1.0, 60)
+    plain, large = (PenalizedRegressorCV(sw.L1(1.0), cv=3).fit(X, Y, c * s) for c in (1.0, 1.7e308))
+    np.testing.assert_allclose(large.coef_, plain.coef_, rtol=1e-6)
+    for model in (LassoCV(), RidgeCV()):
+        with pytest.raises(ValueError, match="divide them by the largest"):
+            model.fit(X, Y, 1.7e308 * s)
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e160, 1.7e308])

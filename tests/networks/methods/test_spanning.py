@@ -281,11 +281,11 @@ def test_groups_with_entries_in_what_is_left_out_are_left_out():
 def test_what_cannot_be_is_said():
     model, groups = network(), removable()
     opt = torch.optim.Adam(model.parameters())
-    with pytest.raises(ValueError, match="matches rule 1 first; pass the sum of both"):
+    with pytest.raises(ValueError, match="rule 1 takes it first; write both penalties"):
         sw.attach(opt, model, [sw.rule(sw.L1(0.1), names="0.weight"), sw.GroupLasso(0.1, groups)])
-    with pytest.raises(ValueError, match=r"create them with sw\.Groups\.removable"):
+    with pytest.raises(ValueError, match=r"make them with sw\.Groups\.removable"):
         sw.attach(opt, nn.Linear(6, 8).double(), sw.GroupLasso(0.1, groups))
-    with pytest.raises(TypeError, match="cannot act on several tensors"):
+    with pytest.raises(TypeError, match="cannot act on several tensors at once"):
         sw.attach(opt, model, sw.GroupLasso(0.1, groups) + sw.SLOPE(0.1))
     with pytest.raises(ValueError, match="These groups span 4 tensors of a network"):
         sw.GroupLasso(0.1, groups).value(np.zeros(5))
@@ -295,9 +295,7 @@ def test_what_cannot_be_is_said():
     steps(model, opt, 1)
     model[0].bias.requires_grad_(False)
     model[0].bias.grad = None
-    with pytest.raises(
-        ValueError, match=r"0\.bias is frozen, but its groups have entries in parameters that are trained"
-    ):
+    with pytest.raises(ValueError, match=r"0\.bias is frozen, but its groups have entries in tensors that are trained"):
         steps(model, opt, 1)
 
 

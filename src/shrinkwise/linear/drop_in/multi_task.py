@@ -11,7 +11,7 @@ from .regressors import ElasticNet, multi_task
 
 
 class _Joint:
-    """One joint problem in the place of one a target."""
+    """One joint problem for all targets instead of one per target."""
 
     several_targets, precompute, positive = True, False, False
 

@@ -25,10 +25,10 @@ from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import column_names
 from shrinkwise.linear.problem.checks import READS, check_settings, checked_weights, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.problem.rounding import largest_entry, may_overflow
 
 # A sparse X of at most so many values is solved as a dense one, to rounding: its memory is no matter.
 _SMALL = 1_000_000
-_LARGEST = 1e150
 _CLOSEST = 1e-12
 
 
@@ -43,17 +43,17 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
         self._names = column_names(X)
         X, y = validate_data(self, X, y, y_numeric=True, multi_output=self.several_targets, **READS)
         self._dtype = X.dtype
-        values = X.data if hasattr(X, "tocsc") else X
-        if values.size and max(float(values.max()), -float(values.min())) > _LARGEST:
-            raise ValueError(
-                f"Expected entries of X no larger than {_LARGEST:g} in absolute value, so that their squares are "
-                "finite; rescale X"
-            )
+        largest_entry(X)
         if hasattr(X, "tocsc") and X.shape[0] * X.shape[1] <= _SMALL:
             X = X.toarray()
         self._column = y.shape[1:] == (1,)
         y = regression_target(y, X.shape[0], loss_of("squared"))
-        total = float(X.shape[0] if sample_weight is None else checked_weights(sample_weight, X.shape[0]).sum())
+        total = float(X.shape[0])
+        if sample_weight is not None:
+            weights = checked_weights(sample_weight, X.shape[0])
+            if may_overflow(weights):
+                raise ValueError("Expected sample weights with a finite sum; divide them by the largest")
+            total = float(weights.sum())
         X, y, sample_weight, _ = weighted_rows(X, y, sample_weight)
         return X, y, sample_weight, total
 

@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from shrinkwise.linear.problem.checks import checked_weights, checked_y
 from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.problem.rounding import may_overflow
 
 
 @dataclass
@@ -73,6 +74,8 @@ def weighted_rows(X, y, sample_weight, offset=None):
     if sample_weight is None:
         return X, y, None, offset
     sample_weight = checked_weights(sample_weight, X.shape[0])
+    if may_overflow(sample_weight):
+        sample_weight = sample_weight / sample_weight.max()  # losses are weighted means, so their scale is free
     present = sample_weight > 0
     if present.all():
         return X, y, sample_weight, offset

@@ -9,6 +9,8 @@ from shrinkwise.linear.problem.rounding import zero_rounding
 from shrinkwise.linear.solvers.choose import several_targets, solver_for
 from shrinkwise.penalties import L2, Penalty
 
+_LEAST = 1e-16  # of λ_max: below it a solution differs from that of λ = 0 by rounding
+
 
 def lambda_max(problem: Problem, penalty: Penalty) -> float:
     """Smallest λ at which every penalised weight is zero: at the fitted intercept and unpenalised columns; may be ∞."""
@@ -59,9 +61,9 @@ def short_grid(problem: Problem, penalty: Penalty) -> np.ndarray:
     top = lambda_max(problem, penalty)
     if not (np.isfinite(top) and 0 < lam < 0.3 * top):
         return np.array([lam], dtype=float)
-    lambdas = np.geomspace(top, lam, 2 + int(np.log2(top / lam)))
-    lambdas[-1] = lam
-    return lambdas
+    least = max(lam, top * _LEAST)
+    lambdas = np.geomspace(top, least, 2 + int(np.log2(top / least)))
+    return np.append(lambdas if least > lam else lambdas[:-1], lam)
 
 
 def null_fit(problem: Problem, penalty: Penalty):

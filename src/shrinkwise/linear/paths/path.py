@@ -32,8 +32,8 @@ def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int, ag
         return f"{state}: KKT violation {kkt:.1e} (no duality gap: the penalty is not convex or has no conjugate)"
     if solved and gap > tol:
         return (
-            f"solved: KKT violation {kkt:.1e}, the rounding of the gradient (relative gap {gap:.1e}: bounds as far away as "
-            "these leave rounding in it)"
+            f"solved: KKT violation {kkt:.1e}, the rounding of the gradient (relative gap {gap:.1e}, which that "
+            "rounding dominates)"
         )
     if solved:
         return f"solved: relative gap {gap:.1e}"

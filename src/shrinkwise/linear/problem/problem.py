@@ -9,7 +9,7 @@ import numpy as np
 from shrinkwise.linear.losses import LOSSES
 
 from .design import Design, as_columns
-from .rounding import check_target, constant_columns, is_constant, largest_entry, with_zeros
+from .rounding import check_offset, check_target, constant_columns, is_constant, largest_entry, with_zeros
 
 
 class Problem:
@@ -43,6 +43,8 @@ class Problem:
         self.loss.check(y)
         if not self.loss.coded:
             check_target(y)
+        if offset is not None:
+            check_offset(offset)
         s = s / s.max()  # so that the sum of very large weights is finite
         self.y, self.s, self.offset = y, s / s.mean(), offset
         self.loss = self.loss.scaled_to(y if offset is None or not self.loss.location else y - offset, self.s)

@@ -81,6 +81,16 @@ def check_target(y) -> None:
     _check_size(max(float(y.max()), -float(y.min())), None, "y")
 
 
+def check_offset(offset) -> None:
+    """ValueError where the squares of an offset, which is added to Xw, are too large."""
+    _check_size(max(float(offset.max()), -float(offset.min()), _SMALLEST), None, "offset")
+
+
+def may_overflow(weights) -> bool:
+    """Whether the sum of weights (n,) ≥ 0 may be too large for double precision."""
+    return bool(weights.max() > np.finfo(float).max / len(weights))
+
+
 def zero_rounding(g, X, v, largest: float):
     """g = X'v/n (..., p) with zeros where it is the rounding of that sum; v (n,) or (n, K), `largest` the size of X."""
     top, size = float(np.abs(g).max(initial=0.0)), float(np.linalg.norm(v)) / np.sqrt(len(v))

@@ -76,11 +76,13 @@ def separation_of(problem: Problem, falls: Any = True, rises: Any = True, eta=No
     rows = MovableRows(problem, signs, falls, rises)
     if not rows.dim:
         return nothing
+    bound = (signs != 0).reshape(problem.n, -1).any(1)
+    all_apart = Separation(np.flatnonzero(bound & (problem.s > 0)), none, True, problem.n, problem.loss.coded)
     core = moves = None
     still: Any = None
     for fitted, moves in _fits(rows, problem, eta):
         if moves is not None and _all_apart(rows, moves):
-            return Separation(rows.present, none, True, problem.n, problem.loss.coded)
+            return all_apart
         core = next((found for least in _LEAST if (found := overlap(rows, fitted, least)) is not None), None)
         if core is not None:
             still = null_space(rows, core) if not core.all() else None
@@ -90,7 +92,7 @@ def separation_of(problem: Problem, falls: Any = True, rises: Any = True, eta=No
     if moves is None and core is None:
         moves = _least_squares(rows)
         if _all_apart(rows, moves):
-            return Separation(rows.present, none, True, problem.n, problem.loss.coded)
+            return all_apart
     try:
         order = rows.margins(fitted.reshape(rows.n, -1) if moves is None else moves)
         gone, used, complete = peeled(rows, order, core, still)
@@ -104,7 +106,7 @@ def _fits(rows: MovableRows, problem: Problem, eta):
     if eta is not None:
         moves = eta if problem.offset is None else eta - problem.offset
         yield eta[rows.present], moves[rows.present].reshape(rows.n, -1) if len(rows.columns) == problem.p else None
-    if rows.dim > rows.n or rows.dim * rows.K > LARGEST:
+    if not rows.p or rows.dim > rows.n or rows.dim * rows.K > LARGEST:
         return
     part = Problem(rows.X, rows.y, rows.loss, rows.s, rows.intercept)
     if part.n_outputs not in (None, rows.K):  # the last class has no row of weight above 0

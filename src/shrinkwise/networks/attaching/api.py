@@ -59,9 +59,8 @@ def attach(
     penalty : Penalty, Rule or list of them
         A bare penalty applies to all weights (not to biases, normalisations, embeddings, class tokens or LayerScale);
         see `rule`.
-        ``sw.GroupLasso(lam, groups=sw.Groups.removable(model, example))`` has groups that span tensors, with one norm
-        per group, and applies to all tensors of the groups; groups with entries in a frozen or excluded parameter are
-        not penalised.
+        ``sw.GroupLasso(lam, groups=sw.Groups.removable(model, example))`` has groups that span tensors, one norm each, and
+        is for all tensors of these; a group with entries in a parameter that is frozen or left out is not penalised.
     method : "normal_map", "metric" or "gradient"
         "normal_map": the optimizer trains a latent z with ∇L(w) + (λ/t)(z − w), the model uses w = prox_{t f}(z); a
         fixed point satisfies 0 ∈ ∇L(w) + λ ∂f(w). Convergence is not guaranteed for every optimizer; check
@@ -162,7 +161,7 @@ def _terms(optimizer, selection: Selection, options: StepOptions) -> tuple[list[
             selection.left.append((c.name, "empty"))
         elif id(c.param) not in trained and not c.param.requires_grad:
             if c.tensor:
-                selection.left.append((c.name, "frozen, so groups with entries in it are not penalised"))
+                selection.left.append((c.name, "frozen, and so no group that has entries in it is penalised"))
                 continue
             selection.left.append((c.name, "frozen"))
             waiting.append(Term(c.name, c.param, _normal_map(c), c.rule, c.note))
@@ -187,19 +186,17 @@ def _terms(optimizer, selection: Selection, options: StepOptions) -> tuple[list[
 
 
 def _spanning_terms(chosen: list[Chosen], selection: Selection) -> list[Term]:
-    """One term for each tensor of the groups of one rule, without the groups that have entries in other parameters."""
+    """A term for each tensor of the groups of one rule; groups with entries in a tensor that is left out are left out."""
     rule, penalty, here = chosen[0].rule, chosen[0].penalty, {c.tensor: c for c in chosen}
     for other in selection.chosen:
         if other.rule != rule and other.tensor_in(penalty.groups):
             raise ValueError(
-                f"{other.name} is in groups that span tensors but matches rule {other.rule + 1} first; pass the sum of both "
-                "penalties in one rule, such as sw.GroupLasso(lam, groups=removable) + sw.L1(lam)"
+                f"{other.name} is in groups that span tensors, but rule {other.rule + 1} takes it first; write both penalties "
+                "as one sum in one rule, such as sw.GroupLasso(lam, groups=removable) + sw.L1(lam)"
             )
     groups, kept = penalty.groups.within(here)
     if not groups.n_groups:
-        raise ValueError(
-            f"Every group of {penalty!r} has entries in a frozen or excluded parameter, so there is nothing to penalise"
-        )
+        raise ValueError(f"Every group of {penalty!r} has entries in a parameter that is left out or frozen")
     stack = Stack(groups)
     w = {name: here[name].param.detach() for name in groups.tensors}
     entries = torch.cat([whole(w[name]).reshape(-1) for name in groups.tensors])
@@ -207,7 +204,7 @@ def _spanning_terms(chosen: list[Chosen], selection: Selection) -> list[Term]:
     maps = in_rounds([partial(SharedMap, restricted, Piece(w[name], name, stack)) for name in groups.tensors])
     in_rounds([partial(f.prox, local(w[name]), 1.0) for f, name in zip(maps, groups.tensors, strict=True)])
     selection.left += [
-        (c.name, "its groups have entries in a frozen or excluded parameter")
+        (c.name, "every group with entries in it has others in a parameter that is left out")
         for name, c in here.items()
         if name not in groups.tensors
     ]
@@ -218,7 +215,7 @@ def _spanning_terms(chosen: list[Chosen], selection: Selection) -> list[Term]:
 
 
 def _regrouped(penalty: Penalty, groups: SpanningGroups, kept) -> Penalty:
-    """The penalty restricted to some of its groups."""
+    """The penalty on some of its groups."""
     if penalty.groups is None:
         return penalty
     other = copy.copy(penalty)

@@ -35,13 +35,13 @@ def penalty(model: nn.Module, rules) -> torch.Tensor:
 
 
 def _spanning(chosen: list[Chosen]) -> torch.Tensor:
-    """The value of a penalty whose groups span these tensors."""
+    """The value of a penalty whose groups span the tensors."""
     here = {c.tensor: c for c in chosen}
     missing = [name for name in chosen[0].penalty.groups.tensors if name not in here]
     if missing:
         raise ValueError(
-            f"The groups of {chosen[0].penalty!r} have entries in {missing[0]}, which matches another rule; "
-            "use one rule for all of them"
+            f"The groups of {chosen[0].penalty!r} have entries in {missing[0]}, which another rule takes; give all of them "
+            "to one rule"
         )
     entries = [whole(here[name].param).reshape(-1) for name in chosen[0].penalty.groups.tensors]
     return chosen[0].penalty.value(torch.cat(entries))

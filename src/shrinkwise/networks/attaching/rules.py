@@ -40,7 +40,7 @@ class Rule:
 
     @property
     def spans(self) -> SpanningGroups | None:
-        """The groups of the penalty if they span tensors, else None."""
+        """The groups of the penalty where they span tensors, which they name."""
         groups = None if self.penalty is None else self.penalty.groups
         return None if groups is None or groups.tensors is None else groups
 
@@ -95,8 +95,8 @@ def rule(penalty: Penalty | None, *, names=None, types=None, roles=None, where=N
         ``where(name, param, module) -> bool``.
 
     Without a condition the rule applies to all weights; a penalty on `Groups.removable` applies to the tensors of the
-    groups, including biases and normalisations. Other parameters are excluded unless selected explicitly: by
-    their full name, a pattern that ends in "bias", their module type (except biases), `roles` or `where`.
+    groups, including their biases and normalizations. Other parameters are excluded unless selected explicitly: by their
+    full name, a pattern that ends in "bias", their module type (except biases), `roles` or `where`.
 
     >>> from shrinkwise import L1
     >>> print(rule(L1(0.1), names="encoder.*"))
@@ -130,7 +130,7 @@ class NamedParameter:
         return self.names[0]
 
     def tensor_of(self, groups: SpanningGroups) -> str | None:
-        """Its name in groups that span tensors; None if it is in none of them."""
+        """The name under which groups that span tensors have it."""
         return next((name for name in self.names if name in groups.tensors), None)
 
     def called(self, pattern: str) -> bool:
@@ -157,7 +157,7 @@ class Chosen:
 
 @dataclass
 class Selection:
-    """The parameters that the rules select, the others with the reason, and the rules without a match."""
+    """ ""The parameters that the rules select, the others with the reason, and the rules without a match."""
 
     chosen: list[Chosen]
     left: list[tuple[str, str]]
@@ -205,15 +205,15 @@ def select(model: nn.Module, penalty_or_rules) -> Selection:
 
 
 def _check_span(rule: Rule, found: list[NamedParameter]) -> None:
-    """Raise ValueError if groups that span tensors belong to another model."""
+    """One sentence where groups that span tensors are those of another model."""
     groups = rule.spans
     shapes = {name: tuple(c.param.shape) for c in found for name in c.names}
     for name, shape in () if groups is None else groups.tensors.items():
         if shapes.get(name) != shape:
             here = f"has shape {shapes[name]}" if name in shapes else "does not exist"
             raise ValueError(
-                f"The groups span {name} of shape {shape}, which {here} in this model; create them with "
-                "sw.Groups.removable(model, example) for the model that is passed to attach"
+                f"The groups span {name} of shape {shape}, which {here} in this model; make them with "
+                "sw.Groups.removable(model, example) of the model that is given to attach"
             )
 
 

@@ -94,9 +94,7 @@ def _answers(asked: list[tuple]) -> list[torch.Tensor]:
             stacks.setdefault((member.stack, member.count, times[member]), {})[member.index] = k
     for (_, count, _), questions in stacks.items():
         if len(questions) != count:
-            raise RuntimeError(
-                f"Only {len(questions)} of the {count} tensors that groups span asked for a sum; all of them must"
-            )
+            raise RuntimeError(f"{len(questions)} of the {count} tensors that groups span asked for a sum; all have to")
     # Of a stack one vector for those of its tensors that the same processes share.
     sums: dict[tuple, list[int]] = {}
     for stack, questions in stacks.items():

@@ -211,7 +211,7 @@ class Stepper(Generic[Plan]):
         return found
 
     def _stacks_that_move(self, optimizer, skipped: bool, terms: dict[int, Term]) -> dict:
-        """{stack: whether this step leaves its tensors unchanged}; the tensors that groups span take part together."""
+        """{stack: whether the step leaves it} of the tensors that groups span and that the step concerns: all, or none."""
         found: dict = {}
         if not self.penalizes_unreached:
             return found
@@ -227,8 +227,8 @@ class Stepper(Generic[Plan]):
         for term, _ in members:
             if not found.get(term.map.stack, True) and not term.param.requires_grad:
                 raise ValueError(
-                    f"{term.name} is frozen, but its groups have entries in parameters that are trained; freeze all of them or "
-                    "none, or call attach again"
+                    f"{term.name} is frozen, but its groups have entries in tensors that are trained; freeze all of these or "
+                    "none, or attach again"
                 )
         return found
 

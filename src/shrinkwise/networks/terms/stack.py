@@ -1,7 +1,7 @@
-"""Tensors with one penalty whose groups span them; a tensor is treated like a shard of the vector of all their entries.
+"""Tensors under one penalty whose groups span them: each is to all of them what a shard is to its tensor.
 
-The penalty is that of this vector (`SpanningGroups`), which training never builds: each tensor works on its own entries, and
-Σ w² of a group is summed over the tensors, and over processes, in the rounds of `processes.in_rounds`.
+The penalty is that of the vector of all their entries (`SpanningGroups`), which is never made in training: a tensor works on
+its own entries, and Σ w² of a group is summed over the tensors, and over processes, in the rounds of `processes.in_rounds`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Piece:
 
     @property
     def count(self) -> int:
-        """Number of pieces (tensors times their parts), each of which counts every group."""
+        """So many pieces, each of which has the numbers of all groups, that their parts of one make one."""
         return self.member.count * (self.part.count if self.part else 1)
 
     def total(self, vector: torch.Tensor) -> torch.Tensor:
@@ -54,9 +54,7 @@ class Piece:
         """The part that is here of an array with the entries of all tensors."""
         values = values if isinstance(values, torch.Tensor) else np.asarray(values)
         if tuple(values.shape) != self.shape:
-            raise ValueError(
-                f"Expected an array with the {self.shape[0]} entries of all tensors, got {tuple(values.shape)}"
-            )
+            raise ValueError(f"Expected an array with the {self.shape[0]} entries of all tensors, got {values.shape}")
         start = self.stack.starts[self.name]
         mine = values[start : start + math.prod(self.tensor_shape)].reshape(self.tensor_shape)
         return mine if self.part is None else self.part.cut(mine)
@@ -68,7 +66,7 @@ class Piece:
         return places if self.part is None else self.part.sample(places)
 
     def penalty(self, penalty: Penalty) -> Penalty:
-        """The penalty restricted to this tensor; TypeError unless it is a sum over spanning groups and single entries."""
+        """What the penalty is on this tensor; an error unless it is a sum over groups that span tensors, and over entries."""
         return rebuild(penalty, self._term)
 
     def _term(self, leaf: Leaf) -> Penalty:
@@ -77,8 +75,8 @@ class Piece:
             return with_arrays(penalty, self.cut)
         if leaf.where or not penalty.group_sum or penalty.groups != self.stack.groups:
             raise TypeError(
-                f"{penalty!r} cannot act on several tensors; groups that span tensors work with GroupLasso, "
-                "SparseGroupLasso, GroupMCP, and sums of them with penalties on single weights"
+                f"{penalty!r} cannot act on several tensors at once; groups that span tensors go with GroupLasso, "
+                "SparseGroupLasso and GroupMCP, and with sums of them and of penalties on single weights"
             )
         other = copy.copy(penalty)
         other.groups = PieceGroups(self)
@@ -121,5 +119,5 @@ class PieceGroups(SharedGroups):
         return torch.as_tensor(sizes, device=w.device) if isinstance(w, torch.Tensor) else sizes
 
     def gather(self, w):
-        """Raise TypeError, since the entries of a group are in several tensors."""
-        raise TypeError("These groups span several tensors, so there is no prox with a separate step for each weight")
+        """Refused: the entries of a group are in several tensors."""
+        raise TypeError("These groups lie in several tensors, which a prox with a step for each weight cannot follow")

@@ -90,8 +90,8 @@ class SpanningGroups(LabelledGroups):
         """Labels of the entries of the vector w, the largest one for those in no group."""
         if tuple(w.shape) != (self.size,):
             raise ValueError(
-                f"These groups span {len(self.tensors)} tensors of a network and do not fit weights of shape {tuple(w.shape)}; "
-                "pass the penalty to sw.attach with that network"
+                f"These groups span {len(self.tensors)} tensors of a network: give them to sw.attach with that network; "
+                f"they do not fit weights of shape {tuple(w.shape)}"
             )
         labels = np.where(self.labels < 0, self.n_groups, self.labels)
         return labels if namespace(w) is np else namespace(w).as_tensor(labels, device=w.device)

@@ -30,7 +30,7 @@ from .l1_path import L1Path
 from .strengths import Strengths
 from .working_set import WorkingSet
 
-_EPS = np.finfo(float).eps
+_EPS, _TINY = np.finfo(float).eps, np.finfo(float).tiny
 # Sweeps on the residual at one λ; where they do not do, Newton in Gram space takes over there and at all smaller λ.
 _PATIENCE = 300
 
@@ -88,16 +88,15 @@ class SquaredSolver:
         strengths, bounds = bounded
         path = BoundedPath(self.G, self.c, self.yy)
         fits = path.solve(lambdas, strengths, bounds, self.w, tol * 0.5 * self.yy, max_iter)
-        solutions = self._stacked(fits, tol)
-        solutions.solved |= at_rounding(fits.kkt, float(np.abs(self.c).max(initial=0.0)))
-        return solutions
+        return self._stacked(fits, tol)
 
     def _stacked(self, fits, tol):
         null_loss = 0.5 * self.yy
         self.w = fits.W[-1]
         gap = np.maximum(fits.gap, 0.0) / null_loss if null_loss > 0 else np.zeros(len(fits.gap))
         sweeps = np.maximum(np.abs(fits.sweeps), 1)
-        return Solutions(fits.W, self.intercept(fits.W), fits.objective, gap, fits.kkt, gap <= tol, sweeps)
+        solved = (gap <= tol) | at_rounding(fits.kkt, float(np.abs(self.c).max(initial=0.0)))
+        return Solutions(fits.W, self.intercept(fits.W), fits.objective, gap, fits.kkt, solved, sweeps)
 
     def solve(self, penalty, tol: float, max_iter: int) -> Solution:
         """The Solution for `penalty` at its own λ, from where the last one ended."""
@@ -106,7 +105,7 @@ class SquaredSolver:
             return next(next(self.solve_all(penalty, [penalty.lam], tol, max_iter)).each())
         inner = inner_solver(penalty, (self.p,)) if parts is None else None
         scale = float(np.abs(self.c).max(initial=0.0))
-        gradient_tol = 0.1 * tol * max(scale, _EPS)
+        gradient_tol = 0.1 * tol * max(scale, _TINY)
         total = 0
         for _ in range(5):
             if parts is not None:

@@ -21,7 +21,7 @@ from shrinkwise.linear.solvers.quadratic.inner import inner_solver
 from .residual import proximal_gradient
 from .working_set import WorkingSet
 
-_EPS = np.finfo(float).eps
+_EPS, _TINY = np.finfo(float).eps, np.finfo(float).tiny
 
 
 class JointTargetsSolver:
@@ -43,7 +43,7 @@ class JointTargetsSolver:
     def solve(self, penalty, tol: float, max_iter: int) -> Solution:
         """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
         inner = inner_solver(penalty, self.w.shape)
-        limit, left = 0.1 * tol * max(float(np.abs(self.c).max(initial=0.0)), _EPS), max_iter
+        limit, left = 0.1 * tol * max(float(np.abs(self.c).max(initial=0.0)), _TINY), max_iter
         for _ in range(6):
             converged, steps = self._advance(penalty, inner, limit, left)
             left -= steps

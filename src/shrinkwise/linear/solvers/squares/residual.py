@@ -26,7 +26,7 @@ from shrinkwise.linear.solvers.quadratic.l1_l2 import solve_l1_l2
 
 from .working_set import WorkingSet
 
-_EPS = np.finfo(float).eps
+_EPS, _TINY = np.finfo(float).eps, np.finfo(float).tiny
 # X̃'X̃ of up to _GRAM_COLUMNS columns costs as much as some hundred sweeps. It is formed at once where a Cholesky
 # factorisation, of order p³, is cheaper than the sweeps of one solution; where proximal gradient would pass over it in
 # less time than over X; and when one solution has taken more than _PATIENCE sweeps (badly conditioned columns).
@@ -55,7 +55,7 @@ class ResidualSolver:
         self.yy = self._inner(self.y, self.y)
         self.c = self.all.correlate(self.y)
         self.scale = float(np.abs(self.c).max(initial=0.0))
-        self.rounding = 8 * _EPS * max(self.scale, _EPS)
+        self.rounding = 8 * _EPS * max(self.scale, _TINY)
         self.a_last = None
         self.working = np.zeros(self.p, dtype=bool)
         self.ridges = 0
@@ -103,9 +103,9 @@ class ResidualSolver:
 
     def _first_limit(self, tol: float) -> float:
         """Gradient violation at which the gap is about tol: it is the largest violation times Σ|w|, at most."""
-        top = max(float(np.abs(self.c).max(initial=0.0)), _EPS)
+        top = max(float(np.abs(self.c).max(initial=0.0)), _TINY)
         size = max(float(np.abs(self.w).sum()), self.yy / top)
-        return max(0.4 * tol * self.yy / max(size, _EPS), self.rounding)
+        return max(0.4 * tol * self.yy / max(size, _TINY), self.rounding)
 
     # --- state ---------------------------------------------------------------------------------------------
     def _inner(self, u, v) -> float:
@@ -138,7 +138,7 @@ class ResidualSolver:
         """Largest eigenvalue of X̃'X̃/n, from below (50 steps of the power method)."""
         v, top = np.random.default_rng(0).normal(size=self.p), 0.0
         for _ in range(50):
-            v /= max(np.linalg.norm(v), _EPS)
+            v /= max(np.linalg.norm(v), _TINY)
             v = self._curved(v)
             top = float(np.linalg.norm(v))
         return top
@@ -328,7 +328,7 @@ def proximal_gradient(curved, top: float, c, penalty, w, tol: float, max_iter: i
     Hw = curved(w)
     if float(np.max(penalty.violation(w, Hw - c), initial=0.0)) <= tol:
         return w, 1, True
-    top, momentum = max(top, _EPS), 1.0
+    top, momentum = max(top, _TINY), 1.0
     y, Hy = w, Hw
     for k in range(max_iter):
         new = penalty.prox(y - (Hy - c) / top, 1.0 / top)
