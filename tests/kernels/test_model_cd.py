@@ -48,6 +48,7 @@ def test_kernel_is_its_reference_sweep_by_sweep(sweeps):
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.thorough
 def test_conjugate_gradients_end_where_the_formula_does(seed):
     if not kernels.status()["available"]:
         pytest.skip(kernels.status()["reason"])

@@ -340,6 +340,7 @@ def test_concave_penalties_and_groups_model_only_what_moves(penalty, n_classes, 
 
 @pytest.mark.parametrize("loss", ["logistic", "multinomial", "poisson"])
 @pytest.mark.parametrize("extra", [None, sw.L2(0.01).fixed(), sw.L1(0.002).fixed()], ids=["plain", "ridge", "sparse"])
+@pytest.mark.thorough
 def test_groups_are_taken_to_the_gap_of_a_tight_fit(loss, extra):
     """One model serves several λ, and the last weights are moved on along the path: neither changes where it ends."""
     X = design(n=150)
