@@ -237,3 +237,12 @@ def test_the_result_exports_to_onnx(name, tmp_path):
     session = onnxruntime.InferenceSession(str(file))
     found = session.run(None, {session.get_inputs()[0].name: example.numpy()})[0]
     torch.testing.assert_close(torch.from_numpy(found), run(small, example), rtol=1e-5, atol=1e-5)
+
+
+def test_a_single_input_channel_is_no_reason_to_keep_anything():
+    model = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 2, 3))
+    with torch.no_grad():
+        model[0].weight[:4], model[0].bias[:4] = 0.0, 0.0
+    small, proof = sw.compact(model, torch.randn(3, 1, 8, 8))
+    assert small[0].out_channels == 2
+    assert proof.pinned == {}

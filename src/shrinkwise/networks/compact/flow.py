@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -155,7 +156,9 @@ class Flow:
             if dim not in keep:
                 labels = self.classes.collapse(labels, dim)
         if labels.numel() == 1:
-            self.classes.pin(labels, where, why, implicit=shadow.labels.numel() == 1)
+            # A single position is not mixed up with others.
+            single = math.prod(shadow.shape[dim] for dim in keep) == 1
+            self.classes.pin(labels, where, why, implicit=single or shadow.labels.numel() == 1)
         return labels
 
 
