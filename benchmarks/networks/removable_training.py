@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from benchmarks.networks.compact_models import lenet300, resnet20
 from torch import nn
 
 import shrinkwise as sw
-from benchmarks.networks.compact_models import lenet300, resnet20
 from shrinkwise.networks import ramp, removable
 
 HELD_OUT = 10_000
