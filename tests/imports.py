@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 _BY_NAME = ("import_module", "__import__")  # calls that import what a text names
@@ -21,20 +22,26 @@ def modules_in(package: Path) -> dict[str, Path]:
 def imports_of(name: str, path: Path, modules: dict[str, Path]) -> Iterator[str]:
     """Modules of the package that a module imports anywhere in its file, in functions and for type checkers too."""
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for wanted in _named(path.read_text(encoding="utf-8"), tuple(package)):
+        found = next((each for each in wanted if each in modules), None)
+        if found is not None and found != name:
+            yield found
+
+
+@cache  # each planted import reads the whole package again
+def _named(source: str, package: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """What each import of a module may mean: a module in a package or, failing that, a name in a module."""
+    found: list[tuple[str, ...]] = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            wanted = [alias.name for alias in node.names]
+            found += [(alias.name,) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            base = ".".join([*base, *([node.module] if node.module else [])])
-            wanted = [f"{base}.{alias.name}" if f"{base}.{alias.name}" in modules else base for alias in node.names]
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            found += [(f"{base}.{alias.name}", base) for alias in node.names]
         elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in _BY_NAME:
-            wanted = [each.value for each in node.args if isinstance(each, ast.Constant)]
-        else:
-            continue
-        for each in wanted:
-            if each in modules and each != name:
-                yield each
+            found += [(each.value,) for each in node.args if isinstance(each, ast.Constant)]
+    return found
 
 
 def arrows(package: Path) -> list[tuple[str, str]]:

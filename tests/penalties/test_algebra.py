@@ -1,5 +1,7 @@
 """What a composed penalty means to those who ask: refusals, parts, penalties without a conjugate, families of one's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,8 +88,9 @@ def test_the_dual_scale_of_pieces_is_the_edge_of_their_conjugate(seed):
     low, high = rng.choice([-np.inf, -1.0, 0.0], 6), rng.choice([0.0, 2.0, np.inf], 6)
     penalty = sw.L1(1.0, weights=total) + sw.L2(0.5, weights=rng.choice([0.0, 0.0, 1.0], 6)) + sw.Box(low, high)
     u = 3.0 * rng.normal(size=6)
-    scale = penalty.pieces(u).dual_scale(u)
+    pieces = replace(penalty.pieces(u), h=rng.choice([-0.5, 0.0, 0.5], 6) * total)  # a slope within the kink
+    scale = pieces.dual_scale(u)
     assert 0.0 <= scale <= 1.0
-    assert np.isfinite(penalty.conjugate(scale * u))
+    assert np.isfinite(pieces.conjugate(scale * u))
     if scale < 1.0:
-        assert np.isinf(penalty.conjugate((scale * (1.0 + 1e-12) + 1e-300) * u))
+        assert np.isinf(pieces.conjugate((scale * (1.0 + 1e-12) + 1e-300) * u))

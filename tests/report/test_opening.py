@@ -38,6 +38,16 @@ def test_a_score_far_from_the_others_is_an_arrow_with_its_number(page):
     assert "51.300 ± 0.030" in html
 
 
+def test_the_arrow_points_to_the_side_on_which_the_score_lies(page):
+    html = score_chart(page_of(scored(page, 0.9, 0.3, 0.4, 0.35)))  # just beyond the scale
+    assert len(places(html)) == 3
+    assert "→</u>" in html
+    higher = page | {"score": page["score"] | {"lower_is_better": False}}
+    html = score_chart(page_of(scored(higher, 0.1, 0.7, 0.65, 0.68)))
+    assert len(places(html)) == 3
+    assert "←</u>" in html
+
+
 def test_a_score_without_an_error_or_that_is_no_number_breaks_nothing(page):
     assert len(places(score_chart(page_of(scored(page, 0.5, 0.3, 0.4, se=None))))) == 3
     assert len(places(score_chart(page_of(scored(page, None, 0.3, 0.4))))) == 2

@@ -201,7 +201,9 @@ def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
         fewest = min((_most_inputs(row) for row in able), default=0)
         able = [row for row in able if _most_inputs(row) <= max(most, fewest)]
     if not able:
-        raise InputError("The time budget ended before any model was scored on all folds; allow a larger budget.")
+        raise InputError(
+            "The time budget ended before any model that can be kept was scored on all folds; allow a larger budget."
+        )
     return able
 
 

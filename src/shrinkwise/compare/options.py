@@ -32,8 +32,8 @@ class NetworkOptions:
     l1_lambdas, l1_keeps : tuples of float
         Grids of strengths and keep probabilities for L1 on the weights with dropout of the hidden units.
     seeds : int
-        Number of random starts. A fitted network is the mean of networks from these starts, in one network of as many times the
-        hidden units.
+        Number of random starts. A fitted network is the mean of the networks from these starts, stored as one network
+        with that many times the hidden units.
     """
 
     hidden: int = 32

@@ -1,4 +1,4 @@
-"""Inverted dropout as pure functions: those of plain inverted dropout, and those of the layers, each beside its layer."""
+"""Dropout as pure functions; each is defined next to its layer, plain inverted dropout in `inverted`."""
 
 from .bits import apply_mask
 from .inverted import bias_relu_dropout, dropout, dropout_residual, keep_mask

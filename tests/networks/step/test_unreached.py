@@ -33,8 +33,8 @@ def test_lambda_is_enforced_where_every_second_step_misses_the_parameter(method,
     model = Branch(10)
     optimizer = make([model.weight, model.other], lr=0.01)
     sw.attach(optimizer, model, sw.networks.rule(penalty, names="weight"), method=method)
-    for k in range(6000):
-        optimizer.param_groups[0]["lr"] = 0.02 * 0.5 * (1 + np.cos(np.pi * k / 6000))
+    for k in range(2000):
+        optimizer.param_groups[0]["lr"] = 0.02 * 0.5 * (1 + np.cos(np.pi * k / 2000))
         optimizer.zero_grad()
         if k % 2 == 0:  # twice the loss in half of the steps: the loss on average
             (2 * 0.5 * (x @ model.weight.T - y).square().mean()).backward()

@@ -103,7 +103,7 @@ class TrainingRows:
 class Fit:
     """One fitted model: its predictor (has `output(X)`), the selected settings, and a note for the user.
 
-    starts are the models model from single random starts that the predictor is are means of; empty where there is no such mean.
+    starts are the models from single random starts of which the predictor is the mean; empty if there is only one.
     """
 
     predictor: Predictor
@@ -137,7 +137,8 @@ class Curve:
 class Tuned:
     """The result of tuning on a training fold: the fit at the best setting, and at its 1-SE setting.
 
-    one_se is the strongest that the inner folds do not tell from the best, or within the requested share of its score.
+    one_se is the strongest setting within one standard error of the paired difference to the best, or within the
+    requested share of its score.
     """
 
     best: Fit

@@ -11,9 +11,9 @@ from shrinkwise.selection import paired_one_standard_error
 def choose_strength(losses, inputs_used, options: Options, *, squared: bool) -> tuple[int, int]:
     """The indices (best, one_se) on a curve from the strongest to the weakest strength.
 
-    one_se is the strongest that the inner folds do not tell from the best (`paired_one_standard_error`), or the strongest
-    within the share `options.within` of its score. Strengths that use more inputs than `options.max_features` are skipped,
-    unless all do. `squared` means that the losses are squared errors and the score is their root.
+    one_se is the strongest within one standard error of the paired difference to the best (`paired_one_standard_error`),
+    or within the share `options.within` of its score. Strengths that use more inputs than `options.max_features` are
+    skipped, unless all do. `squared` means that the losses are squared errors and the score is their root.
 
     Parameters
     ----------

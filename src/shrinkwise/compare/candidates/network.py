@@ -72,7 +72,7 @@ def _cross_validate(grid: list[Setting], problem: TrainingRows, options: Options
 
 
 def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
-    """The mean of networks from several random starts; how far their scores differ says the effect of the start."""
+    """The mean of networks from several random starts; the spread of their scores shows the effect of the start."""
     from .stacked_networks import train_networks  # loads torch
 
     network = _network(options)

@@ -211,19 +211,19 @@ def _other_baseline(comparison: Comparison) -> str:
 
 def _on_fresh_rows(comparison: Comparison) -> str:
     """What the kept model scores on the table it was given for that, beside what cross-validation led to expect."""
-    if (exam := comparison.fresh) is None:
+    if (fresh := comparison.fresh) is None:
         return ""
     _, low, high = comparison.fresh_interval()
     how = "as expected from" if low <= 0 <= high else "worse than" if low > 0 else "better than"
     rows = (
-        f"On {exam.n_rows} rows of the test table, of which {exam.n_known} also occur in the training table,"
-        if exam.n_known
-        else f"On the {exam.n_rows} rows of the test table"
+        f"On {fresh.n_rows} rows of the test table, of which {fresh.n_known} also occur in the training table,"
+        if fresh.n_known
+        else f"On the {fresh.n_rows} rows of the test table"
     )
     return (
-        f"{rows} the kept model has {a_score(comparison)} of {said(exam.score)} (95 % interval "
-        f"{said(exam.low)} to {said(exam.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of the "
-        "held-out folds."
+        f"{rows} the kept model has {a_score(comparison)} of {said(fresh.score)} (95 % interval "
+        f"{said(fresh.low)} to {said(fresh.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of "
+        "the held-out folds."
     )
 
 

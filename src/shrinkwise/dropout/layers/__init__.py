@@ -1,4 +1,7 @@
-"""Dropout layers, one file each. To add one: its file, and its line in the imports below and in `__all__`."""
+"""Dropout layers, one file each.
+
+To add one: its file, and its line in the imports below and in `__all__`.
+"""
 
 from .channel import ChannelDropout
 from .concrete import ConcreteDropout

@@ -1,4 +1,4 @@
-"""Losses of linear models, one file each. To add one: its file, and its line in `LOSSES`."""
+"""Losses of linear models, one file each. To add one: its file, and its lines in `_ALL` and `__all__`."""
 
 from .base import Loss
 from .classes.logistic import Logistic

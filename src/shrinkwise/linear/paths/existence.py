@@ -12,7 +12,7 @@ from .coefficients import Coefficients
 
 
 def reasons_against(problem: Problem, penalty: Penalty, lambdas, coefficients: Coefficients, intercepts) -> np.ndarray:
-    """For every λ the reason why no finite minimum exists or is known to exist, or "" if one exists, (L,).
+    """For every λ the reason why no finite minimum exists, or why it is unknown if one does, or "" if one exists, (L,).
 
     Only the weights that the penalty lets grow without bound matter. On the flat part of a nonconvex penalty a weight may grow
     further: then the solution is no local minimum, because the objective decreases from it without end.

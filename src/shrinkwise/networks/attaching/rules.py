@@ -157,7 +157,7 @@ class Chosen:
 
 @dataclass
 class Selection:
-    """ ""The parameters that the rules select, the others with the reason, and the rules without a match."""
+    """The parameters that the rules select, the others with the reason, and the rules without a match."""
 
     chosen: list[Chosen]
     left: list[tuple[str, str]]
