@@ -214,9 +214,8 @@ class NormalMapStepper(Stepper[LatentPlan]):
         z, t = local(state[LATENT]).to(p.device, full_precision(p)), state[THRESHOLD]
         if changed and term.map.agreed(not _close(p, term.map.prox(z, t)))[0]:
             z = term.map.latent(p.to(z.dtype), t)
-            self.say(
-                f"The weights of {term.name} were changed by other code; its penalty continues from the new weights"
-            )
+            name = term.name if term.map.stack is None else "tensors that groups span"
+            self.say(f"The weights of {name} were changed by other code; the penalty continues from the new weights")
         return z, t, False
 
     # --- after it ----------------------------------------------------------------------------------------
