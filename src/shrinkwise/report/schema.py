@@ -9,11 +9,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from .exhibits import Calibration, Check, Halves, NetworkPicture, Residuals, Stress, Written
+from .exhibits import (
+    Calibration,
+    Check,
+    Coverage,
+    CoveragePart,
+    Halves,
+    NetworkPicture,
+    Residuals,
+    Shapes,
+    Stress,
+    Written,
+)
 
 SCHEMA = 1
 
-_FAMILIES = {"linear": "Linear models", "network": "Networks", "reference": "Outside reference"}
+_FAMILIES = {
+    "linear": "Linear models",
+    "additive": "Additive models",
+    "network": "Networks",
+    "reference": "Outside reference",
+}
 
 
 @dataclass(frozen=True)
@@ -143,7 +159,8 @@ class Coefficient:
 class FreshScore:
     """The score of the kept model on a test table, with its 95 % interval from the spread of the losses over its rows.
 
-    n_known counts the rows that are exact copies, inputs and target, of rows that the model learned from.
+    n_known counts the rows that are exact copies, inputs and target, of rows that the model learned from; coverage is that
+    of the intervals of all of them and of their thirds.
     """
 
     score: float
@@ -152,6 +169,7 @@ class FreshScore:
     n_rows: int
     balanced: float | None = None
     n_known: int = 0
+    coverage: Sequence[CoveragePart] = ()
 
 
 @dataclass(frozen=True)
@@ -184,8 +202,10 @@ class Page(TablePage):
     network: NetworkPicture | None = None
     stress: Stress | None = None
     halves: Halves | None = None
+    shapes: Shapes | None = None
     residuals: Residuals | None = None
     calibration: Calibration | None = None
+    coverage: Coverage | None = None
     checks: Sequence[Check] = ()
     written: Written | None = None
     coefficients: Sequence[Coefficient] = ()

@@ -23,15 +23,29 @@ class Problem:
     sample_weight : (n,) ≥ 0 or None; normalised to mean 1. Rows of weight 0 are left out.
     fit_intercept : whether b is fitted (never penalised) or 0.
     offset : (n,), or (n, K), a known part o of the linear predictor, or None.
+    column_scale : (p,) by which the columns of X were divided before, or None: `Path` reports the weights of the columns as
+        they were.
     keep_zeros : whether rows of weight 0 stay, for a smooth loss on a dense X of which a copy without them is too large.
 
     w has shape (p,), or (K, p) for several classes or targets; b is a scalar array or (K,).
     """
 
-    def __init__(self, X, y, loss, sample_weight=None, fit_intercept: bool = True, offset=None, *, keep_zeros=False):
+    def __init__(
+        self,
+        X,
+        y,
+        loss,
+        sample_weight=None,
+        fit_intercept: bool = True,
+        offset=None,
+        *,
+        column_scale=None,
+        keep_zeros=False,
+    ):
         if isinstance(loss, str) and loss not in LOSSES:
             raise ValueError(f"Expected loss to be one of {sorted(LOSSES)}, got {loss!r}")
         self.loss = LOSSES[loss] if isinstance(loss, str) else loss
+        self.column_scale = column_scale
         s = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         if not (np.isfinite(s).all() and (s >= 0).all() and s.any()):
             raise ValueError("Expected sample weights to be finite, ≥ 0 and not all zero")
@@ -41,10 +55,12 @@ class Problem:
             X, y, s = X[present], y[present], s[present]
             offset = None if offset is None else offset[present]
         self.loss.check(y)
-        if not self.loss.coded:
+        if not (self.loss.coded or self.loss.is_partial):
             check_target(y)
         if offset is not None:
             check_offset(offset)
+        # A shift of η that changes nothing is fitted too: it centres the columns.
+        fit_intercept = fit_intercept or self.loss.is_partial
         s = s / s.max()  # so that the sum of very large weights is finite
         self.y, self.s, self.offset = y, s / s.mean(), offset
         self.loss = self.loss.scaled_to(y if offset is None or not self.loss.location else y - offset, self.s)
@@ -98,7 +114,9 @@ class Problem:
     @cached_property
     def is_flat(self) -> bool:
         """Whether the intercept alone fits every row: y is constant up to rounding."""
-        if not self.fit_intercept or self.loss.coded or (self.offset is not None and not self.loss.location):
+        if not self.fit_intercept or self.loss.coded or self.loss.is_partial:
+            return False
+        if self.offset is not None and not self.loss.location:
             return False
         return is_constant(self.y if self.offset is None else self.y - self.offset)
 
@@ -121,7 +139,7 @@ class Problem:
         gram = self.design.gram() if self.p <= self.n else self.design.row_gram()
         curvature = self.loss.curvature
         if not np.isfinite(curvature):
-            eta = self.zero()[1] + (0.0 if self.offset is None else self.offset)
+            eta = np.full(self.n, self.zero()[1]) + (0.0 if self.offset is None else self.offset)
             curvature = float(np.mean(self.s * self.loss.hessian(self.y, eta)))
         return curvature * float(np.linalg.eigvalsh(gram)[-1])
 

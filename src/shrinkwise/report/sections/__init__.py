@@ -6,7 +6,7 @@ from typing import Any
 
 from shrinkwise.report.section import Section
 
-from . import comparison, data, errors, explorer, halves, model, network, opening, reproduce, stress
+from . import comparison, data, errors, explorer, halves, intervals, model, network, opening, reproduce, stress
 
 SECTIONS: list[Section[Any]] = [
     opening.SECTION,
@@ -15,6 +15,7 @@ SECTIONS: list[Section[Any]] = [
     halves.SECTION,
     stress.SECTION,
     errors.SECTION,
+    intervals.SECTION,
     network.SECTION,
     model.SECTION,
     data.SECTION,
