@@ -83,7 +83,7 @@ class Part:
         return self.total_of(lambda: vector).to(vector.device)
 
     def total_of(self, vector: Callable[[], torch.Tensor], member: Member | None = None) -> torch.Tensor:
-        """`total` of a vector that is computed when it is asked for; with `member`, over the tensors of a stack too."""
+        """`total` of a vector that is computed when it is needed; with `member`, over the tensors of a stack too."""
         groups = [self.mesh.get_group(k) for k in self.split]
         # Parameters may be kept elsewhere than processes talk.
         return sum_of(lambda: vector().to(self.mesh.device_type), groups, member)

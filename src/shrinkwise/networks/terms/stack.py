@@ -50,7 +50,7 @@ class Piece:
         return self.total_of(lambda: vector).to(vector.device)
 
     def total_of(self, vector: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """`total` of a vector that is computed when it is asked for."""
+        """`total` of a vector that is computed when it is needed."""
         return sum_of(vector, [], self.member) if self.part is None else self.part.total_of(vector, self.member)
 
     def cut(self, values):

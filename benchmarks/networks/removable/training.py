@@ -40,7 +40,7 @@ class Images(NamedTuple):
 
 def mnist(folder: Path | None = None) -> tuple[Images, Images, Images]:
     """(50 000 images to train on, 10 000 to choose λ on, 10 000 test images), standardised."""
-    folder = folder or Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    folder = folder or Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[4] / "shared" / "data"))
     data = np.load(folder / "mnist.npz")
     order = np.random.default_rng(0).permutation(len(data["y_train"]))
 
@@ -107,10 +107,11 @@ class Case:
 
 
 CASES = {
-    "LeNet-5": Case(lenet5, 0.15, power=0.25),
-    "ResNet-20": Case(lambda: Colours(resnet20(16)), 0.3, power=0.25, rows=10_000, epochs=8),
-    "transformer": Case(ImageTransformer, 0.15, rows=20_000, lr=1e-3),
-    "LeNet-300-100": Case(lambda: nn.Sequential(nn.Flatten(), *lenet300()), 0.15),
+    "LeNet-5": Case(lenet5, 0.04, power=0.25, rows=30_000, epochs=4, batch=128, lr=3e-3),
+    # The scales of its normalizations have to come from 1 to 0: a high rate.
+    "ResNet-20": Case(lambda: Colours(resnet20(16)), 0.3, power=0.25, rows=8000, epochs=5, lr=8e-3),
+    "transformer": Case(ImageTransformer, 0.15, rows=10_000, epochs=4),
+    "LeNet-300-100": Case(lambda: nn.Sequential(nn.Flatten(), *lenet300()), 0.04, epochs=16, batch=128),
 }
 
 
