@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .estimators.classifier import PenalizedClassifier
     from .estimators.cox import PenalizedCox, PenalizedCoxCV
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
-    from .estimators.hazards import concordance
+    from .estimators.description.hazards import concordance
     from .estimators.penalized import PenalizedRegressor
     from .estimators.stability import Stability, stability_selection
     from .losses import survival
@@ -31,7 +31,7 @@ _HOME = {
     "estimators.penalized": ["PenalizedRegressor"],
     "estimators.classifier": ["PenalizedClassifier"],
     "estimators.cox": ["PenalizedCox", "PenalizedCoxCV"],
-    "estimators.hazards": ["concordance"],
+    "estimators.description.hazards": ["concordance"],
     "losses": ["survival"],
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],

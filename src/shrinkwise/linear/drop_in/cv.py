@@ -7,9 +7,9 @@ import numbers
 import numpy as np
 from sklearn.model_selection import check_cv
 
-from shrinkwise.linear.estimators.curve import chosen
-from shrinkwise.linear.estimators.folds import FoldTask, cross_validated_losses
 from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
+from shrinkwise.linear.estimators.validation.curve import chosen
+from shrinkwise.linear.estimators.validation.folds import FoldTask, cross_validated_losses
 from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 
 from .path_functions import alpha_grid
