@@ -54,8 +54,8 @@ def _separations(correlation, method: str) -> np.ndarray:
 def _most_separated(correlation) -> np.ndarray:
     """argmax Σ s_j subject to 0 ≤ s ≤ 1, diag(s) ≤ 2 · correlation, by coordinate ascent with a vanishing barrier μ log det.
 
-    With M = (2R − diag(s))⁻¹ the matrix stays positive definite up to s_j + 1/M_jj, and the barrier's optimum is μ below it. One
-    sweep for each μ comes within a few percent of the optimum, which costs a little power and no error control.
+    With M = (2R − diag(s))⁻¹ the matrix stays positive definite up to s_j + 1/M_jj, and the barrier's optimum is μ below it.
+    One sweep for each μ comes within a few percent of the optimum, which costs a little power and no error control.
     Reference: Askari, Rebjock, d'Aspremont, El Ghaoui, FANOK: knockoffs in linear time, SIMODS 2021, arXiv 2006.08790.
     """
     p = len(correlation)
