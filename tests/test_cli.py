@@ -226,9 +226,7 @@ def test_settings_of_a_boss(shrinkwise):
     Path("bounds.csv").write_text("input,low,high\na,0,1.5\n")
     table(n=30, seed=4).write_csv("fresh.csv")
     settings = ["--max-features", "2", "--within", "1%", "--penalty-factor", "cost.csv", "--bounds", "bounds.csv"]
-    code, out, err = shrinkwise(
-        "fit", "t.csv", "--target", "y", "--test", "fresh.csv", *settings, *QUICK
-    )
+    code, out, err = shrinkwise("fit", "t.csv", "--target", "y", "--test", "fresh.csv", *settings, *QUICK)
     assert (code, err) == (0, "")
     assert "within 1%" in out
     assert "On the 30 rows of the test table" in " ".join(out.split())

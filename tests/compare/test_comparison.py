@@ -12,7 +12,8 @@ import pytest
 from shrinkwise.compare import compare_table
 from shrinkwise.compare.candidates.base import Candidate, Fit, Tuned
 from shrinkwise.compare.candidates.linear import tune_lasso
-from shrinkwise.compare.comparison import _note, check_folds, choose
+from shrinkwise.compare.comparison import _note, check_folds
+from shrinkwise.compare.kept import choose
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.scoring.nested import score_fold, split_table
 from shrinkwise.models.predictors import LinearPredictor, usage
@@ -91,7 +92,7 @@ def test_differences_are_paired_to_no_regularization_of_the_same_family(compared
             assert row.differences == {}
             continue
         base = comparison.baseline(row.candidate.family)
-        assert base.candidate.name in ("no penalty", "network")
+        assert base.candidate.name in ("no penalty", "additive, no penalty", "network")
         found = row.differences["one_se"]
         assert found.mean == pytest.approx(row.one_se.score - base.best.score, rel=1e-12)
         mean, low, high = found.interval()
@@ -194,8 +195,8 @@ def test_progress_counts_every_piece_of_work(small_table, linear):
     frame = small_table("regression", n=30)
     calls = []
     compare_table(frame, plan_table(frame, "y"), replace(linear, folds=2), lambda *call: calls.append(call))
-    assert [done for done, _, _ in calls] == list(range(1, 16))
-    assert {total for _, total, _ in calls} == {15}
+    assert [done for done, _, _ in calls] == list(range(1, 20))
+    assert {total for _, total, _ in calls} == {19}
 
 
 def test_a_separable_table_says_that_its_baseline_has_no_optimum(small_table, linear):
@@ -216,7 +217,7 @@ def test_networks_are_left_out_without_torch(monkeypatch, small_table, small):
         monkeypatch.setattr(f"shrinkwise.compare.{place}.find_spec", lambda name: None)
     frame = small_table("regression", n=30)
     comparison = compare_table(frame, plan_table(frame, "y"), replace(small, folds=2))
-    assert [row.candidate.family for row in comparison.rows] == ["linear"] * 6 + ["reference"]
+    assert [row.candidate.family for row in comparison.rows] == ["linear"] * 6 + ["additive"] * 2 + ["reference"]
     assert 'pip install "shrinkwise[torch]"' in " ".join(comparison.options.described([]))
 
 

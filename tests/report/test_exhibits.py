@@ -35,6 +35,34 @@ def exhibits(name: str = "ph") -> dict:
             "turns": [{"first": name, "second": "b", "one_of_both": 0.92}],
             "n_turns": 1,
         },
+        "shapes": {
+            "of": name,
+            "n_halves": 20,
+            "inputs": [
+                {
+                    "name": name,
+                    "xs": [0.0, 1.0, 2.0, 3.0, 4.0, 400.0],
+                    "labels": [],
+                    "lines": [
+                        {"name": "", "values": [-1.5, 0, 0, 1, 1, 91.25], "errors": [0.5, 0.5, 0.5, 0.5, 0.5, 7]}
+                    ],
+                    "used": 0.95,
+                    "missing": [-0.375],
+                },
+                {
+                    "name": "b",
+                    "xs": [],
+                    "labels": [name, "other"],
+                    "lines": [
+                        {"name": name, "values": [0.625, -0.625], "errors": []},
+                        {"name": "second", "values": [-0.625, 0.625], "errors": []},
+                    ],
+                    "n_more": 3,
+                },
+            ],
+            "n_inputs": 7,
+            "dates": [name],
+        },
         "residuals": {
             "points": [[1.0, -0.5], [2.0, 0.25]],
             "n_rows": 2,
@@ -79,6 +107,11 @@ def test_every_number_is_in_a_table_and_every_figure_says_what_would_change_it(p
         "87.1%",
         "No, not even ph.",
         "+ 2 × ph",
+        "the 2 of 7 inputs with the largest effects",
+        "91.25",
+        "used in 95 % of the halves; a missing value: −0.375",
+        "3 levels with smaller effects are not shown",
+        "second 0.62",
     ):
         assert shown in reader.text, shown
     assert "Some lines leave the frame" in reader.text

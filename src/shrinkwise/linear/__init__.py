@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .drop_in.cv import ElasticNetCV, LassoCV
     from .drop_in.logistic import SparseLogisticRegression, SparseLogisticRegressionCV
     from .drop_in.multi_task import MultiTaskElasticNet, MultiTaskElasticNetCV, MultiTaskLasso, MultiTaskLassoCV
+    from .drop_in.path_functions import enet_path, lasso_path
     from .drop_in.regressors import ElasticNet, Lasso, Ridge
     from .drop_in.ridge_cv import RidgeCV
     from .estimators.classifier import PenalizedClassifier
@@ -35,6 +36,7 @@ _HOME = {
     "losses": ["survival"],
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
+    "drop_in.path_functions": ["enet_path", "lasso_path"],
     "drop_in.cv": ["ElasticNetCV", "LassoCV"],
     "drop_in.multi_task": ["MultiTaskElasticNet", "MultiTaskElasticNetCV", "MultiTaskLasso", "MultiTaskLassoCV"],
     "drop_in.ridge_cv": ["RidgeCV"],
@@ -70,9 +72,11 @@ __all__ = [
     "Stability",
     "adaptive_weights",
     "concordance",
+    "enet_path",
     "find_separation",
     "is_separable",
     "knockoffs",
+    "lasso_path",
     "path",
     "stability_selection",
     "survival",

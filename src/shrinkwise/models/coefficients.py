@@ -8,33 +8,56 @@ import io
 
 import numpy as np
 
+from shrinkwise.tables import Encoder
+
 from .intervals.score_lines import harmless
 from .predictors import LinearPredictor
 from .table_model import TableModel
 
 INTERCEPT = "(intercept)"
+_ROUNDING = 1e-9  # of a knot at 0 or 1 that was standardised
 
 
 def coefficients(model: TableModel) -> list[dict]:
     """Rows {"feature", "coefficient", "unit_note"} in the units of the data, the intercept first; [] for a network.
 
-    With several classes every row also has its "class": the coefficients are those of this class's score, and only
-    differences between classes matter.
+    The features of an additive model are its hinges, such as "max(0, min(age, 90) - 35)". With several classes every row
+    also has its "class": the coefficients are those of this class's score, and only differences between classes matter.
     """
     if not isinstance(model.predictor, LinearPredictor):
         return []
-    coef, intercept = model.encoder.in_data_units(model.predictor.coef, model.predictor.intercept)
-    coef, intercept = np.atleast_2d(coef), np.atleast_1d(intercept)
+    coef, intercept, terms = _in_data_units(model.predictor, model.encoder)
     rows, classes = [], model.plan.classes or []
     for k, what in enumerate(_explained(model)):
         extra = {"class": classes[k]} if len(coef) > 1 else {}
         note = f"{what} if every input is 0"
         rows.append({**extra, "feature": INTERCEPT, "coefficient": float(intercept[k]), "unit_note": note})
-        for name, value in zip(model.encoder.feature_names, coef[k], strict=True):
+        for name, value in zip(terms, coef[k], strict=True):
             rows.append(
                 {**extra, "feature": name, "coefficient": float(value), "unit_note": f"{what} per unit of {name}"}
             )
     return rows
+
+
+def _in_data_units(predictor: LinearPredictor, encoder: Encoder) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """(coefficients (K, m), intercepts (K,), names of the m terms) for features in the units of the data."""
+    if (hinges := predictor.hinges) is None:
+        coef, intercept = encoder.in_data_units(predictor.coef, predictor.intercept)
+        return np.atleast_2d(coef), np.atleast_1d(intercept), encoder.feature_names
+    scale, mean = encoder.scale[hinges.sources], encoder.mean[hinges.sources]
+    coef, intercept = np.atleast_2d(predictor.coef), np.atleast_1d(predictor.intercept)
+    names = [
+        _hinge(encoder.feature_names[j], knot, top)
+        for j, knot, top in zip(hinges.sources, mean + scale * hinges.knots, mean + scale * hinges.tops, strict=True)
+    ]
+    return coef / scale, intercept - coef @ hinges.at_zero, names
+
+
+def _hinge(name: str, knot: float, top: float) -> str:
+    """A hinge as a formula of a spreadsheet; a 0/1 feature, whose only hinge is itself, by its name."""
+    if abs(knot) < _ROUNDING and abs(top - 1) < _ROUNDING:
+        return name
+    return f"max(0, min({name}, {top:.12g}) {'+' if knot < 0 else '-'} {abs(knot):.12g})"
 
 
 def coefficients_csv(model: TableModel) -> str:

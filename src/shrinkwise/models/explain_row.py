@@ -41,10 +41,10 @@ def explain_row(model: TableModel, frame, row: int) -> Explanation:
     """Explain the prediction of row number `row`, from 0, of a data frame.
 
     For a linear model the contribution of an input is Σ_j w_j (x_j − x̄_j) over its features j, with x̄ the mean of the
-    training rows. It is exact, in the units of the target (for two classes the log-odds of the second, for more the
-    score of the predicted class minus the mean score). Networks are not additive: the contribution of an input is f(x)
-    − f(x with the features of that input at x̄), and interactions between inputs remain; for classes f is the
-    probability of the predicted class.
+    training rows; for an additive model it is Σ_j (f_j(x_j) − f_j(x̄_j)). It is exact, in the units of the target (for two
+    classes the log-odds of the second, for more the score of the predicted class minus the mean score). Networks are not
+    additive: the contribution of an input is f(x) − f(x with the features of that input at x̄), and interactions between
+    inputs remain; for classes f is the probability of the predicted class.
     """
     frame, plan = as_frame(frame), model.plan
     x = _dense(model.encoder.transform(frame, needed=model.used)[row : row + 1])[0]
@@ -76,11 +76,13 @@ def _explained(model: TableModel, x: np.ndarray):
     if not isinstance(predictor, LinearPredictor):
         return (lambda X: predictor.output(X)[:, winner]), f"probability of {plan.target} = {plan.classes[winner]}"
     if len(plan.classes) == 2:
-        coef, intercept = predictor.coef[0], float(np.atleast_1d(predictor.intercept)[0])
-        return (lambda X: X @ coef + intercept), f"log-odds of {plan.target} = {plan.classes[1]}"
-    coef, intercepts = predictor.coef - predictor.coef.mean(axis=0), np.asarray(predictor.intercept)
-    own, shift = coef[winner], float(intercepts[winner] - intercepts.mean())
-    return (lambda X: X @ own + shift), f"score of {plan.target} = {plan.classes[winner]} minus the mean score"
+        return (lambda X: predictor.scores(X)[:, 0]), f"log-odds of {plan.target} = {plan.classes[1]}"
+
+    def beyond_mean(X):
+        scores = predictor.scores(X)
+        return scores[:, winner] - scores.mean(axis=1)
+
+    return beyond_mean, f"score of {plan.target} = {plan.classes[winner]} minus the mean score"
 
 
 def _value(value) -> str:

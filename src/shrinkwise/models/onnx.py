@@ -11,7 +11,7 @@ import polars as pl
 from shrinkwise.tables import InputError, as_frame
 from shrinkwise.tables.columns.features import level_text, measured
 
-from .score_py import layers
+from .score_py import hinged, layers
 from .table_model import TableModel
 
 _TEXT_KINDS = ("category", "yes/no", "ordered")
@@ -84,6 +84,10 @@ def onnx_bytes(model: TableModel) -> bytes:
     x = graph.add("Concat", blocks, axis=1)
     x = graph.add("Gather", [x, graph.constant(np.flatnonzero(encoder.varies))], axis=1)
     x = graph.add("Div", [graph.add("Sub", [x, graph.constant(encoder.mean)]), graph.constant(encoder.scale)])
+    if (hinges := hinged(model)) is not None:
+        x = graph.add("Gather", [x, graph.constant(hinges.sources)], axis=1)
+        x = graph.add("Min", [x, graph.constant(hinges.tops)])
+        x = graph.add("Relu", [graph.add("Sub", [x, graph.constant(hinges.knots)])])
     for position, (weights, biases) in enumerate(layers(model)):
         x = graph.add("Relu", [x]) if position else x
         x = graph.add(

@@ -7,6 +7,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from .hinges import Hinges
+
 
 class Predictor(Protocol):
     """Anything that predicts from encoded inputs."""
@@ -40,35 +42,54 @@ def class_probabilities(scores: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class LinearPredictor:
-    """A linear model on encoded inputs.
+    """A linear model on encoded inputs or, as an additive model, on hinges of them.
 
-    coef is (q,) for regression, (1, q) for two classes (log-odds of the second), (K, q) for several; intercept is a
-    number, (1,) or (K,).
+    coef is (q,) for regression, (1, q) for two classes (log-odds of the second), (K, q) for several, with q the number of
+    features, or of hinges where there are any; intercept is a number, (1,) or (K,).
     """
 
     kind: ClassVar[str] = "linear"
     coef: np.ndarray
     intercept: np.ndarray | float
+    hinges: Hinges | None = None
 
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray]) -> LinearPredictor:
         """From its `arrays`."""
-        return cls(arrays["coef"], arrays["intercept"])
+        return cls(arrays["coef"], arrays["intercept"], Hinges.of(arrays) if "knots" in arrays else None)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Coefficients and intercept."""
-        return {"coef": self.coef, "intercept": np.asarray(self.intercept)}
+        """Coefficients and intercept, and the hinges."""
+        found = {"coef": self.coef, "intercept": np.asarray(self.intercept)}
+        return found if self.hinges is None else found | self.hinges.arrays()
+
+    def scores(self, X: np.ndarray) -> np.ndarray:
+        """Predictions (n,) for regression, log-odds (n, 1) for two classes, scores (n, K) for several."""
+        return (X if self.hinges is None else self.hinges.terms(X)) @ self.coef.T + self.intercept
+
+    def written(self) -> tuple[Hinges | None, np.ndarray, np.ndarray]:
+        """(hinges, weights (K, m), biases (K,)) of the same scores for other programs.
+
+        The terms are max(0, min(x, top) − knot), not shifted to 0 at x = 0. Those without a weight are left out, except that
+        there is always one.
+        """
+        coef, intercept = np.atleast_2d(self.coef), np.atleast_1d(self.intercept)
+        if self.hinges is None:
+            return None, coef, intercept
+        some = np.flatnonzero(coef.any(axis=0)) if coef.any() else np.arange(min(1, coef.shape[1]))
+        hinges, coef = self.hinges.take(some), coef[:, some]
+        return hinges, coef, intercept - coef @ hinges.at_zero
 
     def output(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
-        scores = X @ self.coef.T + self.intercept
+        scores = self.scores(X)
         if self.coef.ndim == 1:
             return scores
         return class_probabilities(np.hstack([np.zeros_like(scores), scores]) if len(self.coef) == 1 else scores)
 
     def feature_weights(self) -> np.ndarray:
-        """Weights with the features along the last axis."""
-        return self.coef
+        """Weights with the features along the last axis; of hinges, the Euclidean norm of those of each feature."""
+        return self.coef if self.hinges is None else np.sqrt(self.hinges.by_feature(self.coef**2))
 
     def weight_arrays(self) -> list[np.ndarray]:
         """All weights (no intercepts)."""

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import Any, cast
 
 import numpy as np
 
 from shrinkwise.tables import ColumnPlan
+from shrinkwise.tables.columns.compounds import FORMS as COMPOUNDS
 from shrinkwise.tables.columns.dates import FORMS, ISO, PLAIN, TYPED, written_like
-from shrinkwise.tables.columns.features import filled_as, unseen_as
+from shrinkwise.tables.columns.features import READABLE, filled_as, unseen_as
+from shrinkwise.tables.columns.several import COORDINATES, WORD
 from shrinkwise.tables.columns.words import WORDS
 
+from .hinges import Hinges
 from .intervals.kept import LEVELS, LabelSets, NumberIntervals
 from .predictors import LinearPredictor, NetworkPredictor
 from .table_model import TableModel
 
 _PLACE = "MODEL: dict = {}\n"
 _LINES = "from shrinkwise.models.intervals.score_lines import decided, within, write_scores\n"
+_VALUES = re.compile(r"from \.score_values import \([^)]*\)\n\n")
+_BELOW = "from datetime import datetime\n"  # the last import of score_values, which score_template has too
 
 
 def score_py(model: TableModel) -> str:
-    """The text of score.py: the module `score_template` with the model's rules and numbers written into it."""
-    source = (files("shrinkwise.models") / "score_template.py").read_text(encoding="utf-8")
-    lines = (files("shrinkwise.models.intervals") / "score_lines.py").read_text(encoding="utf-8")
+    """The text of score.py: the module `score_template`, with the text of the modules it imports and the model's rules
+    and numbers."""
+    template, values, lines = (
+        (files("shrinkwise.models") / name).read_text(encoding="utf-8")
+        for name in ("score_template.py", "score_values.py", "intervals/score_lines.py")
+    )
+    source = _VALUES.sub("", template, count=1)
+    source = source.replace(_PLACE, f"{_PLACE}\n{values.partition(_BELOW)[2].strip()}\n\n", 1)
     source = source.replace(f"\n{_LINES}", lines.partition("import re\n")[2].rstrip() + "\n\n", 1)
     return source.replace(_PLACE, f"MODEL: dict = {_literal(as_numbers(model))}\n", 1)
 
@@ -35,7 +46,9 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
     ends = np.cumsum([len(rule["features"]) for rule in encoder.rules])
     varies = np.split(encoder.varies, ends[:-1])
     used = [j for j, number in enumerate(encoder.inputs) if number in model.used]
-    (weights, biases), *others = layers(model)
+    hinges, ((weights, biases), *others) = hinged(model), layers(model)
+    if hinges is None:
+        weights = [[row[j] for j in used] for row in weights]
     return {
         "target": plan.target,
         "classes": plan.classes,
@@ -45,7 +58,8 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
         "varies": [int(v) for i in sorted(model.used) for v in varies[i]],
         "mean": encoder.mean[used].tolist(),
         "scale": encoder.scale[used].tolist(),
-        "layers": [([[row[j] for j in used] for row in weights], biases), *others],
+        "hinges": None if hinges is None else _hinges(hinges, used),
+        "layers": [(weights, biases), *others],
         "intervals": _intervals(model.intervals, used),
     }
 
@@ -71,11 +85,21 @@ def _intervals(kept: NumberIntervals | LabelSets | None, used: list[int]) -> dic
     return found
 
 
+def _hinges(hinges: Hinges, used: list[int]) -> list[tuple[int, float, float]]:
+    """(place in `used`, knot, top) of each hinge."""
+    places = np.searchsorted(used, hinges.sources).tolist()
+    return list(zip(places, hinges.knots.tolist(), hinges.tops.tolist(), strict=True))
+
+
 def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
     """The rule of one input for score.py."""
-    kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock")
+    kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock", "items")
     stated = {"column": column.name, **{name: rule[name] for name in kept if name in rule}}
-    stated |= {"unseen": unseen_as(rule), "filled": filled_as(rule)}
+    stated |= {"unseen": unseen_as(rule), "filled": filled_as(rule), "readable": READABLE.get(column.kind, "numeric")}
+    if column.form in COMPOUNDS:
+        stated["pattern"], stated["factors"] = COMPOUNDS[column.form]
+    if column.kind in ("coordinates", "text"):
+        stated["pattern"] = COORDINATES if column.kind == "coordinates" else WORD
     if column.kind == "date":
         known = [] if column.form == TYPED else [column.form]
         others = list(FORMS) if column.form == TYPED else []
@@ -83,11 +107,17 @@ def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
     return stated
 
 
+def hinged(model: TableModel) -> Hinges | None:
+    """The hinges max(0, min(feature, top) − knot) of the standardised features; None if the model has none."""
+    return model.predictor.written()[0] if isinstance(model.predictor, LinearPredictor) else None
+
+
 def layers(model: TableModel) -> list[tuple[list[list[float]], list[float]]]:
-    """(weights, biases) of each linear layer on the standardised features."""
+    """(weights, biases) of each linear layer on the standardised features, or on their hinges if there are any."""
     predictor = model.predictor
     if isinstance(predictor, LinearPredictor):
-        return [(np.atleast_2d(predictor.coef).tolist(), np.atleast_1d(predictor.intercept).tolist())]
+        _, weights, biases = predictor.written()
+        return [(weights.tolist(), biases.tolist())]
     network = cast(NetworkPredictor, predictor)
     return [(w.tolist(), b.tolist()) for w, b in zip(network.weights, network.biases, strict=True)]
 

@@ -83,6 +83,46 @@ class Halves:
 
 
 @dataclass(frozen=True)
+class ShapeLine:
+    """The effect of an input on one score at each of its values, and the half width of its band ([] without one).
+
+    name is the class whose score it is, if there are more than two.
+    """
+
+    name: str
+    values: Sequence[float]
+    errors: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The effect of one input: lines over the values xs of a number, or over the labels of the levels of another input.
+
+    used is the share of half-samples in which the input is used; missing the effect of a missing value on each score;
+    n_more the number of levels that are not listed.
+    """
+
+    name: str
+    xs: Sequence[float]
+    labels: Sequence[str]
+    lines: Sequence[ShapeLine]
+    used: float | None = None
+    missing: Sequence[float] = ()
+    n_more: int = 0
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The effects of the inputs of an additive model on `of`, each with mean 0 over the training rows; largest first."""
+
+    of: str
+    n_halves: int
+    inputs: Sequence[Shape]
+    n_inputs: int
+    dates: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class ResidualBin:
     """A tenth of the rows by prediction, from low to high: mean and standard deviation of its residuals."""
 

@@ -9,11 +9,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from .exhibits import Calibration, Check, Coverage, CoveragePart, Halves, NetworkPicture, Residuals, Stress, Written
+from .exhibits import (
+    Calibration,
+    Check,
+    Coverage,
+    CoveragePart,
+    Halves,
+    NetworkPicture,
+    Residuals,
+    Shapes,
+    Stress,
+    Written,
+)
 
 SCHEMA = 1
 
-_FAMILIES = {"linear": "Linear models", "network": "Networks", "reference": "Outside reference"}
+_FAMILIES = {
+    "linear": "Linear models",
+    "additive": "Additive models",
+    "network": "Networks",
+    "reference": "Outside reference",
+}
 
 
 @dataclass(frozen=True)
@@ -186,6 +202,7 @@ class Page(TablePage):
     network: NetworkPicture | None = None
     stress: Stress | None = None
     halves: Halves | None = None
+    shapes: Shapes | None = None
     residuals: Residuals | None = None
     calibration: Calibration | None = None
     coverage: Coverage | None = None

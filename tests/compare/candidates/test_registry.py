@@ -45,7 +45,7 @@ def test_entries_are_complete():
         assert candidate.slug in slugs()
         assert candidate.formula or candidate.family == "reference"
         assert candidate.worth < 100
-    assert len({candidate.slug for candidate in CANDIDATES}) == len({candidate.name for candidate in CANDIDATES}) == 11
+    assert len({candidate.slug for candidate in CANDIDATES}) == len({candidate.name for candidate in CANDIDATES}) == 13
 
 
 def test_one_more_candidate_is_asked_for_by_its_slug_and_led_by_its_baseline(monkeypatch):
@@ -62,6 +62,7 @@ def test_abilities_decide_who_takes_part():
     everyone = candidates(Options(network=NetworkOptions()))
     assert everyone == list(CANDIDATES)
     assert all(not each.needs_groups for each in candidates(Options(), has_groups=False))
+    assert all(not each.needs_numbers for each in candidates(Options(), has_numbers=False))
     bounded = candidates(Options(bounds={"x": (0.0, 1.0)}))
     assert all(each.takes_bounds or each.family == "reference" for each in bounded)
     assert all(each.family != "network" for each in candidates(Options(network=None)))

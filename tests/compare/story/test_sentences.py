@@ -18,6 +18,7 @@ from shrinkwise.selection import Difference
 
 SENTENCES = {each.name: each for each in VERDICT} | {f"explanation: {each.name}": each for each in EXPLANATION}
 PLAIN = {"no penalty": [5.0, 5.1, 5.2], "lasso": [2.0, 2.1, 2.2]}
+CURVES = {"additive, no penalty": [4.0, 4.1, 4.2], "additive lasso": [3.0, 3.1, 3.2]}
 
 
 def plain(comparison):
@@ -95,7 +96,7 @@ CASES = {
     "explanation: known scores": (plain, ALWAYS),
     "explanation: the other family": (
         lambda c: with_scores(c, PLAIN | {"network": [4.0, 4.1, 4.2], "network + L2": [4.3, 4.0, 3.9]}, 8.0),
-        lambda c: with_scores(c, PLAIN | {"network": [4.0, 4.1, 4.2], "network + L2": [3.0, 3.1, 3.2]}, 8.0),
+        lambda c: with_scores(c, PLAIN | CURVES | {"network": [4.0, 4.1, 4.2], "network + L2": [3.0, 3.1, 3.2]}, 8.0),
     ),
     "explanation: the 1-SE setting": (at_one_se, plain),
     "explanation: trees": (plain, scored(boosted_trees=[1.0, 1.1, 1.2])),

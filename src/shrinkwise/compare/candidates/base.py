@@ -104,17 +104,22 @@ class Fit:
     """One fitted model: its predictor (has `output(X)`), the selected settings, and a note for the user.
 
     starts are the models from single random starts of which the predictor is the mean; empty if there is only one.
+    refit fits the same settings on other rows; None if the candidate does not offer it.
     """
 
     predictor: Predictor
     settings: dict = field(default_factory=dict)
     note: str = ""
     starts: tuple[Predictor, ...] = ()
+    refit: Callable[[TrainingRows], Any] | None = None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A coefficient path on all training rows with its cross-validation curve, λ decreasing."""
+    """A coefficient path on all training rows with its cross-validation curve, λ decreasing.
+
+    label says what coefs are, where they are not coefficients of standardised features.
+    """
 
     lambdas: np.ndarray
     coefs: np.ndarray
@@ -122,6 +127,7 @@ class Curve:
     cv_se: np.ndarray
     index_best: int
     index_one_se: int
+    label: str = ""
 
     def index(self, choice: str) -> int:
         """Where on the path a choice, "best" or "one_se", stands."""
@@ -152,9 +158,11 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of tuning on one training fold: paths of λ, in units of the lasso's, and settings of a network."""
+    """The cost of tuning on one training fold: paths of λ, in units of the lasso's or of the candidate's own on a sample of
+    the rows, and settings of a network."""
 
     paths: float = 0.0
+    own_paths: float = 0.0
     settings: int = 0
 
 
@@ -163,7 +171,7 @@ class Candidate:
     """A method to fit a model including its tuning: `tune(problem, options)` uses training rows only.
 
     name : for display.
-    family : "linear", "network" or "reference"; the first of each family is its baseline.
+    family : "linear", "additive", "network" or "reference"; the first of each family is its baseline.
     regularizer : "" for a baseline.
     formula : the objective, with the loss as a mean over rows.
     slug : its name on the command line.
@@ -172,6 +180,7 @@ class Candidate:
     makes_zeros, selects_inputs : whether weights or whole inputs become exactly zero.
     takes_bounds : whether it supports bounds on coefficients.
     needs_groups : whether it differs from other candidates only if an input has several columns.
+    needs_numbers : whether it differs from other candidates only if an input is a number or a date.
     drops_units : whether it is trained with dropout.
     bears : the disturbance that its regularizer is said to be robust to, "noise" or "missing".
     """
@@ -189,5 +198,6 @@ class Candidate:
     selects_inputs: bool = False
     takes_bounds: bool = False
     needs_groups: bool = False
+    needs_numbers: bool = False
     drops_units: bool = False
     bears: str = ""

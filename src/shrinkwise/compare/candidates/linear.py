@@ -98,24 +98,24 @@ def _unpenalised_classifier(problem: TrainingRows) -> Fit:
 
 def tune_ridge(problem: TrainingRows, options: Options) -> Tuned:
     """L2 with λ from cross-validation."""
-    return _tuned(_cross_validate(L2(1.0), problem, options), {}, options)
+    return tuned(cross_validate(L2(1.0), problem, options), {}, options)
 
 
 def tune_lasso(problem: TrainingRows, options: Options) -> Tuned:
     """L1 with λ from cross-validation."""
-    return _tuned(_cross_validate(L1(1.0), problem, options), {}, options)
+    return tuned(cross_validate(L1(1.0), problem, options), {}, options)
 
 
 def tune_elastic_net(problem: TrainingRows, options: Options) -> Tuned:
     """Elastic net: the l1_ratio with the lowest cross-validation curve, then λ on this curve."""
-    fitted = [(ratio, _cross_validate(ElasticNet(1.0, ratio), problem, options)) for ratio in options.l1_ratios]
+    fitted = [(ratio, cross_validate(ElasticNet(1.0, ratio), problem, options)) for ratio in options.l1_ratios]
     ratio, found = min(fitted, key=lambda pair: pair[1].model.cv_mean_[pair[1].model.index_best_])
-    return _tuned(found, {"l1_ratio": ratio}, options)
+    return tuned(found, {"l1_ratio": ratio}, options)
 
 
 def tune_group_lasso(problem: TrainingRows, options: Options) -> Tuned:
     """The group lasso: all columns of one input are one group, with λ from cross-validation."""
-    return _tuned(_cross_validate(whole_inputs(problem), problem, options), {}, options)
+    return tuned(cross_validate(whole_inputs(problem), problem, options), {}, options)
 
 
 def whole_inputs(problem: TrainingRows, lam: float = 1.0) -> GroupLasso:
@@ -136,11 +136,13 @@ def tune_mcp(problem: TrainingRows, options: Options) -> Tuned:
     below cost time and accuracy.
     """
     penalty = MCP(1.0, gamma=12.0 if problem.has_classes else 3.0)
-    return _tuned(_cross_validate(penalty, problem, options, lambda_min_ratio=0.05, max_iter=MCP_STEPS), {}, options)
+    return tuned(cross_validate(penalty, problem, options, lambda_min_ratio=0.05, max_iter=MCP_STEPS), {}, options)
 
 
 @dataclass(frozen=True)
-class _TunedPath:
+class TunedPath:
+    """A fitted estimator with its cross-validation curve, and the rows that it was fitted on."""
+
     model: Any
     scaled: ScaledRows
 
@@ -150,7 +152,8 @@ def _bounded(penalty, problem: TrainingRows):
     return penalty if columns.low is None else penalty + Box(columns.low, columns.high)
 
 
-def _cross_validate(penalty, problem: TrainingRows, options: Options, **solving) -> _TunedPath:
+def cross_validate(penalty, problem: TrainingRows, options: Options, **solving) -> TunedPath:
+    """The path of a penalty and its cross-validation curve; `solving` are settings of the estimator."""
     from sklearn.exceptions import ConvergenceWarning
 
     from shrinkwise.linear import PenalizedClassifierCV, PenalizedRegressorCV
@@ -166,11 +169,12 @@ def _cross_validate(penalty, problem: TrainingRows, options: Options, **solving)
         **solving,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # `_tuned` says it of the λ that is used
-        return _TunedPath(model.fit(problem.X, scaled.problem.y, problem.rows.weights), scaled)
+        warnings.simplefilter("ignore", ConvergenceWarning)  # `tuned` says it of the λ that is used
+        return TunedPath(model.fit(problem.X, scaled.problem.y, problem.rows.weights), scaled)
 
 
-def _tuned(found: _TunedPath, settings: dict, options: Options) -> Tuned:
+def tuned(found: TunedPath, settings: dict, options: Options) -> Tuned:
+    """The fits at the best λ of a path and at its 1-SE λ."""
     model, scaled = found.model, found.scaled
     problem, path = scaled.problem, model.path_
     coefs = np.asarray(path.coefs)

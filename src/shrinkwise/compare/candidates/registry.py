@@ -11,11 +11,12 @@ from importlib.util import find_spec
 from shrinkwise.compare.options import Options
 from shrinkwise.tables import InputError
 
-from . import linear, network, trees
+from . import additive, linear, network, trees
 from .base import Candidate
 
 CANDIDATES: tuple[Candidate, ...] = (
     *(linear.NONE, linear.RIDGE, linear.LASSO, linear.ELASTIC_NET, linear.GROUP_LASSO, linear.CONCAVE),
+    *(additive.PLAIN, additive.LASSO),
     *(network.PLAIN, network.L2, network.DROPOUT, network.L1_DROPOUT),
     trees.TREES,
 )
@@ -41,26 +42,27 @@ def without_missing_extras(options: Options) -> Options:
     return options if wanted and find_spec("torch") else replace(options, network=None)
 
 
-def candidates(options: Options, has_groups: bool = True) -> list[Candidate]:
+def candidates(options: Options, has_groups: bool = True, has_numbers: bool = True) -> list[Candidate]:
     """The candidates of a comparison; each family starts with its baseline.
 
-    Candidates that need groups are excluded if every input is one column, those that do not support bounds if bounds
-    are given, and networks if `options.network` is None.
+    Candidates that need groups are excluded if every input is one column, those that need numbers if no input is one,
+    those that do not support bounds if bounds are given, and networks if `options.network` is None.
     """
+    lacking = ([] if has_groups else ["needs_groups"]) + ([] if has_numbers else ["needs_numbers"])
     wanted = asked(options)
     families = {each.family for each in wanted if each.regularizer}
     found = [
         each
         for each in CANDIDATES
-        if (each in wanted or (not each.regularizer and each.family in families)) and _able(each, options, has_groups)
+        if (each in wanted or (not each.regularizer and each.family in families)) and _able(each, options, lacking)
     ]
     if not any(each.regularizer for each in found):
         raise InputError(f"No candidate is left to compare; choose at least one regularized method of {slugs()}.")
     return found
 
 
-def _able(candidate: Candidate, options: Options, has_groups: bool) -> bool:
-    if candidate.needs_groups and not has_groups:
+def _able(candidate: Candidate, options: Options, lacking: list[str]) -> bool:
+    if any(getattr(candidate, need) for need in lacking):
         return False
     if candidate.family == "reference":
         return True

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from shrinkwise.compare.candidates import trees
-from shrinkwise.compare.candidates.base import TrainingRows
+from shrinkwise.compare.candidates.base import Candidate, Cost, TrainingRows
 from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.candidates.registry import candidates
 from shrinkwise.compare.candidates.setting import Setting
@@ -31,13 +31,17 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     """Estimated seconds of the comparison, within a factor of about two, for its number of processes."""
     splits = split_table(frame, plan, options)
     problem = splits[0].problem
-    contestants = candidates(options, problem.columns.has_groups)
+    contestants = candidates(options, problem.columns.has_groups, plan.has_numbers)
     rows = np.random.default_rng(0).permutation(len(problem.y))[:_TASTED_ROWS]
     few = problem.take(np.sort(rows)) if len(rows) < len(problem.y) else problem
     scale = (len(problem.y) / len(few.y)) ** _GROWTH
     costs = [candidate.cost(options) for candidate in contestants]
-    one_lambda = _one_lambda(few, options) * scale
-    seconds = sum(cost.paths for cost in costs) * one_lambda * options.n_lambdas * (options.inner_folds + 1)
+    one_lambda = _one_lambda(LASSO, few, options) * scale
+    lambdas = sum(cost.paths for cost in costs) * one_lambda
+    lambdas += sum(
+        cost.own_paths * _one_lambda(c, few, options) * scale for c, cost in _timed_alone(contestants, costs)
+    )
+    seconds = lambdas * options.n_lambdas * (options.inner_folds + 1)
     if any(each.family == "reference" for each in contestants):
         seconds += trees.seconds(few, options, len(problem.y)) * scale
     if options.network is not None:
@@ -49,13 +53,18 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     return seconds * (len(splits) / jobs + _REFIT) + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 
 
-def _one_lambda(problem: TrainingRows, options: Options) -> float:
+def _timed_alone(contestants: list[Candidate], costs: list[Cost]) -> list[tuple[Candidate, Cost]]:
+    return [(each, cost) for each, cost in zip(contestants, costs, strict=True) if cost.own_paths]
+
+
+def _one_lambda(candidate: Candidate, problem: TrainingRows, options: Options) -> float:
+    """Seconds per λ and inner fold of a candidate."""
     few = replace(options, n_lambdas=_TASTED_LAMBDAS, inner_folds=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        LASSO.tune(problem, replace(few, n_lambdas=1))  # loads code
+        candidate.tune(problem, replace(few, n_lambdas=1))  # loads code
         start = time.perf_counter()
-        LASSO.tune(problem, few)
+        candidate.tune(problem, few)
     return (time.perf_counter() - start) / (3 * _TASTED_LAMBDAS)
 
 

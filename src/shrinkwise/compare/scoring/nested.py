@@ -272,7 +272,7 @@ def _in_order(contestants: list[Candidate], options: Options) -> list[Candidate]
     first."""
     if options.budget is not None:
         return sorted(contestants, key=lambda candidate: candidate.worth)
-    return sorted(contestants, key=lambda c: ["network", "linear", "reference"].index(c.family))
+    return sorted(contestants, key=lambda c: ["network", "additive", "linear", "reference"].index(c.family))
 
 
 def _results(waiting: list, splits: Splits, options: Options, deadline: float | None) -> Iterator[FoldResult]:

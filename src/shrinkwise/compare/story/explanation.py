@@ -158,7 +158,9 @@ def _asked_for(comparison: Comparison) -> str:
     if options.factors:
         parts.append("λ multiplied by the given factors in the linear models")
     if options.bounds:
-        parts.append("coefficients within the given bounds (networks, the group lasso and MCP are skipped)")
+        parts.append(
+            "coefficients within the given bounds (networks, additive models, the group lasso and MCP are skipped)"
+        )
     return f"Requested: {'; '.join(parts)}." if parts else ""
 
 

@@ -31,6 +31,7 @@ from shrinkwise.tables import TablePlan
 from .coverage import coverage_page
 from .exhibits import calibration, checks, halves_page, residuals, stress_page
 from .explanation import explanation
+from .shapes import shapes_page
 from .verdict import verdict
 from .words import said
 
@@ -73,6 +74,7 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> Pa
         network=_network(comparison),
         stress=stress_page(comparison),
         halves=halves_page(comparison),
+        shapes=shapes_page(comparison),
         residuals=None if classes else residuals(comparison),
         calibration=calibration(comparison) if classes else None,
         coverage=coverage_page(comparison),
@@ -95,7 +97,8 @@ def strength(settings: dict) -> str:
     parts = [f"{name} = {settings[name]:.2g}" for name in ("λ", "keep") if name in settings]
     if "l1_ratio" in settings:
         parts.append(f"{settings['l1_ratio']:.0%} L1")
-    return ", ".join(parts) + (" (inputs too)" if settings.get("of") == "inputs too" else "")
+    more = " (inputs too)" if settings.get("of") == "inputs too" else ""
+    return ", ".join(parts) + (" (whole inputs)" if settings.get("on") == "inputs" else more)
 
 
 def formula(comparison: Comparison) -> str:
@@ -103,12 +106,13 @@ def formula(comparison: Comparison) -> str:
     chosen, task = comparison.chosen.candidate, comparison.plan.task
     if task != REGRESSION:
         loss = f"1/n Σᵢ −log p({comparison.plan.target}ᵢ)"
-    elif chosen.family == "linear":
+    elif chosen.family in ("linear", "additive"):
         loss = f"1/(2n) Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)² / s²"
     else:
         loss = f"1/n Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)² / s²"
     names = {"l1_ratio": "ρ = l1_ratio"}
-    settings = ", ".join(f"{names.get(k, k)} = {v:.3g}" for k, v in comparison.fit.settings.items() if k != "of")
+    numbers = {name: value for name, value in comparison.fit.settings.items() if not isinstance(value, str)}
+    settings = ", ".join(f"{names.get(name, name)} = {value:.3g}" for name, value in numbers.items())
     objective = chosen.formula.replace("mean loss", loss)
     settings = ", ".join(filter(None, [settings, "s the target's standard deviation" if task == REGRESSION else ""]))
     return objective + (f"     with {settings}" if settings else "")
@@ -168,9 +172,10 @@ def _choice(scored: Scored, difference: Difference | None, kept: Scored | None) 
 
 def _path(comparison: Comparison, curve: Curve) -> PathPage:
     encoder, plan = comparison.model.encoder, comparison.plan
-    coefs, label = curve.coefs, "coefficient per standard deviation of the input"
+    coefs, label = curve.coefs, curve.label or "coefficient per standard deviation of the input"
     if coefs.ndim == 3:  # several classes: one line per input, its size over the classes
-        coefs, label = np.linalg.norm(coefs, axis=1), "size of the coefficients over the classes (Euclidean norm)"
+        coefs = np.linalg.norm(coefs, axis=1)
+        label = curve.label or "size of the coefficients over the classes (Euclidean norm)"
     kept = [sorted({encoder.inputs[j] for j in np.flatnonzero(row)}) for row in coefs]
     return PathPage(
         name=comparison.path_of,

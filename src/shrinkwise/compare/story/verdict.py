@@ -13,7 +13,7 @@ from shrinkwise.selection import holm
 from .sentence import Sentence, said_of
 from .words import a_score, in_interval, label, n_inputs_said, said, score_said
 
-_NOUNS = {"linear": "linear models", "network": "networks"}
+_NOUNS = {"linear": "linear models", "additive": "additive models", "network": "networks"}
 
 
 def verdict(comparison: Comparison) -> list[str]:

@@ -8,11 +8,17 @@ from shrinkwise.compare.result import Comparison
 
 Interval = tuple[float, float, float]
 
+_BASELINES = {
+    "linear": "no penalty",
+    "additive": "the additive model without a penalty",
+    "network": "the network without regularization",
+}
+
 
 def label(candidate: Candidate) -> str:
     """The name of a candidate in a sentence: "L1 (lasso)", "dropout in the network"."""
     if not candidate.regularizer:
-        return "no penalty" if candidate.family == "linear" else "the network without regularization"
+        return _BASELINES[candidate.family]
     if candidate.name == candidate.regularizer:
         return candidate.name
     if candidate.family == "network":

@@ -23,7 +23,7 @@ from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.separation import separation_of
 from shrinkwise.selection import check_select
 
-from .regressors import elastic_net
+from .path_functions import elastic_net
 
 
 class SparseLogisticRegression(LinearClassifier):
