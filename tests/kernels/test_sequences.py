@@ -82,3 +82,15 @@ def test_a_large_signal_with_many_ties(which):
     fused = kernels.DISPATCH["total_variation"][which](x, None, 1.0)
     assert np.abs(np.cumsum(x - fused)).max() <= 1.0 + 1e-8
     assert np.count_nonzero(np.diff(fused)) < n / 20
+
+
+@each
+@pytest.mark.parametrize("spread", [1e-15, 1e-12, 1e-9, 1.0])
+def test_numbers_that_are_nearly_equal_are_in_order(which, spread):
+    x = 1.0 + spread * np.random.default_rng(0).normal(size=3000)
+    c = np.zeros(3000)
+    c[0] = 1.0
+    largest = kernels.DISPATCH["sorted_prox"][which](x, c, True)
+    level = largest.max()
+    assert np.sum(np.maximum(np.abs(x) - level, 0.0)) == pytest.approx(1.0, rel=1e-9)
+    np.testing.assert_allclose(largest, np.clip(x, -level, level), rtol=1e-12)

@@ -103,7 +103,7 @@ typedef struct {
     int64_t place;
 } entry;
 
-enum { DIGIT = 11, DIGITS = 6, BUCKETS = 1 << DIGIT };
+enum { DIGIT = 11, DIGITS = 6, BUCKETS = 1 << DIGIT, FEW = 64 };
 
 static uint64_t descending(double x)
 {
@@ -120,35 +120,59 @@ static double number_of(uint64_t key)
     return x;
 }
 
-/* Sorts a by key; b has room for as many. Returns which of both holds the result. */
+/* One pass of a radix sort, from *a to *b, which change places; none where all keys have the same digit. */
+static void by_digit(entry **a, entry **b, int64_t n, int shift, int64_t *count)
+{
+    int64_t total = 0;
+    if (count[((*a)->key >> shift) & (BUCKETS - 1)] == n)
+        return;
+    for (int j = 0; j < BUCKETS; j++) {
+        const int64_t here = count[j];
+        count[j] = total;
+        total += here;
+    }
+    for (int64_t i = 0; i < n; i++)
+        (*b)[count[((*a)[i].key >> shift) & (BUCKETS - 1)]++] = (*a)[i];
+    entry *const other = *a;
+    *a = *b;
+    *b = other;
+}
+
+/* Sorts by insertion what has equal high digits; 0 where too many different keys have. */
+static int finish(entry *a, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++) {
+        const entry here = a[i];
+        int64_t j = i;
+        for (; j > 0 && i - j < FEW && a[j - 1].key > here.key; j--)
+            a[j] = a[j - 1];
+        a[j] = here;
+        if (j > 0 && a[j - 1].key > here.key)
+            return 0;
+    }
+    return 1;
+}
+
+/* Sorts a by key; b has room for as many. Returns which of both holds the result. The high half of the digits nearly orders
+ * most numbers; where it does not, all digits are sorted by. */
 static entry *sorted(entry *a, entry *b, int64_t n, int64_t (*counts)[BUCKETS])
 {
-    memset(counts, 0, DIGITS * sizeof *counts);
-    for (int64_t i = 0; i < n; i++)
-        for (int d = 0; d < DIGITS; d++)
-            counts[d][(a[i].key >> (DIGIT * d)) & (BUCKETS - 1)]++;
-    for (int d = 0; d < DIGITS; d++) {
-        const int shift = DIGIT * d;
-        int64_t *count = counts[d], total = 0;
-        if (count[(a[0].key >> shift) & (BUCKETS - 1)] == n)
-            continue; /* one digit for all */
-        for (int j = 0; j < BUCKETS; j++) {
-            const int64_t here = count[j];
-            count[j] = total;
-            total += here;
-        }
+    for (int from = DIGITS / 2; from >= 0; from -= DIGITS / 2) {
+        memset(counts, 0, DIGITS * sizeof *counts);
         for (int64_t i = 0; i < n; i++)
-            b[count[(a[i].key >> shift) & (BUCKETS - 1)]++] = a[i];
-        entry *const other = a;
-        a = b;
-        b = other;
+            for (int d = from; d < DIGITS; d++)
+                counts[d][(a[i].key >> (DIGIT * d)) & (BUCKETS - 1)]++;
+        for (int d = from; d < DIGITS; d++)
+            by_digit(&a, &b, n, DIGIT * d, counts[d]);
+        if (from == 0 || finish(a, n))
+            break;
     }
     return a;
 }
 
 typedef struct {
-    double mean;
-    int64_t end; /* of the block, exclusive */
+    double sum;
+    int64_t count;
 } block;
 
 /* out = argmin_u 1/2 |u - x|^2 + sum c_i u_(i), or with `sizes` sum c_i |u|_(i), in descending order, c descending; n >= 1, x
@@ -169,18 +193,17 @@ SW_EXPORT int64_t sw_sorted_prox(int64_t n, const double *x, const double *c, in
     block *const blocks = (block *)(order == a ? b : a);
     int64_t m = 0;
     for (int64_t i = 0; i < n; i++) {
-        blocks[m++] = (block){number_of(order[i].key) - c[i], i + 1};
-        while (m > 1 && blocks[m - 2].mean <= blocks[m - 1].mean) {
-            const block above = blocks[m - 2], below = blocks[m - 1];
-            const int64_t start = m > 2 ? blocks[m - 3].end : 0;
-            const double total = above.mean * (double)(above.end - start) + below.mean * (double)(below.end - above.end);
-            blocks[m - 2] = (block){total / (double)(below.end - start), below.end};
-            m--;
+        block here = {number_of(order[i].key) - c[i], 1};
+        /* by products, for a division waits longer: above.sum / above.count <= here.sum / here.count */
+        for (; m > 0 && blocks[m - 1].sum * (double)here.count <= here.sum * (double)blocks[m - 1].count; m--) {
+            here.sum += blocks[m - 1].sum;
+            here.count += blocks[m - 1].count;
         }
+        blocks[m++] = here;
     }
     for (int64_t i = 0, k = 0; k < m; k++) {
-        const double value = sizes && blocks[k].mean < 0.0 ? 0.0 : blocks[k].mean;
-        for (; i < blocks[k].end; i++)
+        const double mean = blocks[k].sum / (double)blocks[k].count, value = sizes && mean < 0.0 ? 0.0 : mean;
+        for (const int64_t end = i + blocks[k].count; i < end; i++)
             out[order[i].place] = value;
     }
     if (sizes)
