@@ -186,10 +186,10 @@ class NetworkPredictor:
             constant = ~weights[i].any(axis=1)
             biases[i + 1] = biases[i + 1] + weights[i + 1][:, constant] @ np.maximum(biases[i][constant], 0.0)
             following = np.where(constant, 0.0, weights[i + 1])
-            kept = following.any(axis=0)
+            kept = np.asarray(following.any(axis=0))
             kept[:1] |= not kept.any()  # a layer has at least one unit
             weights[i], biases[i], weights[i + 1] = weights[i][kept], biases[i][kept], following[:, kept]
-        return NetworkPredictor(weights, biases, self.has_classes)
+        return replace(self, weights=weights, biases=biases)
 
     def feature_weights(self) -> np.ndarray:
         """First-layer weights (hidden, q)."""
