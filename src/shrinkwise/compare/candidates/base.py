@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shrinkwise.compare.metrics import COUNTS, REGRESSION
 from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import Predictor
 from shrinkwise.selection import Rows, folds, one_standard_error
-from shrinkwise.selection.splits import Fold
+from shrinkwise.selection.splits import NUMERIC, Fold
 from shrinkwise.tables import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ class Features:
     def of(cls, encoder: Encoder, options: Options) -> Features:
         """The features of an encoder."""
         inputs = np.asarray(encoder.inputs)
-        names = [encoder.plan.kept[i].name for i in inputs]
+        if not (options.factors or options.bounds):
+            return cls(inputs)
+        kept = encoder.plan.kept
+        names = [kept[i].name for i in inputs]
         factors = np.array([options.factors.get(name, 1.0) for name in names]) if options.factors else None
         if not options.bounds:
             return cls(inputs, factors)
@@ -61,6 +65,8 @@ class Features:
 class TrainingRows:
     """Training rows, encoded: X (n, q) standardised, dense or sparse, y (n,) numbers or class codes 0 … K−1.
 
+    limits: the lowest and the highest value of a numeric target; log_target: whether models are fitted to its logarithm
+    (`compare.scoring.response`).
     rows holds their groups, time and weights; features the information on the columns. shuffled means that the rows are
     in random order, so that any consecutive rows are a random sample.
     """
@@ -73,11 +79,28 @@ class TrainingRows:
     rows: Rows = field(default_factory=Rows)
     features: Features | None = None
     shuffled: bool = False
+    limits: tuple[float, float] = (-np.inf, np.inf)
+    log_target: bool = False
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether the target is a count: the loss is Poisson's, and scores are logarithms of predictions."""
+        return self.task == COUNTS
+
+    @property
+    def fitted(self) -> TrainingRows:
+        """The same rows with the logarithm of the target, if models are fitted to that."""
+        return replace(self, y=np.log(self.y), log_target=False) if self.log_target else self
+
+    @property
+    def squared(self) -> bool:
+        """Whether the loss is the squared error, whose score is the root of its mean."""
+        return self.task == REGRESSION
 
     @property
     def has_classes(self) -> bool:
         """Whether the target is a class."""
-        return self.task != "regression"
+        return self.task not in NUMERIC
 
     @property
     def columns(self) -> Features:
@@ -166,6 +189,10 @@ class Tuned:
     one_se: Fit | None = None
     curve: Curve | None = None
 
+    def each(self, change: Callable[[Fit], Fit]) -> Tuned:
+        """The same with both fits changed."""
+        return replace(self, best=change(self.best), one_se=None if self.one_se is None else change(self.one_se))
+
     def choices(self) -> dict[str, Fit]:
         """The fits by the name of the choice."""
         return {"best": self.best} if self.one_se is None else {"best": self.best, "one_se": self.one_se}
@@ -197,6 +224,7 @@ class Candidate:
     needs_groups : whether it differs from other candidates only if an input has several columns.
     needs_numbers : whether it differs from other candidates only if an input is a number or a date.
     drops_units : whether it is trained with dropout.
+    log_link : whether its scores can be logarithms of predictions: for counts, and for targets fitted on a log scale.
     bears : the disturbance that its regularizer is said to be robust to, "noise" or "missing".
     """
 
@@ -215,4 +243,5 @@ class Candidate:
     needs_groups: bool = False
     needs_numbers: bool = False
     drops_units: bool = False
+    log_link: bool = False
     bears: str = ""
