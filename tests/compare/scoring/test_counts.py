@@ -18,7 +18,7 @@ from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.candidates.linear import LASSO, NONE, RIDGE
 from shrinkwise.compare.held_out import held_out_csv
 from shrinkwise.compare.metrics import held_out_score, row_losses
-from shrinkwise.compare.scale import log_is_better
+from shrinkwise.compare.scale import log_is_better, with_scale
 from shrinkwise.compare.scoring.nested import split_table, tune
 from shrinkwise.models.predictions import predictions_csv
 from shrinkwise.models.score_py import score_py
@@ -166,6 +166,10 @@ def test_a_skewed_target_is_fitted_on_a_log_scale_where_that_predicts_better(lin
     assert plan.log_target
     assert "fitted to the logarithm of 'y', because it is skewed" in plan.notes[-1]
     assert (comparison.model.predict(frame) > 0).all()
+    few = plan_table(frame.with_columns(g=pl.Series(np.arange(150) % 4).cast(pl.String)), "y", group="g")
+    grouped = split_table(frame.with_columns(g=pl.Series(np.arange(150) % 4).cast(pl.String)), few, linear)
+    assert with_scale(grouped, linear).plan.log_target  # four groups are too few for folds of groups within folds
+    assert not with_scale(grouped, replace(linear, log_target=False)).plan.log_target
     # Duan's factor makes the mean right, which the exponential of a mean logarithm is not (by a factor of about exp(1/8))
     assert comparison.model.predict(frame).mean() == pytest.approx(frame["y"].mean(), rel=0.05)
     truth, output, _ = comparison.held_out()
