@@ -324,11 +324,11 @@ REFUSED = {
     "dates as numbers": (table(y=[int(f"{day:%Y%m%d}") for day in DAYS]), {}, "'y' is dates"),
     "lists": (table(y=[[1]] * 30 + [[2]] * 30), {}, "'y' has the type List"),
     "a class of one": (
-        table(y=["a"] * 30 + ["b"] * 29 + ["rare"]),
+        table(y=["a"] * 59 + ["rare"]),
         {},
         "The class 'rare' of the target 'y' has a single row",
     ),
-    "codes, one of them once": (table(y=[0] * 30 + [1] * 29 + [2]), {}, "or use the task regression"),
+    "codes, one of them once": (table(y=[0] * 59 + [1]), {}, "or use the task regression"),
     "no input": (pl.DataFrame({"y": NOISE}), {}, "no usable input column besides 'y' (it is the only column)"),
     "no usable input": (pl.DataFrame({"y": NOISE, "k": [1] * N}), {}, "besides 'y' ('k': constant: always 1)"),
 }

@@ -58,9 +58,10 @@ def explain_row(model: TableModel, frame, row: int) -> Explanation:
     used = {int(inputs[j]) for j in np.flatnonzero(weights.any(axis=0))}
     parts[[i for i in range(len(parts)) if i not in used]] = 0.0  # and not the rounding of a sum
     order = np.argsort(-np.abs(parts), kind="stable")
-    values = [_value(frame[column.name][row]) if column.name in frame.columns else "not given" for column in plan.kept]
+    kept = plan.kept
+    values = [_value(frame[column.name][row]) if column.name in frame.columns else "not given" for column in kept]
     reference = "0" if getattr(model.encoder, "sparse", False) else "its mean"
-    shown = [(plan.kept[i].name, values[i], float(parts[i])) for i in order.tolist()]
+    shown = [(kept[i].name, values[i], float(parts[i])) for i in order.tolist()]
     output = model.output(frame[row : row + 1])
     said = model.decide(output)[0]
     if plan.classes is None:

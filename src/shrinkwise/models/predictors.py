@@ -176,6 +176,21 @@ class NetworkPredictor:
         scores = hidden @ self.weights[-1].T + self.biases[-1]
         return class_probabilities(scores) if self.has_classes else self.response.of(scores[:, 0])
 
+    def compact(self) -> NetworkPredictor:
+        """The same network without hidden units that no output reads or whose weights are all zero.
+
+        A unit without weights has the constant value max(b, 0), which moves into the biases of the next layer.
+        """
+        weights, biases = list(self.weights), list(self.biases)
+        for i in range(len(weights) - 1):
+            constant = ~weights[i].any(axis=1)
+            biases[i + 1] = biases[i + 1] + weights[i + 1][:, constant] @ np.maximum(biases[i][constant], 0.0)
+            following = np.where(constant, 0.0, weights[i + 1])
+            kept = np.asarray(following.any(axis=0))
+            kept[:1] |= not kept.any()  # a layer has at least one unit
+            weights[i], biases[i], weights[i + 1] = weights[i][kept], biases[i][kept], following[:, kept]
+        return replace(self, weights=weights, biases=biases)
+
     def feature_weights(self) -> np.ndarray:
         """First-layer weights (hidden, q)."""
         return self.weights[0]

@@ -124,7 +124,7 @@ class _HingedRows:
 
         curve = found.curve
         if curve is not None:
-            curve = replace(curve, coefs=np.sqrt(self.hinges.by_feature(curve.coefs**2)), label=_CURVE_LABEL)
+            curve = replace(curve, hinges=self.hinges, label=_CURVE_LABEL)
         return Tuned(fit(found.best), None if found.one_se is None else fit(found.one_se), curve)
 
 

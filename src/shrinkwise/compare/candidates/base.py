@@ -16,6 +16,8 @@ from shrinkwise.selection.splits import NUMERIC, Fold
 from shrinkwise.tables import InputError
 
 if TYPE_CHECKING:
+    from shrinkwise.linear.paths.path import Path
+    from shrinkwise.models.hinges import Hinges
     from shrinkwise.tables import Encoder
 
 
@@ -36,7 +38,10 @@ class Features:
     def of(cls, encoder: Encoder, options: Options) -> Features:
         """The features of an encoder."""
         inputs = np.asarray(encoder.inputs)
-        names = [encoder.plan.kept[i].name for i in inputs]
+        if not (options.factors or options.bounds):
+            return cls(inputs)
+        kept = encoder.plan.kept
+        names = [kept[i].name for i in inputs]
         factors = np.array([options.factors.get(name, 1.0) for name in names]) if options.factors else None
         if not options.bounds:
             return cls(inputs, factors)
@@ -136,18 +141,31 @@ class Fit:
 
 @dataclass(frozen=True)
 class Curve:
-    """A coefficient path on all training rows with its cross-validation curve, λ decreasing.
+    """A path on all training rows with its cross-validation curve, cv_mean and cv_se (L,) in the unit of the target.
 
-    label says what coefs are, where they are not coefficients of standardised features.
+    The path was fitted to the target divided by `scale`; it keeps no reference to its data. With `hinges` its columns are
+    those hinges of the features. label says what coefs are, where they are not coefficients of standardised features.
     """
 
-    lambdas: np.ndarray
-    coefs: np.ndarray
+    path: Path
+    scale: float
     cv_mean: np.ndarray
     cv_se: np.ndarray
     index_best: int
     index_one_se: int
     label: str = ""
+    hinges: Hinges | None = None
+
+    @property
+    def lambdas(self) -> np.ndarray:
+        """(L,) decreasing; on the scale of the divided target."""
+        return self.path.lambdas
+
+    @property
+    def coefs(self) -> np.ndarray:
+        """The coefficients in the unit of the target, (L, q) or (L, K, q); with hinges the norm of those of each feature."""
+        coefs = self.path.coefs * self.scale
+        return coefs if self.hinges is None else np.sqrt(self.hinges.by_feature(coefs**2))
 
     def index(self, choice: str) -> int:
         """Where on the path a choice, "best" or "one_se", stands."""

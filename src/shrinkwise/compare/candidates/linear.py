@@ -216,31 +216,22 @@ def cross_validate(penalty, problem: TrainingRows, options: Options, **solving) 
 def tuned(found: TunedPath, settings: dict, options: Options) -> Tuned:
     """The fits at the best λ of a path and at its 1-SE λ."""
     model, scaled = found.model, found.scaled
-    problem, path = scaled.problem, model.path_
-    coefs = np.asarray(path.coefs)
+    problem, path = scaled.problem, model.path_.without_data()
 
     def fit(index: int) -> Fit:
-        coef, intercept = coefs[index], path.intercepts[index]
+        one = path[index]
+        coef, intercept = one.coef, one.intercept
         if hasattr(model, "classes_") and len(model.classes_) == 2:
             coef, intercept = coef[None], np.atleast_1d(intercept)
-        why = path.status[index].split(":")[
-            0
-        ]  # how far it was from solved differs by fold, and is more than a reader needs
-        note = "" if path.solved[index] else f"at the selected λ {why}"
-        return Fit(scaled.predictor(coef, intercept), {"λ": float(path.lambdas[index]), **settings}, note)
+        # How far it was from solved differs by fold, and is more than a reader needs.
+        note = "" if one.solved else f"at the selected λ {one.status.split(':')[0]}"
+        return Fit(scaled.predictor(coef, intercept), {"λ": one.lam, **settings}, note)
 
     best, one_se = choose_strength(
-        model.cv_losses_, problem.columns.inputs_used(coefs), options, squared=problem.squared
+        model.cv_losses_, problem.columns.inputs_used(path.coefs), options, squared=problem.squared
     )
     mean, se = _root(model.cv_mean_, model.cv_se_) if problem.squared else (model.cv_mean_, model.cv_se_)
-    curve = Curve(
-        lambdas=model.lambdas_,
-        coefs=coefs * scaled.of_coef,
-        cv_mean=mean * scaled.scale,
-        cv_se=se * scaled.scale,
-        index_best=best,
-        index_one_se=one_se,
-    )
+    curve = Curve(path, scaled.of_coef, mean * scaled.scale, se * scaled.scale, best, one_se)
     return Tuned(fit(best), fit(one_se), curve)
 
 

@@ -81,7 +81,8 @@ def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
 
 
 def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
-    """One network whose scores before the softmax, or whose predictions, are the mean of those of the networks.
+    """One network whose scores before the softmax, or whose predictions, are the mean of those of the networks, without
+    the hidden units that zeros made idle.
 
     Each has one hidden layer; their hidden units side by side are that of the mean, (B·hidden) units. Its log loss or RMSE
     is no larger than the mean of theirs on any rows, because both are convex in these scores.
@@ -92,7 +93,7 @@ def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
         [np.concatenate([n.biases[0] for n in networks]), np.mean([n.biases[1] for n in networks], axis=0)],
         networks[0].has_classes,
         networks[0].response,
-    )
+    ).compact()
 
 
 def _network(options: Options) -> NetworkOptions:

@@ -189,13 +189,14 @@ def _path(comparison: Comparison, curve: Curve) -> PathPage:
         coefs = np.linalg.norm(coefs, axis=1)
         label = curve.label or "size of the coefficients over the classes (Euclidean norm)"
     kept = [sorted({encoder.inputs[j] for j in np.flatnonzero(row)}) for row in coefs]
+    names = [column.name for column in plan.kept]
     return PathPage(
         name=comparison.path_of,
         lambdas=curve.lambdas.tolist(),
         features=list(encoder.feature_names),
         coefs=coefs.tolist(),
-        inputs_kept=[[plan.kept[i].name for i in row] for row in kept],
-        n_inputs=len(plan.kept),
+        inputs_kept=[[names[i] for i in row] for row in kept],
+        n_inputs=len(names),
         index_best=curve.index_best,
         index_one_se=curve.index_one_se,
         index_kept=curve.index(comparison.choice),

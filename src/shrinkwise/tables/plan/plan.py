@@ -11,13 +11,15 @@ import polars as pl
 
 from shrinkwise.tables.columns.features import column_values
 from shrinkwise.tables.columns.judging import judge
-from shrinkwise.tables.columns.kinds import ColumnPlan
+from shrinkwise.tables.columns.kinds import ColumnPlan, as_text
 from shrinkwise.tables.errors import InputError, counted, no_such_column, quoted
 from shrinkwise.tables.reading.read import as_frame
 
+from .dependence import dependence_notes
 from .leakage import knows_target, same_order, tells_some
 from .notes import first_of_copies, plan_notes
 from .parts import EXPOSURES, rows_to_use
+from .sums import sum_note
 from .table_plan import TablePlan
 from .target import COUNTS, judge_target, target_reading
 
@@ -130,6 +132,10 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
             "compare models on held-out rows."
         )
     question = judge_target(used[target], wish.task, rows)
+    if question.set_aside:  # missing from here on, wherever the target is read
+        reading = replace(reading, words=[*reading.words, *question.set_aside])
+        there = ~as_text(used[target]).is_in(question.set_aside)
+        used, rows = used.filter(there), rows[there.to_numpy()]
     originals = first_of_copies(used)
     columns = [_column(series, rows, wish, originals) for series in used.get_columns() if series.name != target]
     plan = TablePlan(
@@ -138,7 +144,7 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
         question.task,
         question.classes,
         columns,
-        len(rows),
+        used.height,
         frame.height,
         [question.sentence, *([reading.sentence] if reading.sentence else [])],
         question.class_counts,
@@ -152,7 +158,11 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
         raise InputError(
             f"{name} has no usable input column besides {quoted(target)} ({shown or 'it is the only column'})."
         )
-    plan.notes += plan_notes(plan, used, frame.columns)
+    plan.notes += [
+        *plan_notes(plan, used, frame.columns, int(present.sum()) - used.height),
+        *dependence_notes(plan, used),
+    ]
+    plan.notes += [note for note in (sum_note(plan, used),) if note]
     return plan
 
 
@@ -184,7 +194,8 @@ def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str])
     found, hints = {}, {}
     for column in plan.kept:
         values, gaps = column_values(column, used[column.name])
-        told = knows_target(values, y, plan.classes is not None)
+        # rows near in time are alike: that is no leak, and dependence_notes reports it
+        told = "" if column.kind == "date" else knows_target(values, y, plan.classes is not None)
         if not told and gaps.any():
             told = knows_target(gaps.astype(float), y, plan.classes is not None)
         if told:

@@ -24,6 +24,7 @@ from shrinkwise.tables.errors import InputError, figure, quoted
 
 _ADVICE = " (or use --task regression)"
 MAX_CLASSES = 100
+FEWEST_MEMBERS = 3  # rows of a class that is not set aside
 MAX_CODES = 10  # distinct whole numbers that may be class codes
 COUNTS = "counts"
 MAX_COUNT = 10_000  # whole numbers beyond are amounts rather than counts
@@ -43,8 +44,10 @@ class Reading:
 
     def of(self, series: pl.Series) -> pl.Series:
         """The target as numbers if it is parsed as such, otherwise unchanged."""
-        if series.dtype.is_numeric() or not (self.form or self.words):
+        if not (self.form or self.words):
             return series
+        if series.dtype.is_numeric():
+            return series.set(as_text(series).is_in(self.words), None) if self.words else series
         text = without(as_text(series), self.words)
         read = pl.Series(read_written(text, self.form), nan_to_null=True) if self.form else typed(text)
         wrong = read.is_null() & text.is_not_null()
@@ -73,13 +76,17 @@ def target_reading(series: pl.Series, task: str | None) -> Reading:
 
 @dataclass
 class Target:
-    """The task, a sentence with the reason, and for classes their names in order with their numbers of rows."""
+    """The task, a sentence with the reason, and for classes their names in order with their numbers of rows.
+
+    `set_aside` are the texts of classes with too few rows to learn and to score, which are not among the classes.
+    """
 
     task: str
     sentence: str
     classes: list[str] | None = None
     class_counts: list[int] = field(default_factory=list)
     limits: list[float | None] = field(default_factory=lambda: [None, None])
+    set_aside: list[str] = field(default_factory=list)
 
 
 def judge_target(series: pl.Series, task: str | None, rows: np.ndarray) -> Target:
@@ -177,17 +184,34 @@ def _classes(series: pl.Series, why: str, rows: np.ndarray) -> Target:
             f"rows{f' ({hint})' if hint else ''}, which is too many for classes (at most {MAX_CLASSES}, with 2 "
             "rows or more each)."
         )
-    if lonely := [each for each in classes if number_of[each] == 1]:
+    rare = [each for each in classes if number_of[each] < FEWEST_MEMBERS]
+    if rare and (len(classes) - len(rare) >= 2):
+        classes = [each for each in classes if each not in rare]
+    elif lonely := [each for each in rare if number_of[each] == 1]:
         more = f", as have {len(lonely) - 1} other classes" if len(lonely) > 1 else ""
         amounts = ", or use the task regression" if series.dtype.is_numeric() else ""
         raise InputError(
             f"The class {quoted(lonely[0])} of the target {name} has a single row{more}, which cannot be used "
             f"both for training and for scoring; remove it or merge classes{amounts}."
         )
+    else:
+        rare = []
     shown = ", ".join(f"{quoted(each, 30)} {number_of[each]}" for each in classes[:6]) + (
         ", …" if len(classes) > 6 else ""
     )
     task = "binary" if len(classes) == 2 else "multiclass"
     spelled = f" ({joined})" if joined else ""
     sentence = f"{len(classes)} classes of {name}, because {why}{spelled}; rows of each: {shown}."
-    return Target(task, sentence, classes, [number_of[each] for each in classes])
+    if rare:
+        sentence += f" {_about_rare(rare, number_of)}"
+    gone = as_text(series).filter(text.is_in(rare)).unique().to_list() if rare else []
+    return Target(task, sentence, classes, [number_of[each] for each in classes], set_aside=sorted(gone))
+
+
+def _about_rare(rare: list[str], number_of: dict[str, int]) -> str:
+    shown = ", ".join(f"{quoted(each, 30)} {number_of[each]}" for each in rare[:6]) + (", …" if len(rare) > 6 else "")
+    what = f"The class {shown} has" if len(rare) == 1 else f"The classes {shown} have"
+    return (
+        f"{what} too few rows to learn and to score, so these rows are set aside and never predicted; merge classes to "
+        "use them."
+    )
