@@ -38,7 +38,7 @@ from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 from .kept import KeptFit, refitted
 from .options import Options
 from .result import Comparison, Row, Scored
-from .scale import decide_scale
+from .scale import with_scale
 from .shapes import shape_fits
 
 # The share of a budget after which the path and the half-samples are done, or left out. What is left is for the report.
@@ -99,8 +99,7 @@ def compare_table(
     n_known = 0 if test is None else check_fresh_rows(plan, test, frame)
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
-    splits = split_table(frame, plan, options)
-    decide_scale(splits, options)
+    splits = with_scale(split_table(frame, plan, options), options)
     contestants = candidates(options, splits[0].problem.columns.has_groups, plan.has_numbers, plan.log_link)
     _check_sparse(contestants, plan, options)
     splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work

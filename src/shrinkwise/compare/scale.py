@@ -10,7 +10,7 @@ from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.candidates.linear import RIDGE
 from shrinkwise.compare.scoring.nested import Splits
 from shrinkwise.compare.scoring.response import tuned_response
-from shrinkwise.selection import row_difference
+from shrinkwise.selection import Rows, row_difference
 from shrinkwise.tables import InputError
 
 from .metrics import REGRESSION
@@ -19,11 +19,12 @@ from .options import Options
 _MOST_ROWS = 10_000  # on which the two scales are compared
 
 
-def decide_scale(splits: Splits, options: Options) -> None:
-    """Whether models are fitted to the logarithm of the target, unless it was requested; noted in the plan."""
+def with_scale(splits: Splits, options: Options) -> Splits:
+    """The splits, after the decision whether models are fitted to the logarithm of the target, which the plan notes."""
     plan, asked = splits.plan, options.log_target
+    plan.log_target = False
     if plan.task != REGRESSION or asked is False:
-        return
+        return splits
     if asked and not (splits.y > 0).all():
         raise InputError(f"A log scale needs a target above 0, but {plan.target!r} has values of 0 or below.")
     plan.log_target = bool(asked) or log_is_better(splits[0].problem)
@@ -35,18 +36,22 @@ def decide_scale(splits: Splits, options: Options) -> None:
             else "because it is skewed and ridge regression predicts it better so by cross-validation on the training "
             "rows of the first fold (--no-log-target overrules this)"
         )
-        plan.notes.append(
+        note = (
             f"Models are fitted to the logarithm of {plan.target!r}, {why}. Predictions and scores are in the unit of "
             f"{plan.target!r}, corrected by Duan's smearing factor, and at most twice its largest value."
         )
+        plan.notes += [note] if note not in plan.notes else []
+    return splits
 
 
 def log_is_better(problem: TrainingRows) -> bool:
     """Whether ridge regression has a lower RMSE, by more than one standard error, if it is fitted to log y.
 
-    By 5-fold cross-validation on these rows, in the unit of y. Only positive targets with a long upper tail are tried:
-    a skewness above 1, and half a unit lower on the log scale.
+    By 5-fold cross-validation on these rows, in the unit of y; the folds are random also where the rows have groups or
+    times, which concern both scales alike. Only positive targets with a long upper tail are tried: a skewness above 1, and
+    half a unit lower on the log scale.
     """
+    problem = replace(problem, rows=Rows(weights=problem.rows.weights))
     if len(problem.y) > _MOST_ROWS:
         problem = problem.take(np.sort(np.random.default_rng(problem.seed).permutation(len(problem.y))[:_MOST_ROWS]))
     y = problem.y

@@ -25,8 +25,9 @@ def written_out(model: TableModel) -> str:
     lines += [
         f"    {'-' if r['coefficient'] < 0 else '+'} {abs(r['coefficient']):.8g} * {r['feature']}" for r in rows[1:]
     ]
-    if plan.classes is None and not response.log and np.isfinite([response.low, response.high]).any():
-        lines.append(f"{name} = the nearest number from {response.low:g} to {response.high:g}")
+    if plan.classes is None and not response.log:
+        limits = (("max", response.low), ("min", response.high))
+        lines += [f"{name} = {which}({limit:g}, {name})" for which, limit in limits if np.isfinite(limit)]
     if plan.classes is not None:
         lines.append(f"probability that {plan.target} is {plan.classes[1]} = 1 / (1 + exp(-score))")
     return "\n".join(lines)
