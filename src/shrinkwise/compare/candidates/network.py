@@ -92,6 +92,7 @@ def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
         [np.vstack(hidden), np.hstack(output) / len(networks)],
         [np.concatenate([n.biases[0] for n in networks]), np.mean([n.biases[1] for n in networks], axis=0)],
         networks[0].has_classes,
+        networks[0].response,
     ).compact()
 
 
@@ -102,7 +103,7 @@ def _network(options: Options) -> NetworkOptions:
 
 _NOISE = "mean over dropout draws of the mean loss; a unit is kept with probability keep and divided by it"
 
-PLAIN = Candidate("network", "network", "", "mean loss", tune_plain, "network", worth=8)
+PLAIN = Candidate("network", "network", "", "mean loss", tune_plain, "network", worth=8, log_link=True)
 L2 = Candidate(
     "network + L2",
     "network",
@@ -112,6 +113,7 @@ L2 = Candidate(
     "network-l2",
     worth=10,
     cost=lambda options: Cost(settings=len(_network(options).lambdas)),
+    log_link=True,
 )
 DROPOUT = Candidate(
     "network + dropout",
@@ -124,6 +126,7 @@ DROPOUT = Candidate(
     cost=lambda options: Cost(settings=2 * len(_network(options).keeps)),
     drops_units=True,
     bears="missing",
+    log_link=True,
 )
 L1_DROPOUT = Candidate(
     "network + L1 + dropout",
@@ -136,4 +139,5 @@ L1_DROPOUT = Candidate(
     cost=lambda options: Cost(settings=len(_network(options).l1_lambdas) * len(_network(options).l1_keeps)),
     makes_zeros=True,
     drops_units=True,
+    log_link=True,
 )
