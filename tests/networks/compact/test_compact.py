@@ -13,7 +13,6 @@ from shrinkwise.networks import removable
 STAY = {  # groups of zeros that stay all the same, and why
     "padded sigmoid": 1,  # the carrier
     "tied": 4,  # the constants in front of a layer that is used twice
-    "literal": 3,  # their number is in the code
 }
 
 
