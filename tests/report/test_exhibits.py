@@ -107,7 +107,7 @@ def test_every_number_is_in_a_table_and_every_figure_says_what_would_change_it(p
         "87.1%",
         "No, not even ph.",
         "+ 2 × ph",
-        "the 2 of 7 inputs with the largest effects",
+        "the 2 of 7 inputs with the largest effects add",
         "91.25",
         "used in 95 % of the halves; a missing value: −0.375",
         "3 levels with smaller effects are not shown",

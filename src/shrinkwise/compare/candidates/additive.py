@@ -46,7 +46,7 @@ def tune_additive_lasso(problem: TrainingRows, options: Options) -> Tuned:
     """
     rows = _HingedRows.of(problem)
     affordable = np.prod(rows.problem.X.shape) * max(1, problem.n_classes - 1) ** 2 <= _GROUP_VALUES
-    penalties = {"terms": L1(1.0)} | ({"inputs": whole_inputs(rows.problem)} if affordable else {})
+    penalties = {"single hinges": L1(1.0)} | ({"whole inputs": whole_inputs(rows.problem)} if affordable else {})
     ratio = _smallest(rows.problem)
     found = {
         of: cross_validate(penalty, rows.problem, options, lambda_min_ratio=ratio) for of, penalty in penalties.items()

@@ -103,7 +103,7 @@ def strength(settings: dict) -> str:
     if "l1_ratio" in settings:
         parts.append(f"{settings['l1_ratio']:.0%} L1")
     more = " (inputs too)" if settings.get("of") == "inputs too" else ""
-    return ", ".join(parts) + (" (whole inputs)" if settings.get("on") == "inputs" else more)
+    return ", ".join(parts) + (" (whole inputs)" if settings.get("on") == "whole inputs" else more)
 
 
 def formula(comparison: Comparison) -> str:
@@ -122,6 +122,7 @@ def formula(comparison: Comparison) -> str:
     numbers = {name: value for name, value in comparison.fit.settings.items() if not isinstance(value, str)}
     settings = ", ".join(f"{names.get(name, name)} = {value:.3g}" for name, value in numbers.items())
     objective = chosen.formula.replace("mean loss", loss)
+    settings += f" on {comparison.fit.settings['on']}" if "on" in comparison.fit.settings else ""
     settings = ", ".join(filter(None, [settings, _SCALES.get(task, "")]))
     return objective + (f"     with {settings}" if settings else "")
 

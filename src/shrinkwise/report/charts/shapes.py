@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from shrinkwise.report.axes import Axis, axis_over
 from shrinkwise.report.exhibits import Shape, ShapeLine, Shapes
 from shrinkwise.report.markup import Markup, element, join, numbers, shortened, table
@@ -32,14 +34,10 @@ def shapes_figure(found: Shapes) -> Markup:
 
 def _introduction(found: Shapes) -> str:
     shown = len(found.inputs)
-    some = (
-        f"the {shown} of {count(found.n_inputs)} inputs with the largest effects"
-        if shown < found.n_inputs
-        else "each input"
-    )
+    some = f"the {shown} of {count(found.n_inputs)} inputs with the largest effects add"
     return (
-        f"The kept model is additive: its {found.of} is a constant plus one function of each input. Shown is what {some} adds, "
-        "relative to its mean over the rows."
+        f"The kept model is additive: its {found.of} is a constant plus one function of each input. Shown is what "
+        f"{some if shown < found.n_inputs else 'each input adds'}, relative to the mean over the rows."
     )
 
 
@@ -79,7 +77,8 @@ def _note(shape: Shape) -> str | None:
 
 def _curve(found: Shapes, shape: Shape) -> Markup:
     xs, low, high = shape.xs, *_middle(shape.xs)
-    frame = Frame(axis_over(low, high), _axis(shape.lines, [k for k, x in enumerate(xs) if low <= x <= high]))
+    seen = [low, *(x for x in xs if low < x < high), high]
+    frame = Frame(axis_over(low, high), _axis([_at(line, xs, seen) for line in shape.lines]))
     marks = [element("path", d=f"M0 {10 * frame.y(0):.0f}H1000", class_="zero")]
     marks += [_band(frame, xs, line) for line in shape.lines if line.errors and len(shape.lines) == 1]
     marks.append(element("path", d="".join(f"M{10 * frame.x(x):.0f} 970V1000" for x in xs), class_="rug"))
@@ -101,27 +100,30 @@ def _middle(xs: Sequence[float]) -> tuple[float, float]:
     return max(xs[0], xs[1] - room), min(xs[-1], xs[-2] + room)
 
 
+def _at(line: ShapeLine, xs: Sequence[float], places: Sequence[float]) -> ShapeLine:
+    """A line with its values at other places."""
+    values, errors = (np.interp(places, xs, of).tolist() if of else [] for of in (line.values, line.errors))
+    return ShapeLine(line.name, values, errors)
+
+
 def _band(frame: Frame, xs: Sequence[float], line: ShapeLine) -> Markup:
     high = [frame.point(x, v + e) for x, v, e in zip(xs, line.values, line.errors, strict=True)]
     low = [frame.point(x, v - e) for x, v, e in zip(xs, line.values, line.errors, strict=True)]
     return element("path", d=f"M{'L'.join(high + low[::-1])}Z", class_="band")
 
 
-def _axis(lines: Sequence[ShapeLine], points: Sequence[int]) -> Axis:
-    """An axis over zero and the values at some points with their bands."""
-    errors = (line.errors if line.errors and len(lines) == 1 else [0.0] * len(line.values) for line in lines)
-    ends = [
-        line.values[k] + side * own[k]
-        for line, own in zip(lines, errors, strict=True)
-        for k in points
-        for side in (-1, 1)
-    ]
-    return axis_over(min(0.0, *ends), max(0.0, *ends))
+def _axis(lines: Sequence[ShapeLine]) -> Axis:
+    """An axis over zero and the values, with their band if there is one line."""
+    ends = [0.0]
+    for line in lines:
+        errors = line.errors if line.errors and len(lines) == 1 else [0.0] * len(line.values)
+        ends += [v + side * e for v, e in zip(line.values, errors, strict=True) for side in (-1, 1)]
+    return axis_over(min(ends), max(ends))
 
 
 def _levels(shape: Shape) -> Markup:
     """One line per level: a dot for each score, and a bar if there is only one."""
-    axis = _axis(shape.lines, range(len(shape.labels)))
+    axis = _axis(shape.lines)
     rows = (
         element(
             "li",
