@@ -7,9 +7,10 @@ is 1.5, and alpha of the negative binomial 0.5, which is 1/θ.
 
 import numpy as np
 import pytest
+from sklearn.linear_model import QuantileRegressor
 
 import shrinkwise as sw
-from shrinkwise.linear.losses import NegativeBinomial, Tweedie, loss_of
+from shrinkwise.linear.losses import NegativeBinomial, Quantile, Tweedie, loss_of
 
 ROW = np.arange(1, 61)
 X = np.column_stack([np.sin(ROW * 1.0), np.cos(ROW * 2.0), np.sin(ROW * ROW * 0.5), np.cos(ROW * ROW * 0.3)])
@@ -53,3 +54,17 @@ def test_the_optimum_is_theirs(family, l1_ratio, theirs):
     assert model.objective_ == pytest.approx(objective, abs=1e-9)
     np.testing.assert_allclose([model.intercept_, *model.coef_], theirs, atol=2e-5)
     assert (model.coef_[w == 0] == 0).all()
+
+
+@pytest.mark.parametrize("tau", [0.5, 0.9])
+def test_a_small_delta_gives_scikit_learns_objective_to_1e_6(tau):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 8))
+    y = X[:, 0] + rng.standard_t(3, 300)
+    theirs = QuantileRegressor(quantile=tau, alpha=0.02).fit(X, y)
+    ours = sw.PenalizedRegressor(sw.L1(0.02), loss=Quantile(tau, delta=1e-5)).fit(X, y)
+    exact, smooth = (
+        np.mean(Quantile(tau).score(y, m.predict(X))) + 0.02 * np.abs(m.coef_).sum() for m in (theirs, ours)
+    )
+    assert exact - 1e-9 <= smooth <= exact + 1e-6
+    assert "solved" in ours.status_
