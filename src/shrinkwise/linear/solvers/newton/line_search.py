@@ -151,12 +151,21 @@ class WorkingSolver:
         )
         if self.model is None or exact > self.model.exact or (slow and not self.model.fresh):
             exact = exact or (self.model is not None and self.model.exact)
-            self.model = QuadraticModel(columns, self._curvature(), self.problem.fit_intercept, exact)
+            shared = self._shared_curvature()
+            fit_intercept = self.problem.fit_intercept
+            self.model = QuadraticModel(columns, self._curvature(), fit_intercept, exact or shared is not None, shared)
         if inner.a is None:
             needed = inner.moving(w, violation)
         else:
             needed = (w != 0) | (violation > 0) | inner.free[:, columns.ids[: columns.front]]
         self.model.grow(needed)
+
+    def _shared_curvature(self):
+        """What a loss that joins rows subtracts from a diagonal curvature, where the columns are dense; else None."""
+        loss, eta = self.problem.loss, self.eta
+        if not self.columns.keeps_rows or loss.shared_curvature(np.zeros((self.problem.n, 0)), eta) is None:
+            return None
+        return lambda X: loss.shared_curvature(X, eta)
 
     def _curvature(self):
         problem = self.problem
