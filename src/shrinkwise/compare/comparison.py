@@ -38,6 +38,7 @@ from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 from .kept import KeptFit, refitted
 from .options import Options
 from .result import Comparison, Row, Scored
+from .scale import decide_scale
 from .shapes import shape_fits
 
 # The share of a budget after which the path and the half-samples are done, or left out. What is left is for the report.
@@ -99,7 +100,8 @@ def compare_table(
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
-    contestants = candidates(options, splits[0].problem.columns.has_groups, plan.has_numbers)
+    decide_scale(splits, options)
+    contestants = candidates(options, splits[0].problem.columns.has_groups, plan.has_numbers, plan.log_link)
     _check_sparse(contestants, plan, options)
     splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1
@@ -188,7 +190,7 @@ def _with_intervals(kept: KeptFit, encoder: Encoder, X: Any, splits: Splits) -> 
     """The kept model, and its intervals from the held-out rows."""
     predictor = cast(WeightedPredictor, kept.fit.predictor)
     used = np.any(np.atleast_2d(predictor.feature_weights()) != 0, axis=0)
-    intervals = kept_intervals(splits, kept.row.at(kept.choice).folds, X, used, (-np.inf, np.inf))
+    intervals = kept_intervals(splits, kept.row.at(kept.choice).folds, X, used)
     return TableModel(encoder.plan, encoder, predictor, intervals.model), intervals
 
 
