@@ -272,3 +272,14 @@ def test_a_column_that_orders_the_events_has_no_finite_optimum_and_is_not_called
     assert fitted.null_loss > 0
     assert not path(X, survival(-X[:, 0]), sw.L2(0.0), loss="cox", lambdas=[0.0], max_iter=15).solved[0]
     assert path(X, survival(-X[:, 0]), sw.L2(1.0), loss="cox", lambdas=[1.0]).solved[0]
+
+
+def test_inputs_that_nearly_order_the_events_take_few_steps():
+    """The steps are of the whole Hessian, not of its diagonal in η."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5))
+    time = np.exp(-X[:, 0] + X[:, 1] + 0.05 * rng.normal(size=300))
+    y = survival(time, rng.random(300) < 0.7)
+    fitted = path(X, y, sw.L1(1.0), loss="cox", n_lambdas=10, lambda_min_ratio=0.01)
+    assert fitted.solved.all()
+    assert fitted.n_iter.max() <= 20

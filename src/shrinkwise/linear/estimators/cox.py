@@ -28,8 +28,7 @@ class PenalizedCox(LinearModel):
         λ f; "l1" (or None) is L1 at λ = λ_max/100; ``shrinkwise.L2(0.0)`` means no penalty.
     ties : "efron" or "breslow"
         How events at one time count, as in R's ``coxph``.
-    penalty_factors, standardize, tol, max_iter : as for PenalizedRegressor; max_iter counts Newton steps. They are of a model
-        above the Hessian, so many are needed where the inputs nearly order the events and the penalty is weak.
+    penalty_factors, standardize, tol, max_iter : as for PenalizedRegressor; max_iter counts Newton steps.
 
     Attributes
     ----------

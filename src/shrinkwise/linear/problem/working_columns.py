@@ -27,6 +27,8 @@ def is_tall(X) -> bool:
 class _Columns:
     """The working columns and their order; the first `front` of them are in the quadratic model."""
 
+    keeps_rows = False  # whether the columns lie as `rows` in memory
+
     def __init__(self, design):
         self.design = design
         self.n = design.n
@@ -87,6 +89,8 @@ def run(places):
 
 class DenseColumns(_Columns):
     """Row i of `rows` is column ids[i] of X less its mean."""
+
+    keeps_rows = True
 
     def __init__(self, design):
         super().__init__(design)

@@ -18,7 +18,7 @@ class Quantile(Loss):
     """The pinball loss max(τr, (τ−1)r) of r = y − η, smoothed: τr + δ log(1 + e^{−r/δ}).
 
     It lies above the pinball loss, by at most B = δ log 2 (at r = 0). So loss + penalty of the fit, computed with the pinball
-    loss itself, is within B of its minimum. Scores, D² and cross-validation use the pinball loss.
+    loss itself, is within B of its minimum; usually it is much nearer. Scores, D² and cross-validation use the pinball loss.
 
     Parameters
     ----------

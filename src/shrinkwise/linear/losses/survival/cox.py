@@ -135,11 +135,19 @@ class Cox(Loss):
 
     def information(self, X, eta):
         """X'∇²fX for X (n, m), over all rows."""
+        R = self.shared_curvature(X, eta)
+        return X.T @ ((self._risk.expected(eta) * self._weights())[:, None] * X) - R.T @ R
+
+    def shared_curvature(self, X, eta):
+        """The means of X over the rows at risk in every term, times the roots of the weights of the terms."""
         risk = self._risk
         z, X = eta[risk.order], X[risk.order]
         top = z.max()
         terms = risk.log_sums(eta - top)[1]
         mass = (risk.weights * np.exp(z - top))[:, None]
-        means = sum(risk.at_risk(mass * X, terms))
-        expected = (risk.weights * risk.expected(eta)[risk.order])[:, None]
-        return X.T @ (expected * X) - means.T @ (risk.term_weight[:, None] * means)
+        return np.sqrt(risk.term_weight)[:, None] * sum(risk.at_risk(mass * X, terms))
+
+    def _weights(self):
+        weights = np.empty_like(self._risk.weights)
+        weights[self._risk.order] = self._risk.weights
+        return weights

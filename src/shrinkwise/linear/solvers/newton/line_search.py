@@ -160,6 +160,13 @@ class WorkingSolver:
             needed = (w != 0) | (violation > 0) | inner.free[:, columns.ids[: columns.front]]
         self.model.grow(needed)
 
+    def _shared_curvature(self):
+        """What a loss that joins rows subtracts from a diagonal curvature, where the columns are dense; else None."""
+        loss, eta = self.problem.loss, self.eta
+        if not self.columns.keeps_rows or loss.shared_curvature(np.zeros((self.problem.n, 0)), eta) is None:
+            return None
+        return lambda X: loss.shared_curvature(X, eta)
+
     def _new_model(self, inner, exact: bool):
         """The model at η; by classes where there are many of them."""
         problem, columns = self.problem, self.columns
@@ -168,7 +175,8 @@ class WorkingSolver:
             return ClassModel(
                 columns, problem.loss.inverse_link(self.eta), problem.s / problem.n, problem.fit_intercept
             )
-        return QuadraticModel(columns, self._curvature(), problem.fit_intercept, exact)
+        shared = self._shared_curvature()
+        return QuadraticModel(columns, self._curvature(), problem.fit_intercept, exact or shared is not None, shared)
 
     def _intercept_curvature(self):
         """Σ_i s_i∇²f(η_i)/n, (K, K) or a number."""

@@ -20,12 +20,16 @@ class QuadraticModel:
     curvature : (n,), or (n, K, K), sample weights and 1/n in it.
     fit_intercept : whether an intercept (one per class) is eliminated.
     exact : H in double precision; else in single precision, which costs half and serves until the last digits count.
+    shared : for a loss that joins rows, the function of columns (n, m) whose R'R/n is subtracted from X̃'SX̃/n; None otherwise.
+        Such a loss does not see an intercept.
 
     H is `store[:m, :m]`, m = len(cls).
     """
 
-    def __init__(self, columns, curvature, fit_intercept: bool, exact: bool):
-        self.columns, self.fit_intercept, self.exact = columns, fit_intercept, exact
+    def __init__(self, columns, curvature, fit_intercept: bool, exact: bool, shared=None):
+        self.columns, self.exact, self.shared = columns, exact, shared
+        self.fit_intercept = fit_intercept = fit_intercept and shared is None
+        self.R = np.zeros((0, 0))
         S = curvature[:, None, None] if curvature.ndim == 1 else curvature
         self.K = S.shape[1]
         self.S = np.ascontiguousarray(S.transpose(1, 2, 0))
@@ -63,6 +67,9 @@ class QuadraticModel:
     def _reserve(self, m: int):
         M = np.empty((m, self.K))
         M[: len(self.M)] = self.M
+        if self.shared is not None:
+            new = self.shared(self.columns.rows[self.pos[len(self.R) :]].T).T / np.sqrt(self.columns.n)
+            self.R = np.vstack([self.R, new]) if len(self.R) else new
         for k in range(self.K):
             new = np.flatnonzero(self.cls[len(self.M) :] == k) + len(self.M)
             if len(new):
@@ -88,6 +95,8 @@ class QuadraticModel:
         for (_, there), block in zip(classes, blocks, strict=True):
             if self.fit_intercept:
                 block -= (projected @ self.M[there].T).astype(block.dtype)
+            if self.shared is not None:
+                block -= (self.R[new] @ self.R[there].T).astype(block.dtype)
             there = run(there)
             one = here if isinstance(here, slice) or isinstance(there, slice) else here[:, None]
             self.store[one, there] = block
