@@ -59,11 +59,9 @@ def remarks(rows: list[dict]) -> list[str]:
     found = []
     for rule in MODEL["rules"]:
         values = _values(rule, list(rows))
-        parts = [
-            part for part in (_new_levels(rule, values), _no_numbers(rule, values), _new_gaps(rule, values)) if part
-        ]
-        if parts:
-            found.append(f"Column {_quoted(rule['column'])}: {'; '.join(parts)}.")
+        parts = [_new_levels(rule, values), _no_numbers(rule, values), _new_gaps(rule, values)]
+        if any(parts):
+            found.append(f"Column {_quoted(rule['column'])}: {'; '.join(filter(None, parts))}.")
     return found
 
 
@@ -302,13 +300,17 @@ def _counted(n: int, noun: str) -> str:
 
 
 def _outputs(features: list[float]) -> list[float]:
-    """Linear layers with max(0, ·) between them; a linear model is one layer, an additive one a layer on its hinges."""
+    """Linear layers with max(0, ·) between them, on clipped features or hinges; a layer of short rows is one in blocks."""
+    if MODEL["limits"] is not None:
+        inside = [min(max(x, low), high) for x, (low, high) in zip(features, MODEL["limits"])]
+        features = [at + (x - at) / (1 + abs(x - at)) for x, at in zip(features, inside)]
     if MODEL["hinges"] is not None:
         features = [max(0.0, min(features[place], top) - knot) for place, knot, top in MODEL["hinges"]]
     for position, (weights, biases) in enumerate(MODEL["layers"]):
-        if position:
-            features = [max(value, 0.0) for value in features]
-        features = [math.fsum(w * x for w, x in zip(row, features)) + bias for row, bias in zip(weights, biases)]
+        features = [max(value, 0.0) for value in features] if position else features
+        blocks, size = len(features) // max(len(weights[0]), 1), len(weights[0])
+        rows = [(row, features[i * blocks // len(weights) * size :], biases[i]) for i, row in enumerate(weights)]
+        features = [math.fsum(w * x for w, x in zip(row, block)) + bias for row, block, bias in rows]
     return features
 
 

@@ -19,7 +19,7 @@ FOLDER = SOURCE / "compare" / "candidates"
 
 def declared():
     """(file, name) of every candidate that a file of the folder makes."""
-    for file in sorted(FOLDER.glob("*.py")):
+    for file in sorted(FOLDER.rglob("*.py")):
         if file.stem in ("__init__", "registry", "stacked_networks"):
             continue
         module = importlib.import_module(f"shrinkwise.compare.candidates.{file.stem}")

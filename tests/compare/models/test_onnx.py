@@ -19,7 +19,7 @@ def test_without_the_packages_it_says_what_to_install(monkeypatch):
         onnx_model.checked_onnx(drawn_model("binary", "linear", frame), frame)
 
 
-@pytest.mark.parametrize("kind", ["linear", "additive", "network"])
+@pytest.mark.parametrize("kind", ["linear", "additive", "network", "cocktail"])
 @pytest.mark.parametrize("task", CLASSES)
 def test_the_same_numbers_with_gaps_and_what_was_never_seen(task, kind):
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
