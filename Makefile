@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Compiled at the first import, and only what is imported: compiling all of it was half of the time of an install.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*.h src/shrinkwise/kernels/src/*/*)
 
@@ -10,9 +11,10 @@ SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/ker
 demo: $(VENV)/.demo
 	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
 
-# One process a core, each on one thread: two that share their threads wait for each other.
+# One process a core, each on one thread: two that share their threads wait for each other. A file stays in one process, with
+# what its tests share.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-thorough: $(VENV)/.test
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "thorough or not thorough"
@@ -47,13 +49,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install pip; }
 
 $(VENV)/.demo: $(BIN)/python $(SOURCES)
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch]"
+	$(PIP) install --quiet --no-compile --constraint constraints.txt --editable ".[torch]"
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python $(SOURCES)
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,plot,dev]"
+	$(PIP) install --quiet --no-compile --constraint constraints.txt --editable ".[torch,plot,dev]"
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.frameworks: $(VENV)/.test
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[torch,plot,dev,frameworks]"
+	$(PIP) install --quiet --no-compile --constraint constraints.txt --editable ".[torch,plot,dev,frameworks]"
 	@touch $@

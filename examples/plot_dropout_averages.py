@@ -1,6 +1,6 @@
-"""Three averages of all sub-networks: MC dropout, weight scaling, and the exact mixture of all 65 536 of them.
+"""Three averages of all sub-networks: MC dropout, weight scaling, and the exact mixture of all 4096 of them.
 
-One hidden layer of 16 units with dropout has 2¹⁶ sub-networks: few enough for an exact sum. MC dropout converges to the
+One hidden layer of 12 units with dropout has 2¹² sub-networks: few enough for an exact sum. MC dropout converges to the
 arithmetic mean of their probabilities; weight scaling, one pass in evaluation, is exactly the normalised geometric mean,
 because the units feed a softmax.
 """
@@ -14,7 +14,7 @@ from torch import nn
 from shrinkwise.dropout import Dropout, enumerate_subnetworks, mc_predict
 from shrinkwise.dropout.bits import apply_mask
 
-KEEP, UNITS = 0.5, 16
+KEEP, UNITS = 0.5, 12
 
 
 def trained(x, y):
@@ -55,6 +55,6 @@ if __name__ == "__main__":
     axes = Figure(figsize=(7, 4.5), layout="constrained").subplots()
     axes.loglog(draws, errors, "o-", color="#0b62c4", label="MC dropout")
     axes.axhline(off(scaled, arithmetic), color="0.4", ls="--", label="weight scaling: one pass")
-    axes.set(xlabel="draws", ylabel="largest distance to the exact mixture", title="2¹⁶ sub-networks, averaged")
+    axes.set(xlabel="draws", ylabel="largest distance to the exact mixture", title="2¹² sub-networks, averaged")
     axes.legend()
     axes.figure.savefig(out, dpi=150)

@@ -21,7 +21,7 @@ def trained(x, y):
     layers = [nn.Linear(1, 128), nn.ReLU(), Dropout(keep=0.9), nn.Linear(128, 128), nn.ReLU(), Dropout(keep=0.9)]
     network = nn.Sequential(*layers, nn.Linear(128, 1))
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for _ in range(1500):
+    for _ in range(800):
         optimizer.zero_grad()
         nn.functional.mse_loss(network(x), y).backward()
         optimizer.step()

@@ -14,7 +14,7 @@ from torch.optim import SGD, Adam
 
 import shrinkwise as sw
 
-LAM, STEPS, WAYS = 0.05, 2000, ("L1 in the loss", "threshold by lr·λ", "sw.attach")
+LAM, STEPS, WAYS = 0.05, 800, ("L1 in the loss", "threshold by lr·λ", "sw.attach")
 rng = np.random.default_rng(0)
 X = rng.standard_normal((200, 30))
 y = X @ (rng.standard_normal(30) * (np.arange(30) < 12)) + 0.5 * rng.standard_normal(200)

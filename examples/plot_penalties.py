@@ -23,13 +23,13 @@ def draw(axis, penalty, noise):
         axis.set(xlim=(-3, 3), ylim=(-3, 3), xlabel="one weight")
     elif penalty in TWO:
         column = isinstance(penalty, sw.Hierarchical)  # its pair: the skip weight above the hidden one
-        line, coarse = np.linspace(-2.4, 2.4, 101), np.linspace(-2.1, 2.1, 8)
+        line, coarse = np.linspace(-2.4, 2.4, 61), np.linspace(-2.1, 2.1, 8)
         fine, coarse = (np.stack(np.meshgrid(x, x), -1).reshape(-1, 2, *[1] * column) for x in (line, coarse))
         f = np.array([penalty.value(w) for w in fine])
         if np.isinf(f).any():
             axis.plot(*np.array([penalty.prox(w, 1e-9).ravel() for w in fine]).T, ".", color=LIGHT)
         if f[np.isfinite(f)].any():
-            axis.contour(line, line, np.ma.masked_invalid(f).reshape(101, 101), 5, colors=GREY, linewidths=0.6)
+            axis.contour(line, line, np.ma.masked_invalid(f).reshape(61, 61), 5, colors=GREY, linewidths=0.6)
         for w in coarse:
             axis.plot(*np.stack([w, penalty.prox(w, 1.0)], 1).reshape(2, 2), color="#9cc3ea", lw=0.9)
             axis.plot(*penalty.prox(w, 1.0).ravel(), "o", color=BLUE, ms=3, zorder=3)

@@ -1,11 +1,17 @@
 """Hypothesis profiles: `ci` (default) and `thorough`, chosen by HYPOTHESIS_PROFILE."""
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
 
 # No deadline: a shared machine may stall for a second and that is no fault of the code.
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-settings.register_profile("ci", max_examples=25, derandomize=True, **_COMMON)
+settings.register_profile("ci", max_examples=16, derandomize=True, **_COMMON)
 settings.register_profile("thorough", max_examples=500, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_collection_finish():
+    """Ten thousand tests and the libraries stay to the end: the collector need not walk them again and again."""
+    gc.freeze()

@@ -11,7 +11,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "linear": [
-        *("PenalizedClassifier", "PenalizedClassifierCV", "PenalizedRegressor", "PenalizedRegressorCV"),
+        *("PenalizedClassifier", "PenalizedClassifierCV", "PenalizedCox", "PenalizedCoxCV"),
+        *("PenalizedRegressor", "PenalizedRegressorCV"),
         *("adaptive_weights", "path", "stability_selection"),
     ],
     "networks": ["InputSelector", "NetworkPath", "attach", "audit", "compact", "rule"],

@@ -18,6 +18,8 @@ from . import tables as tables
 from .dropout.layers import *  # noqa: F403
 from .linear import PenalizedClassifier as PenalizedClassifier
 from .linear import PenalizedClassifierCV as PenalizedClassifierCV
+from .linear import PenalizedCox as PenalizedCox
+from .linear import PenalizedCoxCV as PenalizedCoxCV
 from .linear import PenalizedRegressor as PenalizedRegressor
 from .linear import PenalizedRegressorCV as PenalizedRegressorCV
 from .linear import adaptive_weights as adaptive_weights

@@ -2,17 +2,18 @@
 
 import numpy as np
 
-from equivalences.linear_models import every, every_penalty, problem, same, solve
+from equivalences.linear_models import REPEATED, every, every_penalty, problem, same, solve
 
 
 @every
 @every_penalty
 def test_weights_are_repetition(loss, penalty):
     X, y = problem(1, loss)
+    likelihood = REPEATED[loss]
     counts = np.random.default_rng(0).integers(0, 4, len(y))
     same(
-        solve(X, y, penalty, loss, counts.astype(float)),
-        solve(np.repeat(X, counts, 0), np.repeat(y, counts), penalty, loss),
+        solve(X, y, penalty, likelihood, counts.astype(float)),
+        solve(np.repeat(X, counts, 0), np.repeat(y, counts), penalty, likelihood),
     )
 
 
@@ -28,4 +29,5 @@ def test_the_scale_of_the_weights_does_not_matter(loss, penalty):
 @every_penalty
 def test_doubling_the_rows_changes_nothing(loss, penalty):
     X, y = problem(3, loss)
-    same(solve(X, y, penalty, loss), solve(np.vstack([X, X]), np.concatenate([y, y]), penalty, loss))
+    likelihood = REPEATED[loss]
+    same(solve(X, y, penalty, likelihood), solve(np.vstack([X, X]), np.concatenate([y, y]), penalty, likelihood))

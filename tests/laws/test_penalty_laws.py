@@ -82,7 +82,7 @@ def test_an_independent_minimiser_finds_nothing_better_than_the_prox(name):
     best = objective(penalty.prox(w, step))
     for start in (w, np.zeros(SHAPE), penalty.prox(rng.normal(size=SHAPE), step)):
         found = minimize(
-            objective, start.ravel(), method="Powell", options={"maxfev": 1200, "xtol": 1e-9, "ftol": 1e-12}
+            objective, start.ravel(), method="Powell", options={"maxfev": 500, "xtol": 1e-9, "ftol": 1e-12}
         )
         assert best <= found.fun + 1e-9
 

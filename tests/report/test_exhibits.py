@@ -35,11 +35,49 @@ def exhibits(name: str = "ph") -> dict:
             "turns": [{"first": name, "second": "b", "one_of_both": 0.92}],
             "n_turns": 1,
         },
+        "shapes": {
+            "of": name,
+            "n_halves": 20,
+            "inputs": [
+                {
+                    "name": name,
+                    "xs": [0.0, 1.0, 2.0, 3.0, 4.0, 400.0],
+                    "labels": [],
+                    "lines": [
+                        {"name": "", "values": [-1.5, 0, 0, 1, 1, 91.25], "errors": [0.5, 0.5, 0.5, 0.5, 0.5, 7]}
+                    ],
+                    "used": 0.95,
+                    "missing": [-0.375],
+                },
+                {
+                    "name": "b",
+                    "xs": [],
+                    "labels": [name, "other"],
+                    "lines": [
+                        {"name": name, "values": [0.625, -0.625], "errors": []},
+                        {"name": "second", "values": [-0.625, 0.625], "errors": []},
+                    ],
+                    "n_more": 3,
+                },
+            ],
+            "n_inputs": 7,
+            "dates": [name],
+        },
         "residuals": {
             "points": [[1.0, -0.5], [2.0, 0.25]],
             "n_rows": 2,
             "bins": [{"low": 1.0, "high": 2.0, "rows": 2, "mean": -0.125, "spread": 0.375}],
             "worst": [{"row": 17, "truth": 0.5, "predicted": 1.0}],
+        },
+        "coverage": {
+            "level": 0.9,
+            "how": f"wider by {name}",
+            "valid": "It holds on average.",
+            "held_out": [
+                {"low": 1.5, "high": 9.5, "rows": 60, "coverage": 0.917, "size": 4.25},
+                {"low": 1.5, "high": 3.5, "rows": 20, "coverage": 0.85, "size": 3.75},
+            ],
+            "fresh": [{"low": 2.5, "high": 8.5, "rows": 31, "coverage": 0.871, "size": 4.5}],
         },
         "checks": [{"question": "Leaks?", "answer": f"No, not even {name}."}],
         "written": {"formula": f"y = 1\n    + 2 × {name}", "notes": [f"{name} is a number"]},
@@ -64,8 +102,16 @@ def test_every_number_is_in_a_table_and_every_figure_says_what_would_change_it(p
         "-0.125",
         "0.375",
         "17",
+        "91.7%",
+        "4.25",
+        "87.1%",
         "No, not even ph.",
         "+ 2 × ph",
+        "the 2 of 7 inputs with the largest effects",
+        "91.25",
+        "used in 95 % of the halves; a missing value: −0.375",
+        "3 levels with smaller effects are not shown",
+        "second 0.62",
     ):
         assert shown in reader.text, shown
     assert "Some lines leave the frame" in reader.text

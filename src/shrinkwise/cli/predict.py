@@ -18,7 +18,13 @@ from .terminal import put_out, say
     metavar="FILE",
     help="CSV file to write [default: standard output].",
 )
-def predict(run_dir: Path, file: Path, out: Path | None) -> None:
+@click.option(
+    "--interval",
+    type=float,
+    metavar="LEVEL",
+    help="Also write intervals at this level, for example 0.9: columns low and high, or set for classes.",
+)
+def predict(run_dir: Path, file: Path, out: Path | None, interval: float | None) -> None:
     """Predict the rows of the table FILE with the model in RUN_DIR, and write the predictions as CSV.
 
     Columns with unseen categories or missing values that did not occur in training are reported on standard error.
@@ -29,7 +35,7 @@ def predict(run_dir: Path, file: Path, out: Path | None) -> None:
 
     model = load(run_dir)
     frame, note = read_with_note(file)
-    text = predictions_csv(model, frame)
+    text = predictions_csv(model, frame, interval)
     for remark in [*([note] if note else []), *model.remarks(frame)]:
         say(remark, err=True)
     if out is None:

@@ -12,10 +12,11 @@ from typing import Any, cast
 import numpy as np
 from polars import DataFrame
 
-from shrinkwise.compare.candidates.base import Candidate, Curve, TrainingRows, Tuned
+from shrinkwise.compare.candidates.base import Candidate, Curve, Fit, TrainingRows, Tuned
 from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.candidates.registry import candidates, selecting, without_missing_extras
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
+from shrinkwise.compare.scoring.conformal import KeptIntervals, kept_intervals
 from shrinkwise.compare.scoring.differences import difference
 from shrinkwise.compare.scoring.fresh_rows import check_fresh_rows, score_fresh_rows
 from shrinkwise.compare.scoring.journal import Journal, fingerprint
@@ -119,8 +120,7 @@ def compare_table(
     problem = training_problem(X, y, plan, options, len(splits), parts, encoder)
     kept = _refitted(rows, problem, splits, options, clock)
     path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
-    fit = kept.tuned.choices().get(kept.choice, kept.tuned.best)
-    model = TableModel(plan, encoder, cast(WeightedPredictor, fit.predictor))
+    model, intervals = _with_intervals(kept, encoder, X, splits)
     stable = _stable(problem, curve, path_of, options, clock)
     shapes = _in_time(lambda: shape_fits(fit, problem, options), clock)
     progress(total, total, f"{kept.row.candidate.name} on all rows")
@@ -132,7 +132,7 @@ def compare_table(
         choice=kept.choice,
         passed_over=kept.passed_over,
         model=model,
-        fit=fit,
+        fit=kept.fit,
         splits=splits,
         path_of=path_of,
         curve=curve,
@@ -140,6 +140,7 @@ def compare_table(
         file_rows=file_rows,
         left_out=left_out,
         stable=stable,
+        intervals=intervals,
         fresh=None if test is None else score_fresh_rows(model, test, n_known),
         shape_fits=shapes,
     )
@@ -237,6 +238,19 @@ class _Refit:
     choice: str
     tuned: Tuned
     passed_over: list[str]
+
+    @property
+    def fit(self) -> Fit:
+        """The fit at the kept choice."""
+        return self.tuned.choices().get(self.choice, self.tuned.best)
+
+
+def _with_intervals(kept: _Refit, encoder: Encoder, X: Any, splits: Splits) -> tuple[TableModel, KeptIntervals]:
+    """The kept model, and its intervals from the held-out rows."""
+    predictor = cast(WeightedPredictor, kept.fit.predictor)
+    used = np.any(np.atleast_2d(predictor.feature_weights()) != 0, axis=0)
+    intervals = kept_intervals(splits, kept.row.at(kept.choice).folds, X, used, (-np.inf, np.inf))
+    return TableModel(encoder.plan, encoder, predictor, intervals.model), intervals
 
 
 def _refitted(rows: list[Row], problem: TrainingRows, splits: Splits, options: Options, clock: Clock) -> _Refit:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from shrinkwise.compare.scoring.conformal import KnownIntervals
 from shrinkwise.models.coefficients import csv_lines, csv_text
-from shrinkwise.models.predictions import prediction_columns, prediction_values
+from shrinkwise.models.intervals.kept import label_lists
+from shrinkwise.models.intervals.score_lines import written_set
+from shrinkwise.models.predictions import interval_columns, prediction_columns, prediction_values
+from shrinkwise.models.table_model import TableModel
 
 from .result import Comparison
 
@@ -15,8 +19,9 @@ _AT_ONCE = 20_000  # rows that are Python objects at one time: they take ten tim
 def held_out_csv(comparison: Comparison) -> str:
     """The text of predictions.csv: for every row the prediction of the kept candidate when that row was held out.
 
-    Columns: row (its number in the table, from 1), fold (from 1), truth, prediction and, for classes, the probability
-    of each.
+    Columns: row (its number in the table, from 1), fold (from 1), truth, prediction, for classes the probability of each,
+    and the intervals at 90 %: low and high, or set, from the residuals of the other folds (in a split by time of the
+    earlier ones; empty where there are none).
     """
     plan, splits, held = comparison.plan, comparison.splits, comparison.kept.folds
     tested = np.concatenate([test for _, test in splits.folds])
@@ -24,10 +29,23 @@ def held_out_csv(comparison: Comparison) -> str:
     output = np.concatenate([part.output for part in held])
     truth = splits.y[tested] if plan.classes is None else np.array(plan.classes)[splits.y[tested]]
     order = np.argsort(comparison.file_rows[tested], kind="stable")
-    parts = [csv_text(["row", "fold", "truth", *prediction_columns(comparison.model)], [])]
+    intervals = None if comparison.intervals is None else comparison.intervals.held_out
+    more = [] if intervals is None else interval_columns(comparison.model)
+    parts = [csv_text(["row", "fold", "truth", *prediction_columns(comparison.model), *more], [])]
     for start in range(0, len(order), _AT_ONCE):
         some = order[start : start + _AT_ONCE]
         known = zip(comparison.file_rows[tested[some]].tolist(), fold[some].tolist(), truth[some].tolist(), strict=True)
         said = prediction_values(comparison.model, output[some])
-        parts.append(csv_lines([[*one, *values] for one, values in zip(known, said, strict=True)]))
+        edges = [[]] * len(some) if intervals is None else _edges(comparison.model, intervals, some)
+        parts.append(csv_lines([[*one, *values, *edge] for one, values, edge in zip(known, said, edges, strict=True)]))
     return "".join(parts)
+
+
+def _edges(model: TableModel, intervals: KnownIntervals, rows: np.ndarray) -> list[list]:
+    """The cells of the intervals of some of the held-out rows."""
+    if intervals.inside is not None:
+        cells = [[written_set(labels)] for labels in label_lists(model.plan.classes or [], intervals.inside[rows])]
+    else:
+        cells = np.column_stack([intervals.low[rows], intervals.high[rows]]).tolist()  # type: ignore[index]
+    empty = [""] * len(interval_columns(model))
+    return [cell if found else empty for cell, found in zip(cells, intervals.found[rows].tolist(), strict=True)]

@@ -8,6 +8,7 @@ from statistics import median, mode
 import numpy as np
 
 from shrinkwise.compare.candidates.base import Candidate, Curve, Fit
+from shrinkwise.compare.scoring.conformal import KeptIntervals
 from shrinkwise.compare.scoring.differences import difference
 from shrinkwise.compare.scoring.nested import HeldOut, Splits
 from shrinkwise.compare.scoring.stability import StableInputs
@@ -125,7 +126,7 @@ class Comparison:
     its number in the table, from 1. left_out: candidates without a row, with the reason. passed_over: candidates that
     would have been kept if there had been time to fit them on all rows. stable: how often each input is selected on
     half-samples. fresh: the score of the kept model on the test table, if one was given. shape_fits: the kept model on
-    half-samples, if it is additive and there was time.
+    half-samples, if it is additive and there was time. intervals: those of the kept model and of its held-out rows.
     """
 
     plan: TablePlan
@@ -145,6 +146,7 @@ class Comparison:
     stable: StableInputs | None = None
     fresh: FreshScore | None = None
     shape_fits: ShapeFits | None = None
+    intervals: KeptIntervals | None = None
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.rows)} candidates on {self.plan.n_rows} rows; kept: {self.chosen.candidate.name}>"

@@ -76,7 +76,10 @@ def _halves(fit: Fit, problem: TrainingRows, options: Options, n_terms: int) -> 
 
 
 def effects(model: TableModel, fits: ShapeFits) -> list[Effect]:
-    """The effects of all inputs that the model uses, dates excepted; the largest difference between two values first."""
+    """The effects of all inputs that the model uses, dates excepted, the largest range of the effect first.
+
+    The range of a number is that between its inner knots, so that a few extreme values do not decide.
+    """
     found = []
     for number, column in enumerate(model.plan.kept):
         rule, own = model.encoder.rules[number], np.flatnonzero(np.array(model.encoder.inputs) == number)
@@ -93,7 +96,12 @@ def effects(model: TableModel, fits: ShapeFits) -> list[Effect]:
         gap = pl.Series(column.name, [None], dtype=pl.String)
         missing = effect.of(features(rule, gap))[0][0] if rule["gaps"] else None
         found.append(Effect(column.name, at, labels, *effect.of(features(rule, values)), missing))
-    return sorted(found, key=lambda effect: -float(np.ptp(effect.values, axis=0).max(initial=0.0)))
+    return sorted(found, key=_range, reverse=True)
+
+
+def _range(effect: Effect) -> float:
+    inner = effect.values[1:-1] if len(effect.xs) >= 5 else effect.values
+    return float(np.ptp(inner, axis=0).max(initial=0.0))
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     from .drop_in.regressors import ElasticNet, Lasso, Ridge
     from .drop_in.ridge_cv import RidgeCV
     from .estimators.classifier import PenalizedClassifier
+    from .estimators.cox import PenalizedCox, PenalizedCoxCV
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
+    from .estimators.hazards import concordance
     from .estimators.penalized import PenalizedRegressor
     from .estimators.stability import Stability, stability_selection
+    from .losses import survival
     from .separation import Separation, find_separation, is_separable
 
 _HOME = {
     "estimators.penalized": ["PenalizedRegressor"],
     "estimators.classifier": ["PenalizedClassifier"],
+    "estimators.cox": ["PenalizedCox", "PenalizedCoxCV"],
+    "estimators.hazards": ["concordance"],
+    "losses": ["survival"],
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
     "drop_in.cv": ["ElasticNetCV", "LassoCV"],
@@ -49,6 +55,8 @@ __all__ = [
     "Path",
     "PenalizedClassifier",
     "PenalizedClassifierCV",
+    "PenalizedCox",
+    "PenalizedCoxCV",
     "PenalizedRegressor",
     "PenalizedRegressorCV",
     "Ridge",
@@ -58,10 +66,12 @@ __all__ = [
     "SparseLogisticRegressionCV",
     "Stability",
     "adaptive_weights",
+    "concordance",
     "find_separation",
     "is_separable",
     "path",
     "stability_selection",
+    "survival",
 ]
 
 

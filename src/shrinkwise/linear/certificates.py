@@ -152,7 +152,7 @@ def relative_gap(data, eta, rows, v, terms) -> float:
     if not data.null_loss > 0:
         return 0.0
     alpha, penalties, slack = terms
-    rows = rows + data.loss.conjugate(data.y, alpha * v)
+    rows = rows + data.loss.conjugate_at(data.y, alpha, v, eta)
     if data.offset is not None:  # f(y, z + o) as a function of z has the conjugate f*(v) − vo
         along = alpha * v * data.offset
         rows = rows - (along if along.ndim == 1 else along.sum(1))

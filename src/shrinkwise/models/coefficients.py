@@ -10,8 +10,8 @@ import numpy as np
 
 from shrinkwise.tables import Encoder
 
+from .intervals.score_lines import harmless
 from .predictors import LinearPredictor
-from .score_template import harmless
 from .table_model import TableModel
 
 INTERCEPT = "(intercept)"

@@ -13,7 +13,8 @@ import numpy as np
 
 from shrinkwise.tables import InputError
 
-FORMAT, SCHEMA = "shrinkwise model", 1
+FORMAT, SCHEMA = "shrinkwise model", 2  # 2: with the intervals of the predictions
+_READABLE = (1, 2)
 
 
 def write_model(path: Path, data: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -32,9 +33,9 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         data = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise InputError(f"{path} is not a model written by shrinkwise fit.")
-        if data.get("schema") != SCHEMA:
+        if data.get("schema") not in _READABLE:
             raise InputError(
-                f"{path} has the schema {data.get('schema')!r}, but this version of shrinkwise reads {SCHEMA}; "
+                f"{path} has the schema {data.get('schema')!r}, but this version of shrinkwise reads up to {SCHEMA}; "
                 "use the version that wrote it, or run shrinkwise fit again."
             )
         stored = path.with_suffix(".npz").read_bytes()

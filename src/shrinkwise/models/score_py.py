@@ -13,14 +13,18 @@ from shrinkwise.tables.columns.features import filled_as, unseen_as
 from shrinkwise.tables.columns.words import WORDS
 
 from .hinges import Hinges
+from .intervals.kept import LEVELS, LabelSets, NumberIntervals
 from .table_model import TableModel
 
 _PLACE = "MODEL: dict = {}\n"
+_LINES = "from shrinkwise.models.intervals.score_lines import decided, within, write_scores\n"
 
 
 def score_py(model: TableModel) -> str:
     """The text of score.py: the module `score_template` with the model's rules and numbers written into it."""
     source = (files("shrinkwise.models") / "score_template.py").read_text(encoding="utf-8")
+    lines = (files("shrinkwise.models.intervals") / "score_lines.py").read_text(encoding="utf-8")
+    source = source.replace(f"\n{_LINES}", lines.partition("import re\n")[2].rstrip() + "\n\n", 1)
     return source.replace(_PLACE, f"MODEL: dict = {_literal(as_numbers(model))}\n", 1)
 
 
@@ -50,6 +54,7 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
             (weight.reshape(-1, weight.shape[-1]).tolist(), bias.tolist())
             for weight, bias in zip(weights, written.biases, strict=True)
         ],
+        "intervals": _intervals(model.intervals, used),
     }
 
 
@@ -57,6 +62,27 @@ def _hinges(hinges: Hinges, used: list[int]) -> list[tuple[int, float, float]]:
     """(place in `used`, knot, top) of each hinge."""
     places = np.searchsorted(used, hinges.sources).tolist()
     return list(zip(places, hinges.knots.tolist(), hinges.tops.tolist(), strict=True))
+
+
+def _intervals(kept: NumberIntervals | LabelSets | None, used: list[int]) -> dict[str, Any]:
+    """The intervals for score.py, at the levels that the rows support; {} without any."""
+    if kept is None:
+        return {}
+    arrays = kept.arrays()
+    sides = {name: arrays[name] for name in ("low", "high", "most") if name in arrays}
+    finite = np.isin(LEVELS, kept.supported)
+    found: dict[str, Any] = {"levels": kept.supported.tolist(), "units": kept.units}
+    found |= {name: side[..., finite].tolist() for name, side in sides.items()}
+    if "limits" in arrays:  # the largest number is as good as infinity, which has no literal
+        found["limits"] = np.nan_to_num(arrays["limits"]).tolist()
+        found["edges"] = arrays["edges"].tolist()
+    spread = {name.removeprefix("spread "): array for name, array in arrays.items() if name.startswith("spread ")}
+    if spread:
+        found["spread"] = {
+            **{name: array.tolist() for name, array in spread.items()},
+            "coef": spread["coef"][used].tolist(),
+        }
+    return found
 
 
 def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Score rows with the model below. A single file that needs only Python's standard library.
 
-    python score.py NEW.csv > scores.csv
+    python score.py NEW.csv [--interval 0.9] > scores.csv
 
 or, from Python, `score(rows)` with rows as dicts from column names to values. Missing and unseen values are treated as in
 the run that wrote this file and reported on stderr (`remarks(rows)`); invalid values raise an error.
@@ -17,6 +17,8 @@ import re
 import signal
 import sys
 from datetime import datetime
+
+from shrinkwise.models.intervals.score_lines import decided, within, write_scores
 
 MODEL: dict = {}
 
@@ -36,21 +38,21 @@ COMMA_DECIMAL = re.compile(r"((\d{1,3}(\.\d{3})+|\d+)(,\d*)?|,\d+)([eE][+-]?\d+)
 CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def score(rows: list[dict]) -> list[dict]:
-    """One dict per row: "prediction" (a number, or the most probable class) and, for classes, "probabilities" by class."""
+def score(rows: list[dict], interval: float | None = None) -> list[dict]:
+    """One dict per row: "prediction" (a number, or the most probable class) and, for classes, "probabilities" by class.
+
+    With `interval`, a level such as 0.9, also "low" and "high" of a number, or "set", the labels of a class.
+    """
     rows = list(rows)
     columns = [_features(rule, _values(rule, rows)) for rule in MODEL["rules"]]
     result: list[dict] = []
     for i in range(len(rows)):
         raw = [value for column in columns for value in column[i]]
         used = [value for value, varies in zip(raw, MODEL["varies"]) if varies]
-        outputs = _outputs([(v - m) / s for v, m, s in zip(used, MODEL["mean"], MODEL["scale"])])
-        if MODEL["classes"] is None:
-            result.append({"prediction": outputs[0]})
-            continue
-        chances = _softmax([0.0, *outputs] if len(outputs) == 1 else outputs)
-        winner = MODEL["classes"][chances.index(max(chances))]
-        result.append({"prediction": winner, "probabilities": dict(zip(MODEL["classes"], chances))})
+        scaled = [(v - m) / s for v, m, s in zip(used, MODEL["mean"], MODEL["scale"])]
+        result.append(decided(_outputs(scaled), MODEL["classes"]))
+        if interval is not None:
+            result[-1].update(within(MODEL["intervals"], interval, scaled, result[-1]))
     return result
 
 
@@ -314,34 +316,19 @@ def _outputs(features: list[float]) -> list[float]:
     return features
 
 
-def _softmax(scores: list[float]) -> list[float]:
-    top = max(scores)
-    odds = [math.exp(value - top) for value in scores]
-    return [value / math.fsum(odds) for value in odds]
-
-
-def harmless(text: str) -> str:
-    """Prefix text that a spreadsheet would run as a formula with an apostrophe; leave other values unchanged."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not NUMBER.fullmatch(text) else text
-
-
 def main(arguments: list[str]) -> int:
-    """Read the given file and write row, prediction and probabilities as CSV to standard output."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python score.py NEW.csv > scores.csv\n")
+    """Read the given file and write row, prediction, probabilities and intervals as CSV to standard output."""
+    if len(arguments) not in (1, 3) or (len(arguments) == 3 and arguments[1] != "--interval"):
+        sys.stderr.write("usage: python score.py NEW.csv [--interval 0.9] > scores.csv\n")
         return 2
     try:
         rows = read_rows(arguments[0])
-        scored, said = score(rows), remarks(rows)
+        scored, said = score(rows, *map(float, arguments[2:])), remarks(rows)
     except (OSError, ValueError, csv.Error) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stderr.write("".join(f"{sentence}\n" for sentence in said))
-    out, classes = csv.writer(sys.stdout, lineterminator="\n"), MODEL["classes"] or []
-    out.writerow(["row", "prediction", *(f"probability of {name}" for name in classes)])
-    for i, row in enumerate(scored, start=1):
-        shown = row["prediction"] if MODEL["classes"] is None else harmless(row["prediction"])
-        out.writerow([i, shown, *row.get("probabilities", {}).values()])
+    write_scores(sys.stdout, scored, MODEL["classes"] or [])
     return 0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from shrinkwise.tables import ColumnPlan, Encoder, InputError, TablePlan, as_frame
 
+from .intervals.kept import INTERVALS, LabelSets, NumberIntervals, frame_like, label_lists
 from .model_file import damaged, read_model, write_model
 from .predictors import PREDICTORS, WeightedPredictor
 
@@ -19,7 +20,7 @@ _OLDER_FILE = "model.skops"
 
 @dataclass(frozen=True)
 class TableModel:
-    """Plan, encoder and predictor of one fitted table.
+    """Plan, encoder and predictor of one fitted table, and the intervals of its predictions.
 
     predict and predict_proba take any data frame with the columns that have a weight; unseen categories and missing
     values are treated as in training.
@@ -28,10 +29,20 @@ class TableModel:
     plan: TablePlan
     encoder: Encoder
     predictor: WeightedPredictor
+    intervals: NumberIntervals | LabelSets | None = None
 
-    def predict(self, frame) -> np.ndarray:
-        """Numbers (n,) for regression, class labels (n,) otherwise."""
-        return self.decide(self.output(frame))
+    def predict(self, frame, interval: float | None = None) -> Any:
+        """Numbers (n,) for regression, class labels (n,) otherwise; with `interval`, the level of intervals, a data frame.
+
+        Its columns are prediction and, for numbers, low and high, for classes, set (lists of labels).
+        """
+        if interval is None:
+            return self.decide(self.output(frame))
+        X = self.encoded(frame)
+        output = self.predictor.output(X)
+        found, classes = self.within(X, output, interval), self.plan.classes
+        edges = {"low": found[0], "high": found[1]} if classes is None else {"set": label_lists(classes, found)}
+        return frame_like(frame, {"prediction": self.decide(output), **edges})
 
     def predict_proba(self, frame) -> np.ndarray:
         """Class probabilities (n, K), columns in the order of `plan.classes`."""
@@ -41,7 +52,17 @@ class TableModel:
 
     def output(self, frame) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
-        return self.predictor.output(self.encoder.transform(as_frame(frame), needed=self.used))
+        return self.predictor.output(self.encoded(frame))
+
+    def encoded(self, frame) -> Any:
+        """The standardised features (n, q) of a data frame."""
+        return self.encoder.transform(as_frame(frame), needed=self.used)
+
+    def within(self, X: Any, output: np.ndarray, level: float) -> Any:
+        """The intervals of encoded rows at a level: (low, high), each (n,), or which labels (n, K) are in the sets."""
+        if self.intervals is None:
+            raise InputError("This model has no intervals; fit it again with shrinkwise fit.")
+        return self.intervals.at(X, output, level)
 
     @property
     def used(self) -> set[int]:
@@ -67,6 +88,9 @@ class TableModel:
         }
         arrays = {f"encoder.{name}": getattr(self.encoder, name) for name in _ENCODER_ARRAYS}
         arrays |= {f"predictor.{name}": array for name, array in self.predictor.arrays().items()}
+        if self.intervals is not None:
+            data["intervals"] = {"kind": self.intervals.kind, "units": self.intervals.units}
+            arrays |= {f"intervals.{name}": array for name, array in self.intervals.arrays().items()}
         write_model(Path(path), data, arrays)
 
 
@@ -104,12 +128,19 @@ def _built(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> TableModel:
         setattr(encoder, name, data["encoder"][name])
     for name in _ENCODER_ARRAYS:
         setattr(encoder, name, arrays[f"encoder.{name}"])
-    weights = {
-        name.removeprefix("predictor."): array for name, array in arrays.items() if name.startswith("predictor.")
-    }
-    model = TableModel(plan, encoder, PREDICTORS[data["predictor"]].of(weights))
+    predictor = PREDICTORS[data["predictor"]].of(_part(arrays, "predictor."))
+    intervals = None
+    if "intervals" in data:  # a file of schema 1 has none
+        kept = data["intervals"]
+        intervals = INTERVALS[kept["kind"]].of(kept["units"], _part(arrays, "intervals."))
+    model = TableModel(plan, encoder, predictor, intervals)
     n_features = {len(encoder.inputs), len(encoder.feature_names), len(encoder.mean), len(encoder.scale)}
     n_features |= {int(encoder.varies.sum()), model.predictor.feature_weights().shape[-1]}
     if len(n_features) > 1 or len(encoder.rules) != len(plan.kept):
         raise ValueError("The parts have different sizes")
     return model
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose name starts with `prefix`, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

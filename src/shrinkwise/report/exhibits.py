@@ -175,6 +175,32 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class CoveragePart:
+    """Rows whose prediction (for classes, largest probability) is from low to high: the share whose interval or set
+    contains the truth, and the mean width of the intervals or number of labels."""
+
+    low: float
+    high: float
+    rows: int
+    coverage: float
+    size: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The intervals of the kept model at one level, of held-out and of fresh rows: all rows first, then their thirds.
+
+    how: how the intervals are made; valid: what the level holds for.
+    """
+
+    level: float
+    how: str
+    valid: str
+    held_out: Sequence[CoveragePart]
+    fresh: Sequence[CoveragePart] = ()
+
+
+@dataclass(frozen=True)
 class Check:
     """A question to check for every result, with its answer for this run."""
 

@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from .exhibits import Calibration, Check, Halves, NetworkPicture, Residuals, Shapes, Stress, Written
+from .exhibits import (
+    Calibration,
+    Check,
+    Coverage,
+    CoveragePart,
+    Halves,
+    NetworkPicture,
+    Residuals,
+    Shapes,
+    Stress,
+    Written,
+)
 
 SCHEMA = 1
 
@@ -148,7 +159,8 @@ class Coefficient:
 class FreshScore:
     """The score of the kept model on a test table, with its 95 % interval from the spread of the losses over its rows.
 
-    n_known counts the rows that are exact copies, inputs and target, of rows that the model learned from.
+    n_known counts the rows that are exact copies, inputs and target, of rows that the model learned from; coverage is that
+    of the intervals of all of them and of their thirds.
     """
 
     score: float
@@ -157,6 +169,7 @@ class FreshScore:
     n_rows: int
     balanced: float | None = None
     n_known: int = 0
+    coverage: Sequence[CoveragePart] = ()
 
 
 @dataclass(frozen=True)
@@ -192,6 +205,7 @@ class Page(TablePage):
     shapes: Shapes | None = None
     residuals: Residuals | None = None
     calibration: Calibration | None = None
+    coverage: Coverage | None = None
     checks: Sequence[Check] = ()
     written: Written | None = None
     coefficients: Sequence[Coefficient] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .conformal import conformal_quantiles, row_masses
 from .intervals import (
     Difference,
     holm,
@@ -20,6 +21,7 @@ __all__ = [
     "Rows",
     "check_select",
     "complementary_halves",
+    "conformal_quantiles",
     "false_selection_bound",
     "folds",
     "holm",
@@ -30,6 +32,7 @@ __all__ = [
     "paired_interval",
     "paired_one_standard_error",
     "row_difference",
+    "row_masses",
     "selected",
     "taking_turns",
     "time_folds",

@@ -94,9 +94,14 @@ class Result:
         """The kept model."""
         return self.comparison.model
 
-    def predict(self, table: Any) -> Any:
-        """Numbers (n,) for regression, class labels (n,) otherwise, for any data frame with the columns of the table."""
-        return self.model.predict(table)
+    def predict(self, table: Any, interval: float | None = None) -> Any:
+        """Numbers (n,) for regression, class labels (n,) otherwise, for any data frame with the columns of the table.
+
+        With `interval`, a level between 0.5 and 0.99, a data frame of the same library instead: prediction and the
+        columns low and high of numbers, or set, lists of class labels. About this share of new rows lies inside, if they
+        are like the rows of the table.
+        """
+        return self.model.predict(table, interval)
 
     def predict_proba(self, table: Any) -> Any:
         """Class probabilities (n, K), columns in the order of `model.plan.classes`."""

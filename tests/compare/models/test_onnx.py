@@ -8,7 +8,6 @@ import pytest
 
 from compare.handmade import CLASSES, drawn_model, every_kind
 from shrinkwise.models import onnx as onnx_model
-from shrinkwise.models.score_py import layers
 from shrinkwise.tables import InputError
 
 
@@ -46,6 +45,7 @@ def test_a_graph_that_differs_is_not_written(monkeypatch):
     model = drawn_model("regression", "linear", frame)
     wrong = drawn_model("regression", "linear", frame.with_columns(pl.col("y")))
     object.__setattr__(wrong.predictor, "intercept", 0.4)
-    monkeypatch.setattr(onnx_model, "layers", lambda _: layers(wrong))
+    wrong_bytes = onnx_model.onnx_bytes(wrong)
+    monkeypatch.setattr(onnx_model, "onnx_bytes", lambda _: wrong_bytes)
     with pytest.raises(ValueError, match="not written"):
         onnx_model.checked_onnx(model, frame)

@@ -101,6 +101,7 @@ CASES = {
     "explanation: the 1-SE setting": (at_one_se, plain),
     "explanation: trees": (plain, scored(boosted_trees=[1.0, 1.1, 1.2])),
     "explanation: intervals": (plain, ALWAYS),
+    "explanation: intervals of predictions": (plain, changed(intervals=None)),
     "explanation: several differences": (plain, one_rival),
     "explanation: what was requested": (
         lambda c: replace(plain(c), options=replace(c.options, factors={"x0": 2.0})),

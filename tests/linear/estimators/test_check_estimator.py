@@ -13,8 +13,9 @@ ESTIMATORS = [
     sw.PenalizedRegressor(sw.L2(0.01)),
     sw.PenalizedClassifier(tol=1e-12),
     sw.PenalizedClassifier(sw.ElasticNet(0.01)),
-    sw.PenalizedRegressorCV(n_lambdas=10, cv=3),
-    sw.PenalizedClassifierCV(n_lambdas=10, cv=3, tol=1e-12),
+    sw.PenalizedRegressorCV(n_lambdas=5, cv=3),
+    sw.PenalizedCox(sw.L1(0.1)),
+    sw.PenalizedClassifierCV(n_lambdas=4, lambda_min_ratio=0.05, cv=3, tol=1e-12),
     linear.Lasso(),
     linear.ElasticNet(),
     linear.Ridge(),
@@ -24,21 +25,41 @@ ESTIMATORS = [
     linear.MultiTaskLasso(0.1),
     linear.MultiTaskElasticNet(0.1),
     linear.MultiTaskLassoCV(alphas=5, cv=3),
-    linear.MultiTaskElasticNetCV(alphas=5, cv=3),
+    linear.MultiTaskElasticNetCV(alphas=3, cv=2),
     linear.SparseLogisticRegression(tol=1e-12),
     linear.SparseLogisticRegressionCV(Cs=[0.01, 0.1, 1.0], cv=3, tol=1e-12),
-    *[sw.PenalizedRegressor(sw.L1(0.01), loss=name, tol=1e-10) for name, loss in LOSSES.items() if not loss.coded],
+    *[sw.PenalizedRegressor(sw.L1(0.01), loss=name, tol=1e-10) for name in ("huber", "poisson", "quantile", "gamma")],
     sw.PenalizedClassifier(sw.L2(0.01), loss="squared_hinge", tol=1e-10),
+]
+LONGER = [
+    sw.PenalizedCox(sw.L1(0.01), ties="breslow", tol=1e-11),
+    sw.PenalizedCoxCV(n_lambdas=5, cv=3, lambda_min_ratio=0.1),
+    *[sw.PenalizedRegressor(sw.L1(0.01), loss=name, tol=1e-10) for name in ("tweedie", "negative_binomial")],
 ]
 
 
+def expected_failures(estimator):
+    reason = "Efron's likelihood takes two equal rows as a tie, and one row of weight 2 as none, as in R's coxph"
+    kinds = ("dense", "sparse") if getattr(estimator, "ties", "") == "efron" else ()
+    return {f"check_sample_weight_equivalence_on_{kind}_data": reason for kind in kinds}
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(LONGER, expected_failed_checks=expected_failures)
+def test_scikit_learn_checks_of_slower_fits(estimator, check):
     check(estimator)
 
 
 def test_every_public_estimator_is_in_the_list():
     public = {name for name in linear.__all__ if hasattr(getattr(linear, name), "fit")}
-    assert public == {type(estimator).__name__ for estimator in ESTIMATORS}
+    assert public == {type(estimator).__name__ for estimator in ESTIMATORS + LONGER}
+    tried = {estimator.loss for estimator in ESTIMATORS + LONGER if hasattr(estimator, "loss")}
+    assert tried | {"multinomial", "cox"} == set(LOSSES)  # those two have no name of their own in an estimator
     assert np.all([hasattr(estimator, "get_params") for estimator in ESTIMATORS])

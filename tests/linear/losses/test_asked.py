@@ -39,8 +39,8 @@ def test_a_planted_comparison_is_seen(line):
 
 
 def test_every_file_of_a_loss_is_in_the_list():
-    files = {file.stem for file in (SOURCE / "losses").rglob("[!_]*.py")} - {"base", "codes", "log_link"}
-    assert files == set(LOSSES)
+    files = {file.stem for file in (SOURCE / "losses").rglob("[!_]*.py")}
+    assert files - {"base", "codes", "log_link", "records", "risk_sets"} == set(LOSSES)
 
 
 class Shifted(Squared):

@@ -11,6 +11,7 @@ X = torch.from_numpy(ROWS.normal(size=(200, 12)))
 Y = X[:, :4] @ torch.tensor([[2.0, 0.0], [-1.5, 1.0], [0.5, -0.5], [0.1, 0.05]], dtype=torch.float64)
 Y = Y + 0.3 * torch.from_numpy(ROWS.normal(size=(200, 2)))
 
+STEPS = 900
 FAMILIES = {
     "MCP": sw.MCP(0.15),
     "SCAD": sw.SCAD(0.15),
@@ -35,10 +36,10 @@ def test_training_ends_at_a_stationary_point(name):
     torch.manual_seed(0)
     penalty = FAMILIES[name]
     model = torch.nn.Linear(12, 2, bias=False).double()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.04)
     sw.attach(optimizer, model, penalty)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 1500)
-    for _ in range(1500):
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    for _ in range(STEPS):
         optimizer.zero_grad()
         (0.5 * ((model(X) - Y) ** 2).sum(1).mean()).backward()
         optimizer.step()

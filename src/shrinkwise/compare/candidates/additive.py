@@ -25,8 +25,10 @@ from .linear import STOPGAP, TINY_RIDGE, ScaledRows, cross_validate, tuned, whol
 # Knots inside the range of a number: measured on ten tables, classes gained nothing from more than 8 and squared errors
 # fell up to 32. No more than one for so many rows.
 _KNOTS, _CLASS_KNOTS, _ROWS_PER_KNOT = 32, 8, 10
-# The smallest λ as a share of λ_max: the path of hinges improves for longer than that of the features.
-_SMALLEST, _CLASS_SMALLEST = 1e-4, 1e-3
+# The smallest λ as a share of λ_max. The path of hinges improves for longer than that of the features, down to no penalty
+# where there are many rows for each of them, whose paths are also quick.
+_SMALLEST, _MANY_ROWS_SMALLEST, _CLASS_SMALLEST, _FEW_ROWS_SMALLEST = 1e-4, 1e-6, 1e-3, 1e-2
+_MANY_ROWS = 20  # for each hinge
 # A value that is further from the middle 98 % of the distinct values than this many times their range does not extend the
 # range of the hinges: one outlier would make all of them look alike.
 _FAR = 3.0
@@ -45,12 +47,19 @@ def tune_additive_lasso(problem: TrainingRows, options: Options) -> Tuned:
     rows = _HingedRows.of(problem)
     affordable = np.prod(rows.problem.X.shape) * max(1, problem.n_classes - 1) ** 2 <= _GROUP_VALUES
     penalties = {"terms": L1(1.0)} | ({"inputs": whole_inputs(rows.problem)} if affordable else {})
-    ratio = _CLASS_SMALLEST if problem.has_classes else _SMALLEST
+    ratio = _smallest(rows.problem)
     found = {
         of: cross_validate(penalty, rows.problem, options, lambda_min_ratio=ratio) for of, penalty in penalties.items()
     }
     of, best = min(found.items(), key=lambda pair: pair[1].model.cv_mean_[pair[1].model.index_best_])
     return rows.in_features(tuned(best, {"on": of}, options), best.model.path_.penalty)
+
+
+def _smallest(problem: TrainingRows) -> float:
+    n, m = problem.X.shape
+    if problem.has_classes:
+        return _CLASS_SMALLEST
+    return _MANY_ROWS_SMALLEST if n > _MANY_ROWS * m else _SMALLEST if n > 2 * m else _FEW_ROWS_SMALLEST
 
 
 def tune_unpenalised(problem: TrainingRows, options: Options) -> Tuned:

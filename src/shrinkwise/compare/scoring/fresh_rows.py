@@ -9,6 +9,8 @@ from shrinkwise.models.table_model import TableModel
 from shrinkwise.report import FreshScore
 from shrinkwise.tables import InputError, TablePlan, as_frame, known_rows
 
+from .conformal import intervals_of
+
 
 def score_fresh_rows(model: TableModel, frame, n_known: int) -> FreshScore:
     """Score a model on every row of `frame` that has a target; n_known of them are also training rows.
@@ -18,7 +20,8 @@ def score_fresh_rows(model: TableModel, frame, n_known: int) -> FreshScore:
     """
     plan, frame = model.plan, as_frame(frame)
     rows = plan.used_rows(frame)
-    truth, weights, output = plan.target_values(rows), plan.rows(rows).weights, model.output(rows)
+    truth, weights, X = plan.target_values(rows), plan.rows(rows).weights, model.encoded(rows)
+    output = model.predictor.output(X)
     score = held_out_score(plan.task, truth, output, weights)
     losses = row_losses(plan.task, truth, output)
     share = np.full(len(losses), 1 / len(losses)) if weights is None else weights / weights.sum()
@@ -26,7 +29,10 @@ def score_fresh_rows(model: TableModel, frame, n_known: int) -> FreshScore:
     if plan.task == REGRESSION:
         error = error / (2 * score) if score > 0 else 0.0
     low, high = score - 1.96 * error, score + 1.96 * error
-    return FreshScore(score, max(low, 0.0), high, rows.height, balanced_accuracy(plan.task, truth, output), n_known)
+    intervals = intervals_of(model, X, output)
+    coverage = [] if intervals is None else intervals.coverage(truth, output, weights)
+    balanced = balanced_accuracy(plan.task, truth, output)
+    return FreshScore(score, max(low, 0.0), high, rows.height, balanced, n_known, coverage)
 
 
 def check_fresh_rows(plan: TablePlan, frame, known) -> int:

@@ -7,8 +7,10 @@ from importlib.util import find_spec
 from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.options import NO_TORCH
 from shrinkwise.compare.result import Comparison
+from shrinkwise.compare.scoring.conformal import LEVEL
 from shrinkwise.selection import holm
 
+from .coverage import coverage_page, covered
 from .known_scores import known_scores
 from .sentence import Sentence, said_of
 from .verdict import better_trees, other_findings
@@ -54,6 +56,18 @@ def _intervals(comparison: Comparison) -> str:
         "folds share. They are for the models fitted here, on new rows. The kept model was selected as the best of "
         f"{_n_models(comparison)} on the same held-out rows, so its score is slightly optimistic."
     )
+
+
+def _coverage(comparison: Comparison) -> str:
+    """How often the intervals of predictions contain the truth, and what they hold for."""
+    intervals, found = comparison.intervals, coverage_page(comparison)
+    if intervals is None:
+        return ""
+    if found is None:
+        supported = intervals.model.supported
+        most = f"at most {supported[-1]:.3g}" if len(supported) else "no level"
+        return f"Predictions have no intervals at {LEVEL:.0%}: {intervals.model.units} support {most}."
+    return f"{covered(comparison, found)} {found.valid}"
 
 
 def _left_out(comparison: Comparison) -> str:
@@ -205,6 +219,7 @@ EXPLANATION = (
     ),
     Sentence("trees", "the trees were scored and do not score lower than the kept model", _about_trees),
     Sentence("intervals", "always", _intervals),
+    Sentence("intervals of predictions", "the kept model has intervals", _coverage),
     Sentence("several differences", "two or more regularized candidates were compared with a baseline", _multiplicity),
     Sentence("what was requested", "max_features, within, penalty factors or bounds were given", _asked_for),
     Sentence("half-samples", "inputs were selected on half-samples", _stable),

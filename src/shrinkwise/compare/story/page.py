@@ -28,6 +28,7 @@ from shrinkwise.report.schema import (
 from shrinkwise.selection import Difference
 from shrinkwise.tables import TablePlan
 
+from .coverage import coverage_page
 from .exhibits import calibration, checks, halves_page, residuals, stress_page
 from .explanation import explanation
 from .shapes import shapes_page
@@ -76,6 +77,7 @@ def comparison_page(comparison: Comparison, *, command: str, version: str) -> Pa
         shapes=shapes_page(comparison),
         residuals=None if classes else residuals(comparison),
         calibration=calibration(comparison) if classes else None,
+        coverage=coverage_page(comparison),
         checks=checks(comparison),
         written=Written(written_out(model), written_notes(model)),
         coefficients=[_coefficient(**row) for row in coefficients(model)],

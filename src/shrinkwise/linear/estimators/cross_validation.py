@@ -52,7 +52,7 @@ _DOC = """
     """
 
 
-class _CrossValidated:
+class CrossValidated:
     """The selection of λ, shared by regressor and classifier."""
 
     select: str
@@ -127,7 +127,7 @@ class _CrossValidated:
         return check_cv(cv, y, classifier=hasattr(self, "classes_"))
 
 
-class PenalizedRegressorCV(_CrossValidated, PenalizedRegressor):  # noqa: D101 (its docstring is shared)
+class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (its docstring is shared)
     __doc__ = "Regression with a penalty whose λ is selected by cross-validation of the loss.\n" + _DOC
 
     def __init__(
@@ -177,7 +177,7 @@ class PenalizedRegressorCV(_CrossValidated, PenalizedRegressor):  # noqa: D101 (
         return self
 
 
-class PenalizedClassifierCV(_CrossValidated, PenalizedClassifier):  # noqa: D101
+class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
     __doc__ = (
         "Classification with a penalty whose λ is selected by cross-validation of the loss (the log loss).\n" + _DOC
     )

@@ -67,9 +67,25 @@ def fold_losses(samples: Samples, fold, task: FoldTask, lambdas) -> np.ndarray:
     if task.loss.coded:
         check_classes(samples.y, train)
     fitted, held = fold_path(samples, train, task, lambdas), samples.take(test)
+    if task.loss.is_partial:
+        return _joint_losses(samples, fold, task, fitted)
     scores = task.loss.score(held.y, fitted.predict(held.X, held.offset))
     scores = scores if scores.ndim == 2 else scores.mean(-1)
     return np.average(scores, axis=1, weights=held.weight)
+
+
+def _joint_losses(samples: Samples, fold, task: FoldTask, fitted: Path) -> np.ndarray:
+    """What the held-out rows add to a loss that joins rows, by held-out row: that of all rows less that of the others, (L,)."""
+    eta = fitted.predict(samples.X, samples.offset)
+
+    def total(rows):
+        part = samples.take(rows)
+        weight = np.ones(len(part.y)) if part.weight is None else part.weight
+        return task.loss.scaled_to(part.y, weight).value(part.y, eta[:, rows]) @ weight
+
+    train, test = fold
+    held = len(samples.y[test]) if samples.weight is None else samples.weight[test].sum()
+    return (total(np.arange(len(samples.y))) - total(train)) / held
 
 
 def cross_validated_losses(samples: Samples, folds, task: FoldTask, lambdas, n_jobs=None, verbose=False) -> np.ndarray:

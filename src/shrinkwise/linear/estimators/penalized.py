@@ -193,7 +193,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
         return self
 
     def _loss(self):
-        known = [name for name, loss in LOSSES.items() if not loss.coded]
+        known = [name for name, loss in LOSSES.items() if not (loss.coded or loss.is_partial)]
         if isinstance(self.loss, str) and self.loss not in known:
             raise ValueError(
                 f"Expected loss to be a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"

@@ -11,6 +11,8 @@ from .positive.gamma import Gamma
 from .positive.negative_binomial import NegativeBinomial
 from .positive.poisson import Poisson
 from .positive.tweedie import Tweedie
+from .survival.cox import Cox
+from .survival.records import survival
 
 _ALL: tuple[Loss, ...] = (
     Squared(),
@@ -23,11 +25,13 @@ _ALL: tuple[Loss, ...] = (
     Logistic(),
     Multinomial(),
     SquaredHinge(),
+    Cox(),
 )
 LOSSES = {loss.name: loss for loss in _ALL}
 
 __all__ = [
     "LOSSES",
+    "Cox",
     "Gamma",
     "Huber",
     "Logistic",
@@ -40,6 +44,7 @@ __all__ = [
     "SquaredHinge",
     "Tweedie",
     "loss_of",
+    "survival",
 ]
 
 

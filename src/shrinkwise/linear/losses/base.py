@@ -28,6 +28,7 @@ class Loss:
     per_class = False  # whether η has a column for every class
     is_positive = False  # whether y ≥ 0
     is_likelihood = False  # whether f is a negative log-likelihood, up to a function of y and a fitted dispersion
+    is_partial = False  # whether f is a partial likelihood: y are records, f joins rows, and η counts up to a constant
     of_the_mean = False  # whether predictions of a measured y are scored by R², and not by the share of the deviance
 
     def value(self, y, eta):
@@ -75,6 +76,18 @@ class Loss:
         """The curvature used in a quadratic model of the loss: `hessian`, bounded away from 0 where it may vanish."""
         return self.hessian(y, eta)
 
+    def conjugate_at(self, y, alpha: float, v, eta):
+        """f*(αv), (n,), where v is ∇f(η) or what `dual_feasible` made of a nearby vector."""
+        return self.conjugate(y, alpha * v)
+
+    def effective_rows(self, y):
+        """n of BIC, and of the degrees of freedom a fit has at most."""
+        return len(y)
+
+    def information(self, X, eta):
+        """X'∇²fX for X (n, m), for a loss that joins rows."""
+        raise NotImplementedError
+
     def lowest(self, y):
         """min_η f(y, η), (n,)."""
         return np.zeros(len(y))
@@ -101,13 +114,16 @@ class Loss:
         score, null = (float(np.average(self.score(y, each), weights=weights)) for each in (eta, null_eta))
         return 1.0 - score / null if null > 0 else float(score <= 0)
 
+    def _parameters(self) -> dict:
+        return {key: value for key, value in vars(self).items() if not key.startswith("_")}
+
     def __repr__(self) -> str:
         """The class with its parameters."""
-        given = ", ".join(f"{key}={value!r}" for key, value in vars(self).items() if not key.startswith("_"))
+        given = ", ".join(f"{key}={value!r}" for key, value in self._parameters().items())
         return f"{type(self).__name__}({given})"
 
     def __eq__(self, other) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
+        return type(self) is type(other) and self._parameters() == other._parameters()
 
     def __hash__(self) -> int:
         return hash(type(self))

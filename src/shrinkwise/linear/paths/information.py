@@ -85,7 +85,9 @@ def _df_at(problem, penalty, path, i: int) -> float | None:
         return 0.0
     curvature = _curvature(penalty, w, active)
     X = problem.design.centred_columns(active)
-    if not problem.loss.is_quadratic:
+    if problem.loss.is_partial:
+        X = _root_of(problem, active, problem.eta(w, path.intercepts[i]))
+    elif not problem.loss.is_quadratic:
         X = _weighted(problem, X, problem.eta(w, path.intercepts[i]))
     if X.shape[0] < len(active) and not curvature.any():
         return float(np.linalg.matrix_rank(X))
@@ -118,6 +120,13 @@ def _weighted(problem, X, eta):
         rooted = np.sqrt(problem.s)
         X = X - np.outer(rooted, (rooted * h) @ X / np.sum(problem.s * h))
     return X * root[:, None]
+
+
+def _root_of(problem, columns, eta):
+    """A square matrix R with R'R = X'∇²fX of some columns, up to the factor that `_df_at` divides by."""
+    X = problem.X[:, columns]
+    values, vectors = np.linalg.eigh(problem.loss.information(X.toarray() if problem.design.sparse else X, eta))
+    return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
 
 
 def _active(penalty, w) -> np.ndarray | None:
@@ -176,7 +185,8 @@ def criterion(path, price: float, noise_variance: float | None = None) -> np.nda
         raise ValueError(
             f"The {path.loss} loss is not a log-likelihood in closed form, so it has no AIC or BIC; use cross-validation"
         )
-    n, k = problem.n * _targets(problem), path.df + float(problem.fit_intercept) * max(1, np.size(path.intercepts[0]))
+    intercepts = float(problem.fit_intercept and not problem.loss.is_partial) * max(1, np.size(path.intercepts[0]))
+    n, k = problem.n * _targets(problem), path.df + intercepts
     if problem.loss.is_quadratic:
         rss = 2.0 * problem.n * path.losses
         if noise_variance is None and 2 * (problem.p + problem.fit_intercept) <= problem.n:

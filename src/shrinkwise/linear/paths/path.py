@@ -209,7 +209,7 @@ class Path:
     @property
     def bic(self) -> np.ndarray:
         """−2 log-likelihood + k log n, (L,)."""
-        return information.criterion(self, np.log(self.data.n))
+        return information.criterion(self, np.log(self.data.loss.effective_rows(self.data.y)))
 
     def ebic(self, gamma: float = 0.5) -> np.ndarray:
         """BIC + 2γ log C(p, df), (L,): for many more inputs than rows. Chen and Chen, Biometrika 2008."""

@@ -44,15 +44,23 @@ def checked_X(X):
 
 def checked_y(y, n: int, loss):
     """y (n,) of the kind the loss takes; (n, K), K targets, for the squared loss."""
-    y = np.asarray(y)
+    y = y if loss.is_partial else np.asarray(y)
     if loss.coded:
         return loss.checked(_codes(y, n, loss.name))
+    if loss.is_partial:
+        return _records(loss.checked(y), n)
     y = np.asarray(finite_numbers(y, "y"), dtype=float)
     if y.ndim == 2 and not loss.is_quadratic:
         raise ValueError(f"Expected y of shape (n,), got {y.shape}; only the squared loss takes several targets")
     if y.ndim not in (1, 2) or len(y) != n or 0 in y.shape:
         raise ValueError(f"Expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
     return loss.checked(y)
+
+
+def _records(y, n: int):
+    if len(y) != n:
+        raise ValueError(f"Expected one time and event per row of X, got {n} rows and {len(y)} times")
+    return y
 
 
 def _codes(y, n: int, loss: str):

@@ -41,10 +41,12 @@ class Problem:
             X, y, s = X[present], y[present], s[present]
             offset = None if offset is None else offset[present]
         self.loss.check(y)
-        if not self.loss.coded:
+        if not (self.loss.coded or self.loss.is_partial):
             check_target(y)
         if offset is not None:
             check_offset(offset)
+        # A shift of η that changes nothing is fitted too: it centres the columns.
+        fit_intercept = fit_intercept or self.loss.is_partial
         s = s / s.max()  # so that the sum of very large weights is finite
         self.y, self.s, self.offset = y, s / s.mean(), offset
         self.loss = self.loss.scaled_to(y if offset is None or not self.loss.location else y - offset, self.s)
@@ -98,7 +100,9 @@ class Problem:
     @cached_property
     def is_flat(self) -> bool:
         """Whether the intercept alone fits every row: y is constant up to rounding."""
-        if not self.fit_intercept or self.loss.coded or (self.offset is not None and not self.loss.location):
+        if not self.fit_intercept or self.loss.coded or self.loss.is_partial:
+            return False
+        if self.offset is not None and not self.loss.location:
             return False
         return is_constant(self.y if self.offset is None else self.y - self.offset)
 
@@ -121,7 +125,7 @@ class Problem:
         gram = self.design.gram() if self.p <= self.n else self.design.row_gram()
         curvature = self.loss.curvature
         if not np.isfinite(curvature):
-            eta = self.zero()[1] + (0.0 if self.offset is None else self.offset)
+            eta = np.full(self.n, self.zero()[1]) + (0.0 if self.offset is None else self.offset)
             curvature = float(np.mean(self.s * self.loss.hessian(self.y, eta)))
         return curvature * float(np.linalg.eigvalsh(gram)[-1])
 

@@ -6,16 +6,16 @@ from typing import Any
 
 from shrinkwise.report.section import Section
 
-from . import comparison, data, errors, explorer, halves, model, network, opening, reproduce, shapes, stress
+from . import comparison, data, errors, explorer, halves, intervals, model, network, opening, reproduce, stress
 
 SECTIONS: list[Section[Any]] = [
     opening.SECTION,
     explorer.SECTION,
     comparison.SECTION,
-    shapes.SECTION,
     halves.SECTION,
     stress.SECTION,
     errors.SECTION,
+    intervals.SECTION,
     network.SECTION,
     model.SECTION,
     data.SECTION,

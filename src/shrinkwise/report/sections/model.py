@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from shrinkwise.report.charts.shapes import shapes_figure
 from shrinkwise.report.exhibits import Written
 from shrinkwise.report.markup import Child, Markup, element, join, name, numbers, scroll, shortened, table
 from shrinkwise.report.numbers import copyable, count, counted, number, spelled
@@ -21,6 +22,7 @@ def _render(page: Page, _: object) -> Markup:
         "The kept model",
         element("p", "It minimizes") if page.formula else None,
         element("pre", element("code", spelled(page.formula)), class_="formula") if page.formula else None,
+        shapes_figure(page.shapes) if page.shapes else None,
         _to_deploy(page.written),
         _coefficients(page.coefficients, {column.name for column in page.columns}) if page.coefficients else None,
     )

@@ -148,7 +148,9 @@ class NewtonSolver:
     def _solution(self, penalty, point, certificate, tol, max_iter) -> Solution:
         problem = self.problem
         b = point.b - point.w @ problem.design.means if problem.fit_intercept else point.b
-        if problem.loss.per_class and problem.fit_intercept:
+        if problem.loss.is_partial:
+            b = np.zeros_like(b)
+        elif problem.loss.per_class and problem.fit_intercept:
             b = b - b.mean()  # softmax does not see what all classes share
         small = tol * max(self.scale, tol)
         stationary = point.left > 0 and certificate.kkt <= small

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shrinkwise.report.axes import Axis, axis_over
-from shrinkwise.report.charts.plots import Frame, axis_name, end_labels, mind, plot
 from shrinkwise.report.exhibits import Shape, ShapeLine, Shapes
 from shrinkwise.report.markup import Markup, element, join, numbers, shortened, table
 from shrinkwise.report.numbers import copyable, count, number, plus_minus
-from shrinkwise.report.schema import Page
-from shrinkwise.report.section import Section, section
 
-
-def _render(_: Page, found: Shapes) -> Markup:
-    return section(
-        "shapes",
-        "The effect of each input",
-        element("p", _introduction(found), class_="prose"),
-        element("div", (_figure(found, shape) for shape in found.inputs), class_="shapes"),
-        element("p", mind(_CHANGE)),
-    )
-
+from .plots import Frame, end_labels, mind, plot
 
 _CHANGE = (
-    "a band as wide as the curve is high, for which the shape may be due to these rows; and inputs that are correlated, which "
-    "share an effect between their curves. A curve shows what the model adds, not what happens when the input is changed."
+    "a band as wide as the curve is high, for which the shape may be due to these rows; and correlated inputs, which share an "
+    "effect between their curves. A curve shows what the model adds, not what happens when the input is changed."
 )
+
+
+def shapes_figure(found: Shapes) -> Markup:
+    """A panel for every input: a curve over the values of a number, or a line for every level."""
+    return join(
+        element("h3", "The effect of each input"),
+        element("p", _introduction(found), class_="prose"),
+        element(
+            "figure",
+            element("div", (_panel(found, shape) for shape in found.inputs), class_="shapes"),
+            element("figcaption", _caption(found), mind(_CHANGE)),
+        ),
+    )
 
 
 def _introduction(found: Shapes) -> str:
@@ -36,55 +37,68 @@ def _introduction(found: Shapes) -> str:
         if shown < found.n_inputs
         else "each input"
     )
-    band = (
-        f" Bands and bars are ± 2 standard deviations over {count(found.n_halves)} random halves of the rows."
-        if found.n_halves
-        else ""
-    )
-    dates = f" The effects of dates ({', '.join(found.dates)}) are in coefficients.csv." if found.dates else ""
     return (
         f"The kept model is additive: its {found.of} is a constant plus one function of each input. Shown is what {some} adds, "
-        "relative to its mean over the rows, and marks at the knots, which are quantiles of the rows. Beyond the range of the "
-        f"training rows every curve is constant.{band}{dates}"
+        "relative to its mean over the rows."
     )
 
 
-def _figure(found: Shapes, shape: Shape) -> Markup:
-    share = f" · in {100 * shape.used:.0f} % of the halves" if shape.used is not None else ""
+def _caption(found: Shapes) -> str:
+    marks = (
+        "Marks at the bottom are the knots, at quantiles of the rows; beyond the training rows a curve is constant. "
+    )
+    halves = f"Bands and bars: ± 2 standard deviations over {count(found.n_halves)} random halves of the rows. "
+    dates = f"The effects of dates ({', '.join(map(shortened, found.dates))}) are in coefficients.csv. "
+    return marks + halves * bool(found.n_halves) + dates * bool(found.dates)
+
+
+def _panel(found: Shapes, shape: Shape) -> Markup:
     return element(
-        "figure",
-        element("h3", shortened(shape.name)),
+        "div",
+        element("h4", shortened(shape.name)),
         _curve(found, shape) if shape.xs else _levels(shape),
-        element("figcaption", _caption(shape), share[3:] if share and not _caption(shape) else share or None),
-        numbers(f"{shortened(shape.name)} as a table", _table(shape)),
+        element("small", _note(shape)),
+        numbers("As a table", _table(shape)),
     )
 
 
-def _caption(shape: Shape) -> str:
+def _note(shape: Shape) -> str | None:
+    """What the picture of one input leaves out."""
     parts = []
+    if shape.used is not None and shape.used < 1:
+        parts.append(f"used in {100 * shape.used:.0f} % of the halves")
     if shape.missing:
-        values = (f"{line.name} {number(v)}".strip() for line, v in zip(shape.lines, shape.missing, strict=True))
-        parts.append(f"missing: {', '.join(values)}")
+        values = (
+            f"{shortened(line.name)} {number(v)}".strip() for line, v in zip(shape.lines, shape.missing, strict=True)
+        )
+        parts.append(f"a missing value: {', '.join(values)}")
     if shape.n_more:
         parts.append(f"{count(shape.n_more)} levels with smaller effects are not shown")
-    return " · ".join(parts)
+    return "; ".join(parts) or None
 
 
 def _curve(found: Shapes, shape: Shape) -> Markup:
-    xs, frame = shape.xs, Frame(axis_over(shape.xs[0], shape.xs[-1]), _axis(shape.lines))
+    xs, low, high = shape.xs, *_middle(shape.xs)
+    frame = Frame(axis_over(low, high), _axis(shape.lines, [k for k, x in enumerate(xs) if low <= x <= high]))
     marks = [element("path", d=f"M0 {10 * frame.y(0):.0f}H1000", class_="zero")]
     marks += [_band(frame, xs, line) for line in shape.lines if line.errors and len(shape.lines) == 1]
-    marks.append(element("path", d="".join(f"M{10 * frame.x(x):.0f} 985V1000" for x in xs), class_="rug"))
+    marks.append(element("path", d="".join(f"M{10 * frame.x(x):.0f} 970V1000" for x in xs), class_="rug"))
     for line in shape.lines:
         title = element("title", shortened(line.name)) if line.name else None
         kind = "mean" if len(shape.lines) == 1 else "line"
         marks.append(element("path", title, d=frame.line(xs, line.values), class_=kind))
     named = [(line.name, frame.y(line.values[-1]), "") for line in shape.lines if line.name]
     said = f"The effect of {shortened(shape.name)} on the {found.of}; the numbers are in the table below."
-    return join(
-        plot(frame, marks, end_labels(named) if named else None, said=said),
-        axis_name(shortened(shape.name)),
-    )
+    drawing = plot(frame, marks, end_labels(named) if named else None, said=said)
+    return element("div", drawing, style=frame.left_room)
+
+
+def _middle(xs: Sequence[float]) -> tuple[float, float]:
+    """The range to draw: the inner knots, which are quantiles, and a quarter of their range beyond, if there is more."""
+    if len(xs) < 5:
+        return xs[0], xs[-1]
+    room = (xs[-2] - xs[1]) / 4
+    return max(xs[0], xs[1] - room), min(xs[-1], xs[-2] + room)
 
 
 def _band(frame: Frame, xs: Sequence[float], line: ShapeLine) -> Markup:
@@ -93,20 +107,21 @@ def _band(frame: Frame, xs: Sequence[float], line: ShapeLine) -> Markup:
     return element("path", d=f"M{'L'.join(high + low[::-1])}Z", class_="band")
 
 
-def _axis(lines: Sequence[ShapeLine]) -> Axis:
+def _axis(lines: Sequence[ShapeLine], points: Sequence[int]) -> Axis:
+    """An axis over zero and the values at some points with their bands."""
     errors = (line.errors if line.errors and len(lines) == 1 else [0.0] * len(line.values) for line in lines)
     ends = [
-        v + s * e
+        line.values[k] + side * own[k]
         for line, own in zip(lines, errors, strict=True)
-        for v, e in zip(line.values, own, strict=True)
-        for s in (-1, 1)
+        for k in points
+        for side in (-1, 1)
     ]
     return axis_over(min(0.0, *ends), max(0.0, *ends))
 
 
 def _levels(shape: Shape) -> Markup:
     """One line per level: a dot for each score, and a bar if there is only one."""
-    axis = _axis(shape.lines)
+    axis = _axis(shape.lines, range(len(shape.labels)))
     rows = (
         element(
             "li",
@@ -135,13 +150,10 @@ def _marks(axis: Axis, line: ShapeLine, k: int, bar: bool) -> Markup:
 
 def _table(shape: Shape) -> Markup:
     head = ["value"] + [
-        part for line in shape.lines for part in ([line.name or "effect"] + ["± 2 SD"] * bool(line.errors))
+        part for line in shape.lines for part in ([shortened(line.name or "effect")] + ["± 2 SD"] * bool(line.errors))
     ]
     rows = []
     for k, at in enumerate(shape.xs or shape.labels):
-        cells = [[copyable(line.values[k])] + [copyable(line.errors[k])] * bool(line.errors) for line in shape.lines]
-        rows.append([copyable(at) if shape.xs else shortened(at), *(cell for pair in cells for cell in pair)])
+        cells = [copyable(of[k]) for line in shape.lines for of in (line.values, line.errors) if of]
+        rows.append([copyable(at) if shape.xs else shortened(at), *cells])
     return table(head, rows, caption=f"The effect of {shortened(shape.name)}")
-
-
-SECTION = Section(lambda page: page.shapes, _render)

@@ -1,0 +1,73 @@
+"""What score.py makes of the outputs of the model: predictions, intervals, lines. It holds the text of this file."""
+
+# ruff: noqa: B905 (zip's strict= is younger than some Pythons that score.py may meet)
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+
+PLAIN_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def decided(outputs: list[float], classes: list[str] | None) -> dict:
+    """The prediction of one row: a number, or the most probable class and the probability of each."""
+    if classes is None:
+        return {"prediction": outputs[0]}
+    scores = [0.0, *outputs] if len(outputs) == 1 else outputs
+    odds = [math.exp(value - max(scores)) for value in scores]
+    chances = [value / math.fsum(odds) for value in odds]
+    return {"prediction": classes[chances.index(max(chances))], "probabilities": dict(zip(classes, chances))}
+
+
+def within(kept: dict, level: float, features: list[float], found: dict) -> dict:
+    """The low and the high of a predicted number, or the set of labels of a predicted class, at a level such as 0.9."""
+    place = _place(kept, level)
+    if "most" in kept:
+        most, best = kept["most"][place], found["prediction"]
+        return {"set": [name for name, p in found["probabilities"].items() if 1 - p <= most or name == best]}
+    sigma, output = 1.0, found["prediction"]
+    if "spread" in kept:
+        intercept, centre, scale, low, high = kept["spread"]["scalars"]
+        z = (output - centre) / scale
+        hinges = [z, *(max(0.0, z - knot) for knot in kept["spread"]["knots"])]
+        terms = [a * b for a, b in zip(hinges, kept["spread"]["slopes"])]
+        terms += [a * b for a, b in zip(features, kept["spread"]["coef"])]
+        sigma = math.exp(min(max(intercept + math.fsum(terms), low), high))
+    lowest, highest = kept["limits"]
+    part = sum(output > edge for edge in kept["edges"])
+    return {side: min(max(output + kept[side][part][place] * sigma, lowest), highest) for side in ("low", "high")}
+
+
+def _place(kept: dict, level: float) -> int:
+    levels = kept.get("levels", [])
+    if not levels:
+        raise ValueError("This model has no intervals; fit it again with shrinkwise fit.")
+    if not 0.5 <= level <= 0.99:
+        raise ValueError(f"Expected the level of the intervals to be a number between 0.5 and 0.99, got {level:g}.")
+    if level > levels[-1] + 1e-12:
+        most = f"the {kept['units']} of this model support at most {levels[-1]:g}"
+        raise ValueError(f"Intervals at the level {level:g} need more rows: {most}.")
+    return next(i for i, each in enumerate(levels) if each >= level - 1e-12)
+
+
+def written_set(labels: list[str]) -> str:
+    """A set of labels in a cell: "a|b", with a bar inside a label written as backslash and bar."""
+    return "|".join(label.replace("|", "\\|") for label in labels)
+
+
+def harmless(text: str) -> str:
+    """Prefix text that a spreadsheet would run as a formula with an apostrophe; leave other values unchanged."""
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not PLAIN_NUMBER.fullmatch(text) else text
+
+
+def write_scores(file, scored: list[dict], classes: list[str]) -> None:
+    """Write row, prediction, probabilities and, if there are any, intervals as CSV."""
+    out = csv.writer(file, lineterminator="\n")
+    sides = [name for name in ("low", "high", "set") if scored and name in scored[0]]
+    out.writerow(["row", "prediction", *(f"probability of {name}" for name in classes), *sides])
+    for i, row in enumerate(scored, start=1):
+        shown = harmless(row["prediction"]) if classes else row["prediction"]
+        edges = [harmless(written_set(row[side])) if side == "set" else row[side] for side in sides]
+        out.writerow([i, shown, *row.get("probabilities", {}).values(), *edges])
