@@ -12,7 +12,8 @@ import pytest
 from shrinkwise.compare import compare_table
 from shrinkwise.compare.candidates.base import Candidate, Fit, Tuned
 from shrinkwise.compare.candidates.linear import tune_lasso
-from shrinkwise.compare.comparison import _note, check_folds, choose
+from shrinkwise.compare.comparison import _note, check_folds
+from shrinkwise.compare.kept import choose
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.scoring.nested import score_fold, split_table
 from shrinkwise.models.predictors import LinearPredictor, usage

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from polars import DataFrame
 
-from shrinkwise.compare.candidates.base import Candidate, Curve, Fit, TrainingRows, Tuned
+from shrinkwise.compare.candidates.base import Candidate, Curve, TrainingRows, Tuned
 from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.candidates.registry import candidates, selecting, without_missing_extras
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
@@ -35,14 +35,13 @@ from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 
+from .kept import KeptFit, refitted
 from .options import Options
 from .result import Comparison, Row, Scored
 from .shapes import shape_fits
 
-# The shares of a budget after which the kept model is fitted, and the path and the half-samples are done (or left out).
-# What is left is for writing the report.
-_FOR_REFITTING, _FOR_EXHIBITS = 0.8, 0.88
-
+# The share of a budget after which the path and the half-samples are done, or left out. What is left is for the report.
+_FOR_EXHIBITS = 0.88
 
 NOT_FINISHED = "not finished within the budget"
 
@@ -118,11 +117,11 @@ def compare_table(
     X, y, parts = encoder.transform(frame), plan.target_values(frame), plan.rows(frame)
     del frame
     problem = training_problem(X, y, plan, options, len(splits), parts, encoder)
-    kept = _refitted(rows, problem, splits, options, clock)
+    kept = refitted(rows, problem, splits, options, clock)
     path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
     model, intervals = _with_intervals(kept, encoder, X, splits)
     stable = _stable(problem, curve, path_of, options, clock)
-    shapes = _in_time(lambda: shape_fits(fit, problem, options), clock)
+    shapes = _in_time(lambda: shape_fits(kept.fit, problem, options), clock)
     progress(total, total, f"{kept.row.candidate.name} on all rows")
     return Comparison(
         plan=plan,
@@ -185,93 +184,12 @@ def _check_sparse(contestants: list[Candidate], plan: TablePlan, options: Option
         )
 
 
-def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
-    """The candidate (except the reference) with the lowest held-out score at its best setting, and its kept choice.
-
-    Candidates are compared at their best settings, so one with a 1-SE setting is not at a disadvantage against one
-    without tuning. If that setting costs more than one standard error on the held-out rows, the best is kept. Ties go to
-    fewer inputs, then to the order of the candidates. With `max_features` only linear models with at most so many inputs
-    can be kept; with `within` the kept candidate and choice are those with the fewest inputs whose score is within that
-    share of the lowest.
-    """
-    return _pick(_admissible(rows, options, n_inputs), options)
-
-
-def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
-    """The rows that may be kept; if none has as few inputs as requested, those with the fewest."""
-    able = [row for row in rows if row.candidate.family != "reference"]
-    most = options.max_features
-    if most is not None and most < n_inputs:
-        able = [row for row in able if row.candidate.selects_inputs]
-        fewest = min((_most_inputs(row) for row in able), default=0)
-        able = [row for row in able if _most_inputs(row) <= max(most, fewest)]
-    if not able:
-        raise InputError(
-            "The time budget ended before any model that can be kept was scored on all folds; allow a larger budget."
-        )
-    return able
-
-
-def _pick(able: list[Row], options: Options) -> tuple[Row, str]:
-    lowest = min(able, key=lambda row: (row.best.score, _inputs(row, "best")))
-    if options.within is None:
-        return lowest, options.choice if lowest.one_se_holds else "best"
-    limit = lowest.best.score * (1 + options.within)
-    near = [(row, choice) for row in able for choice in ("one_se", "best") if row.at(choice).score <= limit]
-    return min(near, key=lambda pair: (_inputs(*pair), pair[0].at(pair[1]).score))
-
-
-def _most_inputs(row: Row) -> int:
-    return max(_inputs(row, "best"), _inputs(row, "one_se"))
-
-
-def _inputs(row: Row, choice: str) -> int:
-    used = row.at(choice).usage
-    return used.inputs if used else 0
-
-
-@dataclass(frozen=True)
-class _Refit:
-    """The kept row and choice, tuned on all rows; passed_over: better ones for which there was no time."""
-
-    row: Row
-    choice: str
-    tuned: Tuned
-    passed_over: list[str]
-
-    @property
-    def fit(self) -> Fit:
-        """The fit at the kept choice."""
-        return self.tuned.choices().get(self.choice, self.tuned.best)
-
-
-def _with_intervals(kept: _Refit, encoder: Encoder, X: Any, splits: Splits) -> tuple[TableModel, KeptIntervals]:
+def _with_intervals(kept: KeptFit, encoder: Encoder, X: Any, splits: Splits) -> tuple[TableModel, KeptIntervals]:
     """The kept model, and its intervals from the held-out rows."""
     predictor = cast(WeightedPredictor, kept.fit.predictor)
     used = np.any(np.atleast_2d(predictor.feature_weights()) != 0, axis=0)
     intervals = kept_intervals(splits, kept.row.at(kept.choice).folds, X, used, (-np.inf, np.inf))
     return TableModel(encoder.plan, encoder, predictor, intervals.model), intervals
-
-
-def _refitted(rows: list[Row], problem: TrainingRows, splits: Splits, options: Options, clock: Clock) -> _Refit:
-    """With a budget, the first of the chosen candidates that finishes within its share of the time; if none does, the
-    quickest, without a limit."""
-    able = _admissible(rows, options, len(splits.plan.kept))
-    left = list(able)
-    passed_over: list[str] = []
-    while left:
-        row, choice = _pick(left, options)
-        if _refit_seconds(row, splits) <= clock.left_until(_FOR_REFITTING):
-            try:
-                with time_limit(clock.deadline(_FOR_REFITTING)):
-                    return _Refit(row, choice, tune(row.candidate, problem, options), passed_over)
-            except TimeUp:
-                pass
-        left.remove(row)
-        passed_over.append(row.candidate.name)
-    row, choice = _pick([min(able, key=lambda row: row.seconds)], options)
-    better = [name for name in passed_over if name != row.candidate.name]
-    return _Refit(row, choice, tune(row.candidate, problem, options), better)
 
 
 def _rows(
@@ -316,11 +234,6 @@ def _note(notes: list[str]) -> str:
     counts.pop("", None)
     said = (note if n == len(notes) else f"in {n} of {len(notes)} folds {note}" for note, n in counts.most_common())
     return "; ".join(said)
-
-
-def _refit_seconds(row: Row, splits: Splits) -> float:
-    """The estimated seconds of fitting on all rows, from the time of a fold."""
-    return 1.3 * row.seconds / len(splits)
 
 
 def _path(

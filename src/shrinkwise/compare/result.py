@@ -125,8 +125,8 @@ class Comparison:
     no time for it. constant: the held-out scores of a constant prediction, per fold. file_rows: for each row used
     its number in the table, from 1. left_out: candidates without a row, with the reason. passed_over: candidates that
     would have been kept if there had been time to fit them on all rows. stable: how often each input is selected on
-    half-samples. fresh: the score of the kept model on the test table, if one was given. shape_fits: the kept model on
-    half-samples, if it is additive and there was time. intervals: those of the kept model and of its held-out rows.
+    half-samples. fresh: the score of the kept model on the test table, if one was given. intervals: those of the kept
+    model and of its held-out rows. shape_fits: the kept model on half-samples, if it is additive and there was time.
     """
 
     plan: TablePlan
@@ -145,8 +145,8 @@ class Comparison:
     passed_over: list[str] = field(default_factory=list)
     stable: StableInputs | None = None
     fresh: FreshScore | None = None
-    shape_fits: ShapeFits | None = None
     intervals: KeptIntervals | None = None
+    shape_fits: ShapeFits | None = None
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.rows)} candidates on {self.plan.n_rows} rows; kept: {self.chosen.candidate.name}>"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -118,7 +118,9 @@ class _HingedRows:
         def fit(each: Fit) -> Fit:
             note = "; ".join(filter(None, [each.note, self.note]))
             again = partial(self.fitted, penalty.with_lam(each.settings["λ"]))
-            return replace(each, predictor=self.predictor(each.predictor), note=note, refit=again)
+            return replace(
+                each, predictor=self.predictor(cast(LinearPredictor, each.predictor)), note=note, refit=again
+            )
 
         curve = found.curve
         if curve is not None:
