@@ -12,7 +12,7 @@ from scipy.linalg import block_diag
 from shrinkwise.tables import InputError, as_frame
 from shrinkwise.tables.columns.features import level_text, measured
 
-from .predictors import Written
+from .predictors import WrittenPredictor
 from .table_model import TableModel
 
 _TEXT_KINDS = ("category", "yes/no", "ordered")
@@ -119,7 +119,7 @@ class _Graph:
         return name
 
 
-def _network(graph: _Graph, x: str, written: Written) -> str:
+def _network(graph: _Graph, x: str, written: WrittenPredictor) -> str:
     """From standardised features to scores: clipped, as hinges, through the layers."""
     if written.limits is not None:
         low, high = written.limits

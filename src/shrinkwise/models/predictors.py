@@ -18,7 +18,7 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenPredictor:
     """A predictor as steps for other programs: inputs clipped to limits if any, hinges of them if any, linear layers.
 
     The terms of hinges are max(0, min(x, top) − knot), not shifted to 0 at x = 0. weights and biases are those of
@@ -30,7 +30,7 @@ class Written:
     hinges: Hinges | None = None
     limits: np.ndarray | None = None
 
-    def weighted(self) -> Written:
+    def weighted(self) -> WrittenPredictor:
         """Without the hinges that have no weight, except that there is always one, and with those left unshifted."""
         if self.hinges is None:
             return self
@@ -38,7 +38,7 @@ class Written:
         some = np.flatnonzero(first.any(axis=0)) if first.any() else np.arange(min(1, first.shape[1]))
         hinges, first = self.hinges.take(some), first[:, some]
         shifted = [bias - first @ hinges.at_zero, *self.biases[1:]]
-        return Written([first, *self.weights[1:]], shifted, hinges, self.limits)
+        return WrittenPredictor([first, *self.weights[1:]], shifted, hinges, self.limits)
 
 
 @runtime_checkable
@@ -57,7 +57,7 @@ class WeightedPredictor(Predictor, Protocol):
     def weight_arrays(self) -> list[np.ndarray]:
         """All weights (no intercepts or biases)."""
 
-    def written(self) -> Written:
+    def written(self) -> WrittenPredictor:
         """The same scores for other programs."""
 
 
@@ -94,9 +94,9 @@ class LinearPredictor:
         """Predictions (n,) for regression, log-odds (n, 1) for two classes, scores (n, K) for several."""
         return (X if self.hinges is None else self.hinges.terms(X)) @ self.coef.T + self.intercept
 
-    def written(self) -> Written:
+    def written(self) -> WrittenPredictor:
         """The same scores for other programs."""
-        return Written([np.atleast_2d(self.coef)], [np.atleast_1d(self.intercept)], self.hinges).weighted()
+        return WrittenPredictor([np.atleast_2d(self.coef)], [np.atleast_1d(self.intercept)], self.hinges).weighted()
 
     def output(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
@@ -119,7 +119,7 @@ class NetworkPredictor:
     """A network of linear layers with ReLU between them. Dropout has no effect in prediction.
 
     weights[i] is (out, in), or (blocks, out, in) where the units of a layer are in blocks that see one block of the layer
-    before each. The first layer is on hinges of the encoded inputs, if there are any. limits (2, q): the lowest and highest
+    before each. The first layer is on the embedding of the encoded inputs, if there is one. limits (2, q): the lowest and highest
     value of each input that was learned; inputs beyond are clipped smoothly (`clipped`), None if they are not.
     """
 
@@ -127,7 +127,7 @@ class NetworkPredictor:
     weights: list[np.ndarray]
     biases: list[np.ndarray]
     has_classes: bool
-    hinges: Hinges | None = None
+    embedding: Hinges | None = None
     limits: np.ndarray | None = None
 
     @classmethod
@@ -139,31 +139,31 @@ class NetworkPredictor:
         return cls(weights, biases, bool(arrays["has_classes"]), hinges, arrays.get("limits"))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Weights and biases by layer, the hinges and the limits."""
+        """Weights and biases by layer, the embedding and the limits."""
         found = {"has_classes": np.asarray(self.has_classes)}
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             found |= {f"weight {i}": weight, f"bias {i}": bias}
-        found |= {} if self.hinges is None else self.hinges.arrays()
+        found |= {} if self.embedding is None else self.embedding.arrays()
         return found if self.limits is None else found | {"limits": self.limits}
 
     def output(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
         hidden = X.toarray() if hasattr(X, "toarray") else X
         hidden = hidden if self.limits is None else clipped(hidden, *self.limits)
-        hidden = hidden if self.hinges is None else self.hinges.terms(hidden)
+        hidden = hidden if self.embedding is None else self.embedding.terms(hidden)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = np.maximum(_product(hidden, weight) + bias, 0.0)
         scores = hidden @ self.weights[-1].T + self.biases[-1]
         return class_probabilities(scores) if self.has_classes else scores[:, 0]
 
-    def written(self) -> Written:
+    def written(self) -> WrittenPredictor:
         """The same scores for other programs."""
-        return Written(self.weights, self.biases, self.hinges, self.limits).weighted()
+        return WrittenPredictor(self.weights, self.biases, self.embedding, self.limits).weighted()
 
     def feature_weights(self) -> np.ndarray:
-        """First-layer weights (hidden, q); of hinges, the Euclidean norm of those of each input."""
+        """First-layer weights (hidden, q); of an embedding, the Euclidean norm of those of each input."""
         first = self.weights[0]
-        return first if self.hinges is None else np.sqrt(self.hinges.by_feature(first**2))
+        return first if self.embedding is None else np.sqrt(self.embedding.by_feature(first**2))
 
     def weight_arrays(self) -> list[np.ndarray]:
         """All weights (no biases)."""

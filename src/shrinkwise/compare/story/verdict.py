@@ -248,7 +248,9 @@ VERDICT = (
         _no_better_than_a_guess,
     ),
     Sentence("finding", "always: lowers, raises or no detectable difference, by the interval", _own),
-    Sentence("besides", "the kept model differs from the baseline of its family in more than the regularizer", _besides),
+    Sentence(
+        "besides", "the kept model differs from the baseline of its family in more than the regularizer", _besides
+    ),
     Sentence("other family", "regularization makes a detectable difference in the other family", _others),
     Sentence(
         "baseline of the other family",

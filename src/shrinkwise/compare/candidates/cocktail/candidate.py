@@ -58,14 +58,14 @@ def mean_of_folds(
     (F, H), (F, H, K) and (F, K). unit: the centre and the scale of the target.
     """
     (first, first_bias), (second, second_bias), (last, last_bias) = layers
-    hidden = first.transpose(0, 2, 1).reshape(-1, first.shape[1]) * embedding.scale
+    hidden = first.transpose(0, 2, 1).reshape(first_bias.size, -1) * embedding.scale
     output = last.transpose(2, 0, 1).reshape(last.shape[2], -1) / len(last)
     centre, scale = unit
     return NetworkPredictor(
         [hidden.round(_DECIMALS), second.transpose(0, 2, 1).round(_DECIMALS), output * scale],
         [first_bias.ravel(), second_bias.ravel(), last_bias.mean(axis=0) * scale + centre],
         has_classes,
-        hinges=embedding.hinges,
+        embedding=embedding.hinges,
         limits=embedding.limits if embedding.hinges is None else None,
     )
 

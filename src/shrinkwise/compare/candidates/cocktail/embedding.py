@@ -44,11 +44,9 @@ class Embedding:
         distinct = [np.unique(column) for column in X.T]
         sizes = np.array([len(values) - 1 for values in distinct])
         most = _share(sizes, min(options.bins, max(len(X) // _ROWS_A_BIN, 2)), options.terms)
-        if most < 2 and (sizes > 1).any():
+        if not sizes.size or (most < 2 and (sizes > 1).any()):
             return cls(None, np.ones(X.shape[1]), np.arange(X.shape[1]), limits)
-        blocks = [
-            _terms(_edges(values, column, most), column) for values, column in zip(distinct, X.T, strict=True)
-        ]
+        blocks = [_terms(_edges(values, column, most), column) for values, column in zip(distinct, X.T, strict=True)]
         knots, tops, scale = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         sources = np.repeat(np.arange(len(blocks)), [len(block[0]) for block in blocks])
         return cls(Hinges(sources, knots, tops), scale, sources, limits)

@@ -13,7 +13,7 @@ from shrinkwise.dropout.functional import dropout
 from .mix import Mix
 
 
-class Stack(nn.Module):
+class NetworkStack(nn.Module):
     """S · F networks, S settings by F folds, each with two hidden layers of H ReLU units.
 
     The S networks of a fold start with the same weights. All networks see the same batch; which rows count for which fold is
@@ -33,7 +33,7 @@ class Stack(nn.Module):
             values = (2 * torch.rand(shape) - 1) * math.sqrt(3 * variance)
             return nn.Parameter(values.expand(n, *shape).clone())
 
-        self.first = start((n_features, n_folds * hidden), 1 / n_features)
+        self.first = start((n_features, n_folds * hidden), 1 / max(n_features, 1))
         self.second = start((n_folds, hidden, hidden), 2 / hidden)
         self.last = start((n_folds, hidden, n_outputs), 0.1 / hidden)
         self.first_bias = nn.Parameter(torch.zeros(n, 1, n_folds * hidden))
@@ -60,7 +60,7 @@ class Stack(nn.Module):
     def evaluate(self, X: torch.Tensor) -> torch.Tensor:
         """Outputs (S, F, m, K) of the rows of each fold, X (F, m, E), without dropout."""
         n, folds = len(self.mixes), self.n_folds
-        first = self.first.view(n, -1, folds, self.hidden).permute(2, 1, 0, 3).reshape(folds, X.shape[-1], -1)
+        first = self.first.view(n, X.shape[-1], folds, self.hidden).permute(2, 1, 0, 3).flatten(2)
         hidden = torch.bmm(X, first).view(folds, -1, n, self.hidden).permute(2, 0, 1, 3)
         hidden = (hidden + self.first_bias.view(n, folds, 1, self.hidden)).relu_()
         hidden = (hidden @ self.second + self.second_bias).relu_()
@@ -75,7 +75,7 @@ class Stack(nn.Module):
     @torch.no_grad()
     def networks(self, setting: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Copies of the weights, inputs first, and biases of the F networks of a setting, layer by layer."""
-        first = self.first[setting].view(-1, self.n_folds, self.hidden).transpose(0, 1)
+        first = self.first[setting].view(len(self.sources), self.n_folds, self.hidden).transpose(0, 1)
         pairs = (
             (first, self.first_bias[setting].view(self.n_folds, self.hidden)),
             (self.second[setting], self.second_bias[setting][:, 0]),
@@ -88,7 +88,7 @@ class Stack(nn.Module):
 
     def _some_inputs(self, X: torch.Tensor, mix: Mix) -> torch.Tensor:
         """X with whole inputs set to 0, which is near their mean, in each row."""
-        if mix.keep_inputs == 1:
+        if mix.keep_inputs == 1 or not len(self.inputs):
             return X
         kept = dropout(X.new_ones(len(X), int(self.inputs[-1]) + 1), keep=mix.keep_inputs)
         return X * kept[:, self.inputs]

@@ -12,7 +12,7 @@ import torch
 from shrinkwise.compare.options import CocktailOptions
 
 from .mix import Mix
-from .stack import Stack
+from .stack import NetworkStack
 
 _BETAS = (0.9, 0.99)
 _FLAT = 0.5  # the share of the steps at the full learning rate; then it decays to 0 along half a cosine
@@ -102,7 +102,7 @@ def row_losses(output: torch.Tensor, targets: torch.Tensor, smoothing: torch.Ten
 class _Training:
     """Adam with decoupled decay on a stack, step by step."""
 
-    def __init__(self, stack: Stack, rows: FoldRows, options: CocktailOptions, steps: int):
+    def __init__(self, stack: NetworkStack, rows: FoldRows, options: CocktailOptions, steps: int):
         self.stack, self.rows, self.options, self.n_steps = stack, rows, options, steps
         self.optimizer = self._adam()
 
@@ -141,9 +141,9 @@ class _Training:
             weights.mul_(factors.view(-1, *[1] * (weights.dim() - 1)))
 
 
-def _stack(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> Stack:
+def _stack(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> NetworkStack:
     sizes = rows.features.shape[1], options.hidden, rows.n_outputs
-    return Stack(mixes, len(rows.counts), sizes, rows.sources)
+    return NetworkStack(mixes, len(rows.counts), sizes, rows.sources)
 
 
 def _loss(trained: Trained | None) -> float:
