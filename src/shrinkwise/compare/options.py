@@ -43,7 +43,7 @@ class CocktailOptions:
     )
     hidden: int = 64
     passes: int = 40
-    steps: int = 500
+    steps: int = 400
     most_steps: int = 3000
     batch_size: int = 256
     learning_rate: float = 0.003

@@ -119,8 +119,8 @@ class NetworkPredictor:
     """A network of linear layers with ReLU between them. Dropout has no effect in prediction.
 
     weights[i] is (out, in), or (blocks, out, in) where the units of a layer are in blocks that see one block of the layer
-    before each. The first layer is on the embedding of the encoded inputs, if there is one. limits (2, q): the lowest and highest
-    value of each input that was learned; inputs beyond are clipped smoothly (`clipped`), None if they are not.
+    before each. The first layer is on the embedding of the encoded inputs, if there is one. limits (2, q): the lowest and
+    highest value of each input that was learned; inputs beyond are clipped smoothly (`clipped`), None if they are not.
     """
 
     kind: ClassVar[str] = "network"

@@ -138,13 +138,7 @@ def test_every_regularizer_changes_what_is_trained():
     problem = rows("multiclass")
     outputs = [
         tune_cocktail(problem, options(mixes=(mix,))).best.predictor.output(problem.X)
-        for mix in (
-            (1.0, 1.0, 0.0, 0.0),
-            (0.5, 1.0, 0.0, 0.0),
-            (1.0, 0.5, 0.0, 0.0),
-            (1.0, 1.0, 9.0, 0.0),
-            (1.0, 1.0, 0.0, 0.3),
-        )
+        for mix in ((1, 1, 0, 0), (0.5, 1, 0, 0), (1, 0.5, 0, 0), (1, 1, 9.0, 0), (1, 1, 0, 0.3))
     ]
     for i, output in enumerate(outputs):
         assert all(np.abs(output - other).max() > 1e-4 for other in outputs[:i])

@@ -83,7 +83,8 @@ def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
 def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
     """One network whose scores before the softmax, or whose predictions, are the mean of those of the networks.
 
-    Each has one hidden layer and the same limits; their hidden units side by side are that of the mean, (B·hidden) units. Its log loss or RMSE
+    Each has one hidden layer and the same limits; their hidden units side by side are that of the mean, (B·hidden) units.
+    Its log loss or RMSE
     is no larger than the mean of theirs on any rows, because both are convex in these scores.
     """
     hidden, output = ([network.weights[i] for network in networks] for i in (0, 1))
