@@ -32,6 +32,15 @@ def every_kind(task: str, n: int = 60) -> pl.DataFrame:
         "code": rng.choice(["1", "2", "3"], n),
         "seen": [f"{d:02d}/{m:02d}/2024 {h:02d}:30" for d, m, h in rng.integers(1, [29, 13, 24], (n, 3))],
         "flag": rng.choice(["0", "1"], n),
+        "at": [
+            f"{h}:{m:02d} {half}m"
+            for h, m, half in zip(*rng.integers(1, [13, 60], (n, 2)).T, "ap" * (n // 2), strict=True)
+        ],
+        "tags": ["|".join(rng.permutation(["a", "b", "c", "d d"])[: 1 + i % 3]) for i in range(n)],
+        "place": [f"{a:.3f}, {b:.3f}" for a, b in rng.uniform([40, -5], [50, 9], (n, 2))],
+        "size of": [f"{v:.1f}M" if i % 2 else f"{20 * v:.0f}k" for i, v in enumerate(rng.uniform(1, 50, n))],
+        "took": [f"{h}h {m}m" if m % 3 else f"{h}h" for h, m in rng.integers(1, 60, (n, 2))],
+        "high": [f"{5 + v // 12}'{v % 12}\"" for v in rng.integers(0, 24, n)],
     }
     gaps = {k: [None if i % 9 == 4 and k != "flag" else v for i, v in enumerate(vs)] for k, vs in plain.items()}
     target = rng.normal(size=n) if task == "regression" else np.array(["=low", "mid", "top"])[codes]

@@ -90,11 +90,16 @@ def test_help_lists_every_setting_with_its_type_and_default():
 
 
 EVERY = {
+    "header": None,
+    "no_header": True,
+    "skip": 2,
+    "sheet": "2020",
     "effort": "quick",
     "drop": ("a",),
     "keep": ("b",),
     "number": ("c",),
     "category": ("d", "e"),
+    "text": ("f",),
     "group": "g",
     "time": None,
     "weight": "w",
@@ -151,6 +156,7 @@ def test_the_command_line_and_python_ask_the_same(tmp_path):
     words = "t.csv --target y --effort quick --drop a --keep-column b --number c --category d --category e --group g"
     words += " --weight w --task classes --methods lasso,network --folds 3 --seed 9 --within 2% --max-features 5"
     words += f" --penalty-factor {tmp_path}/factors.csv --bounds {tmp_path}/bounds.csv --budget 60 --jobs 2"
+    words += " --text f --no-header --skip 2 --sheet 2020"
     with fit_command.make_context("fit", words.split()) as context:
         request = FitRequest.from_click(context.params)
         bare = FitRequest.from_click({**context.params, "no_networks": True})
@@ -158,6 +164,13 @@ def test_the_command_line_and_python_ask_the_same(tmp_path):
     asked = {name: value for name, value in EVERY.items() if name not in unsaid}
     assert request == FitRequest(request.table, "y", **asked, n_jobs=2)
     assert bare.network is None
+
+
+def test_a_header_line_excludes_the_other_settings_of_the_layout():
+    for other in ({"no_header": True}, {"skip": 1}):
+        with pytest.raises(InputError, match="header came with another"):
+            FitRequest("t", "y", header=2, **other)
+    assert FitRequest("t", "y", header=2).layout.headers == 1
 
 
 def test_the_effort_gives_what_was_not_asked_for():

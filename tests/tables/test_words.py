@@ -100,7 +100,7 @@ def test_dates_with_a_word_are_dates():
 
 def test_decimal_commas_beside_a_word():
     lines = [f"{'-' if i % 7 == 0 else f'{v:.2f}'.replace('.', ',')};{i * i % 59}" for i, v in enumerate(AMOUNTS)]
-    frame = parse_delimited("t", "\n".join(["x;y", *lines]).encode())
+    frame = parse_delimited("t", "\n".join(["x;y", *lines]).encode())[0]
     encoder = Encoder(plan_table(frame, "y")).fit(frame)
     assert encoder.raw(frame)[1, 0] == AMOUNTS[1]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from .layout import layout_options
 from .terminal import say, say_json, visible
 
 
@@ -31,9 +32,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
 @click.option("--out", type=_PATH, metavar="DIR", help="Run folder to write [default: FILE-report].")
 @click.option("--test", type=_PATH, metavar="FILE", help="Also score the kept model on this table of unseen rows.")
-@click.option("--drop", **_COLUMN, help="Ignore this column. May be repeated, as may the next three options.")
+@layout_options
+@click.option("--drop", **_COLUMN, help="Ignore this column. May be repeated, as may the next four options.")
 @click.option("--number", **_COLUMN, help="Parse this column as numeric; values that cannot be parsed become missing.")
 @click.option("--category", **_COLUMN, help="Treat this column as categorical.")
+@click.option("--text", **_COLUMN, help="Use the words of this column as inputs (a bag of words).")
 @click.option("--keep-column", "keep", **_COLUMN, help="Keep this column as an input even if it looks unusable.")
 @click.option("--group", metavar="COLUMN", help="Keep rows with the same value in the same fold.")
 @click.option("--time", metavar="COLUMN", help="Score later rows with models fitted on earlier rows.")
@@ -103,7 +106,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--quiet", is_flag=True, help="Print only the verdict.")
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON document.")
 def fit(file: Path, out: Path | None, resume: bool, quiet: bool, as_json: bool, **settings) -> None:
-    """Compare regularizers on the table FILE (CSV, Parquet or Arrow), report which one helps, and write a run folder."""
+    """Compare regularizers on the table FILE (CSV, Excel, Parquet or Arrow), report which one helps, and write a run folder."""
     from shrinkwise.service import FitRequest, fit_to_folder
 
     request = FitRequest.from_click({"file": file, **settings})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .layout import layout_of, layout_options
 from .terminal import put_out, say
 
 
@@ -24,19 +25,20 @@ from .terminal import put_out, say
     metavar="LEVEL",
     help="Also write intervals at this level, for example 0.9: columns low and high, or set for classes.",
 )
-def predict(run_dir: Path, file: Path, out: Path | None, interval: float | None) -> None:
+@layout_options
+def predict(run_dir: Path, file: Path, out: Path | None, interval: float | None, **layout) -> None:
     """Predict the rows of the table FILE with the model in RUN_DIR, and write the predictions as CSV.
 
     Columns with unseen categories or missing values that did not occur in training are reported on standard error.
     """
     from shrinkwise.models.predictions import predictions_csv
     from shrinkwise.models.table_model import load
-    from shrinkwise.tables.reading.read import read_with_note
+    from shrinkwise.tables.reading.read import read_with_notes
 
     model = load(run_dir)
-    frame, note = read_with_note(file)
+    frame, notes = read_with_notes(file, layout_of(layout))
     text = predictions_csv(model, frame, interval)
-    for remark in [*([note] if note else []), *model.remarks(frame)]:
+    for remark in [*notes, *model.remarks(frame)]:
         say(remark, err=True)
     if out is None:
         put_out(text)

@@ -242,11 +242,7 @@ def _path(
     """The path of the kept candidate if it has exact zeros; otherwise that of the lasso, if there is time."""
     if tuned.curve is not None and chosen.makes_zeros:
         return chosen.name, tuned.curve
-    try:
-        with time_limit(clock.deadline(_FOR_EXHIBITS)):
-            return LASSO.name, tune(LASSO, problem, options).curve
-    except TimeUp:
-        return LASSO.name, None
+    return LASSO.name, _in_time(lambda: tune(LASSO, problem, options).curve, clock)
 
 
 def _stable(problem: TrainingRows, curve: Curve | None, path_of: str, options: Options, clock: Clock):

@@ -3,5 +3,6 @@
 from .coefficient_path import coefficient_path
 from .network_path import network_path
 from .thinned import thinned
+from .validation_curve import validation_curve
 
-__all__ = ["coefficient_path", "network_path", "thinned"]
+__all__ = ["coefficient_path", "network_path", "thinned", "validation_curve"]

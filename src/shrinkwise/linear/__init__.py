@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from .drop_in.cv import ElasticNetCV, LassoCV
     from .drop_in.logistic import SparseLogisticRegression, SparseLogisticRegressionCV
     from .drop_in.multi_task import MultiTaskElasticNet, MultiTaskElasticNetCV, MultiTaskLasso, MultiTaskLassoCV
+    from .drop_in.path_functions import enet_path, lasso_path
     from .drop_in.regressors import ElasticNet, Lasso, Ridge
     from .drop_in.ridge_cv import RidgeCV
     from .estimators.classifier import PenalizedClassifier
     from .estimators.cox import PenalizedCox, PenalizedCoxCV
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
-    from .estimators.hazards import concordance
+    from .estimators.description.hazards import concordance
     from .estimators.penalized import PenalizedRegressor
     from .estimators.stability import Stability, stability_selection
     from .losses import survival
@@ -30,10 +31,11 @@ _HOME = {
     "estimators.penalized": ["PenalizedRegressor"],
     "estimators.classifier": ["PenalizedClassifier"],
     "estimators.cox": ["PenalizedCox", "PenalizedCoxCV"],
-    "estimators.hazards": ["concordance"],
+    "estimators.description.hazards": ["concordance"],
     "losses": ["survival"],
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
+    "drop_in.path_functions": ["enet_path", "lasso_path"],
     "drop_in.cv": ["ElasticNetCV", "LassoCV"],
     "drop_in.multi_task": ["MultiTaskElasticNet", "MultiTaskElasticNetCV", "MultiTaskLasso", "MultiTaskLassoCV"],
     "drop_in.ridge_cv": ["RidgeCV"],
@@ -67,8 +69,10 @@ __all__ = [
     "Stability",
     "adaptive_weights",
     "concordance",
+    "enet_path",
     "find_separation",
     "is_separable",
+    "lasso_path",
     "path",
     "stability_selection",
     "survival",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
 from shrinkwise.tables import ColumnPlan
+from shrinkwise.tables.columns.compounds import FORMS as COMPOUNDS
 from shrinkwise.tables.columns.dates import FORMS, ISO, PLAIN, TYPED, written_like
-from shrinkwise.tables.columns.features import filled_as, unseen_as
+from shrinkwise.tables.columns.features import READABLE, filled_as, unseen_as
+from shrinkwise.tables.columns.several import COORDINATES, WORD
 from shrinkwise.tables.columns.words import WORDS
 
 from .hinges import Hinges
@@ -18,12 +21,19 @@ from .table_model import TableModel
 
 _PLACE = "MODEL: dict = {}\n"
 _LINES = "from shrinkwise.models.intervals.score_lines import decided, within, write_scores\n"
+_VALUES = re.compile(r"from \.score_values import \([^)]*\)\n\n")
+_BELOW = "from datetime import datetime\n"  # the last import of score_values, which score_template has too
 
 
 def score_py(model: TableModel) -> str:
-    """The text of score.py: the module `score_template` with the model's rules and numbers written into it."""
-    source = (files("shrinkwise.models") / "score_template.py").read_text(encoding="utf-8")
-    lines = (files("shrinkwise.models.intervals") / "score_lines.py").read_text(encoding="utf-8")
+    """The text of score.py: the module `score_template`, with the text of the modules it imports and the model's rules
+    and numbers."""
+    template, values, lines = (
+        (files("shrinkwise.models") / name).read_text(encoding="utf-8")
+        for name in ("score_template.py", "score_values.py", "intervals/score_lines.py")
+    )
+    source = _VALUES.sub("", template, count=1)
+    source = source.replace(_PLACE, f"{_PLACE}\n{values.partition(_BELOW)[2].strip()}\n\n", 1)
     source = source.replace(f"\n{_LINES}", lines.partition("import re\n")[2].rstrip() + "\n\n", 1)
     return source.replace(_PLACE, f"MODEL: dict = {_literal(as_numbers(model))}\n", 1)
 
@@ -58,12 +68,6 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
     }
 
 
-def _hinges(hinges: Hinges, used: list[int]) -> list[tuple[int, float, float]]:
-    """(place in `used`, knot, top) of each hinge."""
-    places = np.searchsorted(used, hinges.sources).tolist()
-    return list(zip(places, hinges.knots.tolist(), hinges.tops.tolist(), strict=True))
-
-
 def _intervals(kept: NumberIntervals | LabelSets | None, used: list[int]) -> dict[str, Any]:
     """The intervals for score.py, at the levels that the rows support; {} without any."""
     if kept is None:
@@ -85,11 +89,21 @@ def _intervals(kept: NumberIntervals | LabelSets | None, used: list[int]) -> dic
     return found
 
 
+def _hinges(hinges: Hinges, used: list[int]) -> list[tuple[int, float, float]]:
+    """(place in `used`, knot, top) of each hinge."""
+    places = np.searchsorted(used, hinges.sources).tolist()
+    return list(zip(places, hinges.knots.tolist(), hinges.tops.tolist(), strict=True))
+
+
 def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
     """The rule of one input for score.py."""
-    kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock")
+    kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock", "items")
     stated = {"column": column.name, **{name: rule[name] for name in kept if name in rule}}
-    stated |= {"unseen": unseen_as(rule), "filled": filled_as(rule)}
+    stated |= {"unseen": unseen_as(rule), "filled": filled_as(rule), "readable": READABLE.get(column.kind, "numeric")}
+    if column.form in COMPOUNDS:
+        stated["pattern"], stated["factors"] = COMPOUNDS[column.form]
+    if column.kind in ("coordinates", "text"):
+        stated["pattern"] = COORDINATES if column.kind == "coordinates" else WORD
     if column.kind == "date":
         known = [] if column.form == TYPED else [column.form]
         others = list(FORMS) if column.form == TYPED else []

@@ -20,21 +20,24 @@ from datetime import datetime
 
 from shrinkwise.models.intervals.score_lines import decided, within, write_scores
 
+from .score_values import (
+    DECIMAL_COMMA,
+    LARGEST,
+    NUMBER,
+    THOUSANDS,
+    _compound,
+    _numbers,
+    _parts,
+    _several,
+    _spelled,
+    _text,
+    _written,
+)
+
 MODEL: dict = {}
 
-MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
-LARGEST, DELIMITERS, MINUS, SAME_WORDS = 1e100, ",;\t|", "-\u2212\u2013", (("false", "true"), ("0", "1"))
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-DECIMAL_COMMA = re.compile("[+\u2212\u2013-]?" r"(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
-THOUSANDS = re.compile("[+\u2212\u2013-]?" r"[1-9]\d{0,2}(,\d{3})?")
-MARKS = "+()\u00b1\u2010-\u2015\u2212\ufe63\uff0d\\-"  # every dash, and what else may be a sign
-BEFORE, AFTER = rf"[^\d{MARKS}.,]*", rf"(?:[^\W\d_]-[^\W\d_]|[^\d{MARKS}])*"
-DIGITS, SIGN = r"[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?", f"[+\\{MINUS}]?"
-SIGNED = re.compile(rf"({SIGN})\s?({BEFORE})({SIGN})\s?({DIGITS}){AFTER}")
-IN_PARENTHESES = re.compile(rf"{BEFORE}\(\s?{BEFORE}({DIGITS}){AFTER}\){AFTER}")
-CURRENCY = re.compile(r"([$€£¥₹]|USD|EUR|GBP|CHF|JPY)?")
-POINT_DECIMAL = re.compile(r"((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-COMMA_DECIMAL = re.compile(r"((\d{1,3}(\.\d{3})+|\d+)(,\d*)?|,\d+)([eE][+-]?\d+)?")
+DELIMITERS, SAME_WORDS = ",;\t|", (("false", "true"), ("0", "1"))
+SEVERAL = ("time of day", "coordinates", "items", "text")
 CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -75,7 +78,7 @@ def read_rows(path: str) -> list[dict]:
     mark = max(DELIMITERS, key=lambda delimiter: len(next(csv.reader([first], delimiter=delimiter), [])))
     lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if line]
     header, *lines = lines or [[]]
-    names = [(name.strip() and name) or f"unnamed column {i + 1}" for i, name in enumerate(header)]
+    names = _suffixed([(name.strip() and name) or f"unnamed column {i + 1}" for i, name in enumerate(header)])
     for number, line in enumerate(lines, start=2):
         if len(line) != len(names):
             raise ValueError(f"{path}: record {number} has {len(line)} fields, but the header has {len(names)}.")
@@ -83,6 +86,18 @@ def read_rows(path: str) -> list[dict]:
     if mark == ";":
         _read_decimal_commas(rows)
     return rows
+
+
+def _suffixed(names: list[str]) -> list[str]:
+    """The names, with " (2)", " (3)", … after those that occurred before."""
+    taken, found = set(names), []
+    for name in names:
+        number, new = 2, name
+        while name in found and (new := f"{name} ({number})") in taken:
+            number += 1
+        taken.add(new)
+        found.append(new)
+    return found
 
 
 def _decoded(path: str, data: bytes) -> str:
@@ -118,7 +133,7 @@ def _read_decimal_commas(rows: list[dict]) -> None:
 
 def _values(rule: dict, rows: list[dict]) -> list:
     """The values of one input, with None for words that mark a missing value."""
-    column, everywhere = rule["column"], rule["kind"] in ("number", "date")
+    column, everywhere = rule["column"], rule["kind"] in ("number", "date", "time of day", "coordinates")
     values = []
     for i, row in enumerate(rows):
         if column not in row:
@@ -127,16 +142,6 @@ def _values(rule: dict, rows: list[dict]) -> list:
         gone = text is None or text in rule["words"] or (everywhere and text.lower() in MODEL["words"])
         values.append(None if gone else row[column])
     return values
-
-
-def _text(value) -> str | None:
-    """A value as trimmed text, None where missing; whole numbers are written without a point."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, float):
-        return str(int(value)) if value == round(value) and abs(value) < 2**53 else repr(value)
-    text = str(value).strip()
-    return None if text in MISSING else text
 
 
 def _features(rule: dict, values: list) -> list[list[float]]:
@@ -174,11 +179,13 @@ def _known(text: str | None, levels: list[str]) -> str | None:
 def _measured(rule: dict, values: list) -> list[list[float] | None]:
     """Numbers, dates, yes/no and ordered levels; None where missing."""
     if rule["kind"] == "number":
-        numbers = [_written(rule["form"], v) for v in values] if rule["form"] else _numbers(rule["column"], values)
+        numbers = [_one(rule, v) for v in values] if rule["form"] else _numbers(rule["column"], values)
         for i, number in enumerate(numbers):
             if number is not None and abs(number) > LARGEST:
                 raise ValueError(f"Column {rule['column']!r} is infinite or beyond 1e100 in row {i + 1}.")
         return [None if number is None else [number] for number in numbers]
+    if rule["kind"] in SEVERAL:
+        return [_several(rule, value) for value in values]
     if rule["kind"] == "date":
         moments = _moments(rule, [_text(value) for value in values])
         return [None if moment is None else _parts(moment, rule["clock"]) for moment in moments]
@@ -187,58 +194,6 @@ def _measured(rule: dict, values: list) -> list[list[float] | None]:
         return [[float(text == levels[0])] for text in texts]
     places = [levels.index(text) if text in levels else None for text in texts]
     return [None if at is None else [float(at >= k) for k in range(1, len(levels))] for at in places]
-
-
-def _numbers(column: str, values: list) -> list[float | None]:
-    numbers: list[float | None] = []
-    for i, value in enumerate(values):
-        text = str(float(value)) if isinstance(value, (bool, int)) else _text(value)
-        plain = "-" + text[1:] if text and text[0] in MINUS else text or ""
-        if text is not None and not NUMBER.fullmatch(plain):
-            raise ValueError(f"Column {column!r} holds {text[:60]!r} in row {i + 1}, but a number was expected.")
-        numbers.append(None if text is None else float(plain))
-    return numbers
-
-
-def _written(form: str, value) -> float | None:
-    """A number with units, separators, a long minus or in parentheses; None if it is not a number.
-
-    A value that is valid with a decimal point and with a decimal comma is read according to the form.
-    """
-    text = _text(value) or ""
-    if enclosed := IN_PARENTHESES.fullmatch(text):
-        sign, digits = "-", enclosed[1]
-    elif signed := SIGNED.fullmatch(text):
-        first, before, second, digits = signed.groups()
-        hyphen = second and before[-1:].isalpha() and not CURRENCY.fullmatch(before.strip())
-        sign = "?" if hyphen else first + second
-    else:
-        return None
-    point, comma = POINT_DECIMAL.fullmatch(digits), COMMA_DECIMAL.fullmatch(digits)
-    if sign not in ("", "+", *MINUS) or not (point or comma):
-        return None
-    as_comma = comma and (form == "written," or not point)
-    plain = digits.replace(".", "").replace(",", ".") if as_comma else digits.replace(",", "")
-    return float(plain) if sign in ("", "+") else -float(plain)
-
-
-def _spelled(text: str | None, levels: list[str], same_words) -> str | None:
-    """A spelling of a level replaced by the level: yes and YES, and with `same_words` also 0/1 and false/true."""
-    own = {level.lower(): level for level in levels}
-    if text is None or len(own) < len(levels) or text in levels:
-        return text
-    for pair, same in zip(same_words, same_words[::-1]):
-        if set(own) == set(pair):
-            own = {**own, **{word: own[level] for word, level in zip(same, pair)}}
-            break
-    return own.get(text.lower(), text)
-
-
-def _parts(moment: datetime, clock: bool) -> list[float]:
-    months = [float(moment.month == k) for k in range(1, 13)]
-    days = [float(moment.isoweekday() == k) for k in range(1, 8)]
-    whole = [float(moment.year), *months, float(moment.day), *days]
-    return [*whole, moment.hour + moment.minute / 60] if clock else whole
 
 
 def _moments(rule: dict, texts: list[str | None]) -> list[datetime | None]:
@@ -269,6 +224,10 @@ def _moment(text: str | None, forms: list[str]) -> datetime | None:
     return None
 
 
+def _one(rule: dict, value) -> float | None:
+    return _compound(rule, value) if rule.get("pattern") else _written(rule["form"], value)
+
+
 def _new_levels(rule: dict, values: list) -> str:
     known = rule["levels"] + rule.get("pooled", [])
     texts = [_level(rule, _text(value)) for value in values] if known else []
@@ -279,11 +238,15 @@ def _new_levels(rule: dict, values: list) -> str:
 
 
 def _no_numbers(rule: dict, values: list) -> str:
-    texts = [_text(value) for value in values] if rule["kind"] == "number" and rule["form"] else []
-    wrong = [i for i, text in enumerate(texts) if text is not None and _written(rule["form"], text) is None]
+    several = rule["kind"] in SEVERAL[:2]
+    if not several and not (rule["kind"] == "number" and rule["form"]):
+        return ""
+    texts = [_text(value) for value in values]
+    read = _several if several else _one
+    wrong = [i for i, text in enumerate(texts) if text is not None and read(rule, text) is None]
     if not wrong:
         return ""
-    what = f"{_counted(len(wrong), 'value')} that {'is' if len(wrong) == 1 else 'are'} not numeric"
+    what = f"{_counted(len(wrong), 'value')} that {'is' if len(wrong) == 1 else 'are'} not {rule['readable']}"
     return f"{what}, such as {_quoted(texts[wrong[0]])} (row {wrong[0] + 1}), treated as missing"
 
 

@@ -11,6 +11,7 @@ from .algebra import rebuild as rebuild
 from .algebra import released as released
 from .algebra import strength as strength
 from .algebra import terms as terms
+from .algebra import with_bounds_scaled as with_bounds_scaled
 from .constraints.box import Box, NonNegative
 from .constraints.constraint import Constraint
 from .constraints.l2_ball import L2Ball, MaxNorm

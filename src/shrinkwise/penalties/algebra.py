@@ -140,6 +140,18 @@ def concavity(penalty: Penalty) -> float:
     return float(sum(leaf.factor * float(leaf.penalty.lam) / leaf.penalty.flat_from for leaf in bent))
 
 
+def with_bounds_scaled(penalty: Penalty, scale) -> Penalty:
+    """The penalty of weights that are multiplied by `scale` > 0, an array of w's shape: bounds move with them."""
+
+    def change(leaf: Leaf) -> Penalty:
+        part = scale
+        for where in leaf.where:
+            part = part[where]
+        return leaf.penalty.with_bounds_scaled(part)
+
+    return rebuild(penalty, change)
+
+
 def multiplied(penalty: Penalty, factors) -> Penalty:
     """The penalty with λ of entry j multiplied by factors[j], an array of w's shape; 0 = not penalised, bounds are
     unchanged."""

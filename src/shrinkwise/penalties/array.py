@@ -152,3 +152,11 @@ def as_numpy(values) -> np.ndarray:
     if namespace(values) is np:
         return np.asarray(values, dtype=float)
     return whole(values).detach().double().cpu().numpy()
+
+
+def numbered(labels, names):
+    """(numbers of the labels, their names) of an array of texts, in sorted order; anything else as it is."""
+    if not labels.size or not all(isinstance(label, str) for label in labels.flat):
+        return labels, names
+    names, numbers = np.unique(labels.astype(str), return_inverse=True)
+    return numbers.reshape(labels.shape), names

@@ -181,6 +181,10 @@ class Penalty:
         """(axis, t) where the penalty is Σ_i t_i ‖w_i‖ over all slices w_i along an axis of w, else None; every step asks."""
         return None
 
+    def with_bounds_scaled(self, scale) -> Penalty:
+        """The same penalty of weights that are multiplied by scale > 0, an array of w's shape: bounds move with them."""
+        return self
+
     def with_factors(self, factors) -> Penalty:
         """The same penalty with λ of entry j multiplied by factors[j], an array of w's shape; 0 = not penalised."""
         if self.constraint:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .array import namespace, vector_norm
+from .array import namespace, numbered, vector_norm
 
 
 class Groups:
@@ -16,9 +16,9 @@ class Groups:
 
     Parameters
     ----------
-    labels : array of int
+    labels : array of int or str
         Group of each entry, with the shape of w; or one-dimensional, one label for each index of the last axis of w
-        (one per input of a linear model, also when w has a row per class).
+        (one per input of a linear model, also when w has a row per class). Texts are names.
     names : sequence of str, optional
         Names of the groups in reports, in the order of their labels.
 
@@ -248,9 +248,9 @@ class LabelledGroups(Groups):
     """
 
     def __init__(self, labels, names=None):
-        labels = np.asarray(labels)
+        labels, names = numbered(np.asarray(labels), names)
         if labels.size and not np.issubdtype(labels.dtype, np.integer):
-            raise TypeError(f"Expected integer group labels (−1 = not penalised), got {labels.dtype}")
+            raise TypeError(f"Expected integer group labels (−1 = not penalised) or texts, got {labels.dtype}")
         if labels.size and labels.min() < -1:
             raise ValueError(f"Expected group labels ≥ 0, or −1 for entries not penalised, got {labels.min()}")
         used = np.unique(labels[labels >= 0])

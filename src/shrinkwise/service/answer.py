@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shrinkwise.compare.result import Comparison
     from shrinkwise.models.table_model import TableModel
     from shrinkwise.report.schema import Page
-    from shrinkwise.tables import TablePlan
+    from shrinkwise.tables import Layout, TablePlan
 
 
 @dataclass
@@ -43,11 +43,11 @@ class Question:
         from shrinkwise.tables.plan.plan import ColumnOptions, plan_table
 
         options = request.options()
-        frame, note = _read(request.table)
-        test = None if request.test is None else _read(request.test)[0]
+        frame, notes = _read(request.table, request.layout)
+        test = None if request.test is None else _read(request.test, request.layout)[0]
         wishes = {each.name: getattr(request, each.name) for each in fields(ColumnOptions)}
         plan = plan_table(frame, request.target, name=request.file.name if request.file else "table", **wishes)
-        plan.notes += [note] if note else []
+        plan.notes += notes
         options.check(plan)
         check_folds(plan, options)
         return cls(request, frame, test, plan, options, asked_at)
@@ -174,8 +174,8 @@ class Result:
     __repr__ = __str__
 
 
-def _read(table: Any) -> tuple[Any, str]:
-    """The table as a polars frame, and a note on how its file was read."""
-    from shrinkwise.tables.reading.read import as_frame, read_with_note
+def _read(table: Any, layout: Layout) -> tuple[Any, list[str]]:
+    """The table as a polars frame, and notes on how its file was read."""
+    from shrinkwise.tables.reading.read import as_frame, read_with_notes
 
-    return read_with_note(Path(table)) if isinstance(table, str | Path) else (as_frame(table), "")
+    return read_with_notes(Path(table), layout) if isinstance(table, str | Path) else (as_frame(table), [])

@@ -56,6 +56,13 @@ def one_of(*choices: str) -> Check:
     return check
 
 
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise _type_error(name, "True or False", value)
+    return value
+
+
 def whole(least: int) -> Check:
     """A whole number of at least `least`."""
     expected = f"a whole number of at least {least}"

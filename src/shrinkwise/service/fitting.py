@@ -20,19 +20,30 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
 
     Parameters
     ----------
-    table : data frame (pandas, polars, pyarrow, …) or path of a file (CSV, Parquet, Arrow)
+    table : data frame (pandas, polars, pyarrow, …) or path of a file (CSV, Excel, Parquet, Arrow)
     target : str
         The column to predict.
     test : data frame or path, optional
         Rows not used for fitting or selection; the kept model is scored on them at the end.
+    header : int
+        Number of the line of the file that holds the header, from 1; lines above it are skipped. By default the header
+        is found from the cells, and titles, footers, a second header row and a missing header are reported.
+    no_header : bool
+        The first line is already a row; columns are named "column 1", "column 2", ….
+    skip : int
+        Number of lines to skip at the beginning of the file.
+    sheet : str
+        Name of the sheet of a workbook; needed if several hold cells.
     effort : "quick", "normal" or "thorough"
         quick compares linear models alone, on 30 values of λ; thorough uses 10 folds, 100 values of λ and larger networks.
     drop : column names
-        Columns to exclude. This and the next three also take a single name.
+        Columns to exclude. This and the next four also take a single name.
     keep : column names
         Columns to keep as inputs even if they look like an identifier, a constant or a leak of the target.
     number, category : column names
         Columns to parse as numeric, or as categories.
+    text : column names
+        Columns of free text, whose words in at least 5 rows become inputs (a bag of words).
     group : column name
         Rows with the same value stay in the same fold.
     time : column name

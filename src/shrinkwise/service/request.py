@@ -14,6 +14,7 @@ from . import checks
 
 if TYPE_CHECKING:
     from shrinkwise.compare.options import NetworkOptions, Options
+    from shrinkwise.tables import Layout
 
 # What a repetition may choose anew: it moves no number.
 _FREE = ("n_jobs",)
@@ -48,11 +49,16 @@ class FitRequest:
     target: str = field(metadata={"check": checks.column})
     _: KW_ONLY
     test: Any = None
+    header: int | None = _setting(None, checks.whole(1))
+    no_header: bool = _setting(False, checks.flag)
+    skip: int = _setting(0, checks.whole(0))
+    sheet: str | None = _setting(None, checks.column)
     effort: str = _setting("normal", checks.one_of("quick", "normal", "thorough"))
     drop: tuple[str, ...] = _setting((), checks.columns)
     keep: tuple[str, ...] = _setting((), checks.columns)
     number: tuple[str, ...] = _setting((), checks.columns)
     category: tuple[str, ...] = _setting((), checks.columns)
+    text: tuple[str, ...] = _setting((), checks.columns)
     group: str | None = _setting(None, checks.column)
     time: str | None = _setting(None, checks.column)
     weight: str | None = _setting(None, checks.column)
@@ -82,6 +88,10 @@ class FitRequest:
             self._set("select", "within")
         if (self.within is None) == (self.select == "within"):
             raise InputError("Expected both select='within' and within (the share of the lowest score), or neither.")
+        if self.header is not None and (self.no_header or self.skip):
+            raise InputError(
+                "Expected header, or no_header with or without skip, but header came with another of them."
+            )
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -183,6 +193,13 @@ class FitRequest:
     def file(self) -> Path | None:
         """The path of the table, if it is a file."""
         return Path(self.table) if isinstance(self.table, str | Path) else None
+
+    @property
+    def layout(self) -> Layout:
+        """Where the table is in its file."""
+        from shrinkwise.tables import Layout
+
+        return Layout(self.header, self.no_header, self.skip, self.sheet)
 
     def options(self) -> Options:
         """The options of the comparison: those of the effort, overridden by the given settings."""

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from .plan.notes import known_rows
     from .plan.plan import ColumnOptions, describe, plan_table
     from .plan.table_plan import TablePlan
+    from .reading.layout import Layout
     from .reading.read import as_frame, data_hash, read_table
 
 _WHERE = {
     "ColumnPlan": "columns.kinds",
     "Encoder": "encoding",
+    "Layout": "reading.layout",
     "TablePlan": "plan.table_plan",
     "ColumnOptions": "plan.plan",
     "as_frame": "reading.read",
@@ -36,6 +38,7 @@ __all__ = [
     "ColumnPlan",
     "Encoder",
     "InputError",
+    "Layout",
     "TablePlan",
     "as_frame",
     "data_hash",

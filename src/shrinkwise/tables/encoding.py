@@ -31,7 +31,9 @@ class Encoder:
     reference level is dropped, because penalised models need none); levels with fewer than 5 rows share one feature,
     which is also used for levels not seen in `fit`; without such a feature unseen levels are 0 in all. An ordered
     category has a 0/1 feature "≥ level" for every level but the lowest. A date has its year, day, month (0/1 each),
-    weekday (0/1 each) and hour. Each column with missing values in `fit` has an additional 0/1 feature "… is missing".
+    weekday (0/1 each), hour and the sine and cosine of the hour, as a time of day has. A list of items and a text have
+    a 0/1 feature per item or word in at least 5 rows. Each column with missing values in `fit` has an additional 0/1
+    feature "… is missing".
     Features that are constant in `fit` are dropped.
 
     If there are 200 features or more and fewer than a tenth of their values are nonzero, the matrix is sparse (CSR) and

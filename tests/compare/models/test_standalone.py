@@ -19,7 +19,7 @@ from shrinkwise.models.coefficients import csv_text
 from shrinkwise.models.onnx import onnx_inputs
 from shrinkwise.models.score_py import score_py
 from shrinkwise.tables import InputError, read_table
-from shrinkwise.tables.reading.read import read_with_note
+from shrinkwise.tables.reading.read import read_with_notes
 
 
 def scored(model, folder, table: str | bytes) -> tuple[int, list[dict], str]:
@@ -193,7 +193,7 @@ def test_other_encodings_are_read_and_said(codec, tmp_path):
     model = drawn_model("regression", "linear", every_kind("regression"))
     table = every_kind("regression").head(9).with_columns(colour=pl.lit("ünï")).drop("y").write_csv()
     code, rows, said = scored(model, tmp_path, table.encode(codec))
-    read, note = read_with_note(tmp_path / "new.csv")
+    read, [note] = read_with_notes(tmp_path / "new.csv")
     assert (code, said.splitlines()) == (0, [note, *model.remarks(read)])
     np.testing.assert_allclose([float(row["prediction"]) for row in rows], model.output(read), rtol=1e-9)
 

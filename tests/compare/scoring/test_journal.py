@@ -107,7 +107,7 @@ def test_what_is_not_done_within_the_budget_is_left_out_and_named(asked, monkeyp
 
 
 def test_a_kept_model_that_cannot_be_refitted_in_time_gives_way_to_the_next(asked, monkeypatch):
-    from shrinkwise.compare import comparison as module
+    from shrinkwise.compare import kept as module
 
     frame, plan, options = asked
     best = compare_table(frame, plan, options).chosen.candidate.name
@@ -126,7 +126,7 @@ def test_a_kept_model_that_cannot_be_refitted_in_time_gives_way_to_the_next(aske
 
 
 def test_with_no_time_for_any_the_quickest_is_fitted_and_nothing_false_is_said(asked, monkeypatch):
-    from shrinkwise.compare import comparison as module
+    from shrinkwise.compare import kept as module
 
     frame, plan, options = asked
     monkeypatch.setattr(module, "_refit_seconds", lambda *_: 1e9)

@@ -7,6 +7,8 @@ import pytest
 import sklearn.linear_model as theirs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.sparse import csc_array
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupKFold, TimeSeriesSplit
 
@@ -218,3 +220,36 @@ def test_multi_task_lasso_and_elastic_net():
     np.testing.assert_allclose(here[1], there[1], atol=AS_CLOSE)
     with pytest.raises(ValueError, match="for mono-task outputs, use Lasso"):
         ours.MultiTaskLasso().fit(X, Y[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse", "float32", "targets"])
+@pytest.mark.parametrize(("name", "options"), [("lasso_path", {}), ("enet_path", {"l1_ratio": 0.3})])
+def test_path_functions_return_what_scikit_learn_returns(name, options, kind):
+    y = Y if kind == "targets" else Y[:, 0]
+    given = {"sparse": csc_array(X), "float32": X.astype(np.float32)}.get(kind, X)
+    options = {**options, "alphas": 20, "eps": 0.01, "return_n_iter": True}
+    alphas, coefs, gaps, n_iter = getattr(ours, name)(given, y, **options)
+    there = getattr(theirs, name)(given, y, **options, tol=1e-7 if kind == "float32" else 1e-12, max_iter=100_000)
+    # float32: scikit-learn computes in it, 1e-7 of a coefficient times the condition number of X.
+    assert_allclose(alphas, there[0], rtol=1e-6)
+    assert_allclose(coefs, there[1], atol=0.02 if kind == "float32" else 1e-5)
+    assert (coefs.shape, coefs.dtype) == (there[1].shape, there[1].dtype)
+    assert (gaps <= 1e-11 * np.sum(y * y) / len(y)).all()
+    assert len(n_iter) == 20
+
+
+def test_path_functions_hold_positive_sort_the_grid_and_refuse_what_they_cannot_do():
+    options = {"alphas": [0.01, 1.0], "positive": True}
+    found, there = ours.lasso_path(X, Y[:, 0], **options), theirs.lasso_path(X, Y[:, 0], **options, tol=1e-12)
+    assert_allclose(found[1], there[1], atol=1e-6)
+    assert found[0].tolist() == [1.0, 0.01]
+    assert (found[1] >= 0).all()
+    with pytest.raises(ValueError, match="positive=False for several targets"):
+        ours.lasso_path(X, Y, positive=True)
+    with pytest.raises(ValueError, match="l1_ratio=0; pass a grid"):
+        ours.enet_path(X, Y[:, 0], l1_ratio=0.0)
+    with pytest.raises(TypeError, match="bogus"):
+        ours.lasso_path(X, Y[:, 0], bogus=3)
+    assert not ours.lasso_path(X, np.zeros(len(X)), alphas=3)[1].any()
+    with pytest.warns(ConvergenceWarning, match="1 of 1 alphas"):
+        ours.enet_path(X, Y, alphas=[1e-6], tol=0.0, max_iter=1)

@@ -6,14 +6,13 @@ import numbers
 
 import numpy as np
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_scalar
 
-from shrinkwise.linear.estimators.curve import chosen
-from shrinkwise.linear.estimators.folds import FoldTask, cross_validated_losses
 from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
-from shrinkwise.linear.paths.grid import lambda_max
-from shrinkwise.linear.problem.checks import check_settings, checked_grid, finite_numbers, loss_of
+from shrinkwise.linear.estimators.validation.curve import chosen
+from shrinkwise.linear.estimators.validation.folds import FoldTask, cross_validated_losses
+from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 
+from .path_functions import alpha_grid
 from .regressors import ElasticNet
 
 
@@ -100,27 +99,10 @@ class ElasticNetCV(ElasticNet):
         """(the grid, held-out squared errors (L, folds))."""
         penalty = self._penalty_of(1.0, ratio)
         check_settings(penalty, self.tol, self.max_iter)
-        alphas = self._grid(rows, penalty, ratio)
+        problem = rows.problem("squared", self.fit_intercept)
+        alphas = alpha_grid(problem, penalty, ratio, self.eps, self.alphas)
         task = FoldTask(penalty, loss_of("squared"), self.fit_intercept, self.tol, self.max_iter)
         return alphas, cross_validated_losses(rows, folds, task, alphas, self.n_jobs, bool(self.verbose))
-
-    def _grid(self, rows: Samples, penalty, ratio: float) -> np.ndarray:
-        """The α (L,), decreasing; a grid of equal values if the target or the columns are constant."""
-        if not isinstance(self.alphas, numbers.Integral):
-            for i, alpha in enumerate(self.alphas):
-                check_scalar(alpha, f"alphas[{i}]", numbers.Real, min_val=0.0)
-            return checked_grid(np.sort(finite_numbers(self.alphas, "alphas"))[::-1])
-        if ratio == 0:
-            raise ValueError(
-                "Automatic alpha grid generation is not supported for l1_ratio=0; pass a grid with alphas=."
-            )
-        check_scalar(self.eps, "eps", numbers.Real, min_val=0.0, include_boundaries="neither")
-        problem = rows.problem("squared", self.fit_intercept)
-        top, least = lambda_max(problem, penalty), np.finfo(float).resolution
-        if not top > least:
-            return np.full(int(self.alphas), least)
-        size = int(self.alphas)
-        return top * float(self.eps) ** (np.arange(size) / max(size - 1, 1))
 
 
 class LassoCV(ElasticNetCV):

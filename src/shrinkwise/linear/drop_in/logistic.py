@@ -14,16 +14,16 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
 from shrinkwise.linear.estimators.classifier import LinearClassifier
-from shrinkwise.linear.estimators.curve import chosen
-from shrinkwise.linear.estimators.folds import FoldTask, check_classes, fold_path
 from shrinkwise.linear.estimators.samples import Samples, class_weighted, present_folds, present_groups
+from shrinkwise.linear.estimators.validation.curve import chosen
+from shrinkwise.linear.estimators.validation.folds import FoldTask, check_classes, fold_path
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.separation import separation_of
 from shrinkwise.selection import check_select
 
-from .regressors import elastic_net
+from .path_functions import elastic_net
 
 
 class SparseLogisticRegression(LinearClassifier):

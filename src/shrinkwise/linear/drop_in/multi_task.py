@@ -7,7 +7,8 @@ import numpy as np
 from shrinkwise.linear.problem.problem import Problem
 
 from .cv import ElasticNetCV
-from .regressors import ElasticNet, multi_task
+from .path_functions import multi_task
+from .regressors import ElasticNet
 
 
 class _Joint:

@@ -8,7 +8,6 @@ is the relative duality gap to reach.
 
 from __future__ import annotations
 
-import numbers
 import warnings
 
 import numpy as np
@@ -20,16 +19,16 @@ from shrinkwise import penalties
 from shrinkwise.linear.estimators.penalized import check_columns_if_named
 from shrinkwise.linear.estimators.samples import regression_target, weighted_rows
 from shrinkwise.linear.estimators.versioned import Versioned
-from shrinkwise.linear.paths.api import path as solve_path
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import column_names
-from shrinkwise.linear.problem.checks import READS, check_settings, checked_weights, finite_numbers, loss_of
+from shrinkwise.linear.problem.checks import READS, check_settings, checked_weights, loss_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.rounding import largest_entry, may_overflow
 
+from .path_functions import CLOSEST, elastic_net, enet_path, lasso_path
+
 # A sparse X of at most so many values is solved as a dense one, to rounding: its memory is no matter.
 _SMALL = 1_000_000
-_CLOSEST = 1e-12
 
 
 class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
@@ -61,7 +60,7 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
         check_settings(penalty, self.tol, max_iter)
         # scikit-learn also waits until no coefficient moves by more than tol, which the gap alone does not see: so the fit goes
         # on to rounding, which costs little, where that can be reached.
-        fitted = solve_one(problem, penalty, min(self.tol, _CLOSEST), max_iter)
+        fitted = solve_one(problem, penalty, min(self.tol, CLOSEST), max_iter)
         if not fitted.solved[0]:
             fitted = solve_one(problem, penalty, self.tol, max_iter)
         if not fitted.solved[0]:
@@ -171,35 +170,7 @@ class ElasticNet(LeastSquares):
     def _fit_penalty(self, X, y, sample_weight, penalty):
         self._solve_targets(X, y, sample_weight, lambda k: penalty, self.max_iter)
 
-    @staticmethod
-    def path(
-        X,
-        y,
-        *,
-        l1_ratio=0.5,
-        eps=1e-3,
-        alphas=100,
-        n_alphas=None,
-        positive=False,
-        tol=1e-4,
-        max_iter=1000,
-        return_n_iter=False,
-        **_,
-    ):
-        """scikit-learn's enet_path, without an intercept: (alphas (L,), coefs (p, L), dual_gaps (L,)).
-
-        For y (n, K) the path of `MultiTaskElasticNet`, with coefs (K, p, L); `return_n_iter` appends the list of sweeps.
-        Its other options (precompute, Xy, copy_X, coef_init, verbose, ...) are accepted and have no effect.
-        """
-        n = n_alphas if alphas is None else alphas
-        grid = {"n_lambdas": int(n), "lambda_min_ratio": eps} if isinstance(n, numbers.Integral) else {"lambdas": n}
-        if "lambdas" in grid:
-            grid["lambdas"] = np.sort(finite_numbers(n, "alphas"))[::-1]
-        several = np.ndim(y) == 2
-        penalty = multi_task(1.0, l1_ratio, np.shape(X)[1]) if several else elastic_net(1.0, l1_ratio, positive)
-        fitted = solve_path(X, y, penalty, fit_intercept=False, tol=tol, max_iter=max_iter, **grid)
-        found = fitted.lambdas, np.moveaxis(fitted.coefs, 0, -1), fitted.gaps * fitted.data.null_loss
-        return (*found, [int(n) for n in fitted.n_iter]) if return_n_iter else found
+    path = staticmethod(enet_path)
 
     @property
     def penalty(self):
@@ -212,21 +183,6 @@ class ElasticNet(LeastSquares):
         from scipy.sparse import csr_array
 
         return csr_array(np.atleast_2d(self.coef_))
-
-
-def elastic_net(alpha, l1_ratio, positive: bool):
-    """The penalty of the elastic net; `L1` or `L2` if l1_ratio is 1 or 0."""
-    if l1_ratio == 1:
-        penalty: penalties.Penalty = penalties.L1(alpha)
-    else:
-        penalty = penalties.ElasticNet(alpha, l1_ratio)
-    return penalty + penalties.NonNegative() if positive else penalty
-
-
-def multi_task(alpha: float, l1_ratio: float, n_features: int):
-    """α ρ Σ_j ‖w_j‖ + ½ α (1 − ρ) Σ_j ‖w_j‖², w_j the coefficients of column j in all targets."""
-    groups = penalties.GroupLasso(alpha * l1_ratio, groups=penalties.Groups.axis(1), weights=np.ones(n_features))
-    return groups if l1_ratio == 1 else groups + penalties.L2(0.5 * alpha * (1.0 - l1_ratio))
 
 
 class Lasso(ElasticNet):
@@ -269,10 +225,7 @@ class Lasso(ElasticNet):
             selection=selection,
         )
 
-    @staticmethod
-    def path(X, y, **options):
-        """scikit-learn's lasso_path: `ElasticNet.path` at ``l1_ratio=1``."""
-        return ElasticNet.path(X, y, **{**options, "l1_ratio": 1.0})
+    path = staticmethod(lasso_path)
 
 
 class Ridge(LeastSquares):

@@ -10,8 +10,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_scalar
 
 from shrinkwise import penalties
-from shrinkwise.linear.estimators.folds import FoldTask, fold_path
 from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
+from shrinkwise.linear.estimators.validation.folds import FoldTask, fold_path
 from shrinkwise.linear.problem.checks import finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.solvers.squares.ridge import ridge_of

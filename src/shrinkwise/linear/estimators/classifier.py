@@ -11,10 +11,10 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from shrinkwise.linear.losses import LOSSES, loss_of
 from shrinkwise.linear.problem.checks import checked_offset
-from shrinkwise.linear.problem.problem import Problem
 
+from .description.assessment import Assessment, assess_classes
 from .penalized import LinearModel
-from .samples import class_weighted, weighted_rows
+from .samples import Samples, class_weighted, weighted_rows
 
 
 def _gives_probabilities(model) -> bool:
@@ -58,6 +58,9 @@ class LinearClassifier(ClassifierMixin, LinearModel):
     def _set_coef(self, coef, intercept):
         self.coef_, self.intercept_ = np.atleast_2d(coef), np.atleast_1d(intercept)
 
+    def _as_given(self, y):
+        return self.classes_[y.astype(int)]
+
     def decision_function(self, X, offset=None):
         """Linear predictors: (n,) for two classes, else (n, K)."""
         return self._eta(X, offset)
@@ -68,6 +71,26 @@ class LinearClassifier(ClassifierMixin, LinearModel):
     def score(self, X, y, sample_weight=None, *, offset=None):
         """Accuracy, weighted. After a fit with an offset `offset` is required."""
         return accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight)
+
+    def assess(self, X, y, sample_weight=None, *, offset=None, threshold=None) -> Assessment:
+        """Deviance, accuracy, AUC and the confusion matrix of given rows; see `Assessment`.
+
+        For two classes the second one is predicted where its probability is at least `threshold` (0.5 by default), or for a
+        loss without probabilities the decision function (0 by default).
+        """
+        eta, loss = self._eta(X, offset), self._loss()
+        codes = np.searchsorted(self.classes_, y)
+        if not np.isin(y, self.classes_).all():
+            raise ValueError(f"Expected y to hold only the classes of the fit, {self.classes_.tolist()}, got others")
+        if eta.ndim == 2:
+            if threshold is not None:
+                raise ValueError(f"A threshold needs two classes, got {len(self.classes_)}; use threshold=None")
+            several = loss_of(loss.several_classes)
+            return assess_classes(several, self.classes_, codes, eta, sample_weight, offset, None, None)
+        level, usual = (expit(eta), 0.5) if loss.is_likelihood else (eta, 0.0)
+        threshold = usual if threshold is None else float(threshold)
+        codes = codes.astype(float)
+        return assess_classes(loss, self.classes_, codes, eta, sample_weight, offset, level, threshold)
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X, offset=None):
@@ -108,7 +131,7 @@ class PenalizedClassifier(LinearClassifier):
         "squared_hinge" is max(0, 1 − zη)², z = ±1, for two classes; it gives no probabilities.
     class_weight : dict of label to factor > 0, "balanced" or None
         Factors of the sample weights; "balanced" gives every class the same total weight.
-    penalty, penalty_factors, fit_intercept, tol, max_iter
+    penalty, penalty_factors, standardize, fit_intercept, tol, max_iter
         As for PenalizedRegressor; max_iter counts Newton steps.
 
     Attributes
@@ -124,6 +147,7 @@ class PenalizedClassifier(LinearClassifier):
         loss="logistic",
         penalty_factors=None,
         class_weight=None,
+        standardize=False,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -133,6 +157,7 @@ class PenalizedClassifier(LinearClassifier):
         )
         self.loss = loss
         self.class_weight = class_weight
+        self.standardize = standardize
 
     def _checked(self, X, y, sample_weight, offset=None):
         X, codes, weight, offset, loss = super()._checked(X, y, sample_weight, offset)
@@ -149,5 +174,5 @@ class PenalizedClassifier(LinearClassifier):
         `sample_weight` (n,) ≥ 0 weighs the rows; `offset`, (n,) or (n, K), is a known part of the linear predictor.
         """
         X, codes, sample_weight, offset, loss = self._checked(X, y, sample_weight, offset)
-        self._fit_problem(Problem(X, codes, loss, sample_weight, self.fit_intercept, offset))
+        self._fit_samples(Samples(X, codes, sample_weight, offset), loss)
         return self

@@ -12,7 +12,7 @@ from shrinkwise.linear.problem.checks import READS, checked_offset
 from shrinkwise.linear.problem.problem import Problem
 
 from .cross_validation import CrossValidated
-from .hazards import Baseline, concordance
+from .description.hazards import Baseline, concordance
 from .penalized import LinearModel
 from .samples import Samples, present_folds, present_groups, weighted_rows, without_columns
 
@@ -28,8 +28,8 @@ class PenalizedCox(LinearModel):
         λ f; "l1" (or None) is L1 at λ = λ_max/100; ``shrinkwise.L2(0.0)`` means no penalty.
     ties : "efron" or "breslow"
         How events at one time count, as in R's ``coxph``.
-    penalty_factors, tol, max_iter : as for PenalizedRegressor; max_iter counts Newton steps. They are of a model above the
-        Hessian, so many are needed where the inputs nearly order the events and the penalty is weak.
+    penalty_factors, standardize, tol, max_iter : as for PenalizedRegressor; max_iter counts Newton steps. They are of a model
+        above the Hessian, so many are needed where the inputs nearly order the events and the penalty is weak.
 
     Attributes
     ----------
@@ -53,10 +53,11 @@ class PenalizedCox(LinearModel):
     fit_intercept = True  # of the solver: it centres the columns, and a shift of η changes nothing
     intercept_ = 0.0
 
-    def __init__(self, penalty="l1", *, ties="efron", penalty_factors=None, tol=1e-6, max_iter=1000):
+    def __init__(self, penalty="l1", *, ties="efron", penalty_factors=None, standardize=False, tol=1e-6, max_iter=1000):
         self.penalty = penalty
         self.ties = ties
         self.penalty_factors = penalty_factors
+        self.standardize = standardize
         self.tol = tol
         self.max_iter = max_iter
 
@@ -74,9 +75,7 @@ class PenalizedCox(LinearModel):
         samples = self._samples(X, y, sample_weight, strata, offset)
         loss = Cox(self.ties)
         loss.check(samples.y)
-        problem = samples.problem(loss, True)
-        self._fit_problem(problem)
-        self._keep_baseline(problem)
+        self._keep_baseline(self._fit_samples(samples, loss))
         return self
 
     def _samples(self, X, y, sample_weight, strata, offset) -> Samples:
@@ -95,7 +94,9 @@ class PenalizedCox(LinearModel):
         return Samples(*weighted_rows(X, y, sample_weight, checked_offset(offset, y.shape)))
 
     def _keep_baseline(self, problem: Problem):
-        self.baseline_ = Baseline(problem.y, problem.eta(self.coef_, 0.0), problem.s, self.ties)
+        scale = problem.column_scale
+        coef = self.coef_ if scale is None else self.coef_ * scale
+        self.baseline_ = Baseline(problem.y, problem.eta(coef, 0.0), problem.s, self.ties)
 
     def _set_coef(self, coef, intercept):
         self.coef_ = coef
@@ -130,7 +131,7 @@ class PenalizedCoxCV(CrossValidated, PenalizedCox):
 
     Parameters
     ----------
-    penalty, ties, penalty_factors, tol, max_iter : as for `PenalizedCox`.
+    penalty, ties, penalty_factors, standardize, tol, max_iter : as for `PenalizedCox`.
     lambdas, n_lambdas, lambda_min_ratio, cv, select, stability, n_jobs, random_state, verbose : as for `PenalizedRegressorCV`.
 
     Attributes
@@ -145,6 +146,7 @@ class PenalizedCoxCV(CrossValidated, PenalizedCox):
         *,
         ties="efron",
         penalty_factors=None,
+        standardize=False,
         lambdas=None,
         n_lambdas=100,
         lambda_min_ratio=None,
@@ -157,7 +159,9 @@ class PenalizedCoxCV(CrossValidated, PenalizedCox):
         random_state=0,
         verbose=False,
     ):
-        super().__init__(penalty, ties=ties, penalty_factors=penalty_factors, tol=tol, max_iter=max_iter)
+        super().__init__(
+            penalty, ties=ties, penalty_factors=penalty_factors, standardize=standardize, tol=tol, max_iter=max_iter
+        )
         self.lambdas = lambdas
         self.n_lambdas = n_lambdas
         self.lambda_min_ratio = lambda_min_ratio

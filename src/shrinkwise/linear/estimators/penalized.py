@@ -23,10 +23,12 @@ from shrinkwise.linear.problem.checks import (
     loss_of,
 )
 from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.penalties import L1, Penalty
+from shrinkwise.penalties import L1, Penalty, with_bounds_scaled
 
+from .description.assessment import Assessment, assess_numbers
+from .description.summary import coefficients_by_name, summary_of
 from .factors import with_factors
-from .samples import regression_target, weighted_rows, without_columns
+from .samples import Samples, regression_target, weighted_rows, without_columns
 from .versioned import Versioned
 
 
@@ -34,6 +36,7 @@ class LinearModel(Versioned):
     """Base class of regressors and classifiers: checking, solving, the linear predictor."""
 
     penalty_factors = None
+    standardize = False
     has_offset_ = False
     _names: list | None = None
     penalty_: Penalty
@@ -46,12 +49,18 @@ class LinearModel(Versioned):
         self.tol = tol
         self.max_iter = max_iter
 
-    def _fit_problem(self, problem: Problem):
-        penalty = self._checked_penalty(problem.p)
-        if self._default_penalty:
+    def _fit_samples(self, samples: Samples, loss):
+        samples = self._scaled(samples)
+        problem = samples.problem(loss, self.fit_intercept)
+        penalty = self._penalty_of(self.penalty, samples)
+        if _is_default(self.penalty):
             penalty = penalty.with_lam(lambda_max(problem, penalty) / 100.0)
         self.penalty_ = penalty
         self._keep(solve_one(problem, penalty, self.tol, self.max_iter)[0], problem)
+        return problem
+
+    def _scaled(self, samples: Samples) -> Samples:
+        return samples.standardized() if self.standardize else samples
 
     def _read(self, X, y, **checks):
         """X and y through scikit-learn's checks; the names of the columns are kept, excluded columns become zeros."""
@@ -75,26 +84,15 @@ class LinearModel(Versioned):
         eta = self._shaped(X @ self.coef_.T + self.intercept_)
         return with_offset(eta[None], offset, self.has_offset_)[0]
 
-    @property
-    def _default_penalty(self) -> bool:
-        return self.penalty is None or (isinstance(self.penalty, str) and self.penalty == "l1")
-
-    def _checked_penalty(self, p: int) -> Penalty:
-        """The penalty with the columns' factors; L1 by default."""
-        if not self._default_penalty and not isinstance(self.penalty, Penalty):
-            kind = type(self.penalty)
-            hint = (
-                " (an estimator is not a penalty; penalties are top-level names, e.g. shrinkwise.ElasticNet)"
-                if isinstance(self.penalty, BaseEstimator) or (isinstance(self.penalty, type))
-                else ""
-            )
-            raise TypeError(
-                f"Expected penalty to be a shrinkwise penalty such as shrinkwise.L1(0.1), got {kind.__name__}{hint}"
-            )
-        penalty = L1(1.0) if self._default_penalty else self.penalty
+    def _penalty_of(self, penalty, samples: Samples) -> Penalty:
+        """A penalty as given, L1 by default, with the factors of the columns and in their units."""
+        penalty = _checked_penalty(penalty)
         check_settings(penalty, self.tol, self.max_iter)
+        if samples.column_scale is not None:
+            penalty = with_bounds_scaled(penalty, samples.column_scale)
         if self.penalty_factors is None:
             return penalty
+        p = samples.X.shape[1]
         factors = self._factors(p)
         return with_factors(penalty, np.where(factors == np.inf, 1.0, factors), p)
 
@@ -108,13 +106,46 @@ class LinearModel(Versioned):
         if not point.solved:
             warnings.warn(f"{type(self).__name__}: {self.status_}", ConvergenceWarning, stacklevel=4)
 
+    def _as_given(self, y):
+        """The target y of a problem as `fit` takes it."""
+        return y
+
     def _set_coef(self, coef, intercept):
         self.coef_, self.intercept_ = coef, float(intercept) if np.ndim(intercept) == 0 else intercept
+
+    def named_coefficients(self) -> dict:
+        """{name of a column: coefficient}, x0, x1, … for columns without names; {class or target: {…}} for several."""
+        check_is_fitted(self)
+        coef = self.coef_[0] if len(self.coef_) == 1 and np.ndim(self.coef_) == 2 else self.coef_
+        return coefficients_by_name(coef, self._names, getattr(self, "classes_", None))
+
+    def summary(self) -> str:
+        """The penalty, λ and how it was selected, the certificate, and the largest coefficients that are not zero."""
+        return summary_of(self, self.named_coefficients())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _is_default(penalty) -> bool:
+    return penalty is None or (isinstance(penalty, str) and penalty == "l1")
+
+
+def _checked_penalty(penalty) -> Penalty:
+    if _is_default(penalty):
+        return L1(1.0)
+    if isinstance(penalty, Penalty):
+        return penalty
+    hint = (
+        " (an estimator is not a penalty; penalties are top-level names, e.g. shrinkwise.ElasticNet)"
+        if isinstance(penalty, (BaseEstimator, type))
+        else ""
+    )
+    raise TypeError(
+        f"Expected penalty to be a shrinkwise penalty such as shrinkwise.L1(0.1), got {type(penalty).__name__}{hint}"
+    )
 
 
 def check_columns_if_named(X, p: int, names) -> None:
@@ -139,6 +170,9 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     penalty_factors : (p,) ≥ 0, optional
         Factors of λ, one per column; 0 leaves a column unpenalised, ∞ excludes it. They are not rescaled. A pandas
         Series is matched to the columns of X by its labels.
+    standardize : bool
+        Divide the columns by their standard deviations σ_j (weighted, divided by n) before the fit, so that the penalty is
+        f(σ ∘ w) and does not depend on the units of the columns; `coef_` and bounds are in the units of X.
     fit_intercept : bool
         Fit an unpenalised intercept b.
     tol : float
@@ -146,7 +180,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     max_iter : int
         Maximum number of coordinate-descent sweeps (or proximal-gradient or Newton steps) per round.
 
-    The columns are not standardised: the penalty acts on the weights of the columns as given. scikit-learn's
+    By default the penalty acts on the weights of the columns as given. scikit-learn's
     ``SelectFromModel`` keeps the inputs with a coefficient of at least 1e-5 under a penalty that makes zeros;
     ``threshold=5e-324`` keeps every non-zero one.
 
@@ -173,6 +207,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
         loss="squared",
         delta=1.35,
         penalty_factors=None,
+        standardize=False,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -182,14 +217,14 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
         )
         self.loss = loss
         self.delta = delta
+        self.standardize = standardize
 
     def fit(self, X, y, sample_weight=None, *, offset=None):
         """Fit on X (n, p) and y (n,), or (n, K) for the squared loss.
 
         `sample_weight` (n,) ≥ 0 weighs the rows; `offset`, like y, is a known part of the linear predictor.
         """
-        X, y, sample_weight, offset = self._checked(X, y, sample_weight, offset)
-        self._fit_problem(Problem(X, y, self._loss(), sample_weight, self.fit_intercept, offset))
+        self._fit_samples(Samples(*self._checked(X, y, sample_weight, offset)), self._loss())
         return self
 
     def _loss(self):
@@ -213,6 +248,11 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     @staticmethod
     def _shaped(eta):
         return eta
+
+    def assess(self, X, y, sample_weight=None, *, offset=None) -> Assessment:
+        """Deviance and errors of the predictions of given rows; see `Assessment`."""
+        eta, loss = self._eta(X, offset), self._loss()
+        return assess_numbers(loss, regression_target(y, len(eta), loss), eta, sample_weight, offset)
 
     def score(self, X, y, sample_weight=None, *, offset=None):
         """R² of the prediction for the squared and the Huber loss; otherwise D², as in scikit-learn's `d2_tweedie_score`.

@@ -11,25 +11,32 @@ from sklearn.utils.class_weight import compute_sample_weight
 from shrinkwise.linear.problem.checks import checked_weights, checked_y
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.rounding import may_overflow
+from shrinkwise.linear.problem.scaling import column_scale, divided
 
 
 @dataclass
 class Samples:
-    """Rows of data that go together."""
+    """Rows of data that go together; `column_scale` (p,) is by what the columns of X were divided, or None."""
 
     X: Any
     y: np.ndarray
     weight: np.ndarray | None = None
     offset: np.ndarray | None = None
+    column_scale: np.ndarray | None = None
+
+    def standardized(self) -> Samples:
+        """The same rows with each column divided by its weighted standard deviation."""
+        scale = column_scale(self.X, self.weight)
+        return Samples(divided(self.X, scale), self.y, self.weight, self.offset, scale)
 
     def take(self, index) -> Samples:
-        """Some of the rows."""
+        """Some of the rows, in the units of X as it is here."""
         weight, offset = (None if v is None else v[index] for v in (self.weight, self.offset))
         return Samples(self.X[index], self.y[index], weight, offset)
 
     def problem(self, loss, fit_intercept: bool) -> Problem:
         """The Problem of these rows."""
-        return Problem(self.X, self.y, loss, self.weight, fit_intercept, self.offset)
+        return Problem(self.X, self.y, loss, self.weight, fit_intercept, self.offset, column_scale=self.column_scale)
 
 
 def present_groups(groups, sample_weight, y):

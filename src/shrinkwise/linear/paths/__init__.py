@@ -5,7 +5,9 @@ from __future__ import annotations
 from .at_lambda import at
 from .path import Path
 from .relaxed import relaxed
+from .table import to_frame
 
-# Methods that need a solver, which itself makes paths: bound here, once.
+# Methods in files that import Path: bound here, once.
 Path.at = at
 Path.relaxed = relaxed
+Path.to_frame = to_frame

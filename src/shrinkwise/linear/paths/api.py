@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shrinkwise.linear.problem.checks import check_settings, checked_grid, problem_of
+from shrinkwise.linear.problem.checks import check_dfmax, check_settings, checked_grid, problem_of
 from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.penalties import Penalty
+from shrinkwise.penalties import Penalty, with_bounds_scaled
 
 from .columns import column_names
 from .grid import lambda_grid, lambda_max, short_grid
@@ -27,7 +27,9 @@ def path(
     sample_weight=None,
     offset=None,
     fit_intercept: bool = True,
+    standardize: bool = False,
     relaxed: bool = False,
+    dfmax: int | None = None,
     tol: float = 1e-6,
     max_iter: int = 10_000,
 ) -> Path:
@@ -39,9 +41,11 @@ def path(
 
     Parameters
     ----------
-    X : (n, p) dense or scipy sparse, float64 or float32. Not standardised: the penalty acts on the weights of the
-    columns as given. y : (n,); with the squared loss also (n, K), K targets with a common λ. With penalties on single
-    weights the targets are then fitted independently. penalty : Penalty
+    X : (n, p) dense or scipy sparse, float64 or float32. The penalty acts on the weights of the columns as given, unless
+        `standardize`.
+    y : (n,); with the squared loss also (n, K), K targets with a common λ. With penalties on single weights the targets are
+        then fitted independently.
+    penalty : Penalty
         λ f; its λ is replaced along the grid by ``penalty.with_lam``.
     loss : name, or a loss object of `shrinkwise.linear.losses` such as ``Huber(delta)``.
     lambdas : decreasing grid, optional (sorted with a warning if it is not). By default `n_lambdas` values, evenly
@@ -52,6 +56,9 @@ def path(
     sample_weight : (n,) ≥ 0, normalised to mean 1.
     offset : like y, a known part o of the linear predictor.
     fit_intercept : an unpenalised intercept b.
+    standardize : divide the columns by their (weighted) standard deviations σ_j before the fit, so that the penalty is
+        f(σ ∘ w). The coefficients, and bounds on them, are those of the columns as given.
+    dfmax : the path ends before the first λ whose solution has more non-zero inputs than this.
     relaxed : also refit every support without the penalty; see ``fitted.relaxed(gamma)``.
     tol : relative duality gap below which a solution counts as solved.
     max_iter : maximum number of sweeps (squared) or Newton steps at one λ.
@@ -65,10 +72,13 @@ def path(
     ValueError, TypeError : for invalid data or settings.
     """
     check_settings(penalty, tol, max_iter)
-    problem = problem_of(X, y, loss, sample_weight, fit_intercept, offset)
+    check_dfmax(dfmax)
+    problem = problem_of(X, y, loss, sample_weight, fit_intercept, offset, standardize)
+    if problem.column_scale is not None:
+        penalty = with_bounds_scaled(penalty, problem.column_scale)
     if lambdas is None:
         lambdas = lambda_grid(problem, penalty, n_lambdas, lambda_min_ratio)
-    fitted = solve_all(problem, penalty, checked_grid(lambdas), tol, max_iter)
+    fitted = solve_all(problem, penalty, checked_grid(lambdas), tol, max_iter, dfmax=dfmax)
     fitted.column_names = column_names(X)
     if relaxed:
         fitted.refit = relax(fitted)

@@ -14,6 +14,11 @@ def column_names(X) -> list | None:
     return None if names == list(range(len(names))) else names
 
 
+def labels_of(names: list | None, p: int) -> list[str]:
+    """The names of p columns as texts; x0, x1, … where they have none."""
+    return [f"x{j}" for j in range(p)] if names is None else [str(name) for name in names]
+
+
 def check_columns(X, p: int, names: list | None) -> None:
     """Raise ValueError if the columns of X differ from those of the fit in number, names or order."""
     if np.ndim(X) != 2 or X.shape[1] != p:

@@ -64,6 +64,7 @@ class Path:
     # What needs a solver is written beside it and bound in this folder's `__init__`.
     at: ClassVar[Callable[..., PathPoint]]
     relaxed: ClassVar[Callable[..., Path]]
+    to_frame: ClassVar[Callable[..., Any]]
 
     penalty: Penalty
     loss: str
@@ -84,6 +85,9 @@ class Path:
     refit: Path | None = field(default=None, repr=False)
     column_names: list | None = field(default=None, repr=False)
     has_offset: bool = field(default=False, repr=False)
+    column_scale: np.ndarray | None = field(
+        default=None, repr=False
+    )  # of standardised columns: w is σ times a coefficient
 
     def __len__(self) -> int:
         return len(self.lambdas)
@@ -141,12 +145,17 @@ class Path:
     @property
     def coefs(self) -> np.ndarray:
         """(L, p) or (L, K, p); converted to a dense array on first use."""
-        return self.coefficients.dense
+        dense = self.coefficients.dense
+        return dense if self.column_scale is None else dense / self.column_scale
 
     @property
     def coefs_sparse(self):
         """scipy.sparse CSR array (L, p); for K classes or targets (L·K, p), row l·K + k."""
-        return self.coefficients.sparse()
+        found = self.coefficients.sparse()
+        if self.column_scale is not None:
+            found = found.copy()
+            found.data /= self.column_scale[found.indices]
+        return found
 
     @property
     def n_nonzero(self) -> np.ndarray:
@@ -167,6 +176,8 @@ class Path:
         else:
             X = (X.tocsc() if hasattr(X, "tocsc") else X)[:, used]
         W = self.coefficients.on(used)
+        if self.column_scale is not None:
+            W = W / self.column_scale[used]
         eta = (X @ W.reshape(int(np.prod(W.shape[:-1])), len(used)).T).T.reshape(*W.shape[:-1], X.shape[0])
         eta = np.moveaxis(eta, -1, 1) + self.intercepts.reshape(len(self), 1, *self.intercepts.shape[1:])
         return with_offset(eta, offset, self.has_offset)
@@ -230,11 +241,14 @@ class Path:
         return information.smoother(self).loo(self.lambdas)
 
     def plot(self, names=None, *, mark=None, ax=None):
-        """Draw the coefficients over λ (those of the first class of several); see `figures.coefficient_path`."""
+        """Draw the coefficients over λ (those of the first class of several); see `figures.coefficient_path`.
+
+        `names` are by default those of the columns.
+        """
         from shrinkwise.figures import coefficient_path
 
         coefs = self.coefs if self.coefs.ndim == 2 else self.coefs[:, 0]
-        return coefficient_path(self.lambdas, coefs, names, mark=mark, ax=ax)
+        return coefficient_path(self.lambdas, coefs, self.column_names if names is None else names, mark=mark, ax=ax)
 
 
 _PER_LAMBDA = ("lambdas", "intercepts", "gaps", "kkt", "objectives", "solved", "n_iter", "against")
@@ -247,7 +261,7 @@ class PathPoint:
     path: Path
 
     lam = property(lambda self: float(self.path.lambdas[0]), doc="λ.")
-    coef = property(lambda self: self.path.coefficients[0], doc="(p,) or (K, p).")
+    coef = property(lambda self: self.path.coefs[0], doc="(p,) or (K, p).")
     intercept = property(lambda self: self.path.intercepts[0], doc="Scalar, or (K,).")
     gap = property(lambda self: float(self.path.gaps[0]), doc="Relative duality gap; NaN for nonconvex penalties.")
     kkt = property(lambda self: float(self.path.kkt[0]), doc="Largest violation of stationarity.")

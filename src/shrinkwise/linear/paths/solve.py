@@ -34,11 +34,12 @@ def solve_all(
     keep_last: bool = False,
     gram=None,
     triangle: Triangle | None = None,
+    dfmax: int | None = None,
 ) -> Path:
     """The Path over decreasing `lambdas`; with `keep_last` only the last solution is kept.
 
     `gram` is X̃'X̃/n and `triangle` the triangular factor of the rows, if they are known; the factor is sufficient to
-    solve.
+    solve. With `dfmax` the path ends before the first solution with more inputs.
     """
     lambdas = np.asarray(lambdas, dtype=float)
     if triangle is None and _decomposes(problem, penalty):
@@ -52,10 +53,19 @@ def solve_all(
         stacks, lambdas = iter([last[-1:]]), lambdas[-1:]
     coefs, rest = Coefficients(problem.weights_shape), []
     for stack in stacks:
+        count = len(stack.w) if dfmax is None else _within(stack.w, dfmax)
+        whole, stack = count == len(stack.w), stack[:count]
         coefs.extend(stack.w)
         b = triangle.intercepts(stack.w) if triangle is not None and problem.fit_intercept else stack.b
         rest.append((b, stack.objective, stack.gap, stack.kkt, stack.solved, stack.n_iter))
+        if not whole:
+            break
     intercepts, objectives, gaps, kkt, solved, n_iter = (np.concatenate(parts) for parts in zip(*rest, strict=True))
+    lambdas = lambdas[: len(gaps)]
+    if not len(lambdas):
+        raise ValueError(
+            f"Expected a first λ with at most dfmax={dfmax} non-zero inputs, got more; start at a larger λ"
+        )
     against = reasons_against(problem, penalty, lambdas, coefs, intercepts)
     return Path(
         penalty=penalty,
@@ -73,9 +83,16 @@ def solve_all(
         tol=tol,
         max_iter=max_iter,
         problem=problem,
+        column_scale=problem.column_scale,
         ridge=ridge if triangle is None else None,
         has_offset=problem.offset is not None,
     )
+
+
+def _within(stack, dfmax: int) -> int:
+    """How many solutions (L, …, p) come before the first with more than `dfmax` non-zero inputs."""
+    used = (stack != 0).reshape(len(stack), -1, stack.shape[-1]).any(1).sum(1)
+    return int(np.argmax(used > dfmax)) if (used > dfmax).any() else len(stack)
 
 
 def _decomposes(problem: Problem, penalty: Penalty) -> bool:

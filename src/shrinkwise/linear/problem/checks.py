@@ -12,19 +12,24 @@ from shrinkwise.penalties import Penalty
 
 from .design import is_sparse
 from .problem import Problem
+from .scaling import column_scale, divided
 
 READS = {"accept_sparse": ("csr", "csc"), "dtype": [np.float64, np.float32]}  # for scikit-learn's validation
 
 
-def problem_of(X, y, loss="squared", sample_weight=None, fit_intercept: bool = True, offset=None) -> Problem:
-    """The Problem of checked data; `loss` is a name or a loss object."""
+def problem_of(
+    X, y, loss="squared", sample_weight=None, fit_intercept: bool = True, offset=None, standardize: bool = False
+) -> Problem:
+    """The Problem of checked data; `loss` is a name or a loss object, `standardize` divides columns by their deviations."""
     X = checked_X(X)
     loss = loss_of(loss)
     y = checked_y(y, X.shape[0], loss)
     weight = None if sample_weight is None else checked_weights(sample_weight, X.shape[0])
     classes = (int(y.max()) + 1,) if loss.per_class else ()
     offset = checked_offset(offset, (*y.shape, *classes))
-    return Problem(X, y, loss, weight, fit_intercept, offset)
+    scale = column_scale(X, weight) if standardize else None
+    X = X if scale is None else divided(X, scale)
+    return Problem(X, y, loss, weight, fit_intercept, offset, column_scale=scale)
 
 
 def checked_X(X):
@@ -119,6 +124,14 @@ def check_settings(penalty, tol, max_iter) -> None:
         raise ValueError(f"Expected tol (the relative duality gap to reach) to be a finite number ≥ 0, got {tol!r}")
     if isinstance(max_iter, bool) or not isinstance(max_iter, numbers.Integral) or max_iter < 1:
         raise ValueError(f"Expected max_iter to be an integer ≥ 1, got {max_iter!r}")
+
+
+def check_dfmax(dfmax) -> None:
+    """Raise ValueError unless dfmax is None or an integer ≥ 0."""
+    if dfmax is None:
+        return
+    if isinstance(dfmax, bool) or not isinstance(dfmax, numbers.Integral) or dfmax < 0:
+        raise ValueError(f"Expected dfmax (the most non-zero inputs of a path) to be an integer ≥ 0, got {dfmax!r}")
 
 
 def finite_numbers(values, name: str) -> np.ndarray:

@@ -23,15 +23,29 @@ class Problem:
     sample_weight : (n,) ≥ 0 or None; normalised to mean 1. Rows of weight 0 are left out.
     fit_intercept : whether b is fitted (never penalised) or 0.
     offset : (n,), or (n, K), a known part o of the linear predictor, or None.
+    column_scale : (p,) by which the columns of X were divided before, or None: `Path` reports the weights of the columns as
+        they were.
     keep_zeros : whether rows of weight 0 stay, for a smooth loss on a dense X of which a copy without them is too large.
 
     w has shape (p,), or (K, p) for several classes or targets; b is a scalar array or (K,).
     """
 
-    def __init__(self, X, y, loss, sample_weight=None, fit_intercept: bool = True, offset=None, *, keep_zeros=False):
+    def __init__(
+        self,
+        X,
+        y,
+        loss,
+        sample_weight=None,
+        fit_intercept: bool = True,
+        offset=None,
+        *,
+        column_scale=None,
+        keep_zeros=False,
+    ):
         if isinstance(loss, str) and loss not in LOSSES:
             raise ValueError(f"Expected loss to be one of {sorted(LOSSES)}, got {loss!r}")
         self.loss = LOSSES[loss] if isinstance(loss, str) else loss
+        self.column_scale = column_scale
         s = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         if not (np.isfinite(s).all() and (s >= 0).all() and s.any()):
             raise ValueError("Expected sample weights to be finite, ≥ 0 and not all zero")

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from shrinkwise.penalties.array import as_numpy, clip, entrywise, weights_array, working
+from shrinkwise.penalties.contract import Penalty
 from shrinkwise.penalties.pieces import Pieces
 
 from .constraint import Constraint
@@ -37,6 +38,13 @@ class Box(Constraint):
     def _bounds(self, w):
         low, high = (entrywise(bound, w, "bounds") for bound in (self.low, self.high))
         return (float(x) if isinstance(x, int) else x for x in (low, high))
+
+    def with_bounds_scaled(self, scale) -> Penalty:
+        """The bounds times the scale; those of 0 and ∞ stay."""
+        low, high = as_numpy(self.low), as_numpy(self.high)
+        if all(((bound == 0) | np.isinf(bound)).all() for bound in (low, high)):
+            return self
+        return Box(low * scale, high * scale)
 
     def project(self, w):
         """w clipped to the bounds."""

@@ -153,7 +153,8 @@ def _table(shape: Shape) -> Markup:
         part for line in shape.lines for part in ([shortened(line.name or "effect")] + ["± 2 SD"] * bool(line.errors))
     ]
     rows = []
-    for k, at in enumerate(shape.xs or shape.labels):
+    places: Sequence[float | str] = shape.xs or shape.labels
+    for k, at in enumerate(places):
         cells = [copyable(of[k]) for line in shape.lines for of in (line.values, line.errors) if of]
-        rows.append([copyable(at) if shape.xs else shortened(at), *cells])
+        rows.append([shortened(at) if isinstance(at, str) else copyable(at), *cells])
     return table(head, rows, caption=f"The effect of {shortened(shape.name)}")

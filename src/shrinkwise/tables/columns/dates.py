@@ -1,7 +1,8 @@
 """Dates and moments: how they are written, and the numbers a model can use of them.
 
-A date column is one input with the features year, month, day, weekday and, if it holds times of day, hour. Month
-and weekday are 0/1 features, because June is not twice March. Ambiguous dates are not parsed.
+A date column is one input with the features year, month, day, weekday and, if it holds times of day, hour and its
+place on the circle of 24 hours. Month and weekday are 0/1 features, because June is not twice March. Ambiguous dates
+are not parsed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from itertools import product
 
 import numpy as np
 import polars as pl
+
+from .compounds import FEATURES, hour_values
 
 _DAYS_FIRST, _MONTHS_FIRST = "%d-%m-%Y", "%m-%d-%Y"
 _DAYS = (
@@ -58,6 +61,16 @@ def date_format(text: pl.Series) -> str:
     return formats[0] if same else ""
 
 
+def undated(values: pl.Series) -> np.ndarray | None:
+    """Which texts are not written as most of them, (n,) of bool, if most are dates of one form; None if they are not."""
+    plain = _plain(values)
+    for form in FORMS:
+        wrong = _read(plain, form).is_null()
+        if wrong.mean() < 0.5:  # type: ignore[operator]
+            return wrong.to_numpy()
+    return None
+
+
 def read_dates(series: pl.Series, text: pl.Series, form: str) -> pl.Series:
     """The moments of a column whose dates are written as `form` says (date_format, COMPACT or TYPED); null elsewhere.
 
@@ -94,7 +107,7 @@ def date_features(name: str, has_clock: bool) -> list[str]:
         *(f"{name} month={month}" for month in MONTHS),
         f"{name} day",
         *(f"{name} weekday={day}" for day in WEEKDAYS),
-        *([f"{name} hour"] if has_clock else []),
+        *([f"{name} {part}" for part in FEATURES] if has_clock else []),
     ]
 
 
@@ -107,7 +120,7 @@ def date_values(moments: pl.Series, has_clock: bool) -> np.ndarray:
     columns = [year, *(np.where(np.isnan(month), np.nan, month == k) for k in range(1, 13)), day]
     columns += [np.where(np.isnan(weekday), np.nan, weekday == k) for k in range(1, 8)]
     if has_clock:
-        columns.append((moments.dt.hour() + moments.dt.minute() / 60).cast(pl.Float64).to_numpy())
+        columns += list(hour_values((moments.dt.hour() + moments.dt.minute() / 60).cast(pl.Float64).to_numpy()).T)
     return np.column_stack(columns)
 
 

@@ -14,14 +14,16 @@ import polars as pl
 
 from shrinkwise.tables.errors import InputError, counted, figure, quoted
 
+from . import several
 from .dates import date_features, date_values, has_clock, read_dates, written_like
-from .judging import LEVEL_ROWS, MAX_LEVELS
 from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing, refuse_infinite
-from .measures import WRITTEN, WRITTEN_COMMA, read_written
+from .measures import read_written
+from .several import LEVEL_ROWS, MAX_LEVELS
 from .spelling import alike, spelled_alike
 from .words import present
 
 POOL = "(rare)"
+READABLE = {"time of day": "readable as a time of day", "coordinates": "readable as coordinates"}
 
 
 def learned(column: ColumnPlan, series: pl.Series) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def features(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
             block[:, level] = codes == level
     else:
         values = measured(rule, series)
-        missing = np.isnan(values[:, 0])
+        missing = np.isnan(values[:, 0]) if values.shape[1] else is_missing(series)
         np.copyto(block[:, :width], np.where(missing[:, None], rule["fill"], values))
     if rule["gaps"]:
         block[:, -1] = missing
@@ -53,8 +55,8 @@ def features(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
 def column_values(column: ColumnPlan, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """One number per row (n,) that identifies the column's value, NaN where missing; and where it is missing."""
     rule = _rule(column)
-    if column.kind == "category":
-        text = level_text(rule, series)
+    if column.kind == "category" or column.kind in several.KINDS:
+        text = level_text(rule, series) if column.kind == "category" else as_text(present(rule, series))
         gaps = text.is_null().to_numpy()
         return np.where(gaps, np.nan, text.rank("dense").fill_null(0).to_numpy().astype(float)), gaps
     if column.kind == "date":
@@ -70,8 +72,10 @@ def column_values(column: ColumnPlan, series: pl.Series) -> tuple[np.ndarray, np
 def measured(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
     """A column that is not a category as float64 (n, features without the missingness indicator), NaN where missing."""
     kind, levels = rule["kind"], rule["levels"]
+    if kind in several.KINDS:
+        return several.several_values(rule, as_text(present(rule, series)))
     if kind == "number":
-        read = _written if rule["form"] in (WRITTEN, WRITTEN_COMMA) else _numbers
+        read = _written if rule["form"] else _numbers
         return read(rule, present(rule, series))[:, None]
     if kind == "date":
         return date_values(_moments(rule, series), rule["clock"])
@@ -118,15 +122,17 @@ def _new_levels(rule: dict[str, Any], series: pl.Series) -> str:
 
 
 def _no_numbers(rule: dict[str, Any], series: pl.Series) -> str:
-    """Values that `_written` could not read."""
-    if rule["form"] not in (WRITTEN, WRITTEN_COMMA) or series.dtype.is_numeric():
+    """Values that `_written` or `several_values` could not read."""
+    pairs = rule["kind"] in ("time of day", "coordinates")
+    if not (pairs or (rule["kind"] == "number" and rule["form"])) or series.dtype.is_numeric():
         return ""
     text = as_text(series)
-    wrong = np.isnan(read_written(text, rule["form"])) & text.is_not_null().to_numpy()
+    values = several.several_values(rule, text)[:, 0] if pairs else read_written(text, rule["form"])
+    wrong = np.isnan(values) & text.is_not_null().to_numpy()
     if not wrong.any():
         return ""
     row, n = int(np.argmax(wrong)), int(wrong.sum())
-    what = f"{counted(n, 'value')} that {'is' if n == 1 else 'are'} not numeric"
+    what = f"{counted(n, 'value')} that {'is' if n == 1 else 'are'} not {READABLE.get(rule['kind'], 'numeric')}"
     return f"{what}, such as {quoted(text[row])} (row {row + 1}), treated as missing"
 
 
@@ -154,6 +160,10 @@ def filled_as(rule: dict[str, Any]) -> str:
         "number": f"the median {first}",
         "category": "none of its levels",
         "date": "the median date",
+        "time of day": "the median time",
+        "coordinates": "the median place",
+        "items": "no items",
+        "text": "no words",
         "ordered": "the median level",
     }
     return filled.get(rule["kind"], f"{first}, the more frequent value")
@@ -204,7 +214,11 @@ def _learn_measure(rule: dict[str, Any], name: str, series: pl.Series) -> None:
     rule["gaps"] = len(there) < len(values)
 
 
-_LEARNERS = {"category": _learn_category, "date": _learn_date}
+def _learn_several(rule: dict[str, Any], name: str, series: pl.Series) -> None:
+    several.learn_several(rule, name, as_text(present(rule, series)))
+
+
+_LEARNERS = {"category": _learn_category, "date": _learn_date, **dict.fromkeys(several.KINDS, _learn_several)}
 
 
 def _numbers(_: dict[str, Any], series: pl.Series) -> np.ndarray:

@@ -9,6 +9,7 @@ import polars as pl
 
 from shrinkwise.tables.errors import InputError, counted, figure, quoted
 
+from .compounds import CLOCKS, compound_form, read_compound
 from .dates import COMPACT, TYPED, date_format, read_dates
 from .kinds import (
     ColumnPlan,
@@ -26,12 +27,13 @@ from .kinds import (
 )
 from .measures import read_written, written_form, written_numbers
 from .order import in_order
+from .several import LEVEL_ROWS, MAX_LEVELS, are_coordinates, learn_several, separator
 from .spelling import one_spelling
 from .words import found_words, said, without, words_beside_numbers
 
 # A level is learned from LEVEL_ROWS rows or more; rarer ones are pooled by the encoder, and so are those beyond the
 # MAX_LEVELS most frequent. Text is a category up to FREE_LEVELS levels, or while more than half of its rows are not pooled.
-FREE_LEVELS, MAX_LEVELS, LEVEL_ROWS = 30, 200, 5
+FREE_LEVELS = 30
 
 # All but a handful of rows alike: whatever those few rows say cannot be told from chance.
 _FEW, _NEARLY_ALL = 5, 0.99
@@ -44,7 +46,7 @@ def judge(
     """The kind of one input column, with the reason shown to the user.
 
     `rows` are the numbers of its rows in the file (1 is the first below the header), for messages; default 1, 2, ….
-    `wish` is the user's request: "number", "category", "keep" (despite a reason to drop it) or "". `originals` are the
+    `wish` is the user's request: "number", "category", "text", "keep" (despite a reason to drop it) or "". `originals` are the
     positions of the rows that are not an exact copy of an earlier one (default all): an identifier differs among them.
     Raises InputError for infinite values and for a request that cannot be met.
     """
@@ -103,8 +105,10 @@ def _finished(column: ColumnPlan, n_missing: int, n_rows: int) -> ColumnPlan:
 
 def _wished(series: pl.Series, rows: np.ndarray, wish: str) -> ColumnPlan | None:
     """The kind that the user requested."""
-    if wish not in ("number", "category"):
+    if wish not in ("number", "category", "text"):
         return None
+    if wish == "text":
+        return _as_words(series.name, as_text(series))
     if wish == "category":
         return _as_category(series.name, as_text(series))
     if series.dtype.is_numeric():
@@ -123,6 +127,15 @@ def _as_category(name: str, text: pl.Series) -> ColumnPlan:
         )
     reason = f"{counted(len(levels), 'level')}, a category as requested{f'; {joined}' if joined else ''}"
     return ColumnPlan(name, "category", reason, levels)
+
+
+def _as_words(name: str, text: pl.Series) -> ColumnPlan:
+    rule: dict = {"kind": "text", "form": ""}
+    learn_several(rule, name, text)
+    if not rule["items"]:
+        raise InputError(f"Column {quoted(name)} has no word that occurs in at least {LEVEL_ROWS} rows.")
+    reason = f"a bag of {counted(len(rule['items']), 'word')} that occur in at least {LEVEL_ROWS} rows, as requested"
+    return ColumnPlan(name, "text", reason)
 
 
 def _as_numbers(name: str, text: pl.Series, rows: np.ndarray) -> ColumnPlan:
@@ -188,8 +201,13 @@ def _judge_numbers(name: str, numbers: np.ndarray, rows: _JudgedRows) -> ColumnP
     return ColumnPlan(name, "number", _range(numbers) + (", kept as requested" if keep else ""))
 
 
+def _ends(numbers: np.ndarray) -> tuple[float, float]:
+    return float(np.nanmin(numbers)), float(np.nanmax(numbers))
+
+
 def _range(numbers: np.ndarray) -> str:
-    return f"numbers from {figure(np.nanmin(numbers))} to {figure(np.nanmax(numbers))}"
+    low, high = _ends(numbers)
+    return f"numbers from {figure(low)} to {figure(high)}"
 
 
 def _judge_text(name: str, text: pl.Series, rows: _JudgedRows) -> ColumnPlan:
@@ -197,6 +215,8 @@ def _judge_text(name: str, text: pl.Series, rows: _JudgedRows) -> ColumnPlan:
         return ColumnPlan(name, "dropped", f"constant: always {quoted(text[0])}")
     if column := _written(name, text, rows.numbers):
         return column
+    if mark := separator(text):
+        return _items(name, text, mark)
     text, joined = one_spelling(text)
     column = _levels(name, text, rows)
     if joined and column.kind != "dropped":
@@ -226,7 +246,19 @@ def _levels(name: str, text: pl.Series, rows: _JudgedRows) -> ColumnPlan:
 
 
 def _written(name: str, text: pl.Series, rows: np.ndarray) -> ColumnPlan | None:
-    """Dates, and numbers with units or separators, if they are unambiguous."""
+    """Times, dates, coordinates, and numbers with units or separators, if they are unambiguous."""
+    form = compound_form(text)
+    if form in CLOCKS:
+        first, last = (
+            f"{int(60 * hour) // 60:02}:{round(60 * hour) % 60:02}" for hour in _ends(read_compound(text, form))
+        )
+        return ColumnPlan(
+            name, "time of day", f"times from {first} to {last}: hour and its place in the day", form=form
+        )
+    if form:
+        return ColumnPlan(name, "number", f"{_range(read_compound(text, form))}, in {form}", form=form)
+    if are_coordinates(text):
+        return ColumnPlan(name, "coordinates", "pairs of numbers, each an input")
     if reason := date_reason(text):
         if form := date_format(text):
             return _dates(name, read_dates(text, text, form), form)
@@ -239,6 +271,13 @@ def _written(name: str, text: pl.Series, rows: np.ndarray) -> ColumnPlan | None:
         refuse_infinite(name, numbers, rows)
         return ColumnPlan(name, "number", f"{_range(numbers)}, {how}", form=form)
     return None
+
+
+def _items(name: str, text: pl.Series, mark: str) -> ColumnPlan:
+    rule: dict = {"kind": "items", "form": mark}
+    learn_several(rule, name, text)
+    reason = f"lists separated by {mark!r}: {counted(len(rule['items']), 'item')} in at least {LEVEL_ROWS} rows"
+    return ColumnPlan(name, "items", f"{reason} (--category reads the lists as levels)", form=mark)
 
 
 def _yes_no(name: str, levels: list[str]) -> ColumnPlan:
@@ -256,7 +295,7 @@ def _no_category(text: pl.Series, n_levels: int, n: int, rows: _JudgedRows) -> s
     if words < _WORDS_OF_PROSE and names_rows(text.gather(rows.originals)):
         return f"an identifier: {shown}, all of the form {quoted(text.drop_nulls()[0])}"
     if n_levels > n / 2 and words >= _WORDS_OF_PROSE:
-        return f"free text: {shown}; columns derived from it (such as its length or the words in it) could be inputs"
+        return f"free text: {shown}; use --text to make its frequent words inputs"
     if n_levels > n / 2:
         return f"{'an identifier or free text' if n_levels == n else 'free text'}: {shown}"
     return f"too many levels: {shown}, and fewer than half of the rows are in levels with {LEVEL_ROWS} rows or more"

@@ -14,7 +14,7 @@ import polars as pl
 
 from shrinkwise.tables.errors import InputError, counted, quoted
 
-INPUT_KINDS = ("number", "category", "ordered", "yes/no", "date")
+INPUT_KINDS = ("number", "category", "ordered", "yes/no", "date", "time of day", "coordinates", "items", "text")
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
 
 # Squares and cross products of larger numbers leave the range of a float (1.8e308) within a few steps.
@@ -40,11 +40,13 @@ _WITH_SEPARATORS = r"^[^\w]*\d[\d.,' ]*[^\d]{0,4}$"
 class ColumnPlan:
     """How one input column is used.
 
-    kind is "number", "category", "ordered", "yes/no" or "date"; "dropped"; or the role of a column that is not an
+    kind is "number", "category", "ordered", "yes/no", "date", "time of day", "coordinates", "items" (lists in a cell) or
+    "text" (a bag of words); "dropped"; or the role of a column that is not an
     input: "group", "time", "weight". `levels` are the texts of a category in sorted order, of an ordered one from least
     to most, or of a yes/no column with the level coded 1 last (one level alone: it is either that or missing).
-    `n_missing` counts the rows used. `form` says how a date is written (dates.date_format), or is "written" for numbers
-    with units or separators. `leaks` marks a column that was dropped because it alone predicts the target.
+    `n_missing` counts the rows used. `form` says how a date is written (dates.date_format), is "written" for numbers
+    with units or separators, or the separator of items. `leaks` marks a column that was dropped because it alone predicts
+    the target.
     """
 
     name: str
@@ -129,7 +131,7 @@ def unusable_type(series: pl.Series) -> str:
     """Why values of this type are neither numbers nor text; "" if they are."""
     if series.dtype == pl.Duration:
         return "durations; convert them to numbers of one unit, such as hours, to use them"
-    if series.dtype.is_temporal():
+    if series.dtype.is_temporal() and series.dtype != pl.Time:
         return "dates or times"
     return f"of type {series.dtype}, which is neither numeric nor text" if _is_foreign(series) else ""
 
@@ -181,6 +183,11 @@ def date_reason(text: pl.Series) -> str:
     """Why a text column holds dates or times; "" if it does not."""
     values = text.drop_nulls().unique()
     return f"dates or times, such as {quoted(values.min())}" if values.str.contains(_DATE_OR_TIME).all() else ""
+
+
+def looks_like_date(text: pl.Series) -> np.ndarray:
+    """Which texts are written like a date, a time or both."""
+    return text.str.contains(_DATE_OR_TIME).fill_null(False).to_numpy()
 
 
 def almost_numbers(text: pl.Series, rows: np.ndarray, advice: str = ADVICE) -> str:

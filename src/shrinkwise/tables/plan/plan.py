@@ -36,7 +36,7 @@ class ColumnOptions:
     ----------
     drop : columns to exclude
     keep : columns to keep even if they would be dropped (an identifier, a constant, a possible leak)
-    number, category : columns to parse as numeric, or as categories
+    number, category, text : columns to parse as numeric, as categories, or as bags of words
     group : column that identifies a group of rows (a patient, a shop); rows with the same value stay in the same fold
     time : column of dates or numbers; models are scored on rows later than those they were fitted on
     weight : column of row weights ≥ 0
@@ -48,6 +48,7 @@ class ColumnOptions:
     keep: Collection[str] = ()
     number: Collection[str] = ()
     category: Collection[str] = ()
+    text: Collection[str] = ()
     group: str | None = None
     time: str | None = None
     weight: str | None = None
@@ -61,21 +62,22 @@ class ColumnOptions:
 
     def of(self, column: str) -> str:
         """The request for a column, as `judge` takes it."""
-        for wish, columns in (("number", self.number), ("category", self.category), ("keep", self.keep)):
+        for wish in ("number", "category", "text", "keep"):
+            columns = getattr(self, wish)
             if column in columns:
                 return wish
         return ""
 
     def refuse(self, names: Collection[str], target: str, table: str) -> None:
         """Raise InputError for absent columns and for requests that contradict one another."""
-        lists = (self.drop, self.keep, self.number, self.category, self.roles)
+        lists = (self.drop, self.keep, self.number, self.category, self.text, self.roles)
         for wanted in (target, *(column for columns in lists for column in columns)):
             if wanted not in names:
                 raise no_such_column(table, wanted, list(names))
         if target in self.drop:
             raise InputError(f"The target {quoted(target)} cannot be dropped; choose another target or keep it.")
         for column in (target, *self.roles):
-            if any(column in columns for columns in lists[1:4]) or (column == target and column in self.roles):
+            if any(column in columns for columns in lists[1:5]) or (column == target and column in self.roles):
                 raise InputError(
                     f"Column {quoted(column)} is an input and cannot also be the target, group, time or weight."
                 )

@@ -52,7 +52,7 @@ class TablePlan:
     @property
     def has_groups(self) -> bool:
         """Whether an input becomes several features."""
-        return any(column.kind in ("category", "ordered", "date") or column.n_missing for column in self.kept)
+        return any(column.kind not in ("number", "yes/no") or column.n_missing for column in self.kept)
 
     @property
     def has_numbers(self) -> bool:

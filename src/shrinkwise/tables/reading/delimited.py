@@ -17,7 +17,8 @@ from shrinkwise.tables.columns.kinds import typed
 from shrinkwise.tables.columns.words import found_words
 from shrinkwise.tables.errors import InputError, counted, first_line
 
-from .names import name_unnamed, refuse_duplicates, refuse_too_wide
+from .layout import HEAD, MOST_TITLES, Layout, about_footers, is_footer, is_header, table_of, texts
+from .names import refuse_too_wide
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _SNIFFED = 1 << 18  # bytes at the beginning from which the delimiter is chosen
@@ -28,26 +29,35 @@ _DECIMAL_COMMA = "^[+\u2212\u2013-]?" r"(\d+,?\d*|,\d+)([eE][+-]?\d+)?$"
 _THOUSANDS = "^[+\u2212\u2013-]?" r"[1-9]\d{0,2}(,\d{3})?$"
 
 
-def parse_delimited(name: str, data: bytes) -> pl.DataFrame:
-    """The table in `data`, UTF-8 text with a header; `name` is its name in messages.
+def parse_delimited(name: str, data: bytes, layout: Layout = Layout()) -> tuple[pl.DataFrame, list[str]]:  # noqa: B008
+    """The table in `data`, UTF-8 text, and sentences on what is not a plain table; `name` is its name in messages.
 
-    The delimiter (comma, semicolon, tab or pipe) is the one that splits most of the first lines into as many fields as
-    the header. A text column whose values are all numbers becomes numeric (kinds.typed); with semicolons, and if no
-    number has a decimal point, commas are decimal unless every one of them could separate thousands. Blank lines are
-    skipped. A column without a name becomes "unnamed column 3". Raises InputError.
+    The delimiter (comma, semicolon, tab or pipe) is the one that splits most of the first lines into equally many
+    fields. Lines with other numbers of fields above the header and remarks below the table are skipped, and the header
+    is found (layout.table_of), unless `layout` says where it is. A text column whose values are all numbers becomes
+    numeric (kinds.typed); with semicolons, and if no number has a decimal point, commas are decimal unless every one of
+    them could separate thousands. Blank lines are skipped. A column without a name becomes "unnamed column 3". Raises
+    InputError.
     """
-    text = _checked(name, data)
+    text = _below(_checked(name, data), layout.above)
     delimiter = _sniffed(text.data)
     records = _scan(text.data, delimiter)
-    refuse_too_wide(name, int(records.fields[0]))  # before the work of reading them
-    filled = _filled(text.data, records)
-    _refuse_bad_quotes(text, records, delimiter)
-    _refuse_ragged(text, records, filled, delimiter)
-    rows = _parsed(text, records, delimiter)
-    names = name_unnamed([value or "" for value in rows.row(0)])
-    refuse_duplicates(name, names)
-    rows.columns = names
-    return _typed(rows.slice(1).filter(pl.Series(filled[1:], dtype=pl.Boolean)), decimal_comma=delimiter == ";")
+    quoting = _quoting(text, records, delimiter)
+    if not quoting:
+        records = _scan(text.data, delimiter, quoting=False)
+    lines = np.flatnonzero(_filled(text.data, records))
+    first, last = (0, len(lines)) if layout.headers is not None else _extent(text.data, records, lines, delimiter)
+    refuse_too_wide(name, int(records.fields[lines[first]]))  # before the work of reading them
+    if first and not is_header(_head(text, records, lines[first:last], delimiter, quoting)):
+        first = 0  # the lines above are not titles
+    lines, below = lines[first:last], lines[last:]
+    _refuse_ragged(text, records, lines, delimiter)
+    cells = _parsed(text, records, lines, delimiter, quoting)
+    frame, notes = table_of(name, cells, layout, lambda row: text.line(records.starts[lines[row]]), first)
+    if len(below):
+        remark = text.data[records.starts[below[0]] : records.ends[below[0]]].decode()
+        notes.append(about_footers(name, remark.strip(f'{delimiter}" \r\n'), len(below)))
+    return _typed(frame, decimal_comma=delimiter == ";"), notes
 
 
 @dataclass
@@ -96,24 +106,58 @@ def _checked(name: str, data: bytes) -> _Text:
     return _Text(name, from_header, 1 + data.count(b"\n", 0, len(data) - len(from_header)))
 
 
+def _below(text: _Text, above: int) -> _Text:
+    """The text below the first `above` lines of the file; InputError if there are no more lines."""
+    start = 0
+    for _ in range(above + 1 - text.first_line):
+        start = text.data.find(b"\n", start) + 1
+        if not start:
+            raise InputError(f"{text.name} has {text.line(len(text.data))} lines, so {above} cannot be skipped.")
+    if not text.data[start:].strip():
+        raise InputError(f"{text.name} has no table below line {above}.")
+    return _Text(text.name, text.data[start:], max(above + 1, text.first_line)) if start else text
+
+
 def _sniffed(data: bytes) -> str:
     head = data[:_SNIFFED]
 
     def agreement(delimiter: str) -> tuple[float, int]:
-        fields = _scan(head, delimiter).fields
+        records = _scan(head, delimiter)
+        fields = records.fields[_filled(head, records)]
         fields = fields[:-1] if len(head) < len(data) and len(fields) > 1 else fields  # the last line is cut
-        return (float(np.mean(fields == fields[0])) if fields[0] > 1 else 0.0), int(fields[0])
+        usual = _usual(fields)
+        return (float(np.mean(fields == usual)) if usual > 1 else 0.0), usual
 
     return max(_DELIMITERS, key=agreement)
 
 
-def _scan(data: bytes, delimiter: str) -> _Records:
-    """The records of the text; delimiters and line ends between quotes belong to a value."""
+def _usual(fields: np.ndarray) -> int:
+    """The most frequent number of fields, of several the first."""
+    values, first, counts = np.unique(fields, return_index=True, return_counts=True)
+    return int(values[np.lexsort((first, -counts))[0]]) if len(values) else 0
+
+
+def _extent(data: bytes, records: _Records, lines: np.ndarray, delimiter: str) -> tuple[int, int]:
+    """Which of the filled lines may be the table, from the first with the usual number of fields on, without remarks
+    below."""
+    fields = records.fields[lines]
+    usual = _usual(fields)
+    first, last = int(np.argmax(fields == usual)), len(lines)
+    while usual > 1 and last > first + 1 and fields[last - 1] < usual:
+        text = data[records.starts[lines[last - 1]] : records.ends[lines[last - 1]]].decode().strip()
+        if not is_footer(text.split(delimiter), after_blank=lines[last - 1] - lines[last - 2] > 1 or last < len(lines)):
+            break
+        last -= 1
+    return (0, len(lines)) if usual == 1 or first > MOST_TITLES else (first, last)
+
+
+def _scan(data: bytes, delimiter: str, *, quoting: bool = True) -> _Records:
+    """The records of the text; with `quoting` delimiters and line ends between quotes belong to a value."""
     codes = np.frombuffer(data, dtype=np.uint8)
     ends, seen, before, quoted = [], [], 0, False
     for start in range(0, len(codes), _BLOCK):
         block = codes[start : start + _BLOCK]
-        inside = np.logical_xor.accumulate(block == _QUOTE) ^ quoted
+        inside = np.logical_xor.accumulate((block == _QUOTE) & quoting) ^ quoted
         delimiters = np.flatnonzero((block == ord(delimiter)) & ~inside)
         line_ends = np.flatnonzero((block == _LINE_END) & ~inside)
         ends.append(line_ends + start)
@@ -135,10 +179,17 @@ def _filled(data: bytes, records: _Records) -> np.ndarray:
     return (lengths > 1) | ((lengths == 1) & (first != _RETURN))
 
 
-def _refuse_bad_quotes(text: _Text, records: _Records, delimiter: str) -> None:
-    """InputError for a quote inside a value (a lone one joins all lines up to the next) and for one never closed."""
+def _quoting(text: _Text, records: _Records, delimiter: str) -> bool:
+    """Whether quotes enclose values: some value begins with one.
+
+    Raises InputError for a quote inside a value of such a file (a lone one joins all lines up to the next) and for one
+    never closed.
+    """
     codes = np.frombuffer(text.data, dtype=np.uint8)
     marks = np.flatnonzero(codes == _QUOTE)
+    before = codes[np.maximum(marks - 1, 0)]
+    if len(marks) and not np.any((marks == 0) | np.isin(before, (ord(delimiter), _LINE_END))):
+        return False
     opening = np.arange(len(marks)) % 2 == 0
     beside = marks + np.where(opening, -1, 1)
     at_edge = (beside < 0) | (beside == len(codes))
@@ -151,35 +202,46 @@ def _refuse_bad_quotes(text: _Text, records: _Records, delimiter: str) -> None:
         )
     if records.open_quote:
         raise InputError(f'{text.name} has a quote (") on line {text.line(marks[-1])} that is never closed.')
+    return True
 
 
-def _refuse_ragged(text: _Text, records: _Records, filled: np.ndarray, delimiter: str) -> None:
-    width = records.fields[0]
-    wrong = np.flatnonzero(filled & (records.fields != width))
+def _refuse_ragged(text: _Text, records: _Records, lines: np.ndarray, delimiter: str) -> None:
+    fields = records.fields[lines]
+    wrong = np.flatnonzero(fields != fields[0])
     if len(wrong):
-        line, fields = text.line(records.starts[wrong[0]]), counted(int(records.fields[wrong[0]]), "field")
+        line, other = text.line(records.starts[lines[wrong[0]]]), counted(int(fields[wrong[0]]), "field")
         more = f" (and {counted(len(wrong) - 1, 'row')} after it differ too)" if len(wrong) > 1 else ""
         raise InputError(
-            f"{text.name} has rows of unequal length: line {line} has {fields}, but the header has {width}, "
+            f"{text.name} has rows of unequal length: line {line} has {other}, but the header has {fields[0]}, "
             f"separated by {_DELIMITERS[delimiter]}{more}."
         )
 
 
-def _parsed(text: _Text, records: _Records, delimiter: str) -> pl.DataFrame:
-    """Every record as a row of texts, including the header.
+def _head(text: _Text, records: _Records, lines: np.ndarray, delimiter: str, quoting: bool) -> list[list[str]]:
+    """The cells of the first of these lines that have as many fields as the first."""
+    some = lines[:HEAD]
+    other = np.flatnonzero(records.fields[some] != records.fields[some[0]])
+    return texts(_parsed(text, records, some[: other[0]] if len(other) else some, delimiter, quoting))
 
-    A record of dashes is put before it, because polars takes the number of columns from the first record, and mistakes
-    text that begins like a compressed file ("x^") for one.
+
+def _parsed(text: _Text, records: _Records, lines: np.ndarray, delimiter: str, quoting: bool) -> pl.DataFrame:
+    """The records with these numbers as rows of texts; those between them are blank.
+
+    A record of dashes is put before them, because polars takes the number of columns from the first record, and
+    mistakes text that begins like a compressed file ("x^") for one.
     """
-    n_rows, width = len(records.starts), int(records.fields[0])
-    dashes = delimiter.join("-" * width) + "\n"
+    n_rows, width = int(lines[-1] - lines[0]) + 1, int(records.fields[lines[0]])
+    data = text.data[records.starts[lines[0]] : records.ends[lines[-1]] + 1]
+    given = (delimiter.join("-" * width) + "\n").encode() + data
+    quote = '"' if quoting else None
     try:
-        rows = pl.read_csv(dashes.encode() + text.data, has_header=False, separator=delimiter, infer_schema=False)
+        rows = pl.read_csv(given, has_header=False, separator=delimiter, infer_schema=False, quote_char=quote)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{text.name} cannot be read as a table ({first_line(error)}); check its quotes.") from error
     if rows.shape != (n_rows + 1, width):
         raise InputError(f"{text.name} has {n_rows} lines, but {rows.height - 1} rows were parsed; check its quotes.")
-    return rows.slice(1)
+    rows = rows.slice(1)
+    return rows if len(lines) == n_rows else rows[lines - lines[0]]
 
 
 def _typed(frame: pl.DataFrame, *, decimal_comma: bool) -> pl.DataFrame:

@@ -13,58 +13,80 @@ import polars as pl
 
 from shrinkwise.tables.errors import InputError, first_line
 
+from .books import read_book
 from .decoding import as_utf8
 from .delimited import parse_delimited
 from .frames import from_other
+from .layout import Layout
 from .names import name_unnamed, refuse_too_wide
 
 _TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt")
 _PARQUET_ENDINGS = (".parquet", ".pq")
 _ARROW_ENDINGS = (".feather", ".arrow", ".ipc")
+_BOOK_ENDINGS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+_FOUND = Layout()  # everything is found from the cells
 
 # A .gz can unpack to a thousandfold of what the file shows.
 _LARGEST_UNPACKED = 2 * 1024**3
 
 
-def read_table(path: str | Path) -> pl.DataFrame:
-    """The table in a delimited text file (.csv, .tsv, .txt, …, also .gz), a Parquet or an Arrow/Feather file.
+def read_table(path: str | Path, layout: Layout = _FOUND) -> pl.DataFrame:
+    """The table in a delimited text file (.csv, .tsv, .txt, …, also .gz), an Excel workbook, a Parquet or an
+    Arrow/Feather file.
 
-    Raises InputError for anything but a table with named columns and at least one row.
+    Raises InputError for anything but a table with at least one row.
     """
-    return read_with_note(path)[0]
+    return read_with_notes(path, layout)[0]
 
 
-def read_with_note(path: str | Path) -> tuple[pl.DataFrame, str]:
-    """The same, and a sentence on an encoding other than UTF-8 ("" for UTF-8)."""
-    path, note = Path(path), ""
+def read_with_notes(path: str | Path, layout: Layout = _FOUND) -> tuple[pl.DataFrame, list[str]]:
+    """The same, and sentences on what is not a plain table in UTF-8: encoding, titles, header, footers, names."""
+    path = Path(path)
+    notes: list[str] = []
     ending = path.suffix.lower()
     inner = Path(path.stem).suffix.lower() if ending == ".gz" else ending
+    _refuse_settings(path.name, layout, is_book=ending in _BOOK_ENDINGS, is_text=inner in _TEXT_ENDINGS)
     with _opened(path) as file:
         if not file.peek(1):
             raise InputError(f"{path.name} is empty.")
         if inner in _TEXT_ENDINGS:
             data, note = as_utf8(path.name, _unpacked(path.name, file.read()))
-            frame = parse_delimited(path.name, data)
+            frame, notes = parse_delimited(path.name, data, layout)
+            notes = [note, *notes] if note else notes
+        elif ending in _BOOK_ENDINGS:
+            frame, notes = read_book(path, layout)
         elif ending in _PARQUET_ENDINGS + _ARROW_ENDINGS:
             frame = _columnar(path, file)
         else:
             raise InputError(
                 f"{path.name} does not end in one of {', '.join(_TEXT_ENDINGS)} (also followed by .gz), "
-                f"{', '.join(_PARQUET_ENDINGS + _ARROW_ENDINGS)}; save the table as one of these."
+                f"{', '.join(_BOOK_ENDINGS + _PARQUET_ENDINGS + _ARROW_ENDINGS)}; save the table as one of these."
             )
     if frame.height == 0:
         raise InputError(f"{path.name} has a header but no rows.")
     refuse_too_wide(path.name, frame.width)
-    return frame, note
+    return frame, notes
+
+
+def _refuse_settings(name: str, layout: Layout, *, is_book: bool, is_text: bool) -> None:
+    """InputError for settings that this kind of file does not have."""
+    if layout.sheet is not None and not is_book:
+        raise InputError(f"{name} has no sheets, so a sheet cannot be selected; remove --sheet.")
+    if (layout.headers is not None or layout.skip) and not (is_book or is_text):
+        raise InputError(f"{name} stores the names of its columns, so --header, --no-header and --skip do not apply.")
 
 
 def as_frame(table: Any) -> pl.DataFrame:
     """Any data frame that narwhals knows (pandas, polars, pyarrow, …), or a dict of columns, as a polars frame with text names.
 
-    A lazy frame is collected. A column of values that are neither numbers nor text becomes one of objects, which no model uses.
+    A lazy frame is collected. Durations become seconds. A column of values that are neither numbers nor text becomes one
+    of objects, which no model uses.
     """
     if not isinstance(table, pl.DataFrame):
         table = from_other(table)
+    if pl.Duration in table.dtypes:
+        durations = [column for column in table.get_columns() if column.dtype == pl.Duration]
+        table = table.with_columns(*(column.dt.total_microseconds() / 1e6 for column in durations))
     if all(name.strip() for name in table.columns):
         return table
     return table.rename(dict(zip(table.columns, name_unnamed(table.columns), strict=True)))

@@ -14,14 +14,15 @@ from shrinkwise.selection import independent_folds, mean_and_se, one_standard_er
 class ValidationCurve:
     """Held-out losses (L, folds) at the λ of a path (fitted on all rows), and the selected λ.
 
-    `independent` is the number of folds that share no held-out row: all folds, unless the splitter repeats itself (see
-    `selection.independent_folds`).
+    `gamma` is the share of the penalised fit in a blend with its relaxed refit. `independent` is the number of folds that
+    share no held-out row: all folds, unless the splitter repeats itself (see `selection.independent_folds`).
     """
 
     path: Path
     losses: np.ndarray
     independent: float
     select: str = "1se"
+    gamma: float = 1.0
 
     @property
     def mean(self) -> np.ndarray:
@@ -68,3 +69,13 @@ def chosen(losses, folds, select: str) -> int:
     """Index of the λ to select, from held-out losses (L, folds) on a decreasing grid."""
     mean, se = mean_and_se(losses.T, independent_folds([test for _, test in folds]))
     return selected(mean, se, select)
+
+
+def checked_gammas(relaxed) -> tuple[float, ...]:
+    """The γ of `relaxed`: (1.0,) for False, five for True, or those of a list."""
+    if isinstance(relaxed, (bool, np.bool_)):
+        return (1.0, 0.75, 0.5, 0.25, 0.0) if relaxed else (1.0,)
+    gammas = np.atleast_1d(np.asarray(relaxed, dtype=float))
+    if gammas.ndim != 1 or not len(gammas) or not ((gammas >= 0) & (gammas <= 1)).all():
+        raise ValueError(f"Expected relaxed to be a bool or a list of γ in [0, 1], got {relaxed!r}")
+    return tuple(gammas.tolist())

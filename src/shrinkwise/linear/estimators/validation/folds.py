@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from joblib import delayed
 
+from shrinkwise.linear.estimators.progress import run_all
+from shrinkwise.linear.estimators.samples import Samples
 from shrinkwise.linear.paths.path import Path
+from shrinkwise.linear.paths.relaxed import relax
 from shrinkwise.linear.paths.solve import solve_all
 from shrinkwise.linear.problem.fold_gram import FoldGrams
 from shrinkwise.linear.problem.problem import Problem
@@ -16,13 +20,14 @@ from shrinkwise.linear.problem.triangular_factor import FoldTriangles
 from shrinkwise.linear.problem.working_columns import is_tall
 from shrinkwise.penalties import Penalty
 
-from .progress import run_all
-from .samples import Samples
-
 
 @dataclass
 class FoldTask:
-    """The fit that is repeated on every fold; `grams` if the folds share their Gram matrices."""
+    """The fit that is repeated on every fold; `grams` if the folds share their Gram matrices.
+
+    `gammas` are the blends of the fit with its relaxed refit that are scored. `scored`, if given, maps a path and held-out
+    rows to minus the scores (L,), in place of the loss.
+    """
 
     penalty: Penalty
     loss: Any
@@ -30,6 +35,8 @@ class FoldTask:
     tol: float
     max_iter: int
     grams: FoldGrams | None = None
+    gammas: tuple[float, ...] = (1.0,)
+    scored: Callable | None = None
 
     def sharing(self, samples: Samples, folds) -> FoldTask:
         """The same task with shared Gram matrices of these folds, if their solver uses them."""
@@ -62,13 +69,22 @@ def check_classes(y, train) -> None:
 
 
 def fold_losses(samples: Samples, fold, task: FoldTask, lambdas) -> np.ndarray:
-    """Held-out loss at every λ, (L,): squared error, log loss, or the loss itself."""
-    train, test = fold
+    """Held-out loss of every blend at every λ, (G, L): squared error, log loss, the loss itself, or minus a score."""
+    train, _ = fold
     if task.loss.coded:
         check_classes(samples.y, train)
-    fitted, held = fold_path(samples, train, task, lambdas), samples.take(test)
+    fitted = fold_path(samples, train, task, lambdas)
+    if task.gammas != (1.0,):
+        fitted.refit = relax(fitted)
+    return np.array([_held_out(samples, fold, task, fitted.relaxed(g) if g < 1 else fitted) for g in task.gammas])
+
+
+def _held_out(samples: Samples, fold, task: FoldTask, fitted: Path) -> np.ndarray:
     if task.loss.is_partial:
         return _joint_losses(samples, fold, task, fitted)
+    held = samples.take(fold[1])
+    if task.scored is not None:
+        return task.scored(fitted, held)
     scores = task.loss.score(held.y, fitted.predict(held.X, held.offset))
     scores = scores if scores.ndim == 2 else scores.mean(-1)
     return np.average(scores, axis=1, weights=held.weight)
@@ -89,11 +105,16 @@ def _joint_losses(samples: Samples, fold, task: FoldTask, fitted: Path) -> np.nd
 
 
 def cross_validated_losses(samples: Samples, folds, task: FoldTask, lambdas, n_jobs=None, verbose=False) -> np.ndarray:
-    """(L, folds) held-out losses."""
+    """(L, folds) held-out losses of the fits themselves."""
+    return cross_validated_blends(samples, folds, task, lambdas, n_jobs, verbose)[0]
+
+
+def cross_validated_blends(samples: Samples, folds, task: FoldTask, lambdas, n_jobs=None, verbose=False) -> np.ndarray:
+    """(G, L, folds) held-out losses of every blend."""
     folds = list(folds)
     task = task.sharing(samples, folds)
     calls = (delayed(fold_losses)(samples, fold, task, lambdas) for fold in folds)
-    return np.array(run_all(calls, n_jobs, "folds", verbose)).T
+    return np.moveaxis(np.array(run_all(calls, n_jobs, "folds", verbose)), 0, -1)
 
 
 def triangle_losses(triangles: FoldTriangles, task: FoldTask, lambdas) -> np.ndarray:

@@ -1,0 +1,47 @@
+"""Options that say where the table is in its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from shrinkwise.tables import Layout
+
+_OPTIONS = (
+    click.option(
+        "--header",
+        type=click.IntRange(min=1),
+        metavar="LINE",
+        help="Line of the file that holds the header [default: found from the cells].",
+    ),
+    click.option(
+        "--no-header", is_flag=True, help="The file has no header; name its columns 'column 1', 'column 2', …."
+    ),
+    click.option(
+        "--skip",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="Skip the first N lines of the file.",
+    ),
+    click.option("--sheet", metavar="NAME", help="Sheet of a workbook; needed if several sheets hold cells."),
+)
+
+
+def layout_options(command: Callable) -> Callable:
+    """The options --header, --no-header, --skip and --sheet of a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def layout_of(given: Mapping[str, Any]) -> Layout:
+    """The layout that the options request. Raises InputError if they contradict one another."""
+    from shrinkwise.tables import InputError, Layout
+
+    if given["header"] is not None and (given["no_header"] or given["skip"]):
+        raise InputError("Expected --header, or --no-header with or without --skip, but --header came with another.")
+    return Layout(**given)

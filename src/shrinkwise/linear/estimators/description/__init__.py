@@ -1,0 +1,1 @@
+"""After the fit: measures of given rows, the summary, the baseline hazard."""

@@ -1,0 +1,1 @@
+"""Cross-validation of a path: fits by fold, held-out losses and scores, the curve and the choice on it."""
