@@ -7,10 +7,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from shrinkwise.compare import NetworkOptions, Options, compare_table
+from shrinkwise.compare import CocktailOptions, NetworkOptions, Options, compare_table
 from shrinkwise.tables import plan_table
 
-SMALL_NETWORK = NetworkOptions(hidden=4, steps=20, lambdas=(0.1, 0.01), keeps=(0.5, 0.9), l1_lambdas=(0.01,), seeds=2)
+SMALL_COCKTAIL = CocktailOptions(
+    mixes=((0.9, 1.0, 0.1, 0.0), (0.5, 0.8, 0.1, 0.1)), hidden=4, steps=10, most_steps=10, terms=30
+)
+SMALL_NETWORK = NetworkOptions(
+    hidden=4, steps=20, lambdas=(0.1, 0.01), keeps=(0.5, 0.9), l1_lambdas=(0.01,), seeds=2, cocktail=SMALL_COCKTAIL
+)
 SMALL = Options(
     folds=3,
     inner_folds=3,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
 from shrinkwise.compare.candidates.additive import hinges_of
+from shrinkwise.compare.candidates.cocktail.candidate import mean_of_folds
+from shrinkwise.compare.candidates.cocktail.embedding import Embedding
+from shrinkwise.compare.options import CocktailOptions
 from shrinkwise.models.predictors import LinearPredictor, NetworkPredictor
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.tables import Encoder, plan_table
@@ -44,7 +48,8 @@ def every_kind(task: str, n: int = 60) -> pl.DataFrame:
 
 
 def drawn_model(task: str, kind: str, frame: pl.DataFrame, category: Sequence[str] = ("code",)) -> TableModel:
-    """A linear model, an additive one or a network with drawn weights on `frame`, whose plan and encoder are real."""
+    """A linear model, an additive one, a network, or the mean of three on embeddings ("cocktail"), with drawn weights on
+    `frame`, whose plan and encoder are real. The learned range of the network is narrower than the rows, so that it clips."""
     plan = plan_table(frame, "y", category=category)
     encoder, rng = Encoder(plan).fit(frame), np.random.default_rng(6)
     q, k = len(encoder.feature_names), CLASSES[task]
@@ -57,7 +62,15 @@ def drawn_model(task: str, kind: str, frame: pl.DataFrame, category: Sequence[st
         shape = (q,) if k == 0 else (1 if k == 2 else k, q)
         intercept = rng.normal(size=shape[:-1]) if k else 0.3
         return TableModel(plan, encoder, LinearPredictor(rng.normal(size=shape), intercept))
+    if kind == "cocktail":
+        embedding = Embedding.of(encoder.transform(frame), CocktailOptions(terms=80))
+        sizes = len(embedding.scale), 5, 5, max(k, 1)
+        layers = [(rng.normal(size=(3, a, b)), rng.normal(size=(3, b))) for a, b in pairwise(sizes)]
+        return TableModel(plan, encoder, mean_of_folds(layers, embedding, (0.0, 1.0), bool(k)))
+    limits = np.array([np.full(q, -0.6), np.full(q, 0.8)])
     weights = [rng.normal(size=(5, q)), rng.normal(size=(max(k, 1), 5))]
     return TableModel(
-        plan, encoder, NetworkPredictor(weights, [rng.normal(size=5), rng.normal(size=max(k, 1))], bool(k))
+        plan,
+        encoder,
+        NetworkPredictor(weights, [rng.normal(size=5), rng.normal(size=max(k, 1))], bool(k), limits=limits),
     )

@@ -17,7 +17,7 @@ import tomli_w
 
 import shrinkwise as sw
 from shrinkwise.cli.fit import fit as fit_command
-from shrinkwise.compare import NetworkOptions
+from shrinkwise.compare import CocktailOptions, NetworkOptions
 from shrinkwise.service import FitRequest, Question
 from shrinkwise.tables import InputError
 
@@ -108,7 +108,9 @@ EVERY = {
     "task": "classes",
     "log_target": False,
     "methods": ("lasso", "network"),
-    "network": NetworkOptions(hidden=7, lambdas=(0.5, 0.25)),
+    "network": NetworkOptions(
+        hidden=7, lambdas=(0.5, 0.25), cocktail=CocktailOptions(mixes=((0.9, 1.0, 0.5, 0.0),), steps=9)
+    ),
     "folds": 3,
     "inner_folds": 4,
     "seed": 9,

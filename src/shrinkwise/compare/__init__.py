@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .comparison import compare_table
-    from .options import NetworkOptions, Options
+    from .options import CocktailOptions, NetworkOptions, Options
     from .result import Comparison
     from .story.page import comparison_page
 
 _WHERE = {
     "Comparison": "result",
+    "CocktailOptions": "options",
     "NetworkOptions": "options",
     "Options": "options",
     "compare_table": "comparison",
     "comparison_page": "story.page",
 }
 
-__all__ = ["Comparison", "NetworkOptions", "Options", "compare_table", "comparison_page"]
+__all__ = ["CocktailOptions", "Comparison", "NetworkOptions", "Options", "compare_table", "comparison_page"]
 
 
 if not TYPE_CHECKING:  # for mypy a name that is not imported above does not exist

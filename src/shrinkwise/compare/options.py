@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,6 +10,53 @@ from shrinkwise.tables import InputError, TablePlan
 
 NO_TORCH = 'Networks are skipped because PyTorch is not installed; install it with pip install "shrinkwise[torch]".'
 CHOICES = {"1se": "one_se", "best": "best", "within": "one_se"}
+
+
+@dataclass(frozen=True)
+class CocktailOptions:
+    """The networks of `network-cocktail`: two hidden layers of ReLU units on piecewise-linear embeddings of the numbers.
+
+    Parameters
+    ----------
+    mixes : tuple of (keep, keep of inputs, decay, label smoothing)
+        The settings that are compared; the probability of keeping a hidden unit and of keeping an input, decoupled weight
+        decay, and the share of a label that is spread over all classes.
+    hidden : int
+        Number of units of each hidden layer.
+    passes, steps, most_steps : int
+        Steps of Adam, each on `batch_size` rows: enough for `passes` passes over the rows, but at least `steps` and at most
+        `most_steps`. The stopping step is chosen with the setting.
+    learning_rate : float
+        Learning rate in the first half of the steps; it then decays to 0 along half a cosine.
+    bins : int
+        Maximum number of bins of a number: one between any two neighbouring values, or between quantiles.
+    terms : int
+        Maximum number of bins of all inputs together. A table with so many numbers that each would have less than two bins
+        has none.
+    """
+
+    mixes: tuple[tuple[float, float, float, float], ...] = (
+        (1.0, 1.0, 0.1, 0.0),
+        (0.9, 1.0, 0.1, 0.0),
+        (0.7, 0.9, 0.1, 0.0),
+        (0.5, 0.8, 1.0, 0.0),
+    )
+    hidden: int = 64
+    passes: int = 40
+    steps: int = 400
+    most_steps: int = 3000
+    batch_size: int = 256
+    learning_rate: float = 0.003
+    bins: int = 128
+    terms: int = 256
+
+    def steps_on(self, n_rows: int) -> int:
+        """Number of training steps for this number of rows."""
+        return min(max(self.steps, self.passes * n_rows // self.batch_size), self.most_steps)
+
+    def shortened(self, steps: int) -> CocktailOptions:
+        """The same with a given number of steps."""
+        return replace(self, steps=steps, most_steps=steps)
 
 
 @dataclass(frozen=True)
@@ -46,6 +93,7 @@ class NetworkOptions:
     l1_lambdas: tuple[float, ...] = (0.01, 0.003, 0.001, 0.0003, 0.0001)
     l1_keeps: tuple[float, ...] = (0.8,)
     seeds: int = 3
+    cocktail: CocktailOptions = field(default_factory=CocktailOptions)
 
     def steps_on(self, n_rows: int) -> int:
         """Number of training steps for this number of rows."""
@@ -197,6 +245,7 @@ EFFORTS: dict[str, dict[str, Any]] = {
             l1_lambdas=(0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003),
             l1_keeps=(0.5, 0.8),
             seeds=5,
+            cocktail=CocktailOptions(passes=100, steps=1000, most_steps=10_000, hidden=96),
         ),
     },
 }

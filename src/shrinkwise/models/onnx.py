@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.linalg import block_diag
 
 from shrinkwise.tables import InputError, as_frame
 from shrinkwise.tables.columns.features import level_text, measured
 
-from .predictors import Response
-from .score_py import hinged, layers
+from .predictors import Response, WrittenPredictor
 from .table_model import TableModel
 
 _TEXT_KINDS = ("category", "yes/no", "ordered")
@@ -90,15 +90,7 @@ def onnx_bytes(model: TableModel) -> bytes:
     x = graph.add("Concat", blocks, axis=1)
     x = graph.add("Gather", [x, graph.constant(np.flatnonzero(encoder.varies))], axis=1)
     x = graph.add("Div", [graph.add("Sub", [x, graph.constant(encoder.mean)]), graph.constant(encoder.scale)])
-    if (hinges := hinged(model)) is not None:
-        x = graph.add("Gather", [x, graph.constant(hinges.sources)], axis=1)
-        x = graph.add("Min", [x, graph.constant(hinges.tops)])
-        x = graph.add("Relu", [graph.add("Sub", [x, graph.constant(hinges.knots)])])
-    for position, (weights, biases) in enumerate(layers(model)):
-        x = graph.add("Relu", [x]) if position else x
-        x = graph.add(
-            "Add", [graph.add("MatMul", [x, graph.constant(np.array(weights).T)]), graph.constant(np.array(biases))]
-        )
+    x = _network(graph, x, model.predictor.written())
     response = Response.stored(model.predictor.arrays())
     outputs = _regression(graph, x, response) if classes is None else _classes(graph, x, classes)
     made = helper.make_graph(graph.nodes, "shrinkwise", inputs, outputs, graph.constants)
@@ -131,6 +123,25 @@ class _Graph:
         name = f"\u2190{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
+
+
+def _network(graph: _Graph, x: str, written: WrittenPredictor) -> str:
+    """From standardised features to scores: clipped, as hinges, through the layers."""
+    if written.limits is not None:
+        low, high = written.limits
+        inside = graph.add("Min", [graph.add("Max", [x, graph.constant(low)]), graph.constant(high)])
+        beyond = graph.add("Sub", [x, inside])
+        distance = graph.add("Add", [graph.add("Abs", [beyond]), graph.constant(np.array(1.0))])
+        x = graph.add("Add", [inside, graph.add("Div", [beyond, distance])])
+    if (hinges := written.hinges) is not None:
+        x = graph.add("Gather", [x, graph.constant(hinges.sources)], axis=1)
+        x = graph.add("Min", [x, graph.constant(hinges.tops)])
+        x = graph.add("Relu", [graph.add("Sub", [x, graph.constant(hinges.knots)])])
+    for position, (weights, biases) in enumerate(zip(written.weights, written.biases, strict=True)):
+        x = graph.add("Relu", [x]) if position else x
+        whole = block_diag(*weights) if weights.ndim == 3 else weights
+        x = graph.add("Add", [graph.add("MatMul", [x, graph.constant(whole.T)]), graph.constant(biases)])
+    return x
 
 
 def _number_block(graph: _Graph, column: str, rule: dict, _: str) -> str:

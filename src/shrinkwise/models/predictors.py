@@ -17,6 +17,30 @@ class Predictor(Protocol):
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
 
 
+@dataclass(frozen=True)
+class WrittenPredictor:
+    """A predictor as steps for other programs: inputs clipped to limits if any, hinges of them if any, linear layers.
+
+    The terms of hinges are max(0, min(x, top) − knot), not shifted to 0 at x = 0. weights and biases are those of
+    `NetworkPredictor`; a linear model has one layer.
+    """
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+    hinges: Hinges | None = None
+    limits: np.ndarray | None = None
+
+    def weighted(self) -> WrittenPredictor:
+        """Without the hinges that have no weight, except that there is always one, and with those left unshifted."""
+        if self.hinges is None:
+            return self
+        first, bias = self.weights[0], self.biases[0]
+        some = np.flatnonzero(first.any(axis=0)) if first.any() else np.arange(min(1, first.shape[1]))
+        hinges, first = self.hinges.take(some), first[:, some]
+        shifted = [bias - first @ hinges.at_zero, *self.biases[1:]]
+        return WrittenPredictor([first, *self.weights[1:]], shifted, hinges, self.limits)
+
+
 @runtime_checkable
 class WeightedPredictor(Predictor, Protocol):
     """A predictor made of weights, which can be saved and whose used inputs can be counted. `kind` is its name in the
@@ -32,6 +56,9 @@ class WeightedPredictor(Predictor, Protocol):
 
     def weight_arrays(self) -> list[np.ndarray]:
         """All weights (no intercepts or biases)."""
+
+    def written(self) -> WrittenPredictor:
+        """The same scores for other programs."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +137,9 @@ class LinearPredictor:
         """Scores (n,) for regression, log-odds (n, 1) for two classes, scores (n, K) for several."""
         return (X if self.hinges is None else self.hinges.terms(X)) @ self.coef.T + self.intercept
 
-    def written(self) -> tuple[Hinges | None, np.ndarray, np.ndarray]:
-        """(hinges, weights (K, m), biases (K,)) of the same scores for other programs.
-
-        The terms are max(0, min(x, top) − knot), not shifted to 0 at x = 0. Those without a weight are left out, except that
-        there is always one.
-        """
-        coef, intercept = np.atleast_2d(self.coef), np.atleast_1d(self.intercept)
-        if self.hinges is None:
-            return None, coef, intercept
-        some = np.flatnonzero(coef.any(axis=0)) if coef.any() else np.arange(min(1, coef.shape[1]))
-        hinges, coef = self.hinges.take(some), coef[:, some]
-        return hinges, coef, intercept - coef @ hinges.at_zero
+    def written(self) -> WrittenPredictor:
+        """The same scores for other programs."""
+        return WrittenPredictor([np.atleast_2d(self.coef)], [np.atleast_1d(self.intercept)], self.hinges).weighted()
 
     def output(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
@@ -141,28 +159,37 @@ class LinearPredictor:
 
 @dataclass(frozen=True)
 class NetworkPredictor:
-    """A network of linear layers with ReLU between them; weights[i] is (out, in). Dropout has no effect in
-    prediction."""
+    """A network of linear layers with ReLU between them. Dropout has no effect in prediction.
+
+    weights[i] is (out, in), or (blocks, out, in) where the units of a layer are in blocks that see one block of the layer
+    before each. The first layer is on the embedding of the encoded inputs, if there is one. limits (2, q): the lowest and
+    highest value of each input that was learned; inputs beyond are clipped smoothly (`clipped`), None if they are not.
+    """
 
     kind: ClassVar[str] = "network"
     weights: list[np.ndarray]
     biases: list[np.ndarray]
     has_classes: bool
     response: Response = PLAIN
+    embedding: Hinges | None = None
+    limits: np.ndarray | None = None
 
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray]) -> NetworkPredictor:
         """From its `arrays`."""
         layers = range(sum(name.startswith("weight ") for name in arrays))
         weights, biases = ([arrays[f"{what} {i}"] for i in layers] for what in ("weight", "bias"))
-        return cls(weights, biases, bool(arrays["has_classes"]), Response.stored(arrays))
+        hinges = Hinges.of(arrays | {"coef": weights[0]}) if "knots" in arrays else None
+        response = Response.stored(arrays)
+        return cls(weights, biases, bool(arrays["has_classes"]), response, hinges, arrays.get("limits"))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Weights and biases by layer."""
+        """Weights and biases by layer, the response, the embedding and the limits."""
         found = {"has_classes": np.asarray(self.has_classes), "response": self.response.array()}
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             found |= {f"weight {i}": weight, f"bias {i}": bias}
-        return found
+        found |= {} if self.embedding is None else self.embedding.arrays()
+        return found if self.limits is None else found | {"limits": self.limits}
 
     def responding(self, response: Response, shift: float = 0.0) -> NetworkPredictor:
         """The same scores plus `shift`, with another response."""
@@ -171,8 +198,10 @@ class NetworkPredictor:
     def output(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
         hidden = X.toarray() if hasattr(X, "toarray") else X
+        hidden = hidden if self.limits is None else clipped(hidden, *self.limits)
+        hidden = hidden if self.embedding is None else self.embedding.terms(hidden)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            hidden = np.maximum(hidden @ weight.T + bias, 0.0)
+            hidden = np.maximum(_product(hidden, weight) + bias, 0.0)
         scores = hidden @ self.weights[-1].T + self.biases[-1]
         return class_probabilities(scores) if self.has_classes else self.response.of(scores[:, 0])
 
@@ -191,13 +220,33 @@ class NetworkPredictor:
             weights[i], biases[i], weights[i + 1] = weights[i][kept], biases[i][kept], following[:, kept]
         return replace(self, weights=weights, biases=biases)
 
+    def written(self) -> WrittenPredictor:
+        """The same scores for other programs."""
+        return WrittenPredictor(self.weights, self.biases, self.embedding, self.limits).weighted()
+
     def feature_weights(self) -> np.ndarray:
-        """First-layer weights (hidden, q)."""
-        return self.weights[0]
+        """First-layer weights (hidden, q); of an embedding, the Euclidean norm of those of each input."""
+        first = self.weights[0]
+        return first if self.embedding is None else np.sqrt(self.embedding.by_feature(first**2))
 
     def weight_arrays(self) -> list[np.ndarray]:
         """All weights (no biases)."""
         return self.weights
+
+
+def clipped(X: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """X (n, q) within [low, high] as it is; beyond by a distance d at d/(1 + d), so that it is never further than 1."""
+    inside = np.clip(X, low, high)
+    beyond = X - inside
+    return inside + beyond / (1 + np.abs(beyond))
+
+
+def _product(hidden: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """hidden @ weight.T (n, out), or for blocks of weights that of each with its block of hidden, side by side."""
+    if weight.ndim == 2:
+        return hidden @ weight.T
+    blocks = hidden.reshape(len(hidden), len(weight), -1).transpose(1, 0, 2)
+    return (blocks @ weight.transpose(0, 2, 1)).transpose(1, 0, 2).reshape(len(hidden), -1)
 
 
 # The predictors that a model's file can hold, by their kind.

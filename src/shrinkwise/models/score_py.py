@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from shrinkwise.tables.columns.words import WORDS
 
 from .hinges import Hinges
 from .intervals.kept import LEVELS, LabelSets, NumberIntervals
-from .predictors import LinearPredictor, NetworkPredictor, Response
+from .predictors import Response
 from .table_model import TableModel
 
 _PLACE = "MODEL: dict = {}\n"
@@ -46,9 +46,10 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
     ends = np.cumsum([len(rule["features"]) for rule in encoder.rules])
     varies = np.split(encoder.varies, ends[:-1])
     used = [j for j, number in enumerate(encoder.inputs) if number in model.used]
-    hinges, ((weights, biases), *others) = hinged(model), layers(model)
+    written = model.predictor.written()
+    weights, hinges, limits = written.weights, written.hinges, written.limits
     if hinges is None:
-        weights = [[row[j] for j in used] for row in weights]
+        weights = [weights[0][:, used], *weights[1:]]
     return {
         "target": plan.target,
         "classes": plan.classes,
@@ -58,8 +59,12 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
         "varies": [int(v) for i in sorted(model.used) for v in varies[i]],
         "mean": encoder.mean[used].tolist(),
         "scale": encoder.scale[used].tolist(),
+        "limits": None if limits is None else limits[:, used].T.tolist(),
         "hinges": None if hinges is None else _hinges(hinges, used),
-        "layers": [(weights, biases), *others],
+        "layers": [
+            (weight.reshape(-1, weight.shape[-1]).tolist(), bias.tolist())
+            for weight, bias in zip(weights, written.biases, strict=True)
+        ],
         "response": np.nan_to_num(Response.stored(model.predictor.arrays()).array()).tolist(),
         "exposure": list(plan.exposure or ()),
         "intervals": _intervals(model.intervals, used),
@@ -108,21 +113,6 @@ def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
         others = list(FORMS) if column.form == TYPED else []
         stated |= {"forms": [*known, *ISO], "others": others, "like": written_like(column.form)}
     return stated
-
-
-def hinged(model: TableModel) -> Hinges | None:
-    """The hinges max(0, min(feature, top) − knot) of the standardised features; None if the model has none."""
-    return model.predictor.written()[0] if isinstance(model.predictor, LinearPredictor) else None
-
-
-def layers(model: TableModel) -> list[tuple[list[list[float]], list[float]]]:
-    """(weights, biases) of each linear layer on the standardised features, or on their hinges if there are any."""
-    predictor = model.predictor
-    if isinstance(predictor, LinearPredictor):
-        _, weights, biases = predictor.written()
-        return [(weights.tolist(), biases.tolist())]
-    network = cast(NetworkPredictor, predictor)
-    return [(w.tolist(), b.tolist()) for w, b in zip(network.weights, network.biases, strict=True)]
 
 
 def _literal(value: Any, depth: int = 0) -> str:

@@ -282,13 +282,17 @@ def _counted(n: int, noun: str) -> str:
 
 
 def _outputs(features: list[float]) -> list[float]:
-    """Linear layers with max(0, ·) between them; a linear model is one layer, an additive one a layer on its hinges."""
+    """Linear layers with max(0, ·) between them, on clipped features or hinges; a layer of short rows is one in blocks."""
+    if MODEL["limits"] is not None:
+        inside = [min(max(x, low), high) for x, (low, high) in zip(features, MODEL["limits"])]
+        features = [at + (x - at) / (1 + abs(x - at)) for x, at in zip(features, inside)]
     if MODEL["hinges"] is not None:
         features = [max(0.0, min(features[place], top) - knot) for place, knot, top in MODEL["hinges"]]
     for position, (weights, biases) in enumerate(MODEL["layers"]):
-        if position:
-            features = [max(value, 0.0) for value in features]
-        features = [math.fsum(w * x for w, x in zip(row, features)) + bias for row, bias in zip(weights, biases)]
+        features = [max(value, 0.0) for value in features] if position else features
+        blocks, size = len(features) // max(len(weights[0]), 1), len(weights[0])
+        rows = [(row, features[i * blocks // len(weights) * size :], biases[i]) for i, row in enumerate(weights)]
+        features = [math.fsum(w * x for w, x in zip(row, block)) + bias for row, block, bias in rows]
     return features
 
 

@@ -242,12 +242,19 @@ def _with_files(request: FitRequest, hashes: Mapping[str, str], run_dir: Path, *
 
 def _network_of(value: Any) -> Any:
     """From TOML: false, "effort" or the table of a NetworkOptions."""
-    from shrinkwise.compare.options import NetworkOptions
+    from shrinkwise.compare.options import CocktailOptions, NetworkOptions
 
     if isinstance(value, dict):
-        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        settings = {name: _tuples(each) for name, each in value.items()}
+        if "cocktail" in settings:
+            settings["cocktail"] = CocktailOptions(**{k: _tuples(v) for k, v in settings["cocktail"].items()})
         return NetworkOptions(**settings)
     return None if value is False else value
+
+
+def _tuples(value: Any) -> Any:
+    """Lists of TOML, also nested ones, as the tuples that they were."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

@@ -19,10 +19,11 @@ FOLDER = SOURCE / "compare" / "candidates"
 
 def declared():
     """(file, name) of every candidate that a file of the folder makes."""
-    for file in sorted(FOLDER.glob("*.py")):
-        if file.stem in ("__init__", "registry", "stacked_networks"):
+    for file in sorted(FOLDER.rglob("*.py")):
+        if file.stem in ("__init__", "registry", "stacked_networks", "stack", "training"):
             continue
-        module = importlib.import_module(f"shrinkwise.compare.candidates.{file.stem}")
+        path = ".".join(file.relative_to(FOLDER).with_suffix("").parts)
+        module = importlib.import_module(f"shrinkwise.compare.candidates.{path}")
         for name, value in vars(module).items():
             if isinstance(value, Candidate):
                 yield f"{file.name}: {name}", value
@@ -45,7 +46,7 @@ def test_entries_are_complete():
         assert candidate.slug in slugs()
         assert candidate.formula or candidate.family == "reference"
         assert candidate.worth < 100
-    assert len({candidate.slug for candidate in CANDIDATES}) == len({candidate.name for candidate in CANDIDATES}) == 13
+    assert len({candidate.slug for candidate in CANDIDATES}) == len({candidate.name for candidate in CANDIDATES}) == 14
 
 
 def test_one_more_candidate_is_asked_for_by_its_slug_and_led_by_its_baseline(monkeypatch):

@@ -8,7 +8,6 @@ import pytest
 
 from compare.handmade import CLASSES, drawn_model, every_kind
 from shrinkwise.models import onnx as onnx_model
-from shrinkwise.models.score_py import layers
 from shrinkwise.tables import InputError
 
 
@@ -19,7 +18,7 @@ def test_without_the_packages_it_says_what_to_install(monkeypatch):
         onnx_model.checked_onnx(drawn_model("binary", "linear", frame), frame)
 
 
-@pytest.mark.parametrize("kind", ["linear", "additive", "network"])
+@pytest.mark.parametrize("kind", ["linear", "additive", "network", "cocktail"])
 @pytest.mark.parametrize("task", CLASSES)
 def test_the_same_numbers_with_gaps_and_what_was_never_seen(task, kind):
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
@@ -46,6 +45,7 @@ def test_a_graph_that_differs_is_not_written(monkeypatch):
     model = drawn_model("regression", "linear", frame)
     wrong = drawn_model("regression", "linear", frame.with_columns(pl.col("y")))
     object.__setattr__(wrong.predictor, "intercept", 0.4)
-    monkeypatch.setattr(onnx_model, "layers", lambda _: layers(wrong))
+    wrong_bytes = onnx_model.onnx_bytes(wrong)
+    monkeypatch.setattr(onnx_model, "onnx_bytes", lambda _: wrong_bytes)
     with pytest.raises(ValueError, match="not written"):
         onnx_model.checked_onnx(model, frame)

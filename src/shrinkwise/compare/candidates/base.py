@@ -225,6 +225,9 @@ class Candidate:
     needs_numbers : whether it differs from other candidates only if an input is a number or a date.
     drops_units : whether it is trained with dropout.
     log_link : whether its scores can be logarithms of predictions: for counts, and for targets fitted on a log scale.
+    seconds : `seconds(problem, options, n_rows)`, the estimated time of tuning on n_rows rows if `cost` does not state it,
+        measured on some rows.
+    besides : what else distinguishes it from the baseline of its family, a clause about "it"; "" if only the regularizer does.
     bears : the disturbance that its regularizer is said to be robust to, "noise" or "missing".
     """
 
@@ -244,4 +247,6 @@ class Candidate:
     needs_numbers: bool = False
     drops_units: bool = False
     log_link: bool = False
+    besides: str = ""
     bears: str = ""
+    seconds: Callable[[TrainingRows, Options, int], float] | None = None

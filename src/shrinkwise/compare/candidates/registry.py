@@ -13,11 +13,12 @@ from shrinkwise.tables import InputError
 
 from . import additive, linear, network, trees
 from .base import Candidate
+from .cocktail.candidate import COCKTAIL
 
 CANDIDATES: tuple[Candidate, ...] = (
     *(linear.NONE, linear.RIDGE, linear.LASSO, linear.ELASTIC_NET, linear.GROUP_LASSO, linear.CONCAVE),
     *(additive.PLAIN, additive.LASSO),
-    *(network.PLAIN, network.L2, network.DROPOUT, network.L1_DROPOUT),
+    *(network.PLAIN, network.L2, network.DROPOUT, network.L1_DROPOUT, COCKTAIL),
     trees.TREES,
 )
 _BY_SLUG = {candidate.slug: candidate for candidate in CANDIDATES}

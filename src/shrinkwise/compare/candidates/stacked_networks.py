@@ -45,22 +45,25 @@ def train_networks(
     """Train one network per problem, all with the same setting, and return them as arrays.
 
     The problems differ only in their rows and in `starts`, the numbers of their random starts; by default all starts
-    are equal. A regression target is standardised for training. The seed is that of the first problem; PyTorch's global
+    are equal. A regression target is standardised for training. Beyond the range of their training rows, inputs are clipped
+    smoothly. The seed is that of the first problem; PyTorch's global
     random state is unchanged.
     """
     targets = [_Target.of(problem) for problem in problems]
     numbers = {id(problem): torch.tensor(problem.dense(), dtype=torch.float32) for problem in problems}
     X = [numbers[id(problem)] for problem in problems]
     network = replace(network, steps=network.steps_on(min(map(len, X))))
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(problems[0].seed)
         model = _network(starts or [0] * len(problems), X[0].shape[1], targets[0].n_outputs, setting, network)
         _minimise(model, X, targets, setting, network)
     layers = [layer for layer in model if isinstance(layer, StackedLinear)]
-    return [
+    limits = {number: torch.stack([x.amin(0), x.amax(0)]).double().numpy() for number, x in numbers.items()}
+    trained = (
         target.predictor([layer.weight[b] for layer in layers], [layer.bias[b, 0] for layer in layers])
         for b, target in enumerate(targets)
-    ]
+    )
+    return [replace(each, limits=limits[id(own)]) for each, own in zip(trained, problems, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ def _batches(X: list, y: list, network: NetworkOptions, weights: list | None = N
 
 
 @contextmanager
-def _one_thread():
+def one_thread():
     """Limit PyTorch to one thread directly, because threadpoolctl misses it if it is loaded after the limit is set."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -109,4 +109,4 @@ def _model(problem: TrainingRows, depth: int | None, **asked):
     return estimator(max_depth=depth, random_state=problem.seed, **asked)
 
 
-TREES = Candidate("boosted trees", "reference", "", "", tune_trees, "trees", worth=4)
+TREES = Candidate("boosted trees", "reference", "", "", tune_trees, "trees", worth=4, seconds=seconds)

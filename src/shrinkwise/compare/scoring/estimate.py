@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from shrinkwise.compare.candidates import trees
 from shrinkwise.compare.candidates.base import Candidate, Cost, TrainingRows
 from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.candidates.registry import candidates
@@ -42,8 +41,7 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
         cost.own_paths * _one_lambda(c, few, options) * scale for c, cost in _timed_alone(contestants, costs)
     )
     seconds = lambdas * options.n_lambdas * (options.inner_folds + 1)
-    if any(each.family == "reference" for each in contestants):
-        seconds += trees.seconds(few, options, len(problem.y)) * scale
+    seconds += sum(each.seconds(few, options, len(problem.y)) for each in contestants if each.seconds)
     if options.network is not None:
         settings = [cost.settings for cost in costs if cost.settings]
         seconds += _one_step(few, options.network) * _steps(settings, options, options.network, len(problem.y))

@@ -71,11 +71,11 @@ _CLAIMS = (
 
 
 def _bearers(kind: str) -> tuple[str, list[str]]:
-    """(the candidate whose regularizer is said to be robust to this disturbance, its baselines in the same family
-    without zeros)."""
+    """(the candidate whose regularizer is said to be robust to this disturbance, the others of its family without zeros
+    and without dropout)."""
     bearer = next(each for each in CANDIDATES if each.bears == kind)
     family = [each for each in CANDIDATES if each.family == bearer.family and each is not bearer]
-    return bearer.name, [each.name for each in family if not each.makes_zeros]
+    return bearer.name, [each.name for each in family if not (each.makes_zeros or each.drops_units)]
 
 
 def _claim(comparison: Comparison, what: str, kind: str, when: str) -> TestedClaim:

@@ -187,8 +187,8 @@ def _starts(comparison: Comparison) -> str:
     n = comparison.options.network.seeds if comparison.options.network else 1
     worst = max(sd for _, sd in found if sd is not None)
     return (
-        f"Each network is the average of {n} networks from different random starts; the scores of the single ones have a "
-        f"standard deviation of at most {said(worst)}."
+        f"Each network with one hidden layer is the average of {n} networks from different random starts; "
+        f"the scores of the single ones have a standard deviation of at most {said(worst)}."
     )
 
 

@@ -99,7 +99,8 @@ def _coefficient(feature: str, coefficient: float, unit_note: str, **of: str) ->
 
 def strength(settings: dict) -> str:
     """Settings in a table's cell: "λ = 0.012", "λ = 0.012, 90% L1" (l1_ratio 0.9), "keep = 0.7 (inputs too)", "" for none."""
-    parts = [f"{name} = {settings[name]:.2g}" for name in ("λ", "keep") if name in settings]
+    shown = ("λ", "keep", "keep of inputs", "decay")
+    parts = [f"{name} = {settings[name]:.2g}" for name in shown if name in settings]
     if "l1_ratio" in settings:
         parts.append(f"{settings['l1_ratio']:.0%} L1")
     more = " (inputs too)" if settings.get("of") == "inputs too" else ""
@@ -211,7 +212,8 @@ def _path(comparison: Comparison, curve: Curve) -> PathPage:
 def _network(comparison: Comparison) -> NetworkPicture | None:
     """One draw of dropout in the network of the dropout candidate, at its selected keep."""
     network = comparison.options.network
-    row = next((row for row in comparison.rows if row.candidate.drops_units), None)
+    dropping = (row for row in comparison.rows if row.candidate.drops_units and "of" in row.best.settings)
+    row = next(dropping, None)
     if network is None or row is None:
         return None
     settings = comparison.fit.settings if row is comparison.chosen else row.at(comparison.choice).settings

@@ -109,6 +109,18 @@ def _alone(comparison: Comparison) -> str:
     return f"It uses only {name!r}: check that this value is known at prediction time." if name else ""
 
 
+def _besides(comparison: Comparison) -> str:
+    """That a difference to the baseline is not due to regularization alone."""
+    chosen = comparison.chosen.candidate
+    base = comparison.baseline(chosen.family)
+    if not chosen.besides or base is None:
+        return ""
+    return (
+        f"Not all of the difference to {label(base.candidate)} is due to regularization: the {chosen.name} differs from it in "
+        f"other ways too ({chosen.besides})."
+    )
+
+
 def _hurried(comparison: Comparison) -> str:
     """The better candidates that were passed over because the time budget ended."""
     if not comparison.passed_over:
@@ -236,6 +248,9 @@ VERDICT = (
         _no_better_than_a_guess,
     ),
     Sentence("finding", "always: lowers, raises or no detectable difference, by the interval", _own),
+    Sentence(
+        "besides", "the kept model differs from the baseline of its family in more than the regularizer", _besides
+    ),
     Sentence("other family", "regularization makes a detectable difference in the other family", _others),
     Sentence(
         "baseline of the other family",

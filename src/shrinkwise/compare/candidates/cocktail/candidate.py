@@ -1,0 +1,148 @@
+"""The candidate `network-cocktail`: dropout of units and of inputs, weight decay and label smoothing, chosen together."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from shrinkwise.compare.candidates.base import Candidate, Fit, TrainingRows, Tuned
+from shrinkwise.compare.options import CocktailOptions, NetworkOptions, Options
+from shrinkwise.models.predictors import NetworkPredictor
+
+from .embedding import Embedding
+from .mix import Mix
+
+_DECIMALS = 7  # of the weights of hidden layers, which are trained in single precision; shortens the file of the model
+_TRIED = 30  # steps, for the estimate of the time
+
+
+def tune_cocktail(problem: TrainingRows, options: Options) -> Tuned:
+    """The mean of the networks of the inner folds, at the setting and training step with the lowest held-out loss.
+
+    All settings train side by side on all inner folds. The loss is that of all held-out rows together, so that a step is
+    not chosen by the few rows of one fold. Where the folds leave rows out, as a split by time does, the networks of the
+    chosen setting are trained again on all rows for the same number of steps.
+    """
+    import torch
+
+    from shrinkwise.compare.candidates.stacked_networks import one_thread
+
+    from .training import refit, train
+
+    cocktail, X = _cocktail(options), problem.dense()
+    embedding = Embedding.of(X, cocktail)
+    centre, scale = _unit(problem)
+    splits = problem.folds(options.inner_folds)
+    rows = _fold_rows(problem, embedding, splits, (centre, scale))
+    mixes = _mixes(cocktail, problem.has_classes)
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(problem.seed)
+        trained = train(rows, mixes, cocktail)
+        if sum(len(test) for _, test in splits) < len(problem.y):
+            everything = [(np.arange(len(problem.y)), np.arange(0))] * len(splits)
+            whole = _fold_rows(problem, embedding, everything, (centre, scale))
+            trained = refit(whole, trained, cocktail)
+    layers = [(weights.double().numpy(), biases.double().numpy()) for weights, biases in trained.layers]
+    predictor = mean_of_folds(layers, embedding, (centre, scale), problem.has_classes)
+    return Tuned(Fit(predictor, trained.mix.named(problem.has_classes) | {"steps": trained.step}))
+
+
+def mean_of_folds(
+    layers: list[tuple[np.ndarray, np.ndarray]], embedding: Embedding, unit: tuple[float, float], has_classes: bool
+) -> NetworkPredictor:
+    """One network whose scores, or predictions, are the mean of those of F networks with two hidden layers.
+
+    layers: (weights, inputs first, and biases) of the F networks, layer by layer: (F, E, H) and (F, H), (F, H, H) and
+    (F, H), (F, H, K) and (F, K). unit: the centre and the scale of the target.
+    """
+    (first, first_bias), (second, second_bias), (last, last_bias) = layers
+    hidden = first.transpose(0, 2, 1).reshape(first_bias.size, -1) * embedding.scale
+    output = last.transpose(2, 0, 1).reshape(last.shape[2], -1) / len(last)
+    centre, scale = unit
+    return NetworkPredictor(
+        [hidden.round(_DECIMALS), second.transpose(0, 2, 1).round(_DECIMALS), output * scale],
+        [first_bias.ravel(), second_bias.ravel(), last_bias.mean(axis=0) * scale + centre],
+        has_classes,
+        embedding=embedding.hinges,
+        limits=embedding.limits if embedding.hinges is None else None,
+    )
+
+
+def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
+    """Estimated seconds of the tuning on n_rows rows, from some steps on those of `problem`."""
+    from .training import setting_steps
+
+    cocktail, taken = _cocktail(options), []
+    for steps in (1, 1 + _TRIED):  # the first loads code
+        few = replace(options, network=replace(_network(options), cocktail=cocktail.shortened(steps)))
+        start = time.perf_counter()
+        tune_cocktail(problem, few)
+        taken.append(time.perf_counter() - start)
+    n_mixes = len(_mixes(cocktail, problem.has_classes))
+    one_step = max(taken[1] - taken[0], 0.0) / setting_steps(n_mixes, _TRIED)
+    return one_step * setting_steps(n_mixes, cocktail.steps_on(n_rows))
+
+
+def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: tuple[float, float]):
+    """The rows of a problem as tensors, with the weight of each in every fold; numbers are standardised.
+
+    Held-out rows of a class that the training rows of their fold lack have no finite loss: they take no part in it.
+    """
+    import torch
+
+    from .training import FoldRows
+
+    n, weights = len(problem.y), problem.rows.weights
+    weights = np.ones(n) if weights is None else weights / weights.mean()
+    counts, longest = np.zeros((len(splits), n)), max(1, *(len(test) for _, test in splits))
+    held, held_weights = np.zeros((len(splits), longest), dtype=int), np.zeros((len(splits), longest))
+    for fold, (train, test) in enumerate(splits):
+        counts[fold, train] = weights[train] * n / weights[train].sum()
+        known = np.isin(problem.y[test], problem.y[train]) if problem.has_classes else True
+        held[fold, : len(test)], held_weights[fold, : len(test)] = test, weights[test] * known
+    targets = problem.y if problem.has_classes else (problem.y - unit[0]) / unit[1]
+    return FoldRows(
+        features=torch.tensor(embedding.features(problem.X), dtype=torch.float32),
+        sources=torch.tensor(embedding.sources),
+        targets=torch.tensor(targets, dtype=torch.long if problem.has_classes else torch.float32),
+        counts=torch.tensor(counts, dtype=torch.float32),
+        held=torch.tensor(held),
+        held_weights=torch.tensor(held_weights, dtype=torch.float32),
+        n_outputs=problem.n_classes if problem.has_classes else 1,
+    )
+
+
+def _unit(problem: TrainingRows) -> tuple[float, float]:
+    """The centre and the scale of a numeric target."""
+    return (0.0, 1.0) if problem.has_classes else (float(problem.y.mean()), float(problem.y.std()) or 1.0)
+
+
+def _mixes(cocktail: CocktailOptions, has_classes: bool) -> list[Mix]:
+    """The settings, each once; the smoothing of labels is of no use for numbers."""
+    mixes = [Mix(*each) for each in cocktail.mixes]
+    return list(dict.fromkeys(mixes if has_classes else [replace(mix, smoothing=0.0) for mix in mixes]))
+
+
+def _cocktail(options: Options) -> CocktailOptions:
+    return _network(options).cocktail
+
+
+def _network(options: Options) -> NetworkOptions:
+    return options.network or NetworkOptions()
+
+
+COCKTAIL = Candidate(
+    "network cocktail",
+    "network",
+    "dropout + decay",
+    "mean over dropout draws of the mean loss; units and whole inputs are kept with their probabilities; at each step of rate "
+    "η the weights are multiplied by 1 − η · decay; stopped early",
+    tune_cocktail,
+    "network-cocktail",
+    worth=4,
+    seconds=seconds,
+    drops_units=True,
+    besides="it is larger, has piecewise-linear embeddings of the numbers and is the mean of the networks of the inner folds",
+)

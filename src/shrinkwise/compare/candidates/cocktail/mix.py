@@ -1,0 +1,25 @@
+"""One setting of all regularizers of the cocktail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Dropout of hidden units and of whole inputs, decoupled weight decay, and smoothed labels.
+
+    keep, keep_inputs : probability of keeping a hidden unit, and an input with all its features.
+    decay : at every step of rate η the weights are multiplied by 1 − η · decay; biases are not.
+    smoothing : the share of a class label that is spread evenly over all classes; not used for numbers.
+    """
+
+    keep: float = 1.0
+    keep_inputs: float = 1.0
+    decay: float = 0.0
+    smoothing: float = 0.0
+
+    def named(self, has_classes: bool) -> dict:
+        """The setting as shown to the user."""
+        said = {"keep": self.keep, "keep of inputs": self.keep_inputs, "decay": self.decay}
+        return said | {"label smoothing": self.smoothing} if has_classes and self.smoothing else said

@@ -1,0 +1,169 @@
+"""Training of a stack: one schedule for all, held-out losses on the way, losing settings dropped early."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from shrinkwise.compare.options import CocktailOptions
+
+from .mix import Mix
+from .stack import NetworkStack
+
+_BETAS = (0.9, 0.99)
+_FLAT = 0.5  # the share of the steps at the full learning rate; then it decays to 0 along half a cosine
+_EVALUATIONS = 40  # denser at the beginning, where small tables have their lowest held-out loss
+_DROPPING = (0.3, 0.6)  # the shares of the steps after which the worse half of the settings is dropped
+
+
+@dataclass(frozen=True)
+class FoldRows:
+    """Rows to train on, and those that each fold holds out.
+
+    features (n, E), targets (n,) float32 or class codes; counts (F, n): the weight of each row in the training of each
+    fold, with mean 1 over all rows; held (F, m) row numbers, padded with any, and held_weights (F, m), 0 for padding.
+    """
+
+    features: torch.Tensor
+    sources: torch.Tensor
+    targets: torch.Tensor
+    counts: torch.Tensor
+    held: torch.Tensor
+    held_weights: torch.Tensor
+    n_outputs: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The networks of the folds at the best setting and step: mean held-out loss, the step, weights and biases by layer."""
+
+    mix: Mix
+    loss: float
+    step: int
+    steps: int
+    layers: list[tuple[torch.Tensor, torch.Tensor]]
+
+
+def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> Trained:
+    """All settings and folds side by side; the setting and the step with the lowest loss over all held-out rows together."""
+    stack, steps = _stack(rows, mixes, options), options.steps_on(len(rows.features))
+    training = _Training(stack, rows, options, steps)
+    held = rows.features[rows.held], rows.targets[rows.held]
+    found: list[Trained | None] = [None] * len(mixes)
+    alive, looks = list(range(len(mixes))), _looks(steps)
+    for step in training.steps():
+        if step in looks:
+            losses = row_losses(stack.evaluate(held[0]), held[1])
+            pooled = ((losses * rows.held_weights).sum((1, 2)) / rows.held_weights.sum()).tolist()
+            for place, (setting, loss) in enumerate(zip(alive, pooled, strict=True)):
+                best = found[setting]
+                if best is None or loss < best.loss:
+                    found[setting] = Trained(mixes[setting], loss, step, steps, stack.networks(place))
+        if len(alive) > 1 and step in {round(share * steps) for share in _DROPPING}:
+            order = sorted(range(len(alive)), key=lambda place: _loss(found[alive[place]]))
+            places = sorted(order[: math.ceil(len(alive) / 2)])
+            training.keep(places)
+            alive = [alive[place] for place in places]
+    return min((each for each in found if each is not None), key=_loss)
+
+
+def refit(rows: FoldRows, trained: Trained, options: CocktailOptions) -> Trained:
+    """Networks of the same setting, from new starts, after the same number of steps on the rows of `rows`."""
+    stack = _stack(rows, [trained.mix], options)
+    for step in _Training(stack, rows, options, trained.steps).steps():
+        if step == trained.step:
+            break
+    return Trained(trained.mix, trained.loss, trained.step, trained.steps, stack.networks(0))
+
+
+def setting_steps(n_settings: int, steps: int) -> float:
+    """The number of steps of single settings, if the losing ones are dropped early."""
+    total, alive, last = 0.0, n_settings, 0.0
+    for share in _DROPPING:
+        total, last, alive = total + alive * (share - last), share, math.ceil(alive / 2)
+    return steps * (total + alive * (1 - last))
+
+
+def row_losses(output: torch.Tensor, targets: torch.Tensor, smoothing: torch.Tensor | None = None) -> torch.Tensor:
+    """Squared errors or −log probabilities (…, m) of outputs (…, m, K); labels smoothed by a number for each setting (S,)."""
+    if targets.is_floating_point():
+        return (output[..., 0] - targets) ** 2
+    log_chances = torch.log_softmax(output, -1)
+    losses = -log_chances.gather(-1, targets.expand(output.shape[:-1])[..., None])[..., 0]
+    if smoothing is None:
+        return losses
+    return losses.lerp(-log_chances.mean(-1), smoothing[:, None, None])
+
+
+class _Training:
+    """Adam with decoupled decay on a stack, step by step."""
+
+    def __init__(self, stack: NetworkStack, rows: FoldRows, options: CocktailOptions, steps: int):
+        self.stack, self.rows, self.options, self.n_steps = stack, rows, options, steps
+        self.optimizer = self._adam()
+
+    def steps(self) -> Iterator[int]:
+        """Run; yields the number of each step, from 1, after it."""
+        for step, batch in enumerate(_batches(len(self.rows.features), self.options.batch_size, self.n_steps)):
+            rate = self.options.learning_rate * _rate(step / self.n_steps)
+            self.optimizer.param_groups[0]["lr"] = rate
+            self.optimizer.zero_grad()
+            losses = row_losses(self.stack(self.rows.features[batch]), self.rows.targets[batch], self._smoothing())
+            (losses * self.rows.counts[:, batch]).sum().div(len(batch)).backward()
+            self._decay(rate)
+            self.optimizer.step()
+            yield step + 1
+
+    def keep(self, places: list[int]) -> None:
+        """Keep some of the settings, with what Adam remembers of them."""
+        states = [self.optimizer.state[values] for values in self.stack.parameters()]
+        self.stack.keep(places)
+        self.optimizer = self._adam()
+        for values, state in zip(self.stack.parameters(), states, strict=True):
+            moments = {name: state[name][places].clone() for name in ("exp_avg", "exp_avg_sq")}
+            self.optimizer.state[values] = {"step": state["step"], **moments}
+
+    def _adam(self) -> torch.optim.Adam:
+        return torch.optim.Adam(self.stack.parameters(), lr=self.options.learning_rate, betas=_BETAS, fused=True)
+
+    def _smoothing(self) -> torch.Tensor | None:
+        values = [mix.smoothing for mix in self.stack.mixes]
+        return torch.tensor(values) if any(values) else None
+
+    @torch.no_grad()
+    def _decay(self, rate: float) -> None:
+        factors = torch.tensor([1 - rate * mix.decay for mix in self.stack.mixes])
+        for weights in self.stack.weights:
+            weights.mul_(factors.view(-1, *[1] * (weights.dim() - 1)))
+
+
+def _stack(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> NetworkStack:
+    sizes = rows.features.shape[1], options.hidden, rows.n_outputs
+    return NetworkStack(mixes, len(rows.counts), sizes, rows.sources)
+
+
+def _loss(trained: Trained | None) -> float:
+    return math.inf if trained is None else trained.loss
+
+
+def _rate(progress: float) -> float:
+    return 1.0 if progress < _FLAT else 0.5 * (1 + math.cos(math.pi * (progress - _FLAT) / (1 - _FLAT)))
+
+
+def _looks(steps: int) -> set[int]:
+    """The steps after which the held-out loss is computed."""
+    return set(np.ceil(steps * np.linspace(0, 1, _EVALUATIONS + 1)[1:] ** 2).astype(int).tolist())
+
+
+def _batches(n_rows: int, size: int, steps: int) -> Iterator[torch.Tensor]:
+    """Row numbers of each step; all rows in a new random order again and again, the last incomplete batch left out."""
+    size = min(size, n_rows)
+    a_pass = n_rows // size
+    for step in range(steps):
+        if step % a_pass == 0:
+            order = torch.randperm(n_rows)
+        yield order[step % a_pass * size :][:size]

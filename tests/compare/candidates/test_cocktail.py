@@ -1,0 +1,196 @@
+"""The cocktail of network regularizers: what is trained together is what each network would be alone, and what is kept is
+the mean of the folds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the extra torch is not installed")
+
+import torch
+
+from shrinkwise.compare.candidates.base import TrainingRows
+from shrinkwise.compare.candidates.cocktail import training
+from shrinkwise.compare.candidates.cocktail.candidate import COCKTAIL, mean_of_folds, seconds, tune_cocktail
+from shrinkwise.compare.candidates.cocktail.embedding import Embedding
+from shrinkwise.compare.candidates.cocktail.mix import Mix
+from shrinkwise.compare.candidates.cocktail.stack import NetworkStack
+from shrinkwise.compare.metrics import held_out_score
+from shrinkwise.compare.options import CocktailOptions, NetworkOptions, Options
+from shrinkwise.models.predictors import NetworkPredictor, clipped
+from shrinkwise.selection import Rows
+
+SMALL = CocktailOptions(hidden=8, steps=15, most_steps=15, terms=40)
+
+
+def options(**changed):
+    return Options(inner_folds=3, network=NetworkOptions(cocktail=replace(SMALL, **changed)))
+
+
+def rows(task="regression", n=90, **parts):
+    """A target that is a wave of the first input, plus the second if that is positive."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(n, 4))
+    score = np.sin(3 * X[:, 0]) + np.maximum(X[:, 1], 0) + 0.1 * rng.normal(size=n)
+    k = {"regression": 0, "binary": 2, "multiclass": 3}[task]
+    y = np.digitize(score, np.quantile(score, np.arange(1, k) / k)) if k else 50 + 10 * score
+    return TrainingRows(X, y, task, k, seed=7, rows=Rows(**parts))
+
+
+@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
+def test_it_learns_what_a_constant_does_not_and_repeats_itself(task):
+    problem = rows(task, n=200)
+    train, test = problem.take(np.arange(150)), problem.take(np.arange(150, 200))
+    before = torch.get_rng_state()
+    first, second = (
+        tune_cocktail(train, options(steps=100, most_steps=100, learning_rate=0.02)).best for _ in range(2)
+    )
+    assert torch.equal(before, torch.get_rng_state())
+    output = first.predictor.output(test.X)
+    np.testing.assert_array_equal(output, second.predictor.output(test.X))
+    constant = (
+        np.full(50, train.y.mean()) if task == "regression" else np.full((50, problem.n_classes), 1 / problem.n_classes)
+    )
+    assert held_out_score(task, test.y, output) < 0.8 * held_out_score(task, test.y, constant)
+
+
+def test_the_stack_computes_each_network_as_it_is_alone():
+    embedding = Embedding.of(rows().X, SMALL)
+    mixes = [Mix(1.0, 1.0), Mix(1.0, 1.0, decay=1.0)]
+    with torch.random.fork_rng(devices=[]):
+        stack = NetworkStack(mixes, 3, (len(embedding.scale), 8, 2), torch.tensor(embedding.sources))
+        with torch.no_grad():
+            for values in stack.parameters():
+                values.copy_(torch.randn(values.shape))
+    features = torch.tensor(embedding.features(rows().X), dtype=torch.float32)
+    together, apart = stack(features), stack.evaluate(features.expand(3, -1, -1))
+    for setting in range(2):
+        layers = stack.networks(setting)
+        for fold in range(3):
+            hidden = features
+            for number, (weights, biases) in enumerate(layers):
+                hidden = (torch.relu(hidden) if number else hidden) @ weights[fold] + biases[fold]
+            for found in (together, apart):
+                torch.testing.assert_close(found[setting, fold], hidden, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("terms", [40, 3])
+def test_the_predictor_is_the_mean_of_the_networks_of_the_folds(terms):
+    problem, rng = rows(), np.random.default_rng(0)
+    embedding = Embedding.of(problem.X, replace(SMALL, terms=terms))
+    assert (embedding.hinges is None) == (terms == 3)
+    sizes = ((len(embedding.scale), 5), (5, 5), (5, 1))
+    layers = [(rng.normal(size=(3, a, b)).round(7), rng.normal(size=(3, b))) for a, b in sizes]
+    predictor = mean_of_folds(layers, embedding, (2.0, 5.0), has_classes=False)
+    singles = []
+    for fold in range(3):
+        hidden = embedding.features(problem.X)
+        for number, (weights, biases) in enumerate(layers):
+            hidden = (np.maximum(hidden, 0) if number else hidden) @ weights[fold] + biases[fold]
+        singles.append(2 + 5 * hidden[:, 0])
+    np.testing.assert_allclose(predictor.output(problem.X), np.mean(singles, axis=0), rtol=1e-4)
+    again = NetworkPredictor.of(predictor.arrays())
+    np.testing.assert_array_equal(again.output(problem.X), predictor.output(problem.X))
+
+
+def test_an_edge_stands_at_every_value_or_at_quantiles():
+    X = np.column_stack([np.repeat([0.0, 1.0, 5.0], 30), np.arange(90.0), np.repeat([0.0, 1.0], 45), np.full(90, 2.0)])
+    hinges = Embedding.of(X, CocktailOptions(bins=6, terms=100)).hinges
+    tops = [hinges.tops[hinges.sources == j].tolist() for j in range(4)]
+    assert tops[0] == [5.0, 1.0, 5.0]  # the whole range, and two bins
+    np.testing.assert_allclose(tops[1][1:], np.quantile(X[:, 1], np.arange(1, 7) / 6))
+    assert tops[2] == [1.0]
+    assert len(tops[3]) == 1  # constant
+    few = Embedding.of(X, CocktailOptions(terms=9)).hinges
+    assert (np.bincount(few.sources) - 1).max() <= 9
+    assert Embedding.of(X, CocktailOptions(terms=3)).hinges is None
+
+
+def test_values_beyond_the_learned_range_are_clipped_smoothly():
+    low, high = np.array([-1.0]), np.array([2.0])
+    at = np.array([[-1e300], [-2.0], [-1.0], [0.5], [2.0], [2.0 + 1e-6], [3.0], [1e300]])
+    np.testing.assert_allclose(clipped(at, low, high)[:, 0], [-2, -1.5, -1, 0.5, 2, 2 + 1e-6, 2.5, 3])
+    predictor = tune_cocktail(rows(), options()).best.predictor
+    far = np.array([[1e9, 0.0, 0.0, 0.0], [1e12, 0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(*predictor.output(far), rtol=1e-6)
+
+
+def test_setting_and_step_are_those_of_the_lowest_loss_over_all_held_out_rows(monkeypatch):
+    """The losses that are compared are computed again, from the networks of the folds."""
+    problem = rows("binary")
+    seen = []
+    real = training.train
+    monkeypatch.setattr(training, "train", lambda *given: seen.append((given[0], real(*given))) or seen[-1][1])
+    fit = tune_cocktail(problem, options()).best
+    held, trained = seen[0]
+    total = 0.0
+    for fold, (_, test) in enumerate(problem.folds(3)):
+        hidden = held.features[test]
+        for number, (weights, biases) in enumerate(trained.layers):
+            hidden = (torch.relu(hidden) if number else hidden) @ weights[fold] + biases[fold]
+        total += torch.nn.functional.cross_entropy(hidden, held.targets[test], reduction="sum").item()
+    assert trained.loss == pytest.approx(total / len(problem.y), rel=1e-4)
+    assert fit.settings["steps"] == trained.step <= 15
+
+
+def test_every_regularizer_changes_what_is_trained():
+    problem = rows("multiclass")
+    outputs = [
+        tune_cocktail(problem, options(mixes=(mix,))).best.predictor.output(problem.X)
+        for mix in ((1, 1, 0, 0), (0.5, 1, 0, 0), (1, 0.5, 0, 0), (1, 1, 9.0, 0), (1, 1, 0, 0.3))
+    ]
+    for i, output in enumerate(outputs):
+        assert all(np.abs(output - other).max() > 1e-4 for other in outputs[:i])
+
+
+def test_a_weight_is_a_repeated_row_in_the_loss():
+    """Rows of weight 0 have no influence."""
+    problem = rows(weights=np.repeat([1.0, 0.0], [60, 30]))
+    other = replace(problem, y=np.where(np.arange(90) < 60, problem.y, 1e3))
+    unit = (0.0, 10.0)
+    from shrinkwise.compare.candidates.cocktail.candidate import _fold_rows
+
+    found = []
+    for each in (problem, other):
+        embedding = Embedding.of(each.X, SMALL)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            held = _fold_rows(each, embedding, problem.folds(3), unit)
+            found.append(training.train(held, [Mix(), Mix(0.8)], SMALL))
+    assert found[0].loss == pytest.approx(found[1].loss, rel=1e-5)
+
+
+def test_a_split_by_time_is_followed_by_training_on_all_rows(monkeypatch):
+    calls = []
+    real = training.refit
+    monkeypatch.setattr(training, "refit", lambda *given: calls.append(given) or real(*given))
+    tune_cocktail(rows(), options())
+    assert calls == []
+    tune_cocktail(rows(time=np.arange(90.0)), options())
+    whole = calls[0][0]
+    assert (whole.counts == 1).all()
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.ones((12, 1)),
+        np.column_stack([np.r_[1e100, np.zeros(11)], np.arange(12)]),
+        np.eye(12),
+        np.zeros((12, 0)),
+        np.random.default_rng(0).normal(size=(12, 400)),
+    ],
+    ids=["one value", "an outlier", "levels alone", "no input", "wide"],
+)
+@pytest.mark.filterwarnings("error")
+def test_odd_tables_are_fitted(X):
+    for task, y in (("regression", np.arange(12.0)), ("multiclass", np.r_[2, 2, 2, np.arange(9) % 2])):
+        problem = TrainingRows(X, y, task, 0 if task == "regression" else 3, seed=1)
+        assert np.isfinite(tune_cocktail(problem, options()).best.predictor.output(X)).all()
+
+
+def test_the_cost_is_measured():
+    assert COCKTAIL.seconds is seconds
+    assert 0 < seconds(rows(), options(), 90) < 60
+    assert training.setting_steps(4, 100) == pytest.approx(100 * (0.3 * 4 + 0.3 * 2 + 0.4 * 1))
