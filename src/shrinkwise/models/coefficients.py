@@ -11,7 +11,7 @@ import numpy as np
 from shrinkwise.tables import Encoder
 
 from .intervals.score_lines import harmless
-from .predictors import LinearPredictor
+from .predictors import LinearPredictor, Response
 from .table_model import TableModel
 
 INTERCEPT = "(intercept)"
@@ -95,7 +95,7 @@ def _explained(model: TableModel) -> list[str]:
     """The quantity to which each row of coefficients contributes."""
     plan = model.plan
     if plan.classes is None:
-        return [plan.target]
+        return [f"log of {plan.target}" if Response.stored(model.predictor.arrays()).log else plan.target]
     if len(plan.classes) == 2:
         return [f"log-odds of {plan.target} = {plan.classes[1]}"]
     return [f"score of {plan.target} = {name}" for name in plan.classes]
