@@ -105,9 +105,7 @@ def compare_table(
     _check_sparse(contestants, plan, options)
     splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1
-    journal = None
-    if place is not None:
-        journal = Journal(place.folder, fingerprint(frame, plan, options, place.version), resume=place.resume)
+    journal = _journal(place, frame, plan, options)
 
     def told(done: int, _: int, what: str) -> None:
         progress(done, total, what)
@@ -165,6 +163,12 @@ def check_folds(plan: TablePlan, options: Options) -> None:
             f"Class {rarest!r} of {plan.target!r} has {members} rows, too few for {options.folds} folds: "
             f"{rescue}merge it with another class or remove its rows."
         )
+
+
+def _journal(place: Place | None, frame, plan: TablePlan, options: Options) -> Journal | None:
+    if place is None:
+        return None
+    return Journal(place.folder, fingerprint(frame, plan, options, place.version), resume=place.resume)
 
 
 def _numbered_rows(plan: TablePlan, frame) -> tuple[DataFrame, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Gaussian model-X knockoffs: copies of the inputs made without the target, and the threshold they give."""
+"""Gaussian model-X knockoffs: copies of the inputs, independent of the target given the inputs, and the threshold they give."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 H couples classes k and j by −X̃'diag(s p_k p_j)X̃/n: K(K−1)/2 blocks, which is most of the memory and of the work where K is
 large. Here only the K blocks on the diagonal are formed; what the others add is one product with X per class, from the
-change ξ of the linear predictor. The model is minimised exactly all the same, class by class in turn (block coordinate
+change ξ of the linear predictor. The model is minimised exactly all the same, one class after the other (block coordinate
 descent, as in glmnet, but on the full model).
 
 References: Friedman, Hastie, Tibshirani, Regularization paths for generalized linear models, JSS 2010,
