@@ -23,9 +23,11 @@ test-thorough: $(VENV)/.test
 test-frameworks: $(VENV)/.frameworks
 	$(BIN)/python -m pytest -m "thorough or not thorough" tests/networks/test_frameworks.py
 
-# scikit-learn's own tests with our estimators in the place of its own: every failure is listed, with its class, in peers.txt.
+# The tests of scikit-learn, celer and timm with our names in the place of theirs (celer's and timm's are downloaded): every
+# failure is listed, with its class, in peers*.txt. ARGS="ridge" runs the files of that name.
 test-peers: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python tests/peers/scikit_learn.py $(ARGS)
+	@status=0; for script in scikit_learn with_celer with_timm; do \
+	  OMP_NUM_THREADS=1 $(BIN)/python tests/peers/$$script.py $(ARGS) || status=1; done; exit $$status
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -76,6 +76,10 @@ class Loss:
         """The curvature used in a quadratic model of the loss: `hessian`, bounded away from 0 where it may vanish."""
         return self.hessian(y, eta)
 
+    def summed_curvature(self, y, eta, weights):
+        """Σ_i weights_i of `model_curvature`: a number, or (K, K)."""
+        return (weights * self.model_curvature(y, eta).T).T.sum(0)
+
     def conjugate_at(self, y, alpha: float, v, eta):
         """f*(αv), (n,), where v is ∇f(η) or what `dual_feasible` made of a nearby vector."""
         return self.conjugate(y, alpha * v)

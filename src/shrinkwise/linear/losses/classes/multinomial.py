@@ -36,6 +36,11 @@ class Multinomial(Loss):
         H.reshape(-1, p.shape[1])[:: len(p) + 1] += p
         return H.transpose(2, 0, 1)
 
+    def summed_curvature(self, y, eta, weights):
+        """diag(p'weights) − p' diag(weights) p, without a matrix for every row."""
+        p = _softmax(eta)
+        return np.diag(p @ weights) - (p * weights) @ p.T
+
     def conjugate(self, y, v):
         """Σ_k q_k log q_k with q = onehot(y) + v on the simplex."""
         q = v.T.copy()

@@ -9,10 +9,12 @@ import numpy as np
 from shrinkwise.linear.certificates import relative_gap
 from shrinkwise.linear.problem.rounding import fits_single
 
+from .class_model import ClassModel
 from .quadratic_model import QuadraticModel, inverse
 
 _EPS = np.finfo(float).eps
 _STALLED = 10  # steps in a row that leave the violation as it is, after which no step will change it
+_CLASSES = 10  # from so many classes on the model is by classes: K² curvatures a row would be most of the work
 _SLOW = 0.4  # a step from an old model that leaves more than this of the violation asks for a new one
 
 
@@ -151,12 +153,27 @@ class WorkingSolver:
         )
         if self.model is None or exact > self.model.exact or (slow and not self.model.fresh):
             exact = exact or (self.model is not None and self.model.exact)
-            self.model = QuadraticModel(columns, self._curvature(), self.problem.fit_intercept, exact)
+            self.model = self._new_model(inner, exact)
         if inner.a is None:
             needed = inner.moving(w, violation)
         else:
             needed = (w != 0) | (violation > 0) | inner.free[:, columns.ids[: columns.front]]
         self.model.grow(needed)
+
+    def _new_model(self, inner, exact: bool):
+        """The model at η; by classes where there are many of them."""
+        problem, columns = self.problem, self.columns
+        K = self.eta.shape[1] if self.eta.ndim == 2 else 1
+        if problem.loss.per_class and inner.a is not None and K >= _CLASSES:
+            return ClassModel(
+                columns, problem.loss.inverse_link(self.eta), problem.s / problem.n, problem.fit_intercept
+            )
+        return QuadraticModel(columns, self._curvature(), problem.fit_intercept, exact)
+
+    def _intercept_curvature(self):
+        """Σ_i s_i∇²f(η_i)/n, (K, K) or a number."""
+        problem = self.problem
+        return problem.loss.summed_curvature(problem.y, self.eta, problem.s / problem.n)
 
     def _curvature(self):
         problem = self.problem
@@ -215,7 +232,7 @@ class WorkingSolver:
             size = np.abs(self.gb).max()
             if not size > _EPS:
                 break
-            T = self._curvature().sum(0)
+            T = self._intercept_curvature()
             db = -inverse(np.atleast_2d(T)) @ self.gb
             eta = self.eta
             self.start(eta + db.reshape(eta.shape[1:]))

@@ -43,6 +43,11 @@ class SeparableL1L2:
         g = g + b * w
         return np.where(w != 0, np.abs(g + a * np.sign(w)), np.maximum(np.abs(g) - a, 0.0))
 
+    def violation_of(self, k: int, w, g, ids) -> float:
+        """The largest `violation` in class k alone; w and g of shape (m,)."""
+        a, g = self.a[k, ids], g + self.b[k, ids] * w
+        return float(np.where(w != 0, np.abs(g + a * np.sign(w)), np.abs(g) - a).max(initial=0.0))
+
     def dual_term(self, w, g, ids):
         """(α, conjugate, slack); see `duality.l1_l2_term`."""
         return l1_l2_term(self.a[:, ids], self.b[:, ids], w, g)

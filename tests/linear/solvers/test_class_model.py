@@ -1,0 +1,83 @@
+"""Many classes: the model by classes takes the steps of the whole one, and needs no matrix per row."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import shrinkwise as sw
+from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.problem.working_columns import working_columns
+from shrinkwise.linear.solvers.newton.class_model import ClassModel
+from shrinkwise.linear.solvers.newton.quadratic_model import QuadraticModel
+from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
+
+
+def drawn(n, p, K, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) + 1.0
+    return X, (X @ rng.normal(size=(p, K)) * 0.5 + rng.gumbel(size=(n, K))).argmax(1)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeypatch):
+    monkeypatch.setattr("shrinkwise.linear.solvers.newton.class_model._PASSES", 10_000)
+    monkeypatch.setattr("shrinkwise.linear.solvers.newton.class_model._ENOUGH", 0.0)
+    X, y = drawn(300, 4, 6)
+    problem = Problem(X, y, "multinomial", np.linspace(0.5, 2.0, 300), fit_intercept)
+    columns = working_columns(problem.design)
+    columns.add(np.arange(4))
+    columns.promote(np.arange(4))
+    inner = inner_penalty(sw.ElasticNet(0.02, 0.5), problem.weights_shape)
+    eta = np.random.default_rng(1).normal(size=(300, 6))
+    s = problem.s / problem.n
+    v = problem.loss.gradient(problem.y, eta) * s[:, None]
+    g, gb, w = columns.transposed(v, 4), v.sum(0) * fit_intercept, np.zeros((6, 4))
+    mask = np.ones((6, 4), dtype=bool)
+    curvature = problem.loss.hessian(problem.y, eta) * s[:, None, None]
+    whole = QuadraticModel(columns, curvature, fit_intercept, True)
+    parts = ClassModel(columns, problem.loss.inverse_link(eta), s, fit_intercept)
+    steps = []
+    for model in (whole, parts):
+        model.grow(mask)
+        steps.append(model.step(w, g, gb, inner, 1e-11))
+    # A step may differ by what softmax does not see: intercepts by one number, and no more, for L2 fixes the weights.
+    np.testing.assert_allclose(steps[1][0], steps[0][0], atol=1e-8)
+    np.testing.assert_allclose(steps[1][1] - steps[1][1].mean(), steps[0][1] - steps[0][1].mean(), atol=1e-8)
+    assert np.abs(steps[0][0]).max() > 0.01
+    along = columns.times(steps[0][0])
+    np.testing.assert_allclose(
+        parts.change_of_gradient(along, problem), whole.change_of_gradient(along, problem), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.ElasticNet(1.0, 0.5)])
+def test_paths_with_many_classes_are_certified_without_a_matrix_per_row(penalty):
+    n, K = 2000, 40
+    X, y = drawn(n, 6, K)
+    tracemalloc.start()
+    try:
+        path = sw.path(X, y, penalty, loss="multinomial", n_lambdas=5, lambda_min_ratio=0.1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert path.solved.all()
+    assert path.gaps.max() <= 1e-6
+    assert peak < 0.9 * 8 * n * K * K  # what the curvatures of all pairs of classes would take
+    w, b = path.coefs[-1], path.intercepts[-1]
+    eta = X @ w.T + b
+    p = np.exp(eta - eta.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    p[np.arange(n), y] -= 1.0
+    lam = path.lambdas[-1]
+    violation = penalty.with_lam(lam).violation(w, p.T @ X / n)
+    assert violation.max() <= 2e-3 * lam
+    assert np.abs(p.mean(0)).max() <= 1e-4
+
+
+def test_the_summed_curvature_is_the_sum_of_the_curvatures():
+    X, y = drawn(50, 3, 5)
+    loss = Problem(X, y, "multinomial").loss
+    eta, weights = X @ np.ones((3, 5)) * np.arange(5), np.linspace(0.0, 1.0, 50)
+    expected = (weights[:, None, None] * loss.hessian(y, eta)).sum(0)
+    np.testing.assert_allclose(loss.summed_curvature(y, eta, weights), expected, atol=1e-13)
