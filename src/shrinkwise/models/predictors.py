@@ -180,8 +180,8 @@ class NetworkPredictor:
         layers = range(sum(name.startswith("weight ") for name in arrays))
         weights, biases = ([arrays[f"{what} {i}"] for i in layers] for what in ("weight", "bias"))
         hinges = Hinges.of(arrays | {"coef": weights[0]}) if "knots" in arrays else None
-        response = Response.stored(arrays)
-        return cls(weights, biases, bool(arrays["has_classes"]), response, hinges, arrays.get("limits"))
+        limits = arrays.get("limits")
+        return cls(weights, biases, bool(arrays["has_classes"]), Response.stored(arrays), hinges, limits)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Weights and biases by layer, the response, the embedding and the limits."""

@@ -224,10 +224,10 @@ class Candidate:
     needs_groups : whether it differs from other candidates only if an input has several columns.
     needs_numbers : whether it differs from other candidates only if an input is a number or a date.
     drops_units : whether it is trained with dropout.
-    log_link : whether its scores can be logarithms of predictions: for counts, and for targets fitted on a log scale.
     seconds : `seconds(problem, options, n_rows)`, the estimated time of tuning on n_rows rows if `cost` does not state it,
         measured on some rows.
     besides : what else distinguishes it from the baseline of its family, a clause about "it"; "" if only the regularizer does.
+    log_link : whether its scores can be logarithms of predictions: for counts, and for targets fitted on a log scale.
     bears : the disturbance that its regularizer is said to be robust to, "noise" or "missing".
     """
 
@@ -246,7 +246,7 @@ class Candidate:
     needs_groups: bool = False
     needs_numbers: bool = False
     drops_units: bool = False
-    log_link: bool = False
     besides: str = ""
+    log_link: bool = False
     bears: str = ""
     seconds: Callable[[TrainingRows, Options, int], float] | None = None
