@@ -1,5 +1,6 @@
 """Builds the C kernels as a plain shared library with a C ABI (no Python headers used), loaded by ctypes.
 
+The library is the same for every Python 3, so the wheel is tagged py3-none-<platform> and the file has no Python's name in it.
 `optional=True`: without a compiler the package still installs, the reference code runs, and `shrinkwise doctor` says so.
 """
 
@@ -8,12 +9,31 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 
 class BuildKernels(build_ext):
+    def build_extensions(self):
+        """Without the paths of the Python that builds: they would be searched wherever the library is installed."""
+        linker = getattr(self.compiler, "linker_so", None)
+        if linker:
+            self.compiler.linker_so = [part for part in linker if not part.startswith(("-Wl,-rpath", "-L"))]
+        super().build_extensions()
+
     def get_export_symbols(self, ext):
         return ext.export_symbols  # no PyInit_… symbol: this is not a Python module
+
+    def get_libraries(self, ext):
+        return ext.libraries  # not Python's own
+
+    def get_ext_filename(self, fullname):
+        return str(Path(*fullname.split("."))) + (".pyd" if sys.platform == "win32" else ".so")
+
+
+class AnyPythonWheel(bdist_wheel):
+    def get_tag(self):
+        return "py3", "none", super().get_tag()[2]
 
 
 source = Path("src/shrinkwise/kernels/src")
@@ -41,5 +61,5 @@ setup(
             optional=True,
         )
     ],
-    cmdclass={"build_ext": BuildKernels},
+    cmdclass={"build_ext": BuildKernels, "bdist_wheel": AnyPythonWheel},
 )

@@ -1,7 +1,9 @@
 """Are the outputs of compacted networks equal? Random removable groups of known architectures are set to zero.
 
-Models have random weights and random statistics in their normalizations. Half of the removable groups, chosen at random,
-are set to zero, the model is compacted, and both are compared. One process a model, so that one failure is one line.
+Models have random weights. The statistics of their BatchNorms are those of random images, each then moved at random, so
+that activations keep their scale through all layers and the outputs depend on the images (`spread`). Half of the removable
+groups, chosen at random, are set to zero, the model is compacted, and both are compared. One process a model, so that one
+failure is one line.
 
     python benchmarks/networks/evidence_compact.py --out results.json [--family torchvision|timm|papers] [--only NAME ...]
 
@@ -22,6 +24,7 @@ import torch
 from compact_models import MODELS
 from compact_models import example as papers_example
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 SIZES = (32, 64, 75, 96, 128, 224, 256)
 
@@ -74,18 +77,31 @@ def build(family: str, name: str) -> nn.Module:
 
         model = timm.create_model(name)
     for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            if module.weight is not None:
-                nn.init.uniform_(module.weight, 0.5, 1.5)
-                nn.init.normal_(module.bias, 0, 0.1)
+        if isinstance(module, _BatchNorm) and module.weight is not None:
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.1)
     for key, parameter in model.named_parameters():
         if key.rpartition(".")[2] in ("layer_scale", "gamma", "gamma_1", "gamma_2", "gamma1", "gamma2"):
             nn.init.uniform_(parameter, 0.5, 1.5)  # they start near zero, where a wrong branch would not be seen
         elif parameter.dim() > 1 and not parameter.any():
             nn.init.normal_(parameter, 0, 0.05)  # heads that start at zero give zero whatever the network does
     return model.eval()
+
+
+@torch.no_grad()
+def calibrate(model: nn.Module, example: torch.Tensor) -> None:
+    """Give the BatchNorms the statistics of random inputs, each times a random factor and plus a random shift."""
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train()
+        norm.momentum = None  # the mean over the batches, here of one
+    model(torch.randn(8, *example.shape[1:]))
+    model.eval()
+    for norm in norms:
+        norm.momentum = 0.1
+        norm.running_mean += 0.1 * norm.running_var.sqrt() * torch.randn_like(norm.running_mean)
+        norm.running_var *= 0.5 + torch.rand_like(norm.running_var)
 
 
 def smallest_example(model: nn.Module) -> torch.Tensor:
@@ -108,6 +124,7 @@ def one(family: str, name: str, share: float) -> dict:
     start = time.perf_counter()
     model = build(family, name)
     example = papers_example(name) if family == "papers" else smallest_example(model)
+    calibrate(model, example)
     groups = sw.networks.removable(model, example)
     chosen = torch.nonzero(torch.rand(len(groups)) < share).reshape(-1).tolist()
     groups.zero_(model, chosen)

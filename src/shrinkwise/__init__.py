@@ -13,7 +13,7 @@ _HOME = {
     "linear": [
         *("PenalizedClassifier", "PenalizedClassifierCV", "PenalizedCox", "PenalizedCoxCV"),
         *("PenalizedRegressor", "PenalizedRegressorCV"),
-        *("adaptive_weights", "path", "stability_selection"),
+        *("adaptive_weights", "knockoffs", "path", "stability_selection"),
     ],
     "networks": ["InputSelector", "NetworkPath", "attach", "audit", "compact", "rule"],
     "models": ["load"],

@@ -23,6 +23,7 @@ from .linear import PenalizedCoxCV as PenalizedCoxCV
 from .linear import PenalizedRegressor as PenalizedRegressor
 from .linear import PenalizedRegressorCV as PenalizedRegressorCV
 from .linear import adaptive_weights as adaptive_weights
+from .linear import knockoffs as knockoffs
 from .linear import path as path
 from .linear import stability_selection as stability_selection
 from .models import load as load

@@ -41,7 +41,7 @@ WRONG = {
     "within": ("1%", TypeError, "Expected within to be a number between 0 and 1, got the text '1%'."),
     "select": ("worst", InputError, "Expected select to be '1se', 'best' or 'within', got the text 'worst'."),
     "effort": ("hard", InputError, "Expected effort to be 'quick', 'normal' or 'thorough', got the text 'hard'."),
-    "task": (1, TypeError, "Expected task to be 'regression' or 'classes', got 1."),
+    "task": (1, TypeError, "Expected task to be 'regression', 'counts' or 'classes', got 1."),
     "bounds": ({"x0": 1.0}, TypeError, "Expected the bounds of 'x0' to be a pair of numbers (low, high)"),
     "factors": (
         {"x0": math.nan},
@@ -103,7 +103,10 @@ EVERY = {
     "group": "g",
     "time": None,
     "weight": "w",
+    "exposure": "e",
+    "offset": None,
     "task": "classes",
+    "log_target": False,
     "methods": ("lasso", "network"),
     "network": NetworkOptions(hidden=7, lambdas=(0.5, 0.25)),
     "folds": 3,
@@ -152,7 +155,8 @@ def test_the_command_line_and_python_ask_the_same(tmp_path):
     (tmp_path / "factors.csv").write_text("input,factor\nb,2\n")
     (tmp_path / "bounds.csv").write_text("input,low,high\nb,,1.5\n")
     words = "t.csv --target y --effort quick --drop a --keep-column b --number c --category d --category e --group g"
-    words += " --weight w --task classes --methods lasso,network --folds 3 --seed 9 --within 2% --max-features 5"
+    words += " --weight w --exposure e --no-log-target --task classes --methods lasso,network"
+    words += " --folds 3 --seed 9 --within 2% --max-features 5"
     words += f" --penalty-factor {tmp_path}/factors.csv --bounds {tmp_path}/bounds.csv --budget 60 --jobs 2"
     words += " --text f --no-header --skip 2 --sheet 2020"
     with fit_command.make_context("fit", words.split()) as context:

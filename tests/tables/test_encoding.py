@@ -358,3 +358,10 @@ def test_a_wide_table_of_zeros_stays_sparse_and_says_the_same():
     dense = encoder.transform(table)
     np.testing.assert_allclose(dense.std(axis=0), 1.0)
     np.testing.assert_allclose(sparse.toarray() - dense_mean / encoder.scale, dense, atol=1e-12)
+
+
+def test_rows_of_a_column_whose_name_is_a_pattern_for_polars():
+    frame = pl.DataFrame({name: np.random.default_rng(0).normal(size=60) for name in ("^.*$", "^b$", "y")})
+    rows = np.arange(0, 60, 2)
+    X = Encoder(plan_table(frame, "y")).fit(frame, rows).transform(frame, rows)
+    np.testing.assert_allclose(X.std(axis=0), 1)

@@ -239,7 +239,7 @@ TASKS = {
     "whole amounts": (SHUFFLED, "regression", None, "60 different values from 1000"),
     "quality from 3 to 8": (WINE, "regression", None, "read as amounts (use the task classes"),
     "few amounts that are not whole": (np.arange(N) % 3 / 2, "regression", None, "numbers"),
-    "many codes": (np.arange(N) % 12, "regression", None, "numbers"),
+    "many codes": (np.arange(N) % 12, "counts", None, "whole numbers (use the task regression"),
     "0 and 1": (np.arange(N) % 2, "binary", ["0", "1"], "only the values 0 and 1"),
     "1.0 and 2.0": (np.arange(N) % 2 + 1.0, "binary", ["1", "2"], "only the values 1 and 2"),
     "two other numbers": (np.where(NOISE > 0, 7.5, -2.0), "binary", ["-2", "7.5"], "only the values"),
@@ -277,7 +277,10 @@ def test_the_task_can_be_chosen():
     assert plan_table(frame, "n", task="regression").task == "regression"
     with pytest.raises(InputError, match="'text' holds text such as 'level 000'; a regression needs numbers"):
         plan_table(frame, "text", task="regression")
-    with pytest.raises(InputError, match="'regression' or 'classes', not 'ranking'"):
+    assert plan_table(frame, "code", task="counts").task == "counts"
+    with pytest.raises(InputError, match=r"holds -?\d\S* in row 1, but counts are whole numbers ≥ 0"):
+        plan_table(frame, "x", task="counts")
+    with pytest.raises(InputError, match="'regression', 'counts' or 'classes', not 'ranking'"):
         plan_table(frame, "wine", task="ranking")
 
 
@@ -321,11 +324,11 @@ REFUSED = {
     "dates as numbers": (table(y=[int(f"{day:%Y%m%d}") for day in DAYS]), {}, "'y' is dates"),
     "lists": (table(y=[[1]] * 30 + [[2]] * 30), {}, "'y' has the type List"),
     "a class of one": (
-        table(y=["a"] * 30 + ["b"] * 29 + ["rare"]),
+        table(y=["a"] * 59 + ["rare"]),
         {},
         "The class 'rare' of the target 'y' has a single row",
     ),
-    "codes, one of them once": (table(y=[0] * 30 + [1] * 29 + [2]), {}, "or use the task regression"),
+    "codes, one of them once": (table(y=[0] * 59 + [1]), {}, "or use the task regression"),
     "no input": (pl.DataFrame({"y": NOISE}), {}, "no usable input column besides 'y' (it is the only column)"),
     "no usable input": (pl.DataFrame({"y": NOISE, "k": [1] * N}), {}, "besides 'y' ('k': constant: always 1)"),
 }

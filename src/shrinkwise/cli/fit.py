@@ -43,8 +43,17 @@ _PATH = click.Path(path_type=Path)
 @click.option("--weight", metavar="COLUMN", help="Column of sample weights ≥ 0.")
 @click.option(
     "--task",
-    type=click.Choice(["regression", "classes"]),
+    type=click.Choice(["regression", "counts", "classes"]),
     help="Kind of target [default: inferred from its values].",
+)
+@click.option(
+    "--exposure", metavar="COLUMN", help="Column of the exposure > 0 of each count, by which its rate is multiplied."
+)
+@click.option("--offset", metavar="COLUMN", help="Column of the logarithm of the exposure of each count.")
+@click.option(
+    "--log-target/--no-log-target",
+    default=None,
+    help="Fit a positive target on a log scale, or not [default: if it is skewed and that predicts better].",
 )
 @click.option(
     "--effort",
@@ -140,7 +149,7 @@ def _print_plan(question) -> None:
 
     console, options, plan = Console(), question.options, question.plan
     print_columns(plan_page(plan), console)
-    contestants = candidates(options, plan.has_groups, plan.has_numbers)
+    contestants = candidates(options, plan.has_groups, plan.has_numbers, plan.log_link)
     sentences = options.described([each.name for each in contestants], plan.splits_by)
     if options.budget:
         sentences.append(f"Candidates that do not finish within {options.budget:.0f} s are skipped.")

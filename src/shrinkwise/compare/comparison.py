@@ -38,6 +38,7 @@ from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
 from .kept import KeptFit, refitted
 from .options import Options
 from .result import Comparison, Row, Scored
+from .scale import decide_scale
 from .shapes import shape_fits
 
 # The share of a budget after which the path and the half-samples are done, or left out. What is left is for the report.
@@ -99,13 +100,12 @@ def compare_table(
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = split_table(frame, plan, options)
-    contestants = candidates(options, splits[0].problem.columns.has_groups, plan.has_numbers)
+    decide_scale(splits, options)
+    contestants = candidates(options, splits[0].problem.columns.has_groups, plan.has_numbers, plan.log_link)
     _check_sparse(contestants, plan, options)
     splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1
-    journal = None
-    if place is not None:
-        journal = Journal(place.folder, fingerprint(frame, plan, options, place.version), resume=place.resume)
+    journal = _journal(place, frame, plan, options)
 
     def told(done: int, _: int, what: str) -> None:
         progress(done, total, what)
@@ -165,6 +165,12 @@ def check_folds(plan: TablePlan, options: Options) -> None:
         )
 
 
+def _journal(place: Place | None, frame, plan: TablePlan, options: Options) -> Journal | None:
+    if place is None:
+        return None
+    return Journal(place.folder, fingerprint(frame, plan, options, place.version), resume=place.resume)
+
+
 def _numbered_rows(plan: TablePlan, frame) -> tuple[DataFrame, np.ndarray]:
     """The rows with a target, and the number of each in the table."""
     frame = as_frame(frame)
@@ -188,7 +194,7 @@ def _with_intervals(kept: KeptFit, encoder: Encoder, X: Any, splits: Splits) -> 
     """The kept model, and its intervals from the held-out rows."""
     predictor = cast(WeightedPredictor, kept.fit.predictor)
     used = np.any(np.atleast_2d(predictor.feature_weights()) != 0, axis=0)
-    intervals = kept_intervals(splits, kept.row.at(kept.choice).folds, X, used, (-np.inf, np.inf))
+    intervals = kept_intervals(splits, kept.row.at(kept.choice).folds, X, used)
     return TableModel(encoder.plan, encoder, predictor, intervals.model), intervals
 
 

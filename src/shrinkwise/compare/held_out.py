@@ -26,8 +26,8 @@ def held_out_csv(comparison: Comparison) -> str:
     plan, splits, held = comparison.plan, comparison.splits, comparison.kept.folds
     tested = np.concatenate([test for _, test in splits.folds])
     fold = np.repeat(np.arange(len(held)) + 1, [len(test) for _, test in splits.folds])
-    output = np.concatenate([part.output for part in held])
-    truth = splits.y[tested] if plan.classes is None else np.array(plan.classes)[splits.y[tested]]
+    truth, output = splits.in_units(np.concatenate([part.output for part in held]), tested)
+    truth = truth if plan.classes is None else np.array(plan.classes)[truth]
     order = np.argsort(comparison.file_rows[tested], kind="stable")
     intervals = None if comparison.intervals is None else comparison.intervals.held_out
     more = [] if intervals is None else interval_columns(comparison.model)

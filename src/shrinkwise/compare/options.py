@@ -93,6 +93,8 @@ class Options:
         Time limit in seconds; candidates that do not finish are skipped and listed.
     n_jobs : int or None
         Number of processes, at most one per core; None means one per core. The results do not depend on it.
+    log_target : bool, optional
+        Whether models are fitted to the logarithm of a positive target; None: if it is skewed and that predicts better.
     """
 
     folds: int = 5
@@ -110,6 +112,7 @@ class Options:
     stability_pairs: int = 50
     budget: float | None = None
     n_jobs: int | None = None
+    log_target: bool | None = None
 
     def __post_init__(self):
         if self.select not in CHOICES:

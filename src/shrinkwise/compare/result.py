@@ -170,7 +170,7 @@ class Comparison:
         out."""
         test = np.concatenate([held for _, held in self.splits.folds])
         outputs = np.concatenate([fold.output for fold in self.kept.folds])
-        return self.splits.y[test], outputs, self.file_rows[test]
+        return *self.splits.in_units(outputs, test), self.file_rows[test]
 
     @property
     def kept_usage(self) -> Usage:

@@ -52,6 +52,7 @@ def shape_fits(fit: Fit, problem: TrainingRows, options: Options) -> ShapeFits |
     hinges = getattr(fit.predictor, "hinges", None)
     if hinges is None:
         return None
+    problem = problem.fitted
     means = np.asarray(hinges.terms(problem.X).mean(axis=0)).ravel()
     return ShapeFits(means, [] if fit.refit is None else _halves(fit, problem, options, len(hinges.sources)))
 

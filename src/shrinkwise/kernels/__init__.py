@@ -16,6 +16,7 @@ from .linear.gram_bounded import Bounded, gram_bounded
 from .linear.gram_rows import gram_rows
 from .linear.gram_scalar import Concave, gram_scalar
 from .linear.model_cd import model_cd
+from .linear.sequences import sorted_prox, total_variation
 from .linear.sparse_cd import WeightedColumns, sparse_cd
 from .networks import dropout, optimizer
 from .networks.proximal import prox
@@ -44,8 +45,10 @@ __all__ = [
     "model_cd",
     "optimizer",
     "prox",
+    "sorted_prox",
     "sparse_cd",
     "status",
+    "total_variation",
 ]
 
 _SIMD = {4: "AVX-512", 3: "AVX2", 1: "baseline"}

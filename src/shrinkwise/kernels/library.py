@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -77,18 +78,17 @@ def find() -> tuple[ctypes.CDLL | None, str]:
     """(library, its path), or (None, the reason)."""
     if os.environ.get("SHRINKWISE_NO_KERNELS"):
         return None, "hidden by SHRINKWISE_NO_KERNELS"
-    folder = Path(__file__).parent
-    built = sorted(path for path in folder.glob("_shrinkwise*") if path.suffix in {".so", ".pyd", ".dylib"})
-    if not built:
+    file = Path(__file__).with_name("_shrinkwise.pyd" if sys.platform == "win32" else "_shrinkwise.so")
+    if not file.exists():
         return None, "not built (no C compiler when shrinkwise was installed?): reinstall with a C compiler on the PATH"
     try:
-        loaded = ctypes.CDLL(str(built[0]))
+        loaded = ctypes.CDLL(str(file))
         for name, (restype, argtypes) in _signatures.items():
             function = getattr(loaded, name)
             function.restype, function.argtypes = restype, argtypes
         _check(loaded)
     except (OSError, AttributeError) as error:
-        reason = f"{built[0].name} does not load: {error}; reinstall shrinkwise to build it again"
+        reason = f"{file.name} does not load: {error}; reinstall shrinkwise to build it again"
         warnings.warn(f"the compiled kernels are not used, all is slower: {reason}", RuntimeWarning, stacklevel=2)
         return None, reason
-    return loaded, str(built[0])
+    return loaded, str(file)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .estimators.cox import PenalizedCox, PenalizedCoxCV
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
     from .estimators.description.hazards import concordance
+    from .estimators.knockoffs import Knockoffs, knockoffs
     from .estimators.penalized import PenalizedRegressor
     from .estimators.stability import Stability, stability_selection
     from .losses import survival
@@ -41,6 +42,7 @@ _HOME = {
     "drop_in.ridge_cv": ["RidgeCV"],
     "drop_in.logistic": ["SparseLogisticRegression", "SparseLogisticRegressionCV"],
     "separation": ["Separation", "find_separation", "is_separable"],
+    "estimators.knockoffs": ["Knockoffs", "knockoffs"],
     "estimators.stability": ["Stability", "stability_selection"],
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
@@ -48,6 +50,7 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "ElasticNet",
     "ElasticNetCV",
+    "Knockoffs",
     "Lasso",
     "LassoCV",
     "MultiTaskElasticNet",
@@ -72,6 +75,7 @@ __all__ = [
     "enet_path",
     "find_separation",
     "is_separable",
+    "knockoffs",
     "lasso_path",
     "path",
     "stability_selection",

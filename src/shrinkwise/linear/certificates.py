@@ -41,19 +41,12 @@ def at_rounding(kkt, scale: float):
 
 
 @dataclass
-class Solution:
-    """One fit: weights, intercept, certificate, whether tol was reached, sweeps or steps taken."""
-
-    w: np.ndarray
-    b: np.ndarray
-    certificate: FitCertificate
-    solved: bool
-    n_iter: int
-
-
-@dataclass
 class Solutions:
-    """Fits at several λ in a row, each field of `Solution` and `FitCertificate` stacked along the first axis."""
+    """The solutions that a solver finds at k successive λ, each array with k rows.
+
+    w : weights.  b : intercepts.  objective, gap, kkt : as in `FitCertificate`.  solved : whether tol was reached.
+    n_iter : sweeps or steps taken.
+    """
 
     w: np.ndarray
     b: np.ndarray
@@ -64,11 +57,10 @@ class Solutions:
     n_iter: np.ndarray
 
     @classmethod
-    def of(cls, solution: Solution) -> Solutions:
-        """One solution as a stack of one."""
-        c = solution.certificate
-        rest = (c.objective, c.gap, c.kkt, solution.solved, solution.n_iter)
-        return cls(solution.w[None], np.asarray(solution.b)[None], *(np.array([x]) for x in rest))
+    def one(cls, w, b, certificate: FitCertificate, solved: bool, n_iter: int) -> Solutions:
+        """The solution at one λ, k = 1."""
+        rest = (certificate.objective, certificate.gap, certificate.kkt, solved, n_iter)
+        return cls(w[None], np.asarray(b)[None], *(np.array([x]) for x in rest))
 
     def __len__(self) -> int:
         return len(self.gap)
@@ -76,10 +68,9 @@ class Solutions:
     def __getitem__(self, rows: slice) -> Solutions:
         return Solutions(*(part[rows] for part in vars(self).values()))
 
-    def each(self) -> Iterator[Solution]:
-        """The solutions one by one."""
-        for w, b, objective, gap, kkt, solved, n_iter in zip(*vars(self).values(), strict=True):
-            yield Solution(w, b, FitCertificate(float(objective), float(gap), float(kkt)), bool(solved), int(n_iter))
+    def each(self) -> Iterator[Solutions]:
+        """The solutions one by one, each with k = 1."""
+        return (self[i : i + 1] for i in range(len(self)))
 
 
 def certify(data, penalty, w, eta, u=None, dual=None) -> FitCertificate:

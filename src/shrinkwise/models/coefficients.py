@@ -11,7 +11,7 @@ import numpy as np
 from shrinkwise.tables import Encoder
 
 from .intervals.score_lines import harmless
-from .predictors import LinearPredictor
+from .predictors import LinearPredictor, Response
 from .table_model import TableModel
 
 INTERCEPT = "(intercept)"
@@ -26,31 +26,32 @@ def coefficients(model: TableModel) -> list[dict]:
     """
     if not isinstance(model.predictor, LinearPredictor):
         return []
-    coef, intercept, terms = _in_data_units(model.predictor, model.encoder)
+    coef, intercept, terms, units = _in_data_units(model.predictor, model.encoder)
     rows, classes = [], model.plan.classes or []
     for k, what in enumerate(_explained(model)):
         extra = {"class": classes[k]} if len(coef) > 1 else {}
-        note = f"{what} if every input is 0"
+        note = f"{what} if every {'input' if model.predictor.hinges is None else 'term'} is 0"
         rows.append({**extra, "feature": INTERCEPT, "coefficient": float(intercept[k]), "unit_note": note})
-        for name, value in zip(terms, coef[k], strict=True):
+        for name, unit, value in zip(terms, units, coef[k], strict=True):
             rows.append(
-                {**extra, "feature": name, "coefficient": float(value), "unit_note": f"{what} per unit of {name}"}
+                {**extra, "feature": name, "coefficient": float(value), "unit_note": f"{what} per unit of {unit}"}
             )
     return rows
 
 
-def _in_data_units(predictor: LinearPredictor, encoder: Encoder) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """(coefficients (K, m), intercepts (K,), names of the m terms) for features in the units of the data."""
+def _in_data_units(predictor: LinearPredictor, encoder: Encoder) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
+    """(coefficients (K, m), intercepts (K,), names of the m terms, features of the m terms) in the units of the data."""
     if (hinges := predictor.hinges) is None:
         coef, intercept = encoder.in_data_units(predictor.coef, predictor.intercept)
-        return np.atleast_2d(coef), np.atleast_1d(intercept), encoder.feature_names
+        return np.atleast_2d(coef), np.atleast_1d(intercept), encoder.feature_names, encoder.feature_names
     scale, mean = encoder.scale[hinges.sources], encoder.mean[hinges.sources]
     coef, intercept = np.atleast_2d(predictor.coef), np.atleast_1d(predictor.intercept)
     names = [
         _hinge(encoder.feature_names[j], knot, top)
         for j, knot, top in zip(hinges.sources, mean + scale * hinges.knots, mean + scale * hinges.tops, strict=True)
     ]
-    return coef / scale, intercept - coef @ hinges.at_zero, names
+    units = [encoder.feature_names[j] for j in hinges.sources]
+    return coef / scale, intercept - coef @ hinges.at_zero, names, units
 
 
 def _hinge(name: str, knot: float, top: float) -> str:
@@ -94,7 +95,7 @@ def _explained(model: TableModel) -> list[str]:
     """The quantity to which each row of coefficients contributes."""
     plan = model.plan
     if plan.classes is None:
-        return [plan.target]
+        return [f"log of {plan.target}" if Response.stored(model.predictor.arrays()).log else plan.target]
     if len(plan.classes) == 2:
         return [f"log-odds of {plan.target} = {plan.classes[1]}"]
     return [f"score of {plan.target} = {name}" for name in plan.classes]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from shrinkwise.tables import as_frame
 
-from .predictors import LinearPredictor
+from .predictors import PLAIN, LinearPredictor, RespondingPredictor
 from .table_model import TableModel
 
 
@@ -57,10 +58,11 @@ def explain_row(model: TableModel, frame, row: int) -> Explanation:
     used = {int(inputs[j]) for j in np.flatnonzero(weights.any(axis=0))}
     parts[[i for i in range(len(parts)) if i not in used]] = 0.0  # and not the rounding of a sum
     order = np.argsort(-np.abs(parts), kind="stable")
-    values = [_value(frame[column.name][row]) if column.name in frame.columns else "not given" for column in plan.kept]
+    kept = plan.kept
+    values = [_value(frame[column.name][row]) if column.name in frame.columns else "not given" for column in kept]
     reference = "0" if getattr(model.encoder, "sparse", False) else "its mean"
-    shown = [(plan.kept[i].name, values[i], float(parts[i])) for i in order.tolist()]
-    output = model.predictor.output(x[None])
+    shown = [(kept[i].name, values[i], float(parts[i])) for i in order.tolist()]
+    output = model.output(frame[row : row + 1])
     said = model.decide(output)[0]
     if plan.classes is None:
         return Explanation(of, usual, here, shown, exact, reference, f"{said:.6g}")
@@ -71,7 +73,9 @@ def _explained(model: TableModel, x: np.ndarray):
     """The function of standardised features (m, q) → (m,) that is explained, and its name."""
     plan, predictor = model.plan, model.predictor
     if plan.classes is None:
-        return predictor.output, plan.target
+        responding = cast(RespondingPredictor, predictor)
+        scores = responding.responding(PLAIN).output
+        return scores, f"log of {plan.target}" if responding.response.log else plan.target
     winner = int(predictor.output(x[None])[0].argmax())
     if not isinstance(predictor, LinearPredictor):
         return (lambda X: predictor.output(X)[:, winner]), f"probability of {plan.target} = {plan.classes[winner]}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .coefficients import INTERCEPT, coefficients
 from .predictors import LinearPredictor
 from .table_model import TableModel
@@ -17,11 +19,14 @@ def written_out(model: TableModel) -> str:
     rows = [row for row in coefficients(model) if row["coefficient"] or row["feature"] == INTERCEPT]
     if len(rows) > _MOST_TERMS + 1:
         return ""
-    left = plan.target if plan.classes is None else "score"
+    response, name = model.predictor.response, plan.target if plan.exposure is None else f"rate of {plan.target}"
+    left = (f"log({name})" if response.log else name) if plan.classes is None else "score"
     lines = [f"{left} = {rows[0]['coefficient']:.8g}"]
     lines += [
         f"    {'-' if r['coefficient'] < 0 else '+'} {abs(r['coefficient']):.8g} * {r['feature']}" for r in rows[1:]
     ]
+    if plan.classes is None and not response.log and np.isfinite([response.low, response.high]).any():
+        lines.append(f"{name} = the nearest number from {response.low:g} to {response.high:g}")
     if plan.classes is not None:
         lines.append(f"probability that {plan.target} is {plan.classes[1]} = 1 / (1 + exp(-score))")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ import polars as pl
 from shrinkwise.tables import InputError, as_frame
 from shrinkwise.tables.columns.features import level_text, measured
 
+from .predictors import Response
 from .score_py import hinged, layers
 from .table_model import TableModel
 
@@ -39,6 +40,11 @@ def checked_onnx(model: TableModel, frame: Any) -> tuple[bytes, float]:
         )
     import onnxruntime
 
+    if model.plan.exposure is not None:
+        kind, column = model.plan.exposure
+        raise InputError(
+            f"The graph has no input for the {kind} {column!r}; use score.py or shrinkwise predict instead."
+        )
     data = onnx_bytes(model)
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     expected = model.output(frame)
@@ -93,7 +99,8 @@ def onnx_bytes(model: TableModel) -> bytes:
         x = graph.add(
             "Add", [graph.add("MatMul", [x, graph.constant(np.array(weights).T)]), graph.constant(np.array(biases))]
         )
-    outputs = _regression(graph, x) if classes is None else _classes(graph, x, classes)
+    response = Response.stored(model.predictor.arrays())
+    outputs = _regression(graph, x, response) if classes is None else _classes(graph, x, classes)
     made = helper.make_graph(graph.nodes, "shrinkwise", inputs, outputs, graph.constants)
     opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS]
     whole = helper.make_model(made, producer_name="shrinkwise", opset_imports=opsets, ir_version=_IR, doc_string=DOC)
@@ -169,9 +176,13 @@ def _of_marks(rule: dict) -> tuple[np.ndarray, np.ndarray]:
     return np.column_stack([weights for weights, _ in columns]), np.array([shift for _, shift in columns], dtype=float)
 
 
-def _regression(graph: _Graph, x: str) -> list:
+def _regression(graph: _Graph, x: str, response: Response) -> list:
     from onnx import TensorProto, helper
 
+    if response.log:
+        x = graph.add("Exp", [graph.add("Min", [x, graph.constant(np.array(690.0))])])
+    for operator, limit in (("Max", response.low), ("Min", response.high)):
+        x = graph.add(operator, [x, graph.constant(np.array(limit))]) if np.isfinite(limit) else x
     graph.add("Identity", [x], name="prediction")
     return [helper.make_tensor_value_info("prediction", TensorProto.DOUBLE, [None, 1])]
 

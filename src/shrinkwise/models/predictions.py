@@ -18,7 +18,7 @@ def predictions_csv(model: TableModel, frame, level: float | None = None) -> str
     At a level such as 0.9 these are the columns low and high of numbers, or set, the labels of classes ("a|b").
     """
     X = model.encoded(frame)
-    output = model.predictor.output(X)
+    output = model.of_encoded(X, frame)
     cells = prediction_values(model, output)
     if level is not None:
         cells = [[*row, *more] for row, more in zip(cells, _interval_values(model, X, output, level), strict=True)]

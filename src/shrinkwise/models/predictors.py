@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -34,6 +34,43 @@ class WeightedPredictor(Predictor, Protocol):
         """All weights (no intercepts or biases)."""
 
 
+@dataclass(frozen=True)
+class Response:
+    """From the score of a numeric model to its prediction: the score, or its exponential, within [low, high]."""
+
+    log: bool = False
+    low: float = -np.inf
+    high: float = np.inf
+
+    def of(self, scores: np.ndarray) -> np.ndarray:
+        """Predictions (n,) from scores (n,)."""
+        predictions = np.exp(np.minimum(scores, 690.0)) if self.log else scores
+        return np.clip(predictions, self.low, self.high)
+
+    def array(self) -> np.ndarray:
+        """As three numbers for the file of a model."""
+        return np.array([self.log, self.low, self.high], dtype=float)
+
+    @classmethod
+    def stored(cls, arrays: dict[str, np.ndarray]) -> Response:
+        """From the arrays of a predictor; the score itself in a file of schema 1."""
+        log, low, high = arrays.get("response", cls().array())
+        return cls(bool(log), float(low), float(high))
+
+
+PLAIN = Response()
+
+
+@runtime_checkable
+class RespondingPredictor(WeightedPredictor, Protocol):
+    """A predictor of numbers whose response can be exchanged."""
+
+    response: Response
+
+    def responding(self, response: Response, shift: float = 0.0) -> RespondingPredictor:
+        """The same scores plus `shift`, with another response."""
+
+
 def class_probabilities(scores: np.ndarray) -> np.ndarray:
     """Softmax over the last axis (n, K), shifted by the largest score to avoid overflow."""
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -52,19 +89,25 @@ class LinearPredictor:
     coef: np.ndarray
     intercept: np.ndarray | float
     hinges: Hinges | None = None
+    response: Response = PLAIN
 
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray]) -> LinearPredictor:
         """From its `arrays`."""
-        return cls(arrays["coef"], arrays["intercept"], Hinges.of(arrays) if "knots" in arrays else None)
+        hinges = Hinges.of(arrays) if "knots" in arrays else None
+        return cls(arrays["coef"], arrays["intercept"], hinges, Response.stored(arrays))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Coefficients and intercept, and the hinges."""
-        found = {"coef": self.coef, "intercept": np.asarray(self.intercept)}
+        """Coefficients, intercept, response, and the hinges."""
+        found = {"coef": self.coef, "intercept": np.asarray(self.intercept), "response": self.response.array()}
         return found if self.hinges is None else found | self.hinges.arrays()
 
+    def responding(self, response: Response, shift: float = 0.0) -> LinearPredictor:
+        """The same scores plus `shift`, with another response."""
+        return replace(self, intercept=self.intercept + shift, response=response)
+
     def scores(self, X: np.ndarray) -> np.ndarray:
-        """Predictions (n,) for regression, log-odds (n, 1) for two classes, scores (n, K) for several."""
+        """Scores (n,) for regression, log-odds (n, 1) for two classes, scores (n, K) for several."""
         return (X if self.hinges is None else self.hinges.terms(X)) @ self.coef.T + self.intercept
 
     def written(self) -> tuple[Hinges | None, np.ndarray, np.ndarray]:
@@ -84,7 +127,7 @@ class LinearPredictor:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
         scores = self.scores(X)
         if self.coef.ndim == 1:
-            return scores
+            return self.response.of(scores)
         return class_probabilities(np.hstack([np.zeros_like(scores), scores]) if len(self.coef) == 1 else scores)
 
     def feature_weights(self) -> np.ndarray:
@@ -105,20 +148,25 @@ class NetworkPredictor:
     weights: list[np.ndarray]
     biases: list[np.ndarray]
     has_classes: bool
+    response: Response = PLAIN
 
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray]) -> NetworkPredictor:
         """From its `arrays`."""
         layers = range(sum(name.startswith("weight ") for name in arrays))
         weights, biases = ([arrays[f"{what} {i}"] for i in layers] for what in ("weight", "bias"))
-        return cls(weights, biases, bool(arrays["has_classes"]))
+        return cls(weights, biases, bool(arrays["has_classes"]), Response.stored(arrays))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Weights and biases by layer."""
-        found = {"has_classes": np.asarray(self.has_classes)}
+        found = {"has_classes": np.asarray(self.has_classes), "response": self.response.array()}
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             found |= {f"weight {i}": weight, f"bias {i}": bias}
         return found
+
+    def responding(self, response: Response, shift: float = 0.0) -> NetworkPredictor:
+        """The same scores plus `shift`, with another response."""
+        return replace(self, biases=[*self.biases[:-1], self.biases[-1] + shift], response=response)
 
     def output(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
@@ -126,7 +174,22 @@ class NetworkPredictor:
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = np.maximum(hidden @ weight.T + bias, 0.0)
         scores = hidden @ self.weights[-1].T + self.biases[-1]
-        return class_probabilities(scores) if self.has_classes else scores[:, 0]
+        return class_probabilities(scores) if self.has_classes else self.response.of(scores[:, 0])
+
+    def compact(self) -> NetworkPredictor:
+        """The same network without hidden units that no output reads or whose weights are all zero.
+
+        A unit without weights has the constant value max(b, 0), which moves into the biases of the next layer.
+        """
+        weights, biases = list(self.weights), list(self.biases)
+        for i in range(len(weights) - 1):
+            constant = ~weights[i].any(axis=1)
+            biases[i + 1] = biases[i + 1] + weights[i + 1][:, constant] @ np.maximum(biases[i][constant], 0.0)
+            following = np.where(constant, 0.0, weights[i + 1])
+            kept = np.asarray(following.any(axis=0))
+            kept[:1] |= not kept.any()  # a layer has at least one unit
+            weights[i], biases[i], weights[i + 1] = weights[i][kept], biases[i][kept], following[:, kept]
+        return replace(self, weights=weights, biases=biases)
 
     def feature_weights(self) -> np.ndarray:
         """First-layer weights (hidden, q)."""

@@ -17,7 +17,7 @@ from shrinkwise.tables.columns.words import WORDS
 
 from .hinges import Hinges
 from .intervals.kept import LEVELS, LabelSets, NumberIntervals
-from .predictors import LinearPredictor, NetworkPredictor
+from .predictors import LinearPredictor, NetworkPredictor, Response
 from .table_model import TableModel
 
 _PLACE = "MODEL: dict = {}\n"
@@ -60,6 +60,8 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
         "scale": encoder.scale[used].tolist(),
         "hinges": None if hinges is None else _hinges(hinges, used),
         "layers": [(weights, biases), *others],
+        "response": np.nan_to_num(Response.stored(model.predictor.arrays()).array()).tolist(),
+        "exposure": list(plan.exposure or ()),
         "intervals": _intervals(model.intervals, used),
     }
 
@@ -75,6 +77,7 @@ def _intervals(kept: NumberIntervals | LabelSets | None, used: list[int]) -> dic
     found |= {name: side[..., finite].tolist() for name, side in sides.items()}
     if "limits" in arrays:  # the largest number is as good as infinity, which has no literal
         found["limits"] = np.nan_to_num(arrays["limits"]).tolist()
+        found["whole"] = bool(arrays["whole"])
         found["edges"] = arrays["edges"].tolist()
     spread = {name.removeprefix("spread "): array for name, array in arrays.items() if name.startswith("spread ")}
     if spread:
@@ -93,7 +96,7 @@ def _hinges(hinges: Hinges, used: list[int]) -> list[tuple[int, float, float]]:
 
 def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
     """The rule of one input for score.py."""
-    kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock", "items")
+    kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock", "items", "range")
     stated = {"column": column.name, **{name: rule[name] for name in kept if name in rule}}
     stated |= {"unseen": unseen_as(rule), "filled": filled_as(rule), "readable": READABLE.get(column.kind, "numeric")}
     if column.form in COMPOUNDS:

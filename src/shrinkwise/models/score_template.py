@@ -53,7 +53,7 @@ def score(rows: list[dict], interval: float | None = None) -> list[dict]:
         raw = [value for column in columns for value in column[i]]
         used = [value for value, varies in zip(raw, MODEL["varies"]) if varies]
         scaled = [(v - m) / s for v, m, s in zip(used, MODEL["mean"], MODEL["scale"])]
-        result.append(decided(_outputs(scaled), MODEL["classes"]))
+        result.append(decided(_outputs(scaled), MODEL, rows[i]))
         if interval is not None:
             result[-1].update(within(MODEL["intervals"], interval, scaled, result[-1]))
     return result
@@ -64,9 +64,7 @@ def remarks(rows: list[dict]) -> list[str]:
     found = []
     for rule in MODEL["rules"]:
         values = _values(rule, list(rows))
-        parts = [
-            part for part in (_new_levels(rule, values), _no_numbers(rule, values), _new_gaps(rule, values)) if part
-        ]
+        parts = [part for each in (_new_levels, _no_numbers, _new_gaps, _far_outside) if (part := each(rule, values))]
         if parts:
             found.append(f"Column {_quoted(rule['column'])}: {'; '.join(parts)}.")
     return found
@@ -256,6 +254,23 @@ def _new_gaps(rule: dict, values: list) -> str:
     n_missing = sum(_text(value) is None for value in values)
     said = f"{_counted(n_missing, 'row')} with a missing value, not seen in training, imputed as {rule['filled']}"
     return said if n_missing and rule["filled"] else ""
+
+
+def _far_outside(rule: dict, values: list) -> str:
+    low, high = rule.get("range") or (-math.inf, math.inf)
+    known = [each[0] if each else low for each in (_measured(rule, values) if "range" in rule else ())]
+    far = [i for i, value in enumerate(known) if value > high + (high - low) or value < low - (high - low)]
+    if not far:
+        return ""
+    return (
+        f"{_counted(len(far), 'value')} far outside the range from {_figure(low)} to {_figure(high)} seen in training, such "
+        f"as {_figure(known[far[0]])} (row {far[0] + 1}), where predictions are unreliable"
+    )
+
+
+def _figure(number: float) -> str:
+    number = number + 0.0
+    return f"{number:.0f}" if number == round(number, 0) and abs(number) < 1e15 else f"{number:.6g}"
 
 
 def _quoted(text: str | None) -> str:

@@ -39,7 +39,7 @@ class TableModel:
         if interval is None:
             return self.decide(self.output(frame))
         X = self.encoded(frame)
-        output = self.predictor.output(X)
+        output = self.of_encoded(X, frame)
         found, classes = self.within(X, output, interval), self.plan.classes
         edges = {"low": found[0], "high": found[1]} if classes is None else {"set": label_lists(classes, found)}
         return frame_like(frame, {"prediction": self.decide(output), **edges})
@@ -52,7 +52,12 @@ class TableModel:
 
     def output(self, frame) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
-        return self.predictor.output(self.encoded(frame))
+        return self.of_encoded(self.encoded(frame), frame)
+
+    def of_encoded(self, X: Any, frame: Any) -> np.ndarray:
+        """The output for encoded rows; counts are rates times the exposure of the rows of `frame`."""
+        exposure = self.plan.exposures(frame)
+        return self.predictor.output(X) if exposure is None else self.predictor.output(X) * exposure
 
     def encoded(self, frame) -> Any:
         """The standardised features (n, q) of a data frame."""

@@ -37,7 +37,9 @@ def run_record(
                 "rows_used": plan.n_rows,
                 "dropped": [column.name for column in plan.columns if column.kind == "dropped"],
                 "parts": {
-                    column.kind: column.name for column in plan.columns if column.kind in ("group", "time", "weight")
+                    column.kind: column.name
+                    for column in plan.columns
+                    if column.kind in ("group", "time", "weight", "exposure", "offset")
                 },
             },
             **(settings or {}),

@@ -1,4 +1,4 @@
-"""Splitting of rows, selection of λ on a cross-validation curve, confidence intervals, stability. No models."""
+"""Splitting of rows, selection of λ on a cross-validation curve, confidence intervals, stability, knockoffs. No models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .intervals import (
     paired_interval,
     row_difference,
 )
+from .knockoffs import gaussian_knockoffs, knockoff_threshold
 from .rules import check_select, one_standard_error, paired_one_standard_error, selected
 from .splits import Rows, folds, time_folds
 from .stability import complementary_halves, false_selection_bound, taking_turns
@@ -24,9 +25,11 @@ __all__ = [
     "conformal_quantiles",
     "false_selection_bound",
     "folds",
+    "gaussian_knockoffs",
     "holm",
     "independent_folds",
     "independent_interval",
+    "knockoff_threshold",
     "mean_and_se",
     "one_standard_error",
     "paired_interval",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Fold = tuple[np.ndarray, np.ndarray]
+NUMERIC = ("regression", "counts")  # the tasks without classes
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def folds(y, n_splits: int, *, task: str, random_state=None, rows: Rows | None =
         The target: numbers for regression, labels or codes for classes.
     n_splits : int
         Number of folds, at least 2 and at most n.
-    task : "regression" or a task with classes ("binary", "multiclass")
+    task : "regression", "counts" or a task with classes ("binary", "multiclass")
     random_state : int, RandomState or None
         The same integer gives the same folds.
     rows : Rows, optional
@@ -60,7 +61,7 @@ def folds(y, n_splits: int, *, task: str, random_state=None, rows: Rows | None =
         return _learnable(time_folds(rows.time, n_splits), y, task)
     if rows.groups is not None:
         return _learnable(_grouped(y, n_splits, task, random_state, rows.groups), y, task)
-    if task == "regression":
+    if task in NUMERIC:
         from sklearn.model_selection import KFold
 
         return list(KFold(n_splits, shuffle=True, random_state=random_state).split(y))
@@ -95,7 +96,7 @@ def _grouped(y: np.ndarray, n_splits: int, task: str, random_state, groups: np.n
     n_groups = len(np.unique(groups))
     if n_groups < n_splits:
         raise ValueError(f"There are {n_groups} groups, fewer than the {n_splits} folds; use fewer folds")
-    kind = GroupKFold if task == "regression" else StratifiedGroupKFold
+    kind = GroupKFold if task in NUMERIC else StratifiedGroupKFold
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         splitter = kind(n_splits, shuffle=True, random_state=random_state)
@@ -105,7 +106,7 @@ def _grouped(y: np.ndarray, n_splits: int, task: str, random_state, groups: np.n
 def _learnable(splits: list[Fold], y: np.ndarray, task: str) -> list[Fold]:
     """The splits whose training part has at least two members of every class; ValueError if there are fewer than
     two."""
-    if task != "regression":
+    if task not in NUMERIC:
         n_classes = len(np.unique(y))
         counted = [np.unique(y[train], return_counts=True)[1] for train, _ in splits]
         splits = [s for s, counts in zip(splits, counted, strict=True) if len(counts) == n_classes and counts.min() > 1]

@@ -50,8 +50,12 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
         Models are scored on rows later than those they were fitted on.
     weight : column name
         Weights ≥ 0 of the rows.
-    task : "regression" or "classes"
-        By default inferred from the values of the target.
+    exposure, offset : column name
+        The exposure > 0 of each count, by which its rate is multiplied, or its logarithm; implies task="counts".
+    task : "regression", "counts" or "classes"
+        By default inferred from the values of the target. Counts have Poisson's loss, and the deviance as their score.
+    log_target : bool
+        Whether models are fitted to the logarithm of a positive target; by default if it is skewed and that predicts better.
     methods : names of `shrinkwise fit --methods`
         Candidates to compare; the baseline of each family is added. By default all.
     network : `shrinkwise.compare.NetworkOptions`, "effort" or None

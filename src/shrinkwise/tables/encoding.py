@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from shrinkwise.tables.columns.features import features, learned, remark
+from shrinkwise.tables.columns.features import features, learned, learned_of, plain_values, remark
+from shrinkwise.tables.columns.kinds import taken
 from shrinkwise.tables.plan.plan import TablePlan
 from shrinkwise.tables.reading.read import as_frame
 
@@ -63,9 +64,13 @@ class Encoder:
         n_rows = frame.height if rows is None else len(rows)
         self.rules, parts, filled = [], [], 0.0
         for plan, whole in zip(self.plan.kept, columns, strict=True):
-            series = whole if rows is None else whole.gather(rows)
-            rule = learned(plan, series)
-            block = features(rule, series)
+            values = plain_values(plan, whole, rows)
+            if values is None:
+                series = taken(whole, rows)
+                rule = learned(plan, series)
+                block = features(rule, series)
+            else:
+                rule, block = learned_of(plan, values), values[:, None]
             self.rules.append(rule)
             low, high = block.min(axis=0), block.max(axis=0)
             parts.append(np.array([low, high, block.mean(axis=0), block.std(axis=0)]))
@@ -112,7 +117,8 @@ class Encoder:
             if whole is None:
                 design.add(np.broadcast_to(self.mean[place : place + width], (n_rows, width)))
             else:
-                block = features(rule, whole if rows is None else whole.gather(rows))
+                values = None if rule["gaps"] else plain_values(rule, whole, rows)
+                block = features(rule, taken(whole, rows)) if values is None else values[:, None]
                 design.add(block if varies.all() else block[:, varies])
             start, place = stop, place + width
         return design.matrix()
@@ -132,11 +138,12 @@ class Encoder:
     def _inputs_of(self, frame: pl.DataFrame, needed: Collection[int] | None = None) -> list[pl.Series | None]:
         """The columns of the plan; None for those that are not needed."""
         columns = dict(zip(frame.columns, frame.get_columns(), strict=True))
-        wanted = [needed is None or index in needed for index in range(len(self.plan.kept))]
-        for column, is_needed in zip(self.plan.kept, wanted, strict=True):
+        kept = self.plan.kept
+        wanted = [needed is None or index in needed for index in range(len(kept))]
+        for column, is_needed in zip(kept, wanted, strict=True):
             if is_needed and column.name not in columns:
                 raise no_such_column("The table", column.name, frame.columns)
-        return [columns[c.name] if is_needed else None for c, is_needed in zip(self.plan.kept, wanted, strict=True)]
+        return [columns[c.name] if is_needed else None for c, is_needed in zip(kept, wanted, strict=True)]
 
 
 class _DenseDesign:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import tomllib
 
 import numpy as np
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 import shrinkwise as sw
+from compare.handmade import CLASSES, drawn_model, every_kind
 from shrinkwise.compare import comparison_page
 from shrinkwise.compare.held_out import held_out_csv
 from shrinkwise.compare.scoring.nested import training_problem, tune
@@ -211,3 +213,30 @@ def test_a_spreadsheet_runs_no_cell():
     text = csv_text(["=1+1", "x"], [["@SUM(A1)", -2.5], ["-7", "+b"], ["-x", "\tA"], ["plain", "1=1"]])
     rows = list(csv.reader(io.StringIO(text)))
     assert rows == [["'=1+1", "x"], ["'@SUM(A1)", "-2.5"], ["-7", "'+b"], ["'-x", "'\tA"], ["plain", "1=1"]]
+
+
+@pytest.mark.parametrize("task", CLASSES)
+def test_the_terms_of_an_additive_model_are_formulas_that_give_its_scores(task):
+    frame = every_kind(task)
+    model = drawn_model(task, "additive", frame)
+    raw = dict(zip(model.encoder.feature_names, model.encoder.raw(frame).T, strict=True))
+    raw |= {
+        name: np.clip(values * 3, -1e4, None) for name, values in raw.items() if name == "a number"
+    }  # beyond its range
+    rows = coefficients(model)
+    scores: dict[str, np.ndarray] = {}
+    for row in rows:
+        value = np.ones(frame.height) if row["feature"] == INTERCEPT else _term(row["feature"], raw)
+        name = row.get("class", "")
+        scores[name] = scores.get(name, 0.0) + row["coefficient"] * value
+    X = (np.column_stack(list(raw.values())) - model.encoder.mean) / model.encoder.scale
+    expected = np.atleast_2d(model.predictor.scores(X).T)
+    np.testing.assert_allclose(list(scores.values()), expected, rtol=1e-7, atol=1e-7 * np.abs(expected).max())
+
+
+def _term(formula: str, raw: dict) -> np.ndarray:
+    """The value of "max(0, min(feature, top) - knot)", or of a 0/1 feature."""
+    if formula in raw:
+        return raw[formula]
+    name, top, sign, knot = re.fullmatch(r"max\(0, min\((.*), (\S+)\) ([+-]) (\S+)\)", formula).groups()
+    return np.maximum(0.0, np.minimum(raw[name], float(top)) + float(sign + knot))

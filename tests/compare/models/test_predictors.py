@@ -49,3 +49,21 @@ def test_usage_counts_table_inputs_and_exact_zeros():
     assert usage(linear, [0, 0, 1, 2]) == Usage(inputs=2, zeros=5, weights=8)
     network = NetworkPredictor([np.array([[0.0, 3.0]]), np.array([[1.0]])], [np.zeros(1), np.zeros(1)], False)
     assert usage(network, [0, 1]) == Usage(inputs=1, zeros=1, weights=3)
+
+
+def test_a_compact_network_has_no_idle_units_and_the_same_outputs():
+    network = NetworkPredictor(
+        [rng.normal(size=(6, 3)), rng.normal(size=(5, 6)), rng.normal(size=(2, 5))],
+        [rng.normal(size=n) for n in (6, 5, 2)],
+        True,
+    )
+    network.weights[0][[1, 4]] = 0.0  # constant: max(b, 0)
+    network.biases[0][:] = [0.3, 1.5, -0.2, 0.4, -1.0, 0.1]
+    network.weights[1][:, 2] = 0.0  # read by nothing
+    network.weights[2][:, 3] = 0.0
+    small = network.compact()
+    assert [w.shape for w in small.weights] == [(3, 3), (4, 3), (2, 4)]
+    np.testing.assert_allclose(small.output(X), network.output(X), rtol=1e-12)
+    empty = NetworkPredictor([np.zeros((4, 3)), np.ones((1, 4))], [np.full(4, 0.5), np.zeros(1)], False)
+    assert [w.shape for w in empty.compact().weights] == [(1, 3), (1, 1)]
+    np.testing.assert_allclose(empty.compact().output(X), np.full(6, 2.0))

@@ -23,8 +23,6 @@ from shrinkwise.models.table_model import load
 from shrinkwise.selection import conformal_quantiles
 from shrinkwise.tables import InputError, plan_table
 
-NO_LIMITS = (-np.inf, np.inf)
-
 
 def noisy(n: int, seed: int, sigma) -> tuple[pl.DataFrame, np.ndarray]:
     """A table whose target is 3 a + σ(a, b) times normal noise, and its inputs."""
@@ -38,7 +36,7 @@ def of_truth(frame, X, options, **columns):
     plan = plan_table(frame, "y", **columns)
     splits = split_table(frame, plan, options)
     held = [HeldOut(0.0, None, 3 * X[test, 0], {}, "", None) for _, test in splits.folds]
-    return kept_intervals(splits, held, X, np.ones(2, dtype=bool), NO_LIMITS), splits
+    return kept_intervals(splits, held, X, np.ones(2, dtype=bool)), splits
 
 
 def test_equal_noise_keeps_one_width_by_the_finite_sample_quantile(linear):

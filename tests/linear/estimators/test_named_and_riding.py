@@ -219,6 +219,38 @@ def test_a_pickle_of_another_version_warns(make, monkeypatch):
         pickle.loads(stored)
 
 
+STORED = ("lambdas", "coefs", "intercepts", "gaps", "kkt", "objectives", "solved", "n_iter", "status", "n_nonzero")
+COMPUTED = ("losses", "df", "deviance_explained", "aic", "bic")
+
+
+@pytest.mark.parametrize("target", [y, np.column_stack([y, -y])], ids=["one target", "two"])
+def test_an_index_drops_the_axis_of_lambda(target):
+    penalty = sw.L1(1.0) if target.ndim == 1 else sw.L2(1.0)
+    fitted = path(X, target, penalty, n_lambdas=8)
+    one = fitted[3]
+    assert type(one) is type(fitted)
+    for name in STORED:
+        np.testing.assert_array_equal(getattr(one, name), getattr(fitted, name)[3], name)
+        np.testing.assert_array_equal(getattr(one.path, name), getattr(fitted, name)[3:4], name)
+    for name in COMPUTED:
+        np.testing.assert_allclose(getattr(one, name), getattr(fitted, name)[3], rtol=1e-10, err_msg=name)
+        np.testing.assert_allclose(getattr(one.path, name), getattr(fitted, name)[3:4], rtol=1e-10, err_msg=name)
+    np.testing.assert_allclose(one.predict(X), fitted.predict(X)[3], atol=1e-12)
+    np.testing.assert_allclose(one.ebic(0.2), fitted.ebic(0.2)[3], rtol=1e-10)
+    assert isinstance(one.solved, bool)
+    assert isinstance(one.n_iter, int)
+    assert isinstance(one.status, str)
+    assert (one.lam, one.gap, one.objective) == (fitted.lambdas[3], fitted.gaps[3], fitted.objectives[3])
+    np.testing.assert_array_equal(one.coef, fitted.coefs[3])
+    np.testing.assert_array_equal(one.used, fitted.coefficients.used(3))
+    assert one.at(one.lam).coef.tolist() == one.coef.tolist()
+    assert [other.lam for other in one] == [one.lam]
+    assert one.to_frame().equals(fitted[3:4].to_frame())
+    assert pickle.loads(pickle.dumps(one)).coef.tolist() == one.coef.tolist()
+    with pytest.raises(AttributeError, match=r"path of 8 λ; use path\[i\]"):
+        fitted.coef  # noqa: B018
+
+
 def test_a_slice_of_a_path_is_a_path():
     fitted = path(X, y, sw.L1(1.0), n_lambdas=8, relaxed=True)
     part = fitted[2:5]
@@ -227,6 +259,7 @@ def test_a_slice_of_a_path_is_a_path():
     np.testing.assert_array_equal(part.coefs, fitted.coefs[2:5])
     np.testing.assert_array_equal(part.bic, fitted.bic[2:5])
     np.testing.assert_array_equal(part.relaxed().coefs, fitted.relaxed().coefs[2:5])
+    np.testing.assert_array_equal(fitted[3].relaxed(0.3).coef, fitted.relaxed(0.3).coefs[3])
     assert fitted[-1].lam == fitted.lambdas[-1]
     assert [point.gap for point in fitted] == fitted.gaps.tolist()
     with pytest.raises(IndexError):

@@ -153,9 +153,9 @@ def test_an_offset_is_a_column_of_known_weight(loss):
     plain, moved = (Problem(X, y, LOSSES[loss], offset=o) for o in (None, X @ u.T))
     free = sw.L2(1e-9) if K else sw.L2(0.0)
     at, other = (solve(problem, free, [free.lam], tol=1e-13)[0] for problem in (plain, moved))
-    assert other.solved or other.certificate.gap < 1e-9
+    assert other.solved or other.gap[0] < 1e-9
     centred = (lambda w: w - w.mean(0)) if K else (lambda w: w)
-    np.testing.assert_allclose(centred(other.w + u), centred(at.w), atol=1e-4)
+    np.testing.assert_allclose(centred(other.w[0] + u), centred(at.w[0]), atol=1e-4)
 
 
 def test_exposure_as_offset_is_rates_with_weights():
@@ -168,8 +168,8 @@ def test_exposure_as_offset_is_rates_with_weights():
     ours = solve(with_offset, sw.L1(1.0), lambdas, tol=1e-11)
     theirs = solve(rates, sw.L1(1.0), lambdas / exposure.mean(), tol=1e-11)
     for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one.w, other.w, atol=1e-6)
-        np.testing.assert_allclose(one.b, other.b, atol=1e-6)
+        np.testing.assert_allclose(one.w[0], other.w[0], atol=1e-6)
+        np.testing.assert_allclose(one.b[0], other.b[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -182,8 +182,8 @@ def test_weights_are_repetitions(loss):
     for one, other in zip(
         *(solve(problem, sw.L1(1.0), lambdas, 1e-11) for problem in (weighted, repeated)), strict=True
     ):
-        np.testing.assert_allclose(one.w, other.w, atol=1e-5)
-        assert one.certificate.objective == pytest.approx(other.certificate.objective, rel=1e-10)
+        np.testing.assert_allclose(one.w[0], other.w[0], atol=1e-5)
+        assert one.objective[0] == pytest.approx(other.objective[0], rel=1e-10)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -200,8 +200,8 @@ def test_sparse_and_single_precision_inputs_give_the_dense_fit(loss, kind, monke
     for one, two in zip(*(solve(problem, sw.L1(1.0), lambdas, 1e-10) for problem in (dense, given)), strict=True):
         assert one.solved
         assert two.solved
-        assert one.certificate.objective == pytest.approx(two.certificate.objective, rel=1e-9)
-        np.testing.assert_allclose(one.w, two.w, atol=1e-4)
+        assert one.objective[0] == pytest.approx(two.objective[0], rel=1e-9)
+        np.testing.assert_allclose(one.w[0], two.w[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -216,15 +216,15 @@ def test_wide_paths_screened_in_chunks_miss_nothing(loss, l1_ratio):
         alone = NewtonSolver(problem).solve(penalty.with_lam(lam), 1e-6, 10_000)
         assert solution.solved
         assert alone.solved
-        assert abs(solution.certificate.objective - alone.certificate.objective) <= 1e-6 * problem.null_loss
+        assert abs(solution.objective[0] - alone.objective[0]) <= 1e-6 * problem.null_loss
     # Written again for L1: the gap from the gradient alone, with the intercept's gradient zero to rounding.
-    w, b, lam = together[-1].w, together[-1].b, lambdas[-1]
+    w, b, lam = together[-1].w[0], together[-1].b[0], lambdas[-1]
     v = problem.loss.gradient(problem.y, problem.eta(w, b))
     assert np.abs(v.mean(0)).max() <= 1e-10
     if l1_ratio == 1.0:
         alpha = min(1.0, lam / np.abs(X.T @ v / 40).max())
         dual = -problem.loss.conjugate(problem.y, alpha * v).mean()
-        assert together[-1].certificate.objective - dual <= 0.05 * problem.null_loss
+        assert together[-1].objective[0] - dual <= 0.05 * problem.null_loss
 
 
 @pytest.mark.filterwarnings("error")
@@ -285,10 +285,10 @@ def test_a_wrong_dual_point_or_a_missed_column_would_show():
         penalty = sw.L1(lambda_grid(problem, sw.L1(1.0), 2, 0.1)[-1])
         good = NewtonSolver(problem).solve(penalty, 1e-10, 1000)
         assert good.solved
-        worse = good.w.copy()
+        worse = good.w[0].copy()
         worse[worse != 0] *= 0.9
-        found = certify(problem, penalty, worse, problem.eta(worse, good.b))
-        excess = found.objective - good.certificate.objective
+        found = certify(problem, penalty, worse, problem.eta(worse, good.b[0]))
+        excess = found.objective - good.objective[0]
         assert excess > 0
         assert found.gap * problem.null_loss >= excess * (1 - 1e-9)
 

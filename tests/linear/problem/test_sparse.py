@@ -98,9 +98,9 @@ def test_proximal_gradient_where_there_is_no_inner_solver(name, way, monkeypatch
         monkeypatch.setattr(type(penalty), "l1_l2", lambda self, shape: None)
     (fit,) = solve(sp.csc_array(X), y, penalty, [0.05], tol=1e-10)
     assert fit.solved
-    assert fit.w.any()
-    r = y - X @ fit.w - fit.b
-    assert penalty.violation(fit.w, -X.T @ r / len(y)).max() <= 1e-5
+    assert fit.w[0].any()
+    r = y - X @ fit.w[0] - fit.b[0]
+    assert penalty.violation(fit.w[0], -X.T @ r / len(y)).max() <= 1e-5
 
 
 def test_products_with_some_columns_are_those_of_the_dense_centred_matrix():
@@ -141,9 +141,9 @@ def test_float32_is_its_own_values_in_float64(penalty, way):
     X, y = problem(4)
     single = sp.csc_array(X.astype(np.float32))
     (one,), (two,) = (solve(A, y, penalty, [penalty.lam]) for A in (single, single.astype(float)))
-    np.testing.assert_allclose(one.w, two.w, atol=1e-7)  # sums are float64 in both
+    np.testing.assert_allclose(one.w[0], two.w[0], atol=1e-7)  # sums are float64 in both
     (exact,) = solve(sp.csc_array(X), y, penalty, [penalty.lam])
-    np.testing.assert_allclose(one.w, exact.w, atol=1e-5)
+    np.testing.assert_allclose(one.w[0], exact.w[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -154,7 +154,7 @@ def test_dense_columns_are_solved_too(order, dtype, monkeypatch):
     X = X.astype(dtype)
     dense = path(X.astype(float), y, sw.L1(1.0), n_lambdas=6, lambda_min_ratio=0.02, tol=1e-12)
     solutions = solve(np.asarray(X, order=order), y, sw.L1(1.0), dense.lambdas)
-    np.testing.assert_allclose([solution.w for solution in solutions], dense.coefs, atol=1e-6)
+    np.testing.assert_allclose([solution.w[0] for solution in solutions], dense.coefs, atol=1e-6)
 
 
 @pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.ElasticNet(1.0, 0.5), sw.L2(1.0)], ids=repr)
@@ -169,7 +169,7 @@ def test_more_columns_than_rows(penalty, way):
 def test_least_squares_is_of_minimum_norm_when_wide(way):
     X, y = problem(7, n=20, p=50)
     (fit,) = solve(sp.csc_array(X), y, sw.L2(0.0), [0.0], tol=1e-14)
-    np.testing.assert_allclose(fit.w, np.linalg.pinv(X - X.mean(0)) @ (y - y.mean()), atol=1e-6)
+    np.testing.assert_allclose(fit.w[0], np.linalg.pinv(X - X.mean(0)) @ (y - y.mean()), atol=1e-6)
 
 
 @pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.ElasticNet(1.0, 0.5), sw.L2(1.0)], ids=repr)
@@ -204,7 +204,7 @@ def test_a_solution_that_takes_long_turns_to_the_gram_matrix(monkeypatch):
     assert all(solution.solved for solution in solutions)
     np.testing.assert_allclose(solver.G, problem_.design.gram())
     dense = path(X, y, sw.L1(1.0), lambdas=lambdas, tol=1e-12)
-    np.testing.assert_allclose([solution.w for solution in solutions], dense.coefs, atol=1e-4)
+    np.testing.assert_allclose([solution.w[0] for solution in solutions], dense.coefs, atol=1e-4)
 
 
 @pytest.mark.parametrize("density", [0.03, 0.3])
@@ -245,7 +245,7 @@ def test_an_unseen_column_is_found():
     solution = solver.solve(sw.L1(0.02), 1e-10, 10_000)
     assert solution.solved
     dense = path(X, y, sw.L1(1.0), lambdas=[0.02], tol=1e-12)
-    np.testing.assert_allclose(solution.w, dense.coefs[0], atol=1e-4)
+    np.testing.assert_allclose(solution.w[0], dense.coefs[0], atol=1e-4)
 
 
 def random_columns(n, p, entries, dtype):

@@ -57,21 +57,21 @@ def test_every_solution_is_certified_from_the_data_and_is_that_of_the_gram_solve
     others = solutions(data, penalty, 1e-10, descends=False)[2]
     assert "group_path" in vars(solver)
     for lam, one, other in zip(lambdas, found, others, strict=True):
-        certificate = certify(data, penalty.with_lam(lam), one.w, data.eta(one.w, one.b))
+        certificate = certify(data, penalty.with_lam(lam), one.w[0], data.eta(one.w[0], one.b[0]))
         assert one.solved
         assert certificate.gap <= 2e-8
-        assert abs(certificate.objective - other.certificate.objective) <= 2e-8 * data.null_loss
+        assert abs(certificate.objective - other.objective[0]) <= 2e-8 * data.null_loss
 
 
 @pytest.mark.parametrize("likely", [0.3, 1e9])
 def test_units_that_were_not_foreseen_are_found(likely, monkeypatch):
     data, penalty = problem(), PENALTIES["group"]
-    expected = [one.certificate.objective for one in solutions(data, penalty)[2]]
+    expected = [one.objective[0] for one in solutions(data, penalty)[2]]
     monkeypatch.setattr(group_path, "_LIKELY", likely)
     solver, _, found = solutions(data, penalty)
     assert solver.descends  # without the help of the working set in Gram space
     assert all(one.solved for one in found)
-    np.testing.assert_allclose([one.certificate.objective for one in found], expected, atol=2e-8 * data.null_loss)
+    np.testing.assert_allclose([one.objective[0] for one in found], expected, atol=2e-8 * data.null_loss)
 
 
 def test_slow_descent_hands_over_to_newton_and_max_iter_bounds_both(monkeypatch):
@@ -79,7 +79,7 @@ def test_slow_descent_hands_over_to_newton_and_max_iter_bounds_both(monkeypatch)
     monkeypatch.setattr(squared, "_PATIENCE", 7)
     solver, _, found = solutions(data, penalty, 1e-10)
     assert not solver.descends
-    assert all(one.solved and one.certificate.gap <= 1e-10 for one in found)
+    assert all(one.solved and one.gap[0] <= 1e-10 for one in found)
     monkeypatch.undo()
     first = SquaredSolver(data).solve(penalty.with_lam(0.01 * penalty.lambda_max(solver.c)), 1e-12, 3)
     assert not first.solved

@@ -143,6 +143,25 @@ def test_it_is_the_training_of_one_stacked_tensor(optimizer, penalty, options):
     assert difference(model, stacked) < 1e-8
 
 
+def test_tensors_begin_anew_together_when_one_of_them_was_changed_between_steps():
+    made = both("Adam", "group lasso")
+    (model, *_), (stacked, *_) = made
+
+    def ten_steps():
+        for m, opt, _ in made:
+            steps(m, opt, 10)
+
+    ten_steps()
+    with torch.no_grad():
+        model[2].bias.mul_(3.0)
+        stacked.pieces()["2.bias"].mul_(3.0)
+    with pytest.warns(UserWarning, match="changed by other code") as warned:
+        ten_steps()
+    assert difference(model, stacked) < 1e-10
+    said = [str(one.message).split(" were")[0] for one in warned]
+    assert said == ["The weights of tensors that groups span", "The weights of vector"]
+
+
 @pytest.mark.parametrize(
     "optimizer", ["Adam", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("SGD", "momentum", "AdamW"))]
 )

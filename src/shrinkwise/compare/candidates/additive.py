@@ -99,18 +99,18 @@ class _HingedRows:
 
     def predictor(self, linear: LinearPredictor) -> LinearPredictor:
         """A model of the scaled terms as one of the features."""
-        return LinearPredictor(linear.coef / self.scale, linear.intercept, self.hinges)
+        return LinearPredictor(linear.coef / self.scale, linear.intercept, self.hinges, linear.response)
 
     def fitted(self, penalty: Penalty, rows: TrainingRows | None = None) -> LinearPredictor:
         """The model at the λ of a penalty, on these rows, or on others whose features get the same hinges."""
         from shrinkwise.linear import PenalizedClassifier, PenalizedRegressor
 
-        target = ScaledRows.of(self.problem).scale
+        own = ScaledRows.of(self.problem)
         rows = self.problem if rows is None else replace(rows, X=self.scaled(self.hinges.terms(rows.X)))
-        estimator = PenalizedClassifier if rows.has_classes else PenalizedRegressor
-        y = rows.y if rows.has_classes else rows.y / target
-        model = estimator(penalty).fit(rows.X, y, rows.rows.weights)
-        return self.predictor(ScaledRows(rows, target).predictor(model.coef_, model.intercept_))
+        estimator = PenalizedClassifier(penalty) if rows.has_classes else PenalizedRegressor(penalty, loss=own.loss)
+        y = rows.y if rows.has_classes else rows.y / own.scale
+        model = estimator.fit(rows.X, y, rows.rows.weights)
+        return self.predictor(ScaledRows(rows, own.scale).predictor(model.coef_, model.intercept_))
 
     def in_features(self, found: Tuned, penalty: Penalty) -> Tuned:
         """What was tuned on the hinges, with this penalty, as models of the features."""
@@ -124,7 +124,7 @@ class _HingedRows:
 
         curve = found.curve
         if curve is not None:
-            curve = replace(curve, coefs=np.sqrt(self.hinges.by_feature(curve.coefs**2)), label=_CURVE_LABEL)
+            curve = replace(curve, hinges=self.hinges, label=_CURVE_LABEL)
         return Tuned(fit(found.best), None if found.one_se is None else fit(found.one_se), curve)
 
 
@@ -188,6 +188,7 @@ PLAIN = Candidate(
     "additive-none",
     worth=13,
     needs_numbers=True,
+    log_link=True,
 )
 LASSO = Candidate(
     "additive lasso",
@@ -201,4 +202,5 @@ LASSO = Candidate(
     makes_zeros=True,
     selects_inputs=True,
     needs_numbers=True,
+    log_link=True,
 )

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shrinkwise.compare.metrics import COUNTS, REGRESSION
 from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import Predictor
 from shrinkwise.selection import Rows, folds, one_standard_error
-from shrinkwise.selection.splits import Fold
+from shrinkwise.selection.splits import NUMERIC, Fold
 from shrinkwise.tables import InputError
 
 if TYPE_CHECKING:
+    from shrinkwise.linear.paths.path import Path
+    from shrinkwise.models.hinges import Hinges
     from shrinkwise.tables import Encoder
 
 
@@ -35,7 +38,10 @@ class Features:
     def of(cls, encoder: Encoder, options: Options) -> Features:
         """The features of an encoder."""
         inputs = np.asarray(encoder.inputs)
-        names = [encoder.plan.kept[i].name for i in inputs]
+        if not (options.factors or options.bounds):
+            return cls(inputs)
+        kept = encoder.plan.kept
+        names = [kept[i].name for i in inputs]
         factors = np.array([options.factors.get(name, 1.0) for name in names]) if options.factors else None
         if not options.bounds:
             return cls(inputs, factors)
@@ -59,6 +65,8 @@ class Features:
 class TrainingRows:
     """Training rows, encoded: X (n, q) standardised, dense or sparse, y (n,) numbers or class codes 0 … K−1.
 
+    limits: the lowest and the highest value of a numeric target; log_target: whether models are fitted to its logarithm
+    (`compare.scoring.response`).
     rows holds their groups, time and weights; features the information on the columns. shuffled means that the rows are
     in random order, so that any consecutive rows are a random sample.
     """
@@ -71,11 +79,28 @@ class TrainingRows:
     rows: Rows = field(default_factory=Rows)
     features: Features | None = None
     shuffled: bool = False
+    limits: tuple[float, float] = (-np.inf, np.inf)
+    log_target: bool = False
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether the target is a count: the loss is Poisson's, and scores are logarithms of predictions."""
+        return self.task == COUNTS
+
+    @property
+    def fitted(self) -> TrainingRows:
+        """The same rows with the logarithm of the target, if models are fitted to that."""
+        return replace(self, y=np.log(self.y), log_target=False) if self.log_target else self
+
+    @property
+    def squared(self) -> bool:
+        """Whether the loss is the squared error, whose score is the root of its mean."""
+        return self.task == REGRESSION
 
     @property
     def has_classes(self) -> bool:
         """Whether the target is a class."""
-        return self.task != "regression"
+        return self.task not in NUMERIC
 
     @property
     def columns(self) -> Features:
@@ -116,18 +141,31 @@ class Fit:
 
 @dataclass(frozen=True)
 class Curve:
-    """A coefficient path on all training rows with its cross-validation curve, λ decreasing.
+    """A path on all training rows with its cross-validation curve, cv_mean and cv_se (L,) in the unit of the target.
 
-    label says what coefs are, where they are not coefficients of standardised features.
+    The path was fitted to the target divided by `scale`; it keeps no reference to its data. With `hinges` its columns are
+    those hinges of the features. label says what coefs are, where they are not coefficients of standardised features.
     """
 
-    lambdas: np.ndarray
-    coefs: np.ndarray
+    path: Path
+    scale: float
     cv_mean: np.ndarray
     cv_se: np.ndarray
     index_best: int
     index_one_se: int
     label: str = ""
+    hinges: Hinges | None = None
+
+    @property
+    def lambdas(self) -> np.ndarray:
+        """(L,) decreasing; on the scale of the divided target."""
+        return self.path.lambdas
+
+    @property
+    def coefs(self) -> np.ndarray:
+        """The coefficients in the unit of the target, (L, q) or (L, K, q); with hinges the norm of those of each feature."""
+        coefs = self.path.coefs * self.scale
+        return coefs if self.hinges is None else np.sqrt(self.hinges.by_feature(coefs**2))
 
     def index(self, choice: str) -> int:
         """Where on the path a choice, "best" or "one_se", stands."""
@@ -150,6 +188,10 @@ class Tuned:
     best: Fit
     one_se: Fit | None = None
     curve: Curve | None = None
+
+    def each(self, change: Callable[[Fit], Fit]) -> Tuned:
+        """The same with both fits changed."""
+        return replace(self, best=change(self.best), one_se=None if self.one_se is None else change(self.one_se))
 
     def choices(self) -> dict[str, Fit]:
         """The fits by the name of the choice."""
@@ -182,6 +224,7 @@ class Candidate:
     needs_groups : whether it differs from other candidates only if an input has several columns.
     needs_numbers : whether it differs from other candidates only if an input is a number or a date.
     drops_units : whether it is trained with dropout.
+    log_link : whether its scores can be logarithms of predictions: for counts, and for targets fitted on a log scale.
     bears : the disturbance that its regularizer is said to be robust to, "noise" or "missing".
     """
 
@@ -200,4 +243,5 @@ class Candidate:
     needs_groups: bool = False
     needs_numbers: bool = False
     drops_units: bool = False
+    log_link: bool = False
     bears: str = ""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from shrinkwise.compare.options import Options
-from shrinkwise.models.predictors import LinearPredictor
+from shrinkwise.models.predictors import LinearPredictor, Response
 from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
 
 from .base import Candidate, Cost, Curve, Fit, TrainingRows, Tuned
@@ -33,9 +33,10 @@ MINIMUM_NORM = "at least as many inputs as rows, so the minimum-norm least-squar
 
 @dataclass(frozen=True)
 class ScaledRows:
-    """A problem whose numeric target was divided by its standard deviation `scale`; classes are unchanged.
+    """A problem whose numeric target was divided by `scale`: its standard deviation, or the mean of counts.
 
-    This makes λ independent of the unit of the target, also for the elastic net, whose two terms scale differently.
+    Classes are unchanged. This makes λ independent of the unit of the target, also for the elastic net, whose two terms
+    scale differently.
     """
 
     problem: TrainingRows
@@ -45,13 +46,26 @@ class ScaledRows:
     def of(cls, problem: TrainingRows) -> ScaledRows:
         """Scale a problem; bounds on the coefficients are divided like the target."""
         scale = 1.0 if problem.has_classes else float(np.std(problem.y)) or 1.0
+        scale = float(np.mean(problem.y)) if problem.has_counts else scale
         columns = problem.columns
-        if columns.low is not None and columns.high is not None:
+        if columns.low is not None and columns.high is not None and not problem.has_counts:
             columns = replace(columns, low=columns.low / scale, high=columns.high / scale)
         return cls(replace(problem, y=problem.y / scale if scale != 1 else problem.y, features=columns), scale)
 
+    @property
+    def loss(self) -> str:
+        """The loss of a numeric target."""
+        return "poisson" if self.problem.has_counts else "squared"
+
+    @property
+    def of_coef(self) -> float:
+        """By what coefficients are multiplied for the unit of the target; those of counts are logarithms of ratios."""
+        return 1.0 if self.problem.has_counts else self.scale
+
     def predictor(self, coef, intercept) -> LinearPredictor:
         """The predictor in the unit of the target."""
+        if self.problem.has_counts:
+            return LinearPredictor(coef, intercept + np.log(self.scale), response=Response(log=True))
         return LinearPredictor(coef * self.scale, intercept * self.scale)
 
 
@@ -63,10 +77,35 @@ def tune_unpenalised(problem: TrainingRows, options: Options) -> Tuned:
     if problem.has_classes:
         return Tuned(_unpenalised_classifier(problem))
     scaled = ScaledRows.of(problem)
+    if problem.has_counts:
+        return Tuned(_unpenalised_counts(scaled))
     model = PenalizedRegressor(_bounded(L2(0.0), scaled.problem))
     model.fit(problem.X, scaled.problem.y, problem.rows.weights)
     note = MINIMUM_NORM if problem.X.shape[1] >= problem.X.shape[0] else ""
     return Tuned(Fit(scaled.predictor(model.coef_, model.intercept_), note=note))
+
+
+def _unpenalised_counts(scaled: ScaledRows) -> Fit:
+    """Poisson regression without penalty; if its optimum was not reached, with a tiny ridge penalty and a note."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    from shrinkwise.linear import PenalizedRegressor
+
+    problem, note = scaled.problem, ""
+
+    def fit(lam: float):
+        return PenalizedRegressor(_bounded(L2(lam), problem), loss="poisson").fit(
+            problem.X, problem.y, problem.rows.weights
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            model = fit(0.0)
+        except ConvergenceWarning:
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            note, model = NOT_REACHED, fit(TINY_RIDGE)
+    return Fit(scaled.predictor(model.coef_, model.intercept_), note=note)
 
 
 def _unpenalised_classifier(problem: TrainingRows) -> Fit:
@@ -132,10 +171,10 @@ def tune_mcp(problem: TrainingRows, options: Options) -> Tuned:
     """MCP with λ from cross-validation.
 
     γ is 3 for least squares and 12 for the logistic loss, whose curvature is at most a quarter, so that both objectives
-    are equally far from losing convexity in a single weight. The grid ends at λ_max/20, because the many local minima
-    below cost time and accuracy.
+    are equally far from losing convexity in a single weight, and for counts, whose curvature varies. The grid ends at
+    λ_max/20, because the many local minima below cost time and accuracy.
     """
-    penalty = MCP(1.0, gamma=12.0 if problem.has_classes else 3.0)
+    penalty = MCP(1.0, gamma=3.0 if problem.squared else 12.0)
     return tuned(cross_validate(penalty, problem, options, lambda_min_ratio=0.05, max_iter=MCP_STEPS), {}, options)
 
 
@@ -166,6 +205,7 @@ def cross_validate(penalty, problem: TrainingRows, options: Options, **solving) 
         n_lambdas=options.n_lambdas,
         cv=problem.folds(options.inner_folds),
         penalty_factors=factors,
+        **({} if problem.has_classes else {"loss": scaled.loss}),
         **solving,
     )
     with warnings.catch_warnings():
@@ -176,31 +216,22 @@ def cross_validate(penalty, problem: TrainingRows, options: Options, **solving) 
 def tuned(found: TunedPath, settings: dict, options: Options) -> Tuned:
     """The fits at the best λ of a path and at its 1-SE λ."""
     model, scaled = found.model, found.scaled
-    problem, path = scaled.problem, model.path_
-    coefs = np.asarray(path.coefs)
+    problem, path = scaled.problem, model.path_.without_data()
 
     def fit(index: int) -> Fit:
-        coef, intercept = coefs[index], path.intercepts[index]
+        one = path[index]
+        coef, intercept = one.coef, one.intercept
         if hasattr(model, "classes_") and len(model.classes_) == 2:
             coef, intercept = coef[None], np.atleast_1d(intercept)
-        why = path.status[index].split(":")[
-            0
-        ]  # how far it was from solved differs by fold, and is more than a reader needs
-        note = "" if path.solved[index] else f"at the selected λ {why}"
-        return Fit(scaled.predictor(coef, intercept), {"λ": float(path.lambdas[index]), **settings}, note)
+        # How far it was from solved differs by fold, and is more than a reader needs.
+        note = "" if one.solved else f"at the selected λ {one.status.split(':')[0]}"
+        return Fit(scaled.predictor(coef, intercept), {"λ": one.lam, **settings}, note)
 
     best, one_se = choose_strength(
-        model.cv_losses_, problem.columns.inputs_used(coefs), options, squared=not problem.has_classes
+        model.cv_losses_, problem.columns.inputs_used(path.coefs), options, squared=problem.squared
     )
-    mean, se = (model.cv_mean_, model.cv_se_) if problem.has_classes else _root(model.cv_mean_, model.cv_se_)
-    curve = Curve(
-        lambdas=model.lambdas_,
-        coefs=coefs * scaled.scale,
-        cv_mean=mean * scaled.scale,
-        cv_se=se * scaled.scale,
-        index_best=best,
-        index_one_se=one_se,
-    )
+    mean, se = _root(model.cv_mean_, model.cv_se_) if problem.squared else (model.cv_mean_, model.cv_se_)
+    curve = Curve(path, scaled.of_coef, mean * scaled.scale, se * scaled.scale, best, one_se)
     return Tuned(fit(best), fit(one_se), curve)
 
 
@@ -222,6 +253,7 @@ NONE = Candidate(
     worth=1,
     cost=lambda options: Cost(paths=0.3),
     takes_bounds=True,
+    log_link=True,
 )
 RIDGE = Candidate(
     "ridge",
@@ -233,6 +265,7 @@ RIDGE = Candidate(
     worth=2,
     cost=lambda options: Cost(paths=1.0),
     takes_bounds=True,
+    log_link=True,
 )
 LASSO = Candidate(
     "lasso",
@@ -247,6 +280,7 @@ LASSO = Candidate(
     selects_inputs=True,
     takes_bounds=True,
     bears="noise",
+    log_link=True,
 )
 ELASTIC_NET = Candidate(
     "elastic net",
@@ -260,6 +294,7 @@ ELASTIC_NET = Candidate(
     makes_zeros=True,
     selects_inputs=True,
     takes_bounds=True,
+    log_link=True,
 )
 GROUP_LASSO = Candidate(
     "group lasso",
@@ -273,6 +308,7 @@ GROUP_LASSO = Candidate(
     makes_zeros=True,
     selects_inputs=True,
     needs_groups=True,
+    log_link=True,
 )
 CONCAVE = Candidate(
     "MCP",
@@ -285,4 +321,5 @@ CONCAVE = Candidate(
     cost=lambda options: Cost(paths=5.0),
     makes_zeros=True,
     selects_inputs=True,
+    log_link=True,
 )

@@ -81,7 +81,8 @@ def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
 
 
 def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
-    """One network whose scores before the softmax, or whose predictions, are the mean of those of the networks.
+    """One network whose scores before the softmax, or whose predictions, are the mean of those of the networks, without
+    the hidden units that zeros made idle.
 
     Each has one hidden layer; their hidden units side by side are that of the mean, (B·hidden) units. Its log loss or RMSE
     is no larger than the mean of theirs on any rows, because both are convex in these scores.
@@ -91,7 +92,8 @@ def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
         [np.vstack(hidden), np.hstack(output) / len(networks)],
         [np.concatenate([n.biases[0] for n in networks]), np.mean([n.biases[1] for n in networks], axis=0)],
         networks[0].has_classes,
-    )
+        networks[0].response,
+    ).compact()
 
 
 def _network(options: Options) -> NetworkOptions:
@@ -101,7 +103,7 @@ def _network(options: Options) -> NetworkOptions:
 
 _NOISE = "mean over dropout draws of the mean loss; a unit is kept with probability keep and divided by it"
 
-PLAIN = Candidate("network", "network", "", "mean loss", tune_plain, "network", worth=8)
+PLAIN = Candidate("network", "network", "", "mean loss", tune_plain, "network", worth=8, log_link=True)
 L2 = Candidate(
     "network + L2",
     "network",
@@ -111,6 +113,7 @@ L2 = Candidate(
     "network-l2",
     worth=10,
     cost=lambda options: Cost(settings=len(_network(options).lambdas)),
+    log_link=True,
 )
 DROPOUT = Candidate(
     "network + dropout",
@@ -123,6 +126,7 @@ DROPOUT = Candidate(
     cost=lambda options: Cost(settings=2 * len(_network(options).keeps)),
     drops_units=True,
     bears="missing",
+    log_link=True,
 )
 L1_DROPOUT = Candidate(
     "network + L1 + dropout",
@@ -135,4 +139,5 @@ L1_DROPOUT = Candidate(
     cost=lambda options: Cost(settings=len(_network(options).l1_lambdas) * len(_network(options).l1_keeps)),
     makes_zeros=True,
     drops_units=True,
+    log_link=True,
 )

@@ -42,11 +42,14 @@ def without_missing_extras(options: Options) -> Options:
     return options if wanted and find_spec("torch") else replace(options, network=None)
 
 
-def candidates(options: Options, has_groups: bool = True, has_numbers: bool = True) -> list[Candidate]:
+def candidates(
+    options: Options, has_groups: bool = True, has_numbers: bool = True, log_link: bool = False
+) -> list[Candidate]:
     """The candidates of a comparison; each family starts with its baseline.
 
     Candidates that need groups are excluded if every input is one column, those that need numbers if no input is one,
-    those that do not support bounds if bounds are given, and networks if `options.network` is None.
+    those that do not support bounds if bounds are given, those whose scores cannot be logarithms if `log_link`, and networks
+    if `options.network` is None.
     """
     lacking = ([] if has_groups else ["needs_groups"]) + ([] if has_numbers else ["needs_numbers"])
     wanted = asked(options)
@@ -54,7 +57,9 @@ def candidates(options: Options, has_groups: bool = True, has_numbers: bool = Tr
     found = [
         each
         for each in CANDIDATES
-        if (each in wanted or (not each.regularizer and each.family in families)) and _able(each, options, lacking)
+        if (each in wanted or (not each.regularizer and each.family in families))
+        and _able(each, options, lacking)
+        and (each.log_link or not log_link or each.family == "reference")
     ]
     if not any(each.regularizer for each in found):
         raise InputError(f"No candidate is left to compare; choose at least one regularized method of {slugs()}.")

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import nn
 
 from shrinkwise.compare.options import NetworkOptions
 from shrinkwise.dropout import Dropout
-from shrinkwise.models.predictors import NetworkPredictor
+from shrinkwise.models.predictors import NetworkPredictor, Response
 from shrinkwise.networks.attaching.api import attach
 from shrinkwise.penalties import L1, L2
 
@@ -64,13 +65,14 @@ def train_networks(
 
 @dataclass(frozen=True)
 class _Target:
-    """A target in the form that the loss takes: class codes, or numbers of mean 0 and variance 1."""
+    """A target in the form that the loss takes: class codes, numbers of mean 0 and variance 1, or counts of mean 1."""
 
     values: torch.Tensor
     weights: torch.Tensor | None
     n_outputs: int
     centre: float = 0.0
     scale: float = 1.0
+    has_counts: bool = False
 
     @classmethod
     def of(cls, problem: TrainingRows) -> _Target:
@@ -79,11 +81,16 @@ class _Target:
             weights = torch.tensor(given / given.mean(), dtype=torch.float32)
         if problem.has_classes:
             return cls(torch.tensor(problem.y, dtype=torch.long), weights, problem.n_classes)
+        if problem.has_counts:
+            scale = problem.y.mean()
+            return cls(torch.tensor(problem.y / scale, dtype=torch.float32), weights, 1, 0.0, scale, True)
         centre, scale = problem.y.mean(), problem.y.std() or 1.0
         return cls(torch.tensor((problem.y - centre) / scale, dtype=torch.float32), weights, 1, centre, scale)
 
     def predictor(self, weights, biases) -> NetworkPredictor:
         weights, biases = ([v.detach().double().numpy() for v in values] for values in (weights, biases))
+        if self.has_counts:
+            return NetworkPredictor(weights, [*biases[:-1], biases[-1] + np.log(self.scale)], False, Response(log=True))
         weights[-1], biases[-1] = weights[-1] * self.scale, biases[-1] * self.scale + self.centre
         return NetworkPredictor(weights, biases, not self.values.is_floating_point())
 
@@ -111,15 +118,17 @@ def _minimise(model, X: list, targets: list[_Target], setting: Setting, network:
     weights = [target.weights for target in targets if target.weights is not None]
     for batch, target, *weight in _batches(X, [target.values for target in targets], network, weights):
         optimizer.zero_grad()
-        _summed_loss(model(batch), target, *weight).backward()
+        _summed_loss(model(batch), target, *weight, counts=targets[0].has_counts).backward()
         optimizer.step()
         schedule.step()
 
 
-def _summed_loss(output, target, weight=None):
-    """The sum over the stack of the mean loss of each network."""
+def _summed_loss(output, target, weight=None, *, counts=False):
+    """The sum over the stack of the mean loss of each network; the outputs for counts are logarithms of their means."""
     how = "sum" if weight is None else "none"
-    if target.is_floating_point():
+    if counts:
+        loss = torch.nn.functional.poisson_nll_loss(output[..., 0], target, reduction=how)
+    elif target.is_floating_point():
         loss = torch.nn.functional.mse_loss(output[..., 0], target, reduction=how)
     else:
         loss = torch.nn.functional.cross_entropy(output.flatten(0, 1), target.flatten(), reduction=how)

@@ -105,6 +105,7 @@ def _model(problem: TrainingRows, depth: int | None, **asked):
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     estimator = HistGradientBoostingClassifier if problem.has_classes else HistGradientBoostingRegressor
+    asked |= {"loss": "poisson"} if problem.has_counts else {}
     return estimator(max_depth=depth, random_state=problem.seed, **asked)
 
 

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from shrinkwise.models.intervals.kept import LEVELS, LabelSets, NumberIntervals, members
+from shrinkwise.compare.metrics import COUNTS
+from shrinkwise.models.intervals.kept import LEVELS, LabelSets, NumberIntervals, members, rounded
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.report.exhibits import CoveragePart
 from shrinkwise.selection import conformal_quantiles, row_masses
@@ -108,9 +109,9 @@ class _Rows:
         tested = np.concatenate([test for _, test in splits.folds])
         fold = np.repeat(np.arange(len(held)), [len(test) for _, test in splits.folds])
         mass, unseen = row_masses(splits.rows.take(tested), len(tested))
-        output = np.concatenate([part.output for part in held])
+        truth, output = splits.in_units(np.concatenate([part.output for part in held]), tested)
         whole = np.zeros(len(tested), dtype=int)
-        return cls(splits, splits.y[tested], output, fold, tested, mass, unseen, whole, np.empty(0))
+        return cls(splits, truth, output, fold, tested, mass, unseen, whole, np.empty(0))
 
     @property
     def units(self) -> str:
@@ -144,9 +145,7 @@ class _Rows:
         return found
 
 
-def kept_intervals(
-    splits: Splits, held: list[HeldOut], X: Any, used: np.ndarray, limits: tuple[float, float]
-) -> KeptIntervals:
+def kept_intervals(splits: Splits, held: list[HeldOut], X: Any, used: np.ndarray) -> KeptIntervals:
     """The intervals of the kept candidate, whose held-out folds are `held`.
 
     Parameters
@@ -155,11 +154,10 @@ def kept_intervals(
         All rows, encoded as for the kept model.
     used : (q,) bool
         The features with a weight in it; the model of the size of the residuals uses no others.
-    limits : the lowest and the highest value that a numeric target can take.
     """
     rows = _Rows.of(splits, held)
     classes = splits.plan.classes is not None
-    model, known, how = _label_sets(rows) if classes else _number_intervals(rows, X, used, limits)
+    model, known, how = _label_sets(rows) if classes else _number_intervals(rows, X, used)
     weights = splits.rows.take(rows.tested).weights
     return KeptIntervals(model, known, how, known.coverage(rows.truth, rows.output, weights) if known else [])
 
@@ -182,9 +180,7 @@ def _label_sets(rows: _Rows) -> tuple[LabelSets, KnownIntervals | None, str]:
     return LabelSets(rows.units, rows.quantiles(scores)[0]), held, how
 
 
-def _number_intervals(
-    rows: _Rows, X: Any, used: np.ndarray, limits: tuple[float, float]
-) -> tuple[NumberIntervals, KnownIntervals | None, str]:
+def _number_intervals(rows: _Rows, X: Any, used: np.ndarray) -> tuple[NumberIntervals, KnownIntervals | None, str]:
     errors = rows.truth - rows.output
     held = HeldOutRows(X, rows.tested, rows.output, np.abs(errors), rows.fold)
     some = np.sort(np.random.default_rng(1).permutation(len(errors))[:_MOST_ROWS])
@@ -205,10 +201,13 @@ def _number_intervals(
     sigma = option.sigma(held, np.arange(len(errors)))
     rows = rows.in_thirds() if _uneven(rows, np.abs(errors) / sigma) else rows
     low, high = _sides(rows, errors / sigma, LEVELS, two_sided)
-    model = NumberIntervals(rows.units, low, high, np.array(limits), rows.edges, option.spread)
+    low_limit, high_limit = rows.splits.plan.limits
+    limits = np.array([-np.inf if low_limit is None else low_limit, np.inf if high_limit is None else high_limit])
+    whole = rows.splits.plan.task == COUNTS
+    model = NumberIntervals(rows.units, low, high, limits, rows.edges, whole, option.spread)
     how = [option.how, "of different reach below and above the prediction" if two_sided else "symmetric"]
     how += ["calibrated in each third of the predictions"] if len(rows.edges) else []
-    return model, _held_out(rows, sigma, two_sided, limits), ", ".join(how)
+    return model, _held_out(rows, sigma, two_sided, model), ", ".join(how)
 
 
 def _uneven(rows: _Rows, ratios: np.ndarray) -> bool:
@@ -234,7 +233,7 @@ def _sides(rows: _Rows, ratios: np.ndarray, levels: Any, two_sided: bool) -> tup
     return -rows.quantiles(-ratios, each), rows.quantiles(ratios, each)
 
 
-def _held_out(rows: _Rows, sigma: np.ndarray, two_sided: bool, limits: tuple[float, float]) -> KnownIntervals | None:
+def _held_out(rows: _Rows, sigma: np.ndarray, two_sided: bool, model: NumberIntervals) -> KnownIntervals | None:
     ratios = (rows.truth - rows.output) / sigma
     if two_sided:
         low, high = (rows.of_others(each, (1 + LEVEL) / 2) for each in (-ratios, ratios))
@@ -243,5 +242,5 @@ def _held_out(rows: _Rows, sigma: np.ndarray, two_sided: bool, limits: tuple[flo
     found = np.isfinite(low) & np.isfinite(high)
     if not found.any():
         return None
-    sides = rows.output - low * sigma, rows.output + high * sigma
-    return KnownIntervals(found, *(np.clip(side, *limits) for side in sides))
+    below, above = (np.clip(s, *model.limits) for s in (rows.output - low * sigma, rows.output + high * sigma))
+    return KnownIntervals(found, *rounded(below, above, model.whole))

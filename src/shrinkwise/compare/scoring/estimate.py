@@ -31,7 +31,7 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     """Estimated seconds of the comparison, within a factor of about two, for its number of processes."""
     splits = split_table(frame, plan, options)
     problem = splits[0].problem
-    contestants = candidates(options, problem.columns.has_groups, plan.has_numbers)
+    contestants = candidates(options, problem.columns.has_groups, plan.has_numbers, plan.log_link)
     rows = np.random.default_rng(0).permutation(len(problem.y))[:_TASTED_ROWS]
     few = problem.take(np.sort(rows)) if len(rows) < len(problem.y) else problem
     scale = (len(problem.y) / len(few.y)) ** _GROWTH

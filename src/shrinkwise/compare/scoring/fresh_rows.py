@@ -29,8 +29,10 @@ def score_fresh_rows(model: TableModel, frame, n_known: int) -> FreshScore:
     if plan.task == REGRESSION:
         error = error / (2 * score) if score > 0 else 0.0
     low, high = score - 1.96 * error, score + 1.96 * error
-    intervals = intervals_of(model, X, output)
-    coverage = [] if intervals is None else intervals.coverage(truth, output, weights)
+    exposures = plan.exposures(rows)
+    counts, predicted = (truth, output) if exposures is None else (truth * exposures, output * exposures)
+    intervals = intervals_of(model, X, predicted)
+    coverage = [] if intervals is None else intervals.coverage(counts, predicted, weights)
     balanced = balanced_accuracy(plan.task, truth, output)
     return FreshScore(score, max(low, 0.0), high, rows.height, balanced, n_known, coverage)
 

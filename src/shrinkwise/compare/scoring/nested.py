@@ -18,6 +18,7 @@ from shrinkwise.selection import Rows, folds
 from shrinkwise.tables import Encoder, InputError, TablePlan
 
 from .clock import Clock, TimeUp, time_limit
+from .response import tuned_response
 from .stress import Disturbance
 from .workers import end_with
 
@@ -47,12 +48,13 @@ class Split:
 class Splits(Sequence[Split]):
     """The outer folds of a table; each is encoded on demand, and small ones are cached.
 
-    folds are (train, test) row numbers, y the target, rows the groups, time and weights of all rows.
+    folds are (train, test) row numbers, y the target (rates of counts with exposures), rows the groups, time and weights of
+    all rows.
     """
 
     def __init__(self, frame, plan: TablePlan, options: Options):
         self.frame, self.plan, self.options = frame, plan, options
-        self.y, self.rows = plan.target_values(frame), plan.rows(frame)
+        self.y, self.rows, self.exposures = plan.target_values(frame), plan.rows(frame), plan.exposures(frame)
         try:
             self.folds = folds(self.y, options.folds, task=plan.task, random_state=options.seed, rows=self.rows)
         except ValueError as error:
@@ -69,8 +71,12 @@ class Splits(Sequence[Split]):
             self.kept[number] = self._encoded(range(len(self))[number])
         return self.kept[number]
 
+    def forget_all(self) -> None:
+        """Clear the cache, also of a small table."""
+        self.kept.clear()
+
     def forget(self) -> None:
-        """Clear the cache."""
+        """Clear the cache of a large table."""
         if self.large:
             self.kept.clear()
 
@@ -94,6 +100,12 @@ class Splits(Sequence[Split]):
         return Split(
             number, problem, X_test, self.y[test], test, list(encoder.inputs), weights, Disturbance.of(encoder)
         )
+
+    def in_units(self, output: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Truth and output of some rows in the unit of the target: counts, if there are rates with exposures."""
+        if self.exposures is None:
+            return self.y[rows], output
+        return self.y[rows] * self.exposures[rows], output * self.exposures[rows]
 
     @property
     def mean_sizes(self) -> tuple[float, float]:
@@ -171,7 +183,10 @@ def training_problem(
     """Training rows with a seed derived from the run's seed and the number of the fold."""
     seed = int(np.random.SeedSequence([options.seed, number]).generate_state(1)[0])
     features = None if encoder is None else Features.of(encoder, options)
-    return TrainingRows(X, y, plan.task, len(plan.classes or []), seed, rows or Rows(), features)
+    low, high = plan.limits
+    limits = (-np.inf if low is None else low, np.inf if high is None else high)
+    n_classes, rows = len(plan.classes or []), rows or Rows()
+    return TrainingRows(X, y, plan.task, n_classes, seed, rows, features, limits=limits, log_target=plan.log_target)
 
 
 def score_fold(candidate: Candidate, split: Split, options: Options, deadline: float | None = None) -> FoldResult:
@@ -207,7 +222,7 @@ def tune(candidate: Candidate, problem: TrainingRows, options: Options) -> Tuned
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
-        return candidate.tune(problem, options)
+        return tuned_response(candidate, problem, options)
 
 
 def _score(fit: Fit, split: Split) -> HeldOut:

@@ -59,6 +59,7 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
     If an input has several columns, the group lasso is used with its own λ: the lasso would use one or another of many
     columns by chance, so that an input with many levels would appear stable because of their number.
     """
+    problem = problem.fitted
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
@@ -69,12 +70,13 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
         curve = (tune_group_lasso if by_group else tune_lasso)(problem, options).curve
         lam = 0.0 if curve is None else curve.lambda_1se
     pairs = options.stability_pairs if np.prod(problem.X.shape) <= _LARGE else min(_FEW_PAIRS, options.stability_pairs)
-    loss = "squared" if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
+    scaled = ScaledRows.of(problem)
+    loss = scaled.loss if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
     with warnings.catch_warnings(), threadpool_limits(limits=1):  # as in nested.tune
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = stability_selection(
             problem.X,
-            ScaledRows.of(problem).problem.y,
+            scaled.problem.y,
             whole_inputs(problem, lam) if by_group else L1(lam, weights=problem.columns.factors),
             loss=loss,
             sample_weight=problem.rows.weights,

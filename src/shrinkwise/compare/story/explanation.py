@@ -168,7 +168,8 @@ def _stable(comparison: Comparison) -> str:
     """Which inputs half of the rows select again and again."""
     if (stable := comparison.stable) is None:
         return ""
-    names = [comparison.plan.kept[i].name for i in stable.stable]
+    kept = comparison.plan.kept
+    names = [kept[i].name for i in stable.stable]
     by = (GROUP_LASSO if stable.by_group else LASSO).name
     listed = ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return (

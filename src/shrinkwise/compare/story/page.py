@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from shrinkwise.compare.candidates.base import Curve
-from shrinkwise.compare.metrics import REGRESSION, score_name
+from shrinkwise.compare.metrics import COUNTS, REGRESSION, score_name
 from shrinkwise.compare.result import Comparison, Row, Scored
 from shrinkwise.models.coefficients import coefficients
 from shrinkwise.models.formula import written_notes, written_out
@@ -34,6 +34,11 @@ from .explanation import explanation
 from .shapes import shapes_page
 from .verdict import verdict
 from .words import said
+
+_SCALES = {
+    REGRESSION: "s the standard deviation of the target",
+    COUNTS: "m the mean of the target, of rates where there are exposures",
+}
 
 
 def plan_page(plan: TablePlan) -> TablePage:
@@ -104,17 +109,20 @@ def strength(settings: dict) -> str:
 def formula(comparison: Comparison) -> str:
     """The objective the kept model minimises, with its settings."""
     chosen, task = comparison.chosen.candidate, comparison.plan.task
-    if task != REGRESSION:
+    name = f"log {comparison.plan.target}" if comparison.plan.log_target else comparison.plan.target
+    if task == COUNTS:
+        loss = f"1/n Σᵢ (exp(ŷᵢ) − {name}ᵢ ŷᵢ) / m"
+    elif comparison.plan.classes is not None:
         loss = f"1/n Σᵢ −log p({comparison.plan.target}ᵢ)"
     elif chosen.family in ("linear", "additive"):
-        loss = f"1/(2n) Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)² / s²"
+        loss = f"1/(2n) Σᵢ ({name}ᵢ − ŷᵢ)² / s²"
     else:
-        loss = f"1/n Σᵢ ({comparison.plan.target}ᵢ − ŷᵢ)² / s²"
+        loss = f"1/n Σᵢ ({name}ᵢ − ŷᵢ)² / s²"
     names = {"l1_ratio": "ρ = l1_ratio"}
     numbers = {name: value for name, value in comparison.fit.settings.items() if not isinstance(value, str)}
     settings = ", ".join(f"{names.get(name, name)} = {value:.3g}" for name, value in numbers.items())
     objective = chosen.formula.replace("mean loss", loss)
-    settings = ", ".join(filter(None, [settings, "s the target's standard deviation" if task == REGRESSION else ""]))
+    settings = ", ".join(filter(None, [settings, _SCALES.get(task, "")]))
     return objective + (f"     with {settings}" if settings else "")
 
 
@@ -123,6 +131,10 @@ def _explain_score(comparison: Comparison) -> str:
     mean_of = f"mean over {folds} held-out folds ± its standard error. Lower is better"
     if comparison.plan.task == REGRESSION:
         what = f"RMSE, the root-mean-square error in the units of {comparison.plan.target}"
+        guess = "always predicting the mean"
+    elif comparison.plan.task == COUNTS:
+        per = ", per unit of exposure" if comparison.plan.exposure else ""
+        what = f"Deviance of counts{per}, 2 (y log(y/ŷ) − y + ŷ)"
         guess = "always predicting the mean"
     else:
         what = "Log loss, −log of the predicted probability of the true class"
@@ -177,19 +189,20 @@ def _path(comparison: Comparison, curve: Curve) -> PathPage:
         coefs = np.linalg.norm(coefs, axis=1)
         label = curve.label or "size of the coefficients over the classes (Euclidean norm)"
     kept = [sorted({encoder.inputs[j] for j in np.flatnonzero(row)}) for row in coefs]
+    names = [column.name for column in plan.kept]
     return PathPage(
         name=comparison.path_of,
         lambdas=curve.lambdas.tolist(),
         features=list(encoder.feature_names),
         coefs=coefs.tolist(),
-        inputs_kept=[[plan.kept[i].name for i in row] for row in kept],
-        n_inputs=len(plan.kept),
+        inputs_kept=[[names[i] for i in row] for row in kept],
+        n_inputs=len(names),
         index_best=curve.index_best,
         index_one_se=curve.index_one_se,
         index_kept=curve.index(comparison.choice),
         cv_mean=curve.cv_mean.tolist(),
         cv_se=curve.cv_se.tolist(),
-        cv_label=score_name(plan.task),
+        cv_label=f"RMSE of log {plan.target}" if plan.log_target else score_name(plan.task),
         coef_label=label,
     )
 

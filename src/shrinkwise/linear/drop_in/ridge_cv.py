@@ -190,13 +190,12 @@ class RidgeCV(LeastSquares):
         chosen = np.atleast_1d(index)  # one λ, or one for each target
         fits = [fit for stack in ridge.solutions(lambdas[chosen], self.tol) for fit in stack.each()]
         if np.ndim(index):
-            self._keep([fit.w[k] for k, fit in enumerate(fits)], [fit.b[k] for k, fit in enumerate(fits)], False)
-        elif y.ndim == 1:
-            self._keep([fits[0].w], [float(fits[0].b)], True)
+            self._keep([fit.w[0, k] for k, fit in enumerate(fits)], [fit.b[0, k] for k, fit in enumerate(fits)], False)
         else:
-            self._keep(fits[0].w, fits[0].b, False)
-        self.duality_gap_ = max(fit.certificate.gap for fit in fits)
-        self.kkt_violation_ = max(fit.certificate.kkt for fit in fits)
+            single = y.ndim == 1
+            self._keep(fits[0].w if single else fits[0].w[0], fits[0].b.tolist() if single else fits[0].b[0], single)
+        self.duality_gap_ = max(float(fit.gap[0]) for fit in fits)
+        self.kkt_violation_ = max(float(fit.kkt[0]) for fit in fits)
         self.status_ = f"solved: relative gap {self.duality_gap_:.1e}"
 
 

@@ -14,7 +14,7 @@ from shrinkwise.linear.losses import LOSSES
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import by_column, check_columns, column_names
 from shrinkwise.linear.paths.grid import lambda_max
-from shrinkwise.linear.paths.path import PathPoint, with_offset
+from shrinkwise.linear.paths.path import Path, with_offset
 from shrinkwise.linear.problem.checks import (
     READS,
     check_settings,
@@ -96,7 +96,7 @@ class LinearModel(Versioned):
         factors = self._factors(p)
         return with_factors(penalty, np.where(factors == np.inf, 1.0, factors), p)
 
-    def _keep(self, point: PathPoint, problem: Problem):
+    def _keep(self, point: Path, problem: Problem):
         # Of an excluded column, which is zero, rounding may leave something in a decomposition.
         coef, intercept = np.where(self._factors(problem.p) == np.inf, 0.0, point.coef), point.intercept
         self._set_coef(coef, intercept)

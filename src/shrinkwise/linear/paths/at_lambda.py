@@ -15,27 +15,27 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from shrinkwise.linear.certificates import Solution, certify
+from shrinkwise.linear.certificates import Solutions, certify
 from shrinkwise.linear.solvers.choose import solver_for
 from shrinkwise.penalties.contract import check_lam
 
 from .coefficients import Coefficients
 from .existence import reasons_against
 from .grid import targets_apart
-from .path import Path, PathPoint
+from .path import Path
 from .solve import solve_all
 
 _ROUNDS = 20
 
 
-def at(path: Path, lam: float) -> PathPoint:
+def at(path: Path, lam: float) -> Path:
     """The solution at any λ ≥ 0, with its certificate.
 
     Between two λ of a lasso or elastic-net path it is exact and costs one solve on the support, because the signs
     determine the solution and stationarity on all columns confirms it. Otherwise the solver starts from the nearest
     stored solution.
     """
-    lam = float(check_lam(lam))
+    path, lam = path.path, float(check_lam(lam))
     on_grid = np.flatnonzero(path.lambdas == lam)
     if len(on_grid):
         return path[int(on_grid[0])]
@@ -52,26 +52,25 @@ def at(path: Path, lam: float) -> PathPoint:
     return _point(path, lam, solver.solve(path.penalty.with_lam(lam), path.tol, path.max_iter))
 
 
-def _point(path: Path, lam: float, solution: Solution) -> PathPoint:
-    coefs, c = Coefficients(path.coefficients.shape), solution.certificate
-    coefs.append(solution.w)
-    intercepts = np.asarray(solution.b, dtype=float)[None]
+def _point(path: Path, lam: float, solution: Solutions) -> Path:
+    coefs = Coefficients(path.coefficients.shape)
+    coefs.extend(solution.w)
+    intercepts = np.asarray(solution.b, dtype=float)
     against = reasons_against(path.data, path.penalty, [lam], coefs, intercepts)
-    one = replace(
+    return replace(
         path,
         lambdas=np.array([lam]),
         coefficients=coefs,
         intercepts=intercepts,
-        gaps=np.array([c.gap]),
-        kkt=np.array([c.kkt]),
-        objectives=np.array([c.objective]),
-        solved=np.array([solution.solved]) & (against == ""),
+        gaps=solution.gap,
+        kkt=solution.kkt,
+        objectives=solution.objective,
+        solved=solution.solved & (against == ""),
         against=against,
-        n_iter=np.array([solution.n_iter]),
+        n_iter=solution.n_iter,
         ridge=None,
         refit=None,
-    )
-    return PathPoint(one)
+    )[0]
 
 
 def _signs_decide(path) -> bool:
@@ -79,7 +78,7 @@ def _signs_decide(path) -> bool:
     return path.data.loss.is_quadratic and parts is not None and bool(parts[0].any()) and len(parts[0].shape) == 1
 
 
-def _on_support(path: Path, lam: float, before: int) -> PathPoint | None:
+def _on_support(path: Path, lam: float, before: int) -> Path | None:
     problem, penalty = path.data, path.penalty.with_lam(lam)
     parts = penalty.l1_l2((problem.p,))
     if parts is None:
@@ -98,7 +97,7 @@ def _on_support(path: Path, lam: float, before: int) -> PathPoint | None:
         intercept = _intercept(problem, w)
         certificate = certify(problem, penalty, w, problem.eta(w, intercept))
         if certificate.gap <= path.tol:
-            return _point(path, lam, Solution(w, intercept, certificate, True, 0))
+            return _point(path, lam, Solutions.one(w, intercept, certificate, True, 0))
     return None
 
 

@@ -71,7 +71,7 @@ def _only_l1(path) -> bool:
 
 def _nan(path, what: str) -> np.ndarray:
     warnings.warn(
-        f"There is no formula for the degrees of freedom with {what}, so they are NaN", UserWarning, stacklevel=4
+        f"There is no formula for the degrees of freedom with {what}, so they are NaN", UserWarning, stacklevel=6
     )
     return np.full(len(path), np.nan)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, ClassVar
+from functools import cached_property, wraps
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -17,6 +17,19 @@ from shrinkwise.penalties import Penalty
 from . import information
 from .coefficients import Coefficients
 from .columns import check_columns
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def by_lambda(compute: _Method) -> _Method:
+    """A method whose result has an axis of λ first; for ``path[i]`` it is computed with that axis, which is then dropped."""
+
+    @wraps(compute)
+    def computed(path: Path, *args, **kwargs):
+        found = compute(path.path, *args, **kwargs)
+        return found if np.ndim(path.lambdas) else found[0]
+
+    return cast("_Method", computed)
 
 
 def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int, against: str = "") -> str:
@@ -42,7 +55,7 @@ def sentence(gap: float, kkt: float, solved: bool, tol: float, max_iter: int, ag
 
 @dataclass(repr=False)
 class Path:
-    """Solutions over a grid of λ; ``path[2:5]`` is a Path, ``path[2]`` a single solution (`PathPoint`).
+    """Solutions over a grid of λ. ``path[2:5]`` and ``path[2]`` are Paths; as with NumPy, the latter has no axis of λ.
 
     Attributes
     ----------
@@ -58,11 +71,15 @@ class Path:
     df, aic, bic, ebic(gamma), deviance_explained : (L,), computed from the data on first use.
     gcv, loo : (L,) for ridge: generalized and exact leave-one-out cross-validation.
 
+    The attributes of ``path[i]`` are those of the path without the first axis: `kkt`, `n_iter` and `df` are numbers,
+    `solved` is True or False, `status` is one sentence and `predict` returns (n,) or (n, K). It also has the attributes
+    lam, coef, intercept, gap, objective and used (the columns with a non-zero weight); its `path` is ``path[i : i + 1]``.
+
     A path keeps a reference to its data for these; a pickle does not contain the data.
     """
 
     # What needs a solver is written beside it and bound in this folder's `__init__`.
-    at: ClassVar[Callable[..., PathPoint]]
+    at: ClassVar[Callable[..., Path]]
     relaxed: ClassVar[Callable[..., Path]]
     to_frame: ClassVar[Callable[..., Any]]
 
@@ -72,10 +89,10 @@ class Path:
     coefficients: Coefficients = field(repr=False)
     intercepts: np.ndarray = field(repr=False)
     gaps: np.ndarray = field(repr=False)
-    kkt: np.ndarray = field(repr=False)
+    kkt: Any = field(repr=False)  # numbers in `path[i]`
     objectives: np.ndarray = field(repr=False)
-    solved: np.ndarray = field(repr=False)
-    n_iter: np.ndarray = field(repr=False)
+    solved: Any = field(repr=False)
+    n_iter: Any = field(repr=False)
     against: np.ndarray = field(repr=False)  # sentences: why no finite optimum exists, "" where one does
     remark: str = field(default="", repr=False)  # what is to be said of λ = 0
     tol: float = field(default=1e-6, repr=False)
@@ -90,20 +107,31 @@ class Path:
     )  # of standardised columns: w is σ times a coefficient
 
     def __len__(self) -> int:
-        return len(self.lambdas)
+        return np.size(self.lambdas)
 
-    def __iter__(self) -> Iterator[PathPoint]:
+    def __iter__(self) -> Iterator[Path]:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index):
-        """``path[slice]`` or ``path[[i, j]]``: the Path of these λ; ``path[i]``: the solution at one λ."""
-        if isinstance(index, (int, np.integer)):
-            index = range(len(self))[index]
-            return PathPoint(self[index : index + 1])
-        rows = np.arange(len(self))[index]
-        cut = {name: getattr(self, name)[rows] for name in _PER_LAMBDA}
-        refit = None if self.refit is None else self.refit[index]
-        return replace(self, **cut, coefficients=self.coefficients.take(rows), refit=refit, ridge=None)
+        """``path[slice]`` or ``path[[i, j]]``: the Path of these λ; ``path[i]``: that of one λ, without the axis of λ."""
+        whole = self.path
+        rows = np.arange(len(whole))[index]
+        cut: dict[str, Any] = {name: _taken(getattr(whole, name), rows) for name in _PER_LAMBDA}
+        coefficients = whole.coefficients.take(np.atleast_1d(rows))
+        refit = None if whole.refit is None else whole.refit[index]
+        return replace(whole, **cut, coefficients=coefficients, refit=refit, ridge=None)
+
+    @property
+    def path(self) -> Path:
+        """The path itself; for ``path[i]`` the path of this λ alone, ``path[i : i + 1]``."""
+        if np.ndim(self.lambdas):
+            return self
+        stacked: dict[str, Any] = {name: np.array([getattr(self, name)]) for name in _PER_LAMBDA}
+        return replace(self, **stacked, refit=None if self.refit is None else self.refit.path)
+
+    def without_data(self) -> Path:
+        """The same solutions without the reference to their data, which may be large."""
+        return replace(self, problem=None, ridge=None)
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "problem": None, "ridge": None, "version": __version__}
@@ -115,7 +143,7 @@ class Path:
     def __repr__(self) -> str:
         """A table like glmnet's: df, % deviance, λ and relative gap of every fit."""
         head = f"Path of {len(self)} λ: {self.penalty!r}, {self.loss} loss"
-        rows = [f"{df:>10} {dev:>8} {lam:>11.4g} {gap:>9.1e}" for df, dev, lam, gap in self._table()]
+        rows = [f"{df:>10} {dev:>8} {lam:>11.4g} {gap:>9.1e}" for df, dev, lam, gap in self.path._table()]
         if len(rows) > 20:
             rows = [*rows[:10], f"       … {len(rows) - 20} more", *rows[-10:]]
         return "\n".join([head, f"{'df':>10} {'% dev':>8} {'lambda':>11} {'gap':>9}", *rows])
@@ -133,8 +161,9 @@ class Path:
         return self.problem
 
     @cached_property
-    def status(self) -> list[str]:
-        """The status of each fit, L sentences."""
+    @by_lambda
+    def status(self) -> Any:
+        """The status of each fit, L sentences; of ``path[i]`` one sentence."""
         each = zip(self.lambdas, self.gaps, self.kkt, self.solved, self.against, strict=True)
         return [
             sentence(gap, kkt, solved, self.tol, self.max_iter, against) + (self.remark if lam == 0 else "")
@@ -143,6 +172,7 @@ class Path:
 
     # --- coefficients ------------------------------------------------------------------------------------
     @property
+    @by_lambda
     def coefs(self) -> np.ndarray:
         """(L, p) or (L, K, p); converted to a dense array on first use."""
         dense = self.coefficients.dense
@@ -158,10 +188,12 @@ class Path:
         return found
 
     @property
+    @by_lambda
     def n_nonzero(self) -> np.ndarray:
         """Number of inputs used at each λ: columns with a non-zero weight in any output, (L,)."""
         return np.array([len(self.coefficients.used(i)) for i in range(len(self))])
 
+    @by_lambda
     def predict(self, X, offset=None) -> np.ndarray:
         """Linear predictors Xw + b (+ offset) at every λ: (L, n), or (L, n, K).
 
@@ -184,6 +216,7 @@ class Path:
 
     # --- how good, how complex ------------------------------------------------------------------------------
     @cached_property
+    @by_lambda
     def losses(self) -> np.ndarray:
         """(1/n) Σ s f(y, η) at every λ, (L,)."""
         problem = self.data
@@ -194,11 +227,13 @@ class Path:
         return np.array(found)
 
     @cached_property
+    @by_lambda
     def df(self) -> np.ndarray:
         """Degrees of freedom at every λ, (L,), without the intercept; see `information.degrees_of_freedom`."""
         return information.degrees_of_freedom(self)
 
     @property
+    @by_lambda
     def deviance_explained(self) -> np.ndarray:
         """1 − deviance / deviance of the model without inputs, (L,); R² for least squares."""
         return information.deviance_explained(self)
@@ -206,32 +241,38 @@ class Path:
     @property
     def noise_variance(self) -> float:
         """σ² of the errors of least squares, estimated from fits with at most n/2 parameters; see `information`."""
-        return information.estimated_noise(self)
+        return information.estimated_noise(self.path)
 
+    @by_lambda
     def criterion(self, price: float, noise_variance: float | None = None) -> np.ndarray:
         """−2 log-likelihood + price · k, (L,): price 2 is AIC, log n is BIC; see `information.criterion`."""
         return information.criterion(self, price, noise_variance)
 
     @property
+    @by_lambda
     def aic(self) -> np.ndarray:
         """−2 log-likelihood + 2k, (L,); with n < 2p the variance is `noise_variance` at every λ, see `criterion`."""
         return information.criterion(self, 2.0)
 
     @property
+    @by_lambda
     def bic(self) -> np.ndarray:
         """−2 log-likelihood + k log n, (L,)."""
         return information.criterion(self, np.log(self.data.loss.effective_rows(self.data.y)))
 
+    @by_lambda
     def ebic(self, gamma: float = 0.5) -> np.ndarray:
         """BIC + 2γ log C(p, df), (L,): for many more inputs than rows. Chen and Chen, Biometrika 2008."""
         return self.bic + information.model_count(self, gamma)
 
     @property
+    @by_lambda
     def gcv(self) -> np.ndarray:
         """Generalized cross-validation mean(r²)/(1 − tr H/n)² of a ridge path, (L,)."""
         return information.smoother(self).gcv(self.lambdas)
 
     @property
+    @by_lambda
     def loo(self) -> np.ndarray:
         """Mean squared leave-one-out error of a ridge path, (L,), exact: each row is predicted by the fit to the
         others.
@@ -247,33 +288,30 @@ class Path:
         """
         from shrinkwise.figures import coefficient_path
 
-        coefs = self.coefs if self.coefs.ndim == 2 else self.coefs[:, 0]
-        return coefficient_path(self.lambdas, coefs, self.column_names if names is None else names, mark=mark, ax=ax)
+        path, names = self.path, self.column_names if names is None else names
+        coefs = path.coefs if path.coefs.ndim == 2 else path.coefs[:, 0]
+        return coefficient_path(path.lambdas, coefs, names, mark=mark, ax=ax)
+
+    # --- the solution at one λ ------------------------------------------------------------------------------
+    def _single(self, name: str):
+        if np.ndim(self.lambdas):
+            raise AttributeError(f"Expected one λ, got a path of {len(self)} λ; use path[i] or path.{name}")
+        return getattr(self, name)
+
+    lam = property(lambda self: self._single("lambdas"), doc="λ of a single solution.")
+    coef = property(lambda self: self._single("coefs"), doc="Its weights, (p,) or (K, p).")
+    intercept = property(lambda self: self._single("intercepts"), doc="Its intercept, scalar or (K,).")
+    gap = property(lambda self: self._single("gaps"), doc="Its relative duality gap; NaN for nonconvex penalties.")
+    objective = property(lambda self: self._single("objectives"), doc="Its loss + penalty.")
+    used = property(lambda self: self._single("coefficients").used(0), doc="Its columns with a non-zero weight.")
 
 
 _PER_LAMBDA = ("lambdas", "intercepts", "gaps", "kkt", "objectives", "solved", "n_iter", "against")
 
 
-@dataclass(frozen=True)
-class PathPoint:
-    """One solution: a Path of length one with scalar attributes."""
-
-    path: Path
-
-    lam = property(lambda self: float(self.path.lambdas[0]), doc="λ.")
-    coef = property(lambda self: self.path.coefs[0], doc="(p,) or (K, p).")
-    intercept = property(lambda self: self.path.intercepts[0], doc="Scalar, or (K,).")
-    gap = property(lambda self: float(self.path.gaps[0]), doc="Relative duality gap; NaN for nonconvex penalties.")
-    kkt = property(lambda self: float(self.path.kkt[0]), doc="Largest violation of stationarity.")
-    objective = property(lambda self: float(self.path.objectives[0]), doc="Loss + penalty.")
-    solved = property(lambda self: bool(self.path.solved[0]), doc="Whether the gap is ≤ tol.")
-    n_iter = property(lambda self: int(self.path.n_iter[0]), doc="Sweeps or Newton steps taken.")
-    status = property(lambda self: self.path.status[0], doc="The status of the fit, a sentence.")
-    used = property(lambda self: self.path.coefficients.used(0), doc="Columns with a non-zero weight.")
-
-    def predict(self, X, offset=None) -> np.ndarray:
-        """Linear predictor Xw + b (+ offset), (n,) or (n, K); checks as in `Path.predict`."""
-        return self.path.predict(X, None if offset is None else offset)[0]
+def _taken(values: np.ndarray, rows):
+    """values[rows]; of one row, a Python number."""
+    return values.item(rows) if rows.ndim == 0 and values.ndim == 1 else values[rows]
 
 
 def with_offset(eta, offset, needed: bool):

@@ -64,12 +64,12 @@ def _refit(problem: Problem, support, tol: float, max_iter: int):
         return w, b, True, ""
     part = Problem(problem.X[:, support], problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset)
     fitted = solver_for(part).solve(L2(0.0), tol, max_iter)
-    w[..., support] = fitted.w
+    w[..., support], b = fitted.w[0], fitted.b[0]
     inside = np.zeros(w.shape, dtype=bool)
     inside[..., support] = True
-    separation = separation_of(problem, inside, inside, problem.eta(w, fitted.b))
+    separation = separation_of(problem, inside, inside, problem.eta(w, b))
     against = str(separation) if separation or separation.undecided else ""
-    return w, fitted.b, fitted.solved, against
+    return w, b, bool(fitted.solved[0]), against
 
 
 def relaxed(path: Path, gamma: float = 0.0) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import svd
 
-from shrinkwise.linear.certificates import FitCertificate, Solution, Solutions
+from shrinkwise.linear.certificates import Solutions
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.triangular_factor import Triangle, one_thread
 from shrinkwise.linear.solvers.choose import solver_for
@@ -132,22 +132,20 @@ def _not_unique(problem: Problem) -> str:
 def _apart(parts: list[Problem], penalty: Penalty, lambdas, tol, max_iter) -> Iterator[Solutions]:
     """Solutions with the targets solved one by one: gaps are summed and divided by the sum of the null losses."""
     null = np.array([part.null_loss for part in parts])
-    runs = [_one_by_one(part, penalty, lambdas, tol, max_iter) for part in parts]
-    for together in zip(*runs, strict=True):
-        certificates = [solution.certificate for solution in together]
-        gap = float(np.dot([c.gap for c in certificates], null) / null.sum()) if null.sum() > 0 else 0.0
-        yield Solutions.of(
-            Solution(
-                np.array([solution.w for solution in together]),
-                np.array([solution.b for solution in together]),
-                FitCertificate(sum(c.objective for c in certificates), gap, max(c.kkt for c in certificates)),
-                all(solution.solved for solution in together),
-                max(solution.n_iter for solution in together),
-            )
+    for together in zip(*(_one_by_one(part, penalty, lambdas, tol, max_iter) for part in parts), strict=True):
+        gaps = np.array([one.gap for one in together])
+        yield Solutions(
+            np.stack([one.w for one in together], 1),
+            np.stack([one.b for one in together], 1),
+            sum(one.objective for one in together),
+            null @ gaps / null.sum() if null.sum() > 0 else np.zeros(1),
+            np.max([one.kkt for one in together], axis=0),
+            np.all([one.solved for one in together], axis=0),
+            np.max([one.n_iter for one in together], axis=0),
         )
 
 
-def _one_by_one(problem: Problem, penalty: Penalty, lambdas, tol, max_iter) -> Iterator[Solution]:
+def _one_by_one(problem: Problem, penalty: Penalty, lambdas, tol, max_iter) -> Iterator[Solutions]:
     for stack in _one_after_the_other(problem, penalty, lambdas, tol, max_iter):
         yield from stack.each()
 

@@ -33,6 +33,7 @@ def to_frame(path: Path, backend: str = "polars"):
     """
     import narwhals as nw
 
+    path = path.path
     outputs = path.coefs.reshape(len(path), -1, path.coefs.shape[-1])
     each = outputs.shape[1]
 

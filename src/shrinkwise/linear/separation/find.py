@@ -113,7 +113,7 @@ def _fits(rows: MovableRows, problem: Problem, eta):
         return
     for tol in (1e-14,) if eta is not None else (1e-6, 1e-14):
         found = solver_for(part).solve(L2(0.0), tol, 40)
-        fitted = part.eta(found.w, found.b)
+        fitted = part.eta(found.w[0], found.b[0])
         yield fitted, fitted.reshape(rows.n, -1)
 
 

@@ -47,7 +47,8 @@ class NumberIntervals:
 
     They are quantiles of held-out residuals divided by σ; without a spread σ is 1. T is 1, or 3 for predictions up to
     edges[0], up to edges[1] and above. limits are the lowest and the highest value that the target can take (∓∞ if open).
-    units: how many held-out rows or groups the quantiles are from.
+    whole: whether the target is whole numbers, so that low is rounded up and high down. units: how many held-out rows or
+    groups the quantiles are from.
     """
 
     kind: ClassVar[str] = "numbers"
@@ -56,6 +57,7 @@ class NumberIntervals:
     high: np.ndarray
     limits: np.ndarray
     edges: np.ndarray
+    whole: bool = False
     spread: Spread | None = None
 
     @property
@@ -69,11 +71,17 @@ class NumberIntervals:
         sigma = 1.0 if self.spread is None else self.spread.at(X, output)
         part = np.searchsorted(self.edges, output)
         low, high = output + self.low[part, place] * sigma, output + self.high[part, place] * sigma
-        return np.clip(low, *self.limits), np.clip(high, *self.limits)
+        return rounded(np.clip(low, *self.limits), np.clip(high, *self.limits), self.whole)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All its arrays by name."""
-        own = {"low": self.low, "high": self.high, "limits": self.limits, "edges": self.edges}
+        own = {
+            "low": self.low,
+            "high": self.high,
+            "limits": self.limits,
+            "edges": self.edges,
+            "whole": np.array(self.whole),
+        }
         spread = self.spread
         return own if spread is None else own | {f"spread {f.name}": getattr(spread, f.name) for f in fields(spread)}
 
@@ -82,7 +90,7 @@ class NumberIntervals:
         """From its units and `arrays`."""
         spread = {name.removeprefix("spread "): array for name, array in arrays.items() if name.startswith("spread ")}
         low, high, limits, edges = (arrays[name] for name in ("low", "high", "limits", "edges"))
-        return cls(units, low, high, limits, edges, Spread(**spread) if spread else None)
+        return cls(units, low, high, limits, edges, bool(arrays["whole"]), Spread(**spread) if spread else None)
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,11 @@ class LabelSets:
 INTERVALS: dict[str, type[NumberIntervals] | type[LabelSets]] = {
     kind.kind: kind for kind in (NumberIntervals, LabelSets)
 }
+
+
+def rounded(low: np.ndarray, high: np.ndarray, whole: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The whole numbers at the ends of an interval of counts, which contains the same counts; other intervals as given."""
+    return (np.ceil(low - 1e-9) + 0.0, np.floor(high + 1e-9) + 0.0) if whole else (low, high)  # + 0.0: no -0.0
 
 
 def members(output: np.ndarray, most: np.ndarray | float) -> np.ndarray:

@@ -11,14 +11,31 @@ import re
 PLAIN_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-def decided(outputs: list[float], classes: list[str] | None) -> dict:
+def decided(outputs: list[float], model: dict, row: dict) -> dict:
     """The prediction of one row: a number, or the most probable class and the probability of each."""
+    classes = model["classes"]
     if classes is None:
-        return {"prediction": outputs[0]}
+        log, low, high = model["response"]
+        prediction = math.exp(min(outputs[0], 690.0)) if log else outputs[0]
+        return {"prediction": min(max(prediction, low), high) * _exposure(model["exposure"], row)}
     scores = [0.0, *outputs] if len(outputs) == 1 else outputs
     odds = [math.exp(value - max(scores)) for value in scores]
     chances = [value / math.fsum(odds) for value in odds]
     return {"prediction": classes[chances.index(max(chances))], "probabilities": dict(zip(classes, chances))}
+
+
+def _exposure(rule: list[str], row: dict) -> float:
+    """The exposure of a row, by which its rate is multiplied: a column, or the exponential of an offset."""
+    if not rule:
+        return 1.0
+    kind, column = rule
+    try:
+        value = float(row[column])
+    except (KeyError, TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value) or (kind == "exposure" and value <= 0):
+        raise ValueError(f"The {kind} {column!r} is {row.get(column)!r}, but a number was expected.")
+    return value if kind == "exposure" else math.exp(value)
 
 
 def within(kept: dict, level: float, features: list[float], found: dict) -> dict:
@@ -37,7 +54,10 @@ def within(kept: dict, level: float, features: list[float], found: dict) -> dict
         sigma = math.exp(min(max(intercept + math.fsum(terms), low), high))
     lowest, highest = kept["limits"]
     part = sum(output > edge for edge in kept["edges"])
-    return {side: min(max(output + kept[side][part][place] * sigma, lowest), highest) for side in ("low", "high")}
+    low, high = (min(max(output + kept[side][part][place] * sigma, lowest), highest) for side in ("low", "high"))
+    return (
+        {"low": math.ceil(low - 1e-9), "high": math.floor(high + 1e-9)} if kept["whole"] else {"low": low, "high": high}
+    )
 
 
 def _place(kept: dict, level: float) -> int:

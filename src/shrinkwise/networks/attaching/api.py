@@ -197,8 +197,8 @@ def _spanning_terms(chosen: list[Chosen], selection: Selection) -> list[Term]:
     groups, kept = penalty.groups.within(here)
     if not groups.n_groups:
         raise ValueError(f"Every group of {penalty!r} has entries in a parameter that is left out or frozen")
-    stack = Stack(groups)
     w = {name: here[name].param.detach() for name in groups.tensors}
+    stack = Stack(groups, not any(map(is_shared, w.values())))
     entries = torch.cat([whole(w[name]).reshape(-1) for name in groups.tensors])
     restricted = rebuild(penalty, lambda leaf: _regrouped(leaf.penalty, groups, kept)).resolve(entries)
     maps = in_rounds([partial(SharedMap, restricted, Piece(w[name], name, stack)) for name in groups.tensors])

@@ -72,7 +72,7 @@ def compact(model: nn.Module, example) -> tuple[nn.Module, Proof]:
     """
     arguments = example_arguments(example)
     refuse(model)
-    twin = copy.deepcopy(model).eval()
+    twin = copied(model).eval()
     graph = trace(twin, arguments)
     flow = run(twin, graph, rule_of)
     inputs = trials(arguments)
@@ -85,7 +85,7 @@ def compact(model: nn.Module, example) -> tuple[nn.Module, Proof]:
             absolute, relative = _compared(twin, small, inputs)
             break
         except Exception as error:
-            more = _literal_sizes(flow, error)
+            more = literal_sizes(flow, error)
             if extra or not more:
                 raise ValueError(
                     f"The smaller {type(model).__name__} does not reproduce the outputs of the original and is "
@@ -121,6 +121,17 @@ def refuse(model: nn.Module) -> None:
             )
 
 
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy; an error where a module keeps computed tensors, as torch.nn.utils.weight_norm does."""
+    try:
+        return copy.deepcopy(model)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot be copied: remove the old torch.nn.utils.weight_norm or spectral_norm from it "
+            f"first, for example with torch.nn.utils.remove_weight_norm ({str(error).splitlines()[0]})"
+        ) from error
+
+
 def inputs_dtype(model: nn.Module) -> torch.dtype:
     """The dtype of the parameters."""
     return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.get_default_dtype())
@@ -142,7 +153,7 @@ def _compared(model: nn.Module, small: nn.Module, inputs: list[tuple]) -> tuple[
     return absolute, relative
 
 
-def _literal_sizes(flow: Flow, error: Exception) -> tuple[Pin, ...]:
+def literal_sizes(flow: Flow, error: Exception) -> tuple[Pin, ...]:
     """Pins for everything that goes through a view or a split with sizes in a module's own code."""
     why = (
         "the sizes in its code do not adapt to a smaller tensor "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -12,11 +11,14 @@ from torch import nn
 
 from shrinkwise.penalties import SpanningGroups
 
-from .api import refuse
+from .api import copied, literal_sizes, refuse
+from .classes import Pin
 from .flow import Flow, run
-from .liveness import Removal
+from .liveness import Removal, solve
+from .proof import outputs
 from .rules import rule_of
-from .trace import example_arguments, trace
+from .surgery import operate
+from .trace import example_arguments, few_rows, trace
 
 
 @dataclass(frozen=True)
@@ -108,21 +110,30 @@ def removable(model: nn.Module, example) -> Removable:
     (8, 5, (('0.bias', ([0],)), ('0.weight', ([0],))))
     """
     refuse(model)
-    twin = copy.deepcopy(model).eval()
+    twin = copied(model).eval()
     with torch.no_grad():
         for parameter in twin.parameters():  # zeros that are there already must not hide what could go
             if parameter.is_floating_point():
                 parameter.fill_(1.0)
-    graph = trace(twin, example_arguments(example))
+    arguments = example_arguments(example)
+    graph = trace(twin, arguments)
     flow = run(twin, graph, rule_of)
-    return _grouped(flow, _candidates(flow))
+    groups = _grouped(flow, _candidates(flow))
+    # Code with literal sizes shows when every second group is removed.
+    groups.zero_(twin, range(0, len(groups), 2))
+    flow = run(twin, graph, rule_of)
+    try:
+        outputs(operate(twin, flow, solve(flow)), few_rows(arguments))
+    except Exception as error:
+        return _grouped(flow, _candidates(flow, literal_sizes(flow, error)))
+    return groups
 
 
-def _candidates(flow: Flow) -> Removal:
+def _candidates(flow: Flow, extra: tuple[Pin, ...] = ()) -> Removal:
     """Every class that is not pinned."""
     root = flow.classes.roots()
     gone = np.ones(int(root.max()) + 1, bool)
-    for pin in flow.classes.pins:
+    for pin in (*flow.classes.pins, *extra):
         gone[root[pin.atoms]] = False
     return Removal(root, gone, {})
 

@@ -47,6 +47,11 @@ def shrink(part: torch.Tensor) -> torch.Tensor:
     return part.contiguous()
 
 
+def zero_along(x: Shadow, dim: int) -> torch.Tensor:
+    """Where all of x along `dim` is known to be zero; size 1 there."""
+    return (x.known & (x.value == 0)).all(dim, keepdim=True)
+
+
 def untracked(shape) -> Shadow:
     """A tensor of which nothing is known and nothing can be removed."""
     shape = torch.Size(int(size) for size in shape)

@@ -16,7 +16,8 @@ from .liveness import Removal
 from .rules.linear_maps import kernel_sums
 
 # Names of attributes that count channels or heads; a length or a window of the same size is left alone.
-_WIDTHS = re.compile("head|dim|inner|embed|channel|hidden|width|feature|group")
+_WIDTHS = re.compile("head|dim|inner|embed|channel|hidden|width|feature|group|split|^nf$|^nx$")
+_HEADS = re.compile("heads?$")  # where heads are as many as each has channels
 
 
 def operate(model: nn.Module, flow: Flow, removal: Removal) -> nn.Module:
@@ -135,7 +136,7 @@ def _refresh(small: nn.Module, path: str, counts: dict[tuple[str, str], int]) ->
     elif isinstance(module, nn.GroupNorm):
         module.num_channels = weight.shape[0]
         module.num_groups = counts.get((path, "num_groups"), module.num_groups)
-    elif isinstance(module, nn.Embedding):
+    elif isinstance(module, nn.Embedding | nn.EmbeddingBag):
         module.embedding_dim = weight.shape[1]
     elif isinstance(module, nn.PReLU):
         module.num_parameters = weight.shape[0]
@@ -152,11 +153,13 @@ def _resize_attributes(small: nn.Module, flow: Flow, removal: Removal) -> None:
             if gone.shape[dim] > 1:
                 wanted.setdefault((resize.path, gone.shape[dim]), set()).add(stays)
     for (path, before), after in wanted.items():
-        if len(after) != 1 or {before} == after:
+        shrunk = after - {before}
+        if len(shrunk) != 1:
             continue
+        named = _HEADS if before in after else _WIDTHS
         module = small.get_submodule(path)
         if type(module).__module__.startswith("torch.nn."):
             continue
         for name, value in list(vars(module).items()):
-            if value == before and type(value) is int and _WIDTHS.search(name):
-                setattr(module, name, *after)
+            if value == before and type(value) is int and named.search(name):
+                setattr(module, name, *shrunk)

@@ -9,6 +9,16 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+# Products in other notations, which torch has decompositions of into products and movements.
+_TAKEN_APART = (
+    "einsum",
+    "tensordot",
+    "inner",
+    "linalg_multi_dot",
+    "chain_matmul",
+    "cosine_similarity",
+    "pairwise_distance",
+)
 LARGEST = 1 << 22  # a tensor with more entries than this gets no atom for each of them
 
 
@@ -63,7 +73,10 @@ def trace(model: nn.Module, arguments: tuple) -> Trace:
 def _export(model: nn.Module, small: tuple, whole: tuple):
     try:
         with torch.no_grad():
-            return torch.export.export(model, small, strict=False).run_decompositions({})
+            program = torch.export.export(model, small, strict=False)
+            known = torch.export.default_decompositions()
+            operators = [getattr(torch.ops.aten, name).default for name in _TAKEN_APART]
+            return program.run_decompositions({one: known[one] for one in operators if one in known})
     except Exception:
         if small is whole:
             raise

@@ -45,20 +45,25 @@ class _Task:
 _task: ContextVar[_Task | None] = ContextVar("shrinkwise_task", default=None)
 
 
-def summed(vector: torch.Tensor, groups: Sequence, member: Member | None = None) -> torch.Tensor:
-    """Σ of `vector` over the processes of one or more process groups; of no group, the vector itself.
+def summed(vector: torch.Tensor, groups: Sequence) -> torch.Tensor:
+    """Σ of a vector over the processes of one or more process groups; of no group, the vector itself."""
+    return sum_of(lambda: vector, groups)
+
+
+def sum_of(vector: Callable[[], torch.Tensor], groups: Sequence, member: Member | None = None) -> torch.Tensor:
+    """`summed` of a vector that is computed once, although a function of `in_rounds` runs again with the answer.
 
     With `member`, over all tensors of its stack as well: each of them has to ask in the same call of `in_rounds`.
     """
     if not groups and member is None:
-        return vector
+        return vector()
     task = _task.get()
     if task is None:
-        return _answers([(vector, groups, member)])[0]
+        return _answers([(vector(), groups, member)])[0]
     try:
         return next(task.given)
     except StopIteration:
-        raise _Asks((vector, groups, member)) from None
+        raise _Asks((vector(), groups, member)) from None
 
 
 def in_rounds(functions: Sequence[Callable]) -> list:

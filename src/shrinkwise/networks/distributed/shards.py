@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.memory.layout import sampled_places
 from shrinkwise.penalties import GroupLasso, Groups, Leaf, Penalty, prox_into, rebuild
 
-from .processes import Member, in_rounds, summed
+from .processes import Member, in_rounds, sum_of
 
 
 def is_shared(x) -> bool:
@@ -77,10 +78,15 @@ class Part:
         self.split = [k for k, p in enumerate(self.placements) if not p.is_replicate() and self.mesh.size(k) > 1]
         self.axes = {self.placements[k].dim % max(len(self.shape), 1) for k in self.split}
 
-    def total(self, vector: torch.Tensor, member: Member | None = None) -> torch.Tensor:
-        """Σ of a vector over the processes that hold a part; with `member`, over the tensors of a stack too."""
-        there = vector.to(self.mesh.device_type)  # parameters may be kept elsewhere than processes talk
-        return summed(there, [self.mesh.get_group(k) for k in self.split], member).to(vector.device)
+    def total(self, vector: torch.Tensor) -> torch.Tensor:
+        """Σ of a vector over the processes that hold a part."""
+        return self.total_of(lambda: vector).to(vector.device)
+
+    def total_of(self, vector: Callable[[], torch.Tensor], member: Member | None = None) -> torch.Tensor:
+        """`total` of a vector that is computed when it is needed; with `member`, over the tensors of a stack too."""
+        groups = [self.mesh.get_group(k) for k in self.split]
+        # Parameters may be kept elsewhere than processes talk.
+        return sum_of(lambda: vector().to(self.mesh.device_type), groups, member)
 
     @property
     def count(self) -> int:
@@ -166,6 +172,8 @@ class SharedGroups(Groups):
 
     def norms(self, w):
         """Euclidean norm of each group, shape (n_groups,), with gradients for the entries that are here."""
+        if not torch.is_grad_enabled() or not w.requires_grad:
+            return self._part.total_of(lambda: self._sums(w.double().square())).sqrt().to(w)
         sums = self._sums(w.double().square())
         total = self._part.total(sums.detach())
         # The gradient of the whole norm along the entries here; 0 at 0.

@@ -21,7 +21,6 @@ from shrinkwise.networks.memory.kernels import add_pull, local, numbers
 from shrinkwise.networks.step.optimizers_known import gradient_scale, step_is_skipped, weight_decay
 from shrinkwise.networks.step.plan import ParameterStep, StepPlan, StepResult
 from shrinkwise.networks.step.stepper import STEPS, Stepper
-from shrinkwise.networks.terms.shared_map import SharedMap
 from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import l1_l2_of_all, prox_into
 
@@ -135,7 +134,7 @@ class NormalMapStepper(Stepper[LatentPlan]):
         changed = [changed_since(self._left_at.get(id(item.term.param)), item.term.param) for item in moving]
         shared, asked = [], []
         for k, item in enumerate(moving):
-            if isinstance(item.term.map, SharedMap):
+            if not item.term.map.is_whole:
                 bad = torch.isfinite(local(item.grad)).logical_not().any()
                 flags = torch.stack([bad.new_tensor(changed[k]), bad & (not item.still)]).double()
                 shared.append(k)
@@ -146,7 +145,9 @@ class NormalMapStepper(Stepper[LatentPlan]):
             raise not_finite(moving[k].term.name for k, (_, bad) in zip(shared, found, strict=True) if bad)
         for k, (new, _) in zip(shared, found, strict=True):
             changed[k] = new > 0
-        return changed
+        # Tensors that groups span begin anew together.
+        stacks = {item.term.map.stack for item, new in zip(moving, changed, strict=True) if new} - {None}
+        return [new or item.term.map.stack in stacks for item, new in zip(moving, changed, strict=True)]
 
     def _plan(self, optimizer, item: ParameterStep, changed: bool) -> LatentPlan:
         term, p = item.term, item.term.param
@@ -213,9 +214,8 @@ class NormalMapStepper(Stepper[LatentPlan]):
         z, t = local(state[LATENT]).to(p.device, full_precision(p)), state[THRESHOLD]
         if changed and term.map.agreed(not _close(p, term.map.prox(z, t)))[0]:
             z = term.map.latent(p.to(z.dtype), t)
-            self.say(
-                f"The weights of {term.name} were changed by other code; its penalty continues from the new weights"
-            )
+            name = term.name if term.map.stack is None else "tensors that groups span"
+            self.say(f"The weights of {name} were changed by other code; the penalty continues from the new weights")
         return z, t, False
 
     # --- after it ----------------------------------------------------------------------------------------

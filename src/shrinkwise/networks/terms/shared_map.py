@@ -24,7 +24,7 @@ class SharedMap(NormalMap):
         part.penalty(penalty)  # what is refused is refused by the name it was given
         self.part: Any = part
         if isinstance(part, Piece):
-            self.stack, self.place, self.is_whole = part.stack, part.member.index, part.part is None
+            self.stack, self.place, self.is_whole = part.stack, part.member.index, part.stack.is_whole
         else:
             self.is_whole = False
         self.unit = part.penalty(self.unit)

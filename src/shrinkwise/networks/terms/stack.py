@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-from shrinkwise.networks.distributed.processes import Member, summed
+from shrinkwise.networks.distributed.processes import Member, sum_of
 from shrinkwise.networks.distributed.shards import Part, SharedGroups, is_shared, with_arrays
 from shrinkwise.networks.memory.kernels import local
 from shrinkwise.networks.memory.layout import sampled_places
@@ -21,10 +22,10 @@ from shrinkwise.penalties import Leaf, Penalty, SpanningGroups, rebuild
 
 
 class Stack:
-    """The tensors that groups span, in their order."""
+    """The tensors that groups span, in their order; `is_whole` says that all of each is in this process."""
 
-    def __init__(self, groups: SpanningGroups):
-        self.groups = groups
+    def __init__(self, groups: SpanningGroups, is_whole: bool):
+        self.groups, self.is_whole = groups, is_whole
         lengths = [math.prod(shape) for shape in groups.tensors.values()]
         self.starts = dict(zip(groups.tensors, np.cumsum([0, *lengths]).tolist(), strict=False))
 
@@ -46,9 +47,11 @@ class Piece:
 
     def total(self, vector: torch.Tensor) -> torch.Tensor:
         """Σ of a vector over the tensors of the stack and the processes that hold parts of them."""
-        if self.part is None:
-            return summed(vector, [], self.member)
-        return self.part.total(vector, self.member)
+        return self.total_of(lambda: vector).to(vector.device)
+
+    def total_of(self, vector: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """`total` of a vector that is computed when it is needed."""
+        return sum_of(vector, [], self.member) if self.part is None else self.part.total_of(vector, self.member)
 
     def cut(self, values):
         """The part that is here of an array with the entries of all tensors."""

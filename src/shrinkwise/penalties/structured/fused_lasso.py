@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections import deque
 from itertools import pairwise
 
 import numpy as np
 
+from shrinkwise.kernels import total_variation
 from shrinkwise.penalties.array import namespace, number_or_scalar, soft_threshold, step_like, weights_array, working
 from shrinkwise.penalties.contract import Penalty, check_lam
 from shrinkwise.penalties.pieces import Pieces
@@ -28,7 +28,7 @@ class FusedLasso(Penalty):
         ρ, the share of L1: with 0 neighbours become equal, with more whole segments also become zero.
 
     Notes: the prox is exact and O(n): dynamic programming over the derivative of the best cost so far, then (ρ > 0) a soft
-    threshold. It is sequential and runs in NumPy in float64; tensors are converted and keep dtype and device. With ρ =
+    threshold. It is sequential and runs on the CPU in float64; tensors are converted and keep dtype and device. With ρ =
     0 a constant w has no penalty, so `lambda_max` is ∞ unless the gradient sums to zero. With a step for each entry the
     prox is exact for ρ = 0 or 1 and not available in between.
 
@@ -140,59 +140,10 @@ def _each(function, x, *others, **options):
 
 
 def total_variation_prox(y, steps=None, *, c: float):
-    """argmin_x Σ (x_i − y_i)² / (2 steps_i) + c Σ |x_{i+1} − x_i| of a vector, in O(n); an entry with step 0 is fixed.
-
-    The best cost of x_1 … x_k as a function of x_k has an increasing piecewise linear derivative. `knots` are its
-    corners (position, change of slope, change of intercept). The points where it equals −c and c bound the interval in
-    which x_k = x_{k+1}.
-    """
+    """argmin_x Σ (x_i − y_i)² / (2 steps_i) + c Σ |x_{i+1} − x_i| of a vector, in O(n); an entry with step 0 is fixed."""
     if c == 0.0 or not np.isfinite(y).all():
         return y if c == 0.0 else np.full_like(y, math.nan)
-    weights = (
-        np.ones(len(y)) if steps is None else np.divide(1.0, steps, out=np.full(len(y), math.inf), where=steps > 0)
-    )
-    bounds: list[tuple[float, float]] = []
-    knots: deque[tuple[float, float, float]] = deque()
-    end = 0.0
-    for value, weight in zip(y.tolist(), weights.tolist(), strict=True):
-        if weight == math.inf:
-            low = high = value
-            knots = deque([(value, 0.0, 2.0 * c)])
-        else:
-            last = len(bounds) == len(y) - 1
-            # The last entry follows nobody: it goes where the derivative is 0, found from both sides for symmetry's sake.
-            level, other = (0.0, deque(knots)) if last else (c, knots)
-            low, slope, intercept = _first_reach(knots, weight, -weight * value - end, -level)
-            high, slope_up, intercept_up = _last_reach(other, weight, -weight * value + end, level)
-            if not last:
-                knots.appendleft((low, slope, intercept + c))
-                knots.append((high, -slope_up, c - intercept_up))
-        bounds.append((low, high))
-        end = c
-    x = 0.5 * sum(bounds.pop()) if bounds else 0.0
-    out = [x]
-    for low, high in reversed(bounds):
-        x = min(max(x, low), high)
-        out.append(x)
-    return np.array(out[::-1][: len(y)])
-
-
-def _first_reach(knots, slope, intercept, level):
-    """From the left: the point where the derivative reaches `level`, and its line there. Passed knots are removed."""
-    x = -math.inf
-    while knots and slope * knots[0][0] + intercept <= level:
-        x, more_slope, more = knots.popleft()
-        slope, intercept = slope + more_slope, intercept + more
-    return max(x, (level - intercept) / slope), slope, intercept
-
-
-def _last_reach(knots, slope, intercept, level):
-    """From the right: the mirror image."""
-    x = math.inf
-    while knots and slope * knots[-1][0] + intercept >= level:
-        x, more_slope, more = knots.pop()
-        slope, intercept = slope - more_slope, intercept - more
-    return min(x, (level - intercept) / slope), slope, intercept
+    return total_variation(y, steps, c)
 
 
 def _residual(w, g, a: float, c: float, eps: float):

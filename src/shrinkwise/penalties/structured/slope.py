@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from shrinkwise.kernels import sorted_prox
 from shrinkwise.penalties.array import as_numpy, like, namespace, number_or_scalar, weights_array, working
 from shrinkwise.penalties.contract import Penalty, check_lam, check_weights
 from shrinkwise.penalties.pieces import Pieces
@@ -27,7 +28,7 @@ class SLOPE(Penalty):
     q : float in (0, 1)
         Level of the default sequence.
 
-    Notes: the prox is isotonic regression of |w| − step·λc in sorted order, O(p log p), in NumPy and float64; tensors
+    Notes: the prox is isotonic regression of |w| − step·λc in sorted order, O(p), on the CPU and in float64; tensors
     are converted and keep dtype and device. Only one step for all entries is supported.
 
     References: Bogdan, van den Berg, Sabatti, Su, Candès, SLOPE: adaptive variable selection via convex optimization, Ann.
@@ -80,7 +81,7 @@ class SLOPE(Penalty):
         c = step * self._strengths(w)
         if not c.any():
             return w * 1.0
-        return through_numpy(lambda x: np.sign(x) * _unsigned_prox(abs(x).ravel(), c).reshape(x.shape), w)
+        return through_numpy(lambda x: _sorted_prox(x.ravel(), c, sizes=True).reshape(x.shape), w)
 
     def prox_beside(self, pieces: Pieces, w, step):
         """The prox of SLOPE, then the soft threshold, if it is the same for every weight.
@@ -126,20 +127,9 @@ class SLOPE(Penalty):
         return rf"{self.lam:.4g} \sum_i c_i |w|_{{(i)}}"
 
 
-def _sorted_prox(x, c):
-    """argmin_u ½‖u − x‖² + Σ c_i u_(i) of a vector."""
-    from scipy.optimize import isotonic_regression
-
-    if not np.isfinite(x).all():
-        return np.full_like(x, math.nan)
-    order = np.argsort(-x, kind="stable")
-    out = np.empty_like(x)
-    out[order] = isotonic_regression(x[order] - c, increasing=False).x
-    return out
-
-
-def _unsigned_prox(x, c):
-    return np.maximum(_sorted_prox(x, c), 0.0)
+def _sorted_prox(x, c, sizes: bool = False):
+    """argmin_u ½‖u − x‖² + Σ c_i u_(i) of a vector, or Σ c_i |u|_(i) of its sizes."""
+    return sorted_prox(x, c, sizes) if np.isfinite(x).all() else np.full_like(x, math.nan)
 
 
 def _residual(w, g, c, eps: float):
@@ -150,7 +140,7 @@ def _residual(w, g, c, eps: float):
     for block in equal_runs(size[order], eps):
         at, factors = order[block], c[block]
         if size[at[-1]] == 0:
-            out[at] = _unsigned_prox(abs(g.ravel()[at]), factors)
+            out[at] = abs(_sorted_prox(g.ravel()[at], factors, sizes=True))
         else:
             out[at] = abs(_sorted_prox((-g * np.sign(w)).ravel()[at], factors))
     return out.reshape(w.shape)

@@ -152,9 +152,7 @@ def _table(shape: Shape) -> Markup:
     head = ["value"] + [
         part for line in shape.lines for part in ([shortened(line.name or "effect")] + ["± 2 SD"] * bool(line.errors))
     ]
-    rows = []
-    places: Sequence[float | str] = shape.xs or shape.labels
-    for k, at in enumerate(places):
-        cells = [copyable(of[k]) for line in shape.lines for of in (line.values, line.errors) if of]
-        rows.append([shortened(at) if isinstance(at, str) else copyable(at), *cells])
+    places = [copyable(x) for x in shape.xs] or [shortened(label) for label in shape.labels]
+    columns = [list(map(copyable, of)) for line in shape.lines for of in (line.values, line.errors) if of]
+    rows = zip(places, *columns, strict=True)
     return table(head, rows, caption=f"The effect of {shortened(shape.name)}")

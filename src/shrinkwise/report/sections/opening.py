@@ -11,7 +11,7 @@ from shrinkwise.report.schema import Page
 from shrinkwise.report.section import Section
 
 _SHOWN = 3  # sentences below the picture; the others are folded
-_TASKS = {"regression": "regression", "binary": "two classes", "multiclass": "several classes"}
+_TASKS = {"regression": "regression", "counts": "counts", "binary": "two classes", "multiclass": "several classes"}
 
 
 def _render(page: Page, _: bool) -> Markup:

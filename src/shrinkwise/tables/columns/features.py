@@ -16,7 +16,7 @@ from shrinkwise.tables.errors import InputError, counted, figure, quoted
 
 from . import several
 from .dates import date_features, date_values, has_clock, read_dates, written_like
-from .kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing, refuse_infinite
+from .kinds import LARGEST, ColumnPlan, as_numbers, as_text, codes_of, is_missing, refuse_infinite
 from .measures import read_written
 from .several import LEVEL_ROWS, MAX_LEVELS
 from .spelling import alike, spelled_alike
@@ -33,6 +33,26 @@ def learned(column: ColumnPlan, series: pl.Series) -> dict[str, Any]:
     if rule["gaps"]:
         rule["features"].append(f"{column.name} is missing")
     return rule
+
+
+def plain_values(column: ColumnPlan | dict[str, Any], series: pl.Series, rows: np.ndarray | None) -> np.ndarray | None:
+    """The values (n,) of a numeric column without gaps and without a form, in these rows; None for any other column.
+
+    It is what `features` gives, in one pass over a column that is stored as numbers.
+    """
+    kind, form = (column["kind"], column["form"]) if isinstance(column, dict) else (column.kind, column.form)
+    if kind != "number" or form or not series.dtype.is_numeric() or series.null_count():
+        return None
+    whole = series.to_numpy()
+    values = np.asarray(whole if rows is None else whole[rows], dtype=np.float64)
+    within = len(values) and -LARGEST <= values.min() and values.max() <= LARGEST  # False for NaN
+    return values if within else None
+
+
+def learned_of(column: ColumnPlan, values: np.ndarray) -> dict[str, Any]:
+    """What `learned` gives for a column with `plain_values`."""
+    rule = _rule(column) | {"pool": False, "features": [column.name], "gaps": False}
+    return _with_middle(rule, values)
 
 
 def features(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
@@ -106,7 +126,8 @@ def level_codes(rule: dict[str, Any], text: pl.Series) -> tuple[np.ndarray, np.n
 def remark(rule: dict[str, Any], series: pl.Series) -> str:
     """A sentence on how `features` treats kinds of values that did not occur when the rule was learned."""
     series = present(rule, series)
-    parts = [part for part in (_new_levels(rule, series), _no_numbers(rule, series), _new_gaps(rule, series)) if part]
+    found = (_new_levels, _no_numbers, _new_gaps, _far_outside)
+    parts = [part for each in found if (part := each(rule, series))]
     return f"Column {quoted(series.name)}: {'; '.join(parts)}." if parts else ""
 
 
@@ -141,6 +162,22 @@ def _new_gaps(rule: dict[str, Any], series: pl.Series) -> str:
     if not n_missing or not filled_as(rule):
         return ""
     return f"{counted(n_missing, 'row')} with a missing value, not seen in training, imputed as {filled_as(rule)}"
+
+
+def _far_outside(rule: dict[str, Any], series: pl.Series) -> str:
+    """Numbers further outside the range of training than that range is wide."""
+    if "range" not in rule:  # also a model of an earlier version
+        return ""
+    low, high = rule["range"]
+    values = measured(rule, series)[:, 0]
+    far = (values > high + (high - low)) | (values < low - (high - low))
+    if not far.any():
+        return ""
+    row, n = int(np.argmax(far)), int(far.sum())
+    return (
+        f"{counted(n, 'value')} far outside the range from {figure(low)} to {figure(high)} seen in training, such as "
+        f"{figure(values[row])} (row {row + 1}), where predictions are unreliable"
+    )
 
 
 def unseen_as(rule: dict[str, Any]) -> str:
@@ -208,7 +245,7 @@ def _learn_measure(rule: dict[str, Any], name: str, series: pl.Series) -> None:
     if not len(there):
         rule["fill"] = [0.0] * values.shape[1]
     elif rule["kind"] == "number":
-        rule["fill"] = [float(np.median(there))]
+        _with_middle(rule, there)
     else:
         rule["fill"] = (there.mean(axis=0) >= 0.5).astype(float).tolist()
     rule["gaps"] = len(there) < len(values)
@@ -216,6 +253,12 @@ def _learn_measure(rule: dict[str, Any], name: str, series: pl.Series) -> None:
 
 def _learn_several(rule: dict[str, Any], name: str, series: pl.Series) -> None:
     several.learn_several(rule, name, as_text(present(rule, series)))
+
+
+def _with_middle(rule: dict[str, Any], values: np.ndarray) -> dict[str, Any]:
+    """The rule of a number with its median and its range."""
+    rule["fill"], rule["range"] = [float(np.median(values))], [float(values.min()), float(values.max())]
+    return rule
 
 
 _LEARNERS = {"category": _learn_category, "date": _learn_date, **dict.fromkeys(several.KINDS, _learn_several)}

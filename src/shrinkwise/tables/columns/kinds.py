@@ -91,6 +91,11 @@ def as_numbers(series: pl.Series) -> np.ndarray:
     return (series.cast(pl.Float64, strict=False) if is_number else floats(as_text(series))).to_numpy()
 
 
+def taken(series: pl.Series, rows: np.ndarray | None) -> pl.Series:
+    """The values in these rows, by default all; gathered without the name, which polars may take for a pattern."""
+    return series if rows is None else series.alias("").gather(rows).alias(series.name)
+
+
 def floats(text: pl.Series) -> pl.Series:
     """Text as floats, null where it is not a number; a minus may be "−" or "–"."""
     return short_minus(text).cast(pl.Float64, strict=False)

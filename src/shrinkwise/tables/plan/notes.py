@@ -15,9 +15,12 @@ SMALL_CLASS = 10
 _UNBALANCED = 0.1  # share of the smallest class under which accuracy flatters
 
 
-def plan_notes(plan: TablePlan, used: pl.DataFrame, columns: list[str]) -> list[str]:
-    """Sentences on excluded rows, column names, rare classes, more inputs than rows, and duplicate rows."""
-    found = (_missing(plan), _nameless(columns), *_classes(plan), _wide(plan), _twice(plan, used))
+def plan_notes(plan: TablePlan, used: pl.DataFrame, columns: list[str], n_set_aside: int = 0) -> list[str]:
+    """Sentences on excluded rows, column names, rare classes, more inputs than rows, and duplicate rows.
+
+    `n_set_aside` counts the rows of classes that are not used, which are reported with the classes.
+    """
+    found = (_missing(plan, n_set_aside), _nameless(columns), *_classes(plan), _wide(plan), _twice(plan, used))
     return [sentence for sentence in found if sentence]
 
 
@@ -46,8 +49,8 @@ def known_rows(frame: pl.DataFrame, others: pl.DataFrame, columns: list[str]) ->
     return np.isin(here, there)
 
 
-def _missing(plan: TablePlan) -> str:
-    if not (missing := plan.n_rows_read - plan.n_rows):
+def _missing(plan: TablePlan, n_set_aside: int) -> str:
+    if not (missing := plan.n_rows_read - plan.n_rows - n_set_aside):
         return ""
     why = f"no value in {quoted(plan.target)}" + (f", or weight 0 in {quoted(plan.weight)}," if plan.weight else "")
     return (
@@ -91,16 +94,18 @@ def _wide(plan: TablePlan) -> str:
 
 
 def _twice(plan: TablePlan, used: pl.DataFrame) -> str:
-    """Duplicate rows, of which a split may put one into training and the other into the held-out fold; none with groups
-    or time."""
+    """Rows that are the same in every column (but for one that counts the rows), of which a split may put one into
+    training and the other into the held-out fold; none with groups or time."""
     if plan.splits_by:
         return ""
-    codes = copies(used, [column.name for column in plan.kept] + [plan.target])
+    counts_rows = {column.name for column in plan.columns if column.reason.startswith("a row number")}
+    comparable = [name for name, dtype in used.schema.items() if not (dtype.is_nested() or dtype == pl.Object)]
+    codes = copies(used, [name for name in comparable if name not in counts_rows])
     repeated = np.bincount(codes)[codes] > 1
     if not repeated.any():
         return ""
     return (
-        f"{int(repeated.sum())} of {counted(plan.n_rows, 'row')} are exact copies of another row, inputs and "
-        "target alike; if they are repeated records of the same case, drop them or use --group, because a copy "
+        f"{int(repeated.sum())} of {counted(plan.n_rows, 'row')} are exact copies of another row; "
+        "if they are repeated records of the same case, drop them or use --group, because a copy "
         "in the training folds makes every score too optimistic."
     )

@@ -30,6 +30,26 @@ def row_weights(series: pl.Series) -> np.ndarray:
     return weights
 
 
+EXPOSURES = ("exposure", "offset")
+
+
+def row_exposures(series: pl.Series, kind: str) -> np.ndarray:
+    """Exposures (n,) > 0, or the exponentials of offsets; InputError for anything else."""
+    numbers = as_numbers(series)
+    with np.errstate(over="ignore"):
+        found = np.exp(numbers) if kind == "offset" else numbers
+    wrong = ~(np.isfinite(found) & (found > 0))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        came = "missing" if is_missing(series)[row] else quoted(series[row])
+        expected = "a number > 0" if kind == "exposure" else "a number that has an exponential"
+        raise InputError(
+            f"The {kind} {quoted(series.name)} is {came} in row {row + 1}, but {expected} was expected "
+            f"({counted(int(wrong.sum()), 'such row')})."
+        )
+    return found
+
+
 def group_codes(series: pl.Series) -> np.ndarray:
     """Codes (n,) of the groups 0, 1, …; InputError if a row has none."""
     text = as_text(series)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,17 @@ import polars as pl
 
 from shrinkwise.tables.columns.features import column_values
 from shrinkwise.tables.columns.judging import judge
-from shrinkwise.tables.columns.kinds import ColumnPlan
+from shrinkwise.tables.columns.kinds import ColumnPlan, as_text
 from shrinkwise.tables.errors import InputError, counted, no_such_column, quoted
 from shrinkwise.tables.reading.read import as_frame
 
+from .dependence import dependence_notes
 from .leakage import knows_target, same_order, tells_some
 from .notes import first_of_copies, plan_notes
-from .parts import rows_to_use
+from .parts import EXPOSURES, rows_to_use
+from .sums import sum_note
 from .table_plan import TablePlan
-from .target import judge_target, target_reading
+from .target import COUNTS, judge_target, target_reading
 
 # Nested 5-fold scoring leaves 16 of 20 rows to learn from, 12 of them inside, and 4 to score on: fewer say nothing.
 MIN_ROWS = 20
@@ -40,7 +42,8 @@ class ColumnOptions:
     group : column that identifies a group of rows (a patient, a shop); rows with the same value stay in the same fold
     time : column of dates or numbers; models are scored on rows later than those they were fitted on
     weight : column of row weights ≥ 0
-    task : "regression" or "classes"; by default inferred from the target (target.judge_target)
+    exposure, offset : column of the exposure > 0 of each count, or of its logarithm
+    task : "regression", "counts" or "classes"; by default inferred from the target (target.judge_target)
 
     """
 
@@ -52,13 +55,18 @@ class ColumnOptions:
     group: str | None = None
     time: str | None = None
     weight: str | None = None
+    exposure: str | None = None
+    offset: str | None = None
     task: str | None = None
 
     @property
     def roles(self) -> dict[str, str]:
         """The role of each column that is not an input, by its name."""
-        parts = {"group": self.group, "time": self.time, "weight": self.weight}
-        return {column: part for part, column in parts.items() if column is not None}
+        return {column: part for part, column in self._parts.items() if column is not None}
+
+    @property
+    def _parts(self) -> dict[str, str | None]:
+        return {part: getattr(self, part) for part in ("group", "time", "weight", *EXPOSURES)}
 
     def of(self, column: str) -> str:
         """The request for a column, as `judge` takes it."""
@@ -79,14 +87,20 @@ class ColumnOptions:
         for column in (target, *self.roles):
             if any(column in columns for columns in lists[1:5]) or (column == target and column in self.roles):
                 raise InputError(
-                    f"Column {quoted(column)} is an input and cannot also be the target, group, time or weight."
+                    f"Column {quoted(column)} is an input and cannot also be the target, group, time, weight or exposure."
                 )
-        if len(self.roles) < sum(part is not None for part in (self.group, self.time, self.weight)):
-            raise InputError("Group, time and weight must be different columns.")
+        if len(self.roles) < sum(part is not None for part in self._parts.values()):
+            raise InputError("Group, time, weight and exposure must be different columns.")
+        if self.exposure and self.offset:
+            raise InputError("Expected either an exposure or an offset, its logarithm; choose one.")
+        if (self.exposure or self.offset) and self.task not in (None, COUNTS):
+            raise InputError(
+                f"An exposure belongs to counts; omit it, or choose the task 'counts' instead of {self.task!r}."
+            )
         if self.group and self.time:
             raise InputError("Rows can be split by group or by time, but not by both; choose one.")
-        if self.task not in (None, "regression", "classes"):
-            raise InputError(f"The task is 'regression' or 'classes', not {quoted(self.task)}.")
+        if self.task not in (None, "regression", COUNTS, "classes"):
+            raise InputError(f"The task is 'regression', 'counts' or 'classes', not {quoted(self.task)}.")
 
 
 def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -> TablePlan:
@@ -105,6 +119,7 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
     """
     frame, wish = as_frame(frame), ColumnOptions(**wishes)
     wish.refuse(frame.columns, target, name)
+    wish = replace(wish, task=COUNTS) if wish.exposure or wish.offset else wish
     reading = target_reading(frame[target], wish.task)
     frame = frame.with_columns(reading.of(frame[target]))
     present = rows_to_use(frame[target], None if wish.weight is None else frame[wish.weight])
@@ -117,6 +132,10 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
             "compare models on held-out rows."
         )
     question = judge_target(used[target], wish.task, rows)
+    if question.set_aside:  # missing from here on, wherever the target is read
+        reading = replace(reading, words=[*reading.words, *question.set_aside])
+        there = ~as_text(used[target]).is_in(question.set_aside)
+        used, rows = used.filter(there), rows[there.to_numpy()]
     originals = first_of_copies(used)
     columns = [_column(series, rows, wish, originals) for series in used.get_columns() if series.name != target]
     plan = TablePlan(
@@ -125,12 +144,13 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
         question.task,
         question.classes,
         columns,
-        len(rows),
+        used.height,
         frame.height,
         [question.sentence, *([reading.sentence] if reading.sentence else [])],
         question.class_counts,
         reading.form,
         reading.words,
+        question.limits,
     )
     _drop_what_knows(plan, used, wish.keep)
     if not plan.kept:
@@ -138,7 +158,11 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
         raise InputError(
             f"{name} has no usable input column besides {quoted(target)} ({shown or 'it is the only column'})."
         )
-    plan.notes += plan_notes(plan, used, frame.columns)
+    plan.notes += [
+        *plan_notes(plan, used, frame.columns, int(present.sum()) - used.height),
+        *dependence_notes(plan, used),
+    ]
+    plan.notes += [note for note in (sum_note(plan, used),) if note]
     return plan
 
 
@@ -151,6 +175,8 @@ _PARTS = {
     "group": "rows with the same value stay in the same fold",
     "time": "models are scored on rows later than those they were fitted on",
     "weight": "weight of each row",
+    "exposure": "exposure of each count, by which its rate is multiplied",
+    "offset": "logarithm of the exposure of each count",
 }
 
 
@@ -168,7 +194,8 @@ def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str])
     found, hints = {}, {}
     for column in plan.kept:
         values, gaps = column_values(column, used[column.name])
-        told = knows_target(values, y, plan.classes is not None)
+        # rows near in time are alike: that is no leak, and dependence_notes reports it
+        told = "" if column.kind == "date" else knows_target(values, y, plan.classes is not None)
         if not told and gaps.any():
             told = knows_target(gaps.astype(float), y, plan.classes is not None)
         if told:

@@ -14,8 +14,8 @@ from shrinkwise.tables.columns.spelling import alike
 from shrinkwise.tables.errors import InputError, counted, no_such_column, quoted
 from shrinkwise.tables.reading.read import as_frame
 
-from .parts import group_codes, row_weights, rows_to_use, times
-from .target import Reading
+from .parts import EXPOSURES, group_codes, row_exposures, row_weights, rows_to_use, times
+from .target import COUNTS, Reading, check_counts
 
 
 @dataclass
@@ -24,7 +24,8 @@ class TablePlan:
 
     `classes` are the texts of the target's values in order (None for a regression), `class_counts` their rows;
     `n_rows` counts the rows used, `n_rows_read` all rows. `target_form` and `target_words` describe how text is parsed
-    as a numeric target (target.Reading).
+    as a numeric target (target.Reading). `limits` are the lowest and the highest value that a numeric target can take,
+    None if open; `log_target` says that models are fitted to its logarithm.
     """
 
     name: str
@@ -38,6 +39,8 @@ class TablePlan:
     class_counts: list[int] = field(default_factory=list)
     target_form: str = ""
     target_words: list[str] = field(default_factory=list)
+    limits: list[float | None] = field(default_factory=lambda: [None, None])
+    log_target: bool = False
 
     @property
     def kept(self) -> list[ColumnPlan]:
@@ -48,6 +51,25 @@ class TablePlan:
     def weight(self) -> str | None:
         """The name of the column of weights."""
         return self._part("weight")
+
+    @property
+    def log_link(self) -> bool:
+        """Whether the scores of models are logarithms of predictions."""
+        return self.log_target or self.task == COUNTS
+
+    @property
+    def exposure(self) -> tuple[str, str] | None:
+        """("exposure" or "offset", name of its column); None for none."""
+        return next(((column.kind, column.name) for column in self.columns if column.kind in EXPOSURES), None)
+
+    def exposures(self, frame: Any) -> np.ndarray | None:
+        """The exposure (n,) of each row of a table, the exponential of an offset; None for none."""
+        if self.exposure is None:
+            return None
+        (kind, column), frame = self.exposure, as_frame(frame)
+        if column not in frame.columns:
+            raise no_such_column("The table", column, frame.columns)
+        return row_exposures(frame[column], kind)
 
     @property
     def has_groups(self) -> bool:
@@ -79,16 +101,24 @@ class TablePlan:
         return frame if present.all() else frame.filter(pl.Series(present))
 
     def rows(self, frame: Any) -> Rows:
-        """Groups, time and weights of `used_rows`."""
+        """Groups, time and weights of `used_rows`.
+
+        With an exposure e a count y has the rate y / e and the weight e: the Poisson loss of rates weighted by their exposure,
+        Σ e (μ − (y/e) log μ), is that of the counts with the offset log e.
+        """
         frame, found = as_frame(frame), {}
         readers = {"group": ("groups", group_codes), "time": ("time", times), "weight": ("weights", row_weights)}
         for part, (key, read) in readers.items():
             if (column := self._part(part)) is not None:
                 found[key] = read(frame[column])
+        if (exposure := self.exposures(frame)) is not None:
+            found["weights"] = exposure * found.get("weights", 1.0)
         return Rows(**found)
 
     def target_values(self, frame: Any) -> np.ndarray:
         """The target of `used_rows`, float64 for a regression, else the index of each row's class in `classes`.
+
+        Counts with an exposure are divided by it: see `rows`.
 
         Raises InputError for a missing value, a value that is not a number or a class that is not in `classes`.
         """
@@ -103,6 +133,9 @@ class TablePlan:
                 f"The target {quoted(self.target)} is {came} in row {row + 1}, but {expected} was expected "
                 f"({counted(int(wrong.sum()), 'such row')})."
             )
+        if self.task == COUNTS:
+            check_counts(self.target, values)
+            return values / exposure if (exposure := self.exposures(frame)) is not None else values
         return values
 
     def _target_column(self, frame: pl.DataFrame) -> pl.Series:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shrinkwise.linear.paths.path import Path, PathPoint
+from shrinkwise.linear.paths.path import Path
 from shrinkwise.selection import independent_folds, mean_and_se, one_standard_error, selected
 
 
@@ -50,7 +50,7 @@ class ValidationCurve:
         return selected(self.mean, self.se, self.select)
 
     @property
-    def kept(self) -> PathPoint:
+    def kept(self) -> Path:
         """The solution on all rows at the selected λ."""
         return self.path[self.index]
 

@@ -165,7 +165,9 @@ class WorkingSolver:
         problem, columns = self.problem, self.columns
         K = self.eta.shape[1] if self.eta.ndim == 2 else 1
         if problem.loss.per_class and inner.a is not None and K >= _CLASSES:
-            return ClassModel(columns, problem.loss.inverse_link(self.eta), problem.s / problem.n, problem.fit_intercept)
+            return ClassModel(
+                columns, problem.loss.inverse_link(self.eta), problem.s / problem.n, problem.fit_intercept
+            )
         return QuadraticModel(columns, self._curvature(), problem.fit_intercept, exact)
 
     def _intercept_curvature(self):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shrinkwise.linear.certificates import Solution, Solutions, certify
+from shrinkwise.linear.certificates import Solutions, certify
 from shrinkwise.linear.problem.working_columns import is_tall, working_columns
 from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
 
@@ -55,8 +55,8 @@ class NewtonSolver:
         self.before = self.before_g = None
         self.ratios = []  # |g|/a at the last two solutions
 
-    def solve(self, penalty, tol: float, max_iter: int) -> Solution:
-        """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
+    def solve(self, penalty, tol: float, max_iter: int) -> Solutions:
+        """The solution for `penalty`, k = 1: relative duality gap ≤ tol where solved."""
         return self._solve_chunk([penalty], tol, max_iter)[0][0]
 
     def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
@@ -65,7 +65,7 @@ class NewtonSolver:
         most = 2 if is_tall(self.problem.X) else _CHUNK  # each keeps vectors of the length of a column
         while penalties:
             found, missed = self._solve_chunk(penalties[:size], tol, max_iter)
-            yield from map(Solutions.of, found)
+            yield from found
             penalties = penalties[size:]
             size = max(1, size // 2) if missed else min(2 * size, most)
 
@@ -145,7 +145,7 @@ class NewtonSolver:
         g, dual = (u.reshape(shape) for u in gradients)
         return certify(self.problem, penalty, point.w.reshape(shape), point.eta, g, (point.dual, dual))
 
-    def _solution(self, penalty, point, certificate, tol, max_iter) -> Solution:
+    def _solution(self, penalty, point, certificate, tol, max_iter) -> Solutions:
         problem = self.problem
         b = point.b - point.w @ problem.design.means if problem.fit_intercept else point.b
         if problem.loss.is_partial:
@@ -156,7 +156,7 @@ class NewtonSolver:
         stationary = point.left > 0 and certificate.kkt <= small
         solved = certificate.proves(tol, self.scale) if penalty.has_conjugate else stationary
         shape = problem.weights_shape
-        return Solution(
+        return Solutions.one(
             point.w.reshape(shape), b.reshape(shape[:-1]), certificate, bool(solved), max(max_iter - point.left, 1)
         )
 

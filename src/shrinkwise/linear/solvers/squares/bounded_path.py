@@ -10,7 +10,6 @@ from shrinkwise import kernels
 from shrinkwise.kernels import PathRows
 from shrinkwise.penalties import Pieces
 
-from .l1_path import Fits
 from .strengths import Strengths
 
 _EPS = np.finfo(float).eps
@@ -34,8 +33,8 @@ class BoundedPath:
         # the weight that alone would explain all of y
         self.reach = np.sqrt(self.yy / np.where(diagonal > 0, diagonal, np.inf))
 
-    def solve(self, lambdas, strengths: Strengths, bounds, start, gap: float, max_sweeps: int) -> Fits:
-        """The fits for a decreasing grid from w = `start`, each absolute duality gap ≤ `gap` where max_sweeps sweeps reach it.
+    def solve(self, lambdas, strengths: Strengths, bounds, start, gap: float, max_sweeps: int) -> tuple:
+        """The solutions over a decreasing grid from w = `start`: weights, certificates, sweeps as from `L1Path.solve`.
 
         bounds : (low, high), each (p,).
         """
@@ -52,8 +51,7 @@ class BoundedPath:
             self._solve_on(rows, bounds, k, 4.0 * _EPS * scale, max_sweeps - rows.count[k])
         if len(loose):
             certificates[:, loose - 1] = self._certificates(rows, bounds, loose)
-        gaps, violations, objectives = certificates
-        return Fits(rows.W[1:], gaps, violations, objectives, rows.count[1:])
+        return rows.W[1:], certificates, rows.count[1:]
 
     def _solve_on(self, rows, bounds, k, tol, max_sweeps):
         """Row k solved to the violation `tol`, which is what rounding leaves."""

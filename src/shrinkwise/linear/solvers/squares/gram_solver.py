@@ -15,7 +15,6 @@ from scipy.linalg import lstsq, svd
 
 from shrinkwise.linear.certificates import (
     FitCertificate,
-    Solution,
     Solutions,
     at_rounding,
     certify_least_squares,
@@ -71,12 +70,12 @@ class SquaredSolver:
             yield self._bounded_solutions(lambdas, bounded, tol, max_iter)
             return
         for lam in lambdas[n_l1:]:
-            yield Solutions.of(self.solve(penalty.with_lam(lam), tol, max_iter))
+            yield self.solve(penalty.with_lam(lam), tol, max_iter)
 
     def _l1_solutions(self, lambdas, strengths, tol, max_iter):
         path = L1Path(self.design, self.y, self.c, self.gram)
-        for fits in path.solve(lambdas, strengths, tol * 0.5 * self.yy, max_iter):
-            yield self._stacked(fits, tol)
+        for found in path.solve(lambdas, strengths, tol * 0.5 * self.yy, max_iter):
+            yield self._solutions(found, tol)
 
     def _within_bounds(self, penalty):
         """(Strengths, bounds) where the whole Gram matrix is at hand or worth its price."""
@@ -87,22 +86,23 @@ class SquaredSolver:
     def _bounded_solutions(self, lambdas, bounded, tol, max_iter):
         strengths, bounds = bounded
         path = BoundedPath(self.G, self.c, self.yy)
-        fits = path.solve(lambdas, strengths, bounds, self.w, tol * 0.5 * self.yy, max_iter)
-        return self._stacked(fits, tol)
+        found = path.solve(lambdas, strengths, bounds, self.w, tol * 0.5 * self.yy, max_iter)
+        return self._solutions(found, tol)
 
-    def _stacked(self, fits, tol):
+    def _solutions(self, found, tol) -> Solutions:
+        """The Solutions from weights (k, p), certificates (3, k) and sweeps (k,), as `L1Path.solve` returns them."""
+        W, (gap, kkt, objective), sweeps = found
         null_loss = 0.5 * self.yy
-        self.w = fits.W[-1]
-        gap = np.maximum(fits.gap, 0.0) / null_loss if null_loss > 0 else np.zeros(len(fits.gap))
-        sweeps = np.maximum(np.abs(fits.sweeps), 1)
-        solved = (gap <= tol) | at_rounding(fits.kkt, float(np.abs(self.c).max(initial=0.0)))
-        return Solutions(fits.W, self.intercept(fits.W), fits.objective, gap, fits.kkt, solved, sweeps)
+        self.w = W[-1]
+        gap = np.maximum(gap, 0.0) / null_loss if null_loss > 0 else np.zeros(len(gap))
+        solved = (gap <= tol) | at_rounding(kkt, float(np.abs(self.c).max(initial=0.0)))
+        return Solutions(W, self.intercept(W), objective, gap, kkt, solved, np.maximum(np.abs(sweeps), 1))
 
-    def solve(self, penalty, tol: float, max_iter: int) -> Solution:
-        """The Solution for `penalty` at its own λ, from where the last one ended."""
+    def solve(self, penalty, tol: float, max_iter: int) -> Solutions:
+        """The solution for `penalty`, k = 1, at its own λ, from where the last one ended."""
         parts = penalty.l1_l2((self.p,))
         if parts[0].any() if parts is not None else self._within_bounds(penalty) is not None:
-            return next(next(self.solve_all(penalty, [penalty.lam], tol, max_iter)).each())
+            return next(self.solve_all(penalty, [penalty.lam], tol, max_iter))
         inner = inner_solver(penalty, (self.p,)) if parts is None else None
         scale = float(np.abs(self.c).max(initial=0.0))
         gradient_tol = 0.1 * tol * max(scale, _TINY)
@@ -124,7 +124,7 @@ class SquaredSolver:
                 break
             gradient_tol *= 0.01
         solved = certificate.proves(tol, scale) if penalty.has_conjugate else converged
-        return Solution(self.w, self.intercept(self.w), certificate, bool(solved), max(total, 1))
+        return Solutions.one(self.w, self.intercept(self.w), certificate, bool(solved), max(total, 1))
 
     def _solve_units(self, penalty, inner, tols, max_iter):
         """By the inner solver of the penalty, w and g left at what it finds: (converged, sweeps)."""

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from shrinkwise.linear.certificates import FitCertificate, Solution, Solutions, certify_least_squares
+from shrinkwise.linear.certificates import FitCertificate, Solutions, certify_least_squares
 from shrinkwise.linear.problem.gram_storage import LARGEST_WHOLE
 from shrinkwise.linear.solvers.quadratic.inner import inner_solver
 
@@ -38,10 +38,10 @@ class JointTargetsSolver:
 
     def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
         """The Solutions over a decreasing grid, each from the one before."""
-        return (Solutions.of(self.solve(penalty.with_lam(lam), tol, max_iter)) for lam in lambdas)
+        return (self.solve(penalty.with_lam(lam), tol, max_iter) for lam in lambdas)
 
-    def solve(self, penalty, tol: float, max_iter: int) -> Solution:
-        """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
+    def solve(self, penalty, tol: float, max_iter: int) -> Solutions:
+        """The solution for `penalty`, k = 1: relative duality gap ≤ tol where solved."""
         inner = inner_solver(penalty, self.w.shape)
         limit, left = 0.1 * tol * max(float(np.abs(self.c).max(initial=0.0)), _TINY), max_iter
         for _ in range(6):
@@ -53,7 +53,7 @@ class JointTargetsSolver:
             limit *= 0.01
         solved = certificate.gap <= tol if penalty.has_conjugate else converged
         b = self.y_mean - self.w @ self.design.means if self.problem.fit_intercept else np.zeros(len(self.w))
-        return Solution(self.w, b, certificate, bool(solved), max(max_iter - left, 1))
+        return Solutions.one(self.w, b, certificate, bool(solved), max(max_iter - left, 1))
 
     def _advance(self, penalty, inner, limit, left):
         """To violations ≤ `limit`, w and g left at what is found: (converged, steps)."""

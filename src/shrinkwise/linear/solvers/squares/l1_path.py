@@ -12,7 +12,6 @@ Salmon, Celer, ICML 2018.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,21 +25,6 @@ from .strengths import Strengths
 # A column joins the working set when its gradient is predicted to reach this share of its threshold. Measured on 100×20000:
 # at .95 no block of 16 λ had to be solved again, and the set is a third of the strong rule's.
 _LIKELY, _LONGEST = 0.95, 16
-
-
-@dataclass
-class Fits:
-    """The solutions at several λ in a row: weights (L, p), absolute gaps, violations, objectives, sweeps (< 0: not solved)."""
-
-    W: np.ndarray
-    gap: np.ndarray
-    kkt: np.ndarray
-    objective: np.ndarray
-    sweeps: np.ndarray
-
-    def first(self, count: int) -> Fits:
-        """The first of them."""
-        return Fits(*(part[:count] for part in vars(self).values()))
 
 
 class L1Path:
@@ -66,8 +50,12 @@ class L1Path:
         reach[free] = np.sqrt(self.yy / np.where(square > 0, square, np.inf))
         return reach
 
-    def solve(self, lambdas, strengths: Strengths, gap: float, max_sweeps: int) -> Iterator[Fits]:
-        """The fits for a decreasing grid in stacks, each absolute duality gap ≤ `gap` where max_sweeps sweeps reach it."""
+    def solve(self, lambdas, strengths: Strengths, gap: float, max_sweeps: int) -> Iterator[tuple]:
+        """The solutions over a decreasing grid, several λ at a time: weights (k, p), certificates (3, k), sweeps (k,).
+
+        The rows of the certificates are the absolute duality gap, which is ≤ `gap` unless `max_sweeps` sweeps are too few, the
+        violation of stationarity and the objective. Negative sweeps: not solved.
+        """
         self.reach = self._reach(strengths)
         work = self._whole if self.whole else self._blocks
         return work(np.ascontiguousarray(lambdas, dtype=float), strengths, gap, max_sweeps)
@@ -76,7 +64,7 @@ class L1Path:
         rows = PathRows.of(lambdas, *strengths.rows(lambdas))
         kernels.gram_path(self.gram.G, self.c, self.yy, rows, tol_gap=gap, max_sweeps=max_sweeps)
         found = kernels.gram_certificates(rows.W, rows.R, self.c, rows.A, rows.B, self.reach, self.yy)
-        yield Fits(rows.W, *found.T, rows.count)  # type: ignore[call-arg]
+        yield rows.W, found.T, rows.count
 
     # --- working sets ---------------------------------------------------------------------------------------------
     def _blocks(self, lambdas, strengths, gap, max_sweeps):
@@ -92,7 +80,7 @@ class L1Path:
             )
             kept = self._admit_missed(certificates[:, 0] > gap, R, block, strengths)
             if kept:
-                yield Fits(W, *certificates.T, sweeps).first(kept)  # type: ignore[call-arg]
+                yield W[:kept], certificates[:kept].T, sweeps[:kept]
                 # Copies: rows of the block would keep all of it in memory.
                 history = [*history, *((W[k].copy(), R[k].copy()) for k in range(max(kept - 2, 0), kept))][-2:]
                 a_last, done = strengths.at(block[kept - 1])[0], done + kept

@@ -20,7 +20,7 @@ from scipy.linalg import eigh
 
 from shrinkwise.kernels import WeightedColumns
 from shrinkwise.kernels.linear.sparse_cd import sparse_cd
-from shrinkwise.linear.certificates import FitCertificate, Solution, Solutions, certify_least_squares
+from shrinkwise.linear.certificates import FitCertificate, Solutions, certify_least_squares
 from shrinkwise.linear.solvers.quadratic.inner import inner_solver
 from shrinkwise.linear.solvers.quadratic.l1_l2 import solve_l1_l2
 
@@ -68,10 +68,10 @@ class ResidualSolver:
 
     def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
         """The Solutions over a decreasing grid, each from the one before."""
-        return (Solutions.of(self.solve(penalty.with_lam(lam), tol, max_iter)) for lam in lambdas)
+        return (self.solve(penalty.with_lam(lam), tol, max_iter) for lam in lambdas)
 
-    def solve(self, penalty, tol: float, max_iter: int) -> Solution:
-        """The Solution for `penalty`: relative duality gap ≤ tol where solved."""
+    def solve(self, penalty, tol: float, max_iter: int) -> Solutions:
+        """The solution for `penalty`, k = 1: relative duality gap ≤ tol where solved."""
         parts = penalty.l1_l2((self.p,))
         if parts is None:
             advance = self._other
@@ -99,7 +99,7 @@ class ResidualSolver:
                     break
                 best = min(best, certificate.gap)
                 limit = max(limit * np.clip(0.3 * tol / certificate.gap, 0.01, 0.5), self.rounding)
-        return Solution(self.w, self.intercept(self.w), certificate, bool(enough), max(max_iter - left, 1))
+        return Solutions.one(self.w, self.intercept(self.w), certificate, bool(enough), max(max_iter - left, 1))
 
     def _first_limit(self, tol: float) -> float:
         """Gradient violation at which the gap is about tol: it is the largest violation times Σ|w|, at most."""

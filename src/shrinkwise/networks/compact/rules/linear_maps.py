@@ -27,6 +27,17 @@ def linear(flow, node):
     return _dense(flow, node, x, inputs.reshape(-1), weight, bias, axes=(0, 1), channel=last, padded=False)
 
 
+def product_with_matrix(flow, node, x, matrix, bias: Source | None):
+    """y = x W + b for a matrix W of the model, which has its inputs along its rows."""
+    weight = flow.source(matrix)
+    shadow = flow.shadow(x)
+    if weight is None or weight.tensor.dim() != 2 or len(shadow.shape) < 2:
+        return unfollowed(flow, node, f"{operator_name(node)} of these operands")
+    last = len(shadow.shape) - 1
+    inputs = flow.collapse(shadow, {last}, place(node), _MIXED).reshape(-1)
+    return _dense(flow, node, shadow, inputs, weight, bias, axes=(1, 0), channel=last, padded=False)
+
+
 @rule("conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 def convolution(flow, node):
     """Dense ones read all input channels; in grouped and depthwise ones each group goes as a whole."""
@@ -145,6 +156,18 @@ def _grouped(
     if bias is not None:
         result = result + bias.tensor.cpu().double()
     return _result(shapes(node), channel, outputs, fixed & result.isfinite(), result)
+
+
+@rule("embedding_bag", "_embedding_bag", "_embedding_bag_forward_only")
+def embedding_bag(flow, node):
+    """Sums, means or maxima of rows of a table: its columns are the channels."""
+    arguments = bound(node)
+    weight, found = flow.source(arguments["weight"]), shapes(node)
+    if weight is None:
+        return unfollowed(flow, node, "its weight is computed from others")
+    zero = (weight.tensor.cpu() == 0).all(0)
+    first = _result(found[0], 1, weight.axis(1), zero, torch.zeros(len(zero), dtype=torch.float64))
+    return [first, *(None if shape is None else untracked(shape) for shape in found[1:])]
 
 
 @rule("embedding")

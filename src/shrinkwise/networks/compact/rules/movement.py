@@ -102,7 +102,8 @@ def partial(flow, node):
         labels = x.labels
         for dim in dims:
             labels = flow.classes.collapse(labels, dim)
-        flow.pin(node.args[0], place(node), f"{name} names positions of its channels by number")
+        if labels.numel() == 1:
+            flow.pin(node.args[0], place(node), f"{name} names positions of its channels by number")
         result = Shadow(shape, labels, x.known, x.value)
     else:
         result = Shadow(shape, x.labels, x.known, x.value)
@@ -112,6 +113,54 @@ def partial(flow, node):
         result = Shadow(shape, result.labels, shrink(kept), shrink(torch.where(kept, x.value, 0.0)))
     uneven = [dim for dim in dims if x.known.shape[dim] > 1 or x.value.shape[dim] > 1]
     return result.unknown() if uneven else result
+
+
+@rule("index", "index_select")
+def index(flow, node):
+    """Positions chosen by tensors of numbers: along these dimensions positions go together, the others stay as they are."""
+    arguments = bound(node)
+    if operator_name(node) == "index":
+        chosen = dict(enumerate(arguments["indices"]))
+        chosen = {dim: one for dim, one in chosen.items() if one is not None}
+    else:
+        chosen = {arguments["dim"] % max(len(shapes(node)), 1): arguments["index"]}
+    x, dims = flow.shadow(arguments["self"]), sorted(chosen)
+    kinds = {one.meta["val"].dtype for one in chosen.values()}
+    if kinds & {torch.bool, torch.uint8} or dims != list(range(dims[0], dims[-1] + 1)):
+        return unfollowed(flow, node, "index with a mask, or along dimensions that are not neighbours")
+    labels = x.labels
+    for dim in dims:
+        labels = flow.classes.collapse(labels, dim)
+    if labels.numel() == 1 and x.labels.numel() > 1:
+        flow.classes.pin(labels, place(node), "positions of its channels are chosen by number")
+    steady = all(part.shape[dim] == 1 for part in (x.known, x.value) for dim in dims)
+    new = len(shapes(node)) - len(x.shape) + len(dims)
+    parts = (part.flatten(dims[0], dims[-1]) for part in (labels, *((x.known, x.value) if steady else ())))
+    found = [part.reshape(*part.shape[: dims[0]], *[1] * new, *part.shape[dims[0] + 1 :]) for part in parts]
+    return Shadow(shapes(node), *found) if steady else _unknown(shapes(node), found[0])
+
+
+@rule("index_add", "index_copy")
+def index_add(flow, node):
+    """Rows of one tensor added to chosen rows of another: along this dimension positions go together in both."""
+    arguments = bound(node)
+    dim = arguments["dim"] % len(shapes(node))
+    x, source = (flow.shadow(arguments[name]) for name in ("self", "source"))
+    labels = [flow.classes.collapse(one.labels, dim) for one in (x, source)]
+    for other in range(len(x.shape)):
+        if other != dim and 1 in (labels[0].shape[other], labels[1].shape[other]):
+            labels = [flow.classes.collapse(one, other) for one in labels]
+    flow.classes.tie(*labels)
+    zero = (x.known & (x.value == 0)).all(dim, keepdim=True) & (source.known & (source.value == 0)).all(
+        dim, keepdim=True
+    )
+    return Shadow(shapes(node), labels[0], shrink(zero), torch.zeros([1] * len(x.shape), dtype=torch.float64))
+
+
+def _unknown(shape, labels) -> Shadow:
+    """Nothing known of its values."""
+    nothing = untracked([1] * len(shape))
+    return Shadow(shape, labels, nothing.known, nothing.value)
 
 
 @rule("getitem")
@@ -130,15 +179,22 @@ def getitem(flow, node):
     "arange",
     "scalar_tensor",
     "empty",
-    "zeros_like",
-    "ones_like",
-    "full_like",
     "eye",
     "linspace",
 )
 def made(flow, node):
     """A tensor made in the code: its sizes are what the code says."""
     return untracked(shapes(node))
+
+
+@rule("zeros_like", "ones_like", "full_like")
+def made_like(flow, node):
+    """A tensor of one value with the sizes of another: it shrinks with it."""
+    name, x = operator_name(node), flow.shadow(node.args[0])
+    value = {"zeros_like": 0.0, "ones_like": 1.0}.get(name)
+    value = node.args[1] if value is None else value
+    ones = [1] * len(x.shape)
+    return Shadow(x.shape, x.labels, torch.ones(ones, dtype=torch.bool), torch.full(ones, value, dtype=torch.float64))
 
 
 @rule("_assert_tensor_metadata", "sym_size", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size")

@@ -7,7 +7,7 @@ from torch import fx
 from torch.utils import _pytree as pytree
 
 from ..flow import place, unfollowed
-from ..shadow import Shadow, align, shrink, untracked
+from ..shadow import Shadow, align, shrink, untracked, zero_along
 from ..trace import shapes
 from .registry import bound, operator_name, rule
 
@@ -143,7 +143,14 @@ def glu(flow, node):
     return Shadow(shape, first.labels, shrink(known), shrink(torch.where(known, value, 0.0)))
 
 
-@rule("softmax", "_softmax", "log_softmax", "_log_softmax", "cumsum", "logcumsumexp")
+@rule("cumsum")
+def cumulated(flow, node):
+    """Sums along one dimension, which are zero where all is."""
+    x, mixed = flow.shadow(node.args[0]), along(flow, node)
+    return Shadow(x.shape, mixed.labels, zero_along(x, node.args[1] % len(x.shape)), mixed.value)
+
+
+@rule("softmax", "_softmax", "log_softmax", "_log_softmax", "logcumsumexp")
 def along(flow, node):
     """Mixes positions along one dimension."""
     x, dim = flow.shadow(node.args[0]), node.args[1] % max(len(shapes(node)), 1)

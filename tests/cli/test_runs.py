@@ -74,6 +74,17 @@ def test_contributions_to_a_linear_model_add_up_and_are_its_coefficients(task):
 
 
 @pytest.mark.parametrize("task", CLASSES)
+def test_contributions_to_an_additive_model_add_up(task):
+    frame = every_kind(task)
+    model = drawn_model(task, "additive", frame)
+    found = explain_row(model, frame, 4)
+    scores = np.atleast_2d(model.predictor.scores(model.encoder.transform(frame[4])))[0]
+    assert found.exact
+    assert found.usual + sum(part for *_, part in found.contributions) == pytest.approx(found.here)
+    assert found.here == pytest.approx((scores - scores.mean()).max() if task == "multiclass" else scores[0])
+
+
+@pytest.mark.parametrize("task", CLASSES)
 def test_a_network_is_explained_one_input_at_a_time(task):
     frame = every_kind(task)
     model = drawn_model(task, "network", frame)

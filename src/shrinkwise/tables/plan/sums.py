@@ -1,0 +1,47 @@
+"""A numeric target that is an exact sum of input columns, such as a total of fare, tip and tolls."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from shrinkwise.tables.columns.features import column_values
+from shrinkwise.tables.columns.kinds import taken
+from shrinkwise.tables.errors import quoted
+
+from .table_plan import TablePlan
+
+_MOST_ROWS, _MOST_COLUMNS = 5_000, 100
+_ROWS_PER_COLUMN = 3
+_EXACT = 1e-6  # of the spread of the target, beyond which a sum is not exact (amounts are often rounded to cents)
+_ONE = 1e-3
+
+
+def sum_note(plan: TablePlan, used: pl.DataFrame, seed: int = 0) -> str:
+    """A sentence if two or more columns add up to the target in held-out rows; "" if not."""
+    columns = [column for column in plan.kept if column.kind == "number" and not column.leaks]
+    if plan.classes is not None or not 2 <= len(columns) <= _MOST_COLUMNS:
+        return ""
+    rows = np.sort(np.random.default_rng(seed).permutation(used.height)[:_MOST_ROWS])
+    y = plan.target_values(used)[rows]
+    X = np.column_stack([column_values(column, taken(used[column.name], rows))[0] for column in columns])
+    there = ~np.isnan(X).any(axis=1)
+    X, y = X[there], y[there]
+    if len(y) < 2 * _ROWS_PER_COLUMN * len(columns) + 2 or y.std() == 0:
+        return ""
+    scale = np.where(X.std(axis=0) > 0, X.std(axis=0), 1.0)
+    Z = np.column_stack([(X - X.mean(axis=0)) / scale, np.ones(len(y))])
+    coef = np.linalg.lstsq(Z[::2], y[::2], rcond=None)[0]
+    if np.abs(Z[1::2] @ coef - y[1::2]).max() > _EXACT * y.std():
+        return ""
+    used_columns = np.flatnonzero(np.abs(coef[:-1]) > _ONE * y.std())
+    weights = (coef[:-1] / scale)[used_columns]
+    if len(used_columns) < 2:
+        return ""
+    names = [quoted(columns[j].name) for j in used_columns]
+    shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    kind = "the sum or difference" if np.all(np.abs(np.abs(weights) - 1) < _ONE) else "a weighted sum"
+    return (
+        f"The target {quoted(plan.target)} is exactly {kind} of {shown}: these columns may leak it; drop those whose "
+        "values are not known at prediction time."
+    )

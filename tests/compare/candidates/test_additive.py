@@ -1,0 +1,130 @@
+"""The additive lasso: hinges of the training rows, exact zeros of whole inputs, and tables that are hard for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.sparse import csr_array
+
+from shrinkwise.compare.candidates.additive import LASSO, hinges_of, tune_additive_lasso
+from shrinkwise.compare.candidates.base import Features, TrainingRows
+from shrinkwise.compare.candidates.linear import tune_lasso
+from shrinkwise.compare.options import Options
+from shrinkwise.compare.scoring.nested import split_table
+from shrinkwise.models.hinges import Hinges
+from shrinkwise.models.predictors import LinearPredictor, usage
+from shrinkwise.tables import plan_table
+
+QUICK = Options(n_lambdas=12, inner_folds=3, folds=2, n_jobs=1)
+
+
+def bent(n=300, noise=0.1, classes=0, seed=0) -> TrainingRows:
+    """y bends in x0 (a tent), is linear in x1, and does not depend on x2 … x4."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 5))
+    y = np.minimum(2 * X[:, 0], 1 - X[:, 0]) + X[:, 1] + noise * rng.normal(size=n)
+    if classes:
+        y = np.digitize(y, np.quantile(y, np.arange(1, classes) / classes))
+    return TrainingRows(X, y, {0: "regression", 2: "binary"}.get(classes, "multiclass"), classes, seed)
+
+
+def test_terms_are_the_formula_and_zero_at_zero():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 3))
+    hinges = hinges_of(X, 4)
+    X = np.vstack([X, np.zeros((1, 3)), 1e6 * np.ones((1, 3)), -1e6 * np.ones((1, 3))])
+    terms, at = hinges.terms(X), dict(zip(range(3), X.T, strict=True))
+    for k, (j, knot, top) in enumerate(zip(hinges.sources, hinges.knots, hinges.tops, strict=True)):
+        raw = np.clip(at[int(j)], None, top)
+        expected = np.where(raw > knot, raw - knot, 0.0) - max(0.0, min(0.0, top) - knot)
+        np.testing.assert_allclose(terms[:, k], expected, rtol=1e-14)
+    np.testing.assert_array_equal(terms[-3], 0.0)
+    np.testing.assert_array_equal(
+        hinges.terms(X[:50].max(axis=0, keepdims=True)), terms[-2:-1]
+    )  # constant beyond the ends
+    np.testing.assert_array_equal(hinges.terms(X[:50].min(axis=0, keepdims=True)), terms[-1:])
+
+
+def test_sparse_terms_are_the_dense_ones_and_stay_sparse():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(200, 4)) * (rng.random((200, 4)) < 0.1)
+    dense, sparse = hinges_of(X, 5), hinges_of(csr_array(X), 5)
+    for name in ("sources", "knots", "tops"):
+        np.testing.assert_array_equal(getattr(dense, name), getattr(sparse, name))
+    np.testing.assert_allclose(sparse.terms(csr_array(X)).toarray(), dense.terms(X), atol=1e-15)
+    assert sparse.terms(csr_array(X)).nnz <= np.count_nonzero(X[:, dense.sources])
+
+
+def test_the_linear_terms_alone_are_the_linear_model():
+    rng = np.random.default_rng(2)
+    X, coef = rng.normal(size=(30, 3)), np.array([1.0, -2.0, 0.5])
+    first = Hinges(np.arange(3), X.min(axis=0), X.max(axis=0))
+    np.testing.assert_allclose(LinearPredictor(coef, 0.3, first).output(X), X @ coef + 0.3, rtol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_a_bend_is_found_and_inputs_without_effect_are_exactly_zero(classes):
+    problem, fresh = bent(classes=classes), bent(classes=classes, seed=1)
+    tuned, linear = tune_additive_lasso(problem, QUICK), tune_lasso(problem, QUICK)
+
+    def loss(output):
+        if not classes:
+            return float(np.mean((output - fresh.y) ** 2))
+        return float(-np.log(output[np.arange(len(fresh.y)), fresh.y]).mean())
+
+    ours, theirs = (loss(each.best.predictor.output(fresh.X)) for each in (tuned, linear))
+    assert ours < (0.05 if not classes else 0.75) * theirs
+    used = usage(tuned.one_se.predictor, list(range(5)))
+    assert used.zeros > used.weights / 3
+    sizes = tuned.curve.coefs.reshape(len(tuned.curve.lambdas), -1, 5).max(axis=1)  # one for each feature
+    entered = [set(np.flatnonzero(row).tolist()) for row in sizes]
+    assert entered[0] == set()
+    assert next(each for each in entered if len(each) >= 2) == {0, 1}
+
+
+def test_the_refit_on_all_rows_is_the_kept_model():
+    for problem in (bent(), bent(classes=3, n=150)):
+        best = tune_additive_lasso(problem, replace(QUICK, max_features=3)).best
+        again = best.refit(problem)
+        scale = np.abs(best.predictor.scores(problem.X)).max()
+        np.testing.assert_allclose(again.scores(problem.X), best.predictor.scores(problem.X), atol=2e-3 * scale)
+
+
+def test_factors_and_the_limit_of_inputs_count_whole_inputs():
+    problem = replace(bent(), features=Features(np.arange(5), np.array([1.0, 1, 1, 0, 1])))
+    used = tune_additive_lasso(problem, QUICK).one_se.predictor.feature_weights() != 0
+    assert used[3]  # not penalised
+    two = tune_additive_lasso(bent(), replace(QUICK, max_features=1)).best.predictor
+    assert (two.feature_weights() != 0).sum() <= 1
+
+
+@pytest.mark.parametrize("outlier", [1e6, 1e90])
+def test_one_outlier_does_not_flatten_the_others(outlier):
+    """On the feature as it was, and after standardising, the outlier is not in the range of the hinges."""
+    v = np.append(np.linspace(0, 1, 200), outlier)
+    hinges = hinges_of(v[:, None], 8)
+    assert (hinges.tops < 10).all()
+    assert len(hinges.knots) == 9
+
+
+HARD = {
+    "one value, all missing": {"a": [1.0] * 40, "b": [None] * 40},
+    "an outlier": {"a": [*np.linspace(0, 1, 39).tolist(), 1e99]},
+    "250 levels, sparse": {"a": [f"level {i % 250}" for i in range(1500)]},
+    "20 rows, the fewest": {"a": np.linspace(0, 1, 20).tolist()},
+}
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_hard_tables_give_a_model_of_finite_numbers(case):
+    columns = HARD[case]
+    n = len(columns["a"])
+    rng = np.random.default_rng(3)
+    frame = pl.DataFrame({**columns, "x": rng.normal(size=n), "y": rng.normal(size=n)}, strict=False)
+    plan = plan_table(frame, "y", category=("a",) if case == "250 levels, sparse" else ())
+    split = split_table(frame, plan, QUICK)[0]
+    for fit in LASSO.tune(split.problem, QUICK).choices().values():
+        assert np.isfinite(fit.predictor.output(split.X_test)).all()
