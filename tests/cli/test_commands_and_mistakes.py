@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -299,8 +300,24 @@ def test_a_full_disk_is_one_sentence_and_the_old_run_stands(fitted, monkeypatch)
     code, _, err = fitted("fit", "t.csv", "--target", "y", "--quiet", "--seed", "3", *QUICK)
     assert (code, err.count("\n")) == (1, 1)
     assert "No space left on device" in err
+    assert "finished parts are kept in" in err
+    assert ".t-report.unfinished; free some space and repeat the command with --resume" in err
     assert {path.name: path.read_bytes() for path in Path("t-report").iterdir()} == before
     assert sorted(os.listdir()) == [".t-report.unfinished", "t-report", "t.csv"]
+
+
+def test_a_disk_that_is_full_before_the_first_part_leaves_nothing_behind(shrinkwise, monkeypatch):
+    table().write_csv("t.csv")
+
+    def full(*_):
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr("shrinkwise.compare.scoring.journal.os.fsync", full)
+    code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *QUICK)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "could not be written (File too large). Nothing was left behind" in err
+    assert "--resume" not in err
+    assert os.listdir() == ["t.csv"]
 
 
 def test_ctrl_c_is_one_line_and_leaves_what_is_finished(shrinkwise, monkeypatch):

@@ -146,7 +146,7 @@ def fit_to_folder(
     _refuse_another_question(out, request)
     before(question)
     place = Place(out.absolute().parent / f".{out.name}.unfinished", resume, __version__)
-    with claimed(place.folder), _pieces_named():
+    with claimed(place.folder), _pieces_named(place.folder):
         result = question.answer(progress, place, command)
         result.save(out)
         clear_pieces(place.folder)
@@ -154,18 +154,22 @@ def fit_to_folder(
 
 
 @contextmanager
-def _pieces_named():
-    """Extend the error on a full disk by the advice to resume."""
+def _pieces_named(folder: Path):
+    """Extend the error on a full disk by where the finished parts are and the advice to resume; without parts leave nothing."""
+    from shrinkwise.compare.scoring.journal import clear_pieces, has_pieces
+
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         said = (error.strerror or str(error)).removesuffix(".")
-        raise OSError(
-            error.errno,
-            f"{said}. The finished parts are kept; free some space and repeat the command with --resume.",
-        ) from error
+        if has_pieces(folder):
+            said += f". The finished parts are kept in {folder}; free some space and repeat the command with --resume"
+        else:
+            clear_pieces(folder)
+            said += ". Nothing was left behind; free some space and repeat the command"
+        raise OSError(error.errno, f"{said}.") from error
 
 
 def _refuse_another_question(out: Path, request: FitRequest) -> None:

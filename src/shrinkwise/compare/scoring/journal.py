@@ -93,6 +93,11 @@ def clear_pieces(folder: Path) -> None:
         folder.rmdir()
 
 
+def has_pieces(folder: Path) -> bool:
+    """Whether a piece is stored there."""
+    return any(path.suffix == ".npz" for path in folder.iterdir()) if folder.is_dir() else False
+
+
 def _refuse_foreign(folder: Path) -> None:
     is_folder = folder.is_dir() and not folder.is_symlink()
     if not is_folder and not os.path.lexists(folder):
@@ -159,6 +164,9 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
             staged.replace(self.folder / name)
+        except OSError as error:
+            said = f"{self.folder / name} could not be written ({error.strerror})"
+            raise OSError(error.errno, said) from error
         finally:
             staged.unlink(missing_ok=True)
 
