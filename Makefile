@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 # One process a core, each on one thread: two that share their threads wait for each other. A file stays in one process, with
 # what its tests share.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-thorough: $(VENV)/.test
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "thorough or not thorough"

@@ -12,6 +12,11 @@ settings.register_profile("thorough", max_examples=500, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_collection_modifyitems(items):
+    """The files outside the rooms run first: few tests that take long, and a process that gets them last ends last."""
+    items.sort(key=lambda item: item.path.parent.name not in ("tests", "cli"))
+
+
 def pytest_collection_finish():
     """Ten thousand tests and the libraries stay to the end: the collector need not walk them again and again."""
     gc.freeze()

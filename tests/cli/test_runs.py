@@ -17,7 +17,7 @@ from shrinkwise.cli.explain import _print_explanation
 from shrinkwise.models.explain_row import explain_row
 from shrinkwise.models.predictors import class_probabilities
 
-QUICK = ["--target", "y", "--quiet", "--no-networks", "--jobs", "1", "--folds", "3"]
+QUICK = ["--target", "y", "--quiet", "--methods", "ridge,lasso,trees", "--jobs", "1", "--folds", "3"]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -43,11 +44,16 @@ def _table(task: str, n: int = 60, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({**{f"x{j}": X[:, j] for j in range(4)}, "colour": [None, *colour[1:].tolist()], "y": y})
 
 
+@cache  # pytest keeps the fixture of one parameter at a time, and would compare again for every file
+def _compared(task: str):
+    frame = _table(task)
+    return frame, compare_table(frame, plan_table(frame, "y", name="small.csv"), SMALL)
+
+
 @pytest.fixture(scope="session", params=["regression", "binary", "multiclass"])
 def compared(request):
     """(frame, comparison) of one small table per task."""
-    frame = _table(request.param)
-    return frame, compare_table(frame, plan_table(frame, "y", name="small.csv"), SMALL)
+    return _compared(request.param)
 
 
 @pytest.fixture(scope="session")

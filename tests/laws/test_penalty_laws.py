@@ -30,7 +30,7 @@ FOUR = len(KINDS)
 # A point has twelve entries and a law some seventy penalties: half the examples of the profile, or a quarter where the law
 # hardly depends on the point.
 half = settings(max_examples=max(settings.default.max_examples // 2, 5))
-few = settings(max_examples=max(settings.default.max_examples // 4, 5))
+few = settings(max_examples=max(settings.default.max_examples // 4, 4))
 
 
 # --- prox --------------------------------------------------------------------------------------------------------------
