@@ -4,10 +4,7 @@ const STEPS = 60;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const short = (x) => (x === 0 ? "0" : Math.abs(x) >= 1e5 || Math.abs(x) < 1e-3 ? x.toExponential(2) : x.toPrecision(4)).replaceAll("-", "−");
 
-function drawing(width, height, label) {
-  const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
-  return svg;
-}
+const drawing = (width, height, label) => shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
 
 function shape(name, attributes, text) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -76,7 +73,8 @@ function drawPaths() {
   const x = (i) => left + ((width - left - right) * i) / (STEPS - 1), y = (v) => height / 2 - (v / most) * (height / 2 - 12);
   const svg = drawing(width, height, `The paths of ${names.length} coefficients along λ; their values are in the table below.`);
   svg.append(shape("line", { class: "axis", x1: left, x2: width - right, y1: y(0), y2: y(0) }));
-  const last = path.at(-1).w, order = [...last.keys()].sort((a, b) => Math.abs(last[b]) - Math.abs(last[a]));
+  const last = path.at(-1).w, peaks = names.map((_, j) => Math.max(...path.map(({ w }) => Math.abs(w[j]))));
+  const order = [...peaks.keys()].sort((a, b) => peaks[b] - peaks[a]);
   const taken = [];
   order.forEach((j, rank) => {
     const points = path.map(({ w }, i) => `${x(i).toFixed(1)},${y(w[j]).toFixed(1)}`).join(" ");
