@@ -28,7 +28,14 @@ def opened(html: str, folder, address: str = "", *flags: str) -> tuple[str, list
     """The document after its script has run, and what the page wrote to the console."""
     file = folder / "report.html"
     file.write_text(html, encoding="utf-8")
-    command = [BROWSER, *FLAGS, *flags, NO_NETWORK, f"--user-data-dir={folder / 'profile'}", f"{file.as_uri()}{address}"]
+    command = [
+        BROWSER,
+        *FLAGS,
+        *flags,
+        NO_NETWORK,
+        f"--user-data-dir={folder / 'profile'}",
+        f"{file.as_uri()}{address}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 

@@ -27,7 +27,11 @@ def table(n: int = 50, seed: int = 0) -> pl.DataFrame:
     X[:, 1] = X[:, 0] + 0.05 * X[:, 1]
     colour = rng.choice(["blue", "green", "red"], n)
     y = 2 * X[:, 0] - X[:, 2] + 0.02 * X[:, 3] + (colour == "red") + rng.normal(size=n)
-    named = {HOSTILE: X[:, 0]} | {f"x{j}": X[:, j] for j in range(1, 6)} | {"constant": np.ones(n), "colour": colour, "y": y}
+    named = (
+        {HOSTILE: X[:, 0]}
+        | {f"x{j}": X[:, j] for j in range(1, 6)}
+        | {"constant": np.ones(n), "colour": colour, "y": y}
+    )
     return pl.DataFrame(named).with_columns(x5=pl.when(pl.int_range(n) == 3).then(None).otherwise("x5"))
 
 

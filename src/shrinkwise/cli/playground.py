@@ -37,7 +37,9 @@ def playground(table: Path | None, target: str | None, out: Path) -> None:
     if target is not None and table is None:
         raise InputError("--target needs a table: add its path, as in shrinkwise playground table.csv --target price.")
     if os.path.lexists(out) and not is_playground(_text(out)):
-        raise InputError(f"{out} was not written by shrinkwise playground: move it away, or name another file with --out.")
+        raise InputError(
+            f"{out} was not written by shrinkwise playground: move it away, or name another file with --out."
+        )
     html = render_playground() if table is None else _with_table(table, target)
     write_file(out, html)
     say(f"Wrote {out}: open it in a browser.")

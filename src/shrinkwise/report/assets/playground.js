@@ -24,7 +24,7 @@ function cell(name, text, attributes = {}) {
 
 let table, design, path;
 
-// Four inputs act on y and eight do not; the second is nearly a copy of the first.
+// Four inputs act on y; the second, which does not, is nearly a copy of the first.
 function exampleTable() {
   const { normal } = randomNumbers(1), names = Array.from({ length: 12 }, (_, j) => `x${j + 1}`);
   const rows = Array.from({ length: 60 }, () => {
@@ -81,9 +81,9 @@ function drawPaths() {
     const side = rank < 8 ? (last[j] > 0 ? "first up" : "first down") : "";
     svg.append(shape("polyline", { class: `curve ${side}`, points }));
     const level = y(last[j]);
-    if (rank >= 8 || last[j] === 0 || taken.some((other) => Math.abs(other - level) < 13)) return;
+    if (rank >= 8 || last[j] === 0 || taken.some((other) => Math.abs(other - level) < 16)) return;
     taken.push(level);
-    const name = names[j].length > 16 ? `${names[j].slice(0, 15)}…` : names[j];
+    const name = names[j].length > 12 ? `${names[j].slice(0, 11)}…` : names[j];
     svg.append(shape("text", { x: width - right + 6, y: level + 4 }, name));
   });
   svg.append(shape("line", { class: "now", id: "paths-now", y1: 4, y2: height - 4 }));
