@@ -44,14 +44,15 @@ DRIVER = """
 <script>
 const said = {linear: [], minibatches: []};
 const change = (id, value, event) => { at(id).value = value; at(id).dispatchEvent(new Event(event)); };
-const coefficients = () => Array.from(document.querySelectorAll("[data-input]")).sort((a, b) => a.dataset.input - b.dataset.input)
-  .map((cell) => Number(cell.dataset.value));
+const coefficients = () => Array.from(document.querySelectorAll("[data-input]"))
+  .sort((a, b) => a.dataset.input - b.dataset.input).map((cell) => Number(cell.dataset.value));
 for (const kind of ["lasso", "ridge", "elastic-net"]) {
   change("penalty", kind, "change");
   change("ratio", 0.3, "input");
   for (const i of [0, 1, 12, 25, 40, 59]) {
     change("lambda", i, "input");
-    said.linear.push({kind, lambda: Number(at("now-lambda").dataset.value), coef: coefficients(), gap: path[i].gap, intercept: path[i].intercept});
+    const {gap, intercept} = path[i], lambda = Number(at("now-lambda").dataset.value);
+    said.linear.push({kind, lambda, coef: coefficients(), gap, intercept});
   }
 }
 said.about = at("table-about").textContent;

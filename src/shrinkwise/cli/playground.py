@@ -35,7 +35,7 @@ def playground(table: Path | None, target: str | None, out: Path) -> None:
     from shrinkwise.tables import InputError
 
     if target is not None and table is None:
-        raise InputError("--target needs a table: add its path, as in shrinkwise playground table.csv --target price.")
+        raise InputError("Expected a table with --target, as in shrinkwise playground table.csv --target price.")
     if os.path.lexists(out) and not is_playground(_text(out)):
         raise InputError(
             f"{out} was not written by shrinkwise playground: move it away, or name another file with --out."

@@ -60,4 +60,5 @@ def compact_script(script: str) -> str:
 
 
 def asset(name: str) -> str:
+    """The text of a file of the folder assets."""
     return (files("shrinkwise.report") / "assets" / name).read_text(encoding="utf-8")
