@@ -24,11 +24,18 @@ FLAGS = (
 NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND"
 
 
-def opened(html: str, folder, address: str = "") -> tuple[str, list[str]]:
+def opened(html: str, folder, address: str = "", *flags: str) -> tuple[str, list[str]]:
     """The document after its script has run, and what the page wrote to the console."""
     file = folder / "report.html"
     file.write_text(html, encoding="utf-8")
-    command = [BROWSER, *FLAGS, NO_NETWORK, f"--user-data-dir={folder / 'profile'}", f"{file.as_uri()}{address}"]
+    command = [
+        BROWSER,
+        *FLAGS,
+        *flags,
+        NO_NETWORK,
+        f"--user-data-dir={folder / 'profile'}",
+        f"{file.as_uri()}{address}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 

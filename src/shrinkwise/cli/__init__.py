@@ -20,6 +20,7 @@ from .doctor import doctor
 from .explain import explain
 from .fit import fit
 from .onnx import onnx
+from .playground import playground
 from .predict import predict
 from .replay import replay
 from .terminal import say
@@ -31,7 +32,7 @@ def cli() -> None:
     """Find out whether regularization helps on your data, which kind helps, and how strong it should be."""
 
 
-for command in (fit, predict, explain, compare, replay, onnx, audit, doctor):
+for command in (fit, predict, explain, compare, replay, onnx, audit, doctor, playground):
     cli.add_command(command)
 
 

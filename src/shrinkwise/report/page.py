@@ -27,17 +27,17 @@ def render_page(page: Page) -> str:
 
 
 def _filled(page: Page, body: Markup) -> str:
-    script = _compact_script(_asset("page.js"))
-    return Template(_asset("page.html")).substitute(
-        policy=_policy(script),
+    script = compact_script(asset("page.js"))
+    return Template(asset("page.html")).substitute(
+        policy=content_policy(script),
         title=element("title", f"{page.title}: {page.subtitle}"),
-        style=_compact_style(_asset("page.css")),
+        style=compact_style(asset("base.css") + asset("page.css")),
         body=body,
         script=script,
     )
 
 
-def _policy(script: str) -> str:
+def content_policy(script: str) -> str:
     """A policy that forbids all requests, frames and scripts except this script; the only image is the empty icon."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
@@ -46,18 +46,19 @@ def _policy(script: str) -> str:
     )
 
 
-def _compact_style(css: str) -> str:
+def compact_style(css: str) -> str:
     """The style sheet without comments and redundant white space; no string in it contains any."""
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     css = re.sub(r"\s*([{};,])\s*", r"\1", css.strip())
     return re.sub(r"(?<![\d.])0\.(?=\d)", ".", re.sub(r": +", ":", css)).replace(";}", "}")
 
 
-def _compact_script(script: str) -> str:
+def compact_script(script: str) -> str:
     """The script without indentation and whole-line comments: no string in it goes over a line."""
     lines = (line.strip() for line in script.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file of the folder assets."""
     return (files("shrinkwise.report") / "assets" / name).read_text(encoding="utf-8")
