@@ -75,17 +75,12 @@ BAD_TABLES = {
     "only a header": ("a,b,y\n", "no row"),
     "one row": ("a,b,y\n1,2,3\n", "1 row"),
     "a constant target": ("a,y\n" + "".join(f"{i % 7},5\n" for i in range(30)), "'5' in all 30 rows"),
-    "duplicate columns": (CSV.replace("a,b,y", "a,a,y"), "more than one column named 'a'"),
     "no such column": (CSV.replace("y\n", "yield\n", 1), "did you mean"),
     "infinite values": (CSV + "inf,1,2\n", "infinite"),
     "not UTF-8": (CSV.encode() + b"\x81,1,2\n", "not UTF-8"),
     "no input left": ("y,z\n" + "".join(f"{i * 1.5},same\n" for i in range(30)), "no usable input"),
     "a binary file": (b"\x00\x01\x02PK" * 50, "NUL byte"),
     "ragged": (CSV + "1,2\n", "rows of unequal length"),
-    "a class of one row": (
-        "a,y\n" + "".join(f"{i % 7},{'b' if i == 9 else 'a' if i % 2 else 'c'}\n" for i in range(30)),
-        "single row",
-    ),
     "a class of fewer rows than folds": (
         "a,y\n" + "".join(f"{i % 7},{'rare' if i < 3 else 'often'}\n" for i in range(30)),
         "pass --folds 3",
@@ -169,6 +164,18 @@ def test_more_columns_than_rows_and_rows_without_target(shrinkwise):
     assert held_out["row"].to_list() == list(range(4, 31))
 
 
+def test_columns_of_one_name_and_a_class_of_one_row_are_read_and_said(shrinkwise):
+    rows = "".join(f"{i % 7},{i % 5 + 0.5},{'b' if i == 9 else 'a' if i % 2 else 'c'}\n" for i in range(30))
+    Path("t.csv").write_text("a,a,y\n" + rows)
+    code, out, err = shrinkwise("fit", "t.csv", "--target", "y", "--json", *QUICK)
+    page = json.loads(out)
+    assert (code, err) == (0, "")
+    assert [column["name"] for column in page["columns"]] == ["a", "a (2)"]
+    assert "'b'" in json.dumps(page)
+    scored = subprocess.run([sys.executable, "t-report/score.py", "t.csv"], capture_output=True, text=True, check=True)
+    assert len(scored.stdout.splitlines()) == 31  # a model without inputs also has a score.py
+
+
 def test_one_input_column(shrinkwise):
     table().select("a", "y").write_csv("one.csv")
     code, out, err = shrinkwise("fit", "one.csv", "--target", "y", *QUICK)
@@ -208,6 +215,8 @@ def test_json_is_one_document_and_quiet_is_the_verdict(shrinkwise):
         "elastic net",
         "group lasso",
         "MCP",
+        "additive, no penalty",
+        "additive lasso",
         "boosted trees",
     ]
     code, out, err = shrinkwise("fit", "t.csv", "--target", "y", "--quiet", *EVERY)

@@ -62,7 +62,7 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
         "limits": None if limits is None else limits[:, used].T.tolist(),
         "hinges": None if hinges is None else _hinges(hinges, used),
         "layers": [
-            (weight.reshape(-1, weight.shape[-1]).tolist(), bias.tolist())
+            ((np.concatenate(weight) if weight.ndim == 3 else weight).tolist(), bias.tolist())
             for weight, bias in zip(weights, written.biases, strict=True)
         ],
         "response": np.nan_to_num(Response.stored(model.predictor.arrays()).array()).tolist(),
