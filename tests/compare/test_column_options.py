@@ -191,6 +191,18 @@ def test_fresh_rows_are_an_exam(asked, small_table):
     assert "On the 400 rows of the test table" in " ".join(verdict(comparison))
 
 
+def test_a_test_table_needs_no_groups_but_weights_and_says_how_many_rows_are_scored(small_table, linear):
+    rng = np.random.default_rng(0)
+    frame = small_table("regression", n=80).with_columns(shop=pl.Series(np.arange(80) % 10), w=rng.uniform(1, 2, 80))
+    plan = plan_table(frame, "y", group="shop", weight="w")
+    test = small_table("regression", n=40, seed=9).with_columns(w=pl.Series([0.0, *np.ones(39)]))
+    comparison = compare_table(frame, plan, replace(linear, methods=("ridge",)), test=test)
+    assert comparison.fresh.n_rows == 39
+    assert "On 39 of the 40 rows of the test table" in " ".join(verdict(comparison))
+    with pytest.raises(InputError, match="The table has no column 'w'"):
+        compare_table(frame, plan, linear, test=test.drop("w"))
+
+
 def test_a_wide_table_of_zeros_is_compared_sparse(linear):
     rng = np.random.default_rng(0)
     counts = rng.poisson(0.06, size=(80, 220))

@@ -14,7 +14,7 @@ from polars import DataFrame
 
 from shrinkwise.compare.candidates.base import Candidate, Curve, TrainingRows, Tuned
 from shrinkwise.compare.candidates.linear import LASSO
-from shrinkwise.compare.candidates.registry import candidates, selecting, without_missing_extras
+from shrinkwise.compare.candidates.registry import candidates, selecting, skipped, without_missing_extras
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
 from shrinkwise.compare.scoring.conformal import KeptIntervals, kept_intervals
 from shrinkwise.compare.scoring.differences import difference
@@ -100,7 +100,8 @@ def compare_table(
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = with_scale(split_table(frame, plan, options), options)
-    contestants = candidates(options, splits[0].problem.columns.has_groups, plan.has_numbers, plan.log_link)
+    limits = (options, splits[0].problem.columns.has_groups, plan.has_numbers, plan.log_link)
+    contestants = candidates(*limits)
     _check_sparse(contestants, plan, options)
     splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1
@@ -136,7 +137,7 @@ def compare_table(
         curve=curve,
         constant=Scored(splits.guesses()),
         file_rows=file_rows,
-        left_out=left_out,
+        left_out=left_out | skipped(*limits),
         stable=stable,
         intervals=intervals,
         fresh=None if test is None else score_fresh_rows(model, test, n_known),

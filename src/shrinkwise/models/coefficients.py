@@ -91,11 +91,17 @@ def csv_lines(rows: list[list]) -> str:
     return buffer.getvalue()
 
 
+def number_explained(model: TableModel) -> str:
+    """The quantity to which the inputs of a numeric model contribute: "price", "log of price", "log of the rate of claims"."""
+    target = model.plan.target if model.plan.exposure is None else f"the rate of {model.plan.target}"
+    return f"log of {target}" if Response.stored(model.predictor.arrays()).log else target
+
+
 def _explained(model: TableModel) -> list[str]:
     """The quantity to which each row of coefficients contributes."""
     plan = model.plan
     if plan.classes is None:
-        return [f"log of {plan.target}" if Response.stored(model.predictor.arrays()).log else plan.target]
+        return [number_explained(model)]
     if len(plan.classes) == 2:
         return [f"log-odds of {plan.target} = {plan.classes[1]}"]
     return [f"score of {plan.target} = {name}" for name in plan.classes]

@@ -9,6 +9,7 @@ import numpy as np
 
 from shrinkwise.tables import as_frame
 
+from .coefficients import number_explained
 from .predictors import PLAIN, LinearPredictor, RespondingPredictor
 from .table_model import TableModel
 
@@ -74,8 +75,7 @@ def _explained(model: TableModel, x: np.ndarray):
     plan, predictor = model.plan, model.predictor
     if plan.classes is None:
         responding = cast(RespondingPredictor, predictor)
-        scores = responding.responding(PLAIN).output
-        return scores, f"log of {plan.target}" if responding.response.log else plan.target
+        return responding.responding(PLAIN).output, number_explained(model)
     winner = int(predictor.output(x[None])[0].argmax())
     if not isinstance(predictor, LinearPredictor):
         return (lambda X: predictor.output(X)[:, winner]), f"probability of {plan.target} = {plan.classes[winner]}"

@@ -121,6 +121,7 @@ def _decoded(path: str, data: bytes) -> str:
 def _read_decimal_commas(rows: list[dict]) -> None:
     """Replace decimal commas by points: no number has a point, and not every comma could separate thousands."""
     numbers = [rule["column"] for rule in MODEL["rules"] if rule["kind"] == "number" and not rule["form"]]
+    numbers += MODEL["exposure"][1:]
     texts = [row[name].strip() for row in rows for name in numbers if row.get(name)]
     commas = [text for text in texts if "," in text and DECIMAL_COMMA.fullmatch(text)]
     if any(NUMBER.fullmatch(t) and "." in t for t in texts) or all(THOUSANDS.fullmatch(text) for text in commas):

@@ -160,7 +160,8 @@ class FreshScore:
     """The score of the kept model on a test table, with its 95 % interval from the spread of the losses over its rows.
 
     n_known counts the rows that are exact copies, inputs and target, of rows that the model learned from; coverage is that
-    of the intervals of all of them and of their thirds.
+    of the intervals of all of them and of their thirds. n_unused counts the rows that are not scored, because their target
+    is missing or a class that is set aside, or because their weight is 0.
     """
 
     score: float
@@ -170,6 +171,7 @@ class FreshScore:
     balanced: float | None = None
     n_known: int = 0
     coverage: Sequence[CoveragePart] = ()
+    n_unused: int = 0
 
 
 @dataclass(frozen=True)

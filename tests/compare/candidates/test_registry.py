@@ -9,7 +9,7 @@ import pytest
 
 import shrinkwise
 from shrinkwise.compare.candidates.base import Candidate
-from shrinkwise.compare.candidates.registry import CANDIDATES, candidates, slugs
+from shrinkwise.compare.candidates.registry import CANDIDATES, candidates, skipped, slugs
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.tables import InputError
 
@@ -71,6 +71,19 @@ def test_abilities_decide_who_takes_part():
         candidates(Options(methods=("scad",)))
     with pytest.raises(InputError, match="at least one regularized"):
         candidates(Options(methods=("none", "trees")))
+
+
+def test_a_requested_method_that_cannot_be_compared_is_named_with_its_reason():
+    quick = Options(methods=("lasso", "network-l2", "trees"), network=None)
+    assert [each.slug for each in candidates(quick)] == ["none", "lasso", "trees"]
+    (name, why), *others = skipped(quick).items()
+    assert (name, others) == ("network + L2", [])
+    assert why == "networks are excluded (effort quick or --no-networks)"
+    assert skipped(replace(quick, methods=None)) == {}
+    with pytest.raises(InputError, match=r"left to compare \(network \+ L2 is skipped: networks are excluded"):
+        candidates(replace(quick, methods=("network-l2",)))
+    bounded = Options(methods=("lasso", "group-lasso"), bounds={"x": (0.0, 1.0)})
+    assert skipped(bounded, has_groups=False)["group lasso"] == "every input is a single column"
 
 
 def compared_by_name(source: str) -> list[int]:

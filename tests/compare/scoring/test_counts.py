@@ -20,11 +20,13 @@ from shrinkwise.compare.held_out import held_out_csv
 from shrinkwise.compare.metrics import held_out_score, row_losses
 from shrinkwise.compare.scale import log_is_better, with_scale
 from shrinkwise.compare.scoring.nested import split_table, tune
+from shrinkwise.models.explain_row import explain_row
 from shrinkwise.models.predictions import predictions_csv
 from shrinkwise.models.score_py import score_py
 from shrinkwise.models.table_model import load
 from shrinkwise.selection import Rows
 from shrinkwise.tables import InputError, plan_table
+from shrinkwise.tables.plan.parts import row_exposures
 
 
 def counts(n: int = 150, seed: int = 0) -> pl.DataFrame:
@@ -140,8 +142,48 @@ def test_every_way_gives_the_same_counts(with_exposure, tmp_path):
         model.predict(new.drop("years"))
 
 
+@pytest.mark.parametrize(
+    ("rule", "text", "exposure"),
+    [
+        (["exposure", "years"], "2.5", 2.5),
+        (["offset", "years"], "0", 1.0),
+        (["exposure", "years"], "1_0", None),  # which float() reads as 10
+        (["exposure", "years"], "0", None),
+        (["exposure", "years"], "", None),
+        (["offset", "years"], "1000", None),  # whose exponential overflows
+        (["offset", "years"], "-1000", None),
+    ],
+)
+def test_score_py_refuses_the_exposures_that_predict_refuses(rule, text, exposure):
+    from shrinkwise.models.intervals.score_lines import decided
+
+    model = {"classes": None, "response": [0, 0.0, 9.0], "exposure": rule}
+    if exposure is None:
+        expected = "a number > 0" if rule[0] == "exposure" else "a number that has an exponential"
+        with pytest.raises(ValueError, match=f"{rule[0]} 'years' is '{text}', but {expected} was expected"):
+            decided([3.0], model, {"years": text})
+        series = pl.Series("years", [text])
+        with pytest.raises(InputError, match=expected):
+            row_exposures(series if text == "1_0" else series.cast(pl.Float64, strict=False), rule[0])
+    else:
+        assert decided([3.0], model, {"years": text}) == {"prediction": 3 * exposure}
+
+
+def test_score_py_reads_an_exposure_with_a_decimal_comma(with_exposure, tmp_path):
+    model = with_exposure[1].model
+    new = counts(5, seed=2).with_columns(years=pl.Series([1.5, 0.25, 2.0, 1.125, 3.0]))
+    lines = [";".join(new.columns), *(";".join(map(str, row)).replace(".", ",") for row in new.rows())]
+    (tmp_path / "new.csv").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "score.py").write_text(score_py(model), encoding="utf-8")
+    command = [sys.executable, "-I", "-S", "score.py", "new.csv"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = [float(row["prediction"]) for row in csv.DictReader(io.StringIO(done.stdout))]
+    np.testing.assert_allclose(found, model.predict(new), rtol=1e-9)
+
+
 def test_held_out_counts_are_counts_not_rates(with_exposure):
     frame, comparison = with_exposure
+    assert explain_row(comparison.model, frame, 0).of == "log of the rate of y"
     rows = list(csv.DictReader(io.StringIO(held_out_csv(comparison))))
     assert [float(row["truth"]) for row in rows] == pytest.approx(frame["y"].to_list())
     inside = [float(row["low"]) <= float(row["truth"]) + 1e-9 <= float(row["high"]) + 2e-9 for row in rows]

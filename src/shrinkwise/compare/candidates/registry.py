@@ -52,29 +52,49 @@ def candidates(
     those that do not support bounds if bounds are given, those whose scores cannot be logarithms if `log_link`, and networks
     if `options.network` is None.
     """
-    lacking = ([] if has_groups else ["needs_groups"]) + ([] if has_numbers else ["needs_numbers"])
-    wanted = asked(options)
+    wanted, limits = asked(options), (options, has_groups, has_numbers, log_link)
     families = {each.family for each in wanted if each.regularizer}
     found = [
         each
         for each in CANDIDATES
-        if (each in wanted or (not each.regularizer and each.family in families))
-        and _able(each, options, lacking)
-        and (each.log_link or not log_link or each.family == "reference")
+        if (each in wanted or (not each.regularizer and each.family in families)) and not _unable(each, *limits)
     ]
     if not any(each.regularizer for each in found):
-        raise InputError(f"No candidate is left to compare; choose at least one regularized method of {slugs()}.")
+        why = "; ".join(f"{name} is skipped: {reason}" for name, reason in skipped(*limits).items())
+        raise InputError(
+            f"No candidate is left to compare{f' ({why})' if why else ''}; choose at least one regularized method of "
+            f"{slugs()}."
+        )
     return found
 
 
-def _able(candidate: Candidate, options: Options, lacking: list[str]) -> bool:
-    if any(getattr(candidate, need) for need in lacking):
-        return False
+def skipped(
+    options: Options, has_groups: bool = True, has_numbers: bool = True, log_link: bool = False
+) -> dict[str, str]:
+    """The candidates named by `options.methods` that cannot be compared, each with the reason; see `candidates`."""
+    found = {each.name: _unable(each, options, has_groups, has_numbers, log_link) for each in asked(options)}
+    return {name: why for name, why in found.items() if why and options.methods}
+
+
+def _unable(candidate: Candidate, options: Options, has_groups: bool, has_numbers: bool, log_link: bool) -> str:
+    """Why a candidate cannot be compared; "" if it can."""
+    if candidate.needs_groups and not has_groups:
+        return "every input is a single column"
+    if candidate.needs_numbers and not has_numbers:
+        return "no input is a number"
     if candidate.family == "reference":
-        return True
+        return ""
     if options.bounds and not candidate.takes_bounds:
-        return False
-    return candidate.family != "network" or options.network is not None
+        return "it does not support bounds"
+    if log_link and not candidate.log_link:
+        return "it does not predict on a log scale"
+    if candidate.family == "network" and options.network is None:
+        return (
+            "networks are excluded (effort quick or --no-networks)"
+            if find_spec("torch")
+            else "PyTorch is not installed"
+        )
+    return ""
 
 
 def selecting() -> str:

@@ -20,7 +20,7 @@ def score_fresh_rows(model: TableModel, frame, n_known: int) -> FreshScore:
     """
     plan, frame = model.plan, as_frame(frame)
     rows = plan.used_rows(frame)
-    truth, weights, X = plan.target_values(rows), plan.rows(rows).weights, model.encoded(rows)
+    truth, weights, X = plan.target_values(rows), plan.weights(rows), model.encoded(rows)
     output = model.predictor.output(X)
     score = held_out_score(plan.task, truth, output, weights)
     losses = row_losses(plan.task, truth, output)
@@ -34,14 +34,15 @@ def score_fresh_rows(model: TableModel, frame, n_known: int) -> FreshScore:
     intervals = intervals_of(model, X, predicted)
     coverage = [] if intervals is None else intervals.coverage(counts, predicted, weights)
     balanced = balanced_accuracy(plan.task, truth, output)
-    return FreshScore(score, max(low, 0.0), high, rows.height, balanced, n_known, coverage)
+    unused = frame.height - rows.height
+    return FreshScore(score, max(low, 0.0), high, rows.height, balanced, n_known, coverage, unused)
 
 
 def check_fresh_rows(plan: TablePlan, frame, known) -> int:
     """Raise InputError, before any model is fitted, for a test table that cannot be scored.
 
-    It needs the columns, the target, and at least two rows, not all of which are exact copies of training rows
-    (`known`). Returns the number of copies.
+    It needs the inputs, the target, weights and exposures, but neither groups nor times, and at least two rows, not all of
+    which are exact copies of training rows (`known`). Returns the number of copies.
     """
     frame = as_frame(frame)
     for column in plan.kept:

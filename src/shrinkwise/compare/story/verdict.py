@@ -227,13 +227,13 @@ def _on_fresh_rows(comparison: Comparison) -> str:
         return ""
     _, low, high = comparison.fresh_interval()
     how = "as expected from" if low <= 0 <= high else "worse than" if low > 0 else "better than"
-    rows = (
-        f"On {fresh.n_rows} rows of the test table, of which {fresh.n_known} also occur in the training table,"
-        if fresh.n_known
-        else f"On the {fresh.n_rows} rows of the test table"
-    )
+    known = f", of which {fresh.n_known} also occur in the training table," if fresh.n_known else ""
+    rows = f"On {'' if known else 'the '}{fresh.n_rows} rows of the test table"
+    if fresh.n_unused:
+        total = fresh.n_rows + fresh.n_unused
+        rows = f"On {fresh.n_rows} of the {total} rows of the test table (the others have no usable target or weight)"
     return (
-        f"{rows} the kept model has {a_score(comparison)} of {said(fresh.score)} (95 % interval "
+        f"{rows}{known} the kept model has {a_score(comparison)} of {said(fresh.score)} (95 % interval "
         f"{said(fresh.low)} to {said(fresh.high)}), {how} the {said(comparison.kept.score)} ± {said(comparison.kept.se)} of "
         "the held-out folds."
     )

@@ -29,13 +29,17 @@ def _exposure(rule: list[str], row: dict) -> float:
     if not rule:
         return 1.0
     kind, column = rule
+    value = row.get(column)
+    plain = not isinstance(value, str) or PLAIN_NUMBER.fullmatch(value.strip())  # float() would also read "1_0"
     try:
-        value = float(row[column])
-    except (KeyError, TypeError, ValueError):
-        value = math.nan
-    if not math.isfinite(value) or (kind == "exposure" and value <= 0):
-        raise ValueError(f"The {kind} {column!r} is {row.get(column)!r}, but a number was expected.")
-    return value if kind == "exposure" else math.exp(value)
+        number = float(value) if plain else math.nan
+        found = number if kind == "exposure" else math.exp(number)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not (math.isfinite(found) and found > 0):
+        expected = "a number > 0" if kind == "exposure" else "a number that has an exponential"
+        raise ValueError(f"The {kind} {column!r} is {value!r}, but {expected} was expected.")
+    return found
 
 
 def within(kept: dict, level: float, features: list[float], found: dict) -> dict:

@@ -66,10 +66,8 @@ class TablePlan:
         """The exposure (n,) of each row of a table, the exponential of an offset; None for none."""
         if self.exposure is None:
             return None
-        (kind, column), frame = self.exposure, as_frame(frame)
-        if column not in frame.columns:
-            raise no_such_column("The table", column, frame.columns)
-        return row_exposures(frame[column], kind)
+        kind, column = self.exposure
+        return row_exposures(self._column(as_frame(frame), column), kind)
 
     @property
     def has_groups(self) -> bool:
@@ -97,23 +95,28 @@ class TablePlan:
     def used_rows(self, frame: Any) -> pl.DataFrame:
         """The rows that have a target (and a weight above 0), in order."""
         frame = as_frame(frame)
-        present = rows_to_use(self._target_column(frame), None if self.weight is None else frame[self.weight])
+        weight = None if self.weight is None else self._column(frame, self.weight)
+        present = rows_to_use(self._target_column(frame), weight)
         return frame if present.all() else frame.filter(pl.Series(present))
 
     def rows(self, frame: Any) -> Rows:
-        """Groups, time and weights of `used_rows`.
+        """Groups, time and weights of `used_rows`."""
+        frame, found = as_frame(frame), {}
+        for part, (key, read) in {"group": ("groups", group_codes), "time": ("time", times)}.items():
+            if (column := self._part(part)) is not None:
+                found[key] = read(self._column(frame, column))
+        return Rows(**found, weights=self.weights(frame))
+
+    def weights(self, frame: Any) -> np.ndarray | None:
+        """The weights (n,) of `used_rows` in fits and scores; None for none.
 
         With an exposure e a count y has the rate y / e and the weight e: the Poisson loss of rates weighted by their exposure,
         Σ e (μ − (y/e) log μ), is that of the counts with the offset log e.
         """
-        frame, found = as_frame(frame), {}
-        readers = {"group": ("groups", group_codes), "time": ("time", times), "weight": ("weights", row_weights)}
-        for part, (key, read) in readers.items():
-            if (column := self._part(part)) is not None:
-                found[key] = read(frame[column])
-        if (exposure := self.exposures(frame)) is not None:
-            found["weights"] = exposure * found.get("weights", 1.0)
-        return Rows(**found)
+        frame = as_frame(frame)
+        own = None if self.weight is None else row_weights(self._column(frame, self.weight))
+        exposure = self.exposures(frame)
+        return own if exposure is None else exposure if own is None else exposure * own
 
     def target_values(self, frame: Any) -> np.ndarray:
         """The target of `used_rows`, float64 for a regression, else the index of each row's class in `classes`.
@@ -139,9 +142,12 @@ class TablePlan:
         return values
 
     def _target_column(self, frame: pl.DataFrame) -> pl.Series:
-        if self.target not in frame.columns:
-            raise no_such_column("The table", self.target, frame.columns)
-        return Reading(self.target_form, self.target_words).of(frame[self.target])
+        return Reading(self.target_form, self.target_words).of(self._column(frame, self.target))
+
+    def _column(self, frame: pl.DataFrame, name: str) -> pl.Series:
+        if name not in frame.columns:
+            raise no_such_column("The table", name, frame.columns)
+        return frame[name]
 
     def _codes(self, text: pl.Series) -> np.ndarray:
         return codes_of(alike(text, self.classes or []), self.classes or [])
