@@ -32,7 +32,7 @@ def _exposure(rule: list[str], row: dict) -> float:
     value = row.get(column)
     plain = not isinstance(value, str) or PLAIN_NUMBER.fullmatch(value.strip())  # float() would also read "1_0"
     try:
-        number = float(value) if plain else math.nan
+        number = float(value) if plain else math.nan  # type: ignore[arg-type]
         found = number if kind == "exposure" else math.exp(number)
     except (TypeError, ValueError, OverflowError):
         found = math.nan
