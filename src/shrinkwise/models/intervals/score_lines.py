@@ -29,7 +29,7 @@ def _exposure(rule: list[str], row: dict) -> float:
     if not rule:
         return 1.0
     kind, column = rule
-    value = row.get(column)
+    value = row.get(column, "")
     plain = not isinstance(value, str) or PLAIN_NUMBER.fullmatch(value.strip())  # float() would also read "1_0"
     try:
         number = float(value) if plain else math.nan  # type: ignore[arg-type]
