@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .axes import new_axes
+
 _LABELLED = 8
 
 
@@ -22,12 +24,7 @@ def coefficient_path(lambdas, coefs, names=None, *, mark=None, ax=None):
     -------
     matplotlib Axes
     """
-    if ax is None:
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise ImportError('Plots need matplotlib; install it with pip install "shrinkwise[plot]"') from error
-        ax = plt.subplots()[1]
+    ax = new_axes() if ax is None else ax
     lambdas, coefs = np.asarray(lambdas), np.asarray(coefs)
     names = [str(j) for j in range(coefs.shape[1])] if names is None else list(map(str, names))
     largest = np.argsort(-np.abs(coefs[-1]), kind="stable")[:_LABELLED]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .axes import new_axes
+
 
 def network_path(lambdas, scores, errors, kept, *, best=None, chosen=None, ax=None):
     """Draw the held-out score with its standard error over λ, with strong penalties on the left, and the number of kept
@@ -21,12 +23,7 @@ def network_path(lambdas, scores, errors, kept, *, best=None, chosen=None, ax=No
     -------
     matplotlib Axes, that of the scores; the number kept is on a twin axis.
     """
-    if ax is None:
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise ImportError('Plots need matplotlib; install it with pip install "shrinkwise[plot]"') from error
-        ax = plt.subplots()[1]
+    ax = new_axes() if ax is None else ax
     lambdas, errors = np.asarray(lambdas, dtype=float), np.nan_to_num(np.asarray(errors, dtype=float))
     ax.errorbar(lambdas, scores, yerr=errors, fmt=".-", lw=1.2, capsize=2, color="C0", label="held-out score")
     for value, style in ((best, ":"), (chosen, "-")):

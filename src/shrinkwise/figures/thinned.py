@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from .axes import new_axes
+
 _MOST_UNITS = 14  # of a layer that are drawn; of wider layers this many, evenly spread
 
 
@@ -21,12 +23,7 @@ def thinned(kept, *, axes=None):
     -------
     the two axes
     """
-    if axes is None:
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise ImportError('Plots need matplotlib; install it with pip install "shrinkwise[plot]"') from error
-        axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")[1]
+    axes = new_axes(1, 2, figsize=(10, 5), layout="constrained") if axes is None else axes
     kept = [np.asarray(k, dtype=bool) for k in kept]
     shown = [np.unique(np.linspace(0, len(k) - 1, min(len(k), _MOST_UNITS)).round().astype(int)) for k in kept]
     everything = [np.ones_like(k) for k in kept]

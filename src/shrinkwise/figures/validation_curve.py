@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .axes import new_axes
+
 
 def validation_curve(lambdas, mean, se, *, n_nonzero=None, marks=None, ylabel="held-out loss", ax=None):
     """Draw the mean held-out loss over λ with a band of one standard error, strong penalties on the left.
@@ -20,12 +22,7 @@ def validation_curve(lambdas, mean, se, *, n_nonzero=None, marks=None, ylabel="h
     -------
     matplotlib Axes
     """
-    if ax is None:
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise ImportError('Plots need matplotlib; install it with pip install "shrinkwise[plot]"') from error
-        ax = plt.subplots()[1]
+    ax = new_axes() if ax is None else ax
     lambdas, mean, se = (np.asarray(values, dtype=float) for values in (lambdas, mean, se))
     ax.fill_between(lambdas, mean - se, mean + se, color="0.85", label="± one standard error")
     ax.plot(lambdas, mean, color="C0", lw=1.6, label="mean over the folds")
