@@ -142,24 +142,17 @@ def concavity(penalty: Penalty) -> float:
 
 def with_bounds_scaled(penalty: Penalty, scale) -> Penalty:
     """The penalty of weights that are multiplied by `scale` > 0, an array of w's shape: bounds move with them."""
-
-    def change(leaf: Leaf) -> Penalty:
-        part = scale
-        for where in leaf.where:
-            part = part[where]
-        return leaf.penalty.with_bounds_scaled(part)
-
-    return rebuild(penalty, change)
+    return rebuild(penalty, lambda leaf: leaf.penalty.with_bounds_scaled(_part_of(scale, leaf)))
 
 
 def multiplied(penalty: Penalty, factors) -> Penalty:
     """The penalty with λ of entry j multiplied by factors[j], an array of w's shape; 0 = not penalised, bounds are
     unchanged."""
+    return rebuild(penalty, lambda leaf: leaf.penalty.with_factors(_part_of(factors, leaf)))
 
-    def change(leaf: Leaf) -> Penalty:
-        part = factors
-        for where in leaf.where:
-            part = part[where]
-        return leaf.penalty.with_factors(part)
 
-    return rebuild(penalty, change)
+def _part_of(values, leaf: Leaf):
+    """The entries of an array of w's shape on which a leaf acts."""
+    for where in leaf.where:
+        values = values[where]
+    return values
