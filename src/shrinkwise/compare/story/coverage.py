@@ -11,9 +11,9 @@ from shrinkwise.report.exhibits import Coverage, CoveragePart
 from .words import said
 
 _VALID = {
-    "group": "The level is that of a random row of a new group, if the groups are a random sample.",
+    "group": "The level is approximately that of a random row of a new group, if the groups are a random sample.",
     "time": "They are from the errors in later periods, and hold as long as errors stay as they were; nothing guarantees it.",
-    "": "The level holds on average over new rows that are like these, not for every kind of row.",
+    "": "The level is approximate, and an average over new rows that are like these: some kinds of rows may be covered less.",
 }
 
 
