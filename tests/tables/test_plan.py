@@ -431,3 +431,21 @@ def test_rows_are_known_by_the_columns_there_are():
     known = pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
     assert known_rows(pl.DataFrame({"a": [2, 2, 3], "b": ["y", "x", "y"]}), known, ["a", "b"]).tolist() == [1, 0, 0]
     assert known_rows(pl.DataFrame({"a": [2, 3]}), known, ["a", "b"]).tolist() == [True, False]
+
+
+def test_errors_name_rows_as_the_table_counts_them_and_not_the_rows_in_use():
+    n = 30
+    frame = pl.DataFrame({"a": np.arange(n) * 1.5, "site": ["p", "q"] * 15, "days": [2.0] * n, "y": ["u", "v"] * 15})
+    plan = plan_table(frame, "y", group="site")
+    late = frame.with_columns(y=pl.Series([None, None, "u", "new", *frame["y"][4:]]))
+    with pytest.raises(InputError, match="'new' in row 4, but one of the classes"):
+        plan.numbered_rows(late)
+    gap = frame.with_columns(y=pl.Series([None, *frame["y"][1:]]), site=pl.Series(["p", "q", None, *frame["site"][3:]]))
+    used, numbers = plan.numbered_rows(gap)
+    assert numbers.tolist() == list(range(2, n + 1))
+    with pytest.raises(InputError, match="'site' is missing in row 3"):
+        plan.rows(used, numbers)
+    counts = frame.with_columns(y=pl.Series([None, *range(1, n)]))
+    rates = plan_table(counts, "y", exposure="days")
+    with pytest.raises(InputError, match=r"'days' is '0\.0' in row 5"):
+        rates.numbered_rows(counts.with_columns(days=pl.Series([2.0] * 4 + [0.0] + [2.0] * (n - 5))))

@@ -33,7 +33,7 @@ from shrinkwise.compare.scoring.nested import (
 from shrinkwise.compare.scoring.stability import stable_inputs
 from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
-from shrinkwise.tables import Encoder, InputError, TablePlan, as_frame
+from shrinkwise.tables import Encoder, InputError, TablePlan
 
 from .kept import KeptFit, refitted
 from .options import Options
@@ -172,13 +172,10 @@ def _journal(place: Place | None, frame, plan: TablePlan, options: Options) -> J
 
 
 def _numbered_rows(plan: TablePlan, frame) -> tuple[DataFrame, np.ndarray]:
-    """The rows with a target, and the number of each in the table."""
-    frame = as_frame(frame)
-    index = "row"
-    while index in frame.columns:
-        index += "_"
-    used = plan.used_rows(frame.with_row_index(index, offset=1))
-    return used.drop(index), used[index].to_numpy()
+    """The rows with a target, and the number of each in the table, by which errors in groups and times name it."""
+    used, numbers = plan.numbered_rows(frame)
+    plan.rows(used, numbers)
+    return used, numbers
 
 
 def _check_sparse(contestants: list[Candidate], plan: TablePlan, options: Options) -> None:

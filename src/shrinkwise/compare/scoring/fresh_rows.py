@@ -53,7 +53,6 @@ def check_fresh_rows(plan: TablePlan, frame, known) -> int:
         raise InputError(
             f"The test table has {rows.height} rows with a value in {plan.target!r}; at least 2 are needed."
         )
-    plan.target_values(rows)
     columns = [*(column.name for column in plan.kept), plan.target]
     n_known = int(known_rows(rows, plan.used_rows(known), columns).sum())
     if n_known == rows.height:

@@ -33,28 +33,33 @@ def row_weights(series: pl.Series) -> np.ndarray:
 EXPOSURES = ("exposure", "offset")
 
 
-def row_exposures(series: pl.Series, kind: str) -> np.ndarray:
-    """Exposures (n,) > 0, or the exponentials of offsets; InputError for anything else."""
-    numbers = as_numbers(series)
+def row_number(row: int, numbers: np.ndarray | None) -> int:
+    """The number of a row in its table: of the given ones, or from 1."""
+    return row + 1 if numbers is None else int(numbers[row])
+
+
+def row_exposures(series: pl.Series, kind: str, numbers: np.ndarray | None = None) -> np.ndarray:
+    """Exposures (n,) > 0, or the exponentials of offsets; InputError for anything else, with the number of the row."""
+    values = as_numbers(series)
     with np.errstate(over="ignore"):
-        found = np.exp(numbers) if kind == "offset" else numbers
+        found = np.exp(values) if kind == "offset" else values
     wrong = ~(np.isfinite(found) & (found > 0))
     if wrong.any():
         row = int(np.argmax(wrong))
         came = "missing" if is_missing(series)[row] else quoted(series[row])
         expected = "a number > 0" if kind == "exposure" else "a number that has an exponential"
         raise InputError(
-            f"The {kind} {quoted(series.name)} is {came} in row {row + 1}, but {expected} was expected "
+            f"The {kind} {quoted(series.name)} is {came} in row {row_number(row, numbers)}, but {expected} was expected "
             f"({counted(int(wrong.sum()), 'such row')})."
         )
     return found
 
 
-def group_codes(series: pl.Series) -> np.ndarray:
-    """Codes (n,) of the groups 0, 1, …; InputError if a row has none."""
+def group_codes(series: pl.Series, numbers: np.ndarray | None = None) -> np.ndarray:
+    """Codes (n,) of the groups 0, 1, …; InputError if a row has none, with its number."""
     text = as_text(series)
     if text.null_count():
-        row = int(text.is_null().arg_true()[0]) + 1
+        row = row_number(int(text.is_null().arg_true()[0]), numbers)
         raise InputError(
             f"The group {quoted(series.name)} is missing in row {row} ({counted(text.null_count(), 'such row')}); every "
             "row needs one."
@@ -62,11 +67,11 @@ def group_codes(series: pl.Series) -> np.ndarray:
     return text.rank("dense").to_numpy() - 1
 
 
-def times(series: pl.Series) -> np.ndarray:
-    """The time of each row (n,) as a number; InputError if it is missing or cannot be parsed."""
+def times(series: pl.Series, numbers: np.ndarray | None = None) -> np.ndarray:
+    """The time of each row (n,) as a number; InputError if it is missing, with the row's number, or cannot be parsed."""
     series = typed(series)
     if series.dtype.is_numeric():
-        numbers = as_numbers(series)
+        found = as_numbers(series)
     else:
         text = as_text(series)
         form = TYPED if series.dtype in (pl.Date, pl.Datetime) else date_format(text)
@@ -75,9 +80,8 @@ def times(series: pl.Series) -> np.ndarray:
                 f"The time {quoted(series.name)} holds {quoted(text.drop_nulls()[0])}, but numbers or dates such "
                 "as 2024-01-31 were expected."
             )
-        numbers = read_dates(series, text, form).cast(pl.Int64).cast(pl.Float64).to_numpy()
-    if np.isnan(numbers).any():
-        raise InputError(
-            f"The time {quoted(series.name)} is missing in row {int(np.argmax(np.isnan(numbers))) + 1}; every row needs one."
-        )
-    return numbers
+        found = read_dates(series, text, form).cast(pl.Int64).cast(pl.Float64).to_numpy()
+    if (missing := np.isnan(found)).any():
+        row = row_number(int(np.argmax(missing)), numbers)
+        raise InputError(f"The time {quoted(series.name)} is missing in row {row}; every row needs one.")
+    return found

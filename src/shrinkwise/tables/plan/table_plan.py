@@ -14,7 +14,7 @@ from shrinkwise.tables.columns.spelling import alike
 from shrinkwise.tables.errors import InputError, counted, no_such_column, quoted
 from shrinkwise.tables.reading.read import as_frame
 
-from .parts import EXPOSURES, group_codes, row_exposures, row_weights, rows_to_use, times
+from .parts import EXPOSURES, group_codes, row_exposures, row_number, row_weights, rows_to_use, times
 from .target import COUNTS, Reading, check_counts
 
 
@@ -62,12 +62,15 @@ class TablePlan:
         """("exposure" or "offset", name of its column); None for none."""
         return next(((column.kind, column.name) for column in self.columns if column.kind in EXPOSURES), None)
 
-    def exposures(self, frame: Any) -> np.ndarray | None:
-        """The exposure (n,) of each row of a table, the exponential of an offset; None for none."""
+    def exposures(self, frame: Any, numbers: np.ndarray | None = None) -> np.ndarray | None:
+        """The exposure (n,) of each row of a table, the exponential of an offset; None for none.
+
+        Errors state the number of a row out of `numbers` (n,), by default counted from 1.
+        """
         if self.exposure is None:
             return None
         kind, column = self.exposure
-        return row_exposures(self._column(as_frame(frame), column), kind)
+        return row_exposures(self._column(as_frame(frame), column), kind, numbers)
 
     @property
     def has_groups(self) -> bool:
@@ -94,17 +97,26 @@ class TablePlan:
 
     def used_rows(self, frame: Any) -> pl.DataFrame:
         """The rows that have a target (and a weight above 0), in order."""
+        return self.numbered_rows(frame)[0]
+
+    def numbered_rows(self, frame: Any) -> tuple[pl.DataFrame, np.ndarray]:
+        """`used_rows`, and the number of each in the table, from 1.
+
+        Raises InputError, with that number, for a target, weight, exposure, group or time that cannot be used.
+        """
         frame = as_frame(frame)
         weight = None if self.weight is None else self._column(frame, self.weight)
         present = rows_to_use(self._target_column(frame), weight)
-        return frame if present.all() else frame.filter(pl.Series(present))
+        used, numbers = frame if present.all() else frame.filter(pl.Series(present)), np.flatnonzero(present) + 1
+        self.target_values(used, numbers)
+        return used, numbers
 
-    def rows(self, frame: Any) -> Rows:
-        """Groups, time and weights of `used_rows`."""
+    def rows(self, frame: Any, numbers: np.ndarray | None = None) -> Rows:
+        """Groups, time and weights of `used_rows`. Errors state the number of a row out of `numbers` (n,), by default counted from 1."""
         frame, found = as_frame(frame), {}
         for part, (key, read) in {"group": ("groups", group_codes), "time": ("time", times)}.items():
             if (column := self._part(part)) is not None:
-                found[key] = read(self._column(frame, column))
+                found[key] = read(self._column(frame, column), numbers)
         return Rows(**found, weights=self.weights(frame))
 
     def weights(self, frame: Any) -> np.ndarray | None:
@@ -118,10 +130,10 @@ class TablePlan:
         exposure = self.exposures(frame)
         return own if exposure is None else exposure if own is None else exposure * own
 
-    def target_values(self, frame: Any) -> np.ndarray:
+    def target_values(self, frame: Any, numbers: np.ndarray | None = None) -> np.ndarray:
         """The target of `used_rows`, float64 for a regression, else the index of each row's class in `classes`.
 
-        Counts with an exposure are divided by it: see `rows`.
+        Counts with an exposure are divided by it: see `rows`. Errors state the number of a row out of `numbers` (n,), by default counted from 1.
 
         Raises InputError for a missing value, a value that is not a number or a class that is not in `classes`.
         """
@@ -133,12 +145,12 @@ class TablePlan:
             expected = "a number" if self.classes is None else "one of the classes of the plan"
             came = "missing" if is_missing(series)[row] else quoted(as_text(series)[row])
             raise InputError(
-                f"The target {quoted(self.target)} is {came} in row {row + 1}, but {expected} was expected "
+                f"The target {quoted(self.target)} is {came} in row {row_number(row, numbers)}, but {expected} was expected "
                 f"({counted(int(wrong.sum()), 'such row')})."
             )
         if self.task == COUNTS:
-            check_counts(self.target, values)
-            return values / exposure if (exposure := self.exposures(frame)) is not None else values
+            check_counts(self.target, values, numbers)
+            return values / exposure if (exposure := self.exposures(frame, numbers)) is not None else values
         return values
 
     def _target_column(self, frame: pl.DataFrame) -> pl.Series:

@@ -22,6 +22,8 @@ from shrinkwise.tables.columns.spelling import one_spelling
 from shrinkwise.tables.columns.words import found_words, said, without, words_beside_numbers
 from shrinkwise.tables.errors import InputError, figure, quoted
 
+from .parts import row_number
+
 _ADVICE = " (or use --task regression)"
 MAX_CLASSES = 100
 FEWEST_MEMBERS = 3  # rows of a class that is not set aside
@@ -128,7 +130,7 @@ def _judge_numbers(series: pl.Series, task: str | None, rows: np.ndarray) -> Tar
     if task == "regression":
         return Target("regression", f"Regression on {name}, as requested: {spread}{within}.", limits=limits)
     if task == COUNTS:
-        check_counts(series.name, numbers)
+        check_counts(series.name, numbers, rows)
         return Target(COUNTS, f"Counts of {name}, as requested: {spread}.", limits=[0.0, None])
     if len(distinct) == 2:
         return _classes(series, f"it has only the values {figure(distinct[0])} and {figure(distinct[1])}", rows)
@@ -162,11 +164,12 @@ def _limits(distinct: np.ndarray) -> tuple[list[float | None], str]:
     return [0.0, None], "; no prediction is below 0, as no value is"
 
 
-def check_counts(name: str, numbers: np.ndarray) -> None:
-    """Raise InputError unless all are whole numbers ≥ 0, and some are above."""
-    wrong = ~((numbers >= 0) & (numbers == np.round(numbers)))
-    if wrong.any() or not numbers.any():
-        came = f"{figure(numbers[wrong][0])} in row {int(np.argmax(wrong)) + 1}" if wrong.any() else "only zeros"
+def check_counts(name: str, values: np.ndarray, numbers: np.ndarray | None = None) -> None:
+    """Raise InputError unless all are whole numbers ≥ 0, and some are above; it names a row by its number (n,)."""
+    wrong = ~((values >= 0) & (values == np.round(values)))
+    if wrong.any() or not values.any():
+        row = row_number(int(np.argmax(wrong)), numbers)
+        came = f"{figure(values[wrong][0])} in row {row}" if wrong.any() else "only zeros"
         raise InputError(
             f"The target {quoted(name)} holds {came}, but counts are whole numbers ≥ 0, some of them above 0."
         )
