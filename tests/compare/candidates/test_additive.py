@@ -128,3 +128,9 @@ def test_hard_tables_give_a_model_of_finite_numbers(case):
     split = split_table(frame, plan, QUICK)[0]
     for fit in LASSO.tune(split.problem, QUICK).choices().values():
         assert np.isfinite(fit.predictor.output(split.X_test)).all()
+
+
+def test_few_values_have_a_bend_at_each_between_the_lowest_and_the_highest():
+    hinges = hinges_of(np.repeat([[0.0], [1.0], [2.5], [3.0]], 20, axis=0), 8)
+    assert hinges.knots.tolist() == [0.0, 1.0, 2.5]
+    assert set(hinges.tops.tolist()) == {3.0}

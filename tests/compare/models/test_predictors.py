@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from shrinkwise.models.predictors import LinearPredictor, NetworkPredictor, Usage, class_probabilities, usage
+from shrinkwise.models.predictors import LinearPredictor, NetworkPredictor, Response, Usage, class_probabilities, usage
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(6, 3))
@@ -67,3 +67,19 @@ def test_a_compact_network_has_no_idle_units_and_the_same_outputs():
     empty = NetworkPredictor([np.zeros((4, 3)), np.ones((1, 4))], [np.full(4, 0.5), np.zeros(1)], False)
     assert [w.shape for w in empty.compact().weights] == [(1, 3), (1, 1)]
     np.testing.assert_allclose(empty.compact().output(X), np.full(6, 2.0))
+
+
+def test_the_smaller_network_keeps_how_it_responds_and_clips():
+    rng = np.random.default_rng(0)
+    limits = np.array([[-1.0] * 3, [1.0] * 3])
+    network = NetworkPredictor(
+        [rng.normal(size=(4, 3)), rng.normal(size=(1, 4))],
+        [rng.normal(size=4), np.zeros(1)],
+        False,
+        Response(log=True, high=0.3),
+        limits=limits,
+    )
+    network.weights[0][1] = 0.0
+    X = 4 * rng.normal(size=(50, 3))
+    np.testing.assert_allclose(network.compact().output(X), network.output(X), rtol=1e-12)
+    assert network.output(X).max() == 0.3

@@ -112,7 +112,10 @@ class TablePlan:
         return used, numbers
 
     def rows(self, frame: Any, numbers: np.ndarray | None = None) -> Rows:
-        """Groups, time and weights of `used_rows`. Errors state the number of a row out of `numbers` (n,), by default counted from 1."""
+        """Groups, time and weights of `used_rows`.
+
+        Errors state the number of a row out of `numbers` (n,), by default counted from 1.
+        """
         frame, found = as_frame(frame), {}
         for part, (key, read) in {"group": ("groups", group_codes), "time": ("time", times)}.items():
             if (column := self._part(part)) is not None:
@@ -133,7 +136,8 @@ class TablePlan:
     def target_values(self, frame: Any, numbers: np.ndarray | None = None) -> np.ndarray:
         """The target of `used_rows`, float64 for a regression, else the index of each row's class in `classes`.
 
-        Counts with an exposure are divided by it: see `rows`. Errors state the number of a row out of `numbers` (n,), by default counted from 1.
+        Counts with an exposure are divided by it: see `rows`. Errors state the number of a row out of `numbers` (n,),
+        by default counted from 1.
 
         Raises InputError for a missing value, a value that is not a number or a class that is not in `classes`.
         """
