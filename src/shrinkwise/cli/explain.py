@@ -30,8 +30,8 @@ from .terminal import say_json, visible
 def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool) -> None:
     """Show what each input contributes to the prediction of row number ROW (from 1) by the model in RUN_DIR.
 
-    The contributions to a linear model add up to the prediction. Networks are not additive: each value is the change in
-    the prediction when only that input is set to its mean.
+    The contributions to a linear or additive model add up to its score. Networks are not additive: each value is the
+    change in the prediction when only that input is set to its mean.
     """
     from shrinkwise.models.explain_row import explain_row
     from shrinkwise.models.table_model import load

@@ -113,7 +113,8 @@ def judge_target(series: pl.Series, task: str | None, rows: np.ndarray) -> Targe
         return _judge_numbers(series, task, rows)
     if task in ("regression", COUNTS):
         why = disguised_numbers(text, rows, "") or f"text such as {quoted(text[0])}"
-        raise InputError(f"The target {name} holds {why}; a regression needs numbers.")
+        needed = "counts are" if task == COUNTS else "a regression needs"
+        raise InputError(f"The target {name} holds {why}; {needed} numbers.")
     return _classes(series, f"it is {'yes or no' if series.dtype == pl.Boolean else 'text'}", rows)
 
 
