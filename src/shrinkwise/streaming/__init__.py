@@ -1,13 +1,14 @@
 """Rows in blocks, from sources larger than memory: the protocol, the sources, folds by hash, and sums over blocks.
 
-`shrinkwise.rows` opens a source. polars is loaded when the first source is opened, Dask only for its collections and schedulers.
+`shrinkwise.rows` opens a source. polars is loaded when the first source is opened, Dask only for its collections and
+schedulers.
 """
 
 from __future__ import annotations
 
-from .blocks import Block, RowBlocks, RowsError
+from .blocks import Block, RowBlocks, RowsError, are_rows
 from .folds import fold_numbers
 from .opening import rows
 from .reduction import Bound, reduce_rows
 
-__all__ = ["Block", "Bound", "RowBlocks", "RowsError", "fold_numbers", "reduce_rows", "rows"]
+__all__ = ["Block", "Bound", "RowBlocks", "RowsError", "are_rows", "fold_numbers", "reduce_rows", "rows"]

@@ -88,7 +88,8 @@ class Block:
         null = self.frame.get_column(name)[row] is None
         what = "a missing value" if null else "NaN" if np.isnan(value) else f"{value:g}"
         raise RowsError(
-            f"Expected finite numbers in column {name!r}, got {what} in {self.place(row)}; impute such values or drop these rows"
+            f"Expected finite numbers in column {name!r}, got {what} in {self.place(row)}; impute such values or drop "
+            "these rows"
         )
 
 
@@ -111,6 +112,7 @@ class RowBlocks:
     weight: str | None = None
     group: str | None = None
     one_pass: bool = False
+    named: bool = True  # whether the columns have names of their own
     scheduler: Any = None
     transform: Callable[[Any], Any] | None = None
     _inputs: tuple[str, ...] | None = None
@@ -184,6 +186,11 @@ class RowBlocks:
         special = [name for name in (self.target, self.weight, self.group) if name is not None]
         left = [frame.get_column(name) for name in special if name not in mapped.columns and name in frame.columns]
         return mapped.with_columns(left) if left else mapped
+
+
+def are_rows(X) -> bool:
+    """Whether X are rows in blocks, and no array or frame."""
+    return hasattr(X, "blocks_of")
 
 
 def block_rows(width: int) -> int:

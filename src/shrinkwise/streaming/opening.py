@@ -73,7 +73,8 @@ def rows(
             raise RowsError(f"Expected {role} to be a column of the source, got {name!r}; it has {shown}")
     if len(set(names.values())) < len(names):
         raise RowsError("Expected target, weight and group to be different columns, got the same name twice")
-    return RowBlocks(parts, schema, names.get("target"), names.get("weight"), names.get("group"), once, scheduler)
+    kept = (names.get("target"), names.get("weight"), names.get("group"))
+    return RowBlocks(parts, schema, *kept, once, not isinstance(source, np.ndarray), scheduler)
 
 
 def _opened(source, special: dict, database) -> tuple[list, Mapping[str, Any], bool]:

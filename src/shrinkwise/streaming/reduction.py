@@ -23,6 +23,7 @@ class Bound:
     arguments: tuple
 
     def __call__(self, blocks):
+        """The function of the blocks and of the further arguments."""
         return self.function(blocks, *self.arguments)
 
 

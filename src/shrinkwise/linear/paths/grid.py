@@ -41,7 +41,7 @@ def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float
         if top == 0:  # every column is constant
             return np.array([1.0])
     elif ratio is None:
-        ratio = 1e-3 if problem.n > problem.p else 1e-2
+        ratio = 1e-3 if problem.stands_for > problem.p else 1e-2
     return top * ratio ** (np.arange(n_lambdas) / max(n_lambdas - 1, 1))
 
 

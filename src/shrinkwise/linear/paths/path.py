@@ -258,7 +258,7 @@ class Path:
     @by_lambda
     def bic(self) -> np.ndarray:
         """−2 log-likelihood + k log n, (L,)."""
-        return information.criterion(self, np.log(self.data.loss.effective_rows(self.data.y)))
+        return information.criterion(self, np.log(information.row_count(self.data)))
 
     @by_lambda
     def ebic(self, gamma: float = 0.5) -> np.ndarray:
