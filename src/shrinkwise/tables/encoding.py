@@ -133,18 +133,16 @@ class Encoder:
     def remarks(self, frame: Any, needed: Collection[int] | None = None) -> list[str]:
         """Sentences on how `transform` treats kinds of values in `frame` that did not occur in `fit`."""
         found = self.remarking()
-        self.remark(found, as_frame(frame), needed)
+        self.remark(found, frame, needed)
         return said(found)
 
     def remarking(self) -> list[Remarks]:
         """Empty remarks, one per input column, for `remark`."""
         return [Remarks(rule, column.name) for rule, column in zip(self.rules, self.plan.kept, strict=True)]
 
-    def remark(
-        self, found: list[Remarks], frame: pl.DataFrame, needed: Collection[int] | None = None, offset: int = 0
-    ) -> None:
+    def remark(self, found: list[Remarks], frame: Any, needed: Collection[int] | None = None, offset: int = 0) -> None:
         """Add a block of rows, before which there are `offset` rows, to remarks; `said` gives their sentences."""
-        for remarks, series in zip(found, self._inputs_of(frame, needed), strict=True):
+        for remarks, series in zip(found, self._inputs_of(as_frame(frame), needed), strict=True):
             if series is not None:
                 remarks.add(series, offset)
 
