@@ -114,10 +114,14 @@ def test_empty_blocks_count_nothing(frame):
 # --- bad input ----------------------------------------------------------------------------------------------------
 def refused(source, match, **roles):
     with pytest.raises(RowsError, match=match):
-        rows = sw.rows(source, **{"target": "y", **roles})
-        for block in rows.blocks():
-            block.matrix(rows.inputs)
-            block.numbers("y")
+        read(source, **{"target": "y", **roles})
+
+
+def read(source, **roles):
+    rows = sw.rows(source, **roles)
+    for block in rows.blocks():
+        block.matrix(rows.inputs)
+        block.numbers("y")
 
 
 def test_files_that_differ_are_named(folder, frame, tmp_path):
@@ -191,5 +195,5 @@ def test_files_of_two_kinds_are_refused(folder):
 
 def test_a_query_that_fails_is_a_sentence(folder):
     database = f"sqlite:///{folder / 'rows.db'}"
-    with pytest.raises(RowsError, match="The query failed: .*no such table: nowhere"):
+    with pytest.raises(RowsError, match=r"The query failed: .*no such table: nowhere"):
         sw.rows("select * from nowhere", "y", database=database)

@@ -135,7 +135,7 @@ def test_what_needs_the_rows_is_refused(data):
     ridge = sw.path(rows, penalty=sw.L2(1.0), n_lambdas=3)
     with pytest.raises(ValueError, match="Leave-one-out and GCV need the rows themselves"):
         ridge.loo  # noqa: B018
-    with pytest.raises(ValueError, match="do not take sample_weight beside them; use shrinkwise.rows.source, weight="):
+    with pytest.raises(ValueError, match=r"do not take sample_weight beside them; use shrinkwise.rows.source, weight="):
         sw.path(rows, penalty=sw.L1(1.0), sample_weight=np.ones(N))
     for settings, match in [
         ({"cv": splits()}, "Expected cv to be a number of folds"),
@@ -156,7 +156,7 @@ def test_bad_rows_are_refused(data):
         sw.path(sw.rows(X, y, weight=s), penalty=sw.L1(1.0))
     with pytest.raises(RowsError, match="at least one row with a weight above 0"):
         sw.path(sw.rows(X, y, weight=np.zeros(N)), penalty=sw.L1(1.0))
-    with pytest.raises(RowsError, match="Fold . of 9 has no rows; use fewer folds"):
+    with pytest.raises(RowsError, match=r"Fold . of 9 has no rows; use fewer folds"):
         sw.PenalizedRegressorCV(cv=9).fit(sw.rows(X[:5], y[:5]))
     with pytest.raises(RowsError, match=r"factors of 300000 columns need .* GB of memory, more than half of the"):
         check_size(300_000, 5)

@@ -88,7 +88,8 @@ class SquaredRows:
 
     def held_out(self, path: Path, gammas=(1.0,)) -> np.ndarray:
         """Mean squared errors of the held-out rows, (G, L, folds), of paths fitted on the other rows and their blends."""
-        losses = []
+        losses: list = []
+        assert self.folds is not None  # of a fit with n_folds > 1
         for known, held in zip(self.folds.known, self.folds.held, strict=True):
             problem = known.stand_in(self.fit_intercept)
             fitted = solve_all(problem, path.penalty, path.lambdas, path.tol, path.max_iter, triangle=known)
