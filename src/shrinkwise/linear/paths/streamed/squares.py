@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class SquaredRows:
         if excluded is not None:
             scale[excluded] = np.inf
             held = [part.divided(scale) for part in held]
-        self.folds = FoldTriangles.of_held(held) if n_folds > 1 else None
+        self.folds: Any = FoldTriangles.of_held(held) if n_folds > 1 else None
         self.whole = held[0] if self.folds is None else self.folds.whole
         self.column_scale = None
         if standardize:
@@ -89,7 +90,6 @@ class SquaredRows:
     def held_out(self, path: Path, gammas=(1.0,)) -> np.ndarray:
         """Mean squared errors of the held-out rows, (G, L, folds), of paths fitted on the other rows and their blends."""
         losses: list = []
-        assert self.folds is not None  # of a fit with n_folds > 1
         for known, held in zip(self.folds.known, self.folds.held, strict=True):
             problem = known.stand_in(self.fit_intercept)
             fitted = solve_all(problem, path.penalty, path.lambdas, path.tol, path.max_iter, triangle=known)
