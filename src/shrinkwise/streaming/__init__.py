@@ -6,9 +6,9 @@ schedulers.
 
 from __future__ import annotations
 
-from .blocks import Block, RowBlocks, RowsError, are_rows
+from .blocks import RowBlock, RowBlocks, RowsError, are_rows
 from .folds import fold_numbers
 from .opening import rows
 from .reduction import Bound, reduce_rows
 
-__all__ = ["Block", "Bound", "RowBlocks", "RowsError", "are_rows", "fold_numbers", "reduce_rows", "rows"]
+__all__ = ["Bound", "RowBlock", "RowBlocks", "RowsError", "are_rows", "fold_numbers", "reduce_rows", "rows"]

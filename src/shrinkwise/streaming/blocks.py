@@ -18,7 +18,7 @@ class RowsError(ValueError):
     """A source of rows, or a value in it, that cannot be used; the message is one sentence that gives the file and the row."""
 
 
-class Part(Protocol):
+class SourcePart(Protocol):
     """A piece of a source that can be read without the others, here or on another machine (it can be pickled)."""
 
     origin: str  # the file, or what stands for it in an error
@@ -32,7 +32,7 @@ class Part(Protocol):
 
 
 @dataclass(frozen=True)
-class Block:
+class RowBlock:
     """Successive rows of a source.
 
     first : number of its first row, from 0, over all parts of the source.
@@ -106,7 +106,7 @@ class RowBlocks:
     n : number of rows, None until it is known (after the first pass, or earlier where the source stores it).
     """
 
-    parts: Sequence[Part]
+    parts: Sequence[SourcePart]
     schema: Mapping[str, Any]
     target: str | None
     weight: str | None = None
@@ -140,7 +140,7 @@ class RowBlocks:
             self._seen["n"] = sum(count or 0 for count in counts)
         return self._seen["n"]
 
-    def blocks(self, columns: Sequence[str] | None = None) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str] | None = None) -> Iterator[RowBlock]:
         """The rows in order, in blocks of about 16 MB. `columns` are read (all by default), before `map` acts on them."""
         self.start_pass()
         first = 0
@@ -150,12 +150,12 @@ class RowBlocks:
                 first = block.first + len(block)
         self._seen["n"] = first
 
-    def blocks_of(self, part: Part, first: int, columns: Sequence[str] | None = None) -> Iterator[Block]:
+    def blocks_of(self, part: SourcePart, first: int, columns: Sequence[str] | None = None) -> Iterator[RowBlock]:
         """The rows of one part, the first of which has the number `first`."""
         columns = self.columns if columns is None else columns
         offset, height = part.offset, block_rows(len(columns))
         for frame in _rebatched(part.frames(columns), height):
-            yield Block(first, self._mapped(frame), part.origin, offset)
+            yield RowBlock(first, self._mapped(frame), part.origin, offset)
             first, offset = first + frame.height, offset + frame.height
 
     def start_pass(self) -> None:

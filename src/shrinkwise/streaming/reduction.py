@@ -6,11 +6,11 @@ has and whichever of them are lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .blocks import Block, Part, RowBlocks
+from .blocks import RowBlock, RowBlocks, SourcePart
 
 _Sum = TypeVar("_Sum")
 
@@ -29,7 +29,7 @@ class Bound:
 
 def reduce_rows(
     rows: RowBlocks,
-    contribute: Callable[[Iterator[Block]], _Sum],
+    contribute: Callable[[Iterable[RowBlock]], _Sum],
     merge: Callable[[_Sum, _Sum], _Sum],
     columns: list[str] | None = None,
     progress: Callable[[int], Any] | None = None,
@@ -54,7 +54,7 @@ def reduce_rows(
     return tree.total()
 
 
-def part_sum(rows: RowBlocks, part: Part, first: int, contribute, columns) -> Any:
+def part_sum(rows: RowBlocks, part: SourcePart, first: int, contribute, columns) -> Any:
     """The contribution of one part."""
     return contribute(rows.blocks_of(part, first, columns))
 
@@ -62,7 +62,7 @@ def part_sum(rows: RowBlocks, part: Part, first: int, contribute, columns) -> An
 class _Counted:
     """Blocks, with the number of rows that went by."""
 
-    def __init__(self, blocks: Iterator[Block], progress):
+    def __init__(self, blocks: Iterator[RowBlock], progress):
         self.blocks, self.progress, self.n = blocks, progress, 0
 
     def __iter__(self):

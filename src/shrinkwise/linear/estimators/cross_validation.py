@@ -11,11 +11,14 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from shrinkwise.linear.paths.grid import check_depends_on_lambda, lambda_grid
 from shrinkwise.linear.paths.relaxed import relax
 from shrinkwise.linear.paths.solve import solve_all
+from shrinkwise.linear.paths.streamed import refuse_beside_rows
 from shrinkwise.linear.problem.checks import check_dfmax, checked_grid
 from shrinkwise.linear.problem.triangular_factor import FoldTriangles, Triangle
 from shrinkwise.selection import check_select, independent_folds
+from shrinkwise.streaming import are_rows
 
 from .classifier import PenalizedClassifier
+from .on_rows import choose_on_rows
 from .penalized import PenalizedRegressor
 from .samples import Samples, present_folds, present_groups
 from .stability import stability_of
@@ -35,7 +38,7 @@ _DOC = """
         `path`).
     cv : int, splitter or iterable of (train, test)
         Number of shuffled folds (stratified for classes, seeded by `random_state`), or any scikit-learn splitter: by
-        groups, by time, ...
+        groups, by time, ... For rows in blocks the number of folds; the fold of a row is a hash of its number, or of its group.
     select : "1se" or "best"
         "1se" selects the largest λ whose mean held-out loss is within one standard error (over folds) of the best one.
     scoring : None, name of a scikit-learn scorer or callable
@@ -94,7 +97,7 @@ class CrossValidated:
         if self.scoring is not None and samples.offset is not None:
             raise ValueError("A scorer cannot pass an offset to predict; use scoring=None with an offset")
         samples = self._scaled(samples)
-        penalties = [self._penalty_of(each, samples) for each in self._penalties()]
+        penalties = [self._penalty_of(each, samples.X.shape[1], samples.column_scale) for each in self._penalties()]
         for penalty in penalties:
             check_depends_on_lambda(penalty)
         problem = samples.problem(loss, self.fit_intercept)
@@ -233,8 +236,11 @@ class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (i
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, *, groups=None, offset=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, offset=None):
         """Choose λ and fit on all rows; `groups` (n,) goes to the splitter, the rest is as for the estimator without CV."""
+        if are_rows(X):
+            refuse_beside_rows(y=y, sample_weight=sample_weight, groups=groups, offset=offset)
+            return choose_on_rows(self, X, self._loss())
         groups = present_groups(groups, sample_weight, y)
         samples = Samples(*self._checked(X, y, sample_weight, offset))
         self._choose(samples, self._loss(), groups, present_folds(self.cv, sample_weight))

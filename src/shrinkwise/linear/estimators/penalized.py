@@ -15,6 +15,7 @@ from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import by_column, check_columns, column_names
 from shrinkwise.linear.paths.grid import lambda_max
 from shrinkwise.linear.paths.path import Path, with_offset
+from shrinkwise.linear.paths.streamed import refuse_beside_rows
 from shrinkwise.linear.problem.checks import (
     READS,
     check_settings,
@@ -24,10 +25,12 @@ from shrinkwise.linear.problem.checks import (
 )
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.penalties import L1, Penalty, with_bounds_scaled
+from shrinkwise.streaming import are_rows
 
 from .description.assessment import Assessment, assess_numbers
 from .description.summary import coefficients_by_name, summary_of
 from .factors import with_factors
+from .on_rows import fit_rows
 from .samples import Samples, regression_target, weighted_rows, without_columns
 from .versioned import Versioned
 
@@ -52,12 +55,25 @@ class LinearModel(Versioned):
     def _fit_samples(self, samples: Samples, loss):
         samples = self._scaled(samples)
         problem = samples.problem(loss, self.fit_intercept)
-        penalty = self._penalty_of(self.penalty, samples)
-        if _is_default(self.penalty):
+        penalty = self._penalty_of(self.penalty, samples.X.shape[1], samples.column_scale)
+        if self._has_default_penalty():
             penalty = penalty.with_lam(lambda_max(problem, penalty) / 100.0)
         self.penalty_ = penalty
         self._keep(solve_one(problem, penalty, self.tol, self.max_iter)[0], problem)
         return problem
+
+    def _take_columns(self, rows):
+        """The names and the number of the inputs of rows in blocks, as `_read` keeps those of X; (p,) which are excluded."""
+        names = rows.inputs
+        self._names, self.n_features_in_ = names if rows.named else None, len(names)
+        if rows.named:
+            self.feature_names_in_ = np.array(names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self._factors(len(names)) == np.inf
+
+    def _has_default_penalty(self) -> bool:
+        return _is_default(self.penalty)
 
     def _scaled(self, samples: Samples) -> Samples:
         return samples.standardized() if self.standardize else samples
@@ -84,15 +100,14 @@ class LinearModel(Versioned):
         eta = self._shaped(X @ self.coef_.T + self.intercept_)
         return with_offset(eta[None], offset, self.has_offset_)[0]
 
-    def _penalty_of(self, penalty, samples: Samples) -> Penalty:
+    def _penalty_of(self, penalty, p: int, scale) -> Penalty:
         """A penalty as given, L1 by default, with the factors of the columns and in their units."""
         penalty = _checked_penalty(penalty)
         check_settings(penalty, self.tol, self.max_iter)
-        if samples.column_scale is not None:
-            penalty = with_bounds_scaled(penalty, samples.column_scale)
+        if scale is not None:
+            penalty = with_bounds_scaled(penalty, scale)
         if self.penalty_factors is None:
             return penalty
-        p = samples.X.shape[1]
         factors = self._factors(p)
         return with_factors(penalty, np.where(factors == np.inf, 1.0, factors), p)
 
@@ -219,11 +234,14 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
         self.delta = delta
         self.standardize = standardize
 
-    def fit(self, X, y, sample_weight=None, *, offset=None):
-        """Fit on X (n, p) and y (n,), or (n, K) for the squared loss.
+    def fit(self, X, y=None, sample_weight=None, *, offset=None):
+        """Fit on X (n, p) and y (n,), or (n, K) for the squared loss; or on rows in blocks, ``fit(shrinkwise.rows(...))``.
 
         `sample_weight` (n,) ≥ 0 weighs the rows; `offset`, like y, is a known part of the linear predictor.
         """
+        if are_rows(X):
+            refuse_beside_rows(y=y, sample_weight=sample_weight, offset=offset)
+            return fit_rows(self, X, self._loss())
         self._fit_samples(Samples(*self._checked(X, y, sample_weight, offset)), self._loss())
         return self
 

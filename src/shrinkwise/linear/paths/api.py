@@ -6,7 +6,6 @@ from shrinkwise.linear.losses import loss_of
 from shrinkwise.linear.problem.checks import check_dfmax, check_settings, checked_grid, problem_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.penalties import Penalty, with_bounds_scaled
-
 from shrinkwise.streaming import are_rows
 
 from .columns import column_names
@@ -81,10 +80,7 @@ def path(
     if are_rows(X):
         refuse_beside_rows(y=y, sample_weight=sample_weight, offset=offset)
         data = read_rows(X, loss_of(loss), fit_intercept, standardize)
-        fitted = path_of_rows(data, penalty, lambdas, (n_lambdas, lambda_min_ratio), tol, max_iter, dfmax)
-        if relaxed:
-            fitted.refit = relax(fitted)
-        return fitted
+        return path_of_rows(data, penalty, lambdas, (n_lambdas, lambda_min_ratio), tol, max_iter, dfmax, relaxed)
     problem = problem_of(X, y, loss, sample_weight, fit_intercept, offset, standardize)
     if problem.column_scale is not None:
         penalty = with_bounds_scaled(penalty, problem.column_scale)

@@ -11,12 +11,12 @@ costs four digits at most, and from Householder reflections otherwise. Factors a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, eigvalsh
 
-from shrinkwise.streaming import Block, Bound, RowBlocks, RowsError, fold_numbers, reduce_rows
+from shrinkwise.streaming import Bound, RowBlock, RowBlocks, RowsError, fold_numbers, reduce_rows
 
 from .triangular_factor import Triangle, one_thread
 
@@ -49,14 +49,14 @@ def check_size(p: int, n_folds: int) -> None:
         )
 
 
-def targets(block: Block, rows: RowBlocks) -> np.ndarray:
+def targets(block: RowBlock, rows: RowBlocks) -> np.ndarray:
     """The target of a block, (n,)."""
     if rows.target is None:
         raise RowsError("Expected a target to fit, got rows without one; use shrinkwise.rows(source, target=...)")
     return block.numbers(rows.target)
 
 
-def weights(block: Block, rows: RowBlocks) -> np.ndarray | None:
+def weights(block: RowBlock, rows: RowBlocks) -> np.ndarray | None:
     """The weights of a block, (n,) ≥ 0; None where the rows have none."""
     if rows.weight is None:
         return None
@@ -67,14 +67,14 @@ def weights(block: Block, rows: RowBlocks) -> np.ndarray | None:
     return s
 
 
-def folds_of(block: Block, rows: RowBlocks, n_folds: int, seed: int) -> np.ndarray:
+def folds_of(block: RowBlock, rows: RowBlocks, n_folds: int, seed: int) -> np.ndarray:
     """The fold of every row of a block, (n,)."""
     groups = None if rows.group is None else block.values(rows.group)
     return fold_numbers(block.first, len(block), n_folds, seed, groups)
 
 
 # --- the sum over blocks ------------------------------------------------------------------------------------------
-def _contribution(blocks: Iterator[Block], rows: RowBlocks, n_folds: int, seed: int) -> list[Triangle | None]:
+def _contribution(blocks: Iterable[RowBlock], rows: RowBlocks, n_folds: int, seed: int) -> list[Triangle | None]:
     """The factors of one part. Narrow blocks are collected until they have twice as many rows as columns in each fold."""
     found: list[Triangle | None] = [None] * n_folds
     inputs, least = rows.inputs, 2 * n_folds * (len(rows.inputs) + 2)

@@ -97,7 +97,7 @@ class Triangle:
         return found
 
     def stand_in(self, fit_intercept: bool, column_scale=None) -> Problem:
-        """A Problem of 2(k − 1) rows x̄ ± r, or of k rows without an intercept, whose loss at every (w, b) is that of the rows."""
+        """A Problem of 2(k − 1) rows x̄ ± r, or of k rows without an intercept, with the loss of the rows at every (w, b)."""
         if fit_intercept:
             inner = self.R[1:, 1:] if len(self.R) > 1 else np.zeros((1, self.R.shape[1] - 1))
             inner = inner * np.sqrt(len(inner) / self.weight)

@@ -23,13 +23,13 @@ _LOOK = 10_000  # rows of a CSV file from which its types are inferred
 
 @dataclass(frozen=True)
 class FilePart:
-    """Some rows of a file: `height` of them from `offset` on, or all if it is None. `types` are the columns of a CSV file."""
+    """Some rows of a file: `height` of them from `offset` on, or all if it is None. `types` are those of all files."""
 
     path: str
     kind: str
+    types: Mapping[str, Any]
     offset: int = 0
     height: int | None = None
-    types: Mapping[str, Any] | None = None
 
     @property
     def origin(self) -> str:
@@ -42,11 +42,14 @@ class FilePart:
 
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """The rows in order."""
-        scan = _scan(self.path, self.kind, self.types)
+        scan = _scan(self.path, self.kind, self.types if self.kind == "csv" else None)
+        types: Any = {name: self.types[name] for name in columns}
         if self.height is not None:
             scan = scan.slice(self.offset, self.height)
         try:
-            yield from scan.select(columns).collect_batches(chunk_size=block_rows(len(columns)), maintain_order=True)
+            batches = scan.select(columns).collect_batches(chunk_size=block_rows(len(columns)), maintain_order=True)
+            for frame in batches:
+                yield frame if frame.schema == types else frame.cast(types)
         except _READ_ERRORS as error:
             raise _explained(self, error) from error
 
@@ -61,8 +64,8 @@ def open_files(source, kept: Sequence[str]) -> tuple[list[FilePart], Mapping[str
     schemas = [_schema(path, kind) for path in paths]
     schema = _common(paths, schemas, kind, kept)
     if kind == "csv":
-        return [FilePart(path, kind, types=schema) for path in paths], schema, False
-    parts = [part for path in paths for part in _divided(path, kind)]
+        return [FilePart(path, kind, schema) for path in paths], schema, False
+    parts = [part for path in paths for part in _divided(path, kind, schema)]
     return parts, schema, False
 
 
@@ -146,18 +149,18 @@ def _common(paths, schemas, kind: str, kept) -> dict[str, Any]:
     return found
 
 
-def _divided(path: str, kind: str) -> list[FilePart]:
+def _divided(path: str, kind: str, types) -> list[FilePart]:
     try:
         height = int(_scan(path, kind).select(pl.len()).collect().item())
     except _READ_ERRORS as error:
         raise RowsError(f"{path} is damaged or not a {kind} file ({_first_line(error)})") from error
     starts = range(0, height, _PART_ROWS)
-    return [FilePart(path, kind, start, min(_PART_ROWS, height - start)) for start in starts]
+    return [FilePart(path, kind, types, start, min(_PART_ROWS, height - start)) for start in starts]
 
 
 def _explained(part: FilePart, error) -> RowsError:
     """The error of a file that cannot be read, of a CSV file with the first cell that is not of its column's type."""
-    if part.kind == "csv" and part.types is not None:
+    if part.kind == "csv":
         try:
             place = _first_other(part)
         except _READ_ERRORS:
@@ -173,7 +176,6 @@ def _explained(part: FilePart, error) -> RowsError:
 
 def _first_other(part: FilePart):
     """(row, column, text) of the first cell that is not a number although its column is one; None if there is none."""
-    assert part.types is not None
     names = [name for name, dtype in part.types.items() if dtype.is_numeric()]
     texts = _scan(part.path, "csv", dict.fromkeys(part.types, pl.String()))
     row = 0

@@ -18,12 +18,12 @@ def read_rows(rows, loss, fit_intercept: bool, standardize: bool, **folds):
     raise ValueError(f"Rows in blocks are fitted with the squared loss only, got the {loss.name} loss")
 
 
-def path_of_rows(data, penalty, lambdas, grid, tol: float, max_iter: int, dfmax: int | None = None) -> Path:
+def path_of_rows(data, penalty, lambdas, grid, tol: float, max_iter: int, dfmax=None, relaxed=False) -> Path:
     """The Path of rows that `read_rows` has read; grid = (n_lambdas, lambda_min_ratio) where lambdas are None."""
     if data.column_scale is not None:
         penalty = with_bounds_scaled(penalty, data.column_scale)
     lambdas = data.grid(penalty, *grid) if lambdas is None else checked_grid(lambdas)
-    return data.path(penalty, lambdas, tol, max_iter, dfmax)
+    return data.path(penalty, lambdas, tol, max_iter, dfmax, relaxed)
 
 
 def refuse_beside_rows(**given) -> None:
