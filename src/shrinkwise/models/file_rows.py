@@ -14,7 +14,7 @@ from shrinkwise.tables.reading.sources import open_table, refuse_absent
 if TYPE_CHECKING:
     import polars as pl
 
-    from shrinkwise.streaming import Block
+    from shrinkwise.streaming import RowBlock
 
 _Found = TypeVar("_Found")
 
@@ -38,12 +38,12 @@ class FileRows:
         refuse_absent(self.table.rows, needed)
         self._columns = needed or self.table.rows.columns[:1]  # a frame without columns has no rows
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[RowBlock]:
         """The rows in order."""
         return self.table.rows.blocks(self._columns)
 
     def done(
-        self, block: Block, work: Callable[[pl.DataFrame], _Found], start: int = 0, n: int | None = None
+        self, block: RowBlock, work: Callable[[pl.DataFrame], _Found], start: int = 0, n: int | None = None
     ) -> _Found:
         """`work` on rows of a block, n from `start` on; an error names the row in the file, and the file among several."""
         try:

@@ -68,7 +68,8 @@ class TrainingRows:
     limits: the lowest and the highest value of a numeric target; log_target: whether models are fitted to its logarithm
     (`compare.scoring.response`).
     rows holds their groups, time and weights; features the information on the columns. shuffled means that the rows are
-    in random order, so that any consecutive rows are a random sample.
+    in random order, so that any consecutive rows are a random sample. stand_ins: where these rows are a sample of those that
+    models are to be fitted to, a few rows with the least-squares sums of all of them (`compare.streamed.stand_ins`).
     """
 
     X: Any
@@ -81,6 +82,7 @@ class TrainingRows:
     shuffled: bool = False
     limits: tuple[float, float] = (-np.inf, np.inf)
     log_target: bool = False
+    stand_ins: TrainingRows | None = None
 
     @property
     def has_counts(self) -> bool:
@@ -228,6 +230,7 @@ class Candidate:
         measured on some rows.
     besides : what else distinguishes it from the baseline of its family, a clause about "it"; "" if only the regularizer does.
     log_link : whether its scores can be logarithms of predictions: for counts, and for targets fitted on a log scale.
+    by_sums : whether its fit to a squared loss depends on the sums, squares and products of the rows alone.
     bears : the disturbance that its regularizer is said to be robust to, "noise" or "missing".
     """
 
@@ -247,6 +250,7 @@ class Candidate:
     needs_numbers: bool = False
     drops_units: bool = False
     besides: str = ""
+    by_sums: bool = False
     log_link: bool = False
     bears: str = ""
     seconds: Callable[[TrainingRows, Options, int], float] | None = None

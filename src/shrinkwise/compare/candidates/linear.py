@@ -253,6 +253,7 @@ NONE = Candidate(
     worth=1,
     cost=lambda options: Cost(paths=0.3),
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
 )
 RIDGE = Candidate(
@@ -265,6 +266,7 @@ RIDGE = Candidate(
     worth=2,
     cost=lambda options: Cost(paths=1.0),
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
 )
 LASSO = Candidate(
@@ -280,6 +282,7 @@ LASSO = Candidate(
     selects_inputs=True,
     takes_bounds=True,
     bears="noise",
+    by_sums=True,
     log_link=True,
 )
 ELASTIC_NET = Candidate(
@@ -294,6 +297,7 @@ ELASTIC_NET = Candidate(
     makes_zeros=True,
     selects_inputs=True,
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
 )
 GROUP_LASSO = Candidate(
@@ -308,6 +312,7 @@ GROUP_LASSO = Candidate(
     makes_zeros=True,
     selects_inputs=True,
     needs_groups=True,
+    by_sums=True,
     log_link=True,
 )
 CONCAVE = Candidate(
@@ -321,5 +326,6 @@ CONCAVE = Candidate(
     cost=lambda options: Cost(paths=5.0),
     makes_zeros=True,
     selects_inputs=True,
+    by_sums=True,
     log_link=True,
 )
