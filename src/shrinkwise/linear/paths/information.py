@@ -250,14 +250,13 @@ def model_count(path, gamma: float) -> np.ndarray:
 def deviance_explained(path) -> np.ndarray:
     """1 − (loss − saturated) / (null loss − saturated), (L,); 0 if the null model fits perfectly."""
     problem = path.data
-    saturated = float(np.sum(problem.s * problem.loss.lowest(problem.y))) / problem.n
     null = null_loss(problem)  # above that of the saturated model, as it scales a gap
-    return 1.0 - (path.losses - saturated) / null if null > 0 else np.zeros(len(path))
+    return 1.0 - (path.losses - problem.saturated_loss) / null if null > 0 else np.zeros(len(path))
 
 
 def null_loss(problem) -> float:
     """Loss of the model without inputs minus that of the saturated model, summed over targets."""
-    if not (np.ndim(problem.y) == 2 and problem.loss.is_quadratic):
+    if not (problem.loss.is_quadratic and np.ndim(problem.y) == 2):
         return problem.null_loss
     y = problem.y if problem.offset is None else problem.y - problem.offset
     centre = problem.s @ y / problem.n if problem.fit_intercept else 0.0

@@ -6,16 +6,17 @@ from shrinkwise.linear.paths.path import Path
 from shrinkwise.linear.problem.checks import checked_grid
 from shrinkwise.penalties import with_bounds_scaled
 
+from .smooth import SmoothRows
 from .squares import SquaredRows
 
-__all__ = ["SquaredRows", "path_of_rows", "read_rows", "refuse_beside_rows"]
+__all__ = ["SmoothRows", "SquaredRows", "path_of_rows", "read_rows", "refuse_beside_rows"]
 
 
 def read_rows(rows, loss, fit_intercept: bool, standardize: bool, **folds):
-    """What a fit keeps of the rows, by the loss: `SquaredRows` after one pass."""
+    """What a fit keeps of the rows after a first pass, by the loss: `SquaredRows` or `SmoothRows`."""
     if loss.is_quadratic:
         return SquaredRows(rows, fit_intercept, standardize, **folds)
-    raise ValueError(f"Rows in blocks are fitted with the squared loss only, got the {loss.name} loss")
+    return SmoothRows(rows, loss, fit_intercept, standardize, **folds)
 
 
 def path_of_rows(data, penalty, lambdas, grid, tol: float, max_iter: int, dfmax=None, relaxed=False) -> Path:
