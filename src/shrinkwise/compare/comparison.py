@@ -27,7 +27,6 @@ from shrinkwise.compare.scoring.nested import (
     Work,
     run_nested,
     split_table,
-    training_problem,
     tune,
 )
 from shrinkwise.compare.scoring.stability import stable_inputs
@@ -98,6 +97,7 @@ def compare_table(
         candidate.
     """
     clock, options = clock or Clock(options.budget), without_missing_extras(options)
+    frame = frame if splits is None else splits.frame
     options.check(plan)
     n_known = 0 if test is None else check_fresh_rows(plan, test, frame)
     check_folds(plan, options)

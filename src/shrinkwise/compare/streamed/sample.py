@@ -110,7 +110,9 @@ def sampled(
     first = 0
     for k, part in enumerate(rows.parts):
         stored = pieces.get("sample", k)
-        found = TableSample.of(stored) if stored else _of_part(rows.blocks_of(part, first), target, weight, most, progress)
+        found = (
+            TableSample.of(stored) if stored else _of_part(rows.blocks_of(part, first), target, weight, most, progress)
+        )
         if stored is None:
             found = replace(found, bare=[] if found.n_used else [part.origin])
             pieces.put("sample", k, found.arrays())

@@ -23,7 +23,9 @@ from .sample import TableSample
 from .stand_ins import rescaled, stand_ins
 from .sums import fold_sums
 
-MOST_FEATURES = 500  # whose squares and products are summed: a pass takes a time that grows with the square of their number
+MOST_FEATURES = (
+    500  # whose squares and products are summed: a pass takes a time that grows with the square of their number
+)
 
 
 class StreamedSplits(Splits):

@@ -70,4 +70,3 @@ def _rows(triangle: Triangle) -> tuple[np.ndarray, np.ndarray, float]:
     rows = R - np.outer(v, (2 / length) * (v @ R)) if length > 0 else R
     rows = rows * (np.sqrt(k) / r)
     return rows[:, 1:-1], rows[:, -1].copy(), float(r * r / k)
-

@@ -16,15 +16,11 @@ from shrinkwise.tables.errors import InputError, first_line
 from .books import read_book
 from .decoding import as_utf8
 from .delimited import parse_delimited
+from .files import ARROW_ENDINGS, BOOK_ENDINGS, PARQUET_ENDINGS, TEXT_ENDINGS, files_of, is_several, text_ending
 from .frames import from_other
 from .layout import Layout
 from .names import name_unnamed, refuse_too_wide
 
-TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt")
-PARQUET_ENDINGS = (".parquet", ".pq")
-ARROW_ENDINGS = (".feather", ".arrow", ".ipc")
-BOOK_ENDINGS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
-TABLE_ENDINGS = TEXT_ENDINGS + BOOK_ENDINGS + PARQUET_ENDINGS + ARROW_ENDINGS
 _FOUND = Layout()  # everything is found from the cells
 
 # A .gz can unpack to a thousandfold of what the file shows.
@@ -68,11 +64,6 @@ def read_with_notes(path: str | Path, layout: Layout = _FOUND) -> tuple[pl.DataF
     return frame, notes
 
 
-def text_ending(path: Path) -> str:
-    """The ending of the file, or of the one that it holds if that is compressed (.csv.gz)."""
-    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
-
-
 def refuse_settings(path: Path, layout: Layout) -> None:
     """InputError for settings that this kind of file does not have."""
     name, is_book, is_text = path.name, path.suffix.lower() in BOOK_ENDINGS, text_ending(path) in TEXT_ENDINGS
@@ -99,7 +90,9 @@ def as_frame(table: Any) -> pl.DataFrame:
 
 
 def data_hash(path: str | Path) -> str:
-    """SHA-256 of the file's bytes, in hexadecimal."""
+    """SHA-256 of the file's bytes, in hexadecimal; of the hashes of the files of a folder or a pattern."""
+    if is_several(path):
+        return hashlib.sha256("".join(map(data_hash, files_of(path))).encode()).hexdigest()
     with _opened(Path(path)) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -14,18 +14,10 @@ from shrinkwise.streaming.sources.files import open_files
 from shrinkwise.tables.columns.kinds import as_text
 from shrinkwise.tables.errors import InputError, no_such_column, quoted
 
+from .files import ARROW_ENDINGS, PARQUET_ENDINGS, TEXT_ENDINGS, files_of, text_ending
 from .layout import Layout
 from .pieces import PIECE, TextTable, text_table
-from .read import (
-    ARROW_ENDINGS,
-    PARQUET_ENDINGS,
-    TABLE_ENDINGS,
-    TEXT_ENDINGS,
-    as_frame,
-    read_with_notes,
-    refuse_settings,
-    text_ending,
-)
+from .read import as_frame, read_with_notes, refuse_settings
 
 _FOUND = Layout()  # everything is found from the cells
 _SAME = "the files of one table need the same columns"
@@ -92,38 +84,6 @@ class TableRows:
     rows: RowBlocks
     files: list[Path]
     notes: list[str]
-
-
-def files_of(source: str | Path) -> list[Path]:
-    """The files of a path, a folder or a pattern such as data/*.parquet, in the order of their names.
-
-    Of a folder the files whose name ends as that of a table does, also in its folders; hidden ones are left out.
-    """
-    path = Path(source)
-    if path.is_dir():
-        found = [each for each in path.rglob("*") if each.is_file() and _is_table(each.relative_to(path))]
-        if not found:
-            raise InputError(f"The folder {path} has no file that ends in {', '.join(TABLE_ENDINGS)}.")
-    elif not path.exists() and is_pattern(path):
-        anchor = Path(path.anchor)
-        found = [each for each in anchor.glob(str(path.relative_to(path.anchor))) if each.is_file()]
-        if not found:
-            raise InputError(f"No file matches {path}.")
-    else:
-        found = [path]
-    return sorted(found)
-
-
-def is_pattern(path: Path) -> bool:
-    """Whether a path has a sign that stands for several names."""
-    return any(sign in str(path) for sign in "*?[")
-
-
-def is_several(source: Any) -> bool:
-    """Whether a source is a folder or a pattern of files."""
-    return isinstance(source, str | Path) and (
-        Path(source).is_dir() or (is_pattern(Path(source)) and not Path(source).exists())
-    )
 
 
 def open_table(source: str | Path, layout: Layout = _FOUND) -> TableRows:
@@ -198,8 +158,3 @@ def refuse_absent(rows: RowBlocks, names: Sequence[str]) -> None:
     for name in names:
         if name not in rows.schema:
             raise no_such_column("The table", name, rows.columns)
-
-
-def _is_table(path: Path) -> bool:
-    hidden = any(part.startswith((".", "_")) for part in path.parts)
-    return not hidden and path.name.lower().removesuffix(".gz").endswith(TABLE_ENDINGS)

@@ -1,0 +1,113 @@
+"""A table that does not fit in memory: its sample, its plan and its folds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from shrinkwise.compare.options import Options
+from shrinkwise.compare.scoring.nested import Progress
+from shrinkwise.streaming import RowBlocks
+from shrinkwise.tables import InputError, TablePlan, plan_table
+from shrinkwise.tables.errors import counted, quoted
+
+from .meter import Meter
+from .pieces import PartSums
+from .sample import TableSample, sampled
+from .splits import StreamedSplits
+
+_RANK_ERRORS = 2  # standard errors of a median's rank in the sample that are stated
+
+
+@dataclass
+class StreamedTable:
+    """The rows of a table, the sample of them, and where finished parts of the passes are stored."""
+
+    rows: RowBlocks
+    sample: TableSample
+    pieces: PartSums
+
+    @classmethod
+    def read(
+        cls, rows: RowBlocks, target: str, weight: str | None, pieces: PartSums, progress: Progress
+    ) -> StreamedTable:
+        """The first pass. Raises InputError for a source without a target, and for values that cannot be used."""
+        meter = Meter(progress, "sample and counts", rows.n)
+        return cls(rows, sampled(rows, target, weight, pieces, meter.add), pieces)
+
+    def plan(self, target: str, *, name: str, **wishes: Any) -> TablePlan:
+        """The plan of the sample, with the counts of all rows.
+
+        Raises InputError as `plan_table`, and for a table whose rows are to be split by time.
+        """
+        if wishes.get("time") is not None:
+            raise InputError("Rows that are streamed cannot be split by time; omit --time, or use --engine memory.")
+        sample = self.sample
+        plan = plan_table(sample.frame, target, name=name, numbers=sample.numbers + 1, **wishes)
+        plan.n_rows, plan.n_rows_read = sample.n_used, sample.n_read
+        for column in plan.columns:
+            column.n_missing = sample.missing[column.name]
+        if plan.classes is not None:
+            self._count_classes(plan)
+        elif plan.limits[0] is not None and sample.low < plan.limits[0]:
+            plan.limits = [None, None]
+        elif plan.limits[1] is not None and sample.high > plan.limits[1]:
+            plan.limits = [plan.limits[0], None]
+        plan.notes += self._notes(target)
+        return plan
+
+    def options(self, options: Options) -> Options:
+        """The options without networks, which would be fitted to the sample alone, unless methods are named."""
+        return options if options.methods is not None else replace(options, network=None)
+
+    def splits(self, plan: TablePlan, options: Options) -> StreamedSplits:
+        """The outer folds."""
+        used, numbers = plan.numbered_rows(self.sample.frame)  # without classes that are set aside
+        sample = replace(self.sample, frame=used, numbers=self.sample.numbers[numbers - 1])
+        return StreamedSplits(sample, self.rows, plan, options, self.pieces)
+
+    def _count_classes(self, plan: TablePlan) -> None:
+        """The rows of each class in the whole table; a class that the sample lacks is set aside."""
+        texts = self.sample.texts
+        if texts is None or not plan.classes:
+            return
+        plan.class_counts = [
+            texts.get(name, count) for name, count in zip(plan.classes, plan.class_counts, strict=True)
+        ]
+        rare = sorted(set(texts) - set(plan.classes))
+        if rare:
+            n = sum(texts[name] for name in rare)
+            plan.notes.append(
+                f"{counted(n, 'row')} of {len(rare)} rare class{'es' if len(rare) > 1 else ''} such as {quoted(rare[0])}, too rare in "
+                "the sample to learn and to score, are set aside and never predicted."
+            )
+
+    def _notes(self, target: str) -> list[str]:
+        sample, n = self.sample, len(self.sample.numbers)
+        error = _RANK_ERRORS * 0.5 / sqrt(n)
+        notes = [
+            f"The {sample.n_read:,} rows are read in blocks. Columns are judged, and medians and levels found, on a random "
+            f"sample of {n:,} of the rows with a target, in which the rank of a median is off by at most {error:.1%} in 95 of "
+            "100 samples; models are scored on these rows, by folds. Models of least squares are fitted to all rows of the "
+            "other folds, all other models to those in the sample."
+        ]
+        if missing := sample.n_read - sample.n_used:
+            notes.append(f"{missing:,} of {sample.n_read:,} rows have no value in {quoted(target)} and are excluded.")
+        if sample.bare:
+            more = f" and {len(sample.bare) - 1} more" if len(sample.bare) > 1 else ""
+            notes.append(f"No row of {sample.bare[0]}{more} has a value in {quoted(target)}.")
+        return notes
+
+
+def pass_key(parts: Mapping[str, Any]) -> str:
+    """A key that is equal for passes over the same files with the same settings."""
+    return hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()
+
+
+def stamps(files: list[Path]) -> list[tuple[str, int, int]]:
+    """(path, bytes, time of the last change) of each file, by which a changed one is noticed."""
+    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
