@@ -58,7 +58,8 @@ class Question:
         if streamed is None:
             plan = plan_table(table.frame, request.target, name=name, **wishes)
         else:
-            plan, options = streamed.plan(request.target, name=name, **wishes), streamed.options(options)
+            plan = streamed.plan(request.target, name=name, **wishes)
+            options = streamed.options(plan, options)
         plan.notes += table.notes
         options.check(plan)
         check_folds(plan, options)

@@ -38,7 +38,8 @@ class TableSample:
     frame: the rows of the sample, in the order of the table. numbers: the number of each in the table, from 0. n_read, n_used:
     all rows, and those with a target and a weight above 0. missing: how many of these have no value, by column. low, high:
     the range of a numeric target. texts: the rows of each of its values, if they are at most 1000 texts or whole numbers.
-    bare: the files in which no row has a target.
+    bare: the files in which no row has a target. places: of every part the file, the number of its first row there, from 0,
+    and its rows.
     """
 
     frame: pl.DataFrame
@@ -50,6 +51,16 @@ class TableSample:
     high: float = -np.inf
     texts: Counter[str] | None = field(default_factory=Counter)
     bare: list[str] = field(default_factory=list)
+    places: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def located(self, error: RowError) -> InputError:
+        """An error that names a row of the table, with the file of the row and its place there."""
+        first = 0
+        for origin, offset, n in self.places:
+            if error.row <= first + n:
+                return error.moved(offset - first, origin)
+            first += n
+        return error
 
     def joined(self, other: TableSample, most: int) -> TableSample:
         """The sample of the rows of both."""
@@ -65,6 +76,7 @@ class TableSample:
             high=max(self.high, other.high),
             texts=None if texts is None or len(texts) > _MOST_TEXTS else texts,
             bare=self.bare + other.bare,
+            places=self.places + other.places,
         ).at_most(most)
 
     def at_most(self, most: int) -> TableSample:
@@ -78,7 +90,7 @@ class TableSample:
         """As arrays, of which `of` restores it."""
         buffer = io.BytesIO()
         self.frame.write_ipc(buffer)
-        counts = {"missing": self.missing, "texts": self.texts, "bare": self.bare}
+        counts = {"missing": self.missing, "texts": self.texts, "bare": self.bare, "places": self.places}
         return {
             "frame": np.frombuffer(buffer.getvalue(), dtype=np.uint8),
             "numbers": self.numbers,
@@ -94,7 +106,9 @@ class TableSample:
         texts = None if counts["texts"] is None else Counter(counts["texts"])
         frame = pl.read_ipc(io.BytesIO(arrays["frame"].tobytes()))
         missing = Counter(counts["missing"])
-        return cls(frame, arrays["numbers"], int(n_read), int(n_used), missing, low, high, texts, counts["bare"])
+        places = [(origin, offset, n) for origin, offset, n in counts["places"]]
+        size = (int(n_read), int(n_used))
+        return cls(frame, arrays["numbers"], *size, missing, low, high, texts, counts["bare"], places)
 
 
 def sampled(
@@ -114,7 +128,8 @@ def sampled(
             TableSample.of(stored) if stored else _of_part(rows.blocks_of(part, first), target, weight, most, progress)
         )
         if stored is None:
-            found = replace(found, bare=[] if found.n_used else [part.origin])
+            bare = [] if found.n_used else [part.origin]
+            found = replace(found, bare=bare, places=[(part.origin, part.offset, found.n_read)])
             pieces.put("sample", k, found.arrays())
         else:
             progress(found.n_read)

@@ -9,11 +9,12 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
+from shrinkwise.compare.metrics import REGRESSION
 from shrinkwise.compare.options import Options
 from shrinkwise.compare.scoring.nested import Progress
 from shrinkwise.streaming import RowBlocks
 from shrinkwise.tables import InputError, TablePlan, plan_table
-from shrinkwise.tables.errors import counted, quoted
+from shrinkwise.tables.errors import RowError, counted, quoted
 
 from .meter import Meter
 from .pieces import PartSums
@@ -47,7 +48,10 @@ class StreamedTable:
         if wishes.get("time") is not None:
             raise InputError("Rows that are streamed cannot be split by time; omit --time, or use --engine memory.")
         sample = self.sample
-        plan = plan_table(sample.frame, target, name=name, numbers=sample.numbers + 1, **wishes)
+        try:
+            plan = plan_table(sample.frame, target, name=name, numbers=sample.numbers + 1, **wishes)
+        except RowError as error:
+            raise sample.located(error) from None
         plan.n_rows, plan.n_rows_read = sample.n_used, sample.n_read
         for column in plan.columns:
             column.n_missing = sample.missing[column.name]
@@ -60,9 +64,19 @@ class StreamedTable:
         plan.notes += self._notes(target)
         return plan
 
-    def options(self, options: Options) -> Options:
-        """The options without networks, which would be fitted to the sample alone, unless methods are named."""
-        return options if options.methods is not None else replace(options, network=None)
+    def options(self, plan: TablePlan, options: Options) -> Options:
+        """The options without networks, which would be fitted to the sample alone, unless methods are named.
+
+        For least squares the inner folds are the other outer ones. Raises InputError for fewer than 3 of these.
+        """
+        options = options if options.methods is not None else replace(options, network=None)
+        if plan.task != REGRESSION:
+            return options
+        if options.folds < 3:
+            raise InputError(
+                "Rows that are streamed need 3 folds or more, because the inner folds are the other outer ones."
+            )
+        return replace(options, inner_folds=options.folds - 1)
 
     def splits(self, plan: TablePlan, options: Options) -> StreamedSplits:
         """The outer folds."""
