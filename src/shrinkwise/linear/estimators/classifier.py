@@ -10,9 +10,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from shrinkwise.linear.losses import LOSSES, loss_of
+from shrinkwise.linear.paths.streamed import refuse_beside_rows
 from shrinkwise.linear.problem.checks import checked_offset
+from shrinkwise.streaming import are_rows
 
 from .description.assessment import Assessment, assess_classes
+from .on_rows import fit_rows
 from .penalized import LinearModel
 from .samples import Samples, class_weighted, weighted_rows
 
@@ -168,11 +171,14 @@ class PenalizedClassifier(LinearClassifier):
             raise ValueError(f"Expected class_weight with factors > 0, got {self.class_weight!r}; drop such rows")
         return X, codes, weight, offset, loss
 
-    def fit(self, X, y, sample_weight=None, *, offset=None):
-        """Fit on X (n, p) and class labels y (n,).
+    def fit(self, X, y=None, sample_weight=None, *, offset=None):
+        """Fit on X (n, p) and class labels y (n,); or on rows in blocks, ``fit(shrinkwise.rows(...))``.
 
         `sample_weight` (n,) ≥ 0 weighs the rows; `offset`, (n,) or (n, K), is a known part of the linear predictor.
         """
+        if are_rows(X):
+            refuse_beside_rows(y=y, sample_weight=sample_weight, offset=offset)
+            return fit_rows(self, X, self._loss())
         X, codes, sample_weight, offset, loss = self._checked(X, y, sample_weight, offset)
         self._fit_samples(Samples(X, codes, sample_weight, offset), loss)
         return self

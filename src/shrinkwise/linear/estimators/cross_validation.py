@@ -299,8 +299,11 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, *, groups=None, offset=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, offset=None):
         """Choose λ and fit on all rows; `groups` (n,) goes to the splitter, the rest is as for the estimator without CV."""
+        if are_rows(X):
+            refuse_beside_rows(y=y, sample_weight=sample_weight, groups=groups, offset=offset)
+            return choose_on_rows(self, X, self._loss())
         groups = present_groups(groups, sample_weight, y)
         X, codes, weight_left, offset, loss = self._checked(X, y, sample_weight, offset)
         self._choose(Samples(X, codes, weight_left, offset), loss, groups, present_folds(self.cv, sample_weight))

@@ -52,9 +52,18 @@ def choose_on_rows(model: Any, rows, loss) -> Any:
 
 def _read(model, rows, loss, **folds):
     excluded = model._take_columns(rows)
-    return read_rows(
+    if loss.coded:
+        if model.class_weight is not None:
+            raise ValueError(
+                "Rows in blocks take no class_weight; use a column of weights, shrinkwise.rows(..., weight=...)"
+            )
+        folds["any_labels"] = True
+    data = read_rows(
         rows, loss, model.fit_intercept, model.standardize, excluded=excluded if excluded.any() else None, **folds
     )
+    if loss.coded:
+        model.classes_ = data.labels
+    return data
 
 
 def _check(model) -> None:

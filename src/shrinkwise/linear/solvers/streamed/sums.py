@@ -96,9 +96,7 @@ class Sums:
 def evaluate(prepared: Prepared, trials: list[Trial], progress=None) -> list[Sums]:
     """The sums of all trials, in one pass."""
     with one_thread():
-        return reduce_rows(
-            prepared.rows, Bound(_contribution, (prepared, trials)), _merged, None, progress
-        )
+        return reduce_rows(prepared.rows, Bound(_contribution, (prepared, trials)), _merged, None, progress)
 
 
 def _merged(a: list[Sums], b: list[Sums]) -> list[Sums]:
