@@ -195,3 +195,22 @@ def test_what_needs_the_rows_is_refused(data):
     once = sw.rows(iter(frames(X, y["logistic"])), "y")
     with pytest.raises(RowsError, match="a second pass is needed"):
         sw.path(once, penalty=sw.L1(1.0), loss="logistic")
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        *(
+            lambda rows, name=name: getattr(sw.linear, name)().fit(rows)
+            for name in sw.linear.__all__
+            if name[0] in "EMLRS" and name not in ("Separation", "Stability")
+        ),
+        lambda rows: sw.PenalizedCox().fit(rows),
+        lambda rows: sw.PenalizedCoxCV().fit(rows),
+        lambda rows: sw.stability_selection(rows, penalty=sw.L1(1.0)),
+        lambda rows: sw.knockoffs(rows),
+    ],
+)
+def test_every_other_estimator_says_what_to_use(fit, data):
+    with pytest.raises(ValueError, match=r"needs the rows in memory and takes no rows in blocks; \w+"):
+        fit(sw.rows(data[0], data[1]["poisson"]))

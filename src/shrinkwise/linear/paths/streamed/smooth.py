@@ -149,10 +149,8 @@ class SmoothRows:
         plain = replace(self.prepared, loss=LOSSES["squared"], n_outputs=1)
         self.solver.passes += 1
         sums = evaluate(plain, [Trial(np.zeros((1, self.p)), np.zeros(1), columns=np.arange(self.p))])[0]
-        assert sums.hessian is not None
         curvature, null = self.loss.curvature, self.solver.null
         if not np.isfinite(curvature):
-            assert null.model is not None
             curvature = float(null.model.H[-1, -1])
         return curvature * float(np.linalg.eigvalsh(sums.hessian[:-1, :-1] / sums.weight)[-1])
 
@@ -254,7 +252,6 @@ class _Sizes:
 
 
 def _held(fit: StreamedFit) -> float:
-    assert fit.sums is not None
     if not fit.sums.held_weight > 0:
         raise RowsError(f"Fold {fit.fold + 1} has no rows; use fewer folds")
     return fit.sums.held / fit.sums.held_weight

@@ -53,9 +53,9 @@ class StreamedFit:
     fold: int
     shape: tuple
     penalty: Any = None
-    base: tuple | None = None
-    sums: Sums | None = None
-    model: Model | None = None
+    base: Any = None
+    sums: Any = None  # of the base
+    model: Any = None
     own_model: bool = False
     gap: float = np.nan
     kkt: float = np.inf
@@ -115,7 +115,6 @@ class StreamedFit:
         return np.flatnonzero(there[inner.blocks].reshape(self.w.shape).any(0))
 
     def _gradient(self):
-        assert self.sums is not None
         return self.sums.g / self.sums.weight
 
     def advance(self, model: Model, scale: Scale, free_of_shift: bool) -> None:
@@ -164,8 +163,6 @@ def certificate(fit: StreamedFit, scale: Scale) -> tuple[float, float]:
     With v = ∇f(η) Fenchel's equality f(η) + f*(v) = vη holds, and f*(αv) ≤ α f*(v) + (1 − α) f*(0), f*(0) = −min f: all of
     the gap comes from sums over rows that do not depend on α, which is known after the pass only.
     """
-    assert fit.sums is not None
-    assert fit.base is not None
     sums, penalty, shape = fit.sums, fit.penalty, fit.shape
     w = fit.base[0].reshape(shape)
     g, gb = (sums.g / sums.weight).reshape(shape), sums.gb / sums.weight

@@ -76,14 +76,12 @@ class StreamedNewton:
     @property
     def null_gradient(self):
         """∇_w of the mean loss at the null model, in the shape of w."""
-        assert self.free.sums is not None
         g = self.free.sums.g / self.free.sums.weight
         return np.where(np.abs(g) <= 1e-14 * self.deviations, 0.0, g).reshape(self.shape)
 
     @property
     def scale(self) -> Scale:
         """What certificates are measured by."""
-        assert self.null.sums is not None
         null_loss = max(self.null.sums.loss / self.null.sums.weight - self.lowest, 0.0)
         gradient = float(np.abs(self.null_gradient).max(initial=0.0))
         return Scale(null_loss, self.lowest, gradient, self.deviations, self.fit_intercept)
