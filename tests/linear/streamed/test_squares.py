@@ -141,6 +141,7 @@ def test_what_needs_the_rows_is_refused(data):
         ({"cv": splits()}, "Expected cv to be a number of folds"),
         ({"scoring": "r2"}, "scored by the loss"),
         ({"stability": True}, "needs the rows in memory"),
+        ({"interactions": True}, "Interactions need the rows in memory"),
     ]:
         with pytest.raises(ValueError, match=match):
             sw.PenalizedRegressorCV(**settings).fit(rows)

@@ -50,7 +50,8 @@ _DOC = """
     stability : bool
         Also fit the selected λ on 50 complementary pairs of half-samples (`stability_selection`) and store how often
         each input is selected.
-    loss, fit_intercept, penalty_factors, standardize, tol, max_iter (delta, class_weight) : as for the estimator without CV.
+    loss, fit_intercept, penalty_factors, standardize, interactions, tol,
+    max_iter (delta, class_weight) : as for the estimator without CV.
         `standardize` uses the standard deviations over all rows in every fold.
     n_jobs : number of folds fitted in parallel, with joblib.
     random_state : int, the seed for shuffling folds and half-samples.
@@ -88,7 +89,7 @@ class CrossValidated:
     _scaled: Any
     _penalty_of: Any
     _keep: Any
-    _names: list | None
+    _fitted_names: Any
     status_: str
 
     def _choose(self, samples: Samples, loss, groups, cv):
@@ -97,7 +98,7 @@ class CrossValidated:
         if self.scoring is not None and samples.offset is not None:
             raise ValueError("A scorer cannot pass an offset to predict; use scoring=None with an offset")
         samples = self._scaled(samples)
-        penalties = [self._penalty_of(each, samples.X.shape[1], samples.column_scale) for each in self._penalties()]
+        penalties = [self._penalty_of(each, samples) for each in self._penalties()]
         for penalty in penalties:
             check_depends_on_lambda(penalty)
         problem = samples.problem(loss, self.fit_intercept)
@@ -130,7 +131,7 @@ class CrossValidated:
         else:
             lambdas = checked_grid(self.lambdas)
         path = solve_all(problem, task.penalty, lambdas, self.tol, self.max_iter, triangle=whole, dfmax=self.dfmax)
-        path.column_names = self._names
+        path.column_names = self._fitted_names()
         if triangles is None:
             losses = cross_validated_blends(samples, folds, task, path.lambdas, self.n_jobs, self.verbose)
         else:
@@ -206,6 +207,7 @@ class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (i
         dfmax=None,
         stability=False,
         standardize=False,
+        interactions=None,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -219,6 +221,7 @@ class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (i
             delta=delta,
             penalty_factors=penalty_factors,
             standardize=standardize,
+            interactions=interactions,
             fit_intercept=fit_intercept,
             tol=tol,
             max_iter=max_iter,
@@ -269,6 +272,7 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
         dfmax=None,
         stability=False,
         standardize=False,
+        interactions=None,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -282,6 +286,7 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
             penalty_factors=penalty_factors,
             class_weight=class_weight,
             standardize=standardize,
+            interactions=interactions,
             fit_intercept=fit_intercept,
             tol=tol,
             max_iter=max_iter,
@@ -299,8 +304,11 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, *, groups=None, offset=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, offset=None):
         """Choose λ and fit on all rows; `groups` (n,) goes to the splitter, the rest is as for the estimator without CV."""
+        if are_rows(X):
+            refuse_beside_rows(y=y, sample_weight=sample_weight, groups=groups, offset=offset)
+            return choose_on_rows(self, X, self._loss())
         groups = present_groups(groups, sample_weight, y)
         X, codes, weight_left, offset, loss = self._checked(X, y, sample_weight, offset)
         self._choose(Samples(X, codes, weight_left, offset), loss, groups, present_folds(self.cv, sample_weight))

@@ -17,7 +17,7 @@ from .validation.curve import ValidationCurve, checked_gammas
 def fit_rows(model: Any, rows, loss) -> Any:
     """The estimator, fitted at its own λ."""
     data = _read(model, rows, loss)
-    penalty = model._penalty_of(model.penalty, data.p, data.column_scale)
+    penalty = model._penalty_of(model.penalty, data)
     if model._has_default_penalty():
         penalty = penalty.with_lam(data.lambda_max(penalty) / 100.0)
     model.penalty_ = penalty
@@ -31,7 +31,7 @@ def choose_on_rows(model: Any, rows, loss) -> Any:
     _check(model)
     n_folds = int(model.cv)
     data = _read(model, rows, loss, n_folds=n_folds, seed=0 if model.random_state is None else int(model.random_state))
-    penalties = [model._penalty_of(each, data.p, data.column_scale) for each in model._penalties()]
+    penalties = [model._penalty_of(each, data) for each in model._penalties()]
     gammas = checked_gammas(model.relaxed)
     curves = []
     for penalty in penalties:
@@ -51,10 +51,35 @@ def choose_on_rows(model: Any, rows, loss) -> Any:
 
 
 def _read(model, rows, loss, **folds):
-    excluded = model._take_columns(rows)
-    return read_rows(
+    if model.interactions is not None:
+        raise ValueError(
+            "Interactions need the rows in memory; use interactions=None, or columns of products in the rows"
+        )
+    model._pairs = None
+    excluded = _take_columns(model, rows)
+    if loss.coded:
+        if model.class_weight is not None:
+            raise ValueError(
+                "Rows in blocks take no class_weight; use a column of weights, shrinkwise.rows(..., weight=...)"
+            )
+        folds["any_labels"] = True
+    data = read_rows(
         rows, loss, model.fit_intercept, model.standardize, excluded=excluded if excluded.any() else None, **folds
     )
+    if loss.coded:
+        model.classes_ = data.labels
+    return data
+
+
+def _take_columns(model, rows):
+    """Keep the names and the number of the inputs, as `_read` keeps those of X; (p,) which are excluded."""
+    names = rows.inputs
+    model._names, model.n_features_in_ = names if rows.named else None, len(names)
+    if rows.named:
+        model.feature_names_in_ = np.array(names, dtype=object)
+    elif hasattr(model, "feature_names_in_"):
+        del model.feature_names_in_
+    return model._factors(len(names)) == np.inf
 
 
 def _check(model) -> None:

@@ -221,7 +221,9 @@ class Path:
         """(1/n) Σ s f(y, η) at every λ, (L,)."""
         problem = self.data
         if not problem.has_rows:  # evaluated in the passes that solved the path
-            values = [float(self.penalty.with_lam(lam).value(self.coefficients[i])) for i, lam in enumerate(self.lambdas)]
+            values = [
+                float(self.penalty.with_lam(lam).value(self.coefficients[i])) for i, lam in enumerate(self.lambdas)
+            ]
             return self.objectives - np.array(values)
         found = []
         for i in range(len(self)):

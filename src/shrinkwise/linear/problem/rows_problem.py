@@ -37,6 +37,6 @@ class RowsProblem:
         if name.startswith("__"):
             raise AttributeError(name)
         raise ValueError(
-            f"{name!r} needs the rows themselves, which a fit of the {self.loss.name} loss to rows in blocks does not keep; fit "
-            "a frame in memory, or evaluate predictions of the rows"
+            f"{name!r} needs the rows themselves, which a fit of the {self.loss.name} loss to rows in blocks does not keep; "
+            "fit a frame in memory, or evaluate predictions of the rows"
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from shrinkwise.linear.paths.path import Path
 from shrinkwise.linear.problem.checks import checked_grid
 from shrinkwise.penalties import with_bounds_scaled
+from shrinkwise.streaming import are_rows
 
 from .smooth import SmoothRows
 from .squares import SquaredRows
 
-__all__ = ["SmoothRows", "SquaredRows", "path_of_rows", "read_rows", "refuse_beside_rows"]
+__all__ = ["SmoothRows", "SquaredRows", "path_of_rows", "read_rows", "refuse_beside_rows", "refuse_rows"]
 
 
 def read_rows(rows, loss, fit_intercept: bool, standardize: bool, **folds):
@@ -34,3 +35,9 @@ def refuse_beside_rows(**given) -> None:
             role = {"y": "target", "sample_weight": "weight", "groups": "group"}.get(name)
             hint = f"use shrinkwise.rows(source, {role}=...)" if role else "fit arrays or a frame with it instead"
             raise ValueError(f"Rows in blocks do not take {name} beside them; {hint}")
+
+
+def refuse_rows(X, name: str, instead: str) -> None:
+    """ValueError if X are rows in blocks, for what needs the rows in memory."""
+    if are_rows(X):
+        raise ValueError(f"{name[0].upper()}{name[1:]} needs the rows in memory and takes no rows in blocks; {instead}")

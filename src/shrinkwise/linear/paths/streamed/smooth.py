@@ -36,8 +36,19 @@ class SmoothRows:
     """
 
     def __init__(
-        self, rows, loss, fit_intercept, standardize, *, n_folds=1, seed=0, excluded=None, progress=None, any_labels=False
+        self,
+        rows,
+        loss,
+        fit_intercept,
+        standardize,
+        *,
+        n_folds=1,
+        seed=0,
+        excluded=None,
+        progress=None,
+        any_labels=False,
     ):
+        _check_sums(loss)
         self.names, self.fit_intercept = rows.inputs, fit_intercept
         found = overview_of(rows, loss, progress)
         self.loss, self.labels = _checked(loss, found, any_labels)
@@ -124,7 +135,13 @@ class SmoothRows:
         self.solver.set_free(np.flatnonzero(free))
 
     def lambda_max(self, penalty) -> float:
-        """The smallest λ whose solution is zero, from the null model as it is now."""
+        """The smallest λ whose solution is zero."""
+        self._set_free(penalty)
+        self.solver.settle_null()
+        return self._top(penalty)
+
+    def _top(self, penalty) -> float:
+        """λ_max from the null model as it is now."""
         return penalty.lambda_max(self.solver.null_gradient) * (1.0 + 8 * np.finfo(float).eps)
 
     def _curvature(self) -> float:
@@ -132,10 +149,8 @@ class SmoothRows:
         plain = replace(self.prepared, loss=LOSSES["squared"], n_outputs=1)
         self.solver.passes += 1
         sums = evaluate(plain, [Trial(np.zeros((1, self.p)), np.zeros(1), columns=np.arange(self.p))])[0]
-        assert sums.hessian is not None
         curvature, null = self.loss.curvature, self.solver.null
         if not np.isfinite(curvature):
-            assert null.model is not None
             curvature = float(null.model.H[-1, -1])
         return curvature * float(np.linalg.eigvalsh(sums.hessian[:-1, :-1] / sums.weight)[-1])
 
@@ -145,7 +160,9 @@ class SmoothRows:
         return n_lambdas, ratio
 
     # --- solutions ------------------------------------------------------------------------------------------------
-    def path(self, penalty, lambdas, tol: float, max_iter: int, dfmax: int | None = None, relaxed: bool = False) -> Path:
+    def path(
+        self, penalty, lambdas, tol: float, max_iter: int, dfmax: int | None = None, relaxed: bool = False
+    ) -> Path:
         """The Path over decreasing λ, or over the default grid (n_lambdas, ratio)."""
         if relaxed:
             raise ValueError("Relaxed fits of rows in blocks are for the squared loss; use relaxed=False")
@@ -173,13 +190,13 @@ class SmoothRows:
             return self._starts(penalty, fixed), lambda: fixed
         if self.sample is None:
             self.solver.settle_null()
-            top = self.lambda_max(penalty)
+            top = self._top(penalty)
         else:
             top = lambda_max(self.sample, penalty)
         first = spaced(top, 1.0, parts, known, n_lambdas, ratio)
 
         def grid():
-            found = spaced(self.lambda_max(penalty), 1.0, parts, known, n_lambdas, ratio)
+            found = spaced(self._top(penalty), 1.0, parts, known, n_lambdas, ratio)
             return found if len(found) == len(first) else np.repeat(found, len(first))
 
         return self._starts(penalty, first), grid
@@ -235,14 +252,13 @@ class _Sizes:
 
 
 def _held(fit: StreamedFit) -> float:
-    assert fit.sums is not None
     if not fit.sums.held_weight > 0:
         raise RowsError(f"Fold {fit.fold + 1} has no rows; use fewer folds")
     return fit.sums.held / fit.sums.held_weight
 
 
 def _within(path: Path, dfmax: int | None) -> int:
-    more = np.flatnonzero(path.n_nonzero > dfmax) if dfmax is not None else []
+    more = np.flatnonzero(path.n_nonzero > (np.inf if dfmax is None else dfmax))
     if len(more) and more[0] == 0:
         raise ValueError(
             f"Expected a first λ with at most dfmax={dfmax} non-zero inputs, got more; start at a larger λ"
@@ -250,17 +266,21 @@ def _within(path: Path, dfmax: int | None) -> int:
     return int(more[0]) if len(more) else len(path)
 
 
-def _checked(loss, found: Overview, any_labels: bool):
-    """(the loss, the labels of its classes or None) after a check of the targets; errors name the row of a number."""
-    if loss.is_partial or loss.scaled_to(found.y[:2], found.s[:2]) is not loss:
+def _check_sums(loss) -> None:
+    """ValueError for a loss that is no sum over single rows."""
+    if loss.is_partial or loss.scaled_to(np.arange(3.0), np.ones(3)) is not loss:
         raise ValueError(
             f"The {loss.name} loss cannot be summed over blocks of rows, because it joins rows or takes a part of itself from "
             "them; fit a frame in memory"
         )
+
+
+def _checked(loss, found: Overview, any_labels: bool):
+    """(the loss, the labels of its classes or None) after a check of the targets; errors name the row of a number."""
     if loss.coded:
         labels = found.labels
         if len(labels) < 2:
-            raise RowsError(f"Expected at least two classes in the target, got one class: {labels[0]!r}")
+            raise RowsError(f"Expected at least two classes in the target, got one class: {labels.tolist()[0]!r}")
         if not any_labels:
             loss.checked(labels)
         elif len(labels) > 2:

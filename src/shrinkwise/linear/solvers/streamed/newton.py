@@ -31,63 +31,57 @@ class StreamedNewton:
     null_intercept : (K,) a start of the null model.
     """
 
-    def __init__(self, prepared: Prepared, deviations, lowest: float, null_intercept, fit_intercept: bool, progress=None):
+    def __init__(
+        self, prepared: Prepared, deviations, lowest: float, null_intercept, fit_intercept: bool, progress=None
+    ):
         self.prepared, self.deviations, self.lowest = prepared, deviations, lowest
         self.fit_intercept, self.progress, self.passes = fit_intercept, progress, 0
         K, p = prepared.n_outputs, len(prepared.centre)
         self.shape = (K, p) if prepared.loss.per_class else (p,)
         self.null = StreamedFit(np.zeros((K, p)), np.array(null_intercept, dtype=float).reshape(K), -1, self.shape)
         self.free = self.null
-        self.null_settled = False
-        self.weight = 1.0
 
     # --- the null model -------------------------------------------------------------------------------------------
     def set_free(self, columns) -> None:
         """The columns that are not penalised, (m,): they are fitted in the null model from which λ_max is taken."""
+        self.free = self.null
         if len(columns):
             self.free = StreamedFit(np.zeros_like(self.null.w), self.null.b.copy(), -1, self.shape)
             self.free.wanted = columns
-        self.null_settled = False
 
-    def _null_trials(self) -> list:
-        if self.null_settled:
-            return []
-        fits = [self.null] if self.free is self.null else [self.null, self.free]
-        return [fit.trial(fit.wanted) for fit in fits]
+    @property
+    def null_settled(self) -> bool:
+        """Whether the null model does not move any more."""
+        return self.null.done and self.free.done
 
-    def _step_null(self, found: list[Sums]) -> None:
+    def _nulls(self) -> list[StreamedFit]:
         fits = [self.null] if self.free is self.null else [self.null, self.free]
-        settled = True
+        return [fit for fit in fits if not fit.done]
+
+    def _step_null(self, fits: list[StreamedFit], found: list[Sums]) -> None:
+        scale = Scale(1.0, self.lowest, 1.0, self.deviations, self.fit_intercept)
         for fit, sums in zip(fits, found, strict=True):
-            scale = Scale(1.0, self.lowest, 1.0, self.deviations, self.fit_intercept)
             fit.take(sums, L2(0.0), scale, 0.0)
-            if fit.halvings:
-                settled = False
-                continue
-            assert fit.model is not None
-            if not (self.fit_intercept or len(fit.wanted)):
+            fit.done = False
+            if fit.halvings or fit.model is None:
                 continue
             before = fit.w.copy(), fit.b.copy()
-            fit.advance(fit.model, scale, True)
+            if self.fit_intercept or len(fit.wanted):
+                fit.advance(fit.model, scale, True)
             moved = max(np.abs(fit.w - before[0]).max(initial=0.0), np.abs(fit.b - before[1]).max())
             size = 1.0 + max(np.abs(before[0]).max(initial=0.0), np.abs(before[1]).max())
             if moved <= _SETTLED * size or fit.passes >= _NULL_STEPS:
-                fit.w, fit.b = before
-            else:
-                settled = False
-        self.null_settled = settled
+                fit.w, fit.b, fit.done = *before, True
 
     @property
     def null_gradient(self):
         """∇_w of the mean loss at the null model, in the shape of w."""
-        assert self.free.sums is not None
         g = self.free.sums.g / self.free.sums.weight
         return np.where(np.abs(g) <= 1e-14 * self.deviations, 0.0, g).reshape(self.shape)
 
     @property
     def scale(self) -> Scale:
         """What certificates are measured by."""
-        assert self.null.sums is not None
         null_loss = max(self.null.sums.loss / self.null.sums.weight - self.lowest, 0.0)
         gradient = float(np.abs(self.null_gradient).max(initial=0.0))
         return Scale(null_loss, self.lowest, gradient, self.deviations, self.fit_intercept)
@@ -95,7 +89,8 @@ class StreamedNewton:
     def settle_null(self) -> None:
         """Passes of the null model alone, until it does not move."""
         while not self.null_settled:
-            self._step_null(self._pass(self._null_trials()))
+            fits = self._nulls()
+            self._step_null(fits, self._pass([fit.trial(fit.wanted) for fit in fits]))
 
     # --- the path -------------------------------------------------------------------------------------------------
     def solve(self, penalty, lambdas_of: Callable, starts, tol: float, most_passes: int) -> list[list[StreamedFit]]:
@@ -127,13 +122,12 @@ class StreamedNewton:
         shift_free = not self.prepared.loss.per_class
         for turn in range(most_passes):
             active = [fit for row in fits for fit in row if not fit.done]
-            nulls = self._null_trials()
+            nulls = self._nulls()
             if not active and not nulls:
                 break
             trials = [self._trial(fit, row[0], turn) for row in fits for fit in row if not fit.done]
-            found = self._pass(nulls + trials)
-            if nulls:
-                self._step_null(found[: len(nulls)])
+            found = self._pass([fit.trial(fit.wanted) for fit in nulls] + trials)
+            self._step_null(nulls, found[: len(nulls)])
             by_fit = iter(found[len(nulls) :])
             scale, lambdas = self.scale, lambdas_of()[at]
             for row, lam in zip(fits, lambdas, strict=True):
@@ -142,7 +136,7 @@ class StreamedNewton:
     def _trial(self, fit: StreamedFit, whole: StreamedFit, turn: int):
         """The next point, with a new Hessian in the first pass and where progress is slow."""
         first = turn == 0 and fit is whole
-        again = turn > 0 and fit.slow and not fit.halvings and (fit is whole or whole.done or fit.passes > 3)
+        again = turn > 0 and fit.slow and not fit.halvings
         if again:
             fit.wanted = fit.likely()
         return fit.trial(fit.wanted if first or again else None)

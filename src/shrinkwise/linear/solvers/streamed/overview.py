@@ -28,7 +28,8 @@ def sample_size(p: int) -> int:
 class Overview:
     """What the first pass sums.
 
-    n : rows with a weight above 0;  weight : Σ s;  lowest : Σ s min_η f(y, η).  mean, squares : x̄ (p,) and Σ s (x − x̄)² (p,).  largest : max |x| (p,).
+    n : rows with a weight above 0;  weight : Σ s;  lowest : Σ s min_η f(y, η).
+    mean, squares : x̄ (p,) and Σ s (x − x̄)² (p,).  largest : max |x| (p,).
     low, high : (y, where) of the smallest and the largest target.  classes : {label: Σ s}, where they are collected.
     hash, X, y, s : the sample.
     """

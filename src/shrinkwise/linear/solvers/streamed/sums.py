@@ -26,7 +26,7 @@ class Prepared:
     loss: Any
     centre: np.ndarray
     factor: np.ndarray
-    labels: np.ndarray | None
+    labels: Any
     n_outputs: int
     n_folds: int
     seed: int
@@ -48,7 +48,6 @@ class Prepared:
 
     def coded(self, values):
         """Labels as the loss takes them: 0.0 and 1.0, or integers for a loss per class."""
-        assert self.labels is not None
         codes = np.searchsorted(self.labels, values)
         return codes if self.loss.per_class else codes.astype(float)
 
@@ -75,7 +74,7 @@ class Sums:
     loss: float
     gb: np.ndarray
     g: np.ndarray
-    hessian: np.ndarray | None
+    hessian: Any
     held: float
     largest: float
 
@@ -96,9 +95,7 @@ class Sums:
 def evaluate(prepared: Prepared, trials: list[Trial], progress=None) -> list[Sums]:
     """The sums of all trials, in one pass."""
     with one_thread():
-        return reduce_rows(
-            prepared.rows, Bound(_contribution, (prepared, trials)), _merged, None, progress
-        )
+        return reduce_rows(prepared.rows, Bound(_contribution, (prepared, trials)), _merged, None, progress)
 
 
 def _merged(a: list[Sums], b: list[Sums]) -> list[Sums]:
