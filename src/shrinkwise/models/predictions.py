@@ -10,9 +10,9 @@ import numpy as np
 
 from shrinkwise.tables import Layout
 from shrinkwise.tables.encoding import said
+from shrinkwise.tables.file_rows import FileRows
 
 from .coefficients import csv_lines, csv_text
-from .file_rows import FileRows
 from .intervals.kept import label_lists
 from .intervals.score_lines import written_set
 from .table_model import TableModel

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from shrinkwise.tables import ColumnPlan, Encoder, InputError, TablePlan, as_frame
+from shrinkwise.tables.file_rows import FileRows
 
-from .file_rows import FileRows
 from .intervals.kept import INTERVALS, LabelSets, NumberIntervals, frame_like, label_lists
 from .model_file import damaged, read_model, write_model
 from .predictors import PREDICTORS, WeightedPredictor
@@ -90,7 +90,7 @@ class TableModel:
         return found if self.plan.classes else (found[:, 0], found[:, 1])
 
     def _interval(self, X: Any, output: np.ndarray, level: float) -> list[np.ndarray]:
-        found = self.intervals.at(X, output, level)  # type: ignore[union-attr]
+        found: Any = self.intervals.at(X, output, level)  # type: ignore[union-attr]
         return list(found.T) if self.plan.classes else list(found)
 
     @property

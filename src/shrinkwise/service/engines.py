@@ -56,11 +56,11 @@ def read_several(source: str | Path, layout: Layout) -> tuple[DataFrame, list[st
 
 def rows_of_query(query: str, database: str) -> RowBlocks:
     """The rows of a query. Raises InputError if it cannot be answered."""
-    import shrinkwise as sw
     from shrinkwise.streaming import RowsError
+    from shrinkwise.streaming import rows as open_rows
 
     try:
-        return sw.rows(query, database=database)
+        return open_rows(query, database=database)
     except RowsError as error:
         raise InputError(f"{str(error).removesuffix('.')}.") from error
 
@@ -71,7 +71,7 @@ def read_query(rows: RowBlocks) -> DataFrame | None:
 
     from shrinkwise.streaming import RowsError
 
-    frames, size, most = [], 0, available_memory() / _COPIES / _QUERY_SHARE
+    frames, size, most = [], 0.0, available_memory() / _COPIES / _QUERY_SHARE
     try:
         for block in rows.blocks():
             frames.append(block.frame)

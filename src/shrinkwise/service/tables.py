@@ -35,15 +35,15 @@ def read_for(request: FitRequest, progress: Any, pieces: Path | None) -> TableOf
         return _read_query(request, progress)
     if request.file is None:
         return TableOfRequest(request, as_frame(request.table), None, [])
-    why = ""
+    why, file = "", request.file
     if request.engine is None:
-        fits, sizes = engines.fits_in_memory(request.file)
+        fits, sizes = engines.fits_in_memory(file)
         if not fits:
             request, why = replace(request, engine="stream"), f"The engine stream is used, because {sizes}."
     if request.engine in ("stream", "dask"):
         return _read_in_blocks(request, progress, pieces, why)
-    several = is_several(request.file)
-    frame, notes = (engines.read_several if several else read_with_notes)(request.file, request.layout)
+    read = engines.read_several if is_several(file) else read_with_notes
+    frame, notes = read(file, request.layout)
     return TableOfRequest(request, frame, None, notes)
 
 

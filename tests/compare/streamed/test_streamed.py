@@ -96,7 +96,8 @@ def test_the_kept_model_is_the_lasso_of_all_rows(tmp_path, small_sample):
     assert result.page.notes[-1].startswith(f"The {N:,} rows are read in blocks.")
 
 
-@pytest.mark.parametrize("ending", ["parquet", pytest.param("csv", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_neither_blocks_nor_files_change_the_result(ending, tmp_path, small_sample, monkeypatch):
     frame = table(1500)
     one = write_parts(frame, tmp_path / "one", 1, ending)

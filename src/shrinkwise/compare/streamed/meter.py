@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Meter:
-    """Calls progress(done, total, what) for rows that are added; total is None while their number is not known."""
+    """Calls progress(done, total, what) for rows that are added; total is what is done while their number is not known."""
 
-    progress: Callable[[int, int | None, str], None]
+    progress: Callable[[int, int, str], None]
     what: str
     total: int | None
     done: int = 0
@@ -22,4 +22,6 @@ class Meter:
         self.done += n
         rate = self.done / max(time.monotonic() - self.started, 1e-3)
         left = f", {(self.total - self.done) / rate:.0f} s left" if self.total else ""
-        self.progress(self.done, self.total, f"{self.what}: {self.done:,} rows, {rate:,.0f} per second{left}")
+        self.progress(
+            self.done, self.total or self.done, f"{self.what}: {self.done:,} rows, {rate:,.0f} per second{left}"
+        )

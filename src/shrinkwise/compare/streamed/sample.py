@@ -119,7 +119,7 @@ def sampled(
     Raises InputError for a source without rows that have a target, and for a weight that is not a number ≥ 0, with its row.
     """
     most = max(_FEWEST, min(SAMPLE_ROWS, _SAMPLE_VALUES // len(rows.schema)))
-    tree: Tree[TableSample] = Tree(lambda a, b: a.joined(b, most))
+    tree = Tree(lambda a, b: a.joined(b, most))
     rows.start_pass()
     first = 0
     for k, part in enumerate(rows.parts):

@@ -115,7 +115,7 @@ def fold_sums(
 
 def _in_parts(encoded: EncodedRows, work: Bound, pieces: PartSums, progress: Callable[[int], None]) -> list:
     """As `reduce_rows`, with the sums of every finished part stored."""
-    tree: Tree[list] = Tree(merged)
+    tree = Tree(merged)
     encoded.start_pass()
     first = 0
     for k, part in enumerate(encoded.parts):

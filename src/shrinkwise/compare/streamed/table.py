@@ -96,8 +96,8 @@ class StreamedTable:
         if rare:
             n = sum(texts[name] for name in rare)
             plan.notes.append(
-                f"{counted(n, 'row')} of {len(rare)} rare class{'es' if len(rare) > 1 else ''} such as {quoted(rare[0])}, too rare in "
-                "the sample to learn and to score, are set aside and never predicted."
+                f"{counted(n, 'row')} of {len(rare)} class{'es' if len(rare) > 1 else ''} such as {quoted(rare[0])} are set "
+                "aside and never predicted, because the sample has too few of them to learn and to score."
             )
 
     def _notes(self, target: str) -> list[str]:

@@ -59,7 +59,7 @@ class Remarks:
         if "range" in self.rule:  # a model of an earlier version has none
             (low, high), values = self.rule["range"], measured(self.rule, series)[:, 0]
             outside = (values > high + (high - low)) | (values < low - (high - low))
-            self.far.add(outside, lambda i: figure(values[i]), offset)
+            self.far.add(outside, lambda i: figure(float(values[i])), offset)
 
     def sentence(self) -> str:
         """How `features` treats these values; "" if there are none."""

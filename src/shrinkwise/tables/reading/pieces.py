@@ -47,7 +47,7 @@ class TextTable:
 
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """These columns of the rows in order, in frames of one piece each."""
-        reading = _Reading(self.path, self.layout, self.delimiter, self.quoting)
+        reading = _Pass(self.path, self.layout, self.delimiter, self.quoting)
         for texts in reading.tables():
             yield pl.DataFrame([self._typed(texts[name]) for name in columns])
 
@@ -62,7 +62,8 @@ class TextTable:
 
 def text_table(path: Path, layout: Layout) -> TextTable:
     """The first pass over a file. Raises InputError as `parse_delimited` does."""
-    reading, found, points, height = _Reading(path, layout), {}, frozenset[str](), 0
+    reading, points, height = _Pass(path, layout), frozenset[str](), 0
+    found: dict[str, _Types] = {}
     for texts in reading.tables():
         if not found:
             found = {name: _Types() for name in texts.columns}
@@ -124,7 +125,7 @@ class _Types:
 
 
 @dataclass
-class _Reading:
+class _Pass:
     """One pass over a file; the delimiter and the quoting are found by the first one."""
 
     path: Path

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from shrinkwise.streaming import RowBlocks, RowsError
+from shrinkwise.streaming.blocks import SourcePart
 from shrinkwise.streaming.sources.files import open_files
 from shrinkwise.tables.columns.kinds import as_text
 from shrinkwise.tables.errors import InputError, no_such_column, quoted
@@ -28,7 +29,7 @@ class _Frames(Protocol):
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class TablePart:
     """Rows of one file, from the row `offset` on, with the types that the columns have in all files together.
 
@@ -104,7 +105,8 @@ def open_table(source: str | Path, layout: Layout = _FOUND) -> TableRows:
         schemas.append(schema)
         notes += said
     schema = _common(files, schemas)
-    return TableRows(RowBlocks([replace(part, schema=schema) for part in parts], schema, None), files, notes)
+    read: list[SourcePart] = [replace(part, schema=schema) for part in parts]
+    return TableRows(RowBlocks(read, schema, None), files, notes)
 
 
 def _opened(file: Path, layout: Layout) -> tuple[list[TablePart], Mapping[str, Any], list[str]]:

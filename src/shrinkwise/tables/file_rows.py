@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from shrinkwise.tables.encoding import Encoder
-from shrinkwise.tables.errors import RowError
 from shrinkwise.tables.reading.layout import Layout
 from shrinkwise.tables.reading.sources import open_table, refuse_absent
+
+from .encoding import Encoder
+from .errors import RowError
 
 if TYPE_CHECKING:
     import polars as pl
