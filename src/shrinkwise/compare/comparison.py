@@ -120,6 +120,7 @@ def compare_table(
     encoder, problem = splits.whole(frame)
     del frame
     kept = refitted(rows, problem, splits, options, clock)
+    kept = kept.with_fit(splits.on_all_rows(kept.fit, problem, encoder))
     path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
     model, intervals = _with_intervals(kept, encoder, problem.X, splits)
     stable = _stable(problem, curve, path_of, options, clock)

@@ -96,6 +96,33 @@ def test_the_kept_model_is_the_lasso_of_all_rows(tmp_path, small_sample):
     assert result.page.notes[-1].startswith(f"The {N:,} rows are read in blocks.")
 
 
+@pytest.mark.parametrize("task", ["binary", pytest.param("multiclass", marks=pytest.mark.thorough), "counts"])
+def test_a_kept_model_of_classes_or_counts_is_that_of_all_rows(task, tmp_path, small_sample):
+    """KKT conditions of the lasso on all rows, at the λ that the sample selects: mean of (μ − y) x is at most λ."""
+    frame, rng = table(), np.random.default_rng(1)
+    score = frame["a"].to_numpy() + 0.5 * (frame["colour"] == "red").to_numpy()
+    y = (
+        rng.poisson(np.exp(0.3 * score))
+        if task == "counts"
+        else (score > 0).astype(int) + (score > 1) * (task != "binary")
+    )
+    y = y if task == "counts" else np.where(rng.random(N) < 0.1, 0, y)
+    frame = frame.with_columns(y=pl.Series(y))
+    asked = "counts" if task == "counts" else "classes"
+    result = sw.fit(write_parts(frame, tmp_path / "t", 3), "y", methods="lasso", task=asked, **FEW)
+    X, model, lam = result.model.encoder.transform(frame), result.model, result.comparison.fit.settings["λ"]
+    if task == "counts":
+        scale = frame["y"].to_numpy()[result.comparison.splits.places].mean()
+        g = X.T @ (model.output(frame) - y)[:, None] / N / scale
+    else:
+        g = X.T @ (model.output(frame) - np.eye(len(model.plan.classes))[y]) / N
+        g = g[:, 1:] if task == "binary" else g
+    coef = np.atleast_2d(model.predictor.coef).T
+    assert np.allclose(g[coef != 0], -lam * np.sign(coef[coef != 0]), atol=1e-5)
+    assert np.abs(g).max() < lam + 1e-5
+    assert 0 < (coef != 0).sum() < coef.size
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_neither_blocks_nor_files_change_the_result(ending, tmp_path, small_sample, monkeypatch):

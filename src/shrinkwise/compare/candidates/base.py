@@ -18,6 +18,7 @@ from shrinkwise.tables import InputError
 if TYPE_CHECKING:
     from shrinkwise.linear.paths.path import Path
     from shrinkwise.models.hinges import Hinges
+    from shrinkwise.penalties import Penalty
     from shrinkwise.tables import Encoder
 
 
@@ -131,7 +132,8 @@ class Fit:
     """One fitted model: its predictor (has `output(X)`), the selected settings, and a note for the user.
 
     starts are the models from single random starts of which the predictor is the mean; empty if there is only one.
-    refit fits the same settings on other rows; None if the candidate does not offer it.
+    refit fits the same settings on other rows; None if the candidate does not offer it. penalty: that of a linear model of the
+    features, with its λ, for the target divided by its scale.
     """
 
     predictor: Predictor
@@ -139,6 +141,7 @@ class Fit:
     note: str = ""
     starts: tuple[Predictor, ...] = ()
     refit: Callable[[TrainingRows], Any] | None = None
+    penalty: Penalty | None = None
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def _unpenalised_counts(scaled: ScaledRows) -> Fit:
         except ConvergenceWarning:
             warnings.simplefilter("ignore", ConvergenceWarning)
             note, model = NOT_REACHED, fit(TINY_RIDGE)
-    return Fit(scaled.predictor(model.coef_, model.intercept_), note=note)
+    return Fit(scaled.predictor(model.coef_, model.intercept_), note=note, penalty=model.penalty)
 
 
 def _unpenalised_classifier(problem: TrainingRows) -> Fit:
@@ -132,7 +132,7 @@ def _unpenalised_classifier(problem: TrainingRows) -> Fit:
         except ConvergenceWarning:
             warnings.simplefilter("ignore", ConvergenceWarning)
             note, model = note or NOT_REACHED, fit(TINY_RIDGE)
-    return Fit(LinearPredictor(model.coef_, model.intercept_), note=note)
+    return Fit(LinearPredictor(model.coef_, model.intercept_), note=note, penalty=model.penalty)
 
 
 def tune_ridge(problem: TrainingRows, options: Options) -> Tuned:
@@ -225,7 +225,9 @@ def tuned(found: TunedPath, settings: dict, options: Options) -> Tuned:
             coef, intercept = coef[None], np.atleast_1d(intercept)
         # How far it was from solved differs by fold, and is more than a reader needs.
         note = "" if one.solved else f"at the selected λ {one.status.split(':')[0]}"
-        return Fit(scaled.predictor(coef, intercept), {"λ": one.lam, **settings}, note)
+        return Fit(
+            scaled.predictor(coef, intercept), {"λ": one.lam, **settings}, note, penalty=one.penalty.with_lam(one.lam)
+        )
 
     best, one_se = choose_strength(
         model.cv_losses_, problem.columns.inputs_used(path.coefs), options, squared=problem.squared

@@ -120,6 +120,10 @@ class Splits(Sequence[Split]):
         """The training problem of a fold, or of all rows, with what is known beyond its rows."""
         return problem
 
+    def on_all_rows(self, fit: Fit, problem: TrainingRows, encoder: Encoder) -> Fit:
+        """The kept model, fitted to all rows where `problem` has only a sample of them."""
+        return fit
+
     def whole(self, frame) -> tuple[Encoder, TrainingRows]:
         """The encoder and the training problem of all rows."""
         encoder = self.encoder(None, frame)

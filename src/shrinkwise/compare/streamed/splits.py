@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from shrinkwise.compare.candidates.base import TrainingRows
+from shrinkwise.compare.candidates.base import Fit, TrainingRows
+from shrinkwise.compare.candidates.linear import ScaledRows
 from shrinkwise.compare.metrics import REGRESSION
 from shrinkwise.compare.options import Options
 from shrinkwise.compare.scoring.nested import Progress, Splits
 from shrinkwise.linear.problem.triangular_factor import Triangle
+from shrinkwise.models.predictors import LinearPredictor
 from shrinkwise.selection.splits import Fold
-from shrinkwise.streaming import RowBlocks
+from shrinkwise.streaming import RowBlocks, RowsError
 from shrinkwise.streaming.folds import group_hashes, hashes
 from shrinkwise.tables import Encoder, InputError, TablePlan
 from shrinkwise.tables.columns.kinds import as_text
@@ -21,7 +23,7 @@ from .meter import Meter
 from .pieces import PartSums
 from .sample import TableSample
 from .stand_ins import rescaled, stand_ins
-from .sums import fold_sums
+from .sums import EncodedRows, fold_sums
 
 MOST_FEATURES = (
     500  # whose squares and products are summed: a pass takes a time that grows with the square of their number
@@ -72,6 +74,28 @@ class StreamedSplits(Splits):
         if not self.sums:
             return problem
         return replace(problem, stand_ins=stand_ins(self._training(number), self.common, encoder, problem))
+
+    def on_all_rows(self, fit: Fit, problem: TrainingRows, encoder: Encoder) -> Fit:
+        """A linear model of classes or counts, at its λ, fitted to all rows in a few passes; other models as they are."""
+        too_many = encoder.sparse or len(encoder.feature_names) > MOST_FEATURES
+        if problem.squared or fit.penalty is None or self.options.factors or too_many:
+            return fit
+        from shrinkwise.linear import path
+
+        scaled = ScaledRows.of(problem)
+        rows = EncodedRows.of(self.source, encoder, scaled.scale)
+        loss = scaled.loss if problem.has_counts else "logistic" if problem.n_classes == 2 else "multinomial"
+        try:
+            found = path(rows, penalty=fit.penalty, loss=loss, lambdas=[fit.penalty.lam])
+        except RowsError as error:
+            raise InputError(f"{str(error).removesuffix('.')}.") from error
+        coef, intercept = found.coefs[0], found.intercepts[0]
+        if loss == "logistic":
+            coef, intercept = coef[None], np.atleast_1d(intercept)
+        predictor = scaled.predictor(coef, intercept) if problem.has_counts else LinearPredictor(coef, intercept)
+        response = getattr(fit.predictor, "response", predictor.response)
+        note = "" if found[0].solved else f"on all rows {found[0].status.split(':')[0]}"
+        return replace(fit, predictor=replace(predictor, response=response), note=note)
 
     def _training(self, number: int | None) -> list[Triangle]:
         return [triangle for k, triangle in enumerate(self.sums) if k != number]

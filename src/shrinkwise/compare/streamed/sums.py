@@ -28,10 +28,11 @@ class EncodedRows(RowBlocks):
 
     plan: TablePlan | None = None
     encoder: Encoder | None = None
+    divisor: float = 1.0
 
     @classmethod
-    def of(cls, rows: RowBlocks, encoder: Encoder) -> EncodedRows:
-        """The rows with the inputs and the target of the encoder's plan."""
+    def of(cls, rows: RowBlocks, encoder: Encoder, divisor: float = 1.0) -> EncodedRows:
+        """The rows with the inputs and the target of the encoder's plan, a numeric target divided by `divisor`."""
         plan = encoder.plan
         group = next((column.name for column in plan.columns if column.kind == _GROUP), None)
         return cls(
@@ -45,6 +46,7 @@ class EncodedRows(RowBlocks):
             _inputs=tuple(map(str, range(len(encoder.feature_names)))),
             plan=plan,
             encoder=encoder,
+            divisor=divisor,
         )
 
     def blocks_of(self, part: SourcePart, first: int, columns: Sequence[str] | None = None) -> Iterator[RowBlock]:
@@ -68,7 +70,8 @@ class EncodedRows(RowBlocks):
         refuse_infinite(plan.target, values, numbers)
         _refuse_not_positive(plan, values, numbers)
         own = plan.weights(used)
-        y[at], weights[at] = np.log(values) if plan.log_target else values, 1.0 if own is None else own
+        y[at] = np.log(values) if plan.log_target else values / self.divisor
+        weights[at] = 1.0 if own is None else own
         X = encoder.transform(frame)
         dense = X.toarray() if hasattr(X, "toarray") else X
         columns = [pl.Series(str(j), dense[:, j]) for j in range(dense.shape[1])]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from shrinkwise.compare.metrics import REGRESSION
 from shrinkwise.compare.options import Options
 from shrinkwise.compare.scoring.nested import Progress
 from shrinkwise.streaming import RowBlocks
 from shrinkwise.tables import InputError, TablePlan, plan_table
+from shrinkwise.tables.columns.spelling import alike
 from shrinkwise.tables.errors import RowError, counted, quoted
 
 from .meter import Meter
@@ -22,6 +26,10 @@ from .sample import TableSample, sampled
 from .splits import StreamedSplits
 
 _RANK_ERRORS = 2  # standard errors of a median's rank in the sample that are stated
+_FITTED = {
+    True: "Models of least squares are fitted to all rows of the other folds, all other models to those in the sample.",
+    False: "They are fitted to the rows of the sample in the other folds; a kept linear model is fitted to all rows.",
+}
 
 
 @dataclass
@@ -61,7 +69,7 @@ class StreamedTable:
             plan.limits = [None, None]
         elif plan.limits[1] is not None and sample.high > plan.limits[1]:
             plan.limits = [plan.limits[0], None]
-        plan.notes += self._notes(target)
+        plan.notes += self._notes(plan)
         return plan
 
     def options(self, plan: TablePlan, options: Options) -> Options:
@@ -89,31 +97,35 @@ class StreamedTable:
         texts = self.sample.texts
         if texts is None or not plan.classes:
             return
-        plan.class_counts = [
-            texts.get(name, count) for name, count in zip(plan.classes, plan.class_counts, strict=True)
-        ]
-        rare = sorted(set(texts) - set(plan.classes))
+        named = zip(alike(pl.Series(list(texts), dtype=pl.String), plan.classes).to_list(), texts.items(), strict=True)
+        counts: Counter[str] = Counter()
+        for name, (text, n) in named:
+            counts[name if name in plan.classes else text] += n
+        plan.class_counts = [counts.pop(name, 0) for name in plan.classes]
+        rare = sorted(set(counts) - set(plan.target_words))
         if rare:
-            n = sum(texts[name] for name in rare)
+            n = sum(counts[text] for text in rare)
+            plan.target_words = [*plan.target_words, *rare]
             plan.notes.append(
                 f"{counted(n, 'row')} of {len(rare)} class{'es' if len(rare) > 1 else ''} such as {quoted(rare[0])} are set "
                 "aside and never predicted, because the sample has too few of them to learn and to score."
             )
 
-    def _notes(self, target: str) -> list[str]:
+    def _notes(self, plan: TablePlan) -> list[str]:
         sample, n = self.sample, len(self.sample.numbers)
         error = _RANK_ERRORS * 0.5 / sqrt(n)
         notes = [
             f"The {sample.n_read:,} rows are read in blocks. Columns are judged, and medians and levels found, on a random "
             f"sample of {n:,} of the rows with a target, in which the rank of a median is off by at most {error:.1%} in 95 of "
-            "100 samples; models are scored on these rows, by folds. Models of least squares are fitted to all rows of the "
-            "other folds, all other models to those in the sample."
+            f"100 samples; models are scored on these rows, by folds. {_FITTED[plan.task == REGRESSION]}"
         ]
         if missing := sample.n_read - sample.n_used:
-            notes.append(f"{missing:,} of {sample.n_read:,} rows have no value in {quoted(target)} and are excluded.")
+            notes.append(
+                f"{missing:,} of {sample.n_read:,} rows have no value in {quoted(plan.target)} and are excluded."
+            )
         if sample.bare:
             more = f" and {len(sample.bare) - 1} more" if len(sample.bare) > 1 else ""
-            notes.append(f"No row of {sample.bare[0]}{more} has a value in {quoted(target)}.")
+            notes.append(f"No row of {sample.bare[0]}{more} has a value in {quoted(plan.target)}.")
         return notes
 
 

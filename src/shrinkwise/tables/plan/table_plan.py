@@ -156,7 +156,7 @@ class TablePlan:
                 row_number(row, numbers),
             )
         if self.task == COUNTS:
-            check_counts(self.target, values, numbers)
+            check_counts(self.target, values, numbers, are_all=False)
             return values / exposure if (exposure := self.exposures(frame, numbers)) is not None else values
         return values
 

@@ -168,10 +168,13 @@ def _limits(distinct: np.ndarray) -> tuple[list[float | None], str]:
     return [0.0, None], "; no prediction is below 0, as no value is"
 
 
-def check_counts(name: str, values: np.ndarray, numbers: np.ndarray | None = None) -> None:
-    """Raise InputError unless all are whole numbers ≥ 0, and some are above; it names a row by its number (n,)."""
+def check_counts(name: str, values: np.ndarray, numbers: np.ndarray | None = None, *, are_all: bool = True) -> None:
+    """Raise InputError unless all are whole numbers ≥ 0, and some are above; it names a row by its number (n,).
+
+    Values that are not all of a table (`are_all`) may all be 0.
+    """
     wrong = ~((values >= 0) & (values == np.round(values)))
-    if wrong.any() or not values.any():
+    if wrong.any() or (are_all and not values.any()):
         came = figure(values[wrong][0]) if wrong.any() else "only zeros"
         raise RowError(
             lambda place, _: (
