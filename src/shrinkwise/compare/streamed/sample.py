@@ -12,16 +12,17 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial, reduce
 
 import numpy as np
 import polars as pl
 
-from shrinkwise.streaming import RowBlock, RowBlocks
+from shrinkwise.streaming import Bound, RowBlock, RowBlocks, reduce_rows
 from shrinkwise.streaming.folds import hashes
-from shrinkwise.streaming.reduction import Tree
+from shrinkwise.streaming.reduction import Counted, Tree
 from shrinkwise.tables import InputError
 from shrinkwise.tables.columns.kinds import as_numbers, as_text, unusable_type
-from shrinkwise.tables.errors import RowError
+from shrinkwise.tables.errors import RowError, counted
 from shrinkwise.tables.plan.parts import rows_to_use
 
 from .pieces import PartSums
@@ -119,46 +120,53 @@ def sampled(
     Raises InputError for a source without rows that have a target, and for a weight that is not a number ≥ 0, with its row.
     """
     most = max(_FEWEST, min(SAMPLE_ROWS, _SAMPLE_VALUES // len(rows.schema)))
-    tree = Tree(lambda a, b: a.joined(b, most))
+    work, merge = Bound(_of_part, (target, weight, most)), partial(_joined, most=most)
+    if rows.scheduler is not None:
+        whole = reduce_rows(rows, work, merge, progress=progress)
+    else:
+        whole = _in_parts(rows, work, merge, pieces, progress)
+    if whole is None or not whole.n_used:
+        raise InputError(f"No row of {counted(len(rows.parts), 'file or part')} has a value in {target!r}.")
+    return whole.at_most(most)
+
+
+def _in_parts(rows: RowBlocks, work: Bound, merge: Callable, pieces: PartSums, progress) -> TableSample | None:
+    """As `reduce_rows`, with the sample of every finished part stored."""
+    tree = Tree(merge)
     rows.start_pass()
     first = 0
     for k, part in enumerate(rows.parts):
         stored = pieces.get("sample", k)
-        found = (
-            TableSample.of(stored) if stored else _of_part(rows.blocks_of(part, first), target, weight, most, progress)
-        )
         if stored is None:
-            bare = [] if found.n_used else [part.origin]
-            found = replace(found, bare=bare, places=[(part.origin, part.offset, found.n_read)])
-            pieces.put("sample", k, found.arrays())
+            found = work(Counted(rows.blocks_of(part, first), progress))
+            if found is not None:
+                pieces.put("sample", k, found.arrays())
         else:
+            found = TableSample.of(stored)
             progress(found.n_read)
-        tree.add(found)
-        first += found.n_read
-    whole = tree.total()
-    if whole is None or not whole.n_used:
-        raise InputError(f"No row of {len(rows.parts)} files or parts has a value in {target!r}.")
-    return whole.at_most(most)
+        if found is not None:
+            tree.add(found)
+            first += found.n_read
+    return tree.total()
 
 
-def _of_part(blocks: Iterable[RowBlock], target: str, weight: str | None, most: int, progress) -> TableSample:
+def _joined(one: TableSample | None, other: TableSample | None, most: int) -> TableSample | None:
+    return other if one is None else one if other is None else one.joined(other, most)
+
+
+def _of_part(blocks: Iterable[RowBlock], target: str, weight: str | None, most: int) -> TableSample | None:
+    """The sample of one part; None if it has no rows."""
     found: TableSample | None = None
-    held: list[TableSample] = []
+    place, held = ("", 0), []
     for block in blocks:
+        place = place if found or held else (block.origin, block.offset)
         held.append(_of_block(block, target, weight).at_most(most))
-        progress(len(block))
         if sum(len(each.numbers) for each in held) > 2 * most:
-            found, held = _all_joined(found, held, most), []
-    found = _all_joined(found, held, most)
+            found, held = reduce(partial(_joined, most=most), held, found), []
+    found = reduce(partial(_joined, most=most), held, found)
     if found is None:
-        raise InputError("A part of the source has no rows.")
-    return found
-
-
-def _all_joined(found: TableSample | None, held: list[TableSample], most: int) -> TableSample | None:
-    for each in held:
-        found = each if found is None else found.joined(each, most)
-    return found
+        return None
+    return replace(found, bare=[] if found.n_used else [place[0]], places=[(*place, found.n_read)])
 
 
 def _of_block(block: RowBlock, target: str, weight: str | None) -> TableSample:

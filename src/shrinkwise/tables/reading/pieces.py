@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,12 +47,15 @@ class TextTable:
 
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """These columns of the rows in order, in frames of one piece each."""
+        types = {name: dtype if name in self.plain else pl.String() for name, dtype in self.schema.items()}
         reading = _Pass(self.path, self.layout, self.delimiter, self.quoting)
-        for texts in reading.tables():
-            yield pl.DataFrame([self._typed(texts[name]) for name in columns])
+        for table in reading.tables(lambda: types, columns):
+            yield pl.DataFrame([self._typed(table[name]) for name in columns])
 
     def _typed(self, text: pl.Series) -> pl.Series:
         name, dtype = text.name, self.schema[text.name]
+        if text.dtype == dtype and dtype != pl.String:
+            return text
         if name in self.points:
             text = text.str.replace(",", ".", literal=True)
         if name not in self.plain:
@@ -64,9 +67,13 @@ def text_table(path: Path, layout: Layout) -> TextTable:
     """The first pass over a file. Raises InputError as `parse_delimited` does."""
     reading, points, height = _Pass(path, layout), frozenset[str](), 0
     found: dict[str, _Types] = {}
-    for texts in reading.tables():
+
+    def so_far() -> dict[str, pl.DataType]:
+        return {name: pl.Float64() if types.settled else pl.String() for name, types in found.items()}
+
+    for texts in reading.tables(so_far):
         if not found:
-            found = {name: _Types() for name in texts.columns}
+            found.update({name: _Types() for name in texts.columns})
             points = _with_points(texts, reading.delimiter)
         for name, types in found.items():
             types.add(texts[name].str.replace(",", ".", literal=True) if name in points else texts[name])
@@ -99,10 +106,15 @@ class _Types:
     zero_first: bool = False
     lengths: set[int] = field(default_factory=set)
 
+    @property
+    def settled(self) -> bool:
+        """Whether all are numbers so far, some with a fraction, and none needs more than polars' own parsing."""
+        return bool(self.n) and self.numbers and self.plain and not self.whole
+
     def add(self, series: pl.Series) -> None:
-        """The values of a further piece."""
+        """The values of a further piece: texts, or numbers that polars has parsed."""
         series = series.alias("")
-        if not self.numbers:
+        if not self.numbers or series.dtype != pl.String:
             return
         found = series.cast(pl.Float64, strict=False)
         if found.null_count() > series.null_count() or found.is_nan().any():
@@ -134,10 +146,21 @@ class _Pass:
     quoting: bool | None = None
     notes: list[str] = field(default_factory=list)
 
-    def tables(self) -> Iterator[pl.DataFrame]:
-        """The rows of the table as texts, one frame for each piece."""
+    def tables(
+        self, types: Callable[[], dict[str, pl.DataType]], columns: Sequence[str] | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """The rows of the table, one frame for each piece: texts, or numbers where `types()` says so and polars can.
+
+        At least `columns` are read, by default all.
+        """
         names: list[str] = []
         for text, records, is_last in self._pieces():
+            if names and records is None and not is_last:
+                quick = self._quick(text, names, types(), columns)
+                if quick is not None:
+                    yield quick
+                    continue
+            records = self._records(text) if records is None else records
             lines = np.flatnonzero(filled(text.data, records))
             if not len(lines):
                 continue
@@ -147,6 +170,31 @@ class _Pass:
             else:
                 table = self._further(text, records, lines, names, is_last)
             yield table
+
+    def _quick(
+        self, text: Text, names: list[str], types: dict[str, pl.DataType], columns: Sequence[str] | None
+    ) -> pl.DataFrame | None:
+        """A piece without quotes, parsed by polars alone; None where that may differ from what the records say.
+
+        A blank or a short line has no value in the last column, and polars refuses a long one.
+        """
+        if text.data[:1] in (b"x", b"(", b"\x1f"):  # polars may take it for a compressed file
+            return None
+        read = {*(names if columns is None else columns), names[-1]}
+        wanted = [at for at, name in enumerate(names) if name in read]
+        try:
+            table = pl.read_csv(
+                text.data,
+                has_header=False,
+                separator=self.delimiter,
+                quote_char=None,
+                schema={name: types[name] for name in names},
+                columns=wanted,
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        unread = any(column.dtype.is_float() and column.is_nan().any() for column in table.get_columns())
+        return None if unread or table[names[-1]].null_count() else table
 
     def _first(self, text: Text, records: Records, lines: np.ndarray, is_last: bool) -> pl.DataFrame:
         first, last = (0, len(lines)) if self._told else extent(text.data, records, lines, self.delimiter)
@@ -186,8 +234,8 @@ class _Pass:
         """Whether the user says where the header is: nothing is skipped then."""
         return self.layout.headers is not None
 
-    def _pieces(self) -> Iterator[tuple[Text, Records, bool]]:
-        """Whole records, some pieces of the file long, and whether they are the last ones."""
+    def _pieces(self) -> Iterator[tuple[Text, Records | None, bool]]:
+        """Whole lines, their records (None where there is no quote), and whether they are the last ones."""
         rest, line = b"", 1
         for data, is_last in _read(self.path):
             whole = rest + data
@@ -198,6 +246,11 @@ class _Pass:
             text = checked(self.path.name, whole[:cut], line)
             if line == 1 and self.layout.above:
                 text = below_line(text, self.layout.above)
+            self.delimiter = self.delimiter or sniffed(text.data)
+            if b'"' not in text.data:
+                rest, line = whole[cut:], text.line(len(text.data))
+                yield text, None, is_last
+                continue
             records = self._records(text)
             if records.open_quote and not is_last:
                 start = int(records.starts[-1])
@@ -215,13 +268,10 @@ class _Pass:
                 yield text, self._quoted(text, records), is_last
 
     def _records(self, text: Text) -> Records:
-        self.delimiter = self.delimiter or sniffed(text.data)
         return scan(text.data, self.delimiter, quoting=self.quoting is not False)
 
     def _quoted(self, text: Text, records: Records) -> Records:
         """The records, after the decision whether quotes enclose values, which the first piece with a quote shows."""
-        if b'"' not in text.data:
-            return records
         found = quoting_of(text, records, self.delimiter, self.quoting is True)
         if self.quoting is False and found:
             raise InputError(

@@ -95,13 +95,17 @@ def scan(data: bytes, delimiter: str, *, quoting: bool = True) -> Records:
     ends, seen, before, quoted = [], [], 0, False
     for start in range(0, len(codes), _BLOCK):
         block = codes[start : start + _BLOCK]
-        inside = np.logical_xor.accumulate((block == _QUOTE) & quoting) ^ quoted
-        delimiters = np.flatnonzero((block == ord(delimiter)) & ~inside)
-        line_ends = np.flatnonzero((block == _LINE_END) & ~inside)
+        marks = block == _QUOTE if quoting else None
+        if quoted or (marks is not None and marks.any()):
+            outside = ~(np.logical_xor.accumulate(marks) ^ quoted)
+            delimiters = np.flatnonzero((block == ord(delimiter)) & outside)
+            line_ends = np.flatnonzero((block == _LINE_END) & outside)
+            quoted = not outside[-1]
+        else:  # most files: half the work
+            delimiters, line_ends = np.flatnonzero(block == ord(delimiter)), np.flatnonzero(block == _LINE_END)
         ends.append(line_ends + start)
         seen.append(np.searchsorted(delimiters, line_ends) + before)
         before += len(delimiters)
-        quoted = bool(inside[-1])
     if codes[-1] != _LINE_END or quoted:
         ends.append(np.array([len(codes)]))
         seen.append(np.array([before]))
