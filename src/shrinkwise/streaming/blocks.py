@@ -167,6 +167,11 @@ class RowBlocks:
             )
         self._seen["read"] = True
 
+    @property
+    def shell(self) -> RowBlocks:
+        """The same columns without parts and scheduler: what a function of blocks takes to the workers of a cluster."""
+        return replace(self, parts=(), scheduler=None, _seen={})
+
     def map(self, function: Callable[[pl.DataFrame], pl.DataFrame], inputs: Sequence[str]) -> RowBlocks:
         """The same rows with `function` applied to the frame of each block; `inputs` are the columns it gives.
 

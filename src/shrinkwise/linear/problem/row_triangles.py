@@ -29,8 +29,7 @@ _MEMORY = 0.5  # share of the memory that the factors may take
 def triangles_of_rows(rows: RowBlocks, n_folds: int = 1, seed: int = 0, progress=None) -> list[Triangle]:
     """The factor of the rows of every fold; with one fold that of all rows. One pass."""
     check_size(len(rows.inputs), n_folds)
-    with one_thread():
-        found = reduce_rows(rows, Bound(_contribution, (rows, n_folds, seed)), _merged, progress=progress)
+    found = reduce_rows(rows, Bound(_contribution, (rows.shell, n_folds, seed)), _merged, progress=progress)
     if found is None or not any(part is not None for part in found):
         raise RowsError("Expected at least one row with a weight above 0, got none")
     if None in found:
@@ -75,7 +74,13 @@ def folds_of(block: RowBlock, rows: RowBlocks, n_folds: int, seed: int) -> np.nd
 
 # --- the sum over blocks ------------------------------------------------------------------------------------------
 def _contribution(blocks: Iterable[RowBlock], rows: RowBlocks, n_folds: int, seed: int) -> list[Triangle | None]:
-    """The factors of one part. Narrow blocks are collected until they have twice as many rows as columns in each fold."""
+    """The factors of one part, by fold."""
+    with one_thread():
+        return _factors(blocks, rows, n_folds, seed)
+
+
+def _factors(blocks: Iterable[RowBlock], rows: RowBlocks, n_folds: int, seed: int) -> list[Triangle | None]:
+    """Short blocks are collected until they have twice as many rows as columns in each fold."""
     found: list[Triangle | None] = [None] * n_folds
     inputs, least = rows.inputs, 2 * n_folds * (len(rows.inputs) + 2)
     held: list[tuple] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,8 +94,8 @@ class Sums:
 
 def evaluate(prepared: Prepared, trials: list[Trial], progress=None) -> list[Sums]:
     """The sums of all trials, in one pass."""
-    with one_thread():
-        return reduce_rows(prepared.rows, Bound(_contribution, (prepared, trials)), _merged, None, progress)
+    shell = replace(prepared, rows=prepared.rows.shell)
+    return reduce_rows(prepared.rows, Bound(_contribution, (shell, trials)), _merged, None, progress)
 
 
 def _merged(a: list[Sums], b: list[Sums]) -> list[Sums]:
