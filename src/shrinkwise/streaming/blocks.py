@@ -53,8 +53,8 @@ class RowBlock:
         return f"{self.origin}, row {self.offset + row + 1}"
 
     def matrix(self, columns: Sequence[str]) -> np.ndarray:
-        """(n, p) float64, finite; RowsError names the file, the row and the column of what is not a finite number."""
-        X = np.empty((len(self), len(columns)))
+        """(n, p) float64 in Fortran order, finite; RowsError names file, row and column of what is not a finite number."""
+        X = np.empty((len(self), len(columns)), order="F")
         for j, name in enumerate(columns):
             X[:, j] = self._numeric(name)
         with np.errstate(over="ignore", invalid="ignore"):

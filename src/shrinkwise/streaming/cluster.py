@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .blocks import RowBlocks, RowsError
-from .reduction import Tree, part_sum
+from .reduction import Tree
 
 _RETRIES = 3  # of a task that fails, as on a machine without memory; lost workers do not count
 _CONNECT_SECONDS = 10
@@ -40,18 +40,29 @@ def _reduced(client, rows: RowBlocks, contribute, merge, columns, progress):
     counts = _counts(client, rows)
     firsts = [sum(counts[:k]) for k in range(len(counts))]
     options = {"pure": False, "retries": _RETRIES}
-    shell, work = client.scatter([rows.shell, contribute], hash=False)
+    # A result of a task, unlike scattered data, is computed again if its worker is lost.
+    work = client.submit(_work, rows.shell, contribute, **options)
     level = [
-        client.submit(part_sum, shell, part, first, work, columns, **options)
+        client.submit(_contribution, work, part, first, columns, **options)
         for part, first in zip(rows.parts, firsts, strict=True)
     ]
     result = _tree(level, lambda a, b: client.submit(merge, a, b, **options))
     if progress is not None:
         sizes = {future.key: count for future, count in zip(level, counts, strict=True)}
-        for done in as_completed(level):
+        for done in as_completed(level, loop=client.loop):
             progress(sizes[done.key])
     rows._seen["n"] = sum(counts)
     return client.gather(result)
+
+
+def _work(shell: RowBlocks, contribute) -> tuple:
+    """What every task of a pass needs, as one result on the cluster."""
+    return shell, contribute
+
+
+def _contribution(work: tuple, part, first: int, columns):
+    shell, contribute = work
+    return contribute(shell.blocks_of(part, first, columns))
 
 
 def _tree(level: list, merge):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .blocks import RowBlock, RowBlocks, SourcePart
+from .blocks import RowBlock, RowBlocks
 
 _Sum = TypeVar("_Sum")
 
@@ -52,11 +52,6 @@ def reduce_rows(
         first += counted.n
     rows._seen["n"] = first
     return tree.total()
-
-
-def part_sum(rows: RowBlocks, part: SourcePart, first: int, contribute, columns) -> Any:
-    """The contribution of one part."""
-    return contribute(rows.blocks_of(part, first, columns))
 
 
 class _Counted:

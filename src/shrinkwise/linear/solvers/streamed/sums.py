@@ -144,14 +144,15 @@ def _of_rows(loss, rows, trials: list[Trial], W) -> list[Sums]:
 
 def _hessian(loss, X, y, z, s, K: int):
     """Σ s [X 1]'f''[X 1], (K(m + 1), K(m + 1)), the intercepts last in the block of their class."""
-    Z = np.column_stack([X, np.ones(len(X))])
-    size = Z.shape[1]
+    size = X.shape[1] + 1
+    Z = np.ones((size, len(X))).T  # columns are contiguous, as in X
+    Z[:, :-1] = X
     if not loss.per_class:
-        return Z.T @ (Z * (s * loss.model_curvature(y, z))[:, None])
+        return (Z.T * (s * loss.model_curvature(y, z))) @ Z
     H, h = np.empty((K * size, K * size)), loss.hessian(y, z)
     for k in range(K):
         for j in range(k, K):
-            block = Z.T @ (Z * (s * h[:, k, j])[:, None])
+            block = (Z.T * (s * h[:, k, j])) @ Z
             H[k * size : (k + 1) * size, j * size : (j + 1) * size] = block
             H[j * size : (j + 1) * size, k * size : (k + 1) * size] = block.T
     return H
