@@ -1,6 +1,6 @@
 """Rows in blocks: rows per CPU second, peak memory, passes, and equality with the same rows in memory.
 
-    python benchmarks/linear/streaming.py [--rows 10_000_000] [--columns 30] [--folder DIR] [--cluster]
+    python benchmarks/linear/streaming.py [--rows 10_000_000] [--columns 30] [--folder DIR] [--tasks read squares ...]
 
 It writes Parquet files of a million rows each into a temporary folder and deletes them. Each measurement runs in a process of
 its own, whose peak memory it reports. CPU seconds count all threads, also those that decode Parquet.
@@ -98,7 +98,12 @@ def equality(folder: Path) -> dict:
     memory = sw.PenalizedRegressorCV(sw.L1(1.0), cv=folds).fit(X, y)
     path = float(np.abs(blocks.path_.coefs - memory.path_.coefs).max())
     losses = float(np.abs(blocks.cv_losses_ / memory.cv_losses_ - 1.0).max())
-    return {"rows": len(y), "coefficients": path, "held-out losses": losses, "same λ": bool(np.isclose(blocks.lambda_, memory.lambda_, rtol=1e-12))}
+    return {
+        "rows": len(y),
+        "coefficients": path,
+        "held-out losses": losses,
+        "same λ": bool(np.isclose(blocks.lambda_, memory.lambda_, rtol=1e-12)),
+    }
 
 
 def cluster(folder: Path) -> dict:
@@ -131,7 +136,7 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=10_000_000)
     options.add_argument("--columns", type=int, default=30)
     options.add_argument("--folder", type=Path)
-    options.add_argument("--cluster", action="store_true", help="also Dask, with one and two workers")
+    options.add_argument("--tasks", nargs="+", choices=TASKS, default=["read", "squares", "logistic", "equality"])
     options.add_argument("--task", choices=TASKS)
     given = options.parse_args()
     if given.task:
@@ -146,11 +151,14 @@ def main() -> None:
         folder = Path(name)
         seconds, size = write(folder, given.rows, given.columns)
         print(f"{given.rows:,} rows × {given.columns}: written in {seconds:.0f} CPU seconds, {size:,.0f} MB")
-        for task in [*list(TASKS)[:4], *(["cluster"] if given.cluster else [])]:
+        for task in given.tasks:
             found = measured(task, folder)
             if "passes" in found:
                 found["rows per CPU second and pass"] = round(found["rows"] * found["passes"] / found["CPU seconds"])
-            print(task, {key: float(f'{value:.3g}') if isinstance(value, float) else value for key, value in found.items()})
+            print(
+                task,
+                {key: float(f"{value:.3g}") if isinstance(value, float) else value for key, value in found.items()},
+            )
 
 
 if __name__ == "__main__":
