@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from shrinkwise.selection.pivotal import pivotal_lambda
+
 from .estimators.factors import adaptive_weights
 from .paths.api import Path, path
 
@@ -78,6 +80,7 @@ __all__ = [
     "knockoffs",
     "lasso_path",
     "path",
+    "pivotal_lambda",
     "stability_selection",
     "survival",
 ]

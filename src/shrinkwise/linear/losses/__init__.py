@@ -6,6 +6,7 @@ from .classes.multinomial import Multinomial
 from .classes.squared_hinge import SquaredHinge
 from .location.huber import Huber
 from .location.quantile import Quantile
+from .location.square_root import SquareRoot
 from .location.squared import Squared
 from .positive.gamma import Gamma
 from .positive.negative_binomial import NegativeBinomial
@@ -16,6 +17,7 @@ from .survival.records import survival
 
 _ALL: tuple[Loss, ...] = (
     Squared(),
+    SquareRoot(),
     Huber(),
     Quantile(),
     Poisson(),
@@ -40,6 +42,7 @@ __all__ = [
     "NegativeBinomial",
     "Poisson",
     "Quantile",
+    "SquareRoot",
     "Squared",
     "SquaredHinge",
     "Tweedie",
