@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
     from .estimators.description.hazards import concordance
     from .estimators.knockoffs import Knockoffs, knockoffs
+    from .estimators.multi_target import MultiTargetClassifier, MultiTargetClassifierCV
     from .estimators.penalized import PenalizedRegressor
     from .estimators.stability import Stability, stability_selection
     from .losses import survival
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _HOME = {
     "estimators.penalized": ["PenalizedRegressor"],
     "estimators.classifier": ["PenalizedClassifier"],
+    "estimators.multi_target": ["MultiTargetClassifier", "MultiTargetClassifierCV"],
     "estimators.cox": ["PenalizedCox", "PenalizedCoxCV"],
     "estimators.description.hazards": ["concordance"],
     "losses": ["survival"],
@@ -55,6 +57,8 @@ __all__ = [
     "Knockoffs",
     "Lasso",
     "LassoCV",
+    "MultiTargetClassifier",
+    "MultiTargetClassifierCV",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",

@@ -53,11 +53,14 @@ class LinearModel(Versioned):
         samples = self._scaled(samples)
         problem = samples.problem(loss, self.fit_intercept)
         penalty = self._penalty_of(self.penalty, samples)
-        if _is_default(self.penalty):
+        if self._is_default():
             penalty = penalty.with_lam(lambda_max(problem, penalty) / 100.0)
         self.penalty_ = penalty
         self._keep(solve_one(problem, penalty, self.tol, self.max_iter)[0], problem)
         return problem
+
+    def _is_default(self) -> bool:
+        return _is_default(self.penalty)
 
     def _scaled(self, samples: Samples) -> Samples:
         return samples.standardized() if self.standardize else samples

@@ -2,6 +2,7 @@
 
 from .base import Loss
 from .classes.logistic import Logistic
+from .classes.multi_logistic import MultiLogistic
 from .classes.multinomial import Multinomial
 from .classes.squared_hinge import SquaredHinge
 from .location.huber import Huber
@@ -26,6 +27,7 @@ _ALL: tuple[Loss, ...] = (
     NegativeBinomial(),
     Logistic(),
     Multinomial(),
+    MultiLogistic(),
     SquaredHinge(),
     Cox(),
 )
@@ -38,6 +40,7 @@ __all__ = [
     "Huber",
     "Logistic",
     "Loss",
+    "MultiLogistic",
     "Multinomial",
     "NegativeBinomial",
     "Poisson",

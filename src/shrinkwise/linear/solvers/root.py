@@ -52,7 +52,7 @@ class RootSolver:
         null = self.problem.null_loss
         samples = np.zeros((0, 2))  # (μ, σ)
         sigma, left = np.full(len(lambdas), null), np.arange(len(lambdas))
-        found: list[Solutions | None] = [None] * len(lambdas)
+        found: dict[int, Solutions] = {}
         steps = np.zeros(len(lambdas), dtype=int)
         for turn in range(_ROUNDS):
             mu = lambdas[left] * sigma[left]
@@ -65,7 +65,7 @@ class RootSolver:
                 steps[j] += int(one.n_iter[0])
                 reached, root = self._certified(penalty.with_lam(lambdas[j]), one, sigma[j], tol, int(steps[j]))
                 new.append((lambdas[j] * sigma[j], root))
-                before = found[j]
+                before = found.get(j)
                 if before is None or reached.gap[0] < before.gap[0] or not penalty.has_conjugate:
                     found[j] = reached
                 if not found[j].solved[0]:
@@ -75,7 +75,7 @@ class RootSolver:
             if not len(left) or steps[left].min() >= max_iter:
                 break
             sigma[left] = _crossings(samples, lambdas[left], tol * null)
-        yield from found
+        yield from (found[j] for j in range(len(lambdas)))
 
     def _least_squares(self, penalty, mu, tol, max_iter) -> Iterator[Solutions]:
         solver = self.of_squares(self.squared, None, self.gram)

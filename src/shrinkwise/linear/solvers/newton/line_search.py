@@ -227,7 +227,7 @@ class WorkingSolver:
         return None
 
     def _recentred(self, inner, w):
-        if len(w) == 1:
+        if not self.problem.loss.per_class:
             return w
         if inner.a is None:
             return inner.recentred(w, self.columns.ids)

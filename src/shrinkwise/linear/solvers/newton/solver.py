@@ -107,7 +107,9 @@ class NewtonSolver:
             return point
         part = min(np.log(inner.level / point.level) / np.log(point.level / before.level), 2.0)
         last = before.w
-        if len(last) > 1:  # softmax does not see a shift of all classes: that of the smallest weight is left out
+        if (
+            self.problem.loss.per_class
+        ):  # softmax does not see a shift of all classes: that of the smallest weight is left out
             least = np.abs(point.w).argmin(0), np.arange(last.shape[1])
             last = np.where((point.w == 0).sum(0) <= 1, last + (point.w - last)[least], last)
         w = point.w + part * (point.w - last)
