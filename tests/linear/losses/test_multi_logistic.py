@@ -1,9 +1,13 @@
 """Several 0/1 targets: equal to logistic regression target by target where nothing ties them, certified where a group does."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 from scipy.special import expit
+from sklearn.base import clone
 
 import shrinkwise as sw
 from shrinkwise.linear import MultiTargetClassifier, MultiTargetClassifierCV, path
@@ -57,7 +61,7 @@ def test_estimators_predict_and_refuse():
     assert (model.predict(X) == Y).mean() > 0.75 > max(Y.mean(), 1 - Y.mean())
     np.testing.assert_array_equal(model.predict(X), model.predict_proba(X) > 0.5)
     assert model.lambda_ == model.lambda_1se_ >= model.lambda_best_
-    one = MultiTargetClassifier(TIED.with_lam(model.lambda_)).fit(X, Y)
+    one = pickle.loads(pickle.dumps(clone(MultiTargetClassifier(TIED.with_lam(model.lambda_))).fit(csr_array(X), Y)))
     np.testing.assert_allclose(one.coef_, model.coef_, atol=1e-3)
     for wrong, why in ((Y[:, 0], "shape"), (2 * Y, "numbers 0 and 1"), (np.c_[Y, np.zeros(120)], "column 3")):
         with pytest.raises(ValueError, match=why):

@@ -92,6 +92,12 @@ class MultiTargetClassifier(MultiOutputMixin, ClassifierMixin, LinearModel):
         check_is_fitted(self)
         return accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = False
+        tags.classifier_tags.multi_class, tags.classifier_tags.multi_label = False, True
+        return tags
+
 
 class MultiTargetClassifierCV(CrossValidated, MultiTargetClassifier):
     """`MultiTargetClassifier` with λ selected by cross-validation of the log loss, summed over the targets.
