@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .estimators.cox import PenalizedCox, PenalizedCoxCV
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
     from .estimators.description.hazards import concordance
+    from .estimators.description.post_selection import PostSelection, lasso_intervals
     from .estimators.knockoffs import Knockoffs, knockoffs
     from .estimators.multi_target import MultiTargetClassifier, MultiTargetClassifierCV
     from .estimators.penalized import PenalizedRegressor
@@ -37,6 +38,7 @@ _HOME = {
     "estimators.multi_target": ["MultiTargetClassifier", "MultiTargetClassifierCV"],
     "estimators.cox": ["PenalizedCox", "PenalizedCoxCV"],
     "estimators.description.hazards": ["concordance"],
+    "estimators.description.post_selection": ["PostSelection", "lasso_intervals"],
     "losses": ["survival"],
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
@@ -70,6 +72,7 @@ __all__ = [
     "PenalizedCoxCV",
     "PenalizedRegressor",
     "PenalizedRegressorCV",
+    "PostSelection",
     "Ridge",
     "RidgeCV",
     "Separation",
@@ -82,6 +85,7 @@ __all__ = [
     "find_separation",
     "is_separable",
     "knockoffs",
+    "lasso_intervals",
     "lasso_path",
     "path",
     "pivotal_lambda",
