@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from shrinkwise.selection.pivotal import pivotal_lambda
+
 from .estimators.factors import adaptive_weights
 from .paths.api import Path, path
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
     from .estimators.description.hazards import concordance
     from .estimators.knockoffs import Knockoffs, knockoffs
+    from .estimators.multi_target import MultiTargetClassifier, MultiTargetClassifierCV
     from .estimators.penalized import PenalizedRegressor
     from .estimators.stability import Stability, stability_selection
     from .losses import survival
@@ -35,6 +38,7 @@ _HOME = {
     "copies.pairs": ["Pairs"],
     "estimators.penalized": ["PenalizedRegressor"],
     "estimators.classifier": ["PenalizedClassifier"],
+    "estimators.multi_target": ["MultiTargetClassifier", "MultiTargetClassifierCV"],
     "estimators.cox": ["PenalizedCox", "PenalizedCoxCV"],
     "estimators.description.hazards": ["concordance"],
     "losses": ["survival"],
@@ -57,6 +61,8 @@ __all__ = [
     "Knockoffs",
     "Lasso",
     "LassoCV",
+    "MultiTargetClassifier",
+    "MultiTargetClassifierCV",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
@@ -84,6 +90,7 @@ __all__ = [
     "knockoffs",
     "lasso_path",
     "path",
+    "pivotal_lambda",
     "stability_selection",
     "survival",
 ]
