@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from shrinkwise.linear.losses import MultiLogistic
+from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import checked_offset
 from shrinkwise.penalties import GroupLasso, Groups
 
@@ -51,12 +52,15 @@ class MultiTargetClassifier(MultiOutputMixin, ClassifierMixin, LinearModel):
         super().__init__(penalty, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter)
         self.standardize = standardize
 
-    def fit(self, X, y, sample_weight=None, *, offset=None):
+    def fit(self, X, y=None, sample_weight=None, *, offset=None):
         """Fit on X (n, p) and y (n, K) of 0 and 1; `sample_weight` (n,) ≥ 0, `offset` (n, K)."""
         self._fit_samples(self._samples(X, y, sample_weight, offset), MultiLogistic())
         return self
 
     def _samples(self, X, y, sample_weight, offset) -> Samples:
+        refuse_rows(X, type(self).__name__, "fit a PenalizedClassifier for each target")
+        if y is None:
+            raise ValueError("This estimator requires y to be passed, but the target y is None")
         X, y = self._read(X, y, multi_output=True, y_numeric=True)
         y = MultiLogistic().checked(y)
         self.classes_ = np.arange(y.shape[1])
@@ -68,7 +72,7 @@ class MultiTargetClassifier(MultiOutputMixin, ClassifierMixin, LinearModel):
             penalty = GroupLasso(1.0, Groups.columns())
         return super()._penalty_of(penalty, samples)
 
-    def _is_default(self) -> bool:
+    def _has_default_penalty(self) -> bool:
         return self.penalty is None or (isinstance(self.penalty, str) and self.penalty == "group")
 
     def decision_function(self, X, offset=None):
@@ -134,7 +138,7 @@ class MultiTargetClassifierCV(CrossValidated, MultiTargetClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, *, groups=None, offset=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, offset=None):
         """Choose λ and fit on all rows; `groups` (n,) goes to the splitter, the rest is as for `MultiTargetClassifier`."""
         samples = self._samples(X, y, sample_weight, offset)
         groups = present_groups(groups, sample_weight, y)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shrinkwise.linear.paths.api import solve_one
+from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import check_settings, problem_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.triangular_factor import Triangle, one_thread
@@ -47,8 +48,8 @@ class Stability:
 
 def stability_selection(
     X,
-    y,
-    penalty: Penalty,
+    y=None,
+    penalty: Penalty = None,  # type: ignore[assignment]
     *,
     loss="squared",
     sample_weight=None,
@@ -81,6 +82,7 @@ def stability_selection(
 
     References: Meinshausen and Bühlmann, Stability selection, JRSS B 2010. Shah and Samworth, JRSS B 2013.
     """
+    refuse_rows(X, "stability selection", "fit a sample of them")
     check_settings(penalty, tol, max_iter)
     problem = problem_of(X, y, loss, sample_weight, fit_intercept, offset)
     return stability_of(

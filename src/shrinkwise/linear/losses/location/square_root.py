@@ -23,7 +23,7 @@ class SquareRoot(Loss):
     >>> X, y = np.array([[1.0], [-1.0], [0.0], [0.0]]), np.array([2.0, -2.0, 1.0, -1.0])
     >>> fitted = sw.path(X, y, sw.L1(1.0), loss="square_root", lambdas=[0.5], tol=1e-10)
     >>> float(fitted.coefs[0, 0].round(6))     # r = (2 − w, w − 2, 1, −1), (2 − w)/2 = λσ = ½ √((2(2 − w)² + 2)/4)
-    1.42265
+    1.0
     """
 
     name = "square_root"
