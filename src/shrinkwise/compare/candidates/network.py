@@ -23,7 +23,7 @@ from .setting import Setting
 
 def tune_plain(problem: TrainingRows, options: Options) -> Tuned:
     """The network without regularization."""
-    return Tuned(_fit(problem, Setting(), options))
+    return Tuned(*_fits(problem, [Setting()], options))
 
 
 def tune_l2(problem: TrainingRows, options: Options) -> Tuned:
@@ -49,35 +49,38 @@ def _tune(grids: list[list[Setting]], problem: TrainingRows, options: Options) -
 
     A grid runs from the strongest setting to the weakest, as `choose_strength` expects.
     """
-    curves = [_cross_validate(grid, problem, options) for grid in grids]
-    grid, scores = min(zip(grids, curves, strict=True), key=lambda pair: pair[1].mean(axis=1).min())
-    best, one_se = choose_strength(scores, None, options, squared=False)
-    fits = {index: _fit(problem, grid[index], options) for index in {best, one_se}}
-    return Tuned(fits[best], fits[one_se])
+    scores = _cross_validate([setting for grid in grids for setting in grid], problem, options)
+    curves = np.split(scores, np.cumsum([len(grid) for grid in grids])[:-1])
+    grid, curve = min(zip(grids, curves, strict=True), key=lambda pair: pair[1].mean(axis=1).min())
+    best, one_se = choose_strength(curve, None, options, squared=False)
+    fits = _fits(problem, [grid[index] for index in dict.fromkeys((best, one_se))], options)
+    return Tuned(fits[0], fits[-1])
 
 
-def _cross_validate(grid: list[Setting], problem: TrainingRows, options: Options):
-    """Held-out score per setting and fold (settings, folds); the networks of all folds are trained together."""
-    from .stacked_networks import train_networks  # loads torch
+def _cross_validate(settings: list[Setting], problem: TrainingRows, options: Options) -> np.ndarray:
+    """Held-out score per setting and fold (settings, folds); the networks of all of them are trained together."""
+    from .stacked_networks import Member, train_networks  # loads torch
 
     splits = problem.folds(options.inner_folds)
-    parts = [problem.take(train) for train, _ in splits]
-    scores = np.empty((len(splits), len(grid)))
-    for j, setting in enumerate(grid):
-        trained = train_networks(parts, setting, _network(options))
-        for i, (predictor, (_, test)) in enumerate(zip(trained, splits, strict=True)):
-            held = problem.take(test)
-            scores[i, j] = held_out_score(problem.task, held.y, predictor.output(held.X), held.rows.weights)
-    return scores.T
+    trained = train_networks(problem, settings, [Member(train) for train, _ in splits], _network(options))
+    held = [problem.take(test) for _, test in splits]
+
+    def score(network: NetworkPredictor, rows: TrainingRows) -> float:
+        return held_out_score(rows.task, rows.y, network.output(rows.X), rows.rows.weights)
+
+    return np.array([[score(*pair) for pair in zip(networks, held, strict=True)] for networks in trained])
 
 
-def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
-    """The mean of networks from several random starts; the spread of their scores shows the effect of the start."""
-    from .stacked_networks import train_networks  # loads torch
+def _fits(problem: TrainingRows, settings: list[Setting], options: Options) -> list[Fit]:
+    """For each setting the mean of networks from several random starts; the spread of their scores shows the effect of the
+    start."""
+    from .stacked_networks import Member, train_networks  # loads torch
 
-    network = _network(options)
-    starts = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
-    return Fit(mean_network(starts), setting.named(), starts=tuple(starts))
+    everything = np.arange(len(problem.y))
+    members = [Member(everything, start) for start in range(_network(options).seeds)]
+    trained = train_networks(problem, settings, members, _network(options))
+    pairs = zip(settings, trained, strict=True)
+    return [Fit(mean_network(starts), setting.named(), starts=tuple(starts)) for setting, starts in pairs]
 
 
 def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
