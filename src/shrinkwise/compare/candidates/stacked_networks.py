@@ -18,9 +18,8 @@ from torch import nn
 from shrinkwise.compare.options import NetworkOptions
 from shrinkwise.dropout.functional import dropout
 from shrinkwise.models.predictors import NetworkPredictor, Response
-from shrinkwise.networks.attaching.api import attach
-from shrinkwise.networks.attaching.rules import rule
-from shrinkwise.penalties import L1, L2
+from shrinkwise.networks.terms.normal_map import NormalMap
+from shrinkwise.penalties import L1, L2, Penalty
 
 from .base import TrainingRows
 from .setting import Setting
@@ -198,25 +197,56 @@ class _Rows:
 
 def _minimise(stack: NetworkStack, rows: _Rows, target: _Target, network: NetworkOptions) -> None:
     optimizer = torch.optim.Adam(stack.parameters(), lr=network.learning_rate, fused=True)
-    _penalise(stack, optimizer)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, network.steps)
+    penalised = _latents(stack)
     for X, targets, counts in rows.batches(network.steps):
         optimizer.zero_grad()
         losses = target.losses(stack(X), targets)
         (losses * counts).sum().div(X.shape[1]).backward()
+        for latents in penalised:
+            latents.before_step()
         optimizer.step()
+        for latents in penalised:
+            latents.after_step()
         schedule.step()
 
 
-def _penalise(stack: NetworkStack, optimizer: torch.optim.Optimizer) -> None:
-    """Attach the penalty of the settings, each with its own λ."""
-    if not any(setting.lam for setting in stack.settings):
-        return
-    penalty = _PENALTIES[stack.settings[0].norm](1.0)
-    attached = attach(optimizer, stack, [rule(penalty, names=name) for name in ("first", "last")])
+class _Latents:
+    """The normal map of one layer of a stack (`shrinkwise.networks.terms.normal_map`), with a λ for each setting.
+
+    It trains as `attach` does, whose checks of the optimizer and of other code cost as much as a step of small networks.
+    """
+
+    def __init__(self, weights: nn.Parameter, penalty: Penalty, lam: torch.Tensor):
+        self.weights, self.lam = weights, lam
+        self.map = NormalMap(penalty, weights.shape)
+        w = weights.detach()
+        self.t = self.map.threshold(w)
+        self.z = self.map.latent(w, self.t)
+
+    @torch.no_grad()
+    def before_step(self) -> None:
+        """The parameter holds its latent z, and its gradient includes (λ/t)(z − w)."""
+        pull = (self.z - self.weights).mul_(self.lam / self.t)
+        self.weights.grad.add_(pull)  # type: ignore[union-attr]
+        self.weights.copy_(self.z)
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """The parameter holds w = prox(z) again."""
+        step = self.map.sample(self.weights) - self.map.sample(self.z)
+        self.z, self.t = self.map.ratcheted(self.weights.clone(), float(self.map.length(step)), self.t)
+        self.weights.copy_(self.map.prox(self.z, self.t))
+
+
+def _latents(stack: NetworkStack) -> list[_Latents]:
+    """The latents of both layers; none without a penalty."""
     lam = torch.tensor([setting.lam for setting in stack.settings])
-    for number, weights in enumerate((stack.first, stack.last), start=1):
-        attached.set_lam(lam.repeat_interleave(len(weights) // len(lam))[:, None, None].expand_as(weights), rule=number)
+    if not lam.any():
+        return []
+    penalty = _PENALTIES[stack.settings[0].norm](1.0)
+    layers = (stack.first, stack.last)
+    return [_Latents(each, penalty, lam.repeat_interleave(len(each) // len(lam))[:, None, None]) for each in layers]
 
 
 def _array(values: torch.Tensor) -> np.ndarray:
