@@ -18,7 +18,7 @@ from torch import nn
 from shrinkwise.compare.options import NetworkOptions
 from shrinkwise.dropout.functional import dropout
 from shrinkwise.models.predictors import NetworkPredictor, Response
-from shrinkwise.networks.terms.normal_map import NormalMap
+from shrinkwise.networks.terms.normal_map import RATCHET_FACTOR, RATCHET_SLACK, NormalMap
 from shrinkwise.penalties import L1, L2, Penalty
 
 from .base import TrainingRows
@@ -212,41 +212,45 @@ def _minimise(stack: NetworkStack, rows: _Rows, target: _Target, network: Networ
 
 
 class _Latents:
-    """The normal map of one layer of a stack (`shrinkwise.networks.terms.normal_map`), with a λ for each setting.
-
-    It trains as `attach` does, whose checks of the optimizer and of other code cost as much as a step of small networks.
-    """
+    """The normal map of one layer of a stack, with a λ and a threshold t for each network: `attach` without its checks of the
+    optimizer and of other code, which cost as much as a step of small networks."""
 
     def __init__(self, weights: nn.Parameter, penalty: Penalty, lam: torch.Tensor):
-        self.weights, self.lam = weights, lam
-        self.map = NormalMap(penalty, weights.shape)
-        w = weights.detach()
-        self.t = self.map.threshold(w)
-        self.z = self.map.latent(w, self.t)
+        self.weights, self.lam = weights, lam[:, None]
+        w = self._by_network(weights.detach())
+        self.map = NormalMap(penalty, w[0].shape)
+        self.t = torch.tensor([self.map.threshold(each) for each in w])[:, None]
+        self.z = self.map.latent(w, self.t.expand_as(w))
 
     @torch.no_grad()
     def before_step(self) -> None:
         """The parameter holds its latent z, and its gradient includes (λ/t)(z − w)."""
-        pull = (self.z - self.weights).mul_(self.lam / self.t)
-        self.weights.grad.add_(pull)  # type: ignore[union-attr]
-        self.weights.copy_(self.z)
+        w, grad = self._by_network(self.weights), self._by_network(self.weights.grad)
+        grad.add_((self.z - w).mul_(self.lam / self.t))
+        w.copy_(self.z)
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """The parameter holds w = prox(z) again."""
-        step = self.map.sample(self.weights) - self.map.sample(self.z)
-        self.z, self.t = self.map.ratcheted(self.weights.clone(), float(self.map.length(step)), self.t)
-        self.weights.copy_(self.map.prox(self.z, self.t))
+        """The parameter holds w = prox(z) again; t is raised for a network whose steps are long against it."""
+        w = self._by_network(self.weights)
+        z = w.clone()
+        if not self.map.smooth:
+            raised = RATCHET_FACTOR * (z - self.z).abs().mean(1, keepdim=True)
+            t = torch.where(raised > RATCHET_SLACK * self.t, raised, self.t)
+            if not torch.equal(t, self.t):
+                z, self.t = self.map.rescaled(z, self.t, t), t
+        self.z = z
+        w.copy_(self.map.prox(z, self.t))
+
+    def _by_network(self, values: torch.Tensor) -> torch.Tensor:
+        return values.view(len(self.lam), -1)
 
 
 def _latents(stack: NetworkStack) -> list[_Latents]:
     """The latents of both layers; none without a penalty."""
-    lam = torch.tensor([setting.lam for setting in stack.settings])
-    if not lam.any():
-        return []
+    lam = torch.tensor([setting.lam for setting in stack.settings]).repeat_interleave(stack.n_members)
     penalty = _PENALTIES[stack.settings[0].norm](1.0)
-    layers = (stack.first, stack.last)
-    return [_Latents(each, penalty, lam.repeat_interleave(len(each) // len(lam))[:, None, None]) for each in layers]
+    return [_Latents(weights, penalty, lam) for weights in (stack.first, stack.last)] if lam.any() else []
 
 
 def _array(values: torch.Tensor) -> np.ndarray:

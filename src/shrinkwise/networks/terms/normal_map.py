@@ -27,7 +27,8 @@ from shrinkwise.penalties import Penalty, Scaled, concavity, has_fixed, released
 _NEAR_ZERO, _SMOOTH = 1e-100, 1e-50
 # A smooth penalty has no threshold. There t only scales z, here to w · 9/8 or so.
 _SMOOTH_OFFSET = 1 / 8
-_RATCHET_FACTOR, _RATCHET_SLACK = 3.0, 1.05
+# t is raised to this multiple of the mean length of a step, if it is shorter than that by this factor.
+RATCHET_FACTOR, RATCHET_SLACK = 3.0, 1.05
 
 
 class Kinks(NamedTuple):
@@ -120,9 +121,9 @@ class NormalMap:
         """w = prox_{t f}(z)."""
         return self.unit.prox(z, t)
 
-    def latent(self, w: torch.Tensor, t: float) -> torch.Tensor:
+    def latent(self, w: torch.Tensor, t: float | torch.Tensor) -> torch.Tensor:
         """z = w + t · (a subgradient of f at w), so that prox_{t f}(z) = w; 0 at w = 0."""
-        return w + t * self._subgradient(w) if t else w.clone()
+        return w.clone() if isinstance(t, float) and not t else w + t * self._subgradient(w)
 
     def threshold(self, w: torch.Tensor) -> float:
         """The default t: the mean over entries or groups of the step at which the prox zeroes them; 0 where w = 0."""
@@ -154,13 +155,13 @@ class NormalMap:
         A layer that starts at zero has no scale of its own; its first step gives it one.
         """
         if t == 0.0:
-            t = self.threshold(z) if self.smooth else _RATCHET_FACTOR * self.mean_zeroing_step(z)
+            t = self.threshold(z) if self.smooth else RATCHET_FACTOR * self.mean_zeroing_step(z)
             t = min(t, self.longest)
             return (self.latent(z, t), t) if math.isfinite(t) else (z, 0.0)
         if self.is_constraint or self.smooth:
             return z, t
-        raised = min(_RATCHET_FACTOR * length * self._zeroing_step_of_ones, self.longest)
-        return (self.rescaled(z, t, raised), raised) if _RATCHET_SLACK * t < raised < math.inf else (z, t)
+        raised = min(RATCHET_FACTOR * length * self._zeroing_step_of_ones, self.longest)
+        return (self.rescaled(z, t, raised), raised) if RATCHET_SLACK * t < raised < math.inf else (z, t)
 
     def rescaled(self, z: torch.Tensor, t: float, new: float) -> torch.Tensor:
         """The latent of the same weights and the same (z − w)/t for another t."""
