@@ -19,7 +19,7 @@ from shrinkwise.models.hinges import Hinges
 from shrinkwise.models.predictors import LinearPredictor
 from shrinkwise.penalties import L1, L2, Penalty
 
-from .base import Candidate, Cost, Features, Fit, TrainingRows, Tuned
+from .base import Candidate, Features, Fit, TrainingRows, Tuned
 from .linear import STOPGAP, TINY_RIDGE, ScaledRows, cross_validate, tuned, whole_inputs
 
 # Knots inside the range of a number: measured on ten tables, classes gained nothing from more than 8 and squared errors
@@ -198,7 +198,6 @@ LASSO = Candidate(
     tune_additive_lasso,
     "additive-lasso",
     worth=8,
-    cost=lambda options: Cost(own_paths=1.0),
     makes_zeros=True,
     selects_inputs=True,
     needs_numbers=True,

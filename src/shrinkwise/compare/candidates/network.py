@@ -8,7 +8,9 @@ encoder is fitted on the training fold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.models.predictors import NetworkPredictor
 
-from .base import Candidate, Cost, Fit, TrainingRows, Tuned
+from .base import Candidate, Fit, TrainingRows, Tuned
 from .choice import choose_strength
 from .setting import Setting
 
@@ -100,14 +102,41 @@ def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
     ).compact()
 
 
+def _seconds(tune: Callable[[TrainingRows, Options], Tuned]) -> Callable[[TrainingRows, Options, int], float]:
+    """The estimated processor seconds of a tuning on n_rows rows, from some steps on those of `problem`."""
+
+    def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
+        network, taken = _network(options), []
+        for steps in (1, *_TRIED):  # the first loads code
+            few = replace(options, network=replace(network, steps=steps, passes=0))
+            start = time.process_time()
+            tune(problem, few)
+            taken.append(time.process_time() - start)
+        one_step = max(taken[2] - taken[1], 0.0) / (_TRIED[1] - _TRIED[0])
+        return taken[1] + one_step * (network.steps_on(n_rows) - _TRIED[0])
+
+    return seconds
+
+
 def _network(options: Options) -> NetworkOptions:
     """The network's options; not called if networks are skipped."""
     return options.network or NetworkOptions()
 
 
+_TRIED = 5, 25  # steps, for the estimate of the time
 _NOISE = "mean over dropout draws of the mean loss; a unit is kept with probability keep and divided by it"
 
-PLAIN = Candidate("network", "network", "", "mean loss", tune_plain, "network", worth=8, log_link=True)
+PLAIN = Candidate(
+    "network",
+    "network",
+    "",
+    "mean loss",
+    tune_plain,
+    "network",
+    worth=8,
+    seconds=_seconds(tune_plain),
+    log_link=True,
+)
 L2 = Candidate(
     "network + L2",
     "network",
@@ -116,7 +145,7 @@ L2 = Candidate(
     tune_l2,
     "network-l2",
     worth=10,
-    cost=lambda options: Cost(settings=len(_network(options).lambdas)),
+    seconds=_seconds(tune_l2),
     log_link=True,
 )
 DROPOUT = Candidate(
@@ -127,7 +156,7 @@ DROPOUT = Candidate(
     tune_dropout,
     "network-dropout",
     worth=9,
-    cost=lambda options: Cost(settings=2 * len(_network(options).keeps)),
+    seconds=_seconds(tune_dropout),
     drops_units=True,
     bears="missing",
     log_link=True,
@@ -140,7 +169,7 @@ L1_DROPOUT = Candidate(
     tune_l1_dropout,
     "network-l1-dropout",
     worth=11,
-    cost=lambda options: Cost(settings=len(_network(options).l1_lambdas) * len(_network(options).l1_keeps)),
+    seconds=_seconds(tune_l1_dropout),
     makes_zeros=True,
     drops_units=True,
     log_link=True,
