@@ -5,12 +5,14 @@ Processor seconds are measured, so that other work on the machine does not count
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from shrinkwise.compare.candidates.base import Candidate, TrainingRows
 from shrinkwise.compare.candidates.linear import LASSO
@@ -22,6 +24,7 @@ from .nested import n_processes, split_table, tune
 from .stability import stable_inputs
 
 _MOST_ROWS, _LAMBDAS, _FOLDS, _PAIRS = 2000, (4, 12), 2, (1, 3)
+_SHORTEST = 1e-3  # seconds that are told apart
 _STARTING, _CLOSING = 3.0, 3.0  # seconds: the processes; the explanation and the report
 
 
@@ -43,13 +46,14 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
 def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Options) -> float:
     """Seconds of the tuning of a candidate on one training fold.
 
-    It is timed with few λ and inner folds, on at most 2000 rows and on half of these; in the number of λ, of rows, and of
-    rows of all inner folds together, the time is taken as linear.
+    It is timed with few λ and inner folds, on at most 2000 rows and on half of these; the time grows as a power of the
+    numbers of λ and of rows, and in proportion to the rows of all inner folds together.
     """
     n = len(problem.y)
     few = _some(problem, _MOST_ROWS)
     if candidate.seconds is not None:
-        return candidate.seconds(few, options, n)
+        with threadpool_limits(limits=1):  # as in `tune`
+            return candidate.seconds(few, options, n)
 
     def seconds(n_lambdas: int, rows: TrainingRows) -> float:
         fewer = replace(options, n_lambdas=n_lambdas, inner_folds=_FOLDS)
@@ -57,10 +61,10 @@ def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Option
 
     seconds(1, few)  # loads code
     short, long = (seconds(n_lambdas, few) for n_lambdas in _LAMBDAS)
-    found = _extended(_LAMBDAS, (short, long), options.n_lambdas)
+    found = _grown(_LAMBDAS, (short, long), options.n_lambdas)
     if n > len(few.y):
         half = _some(few, len(few.y) // 2)
-        found *= _extended((len(half.y), len(few.y)), (seconds(_LAMBDAS[1], half), long), n) / long
+        found *= _grown((len(half.y), len(few.y)), (seconds(_LAMBDAS[1], half), long), n) / long
     return found * options.inner_folds / _FOLDS  # a path on all rows, and those of the folds on F − 1 of F parts each
 
 
@@ -84,10 +88,10 @@ def _some(problem: TrainingRows, most: int) -> TrainingRows:
     return problem if n <= most else problem.take(np.sort(np.random.default_rng(0).permutation(n)[:most]))
 
 
-def _extended(at: tuple[float, float], values: tuple[float, float], to: float) -> float:
-    """The line through two values, not falling, at a further point."""
-    slope = max(values[1] - values[0], 0.0) / (at[1] - at[0])
-    return values[1] + slope * (to - at[1])
+def _grown(at: tuple[float, float], values: tuple[float, float], to: float) -> float:
+    """The power law through two values at a further point; it neither falls nor rises faster than in proportion."""
+    power = math.log(max(values[1], _SHORTEST) / max(values[0], _SHORTEST)) / math.log(at[1] / at[0])
+    return values[1] * (to / at[1]) ** min(max(power, 0.0), 1.0)
 
 
 def _processor_seconds(work: Callable[[], object]) -> float:
