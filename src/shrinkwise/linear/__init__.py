@@ -12,6 +12,8 @@ from .estimators.factors import adaptive_weights
 from .paths.api import Path, path
 
 if TYPE_CHECKING:
+    from .copies.overlapping import OverlappingGroups
+    from .copies.pairs import Pairs
     from .drop_in.cv import ElasticNetCV, LassoCV
     from .drop_in.logistic import SparseLogisticRegression, SparseLogisticRegressionCV
     from .drop_in.multi_task import MultiTaskElasticNet, MultiTaskElasticNetCV, MultiTaskLasso, MultiTaskLassoCV
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from .separation import Separation, find_separation, is_separable
 
 _HOME = {
+    "copies.overlapping": ["OverlappingGroups"],
+    "copies.pairs": ["Pairs"],
     "estimators.penalized": ["PenalizedRegressor"],
     "estimators.classifier": ["PenalizedClassifier"],
     "estimators.cox": ["PenalizedCox", "PenalizedCoxCV"],
@@ -57,6 +61,8 @@ __all__ = [
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
     "MultiTaskLassoCV",
+    "OverlappingGroups",
+    "Pairs",
     "Path",
     "PenalizedClassifier",
     "PenalizedClassifierCV",

@@ -55,6 +55,9 @@ class LinearClassifier(ClassifierMixin, LinearModel):
             )
         return X, codes, sample_weight, offset, loss_of(loss.several_classes)
 
+    def _outputs(self, samples: Samples) -> tuple:
+        return (len(self.classes_),) if len(self.classes_) > 2 else ()
+
     def _set_coef(self, coef, intercept):
         self.coef_, self.intercept_ = np.atleast_2d(coef), np.atleast_1d(intercept)
 
@@ -131,7 +134,7 @@ class PenalizedClassifier(LinearClassifier):
         "squared_hinge" is max(0, 1 − zη)², z = ±1, for two classes; it gives no probabilities.
     class_weight : dict of label to factor > 0, "balanced" or None
         Factors of the sample weights; "balanced" gives every class the same total weight.
-    penalty, penalty_factors, standardize, fit_intercept, tol, max_iter
+    penalty, penalty_factors, standardize, interactions, fit_intercept, tol, max_iter
         As for PenalizedRegressor; max_iter counts Newton steps.
 
     Attributes
@@ -148,6 +151,7 @@ class PenalizedClassifier(LinearClassifier):
         penalty_factors=None,
         class_weight=None,
         standardize=False,
+        interactions=None,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -158,6 +162,7 @@ class PenalizedClassifier(LinearClassifier):
         self.loss = loss
         self.class_weight = class_weight
         self.standardize = standardize
+        self.interactions = interactions
 
     def _checked(self, X, y, sample_weight, offset=None):
         X, codes, weight, offset, loss = super()._checked(X, y, sample_weight, offset)

@@ -47,7 +47,8 @@ _DOC = """
     stability : bool
         Also fit the selected λ on 50 complementary pairs of half-samples (`stability_selection`) and store how often
         each input is selected.
-    loss, fit_intercept, penalty_factors, standardize, tol, max_iter (delta, class_weight) : as for the estimator without CV.
+    loss, fit_intercept, penalty_factors, standardize, interactions, tol,
+    max_iter (delta, class_weight) : as for the estimator without CV.
         `standardize` uses the standard deviations over all rows in every fold.
     n_jobs : number of folds fitted in parallel, with joblib.
     random_state : int, the seed for shuffling folds and half-samples.
@@ -85,7 +86,7 @@ class CrossValidated:
     _scaled: Any
     _penalty_of: Any
     _keep: Any
-    _names: list | None
+    _fitted_names: Any
     status_: str
 
     def _choose(self, samples: Samples, loss, groups, cv):
@@ -127,7 +128,7 @@ class CrossValidated:
         else:
             lambdas = checked_grid(self.lambdas)
         path = solve_all(problem, task.penalty, lambdas, self.tol, self.max_iter, triangle=whole, dfmax=self.dfmax)
-        path.column_names = self._names
+        path.column_names = self._fitted_names()
         if triangles is None:
             losses = cross_validated_blends(samples, folds, task, path.lambdas, self.n_jobs, self.verbose)
         else:
@@ -203,6 +204,7 @@ class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (i
         dfmax=None,
         stability=False,
         standardize=False,
+        interactions=None,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -216,6 +218,7 @@ class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (i
             delta=delta,
             penalty_factors=penalty_factors,
             standardize=standardize,
+            interactions=interactions,
             fit_intercept=fit_intercept,
             tol=tol,
             max_iter=max_iter,
@@ -263,6 +266,7 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
         dfmax=None,
         stability=False,
         standardize=False,
+        interactions=None,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -276,6 +280,7 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
             penalty_factors=penalty_factors,
             class_weight=class_weight,
             standardize=standardize,
+            interactions=interactions,
             fit_intercept=fit_intercept,
             tol=tol,
             max_iter=max_iter,
