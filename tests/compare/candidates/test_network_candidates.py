@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch")
 
 from shrinkwise.compare.candidates.stacked_networks import (  # noqa: E402
     Member,
-    NetworkStack,
     Setting,
+    SmallNetworks,
     _Rows,
     _Target,
     train_networks,
@@ -133,7 +133,7 @@ def test_settings_differ_only_in_what_they_say():
     """Of four settings on one batch: equal outputs where nothing is dropped, and masks that are drawn for each network."""
     torch.manual_seed(0)
     settings = [Setting(), Setting(keep=0.5), Setting(keep=0.5, drops_inputs=True), Setting()]
-    stack = NetworkStack(settings, [0, 0, 1], (30, 64, 2))
+    stack = SmallNetworks(settings, [0, 0, 1], (30, 64, 2))
     plain, hidden, inputs, again = stack(torch.randn(30, 50)).detach()
     assert torch.equal(plain, again)
     assert torch.equal(plain[0], plain[1])

@@ -25,7 +25,7 @@ from .setting import Setting
 
 def tune_plain(problem: TrainingRows, options: Options) -> Tuned:
     """The network without regularization."""
-    return Tuned(*_fits(problem, [Setting()], options))
+    return Tuned(_fits(problem, [Setting()], options)[0])
 
 
 def tune_l2(problem: TrainingRows, options: Options) -> Tuned:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def train_networks(
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(problem.seed)
         sizes = X.shape[1], network.hidden, targets[0].n_outputs
-        stack = NetworkStack(settings, [member.start for member in members], sizes)
+        stack = SmallNetworks(settings, [member.start for member in members], sizes)
         _minimise(stack, _Rows.of(X, problem, targets, members, network.batch_size), targets[0], network)
     limits = {id(rows): _array(torch.stack([X[rows].amin(0), X[rows].amax(0)])) for rows in (m.rows for m in members)}
     return [
@@ -62,7 +63,7 @@ def train_networks(
     ]
 
 
-class NetworkStack(nn.Module):
+class SmallNetworks(nn.Module):
     """S settings by M members, each network with a hidden layer of H ReLU units.
 
     All see the same batch; which rows count for which member is a matter of the loss. Within a setting the members share
@@ -195,7 +196,7 @@ class _Rows:
             yield self.X[some].T.contiguous(), self.targets[:, some], self.counts[:, some]
 
 
-def _minimise(stack: NetworkStack, rows: _Rows, target: _Target, network: NetworkOptions) -> None:
+def _minimise(stack: SmallNetworks, rows: _Rows, target: _Target, network: NetworkOptions) -> None:
     optimizer = torch.optim.Adam(stack.parameters(), lr=network.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, network.steps)
     penalised = _latents(stack)
@@ -219,8 +220,9 @@ class _Latents:
         self.weights, self.lam = weights, lam[:, None]
         w = self._by_network(weights.detach())
         self.map = NormalMap(penalty, w[0].shape)
-        self.t = torch.tensor([self.map.threshold(each) for each in w])[:, None]
-        self.z = self.map.latent(w, self.t.expand_as(w))
+        thresholds = [self.map.threshold(each) for each in w]
+        self.z = torch.stack([self.map.latent(each, t) for each, t in zip(w, thresholds, strict=True)])
+        self.t = torch.tensor(thresholds)[:, None]
 
     @torch.no_grad()
     def before_step(self) -> None:
@@ -242,11 +244,11 @@ class _Latents:
         self.z = z
         w.copy_(self.map.prox(z, self.t))
 
-    def _by_network(self, values: torch.Tensor) -> torch.Tensor:
+    def _by_network(self, values: Any) -> torch.Tensor:
         return values.view(len(self.lam), -1)
 
 
-def _latents(stack: NetworkStack) -> list[_Latents]:
+def _latents(stack: SmallNetworks) -> list[_Latents]:
     """The latents of both layers; none without a penalty."""
     lam = torch.tensor([setting.lam for setting in stack.settings]).repeat_interleave(stack.n_members)
     penalty = _PENALTIES[stack.settings[0].norm](1.0)

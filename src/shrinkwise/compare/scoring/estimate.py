@@ -74,10 +74,11 @@ def _half_sample_seconds(problem: TrainingRows, options: Options) -> float:
         return 0.0
     few, n = _some(problem, _MOST_ROWS), len(problem.y)
     fewer = replace(options, n_lambdas=_LAMBDAS[0], inner_folds=_FOLDS)
-    taken = [
-        _processor_seconds(lambda pairs=pairs: stable_inputs(few, None, replace(fewer, stability_pairs=pairs)))
-        for pairs in _PAIRS
-    ]
+
+    def seconds(pairs: int) -> float:
+        return _processor_seconds(lambda: stable_inputs(few, None, replace(fewer, stability_pairs=pairs)))
+
+    taken = [seconds(pairs) for pairs in _PAIRS]
     one = max(taken[1] - taken[0], 0.0) / (_PAIRS[1] - _PAIRS[0])
     return one * options.stability_pairs * n / len(few.y)
 

@@ -117,13 +117,13 @@ class NormalMap:
         """λ f on the tensor that is here: of a sharded one, the part."""
         return self.penalty
 
-    def prox(self, z: torch.Tensor, t: float) -> torch.Tensor:
+    def prox(self, z: torch.Tensor, t: float | torch.Tensor) -> torch.Tensor:
         """w = prox_{t f}(z)."""
         return self.unit.prox(z, t)
 
-    def latent(self, w: torch.Tensor, t: float | torch.Tensor) -> torch.Tensor:
+    def latent(self, w: torch.Tensor, t: float) -> torch.Tensor:
         """z = w + t · (a subgradient of f at w), so that prox_{t f}(z) = w; 0 at w = 0."""
-        return w.clone() if isinstance(t, float) and not t else w + t * self._subgradient(w)
+        return w + t * self._subgradient(w) if t else w.clone()
 
     def threshold(self, w: torch.Tensor) -> float:
         """The default t: the mean over entries or groups of the step at which the prox zeroes them; 0 where w = 0."""
@@ -163,7 +163,7 @@ class NormalMap:
         raised = min(RATCHET_FACTOR * length * self._zeroing_step_of_ones, self.longest)
         return (self.rescaled(z, t, raised), raised) if RATCHET_SLACK * t < raised < math.inf else (z, t)
 
-    def rescaled(self, z: torch.Tensor, t: float, new: float) -> torch.Tensor:
+    def rescaled(self, z: torch.Tensor, t: float | torch.Tensor, new: float | torch.Tensor) -> torch.Tensor:
         """The latent of the same weights and the same (z − w)/t for another t."""
         w = self.prox(z, t)
         return w + (z - w) * (new / t)
