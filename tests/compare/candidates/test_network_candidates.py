@@ -14,10 +14,10 @@ from shrinkwise.compare.options import NetworkOptions, Options
 torch = pytest.importorskip("torch")
 
 from shrinkwise.compare.candidates.stacked_networks import (  # noqa: E402
-    Member,
+    MemberRows,
     Setting,
     SmallNetworks,
-    _Rows,
+    _StackRows,
     _Target,
     train_networks,
 )
@@ -26,7 +26,7 @@ OPTIONS = NetworkOptions(hidden=8, steps=150)
 
 
 def train_network(problem, setting, options):
-    return train_networks(problem, [setting], [Member(np.arange(len(problem.y)))], options)[0][0]
+    return train_networks(problem, [setting], [MemberRows(np.arange(len(problem.y)))], options)[0][0]
 
 
 @pytest.fixture(params=["regression", "multiclass"])
@@ -87,12 +87,12 @@ def test_a_stack_trains_each_network_as_if_alone(problem, norm):
     """Two settings by three members of equal size: the same arrays as from a training on the rows of each."""
     settings = [Setting(lam=lam, norm=norm) for lam in (0.1, 0.003)]
     parts = np.random.default_rng(2).permuted(np.tile(np.arange(80), (3, 1)), axis=1)[:, :60]
-    members = [Member(rows, start) for rows, start in zip(parts, (0, 1, 1), strict=True)]
+    members = [MemberRows(rows, start) for rows, start in zip(parts, (0, 1, 1), strict=True)]
     options = replace(OPTIONS, steps=25)
     trained = train_networks(problem, settings, members, options)
     for setting, networks in zip(settings, trained, strict=True):
         for network, member in zip(networks, members, strict=True):
-            starts = [Member(member.rows, start) for start in (0, 1)]
+            starts = [MemberRows(member.rows, start) for start in (0, 1)]
             alone = train_networks(problem, [setting], starts, options)[0][member.start]
             for ours, theirs in zip(network.weights, alone.weights, strict=True):
                 np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
@@ -105,7 +105,7 @@ def test_the_penalty_acts_as_the_attached_one_with_its_own_lambda_in_each_settin
     settings = [Setting(lam=lam, norm=norm) for lam in (0.1, 0.003)]
     options = replace(OPTIONS, steps=60)
     rows = np.arange(80)
-    trained = train_networks(problem, settings, [Member(rows)], options)
+    trained = train_networks(problem, settings, [MemberRows(rows)], options)
     X, y = torch.tensor(problem.X, dtype=torch.float32), torch.tensor(problem.y)
     for setting, (network,) in zip(settings, trained, strict=True):
         torch.manual_seed(problem.seed)
@@ -148,9 +148,9 @@ def rows_of(n_rows: int, size: int, steps: int, members=1) -> list:
     """For every batch the rows it takes; the features are the row's own number."""
     problem = TrainingRows(np.arange(n_rows)[:, None], np.arange(n_rows), "regression", 0, seed=0)
     folds = np.array_split(np.arange(n_rows), members) if members > 1 else [np.zeros(0, dtype=int)]
-    train = [Member(np.setdiff1d(np.arange(n_rows), fold)) for fold in folds]
+    train = [MemberRows(np.setdiff1d(np.arange(n_rows), fold)) for fold in folds]
     targets = [_Target.of(problem, member.rows) for member in train]
-    rows = _Rows.of(torch.arange(n_rows)[:, None], problem, targets, train, size)
+    rows = _StackRows.of(torch.arange(n_rows)[:, None], problem, targets, train, size)
     np.testing.assert_allclose(rows.counts.mean(1), 1, rtol=1e-5)
     return [set(X[0].tolist()) for X, _, _ in rows.batches(steps)]
 

@@ -61,10 +61,10 @@ def _tune(grids: list[list[Setting]], problem: TrainingRows, options: Options) -
 
 def _cross_validate(settings: list[Setting], problem: TrainingRows, options: Options) -> np.ndarray:
     """Held-out score per setting and fold (settings, folds); the networks of all of them are trained together."""
-    from .stacked_networks import Member, train_networks  # loads torch
+    from .stacked_networks import MemberRows, train_networks  # loads torch
 
     splits = problem.folds(options.inner_folds)
-    trained = train_networks(problem, settings, [Member(train) for train, _ in splits], _network(options))
+    trained = train_networks(problem, settings, [MemberRows(train) for train, _ in splits], _network(options))
     held = [problem.take(test) for _, test in splits]
 
     def score(network: NetworkPredictor, rows: TrainingRows) -> float:
@@ -76,10 +76,10 @@ def _cross_validate(settings: list[Setting], problem: TrainingRows, options: Opt
 def _fits(problem: TrainingRows, settings: list[Setting], options: Options) -> list[Fit]:
     """For each setting the mean of networks from several random starts; the spread of their scores shows the effect of the
     start."""
-    from .stacked_networks import Member, train_networks  # loads torch
+    from .stacked_networks import MemberRows, train_networks  # loads torch
 
     everything = np.arange(len(problem.y))
-    members = [Member(everything, start) for start in range(_network(options).seeds)]
+    members = [MemberRows(everything, start) for start in range(_network(options).seeds)]
     trained = train_networks(problem, settings, members, _network(options))
     pairs = zip(settings, trained, strict=True)
     return [Fit(mean_network(starts), setting.named(), starts=tuple(starts)) for setting, starts in pairs]

@@ -29,7 +29,7 @@ _PENALTIES = {"L1": L1, "L2": L2}
 
 
 @dataclass(frozen=True)
-class Member:
+class MemberRows:
     """A network of every setting: the numbers of its training rows, and the number of its random start."""
 
     rows: np.ndarray
@@ -37,7 +37,7 @@ class Member:
 
 
 def train_networks(
-    problem: TrainingRows, settings: Sequence[Setting], members: Sequence[Member], network: NetworkOptions
+    problem: TrainingRows, settings: Sequence[Setting], members: Sequence[MemberRows], network: NetworkOptions
 ) -> list[list[NetworkPredictor]]:
     """Train a network for each setting and member; the networks of all members, setting by setting.
 
@@ -52,7 +52,7 @@ def train_networks(
         torch.manual_seed(problem.seed)
         sizes = X.shape[1], network.hidden, targets[0].n_outputs
         stack = SmallNetworks(settings, [member.start for member in members], sizes)
-        _minimise(stack, _Rows.of(X, problem, targets, members, network.batch_size), targets[0], network)
+        _minimise(stack, _StackRows.of(X, problem, targets, members, network.batch_size), targets[0], network)
     limits = {id(rows): _array(torch.stack([X[rows].amin(0), X[rows].amax(0)])) for rows in (m.rows for m in members)}
     return [
         [
@@ -158,7 +158,7 @@ class _Target:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _StackRows:
     """The rows that any member is trained on: X (n, E), targets (M, n), and the weight of each row in the loss of each
     member, counts (M, n), with mean 1. size: the rows of a batch, of which a member sees `batch_size` on average."""
 
@@ -168,7 +168,9 @@ class _Rows:
     size: int
 
     @classmethod
-    def of(cls, X: torch.Tensor, problem: TrainingRows, targets: list[_Target], members: Sequence[Member], size: int):
+    def of(
+        cls, X: torch.Tensor, problem: TrainingRows, targets: list[_Target], members: Sequence[MemberRows], size: int
+    ):
         used = np.unique(np.concatenate([member.rows for member in members]))
         given = np.ones(len(problem.y)) if problem.rows.weights is None else problem.rows.weights
         counts = np.zeros((len(members), len(problem.y)))
@@ -196,7 +198,7 @@ class _Rows:
             yield self.X[some].T.contiguous(), self.targets[:, some], self.counts[:, some]
 
 
-def _minimise(stack: SmallNetworks, rows: _Rows, target: _Target, network: NetworkOptions) -> None:
+def _minimise(stack: SmallNetworks, rows: _StackRows, target: _Target, network: NetworkOptions) -> None:
     optimizer = torch.optim.Adam(stack.parameters(), lr=network.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, network.steps)
     penalised = _latents(stack)
