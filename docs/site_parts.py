@@ -10,12 +10,16 @@ from docutils.parsers.rst import Directive
 from shrinkwise.cli import cli
 from shrinkwise.report.playground import render_playground
 
-GALLERY = ["plot_penalized_loss.py"]  # in this order; an example that is not listed comes after them, by its name
+TEN_PICTURES = [  # first in the gallery, in this order; the others follow by their names
+    *("penalized_loss", "l1_l2_ball", "soft_threshold", "what_lambda_does", "choose_lambda", "sparsity_and_noise"),
+    *("dropout_thinned", "average_subnetworks", "inverted_dropout", "dropout_averages"),
+]
 
 
 def gallery_order(name: str) -> tuple[int, str]:
     """Sort key of an example by the name of its file."""
-    return (GALLERY.index(name) if name in GALLERY else len(GALLERY), name)
+    stem = name.removeprefix("plot_").removesuffix(".py")
+    return (TEN_PICTURES.index(stem) if stem in TEN_PICTURES else len(TEN_PICTURES), name)
 
 
 class CommandHelp(Directive):

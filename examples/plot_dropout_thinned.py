@@ -1,24 +1,23 @@
-"""The full network next to the sub-network that one draw of dropout keeps."""
+"""
+Dropout: a thinned network
+==========================
 
-import argparse
+In training, dropout keeps each unit with probability `keep`. Each minibatch trains the sub-network of the kept units;
+here the full network and the one of seed 0.
+"""
 
+import matplotlib.pyplot as plt
+import torch
 from torch import nn
 
-from shrinkwise.dropout import Dropout, plot_thinned
+from shrinkwise.dropout import Dropout, count_subnetworks, plot_thinned
 
-NETWORK = nn.Sequential(
+network = nn.Sequential(
     *(Dropout(keep=0.8), nn.Linear(8, 12), nn.ReLU()),
     *(Dropout(keep=0.5), nn.Linear(12, 12), nn.ReLU()),
     *(Dropout(keep=0.5), nn.Linear(12, 3)),
 )
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", default="dropout_thinned.png", help="the picture to write")
-    parser.add_argument("--seed", type=int, default=0, help="which draw")
-    args = parser.parse_args()
-    from matplotlib.figure import Figure  # needs no screen
-
-    figure = Figure(figsize=(10, 5), layout="constrained")
-    plot_thinned(NETWORK, args.seed, axes=figure.subplots(1, 2))
-    figure.savefig(args.out, dpi=150)
+print(f"{count_subnetworks(network, torch.zeros(1, 8)):,} sub-networks share these weights")
+figure, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
+plot_thinned(network, 0, axes=axes)
+plt.show()
