@@ -7,6 +7,7 @@ import click
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
+import shrinkwise
 from shrinkwise.cli import cli
 from shrinkwise.report.playground import render_playground
 
@@ -60,8 +61,16 @@ def escape_formulas(app, what, name, subject, options, lines) -> None:
     lines[:] = "".join(paragraphs).split("\n")
 
 
+def skip_members_of_others(app, what, name, subject, skip, options) -> bool | None:
+    """Methods that scikit-learn and torch give to their subclasses are documented there."""
+    home = getattr(subject, "__module__", None) or "shrinkwise"
+    return True if not home.startswith("shrinkwise") or re.fullmatch(r"set_\w+_request", name) else None
+
+
 def setup(app):
     """Register the parts with sphinx."""
+    assert callable(shrinkwise.audit)  # the function, before its package, which has the same name, is imported
+    app.connect("autodoc-skip-member", skip_members_of_others)
     app.connect("autodoc-process-docstring", escape_formulas, priority=900)  # after numpydoc
     app.add_directive("command-help", CommandHelp)
     app.connect("build-finished", write_playground)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SCRIPTS = sorted(EXAMPLES.glob("plot_*.py"))
+SCRIPTS = sorted(EXAMPLES.glob("*/plot_*.py"))
 LONG = {  # more than half a second of the processor
     *("plot_average_subnetworks", "plot_dropout_uncertainty", "plot_lambda_you_get", "plot_network_path"),
     *("plot_penalties", "plot_smaller_network", "plot_survival"),
@@ -23,7 +23,7 @@ def test_the_example_runs(script, monkeypatch, capsys):
     import matplotlib.pyplot as plt
 
     shown = []
-    monkeypatch.chdir(EXAMPLES)  # as in the gallery
+    monkeypatch.chdir(script.parent)  # as in the gallery
     monkeypatch.setattr(plt, "show", lambda: shown.extend(plt.get_fignums()))  # agg has no screen and warns
     try:
         runpy.run_path(str(script), run_name="__main__")  # warnings are errors here as everywhere in the tests

@@ -3,8 +3,7 @@ Inverted dropout and the expected output
 ========================================
 
 Kept outputs are divided by `keep`, so the expected output is keep · (x / keep) + (1 − keep) · 0 = x, and evaluation
-changes nothing. The mean of many draws approaches x at the rate of its standard error, √((1 − keep) / keep) · |x| /
-√draws.
+changes nothing. The mean of many draws approaches x at the rate of its standard error, x √((1 − keep) / keep) / √draws.
 """
 
 import matplotlib.pyplot as plt

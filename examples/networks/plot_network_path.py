@@ -17,7 +17,7 @@ from torch import nn
 
 import shrinkwise as sw
 
-table = np.genfromtxt(Path("sonar.csv"), delimiter=",", skip_header=1, dtype=str)
+table = np.genfromtxt(Path("../sonar.csv"), delimiter=",", skip_header=1, dtype=str)
 X, y = table[:, :60].astype(float), (table[:, 60] == "mine").astype(int)
 X = (X - X.mean(0)) / X.std(0)
 
