@@ -12,6 +12,7 @@ from sklearn.utils import check_scalar
 from shrinkwise import penalties
 from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
 from shrinkwise.linear.estimators.validation.folds import FoldTask, fold_path
+from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.solvers.squares.ridge import ridge_of
@@ -87,8 +88,9 @@ class RidgeCV(LeastSquares):
         self.alpha_per_target = alpha_per_target
         self.select = select
 
-    def fit(self, X, y, sample_weight=None, *, groups=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None):
         """Select α and fit on all rows; `groups` is passed to the splitter."""
+        refuse_rows(X, "RidgeCV", "use PenalizedRegressorCV(shrinkwise.L2(1.0)), with cv a number of folds")
         groups = present_groups(groups, sample_weight, y)
         cv = present_folds(self.cv, sample_weight)
         X, y, sample_weight, total = self._checked(X, y, sample_weight)

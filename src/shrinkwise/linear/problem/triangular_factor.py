@@ -96,6 +96,31 @@ class Triangle:
         found.stands_for = self.n
         return found
 
+    def stand_in(self, fit_intercept: bool, column_scale=None) -> Problem:
+        """A Problem of 2(k − 1) rows x̄ ± r, or of k rows without an intercept, with the loss of the rows at every (w, b)."""
+        if fit_intercept:
+            inner = self.R[1:, 1:] if len(self.R) > 1 else np.zeros((1, self.R.shape[1] - 1))
+            inner = inner * np.sqrt(len(inner) / self.weight)
+            data = np.concatenate([self.means + inner, self.means - inner])
+        else:
+            data = self.R[:, 1:] * np.sqrt(len(self.R) / self.weight)
+        X, y = np.ascontiguousarray(data[:, :-1]), data[:, -1].copy()
+        found = Problem(X, y, "squared", None, fit_intercept, column_scale=column_scale)
+        found.stands_for = self.n
+        return found
+
+    def column_scale(self) -> np.ndarray:
+        """The standard deviations of the columns of X, (p,); 1 for constant columns."""
+        found = np.linalg.norm(self.R[1:, 1:-1], axis=0) / np.sqrt(self.weight)
+        rounding = np.finfo(float).eps * max(100.0, 0.05 * self.n) * np.abs(self.means[:-1])
+        return np.where(found > rounding, found, 1.0)
+
+    def divided(self, scale) -> Triangle:
+        """Of the same rows with the columns of X divided by `scale` (p,); ∞ makes a column zero."""
+        R = self.R.copy()
+        R[:, 1:-1] /= scale
+        return Triangle(R, self.n, self.weight)
+
     @cached_property
     def means(self):
         """x̄ (p,) and ȳ, the last entry: (p + 1,)."""
@@ -114,18 +139,29 @@ class Triangle:
 class FoldTriangles:
     """The factors of a cross-validation: of the held-out rows of each fold, of its training rows, and of all rows."""
 
-    def __init__(self, rows, folds):
-        def of(index):
+    def __init__(self, held: list[Triangle], known: list[Triangle], whole: Triangle):
+        self.held, self.known, self.whole = held, known, whole
+
+    @classmethod
+    def of_held(cls, held: list[Triangle]) -> FoldTriangles:
+        """Where the folds share no row and hold all of them."""
+        with one_thread():
+            whole = Triangle.joined(held)
+            known = [Triangle.joined([part for part in held if part is not each]) for each in held]
+        return cls(held, known, whole)
+
+    @classmethod
+    def of(cls, rows, folds) -> FoldTriangles:
+        """Of rows with X, y, weight and offset, and folds (train, test)."""
+
+        def part(index):
             return Triangle.of(rows.X, rows.y, rows.weight, rows.offset, index)
 
         with one_thread():
-            self.held = [of(test) for _, test in folds]
+            held = [part(test) for _, test in folds]
             if _partition(folds, len(rows.y)):
-                self.whole = Triangle.joined(self.held)
-                others = ([part for part in self.held if part is not held] for held in self.held)
-                self.known = [Triangle.joined(parts) for parts in others]
-            else:
-                self.whole, self.known = of(None), [of(train) for train, _ in folds]
+                return cls.of_held(held)
+            return cls(held, [part(train) for train, _ in folds], part(None))
 
 
 def _partition(folds, n: int) -> bool:
