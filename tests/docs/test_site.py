@@ -24,7 +24,7 @@ PUBLIC = (
         "optim",
         "selection",
     ),
-    *("tables", "models", "service", "compare", "report", "kernels", "figures"),
+    *("tables", "streaming", "models", "service", "compare", "report", "kernels", "figures"),
 )
 
 
