@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .blocks import RowBlocks, RowsError
-from .reduction import Tree
+from .tree import Tree
 
 _RETRIES = 3  # of a task that fails, as on a machine without memory; lost workers do not count
 _CONNECT_SECONDS = 10

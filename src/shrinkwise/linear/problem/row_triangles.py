@@ -109,9 +109,11 @@ def _add(found: list, held: list[tuple]) -> None:
     centre = data.mean(axis=0)
     data -= centre
     for k in range(len(found)):
-        part = np.flatnonzero(fold == k) if len(found) > 1 else slice(None)
-        own = data if len(found) == 1 else np.take(data.T, part, axis=1).T  # columns stay contiguous
-        triangle = _triangle(own, None if s is None else s[part], centre)
+        own, own_s = data, s
+        if len(found) > 1:
+            part = np.flatnonzero(fold == k)
+            own, own_s = np.take(data.T, part, axis=1).T, None if s is None else s[part]  # columns stay contiguous
+        triangle = _triangle(own, own_s, centre)
         if triangle is not None:
             found[k] = triangle if found[k] is None else Triangle.joined([found[k], triangle])
 

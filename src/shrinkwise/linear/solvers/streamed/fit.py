@@ -183,8 +183,8 @@ def certificate(fit: StreamedFit, scale: Scale) -> tuple[float, float]:
     if scale.fit_intercept:
         slack += remainder * (1.0 + sums.largest)
     loss, along = sums.loss / sums.weight, float((w * g).sum() + np.sum(fit.base[1] * gb))
-    known = [(0.0, -scale.lowest), (1.0, along - loss)]
+    at, conjugate = [0.0, 1.0], [-scale.lowest, along - loss]
     if fit.alpha is not None:
-        known.insert(1, (fit.alpha, sums.dual / sums.weight))
-    above = loss + float(np.interp(alpha, *zip(*known, strict=True))) + float(penalty.value(w)) + term
+        at, conjugate = [0.0, fit.alpha, 1.0], [-scale.lowest, sums.dual / sums.weight, along - loss]
+    above = loss + float(np.interp(alpha, at, conjugate)) + float(penalty.value(w)) + term
     return (max(above, 0.0) + slack) / scale.null_loss, kkt
