@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from shrinkwise.selection.pivotal import pivotal_lambda
+
 from .estimators.factors import adaptive_weights
 from .paths.api import Path, path
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from .estimators.cox import PenalizedCox, PenalizedCoxCV
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
     from .estimators.description.hazards import concordance
+    from .estimators.description.post_selection import PostSelection, lasso_intervals
     from .estimators.knockoffs import Knockoffs, knockoffs
+    from .estimators.multi_target import MultiTargetClassifier, MultiTargetClassifierCV
     from .estimators.penalized import PenalizedRegressor
     from .estimators.stability import Stability, stability_selection
     from .losses import survival
@@ -35,8 +39,10 @@ _HOME = {
     "copies.pairs": ["Pairs"],
     "estimators.penalized": ["PenalizedRegressor"],
     "estimators.classifier": ["PenalizedClassifier"],
+    "estimators.multi_target": ["MultiTargetClassifier", "MultiTargetClassifierCV"],
     "estimators.cox": ["PenalizedCox", "PenalizedCoxCV"],
     "estimators.description.hazards": ["concordance"],
+    "estimators.description.post_selection": ["PostSelection", "lasso_intervals"],
     "losses": ["survival"],
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
@@ -57,6 +63,8 @@ __all__ = [
     "Knockoffs",
     "Lasso",
     "LassoCV",
+    "MultiTargetClassifier",
+    "MultiTargetClassifierCV",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
@@ -70,6 +78,7 @@ __all__ = [
     "PenalizedCoxCV",
     "PenalizedRegressor",
     "PenalizedRegressorCV",
+    "PostSelection",
     "Ridge",
     "RidgeCV",
     "Separation",
@@ -82,8 +91,10 @@ __all__ = [
     "find_separation",
     "is_separable",
     "knockoffs",
+    "lasso_intervals",
     "lasso_path",
     "path",
+    "pivotal_lambda",
     "stability_selection",
     "survival",
 ]

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .blocks import RowBlock, RowBlocks, SourcePart
+from .blocks import RowBlock, RowBlocks
+from .tree import Tree
 
 _Sum = TypeVar("_Sum")
 
@@ -54,11 +55,6 @@ def reduce_rows(
     return tree.total()
 
 
-def part_sum(rows: RowBlocks, part: SourcePart, first: int, contribute, columns) -> Any:
-    """The contribution of one part."""
-    return contribute(rows.blocks_of(part, first, columns))
-
-
 class Counted:
     """Blocks, with the number of rows that went by."""
 
@@ -71,28 +67,3 @@ class Counted:
             self.n += len(block)
             if self.progress is not None:
                 self.progress(len(block))
-
-
-class Tree:
-    """A binary tree of merges over contributions that come one after the other; log₂ of their number are held."""
-
-    def __init__(self, merge):
-        self.merge = merge
-        self.levels: list = []  # of 2^k contributions each, or None
-
-    def add(self, found) -> None:
-        """The next contribution."""
-        for k, held in enumerate(self.levels):
-            if held is None:
-                self.levels[k] = found
-                return
-            found, self.levels[k] = self.merge(held, found), None
-        self.levels.append(found)
-
-    def total(self):
-        """The sum of all: the largest complete subtrees come first."""
-        found = None
-        for held in self.levels:
-            if held is not None:
-                found = held if found is None else self.merge(held, found)
-        return found

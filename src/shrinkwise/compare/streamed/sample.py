@@ -19,7 +19,8 @@ import polars as pl
 
 from shrinkwise.streaming import Bound, RowBlock, RowBlocks, reduce_rows
 from shrinkwise.streaming.folds import hashes
-from shrinkwise.streaming.reduction import Counted, Tree
+from shrinkwise.streaming.reduction import Counted
+from shrinkwise.streaming.tree import Tree
 from shrinkwise.tables import InputError
 from shrinkwise.tables.columns.kinds import as_numbers, as_text, unusable_type
 from shrinkwise.tables.errors import RowError, counted

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 
 from shrinkwise.linear.problem.row_triangles import contribution, merged
-from shrinkwise.linear.problem.triangular_factor import Triangle, one_thread
+from shrinkwise.linear.problem.triangular_factor import Triangle
 from shrinkwise.streaming import RowBlock, RowBlocks, RowsError, reduce_rows
 from shrinkwise.streaming.blocks import SourcePart
-from shrinkwise.streaming.reduction import Bound, Counted, Tree
+from shrinkwise.streaming.reduction import Bound, Counted
+from shrinkwise.streaming.tree import Tree
 from shrinkwise.tables import Encoder, InputError, TablePlan
 from shrinkwise.tables.columns.kinds import as_text, refuse_infinite
 from shrinkwise.tables.errors import RowError
@@ -101,13 +102,12 @@ def fold_sums(
     Raises InputError for a value that cannot be used, with its row and its file, and for a fold without rows.
     """
     encoded = EncodedRows.of(rows, encoder)
-    work = Bound(contribution, (encoded, n_folds, seed))
+    work = Bound(contribution, (encoded.shell, n_folds, seed))
     try:
-        with one_thread():
-            if rows.scheduler is not None:
-                found = reduce_rows(encoded, work, merged, progress=progress)
-            else:
-                found = _in_parts(encoded, work, pieces, progress)
+        if rows.scheduler is not None:
+            found = reduce_rows(encoded, work, merged, progress=progress)
+        else:
+            found = _in_parts(encoded, work, pieces, progress)
     except RowsError as error:
         raise InputError(f"{str(error).removesuffix('.')}.") from error
     for k, triangle in enumerate(found):

@@ -31,7 +31,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):
 
     def _loss(self):
         """The loss of two classes."""
-        known = [name for name, loss in LOSSES.items() if loss.coded and not loss.per_class]
+        known = [name for name, loss in LOSSES.items() if loss.coded and not loss.per_class and loss.one_target is None]
         if isinstance(self.loss, str) and self.loss not in known:
             raise ValueError(
                 f"Expected loss to be a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"

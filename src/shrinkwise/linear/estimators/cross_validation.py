@@ -179,12 +179,13 @@ class CrossValidated:
         )
 
     def _splitter(self, cv, y):
+        classes = hasattr(self, "classes_") and np.ndim(y) == 1
         if isinstance(cv, (int, np.integer)):
             if cv < 2:
                 raise ValueError(f"Expected cv to be at least 2 folds, got {cv}")
-            kind = StratifiedKFold if hasattr(self, "classes_") else KFold
+            kind = StratifiedKFold if classes else KFold
             return kind(cv, shuffle=True, random_state=self.random_state)
-        return check_cv(cv, y, classifier=hasattr(self, "classes_"))
+        return check_cv(cv, y, classifier=classes)
 
 
 class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (its docstring is shared)

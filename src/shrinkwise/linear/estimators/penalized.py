@@ -213,9 +213,10 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     penalty : Penalty, optional
         λ f, e.g. ``shrinkwise.L1(0.1)``; bounds are added to it, ``L1(0.1) + NonNegative()``. "l1" (or None) is L1 at
         λ = λ_max/100. ``shrinkwise.L2(0.0)`` means no penalty: least squares, the minimum-norm solution if it is not unique.
-    loss : "squared", "huber", "quantile", "poisson", "gamma", "tweedie", "negative_binomial" or a loss object
-        ½(y − η)²; Huber's, which is ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0. For the others,
-        and for parameters as in ``Quantile(tau=0.9)`` or ``Tweedie(power=1.7)``, see `shrinkwise.linear.losses`.
+    loss : "squared", "square_root", "huber", "quantile", "poisson", "gamma", "tweedie", "negative_binomial" or a loss object
+        ½(y − η)²; √mean (y − η)², for which λ need not know the noise (`shrinkwise.linear.pivotal_lambda`); Huber's, which is
+        ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0. For the others, and for parameters as in
+        ``Quantile(tau=0.9)`` or ``Tweedie(power=1.7)``, see `shrinkwise.linear.losses`.
     delta : float > 0
         δ of the Huber loss, in the units of y.
     penalty_factors : (p,) ≥ 0, optional

@@ -113,7 +113,7 @@ def stability_of(
     """`stability_selection` of a Problem."""
     from joblib import delayed
 
-    strata = problem.y if problem.loss.coded else None
+    strata = problem.y if problem.loss.coded and np.ndim(problem.y) == 1 else None
     halves = [half for pair in complementary_halves(problem.n, pairs, random_state, strata) for half in pair]
     calls = (delayed(_used)(problem, half, penalty, tol, max_iter) for half in halves)
     with one_thread() if Triangle.pays(problem) else nullcontext():

@@ -39,8 +39,9 @@ def path(
     """Minimise (1/n) Σ s_i f(y_i, x_i'w + b + o_i) + λ f(w) for every λ of a decreasing grid.
 
     f(y, η) is ½(y−η)² ("squared"), log(1+e^η) − yη ("logistic", y in {0, 1}), log Σ e^η − η_y ("multinomial"), Huber's loss
-    ("huber"), e^η − yη ("poisson", y ≥ 0), or one of "quantile", "gamma", "tweedie", "negative_binomial", "squared_hinge" and
-    "cox": see the classes of `shrinkwise.linear.losses` for their formulas and parameters.
+    ("huber"), e^η − yη ("poisson", y ≥ 0), or one of "quantile", "gamma", "tweedie", "negative_binomial", "squared_hinge",
+    "square_root" (the root of the mean square, of the square-root lasso) and "cox": see the classes of
+    `shrinkwise.linear.losses` for their formulas and parameters.
 
     Parameters
     ----------

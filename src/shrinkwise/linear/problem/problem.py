@@ -104,6 +104,11 @@ class Problem:
         b = self.null_intercept if self.fit_intercept else np.zeros(self.weights_shape[:-1])
         return np.zeros(self.weights_shape), b
 
+    @property
+    def intercept_unit(self) -> float:
+        """A gradient of the intercept of 1 counts as much as this of a weight: the largest |x|, at most 1."""
+        return min(1.0, self.largest)
+
     @cached_property
     def null_intercept(self):
         """The intercept of the model without inputs."""

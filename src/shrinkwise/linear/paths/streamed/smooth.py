@@ -117,7 +117,7 @@ class SmoothRows:
         if self.sample is None:
             nothing = np.zeros((self.prepared.n_outputs, self.p)), self.solver.null.b, np.arange(self.p)
             return [nothing] * len(lambdas)
-        path, problem = solve_all(self.sample, penalty, lambdas, 1e-4, 1000), self.sample
+        path, problem = solve_all(self.sample, penalty, lambdas, 1e-5, 1000), self.sample
         found = []
         for i, lam in enumerate(lambdas):
             w, b = path.coefficients[i], path.intercepts[i]
@@ -267,7 +267,7 @@ def _within(path: Path, dfmax: int | None) -> int:
 
 
 def _check_sums(loss) -> None:
-    """ValueError for a loss that is no sum over single rows."""
+    """ValueError for a loss that does not add up over single rows."""
     if loss.is_partial or loss.scaled_to(np.arange(3.0), np.ones(3)) is not loss:
         raise ValueError(
             f"The {loss.name} loss cannot be summed over blocks of rows, because it joins rows or takes a part of itself from "
