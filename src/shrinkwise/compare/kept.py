@@ -76,8 +76,9 @@ class KeptFit:
 
     def with_fit(self, fit: Fit) -> KeptFit:
         """With another fit at the kept choice."""
-        name = "one_se" if self.choice in self.tuned.choices() and self.choice == "one_se" else "best"
-        return replace(self, tuned=replace(self.tuned, **{name: fit}))
+        if self.choice == "one_se" and self.tuned.one_se is not None:
+            return replace(self, tuned=replace(self.tuned, one_se=fit))
+        return replace(self, tuned=replace(self.tuned, best=fit))
 
 
 def refitted(rows: list[Row], problem: TrainingRows, splits: Splits, options: Options, clock: Clock) -> KeptFit:

@@ -158,7 +158,7 @@ def _joined(one: TableSample | None, other: TableSample | None, most: int) -> Ta
 def _of_part(blocks: Iterable[RowBlock], target: str, weight: str | None, most: int) -> TableSample | None:
     """The sample of one part; None if it has no rows."""
     found: TableSample | None = None
-    place, held = ("", 0), []
+    place, held = ("", 0), list[TableSample]()
     for block in blocks:
         place = place if found or held else (block.origin, block.offset)
         held.append(_of_block(block, target, weight).at_most(most))

@@ -95,8 +95,8 @@ def scan(data: bytes, delimiter: str, *, quoting: bool = True) -> Records:
     ends, seen, before, quoted = [], [], 0, False
     for start in range(0, len(codes), _BLOCK):
         block = codes[start : start + _BLOCK]
-        marks = block == _QUOTE if quoting else None
-        if quoted or (marks is not None and marks.any()):
+        marks = (block == _QUOTE) & quoting
+        if quoted or marks.any():
             outside = ~(np.logical_xor.accumulate(marks) ^ quoted)
             delimiters = np.flatnonzero((block == ord(delimiter)) & outside)
             line_ends = np.flatnonzero((block == _LINE_END) & outside)
