@@ -17,7 +17,7 @@ from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import LinearPredictor, Response
 from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
 
-from .base import Candidate, Cost, Curve, Fit, TrainingRows, Tuned
+from .base import Candidate, Curve, Fit, TrainingRows, Tuned
 from .choice import choose_strength
 
 # Where classes can be separated, the logistic loss has no minimum, and where they nearly can, none that is reached. This
@@ -241,8 +241,6 @@ def _root(mean, se):
     return root, np.divide(se, 2 * root, out=np.zeros_like(root), where=root > 0)
 
 
-# What one λ of a candidate costs, in those of the lasso, is measured on ten tables (benchmarks/tables/evidence_tables.py),
-# good to a factor of two.
 NONE = Candidate(
     "no penalty",
     "linear",
@@ -251,7 +249,6 @@ NONE = Candidate(
     tune_unpenalised,
     "none",
     worth=1,
-    cost=lambda options: Cost(paths=0.3),
     takes_bounds=True,
     log_link=True,
 )
@@ -263,7 +260,6 @@ RIDGE = Candidate(
     tune_ridge,
     "ridge",
     worth=2,
-    cost=lambda options: Cost(paths=1.0),
     takes_bounds=True,
     log_link=True,
 )
@@ -275,7 +271,6 @@ LASSO = Candidate(
     tune_lasso,
     "lasso",
     worth=3,
-    cost=lambda options: Cost(paths=1.0),
     makes_zeros=True,
     selects_inputs=True,
     takes_bounds=True,
@@ -290,7 +285,6 @@ ELASTIC_NET = Candidate(
     tune_elastic_net,
     "elastic-net",
     worth=5,
-    cost=lambda options: Cost(paths=1.1 * len(options.l1_ratios)),
     makes_zeros=True,
     selects_inputs=True,
     takes_bounds=True,
@@ -304,7 +298,6 @@ GROUP_LASSO = Candidate(
     tune_group_lasso,
     "group-lasso",
     worth=6,
-    cost=lambda options: Cost(paths=8.0),
     makes_zeros=True,
     selects_inputs=True,
     needs_groups=True,
@@ -318,7 +311,6 @@ CONCAVE = Candidate(
     tune_mcp,
     "mcp",
     worth=7,
-    cost=lambda options: Cost(paths=5.0),
     makes_zeros=True,
     selects_inputs=True,
     log_link=True,

@@ -171,8 +171,9 @@ class RidgeCV(LeastSquares):
 
     def _fold_scores(self, rows: Samples, alphas, total: float, folds):
         """Mean score over folds at every α, (L,)."""
-        if self.alpha_per_target or self.store_cv_results:
-            raise ValueError("Expected cv=None with store_cv_results or alpha_per_target, which need leave-one-out")
+        for name in ("store_cv_results", "alpha_per_target"):
+            if getattr(self, name):
+                raise ValueError(f"The settings cv!=None and {name}=True are incompatible; use cv=None")
         scorer, found = check_scoring(_Predicted(), scoring=self.scoring), []
         order = np.argsort(-alphas)
         task = FoldTask(penalties.L2(1.0), loss_of("squared"), self.fit_intercept, self.tol, 10_000)
