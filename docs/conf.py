@@ -31,7 +31,7 @@ default_role = "code"  # `x` in a docstring is code
 suppress_warnings = ["config.cache"]  # the order of the gallery is a function, which sphinx cannot store
 
 myst_heading_anchors = 3
-autosummary_generate = True
+autosummary_generate = sorted(str(page) for page in (DOCS / "reference").glob("*.rst"))
 autodoc_typehints = "none"  # the docstrings state types and shapes
 autodoc_member_order = "bysource"
 toc_object_entries_show_parents = "hide"
