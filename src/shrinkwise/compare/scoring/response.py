@@ -55,5 +55,5 @@ def tuned_response(candidate: Candidate, problem: TrainingRows, options: Options
 
 
 def on_sample(problem: TrainingRows) -> str:
-    """The note on a model that is fitted to a sample where others are fitted to all rows."""
-    return f"fitted to a random sample of {len(problem.y)} rows"
+    """The note on a model that is fitted to a sample where others are fitted to all rows, the same for similar folds."""
+    return f"fitted to a random sample of about {float(f'{len(problem.y):.2g}'):,.0f} rows"
