@@ -27,13 +27,12 @@ from shrinkwise.compare.scoring.nested import (
     Work,
     run_nested,
     split_table,
-    training_problem,
     tune,
 )
 from shrinkwise.compare.scoring.stability import stable_inputs
 from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
-from shrinkwise.tables import Encoder, InputError, TablePlan
+from shrinkwise.tables import InputError, TablePlan
 
 from .kept import KeptFit, refitted
 from .options import Options
@@ -43,6 +42,8 @@ from .shapes import shape_fits
 
 # The share of a budget after which the path and the half-samples are done, or left out. What is left is for the report.
 _FOR_EXHIBITS = 0.88
+
+_SAMPLE = 10_000  # training rows from which the kinds of features are known
 
 NOT_FINISHED = "not finished within the budget"
 
@@ -100,26 +101,24 @@ def compare_table(
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame)
     splits = with_scale(split_table(frame, plan, options), options)
-    limits = (options, splits[0].problem.columns.has_groups, plan.has_numbers, plan.log_link)
+    sample = splits.sample(0, _SAMPLE)
+    limits = (options, sample.columns.has_groups, plan.has_numbers, plan.log_link)
     contestants = candidates(*limits)
     _check_sparse(contestants, plan, options)
-    splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work
+    sample.folds(options.inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1
     journal = _journal(place, frame, plan, options)
+    del frame  # splits has it, as long as it is needed
 
     def told(done: int, _: int, what: str) -> None:
         progress(done, total, what)
 
     results = run_nested(contestants, splits, options, Work(told, clock, journal))
-    splits.close()
     rows, left_out = _rows(contestants, results, splits)
-    encoder = Encoder(plan).fit(frame)
-    X, y, parts = encoder.transform(frame), plan.target_values(frame), plan.rows(frame)
-    del frame
-    problem = training_problem(X, y, plan, options, len(splits), parts, encoder)
+    encoder, problem = splits.whole()
     kept = refitted(rows, problem, splits, options, clock)
     path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
-    model, intervals = _with_intervals(kept, encoder, X, splits)
+    model, intervals = _with_intervals(kept, encoder, problem.X, splits)
     stable = _stable(problem, curve, path_of, options, clock)
     shapes = _in_time(lambda: shape_fits(kept.fit, problem, options), clock)
     progress(total, total, f"{kept.row.candidate.name} on all rows")

@@ -51,8 +51,8 @@ def tune_additive_lasso(problem: TrainingRows, options: Options) -> Tuned:
     found = {
         of: cross_validate(penalty, rows.problem, options, lambda_min_ratio=ratio) for of, penalty in penalties.items()
     }
-    of, best = min(found.items(), key=lambda pair: pair[1].model.cv_mean_[pair[1].model.index_best_])
-    return rows.in_features(tuned(best, {"on": of}, options), best.model.path_.penalty)
+    of, best = min(found.items(), key=lambda pair: pair[1].curve.mean.min())
+    return rows.in_features(tuned(best, {"on": of}, options), best.curve.path.penalty)
 
 
 def _smallest(problem: TrainingRows) -> float:

@@ -29,11 +29,11 @@ _STARTING, _CLOSING = 3.0, 2.0  # seconds: the processes, the report
 def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     """Estimated seconds of the comparison, within a factor of about two, for its number of processes."""
     splits = split_table(frame, plan, options)
-    problem = splits[0].problem
+    problem, n_rows = splits.sample(0, 2 * _TASTED_ROWS), len(splits.folds[0][0])
     contestants = candidates(options, problem.columns.has_groups, plan.has_numbers, plan.log_link)
     rows = np.random.default_rng(0).permutation(len(problem.y))[:_TASTED_ROWS]
     few = problem.take(np.sort(rows)) if len(rows) < len(problem.y) else problem
-    scale = (len(problem.y) / len(few.y)) ** _GROWTH
+    scale = (n_rows / len(few.y)) ** _GROWTH
     costs = [candidate.cost(options) for candidate in contestants]
     one_lambda = _one_lambda(LASSO, few, options) * scale
     lambdas = sum(cost.paths for cost in costs) * one_lambda
@@ -41,10 +41,10 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
         cost.own_paths * _one_lambda(c, few, options) * scale for c, cost in _timed_alone(contestants, costs)
     )
     seconds = lambdas * options.n_lambdas * (options.inner_folds + 1)
-    seconds += sum(each.seconds(few, options, len(problem.y)) for each in contestants if each.seconds)
+    seconds += sum(each.seconds(few, options, n_rows) for each in contestants if each.seconds)
     if options.network is not None:
         settings = [cost.settings for cost in costs if cost.settings]
-        seconds += _one_step(few, options.network) * _steps(settings, options, options.network, len(problem.y))
+        seconds += _one_step(few, options.network) * _steps(settings, options, options.network, n_rows)
     jobs = 1 if splits.large else n_processes(options)
     by_group = GROUP_LASSO.cost(options).paths if problem.columns.has_groups else 1.0
     halves = 2 * options.stability_pairs * _PATH_TO_ONE * one_lambda / 2 * by_group

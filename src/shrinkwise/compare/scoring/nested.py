@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from shrinkwise.compare.candidates.base import Candidate, Features, Fit, TrainingRows, Tuned
 from shrinkwise.compare.metrics import accuracy, balanced_accuracy, guess, held_out_score
 from shrinkwise.compare.options import Options
+from shrinkwise.compare.tall.table import TallTable, is_tall
 from shrinkwise.models.predictors import Usage, WeightedPredictor, usage
 from shrinkwise.selection import Rows, folds
 from shrinkwise.tables import Encoder, InputError, TablePlan
@@ -44,6 +46,18 @@ class Split:
     weights: np.ndarray | None = None
     stress: Disturbance | None = None
 
+    def problem_for(self, candidate: Candidate) -> TrainingRows:
+        """The training problem, with the rows themselves if the candidate needs them."""
+        return self.problem if candidate.solves_factors else self._with_rows
+
+    def with_held_rows(self) -> Split:
+        """The same with the held-out rows as an array, for predictors that are no product with weights."""
+        return replace(self, X_test=self.problem.dense(self.X_test)) if self.problem.factors is not None else self
+
+    @cached_property
+    def _with_rows(self) -> TrainingRows:
+        return self.problem.with_rows()
+
 
 class Splits(Sequence[Split]):
     """The outer folds of a table; each is encoded on demand, and small ones are cached.
@@ -61,6 +75,8 @@ class Splits(Sequence[Split]):
             raise InputError(f"The rows cannot be split: {error}.") from error
         self.kept: dict[int, Split] = {}
         self.large = len(self.y) * len(plan.kept) * 8 > _LARGE
+        self.tall = self.large and is_tall(frame, plan, self.rows, len(self.folds) * options.inner_folds)
+        self.table: TallTable | None = None
 
     def __len__(self) -> int:
         return len(self.folds)
@@ -80,14 +96,57 @@ class Splits(Sequence[Split]):
         if self.large:
             self.kept.clear()
 
-    def close(self) -> None:
-        """Release a large table: the folds and held-out targets remain available, but no fold can be encoded any
-        more."""
+    def sample(self, number: int, most: int) -> TrainingRows:
+        """At most so many training rows of a fold, drawn at random and encoded by themselves if the table is large."""
+        train = self.folds[number][0]
+        if not self.large or len(train) <= most:
+            return self[number].problem
+        train = np.sort(np.random.default_rng([self.options.seed, number]).permutation(train)[:most])
+        encoder = Encoder(self.plan).fit(self.frame, train)
+        X, rows = encoder.transform(self.frame, train), self.rows.take(train)
+        return training_problem(X, self.y[train], self.plan, self.options, number, rows, encoder)
+
+    def whole(self) -> tuple[Encoder, TrainingRows]:
+        """All rows, encoded, and their encoder. A large table is released: no fold can be encoded any more."""
         self.forget()
+        number = len(self)
+        if self._is_tall():
+            encoder, X, factors = self.table.encoder, self.table.X, self.table.whole()  # type: ignore[union-attr]
+            self.table = None
+        else:
+            encoder, factors = Encoder(self.plan).fit(self.frame), None
+            X = encoder.transform(self.frame)
         if self.large:
             self.frame = None
+        problem = training_problem(X, self.y, self.plan, self.options, number, self.rows, encoder)
+        return encoder, replace(problem, factors=factors)
+
+    def _is_tall(self) -> bool:
+        """Whether there is a `TallTable`, which takes the place of the frame."""
+        if self.tall and self.table is None:
+            options = self.options
+            self.table = TallTable.of(
+                self.frame, self.plan, self.y, self.folds, options.inner_folds, options.seed
+            )
+            self.tall = self.table is not None
+            self.frame = None if self.tall else self.frame
+        return self.tall
+
+    def _from_table(self, number: int) -> Split:
+        """A fold of a `TallTable`."""
+        table: TallTable = self.table  # type: ignore[assignment]
+        train, test = self.folds[number]
+        train = np.random.default_rng([self.options.seed, number]).permutation(train)
+        factors, mean, scale = table.without(number)
+        encoder = table.encoder_of(mean, scale)
+        X, X_test = (table.rows(part, mean, scale) for part in (train, test))
+        problem = training_problem(X, self.y[train], self.plan, self.options, number, encoder=encoder)
+        problem = replace(problem, shuffled=True, factors=factors)
+        return Split(number, problem, X_test, self.y[test], test, list(encoder.inputs), None, Disturbance.of(encoder))
 
     def _encoded(self, number: int) -> Split:
+        if self._is_tall():
+            return self._from_table(number)
         train, test = self.folds[number]
         if self.large:  # in random order, so that a sample of the rows of X is a view
             train = np.random.default_rng([self.options.seed, number]).permutation(train)
@@ -197,8 +256,9 @@ def score_fold(candidate: Candidate, split: Split, options: Options, deadline: f
     start = time.perf_counter()
     try:
         with time_limit(deadline):
-            tuned = tune(candidate, split.problem, options)
+            tuned = tune(candidate, split.problem_for(candidate), options)
             seconds = time.perf_counter() - start
+            split = split if candidate.solves_factors else split.with_held_rows()
             held_out = {choice: _score(fit, split) for choice, fit in tuned.choices().items()}
     except TimeUp:
         return FoldResult(candidate.name, split.number, {}, time.perf_counter() - start)
@@ -261,14 +321,13 @@ def run_nested(
     work = work if isinstance(work, Work) else Work(work)
     found: dict[str, list[FoldResult]] = {candidate.name: [] for candidate in contestants}
     total, done, waiting = len(contestants) * len(splits), 0, []
-    for candidate in _in_order(contestants, options):
-        for number in range(len(splits)):
-            known = work.store.get(candidate.name, number) if work.store else None
-            if known is None:
-                waiting.append((candidate, number))
-            else:
-                found[candidate.name].append(known)
-                done += 1
+    for candidate, number in _pieces(contestants, splits, options):
+        known = work.store.get(candidate.name, number) if work.store else None
+        if known is None:
+            waiting.append((candidate, number))
+        else:
+            found[candidate.name].append(known)
+            done += 1
     for result in _results(waiting, splits, options, work.clock.deadline(_FOR_COMPARING)):
         done += 1
         if result.choices:
@@ -280,6 +339,14 @@ def run_nested(
         name: sorted(results, key=lambda r: r.fold) if len(results) == len(splits) else []
         for name, results in found.items()
     }
+
+
+def _pieces(contestants: list[Candidate], splits: Splits, options: Options) -> list[tuple[Candidate, int]]:
+    """Every candidate on every fold; a large table by folds, so that each is encoded once, unless time may run out."""
+    ordered = _in_order(contestants, options)
+    if splits.large and options.budget is None:
+        return [(candidate, number) for number in range(len(splits)) for candidate in ordered]
+    return [(candidate, number) for candidate in ordered for number in range(len(splits))]
 
 
 def _in_order(contestants: list[Candidate], options: Options) -> list[Candidate]:

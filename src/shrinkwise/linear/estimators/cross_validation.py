@@ -102,7 +102,7 @@ class CrossValidated:
         blends = checked_gammas(self.relaxed)
         plain = self.scoring is None and blends == (1.0,)
         scored = None if self.scoring is None else HeldOutScore(self, self.scoring)
-        triangles = FoldTriangles(samples, folds) if plain and Triangle.pays(problem) else None
+        triangles = FoldTriangles.of(samples, folds) if plain and Triangle.pays(problem) else None
         curves = []
         for penalty in penalties:
             task = FoldTask(penalty, problem.loss, self.fit_intercept, self.tol, self.max_iter, None, blends, scored)

@@ -13,7 +13,7 @@ Sci. Comput. 2012.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -81,6 +81,18 @@ class Triangle:
         R = np.asarray(np.linalg.qr(np.concatenate([part.R for part in parts]), mode="r"))
         return cls(R, sum(part.n for part in parts), sum(part.weight for part in parts))
 
+    def standardised(self, mean, scale) -> Triangle:
+        """Of the same rows with (x − mean) / scale in the place of x, mean and scale (p,)."""
+        R = self.R.copy()
+        R[:, 1:-1] = (R[:, 1:-1] - np.outer(R[:, 0], mean)) / scale
+        return Triangle(R, self.n, self.weight)
+
+    def with_target_over(self, scale: float) -> Triangle:
+        """Of the same rows with y / scale in the place of y."""
+        R = self.R.copy()
+        R[:, -1] /= scale
+        return Triangle(R, self.n, self.weight)
+
     def problem(self, fit_intercept: bool) -> Problem:
         """The same least squares without intercept on k rows; where one is fitted, X and y are less their means.
 
@@ -101,6 +113,11 @@ class Triangle:
         """x̄ (p,) and ȳ, the last entry: (p + 1,)."""
         return self.R[0, 1:] / self.R[0, 0]
 
+    @property
+    def deviations(self):
+        """The weighted standard deviations of the columns of X, (p,)."""
+        return np.linalg.norm(self.R[1:, 1:-1], axis=0) / np.sqrt(self.weight)
+
     def intercepts(self, w):
         """ȳ − x̄'w for w (p,) or (L, p)."""
         return self.means[-1] - w @ self.means[:-1]
@@ -112,20 +129,33 @@ class Triangle:
 
 
 class FoldTriangles:
-    """The factors of a cross-validation: of the held-out rows of each fold, of its training rows, and of all rows."""
+    """The factors of a cross-validation: of the held-out rows of each fold, of its training rows, and of all rows.
 
-    def __init__(self, rows, folds):
+    `known` are those of the training rows; by default each row is held out by one fold and trained on by all others.
+    """
+
+    def __init__(self, held: Iterable[Triangle], known: Iterable[Triangle] | None = None, whole: Triangle | None = None):
+        self.held = list(held)
+        self.whole = Triangle.joined(self.held) if whole is None else whole
+        others = ([part for part in self.held if part is not each] for each in self.held)
+        self.known = [Triangle.joined(parts) for parts in others] if known is None else list(known)
+
+    @classmethod
+    def of(cls, rows, folds) -> FoldTriangles:
+        """Of the folds (train, test) of samples."""
+
         def of(index):
             return Triangle.of(rows.X, rows.y, rows.weight, rows.offset, index)
 
         with one_thread():
-            self.held = [of(test) for _, test in folds]
+            held = [of(test) for _, test in folds]
             if _partition(folds, len(rows.y)):
-                self.whole = Triangle.joined(self.held)
-                others = ([part for part in self.held if part is not held] for held in self.held)
-                self.known = [Triangle.joined(parts) for parts in others]
-            else:
-                self.whole, self.known = of(None), [of(train) for train, _ in folds]
+                return cls(held)
+            return cls(held, [of(train) for train, _ in folds], of(None))
+
+    def each(self, change: Callable[[Triangle], Triangle]) -> FoldTriangles:
+        """The same with every factor changed."""
+        return FoldTriangles(map(change, self.held), map(change, self.known), change(self.whole))
 
 
 def _partition(folds, n: int) -> bool:
