@@ -8,7 +8,7 @@ rows of nulls.
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -17,12 +17,26 @@ from shrinkwise.tables.columns.kinds import typed
 from shrinkwise.tables.columns.words import found_words
 from shrinkwise.tables.errors import InputError, counted, first_line
 
-from .layout import HEAD, MOST_TITLES, Layout, about_footers, is_footer, is_header, table_of, texts
+from .blocks import read_in_blocks
+from .layout import (
+    FIRST,
+    HEAD,
+    LAST,
+    MOST_TITLES,
+    Layout,
+    about_footers,
+    is_footer,
+    is_header,
+    place_of,
+    table_of,
+    texts,
+)
 from .names import refuse_too_wide
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _SNIFFED = 1 << 18  # bytes at the beginning from which the delimiter is chosen
 _BLOCK = 1 << 24  # bytes scanned at once, so that the scan's arrays stay small beside the file
+_MANY_ROWS = 100_000  # from which the rows are read in blocks
 _QUOTE, _LINE_END, _RETURN = b'"\n\r'
 
 _DECIMAL_COMMA = "^[+\u2212\u2013-]?" r"(\d+,?\d*|,\d+)([eE][+-]?\d+)?$"
@@ -52,8 +66,7 @@ def parse_delimited(name: str, data: bytes, layout: Layout = Layout()) -> tuple[
         first = 0  # the lines above are not titles
     lines, below = lines[first:last], lines[last:]
     _refuse_ragged(text, records, lines, delimiter)
-    cells = _parsed(text, records, lines, delimiter, quoting)
-    frame, notes = table_of(name, cells, layout, lambda row: text.line(records.starts[lines[row]]), first)
+    frame, notes = _table(_Lines(text, records, lines, delimiter, quoting), layout, first)
     if len(below):
         remark = text.data[records.starts[below[0]] : records.ends[below[0]]].decode()
         notes.append(about_footers(name, remark.strip(f'{delimiter}" \r\n'), len(below)))
@@ -81,6 +94,36 @@ class _Records:
     ends: np.ndarray
     fields: np.ndarray
     open_quote: bool
+
+
+@dataclass
+class _Lines:
+    """The records with these numbers, which are not blank lines."""
+
+    text: _Text
+    records: _Records
+    lines: np.ndarray
+    delimiter: str
+    quoting: bool
+
+    def cells(self, rows: slice, columns: list[int] | None = None) -> pl.DataFrame:
+        """Some rows (and columns) of texts."""
+        return _parsed(self.text, self.records, self.lines[rows], self.delimiter, self.quoting, columns)
+
+
+def _table(lines: _Lines, layout: Layout, skipped: int) -> tuple[pl.DataFrame, list[str]]:
+    """The table among the lines, and the notes on its place; a large one is read in blocks."""
+    name, n = lines.text.name, len(lines.lines)
+
+    def line(row: int) -> int:
+        return lines.text.line(lines.records.starts[lines.lines[row]])
+
+    if n <= max(_MANY_ROWS, FIRST + LAST):
+        return table_of(name, lines.cells(slice(None)), layout, line, skipped)
+    ends = pl.concat([lines.cells(slice(0, FIRST)), lines.cells(slice(n - LAST, n))])
+    place = place_of(name, ends, layout, line, skipped)
+    body = replace(lines, lines=lines.lines[place.before : n - place.after])
+    return read_in_blocks(body.cells, len(body.lines), place.names), place.notes
 
 
 def _checked(name: str, data: bytes) -> _Text:
@@ -113,7 +156,7 @@ def _below(text: _Text, above: int) -> _Text:
         start = text.data.find(b"\n", start) + 1
         if not start:
             raise InputError(f"{text.name} has {text.line(len(text.data))} lines, so {above} cannot be skipped.")
-    if not text.data[start:].strip():
+    if start and not text.data[start:].strip():
         raise InputError(f"{text.name} has no table below line {above}.")
     return _Text(text.name, text.data[start:], max(above + 1, text.first_line)) if start else text
 
@@ -157,13 +200,17 @@ def _scan(data: bytes, delimiter: str, *, quoting: bool = True) -> _Records:
     ends, seen, before, quoted = [], [], 0, False
     for start in range(0, len(codes), _BLOCK):
         block = codes[start : start + _BLOCK]
-        inside = np.logical_xor.accumulate((block == _QUOTE) & quoting) ^ quoted
-        delimiters = np.flatnonzero((block == ord(delimiter)) & ~inside)
-        line_ends = np.flatnonzero((block == _LINE_END) & ~inside)
+        quotes = block == _QUOTE
+        if quoted or (quoting and quotes.any()):
+            inside = np.logical_xor.accumulate(quotes & quoting) ^ quoted
+            outside, quoted = ~inside, bool(inside[-1])
+            delimiters = np.flatnonzero((block == ord(delimiter)) & outside)
+            line_ends = np.flatnonzero((block == _LINE_END) & outside)
+        else:
+            delimiters, line_ends = np.flatnonzero(block == ord(delimiter)), np.flatnonzero(block == _LINE_END)
         ends.append(line_ends + start)
         seen.append(np.searchsorted(delimiters, line_ends) + before)
         before += len(delimiters)
-        quoted = bool(inside[-1])
     if codes[-1] != _LINE_END or quoted:
         ends.append(np.array([len(codes)]))
         seen.append(np.array([before]))
@@ -186,7 +233,8 @@ def _quoting(text: _Text, records: _Records, delimiter: str) -> bool:
     never closed.
     """
     codes = np.frombuffer(text.data, dtype=np.uint8)
-    marks = np.flatnonzero(codes == _QUOTE)
+    blocks = range(0, len(codes), _BLOCK)
+    marks = np.concatenate([start + np.flatnonzero(codes[start : start + _BLOCK] == _QUOTE) for start in blocks])
     before = codes[np.maximum(marks - 1, 0)]
     if len(marks) and not np.any((marks == 0) | np.isin(before, (ord(delimiter), _LINE_END))):
         return False
@@ -224,8 +272,15 @@ def _head(text: _Text, records: _Records, lines: np.ndarray, delimiter: str, quo
     return texts(_parsed(text, records, some[: other[0]] if len(other) else some, delimiter, quoting))
 
 
-def _parsed(text: _Text, records: _Records, lines: np.ndarray, delimiter: str, quoting: bool) -> pl.DataFrame:
-    """The records with these numbers as rows of texts; those between them are blank.
+def _parsed(
+    text: _Text,
+    records: _Records,
+    lines: np.ndarray,
+    delimiter: str,
+    quoting: bool,
+    columns: list[int] | None = None,
+) -> pl.DataFrame:
+    """The records with these numbers as rows of texts; those between them are blank. Default: all columns.
 
     A record of dashes is put before them, because polars takes the number of columns from the first record, and
     mistakes text that begins like a compressed file ("x^") for one.
@@ -235,10 +290,12 @@ def _parsed(text: _Text, records: _Records, lines: np.ndarray, delimiter: str, q
     given = (delimiter.join("-" * width) + "\n").encode() + data
     quote = '"' if quoting else None
     try:
-        rows = pl.read_csv(given, has_header=False, separator=delimiter, infer_schema=False, quote_char=quote)
+        rows = pl.read_csv(
+            given, has_header=False, separator=delimiter, infer_schema=False, quote_char=quote, columns=columns
+        )
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{text.name} cannot be read as a table ({first_line(error)}); check its quotes.") from error
-    if rows.shape != (n_rows + 1, width):
+    if rows.shape != (n_rows + 1, width if columns is None else len(columns)):
         raise InputError(f"{text.name} has {n_rows} lines, but {rows.height - 1} rows were parsed; check its quotes.")
     rows = rows.slice(1)
     return rows if len(lines) == n_rows else rows[lines - lines[0]]

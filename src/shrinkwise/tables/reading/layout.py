@@ -20,6 +20,7 @@ from .names import name_unnamed
 
 HEAD, _COLUMNS = 100, 200  # the cells at the beginning that are examined
 MOST_TITLES = 30
+FIRST, LAST = HEAD + MOST_TITLES + 2, MOST_TITLES  # rows at the two ends on which `place_of` depends
 _FEWEST_BELOW = 5  # with fewer rows below it, the first row is a header
 _NEARLY_ALL = 0.95
 
@@ -58,10 +59,30 @@ class Layout:
         return 0 if self.no_header else 1 if self.header is not None else None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the rows of a table are: the number of lines before and after them, the names of the columns, and the notes."""
+
+    before: int
+    after: int
+    names: list[str]
+    notes: list[str]
+
+
 def table_of(
     name: str, cells: pl.DataFrame, layout: Layout, line: Callable[[int], int], skipped: int = 0
 ) -> tuple[pl.DataFrame, list[str]]:
-    """The table among `cells`, texts without blank lines, and sentences on what is not a plain table with a header.
+    """The table among `cells`, and the notes of `place_of`."""
+    place = place_of(name, cells, layout, line, skipped)
+    table = cells.slice(place.before, cells.height - place.before - place.after)
+    table.columns = place.names
+    return table, place.notes
+
+
+def place_of(
+    name: str, cells: pl.DataFrame, layout: Layout, line: Callable[[int], int], skipped: int = 0
+) -> Place:
+    """The place of the table among `cells`, texts without blank lines; the notes say what is not a plain table with a header.
 
     `line(i)` is the number of the line that holds row i, `skipped` the number of title lines above `cells`.
     """
@@ -79,9 +100,7 @@ def table_of(
     notes += [_about_header(name, names, headers) if layout.headers is None else ""]
     unique = suffixed(names)
     notes += [_about_names([new for new, old in zip(unique, names, strict=True) if new != old])]
-    table = body.head(body.height - footers)
-    table.columns = unique
-    return table, [note for note in notes if note]
+    return Place(titles + headers, footers, unique, [note for note in notes if note])
 
 
 def header_rows(rows: list[list[str]]) -> int:
