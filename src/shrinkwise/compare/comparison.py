@@ -23,16 +23,16 @@ from shrinkwise.compare.scoring.journal import Journal, fingerprint
 from shrinkwise.compare.scoring.nested import (
     FoldResult,
     Progress,
-    Splits,
     Work,
+    guesses,
     run_nested,
-    split_table,
     tune,
 )
 from shrinkwise.compare.scoring.stability import stable_inputs
+from shrinkwise.compare.splits.splits import Splits, split_table
 from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
-from shrinkwise.tables import InputError, TablePlan
+from shrinkwise.tables import Encoder, InputError, TablePlan
 
 from .kept import KeptFit, refitted
 from .options import Options
@@ -134,7 +134,7 @@ def compare_table(
         splits=splits,
         path_of=path_of,
         curve=curve,
-        constant=Scored(splits.guesses()),
+        constant=Scored(guesses(splits)),
         file_rows=file_rows,
         left_out=left_out | skipped(*limits),
         stable=stable,

@@ -30,8 +30,8 @@ def held_out_csv(comparison: Comparison) -> str:
     order = np.argsort(comparison.file_rows[tested], kind="stable")
     intervals = None if comparison.intervals is None else comparison.intervals.held_out
     if plan.classes is None:
-        known = {"row": comparison.file_rows[tested], "fold": fold, "truth": truth}
-        return _numbers_csv({**known, **dict.fromkeys(prediction_columns(comparison.model), output)}, intervals, order)
+        numbers = {"row": comparison.file_rows[tested], "fold": fold, "truth": truth}
+        return _numbers_csv({**numbers, **dict.fromkeys(prediction_columns(comparison.model), output)}, intervals, order)
     truth = np.array(plan.classes)[truth]
     more = [] if intervals is None else interval_columns(comparison.model)
     parts = [csv_text(["row", "fold", "truth", *prediction_columns(comparison.model), *more], [])]
@@ -59,4 +59,6 @@ def _numbers_csv(columns: dict[str, np.ndarray], intervals: KnownIntervals | Non
 def _sets(model: TableModel, intervals: KnownIntervals, rows: np.ndarray) -> list[list]:
     """The cells of the sets of labels of some of the held-out rows."""
     members = label_lists(model.plan.classes or [], intervals.inside[rows])  # type: ignore[index]
-    return [[written_set(labels) if found else ""] for labels, found in zip(members, intervals.found[rows], strict=True)]
+    return [
+        [written_set(labels) if found else ""] for labels, found in zip(members, intervals.found[rows], strict=True)
+    ]

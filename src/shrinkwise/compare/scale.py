@@ -8,8 +8,8 @@ import numpy as np
 
 from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.candidates.linear import RIDGE
-from shrinkwise.compare.scoring.nested import Splits
 from shrinkwise.compare.scoring.response import tuned_response
+from shrinkwise.compare.splits.splits import Splits
 from shrinkwise.selection import Rows, row_difference
 from shrinkwise.tables import InputError
 

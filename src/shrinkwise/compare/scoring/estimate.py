@@ -13,9 +13,10 @@ from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.candidates.registry import candidates
 from shrinkwise.compare.candidates.setting import Setting
 from shrinkwise.compare.options import NetworkOptions, Options
+from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.tables import TablePlan
 
-from .nested import n_processes, split_table
+from .nested import n_processes
 
 _TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 15, 40
 

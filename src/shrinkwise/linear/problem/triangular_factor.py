@@ -134,7 +134,9 @@ class FoldTriangles:
     `known` are those of the training rows; by default each row is held out by one fold and trained on by all others.
     """
 
-    def __init__(self, held: Iterable[Triangle], known: Iterable[Triangle] | None = None, whole: Triangle | None = None):
+    def __init__(
+        self, held: Iterable[Triangle], known: Iterable[Triangle] | None = None, whole: Triangle | None = None
+    ):
         self.held = list(held)
         self.whole = Triangle.joined(self.held) if whole is None else whole
         others = ([part for part in self.held if part is not each] for each in self.held)

@@ -13,7 +13,9 @@ _ROWS = 1 << 16
 _TEXTS = 8  # columns whose texts are in memory at once
 
 
-def read_in_blocks(read: Callable[[slice, list[int] | None], pl.DataFrame], n_rows: int, names: list[str]) -> pl.DataFrame:
+def read_in_blocks(
+    read: Callable[[slice, list[int] | None], pl.DataFrame], n_rows: int, names: list[str]
+) -> pl.DataFrame:
     """The table of `read(rows, columns)`, which gives texts; its columns are those that `typed` gives for all rows.
 
     Columns whose texts are plain numbers in every block are read once, the others again and as a whole.

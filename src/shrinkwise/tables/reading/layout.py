@@ -60,7 +60,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Place:
+class Extent:
     """Where the rows of a table are: the number of lines before and after them, the names of the columns, and the notes."""
 
     before: int
@@ -79,9 +79,7 @@ def table_of(
     return table, place.notes
 
 
-def place_of(
-    name: str, cells: pl.DataFrame, layout: Layout, line: Callable[[int], int], skipped: int = 0
-) -> Place:
+def place_of(name: str, cells: pl.DataFrame, layout: Layout, line: Callable[[int], int], skipped: int = 0) -> Extent:
     """The place of the table among `cells`, texts without blank lines; the notes say what is not a plain table with a header.
 
     `line(i)` is the number of the line that holds row i, `skipped` the number of title lines above `cells`.
@@ -100,7 +98,7 @@ def place_of(
     notes += [_about_header(name, names, headers) if layout.headers is None else ""]
     unique = suffixed(names)
     notes += [_about_names([new for new, old in zip(unique, names, strict=True) if new != old])]
-    return Place(titles + headers, footers, unique, [note for note in notes if note])
+    return Extent(titles + headers, footers, unique, [note for note in notes if note])
 
 
 def header_rows(rows: list[list[str]]) -> int:

@@ -54,8 +54,8 @@ class TallTable:
         if not encoder.varies.all():
             return None
         inner = folds(y, n_inner, task=plan.task, random_state=seed + 1)
-        places = (_numbered([test for _, test in which], len(y)) for which in (outer, inner))
-        table = cls(encoder, encoder.transform(frame), np.log(y) if plan.log_target else y, *places, seed)
+        target = np.log(y) if plan.log_target else y
+        table = cls(encoder, encoder.transform(frame), target, _numbered(outer), _numbered(inner), seed)
         return table if all((part.deviations > 0).all() for part in table._pieces) else None
 
     @cached_property
@@ -103,9 +103,9 @@ class TallTable:
         return encoder
 
 
-def _numbered(tests: list[np.ndarray], n: int) -> np.ndarray:
-    """The number of the fold that holds out each row, (n,)."""
-    number = np.empty(n, dtype=int)
-    for k, test in enumerate(tests):
+def _numbered(splits: list[Fold]) -> np.ndarray:
+    """The number of the fold that holds out each row, (n,), of folds that each hold out other rows."""
+    number = np.empty(sum(len(test) for _, test in splits), dtype=int)
+    for k, (_, test) in enumerate(splits):
         number[test] = k
     return number
