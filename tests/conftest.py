@@ -2,7 +2,9 @@
 
 import gc
 import os
+from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline: a shared machine may stall for a second and that is no fault of the code.
@@ -12,9 +14,19 @@ settings.register_profile("thorough", max_examples=500, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what `-m` does not name
 def pytest_collection_modifyitems(items):
-    """The files outside the rooms run first: few tests that take long, and a process that gets them last ends last."""
+    """The files outside the rooms run first: few tests that take long, and a process that gets them last ends last.
+
+    Of a test marked `one_in(k)` every k-th case stays in the ordinary suite; the others are thorough.
+    """
     items.sort(key=lambda item: item.path.parent.name not in ("tests", "cli"))
+    case: Counter[object] = Counter()
+    for item in items:
+        if mark := item.get_closest_marker("one_in"):
+            if case[item.function] % mark.args[0]:
+                item.add_marker(pytest.mark.thorough)
+            case[item.function] += 1
 
 
 def pytest_collection_finish():

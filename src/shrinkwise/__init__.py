@@ -18,12 +18,14 @@ _HOME = {
     "networks": ["InputSelector", "NetworkPath", "attach", "audit", "compact", "rule"],
     "models": ["load"],
     "service": ["fit"],
+    "streaming": ["rows"],
 }
 _FOLDERS = [
     "kernels",
     "figures",
     "penalties",
     "selection",
+    "streaming",
     "linear",
     "networks",
     "dropout",

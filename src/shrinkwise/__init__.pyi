@@ -14,6 +14,7 @@ from . import report as report
 from . import runs as runs
 from . import selection as selection
 from . import service as service
+from . import streaming as streaming
 from . import tables as tables
 from .dropout.layers import *  # noqa: F403
 from .linear import PenalizedClassifier as PenalizedClassifier
@@ -35,5 +36,6 @@ from .networks import compact as compact
 from .networks import rule as rule
 from .penalties import *  # noqa: F403
 from .service import fit as fit
+from .streaming import rows as rows
 
 __version__: str

@@ -13,7 +13,7 @@ def test_weights_are_repetition(loss, penalty):
     counts = np.random.default_rng(0).integers(0, 4, len(y))
     same(
         solve(X, y, penalty, likelihood, counts.astype(float)),
-        solve(np.repeat(X, counts, 0), np.repeat(y, counts), penalty, likelihood),
+        solve(np.repeat(X, counts, 0), np.repeat(y, counts, 0), penalty, likelihood),
     )
 
 

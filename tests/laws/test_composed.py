@@ -104,6 +104,7 @@ def test_paths_and_their_degrees_of_freedom_agree(composed, plain, fixed):
     np.testing.assert_allclose(mine.df, theirs.df, rtol=1e-7)
 
 
+@pytest.mark.one_in(7)
 @CASES
 @pytest.mark.parametrize("method", ["normal_map", "metric", "gradient"])
 def test_training_and_its_certificate_agree(composed, plain, fixed, method):

@@ -34,6 +34,7 @@ def weights():
     return torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", COMPILED)
 def test_value_and_prox_are_one_graph(name):
     torch._dynamo.reset()

@@ -31,7 +31,9 @@ def held_out_csv(comparison: Comparison) -> str:
     intervals = None if comparison.intervals is None else comparison.intervals.held_out
     if plan.classes is None:
         numbers = {"row": comparison.file_rows[tested], "fold": fold, "truth": truth}
-        return _numbers_csv({**numbers, **dict.fromkeys(prediction_columns(comparison.model), output)}, intervals, order)
+        return _numbers_csv(
+            {**numbers, **dict.fromkeys(prediction_columns(comparison.model), output)}, intervals, order
+        )
     truth = np.array(plan.classes)[truth]
     more = [] if intervals is None else interval_columns(comparison.model)
     parts = [csv_text(["row", "fold", "truth", *prediction_columns(comparison.model), *more], [])]

@@ -8,10 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from shrinkwise.selection.pivotal import pivotal_lambda
+
 from .estimators.factors import adaptive_weights
 from .paths.api import Path, path
 
 if TYPE_CHECKING:
+    from .copies.overlapping import OverlappingGroups
+    from .copies.pairs import Pairs
     from .drop_in.cv import ElasticNetCV, LassoCV
     from .drop_in.logistic import SparseLogisticRegression, SparseLogisticRegressionCV
     from .drop_in.multi_task import MultiTaskElasticNet, MultiTaskElasticNetCV, MultiTaskLasso, MultiTaskLassoCV
@@ -23,14 +27,18 @@ if TYPE_CHECKING:
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
     from .estimators.description.hazards import concordance
     from .estimators.knockoffs import Knockoffs, knockoffs
+    from .estimators.multi_target import MultiTargetClassifier, MultiTargetClassifierCV
     from .estimators.penalized import PenalizedRegressor
     from .estimators.stability import Stability, stability_selection
     from .losses import survival
     from .separation import Separation, find_separation, is_separable
 
 _HOME = {
+    "copies.overlapping": ["OverlappingGroups"],
+    "copies.pairs": ["Pairs"],
     "estimators.penalized": ["PenalizedRegressor"],
     "estimators.classifier": ["PenalizedClassifier"],
+    "estimators.multi_target": ["MultiTargetClassifier", "MultiTargetClassifierCV"],
     "estimators.cox": ["PenalizedCox", "PenalizedCoxCV"],
     "estimators.description.hazards": ["concordance"],
     "losses": ["survival"],
@@ -53,10 +61,14 @@ __all__ = [
     "Knockoffs",
     "Lasso",
     "LassoCV",
+    "MultiTargetClassifier",
+    "MultiTargetClassifierCV",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
     "MultiTaskLassoCV",
+    "OverlappingGroups",
+    "Pairs",
     "Path",
     "PenalizedClassifier",
     "PenalizedClassifierCV",
@@ -78,6 +90,7 @@ __all__ = [
     "knockoffs",
     "lasso_path",
     "path",
+    "pivotal_lambda",
     "stability_selection",
     "survival",
 ]

@@ -83,7 +83,9 @@ def certify(data, penalty, w, eta, u=None, dual=None) -> FitCertificate:
     g_eta = data.loss.gradient(data.y, eta)
     mean = (s * g_eta.T).T.sum(0) / n
     u = data.correlate((s * g_eta.T).T) if u is None else u
-    u, kkt = (_centred(data, u, mean), float(np.abs(mean).max())) if data.fit_intercept else (u, 0.0)
+    u, kkt = (
+        (_centred(data, u, mean), float(np.abs(mean).max()) * data.intercept_unit) if data.fit_intercept else (u, 0.0)
+    )
     value, rows = float(penalty.value(w)), data.loss.value(data.y, eta)
     objective = float(s @ rows) / n + value
     kkt = max(kkt, largest_violation(penalty, w, u))
@@ -138,7 +140,7 @@ def relative_gap(data, eta, rows, v, terms) -> float:
     """(P − D) / null loss from f(η) (`rows`), the dual point −αv and terms = (α, pen + pen*, slack).
 
     An intercept requires that sv sums to 0. The remainder enters the gap as if the intercept could still move by the
-    largest |η|, and by 1.
+    largest |η|, and by 1 or, where η is in the units of y, by the largest |y|.
     """
     if not data.null_loss > 0:
         return 0.0
@@ -148,7 +150,8 @@ def relative_gap(data, eta, rows, v, terms) -> float:
         along = alpha * v * data.offset
         rows = rows - (along if along.ndim == 1 else along.sum(1))
     if data.fit_intercept:
-        slack = slack + float(np.abs((data.s * v.T).T.sum(0)).max()) / data.n * (1.0 + float(np.abs(eta).max()))
+        unit = float(np.abs(data.y).max()) if data.loss.location else 1.0
+        slack = slack + float(np.abs((data.s * v.T).T.sum(0)).max()) / data.n * (unit + float(np.abs(eta).max()))
     return (max(float(data.s @ rows) / data.n + penalties, 0.0) + slack) / data.null_loss
 
 

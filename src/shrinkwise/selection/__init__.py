@@ -13,6 +13,7 @@ from .intervals import (
     row_difference,
 )
 from .knockoffs import gaussian_knockoffs, knockoff_threshold
+from .pivotal import pivotal_lambda
 from .rules import check_select, one_standard_error, paired_one_standard_error, selected
 from .splits import Rows, folds, time_folds
 from .stability import complementary_halves, false_selection_bound, taking_turns
@@ -34,6 +35,7 @@ __all__ = [
     "one_standard_error",
     "paired_interval",
     "paired_one_standard_error",
+    "pivotal_lambda",
     "row_difference",
     "row_masses",
     "selected",

@@ -363,3 +363,20 @@ def test_the_end_of_a_group_path_is_the_fit_without_a_penalty():
     plain = path(X, y, sw.L2(1.0), loss="logistic", lambdas=[0.0], tol=1e-10)
     assert fitted.solved.all()
     np.testing.assert_allclose(fitted.coefs[-1], plain.coefs[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "multinomial", "poisson", "squared_hinge"])
+@pytest.mark.parametrize("scale", [1e-60, 1e-20])
+def test_tiny_columns_with_groups_and_bounds(loss, scale):
+    """The gradient of an intercept and that of a weight are compared in one unit."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 6))
+    y = rng.integers(0, 3 if loss == "multinomial" else 2, 100)
+    for penalty, moved in (
+        (sw.GroupLasso(1.0, np.arange(6) // 3),) * 2,
+        (sw.L1(1.0) + sw.Box(-1.0, 0.1), sw.L1(1.0) + sw.Box(-1.0 / scale, 0.1 / scale)),
+    ):
+        plain = path(X, y, penalty, loss=loss, n_lambdas=4, lambda_min_ratio=0.05)
+        small = path(scale * X, y, moved, loss=loss, lambdas=scale * plain.lambdas)
+        assert small.solved.all(), small.status
+        np.testing.assert_allclose(scale * small.coefs, plain.coefs, atol=1e-3)

@@ -37,6 +37,7 @@ def objective(X, y, w, b, penalty, loss, s=None):
     return np.mean(s * f) + penalty.value(w)
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", PENALTIES)
 @pytest.mark.parametrize("fit_intercept", [True, False])

@@ -35,6 +35,7 @@ def rows():
     return X, score, rng.integers(0, 3, 600).astype(float)
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("target", ["two classes", "three classes", "counts"])
 @pytest.mark.parametrize("name", PENALTIES)

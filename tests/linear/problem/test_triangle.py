@@ -44,6 +44,7 @@ def always(monkeypatch):
     monkeypatch.setattr(solving, "_MANY_VALUES", 0)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("fit_intercept", [False, True])
 @pytest.mark.parametrize("name", PENALTIES)

@@ -346,3 +346,15 @@ def test_running_out_of_sweeps_is_said():
     for penalty in (sw.GroupLasso(1e-4, LABELS), sw.SparseGroupLasso(1e-4, LABELS)):
         _, converged, _ = inner_solver(penalty, (P,)).solve(G, c, np.arange(P), np.zeros(P), 0.0, 3)
         assert not converged
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_model_in_which_only_intercepts_move_is_solved(classes):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 2)) * 20.0, rng.integers(0, classes, 100)
+    labels = [0, 1] if classes == 2 else np.tile([0, 1], (3, 1))
+    weight = np.where(y == 0, 1000.0, 1e-4)
+    model = sw.PenalizedClassifier(sw.GroupLasso(0.01, labels), tol=1e-9).fit(X, y, weight)
+    assert not model.coef_.any()
+    share = np.bincount(y, weight) / weight.sum()
+    np.testing.assert_allclose(model.predict_proba(X[:1])[0], share, rtol=1e-6)

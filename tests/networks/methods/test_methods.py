@@ -37,6 +37,7 @@ def fitted(make, outputs, penalty, method="metric", steps=STEPS):
     return model.weight.detach().numpy(), reg.certificate(loss)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_lasso_in_the_metric_of_the_step(name):
     X, Y = regression()

@@ -47,6 +47,7 @@ def test_the_reference_is_scikit_learns():
     np.testing.assert_allclose(elastic_net_solution(X, Y[:, 0], LAM), theirs, atol=1e-10)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_lasso(name):
     X, Y = regression()

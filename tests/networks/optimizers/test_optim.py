@@ -126,6 +126,7 @@ def test_the_pass_does_the_steps_and_torch_only_the_rest(monkeypatch):
     assert [float(optimizer.state[p]["step"]) for p in model.parameters()] == [1.0] * 4
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("case", [case for case in OPTIONS if case != "AdamW amsgrad"])
 @pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
 @pytest.mark.parametrize("method", ["normal_map", "metric"])

@@ -22,6 +22,7 @@ class Branch(nn.Module):
         self.other = nn.Parameter(torch.zeros((1, 1), dtype=torch.float64))
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("method", ["normal_map", "metric", "gradient"])
 @pytest.mark.parametrize("alone", [True, False], ids=["nothing is reached", "another parameter is reached"])
 @pytest.mark.parametrize("make", [torch.optim.SGD, sw.optim.SGD], ids=["torch", "ours"])

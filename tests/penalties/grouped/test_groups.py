@@ -61,6 +61,7 @@ def test_groups_are_the_slices_they_stand_for(name):
     groups.check(w.shape)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", MADE)
 def test_groups_on_torch_are_those_on_numpy_also_compiled_and_pickled(name):
     torch = pytest.importorskip("torch")

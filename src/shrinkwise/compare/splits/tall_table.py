@@ -90,7 +90,7 @@ class TallTable:
 
     def _inner_folds(self, outer) -> FoldTriangles:
         cells = ([piece for k in outer for piece in self._cells[k][j]] for j in range(len(self._cells[0])))
-        return FoldTriangles(map(Triangle.joined, cells))
+        return FoldTriangles.of_held([*map(Triangle.joined, cells)])
 
     def rows(self, rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> StandardisedRows:
         """Some of the rows, standardised."""

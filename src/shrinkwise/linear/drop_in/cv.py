@@ -10,6 +10,7 @@ from sklearn.model_selection import check_cv
 from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
 from shrinkwise.linear.estimators.validation.curve import chosen
 from shrinkwise.linear.estimators.validation.folds import FoldTask, cross_validated_losses
+from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 
 from .path_functions import alpha_grid
@@ -77,8 +78,9 @@ class ElasticNetCV(ElasticNet):
         self.selection = selection
         self.select = select
 
-    def fit(self, X, y, sample_weight=None, *, groups=None):  # type: ignore[override]
+    def fit(self, X, y=None, sample_weight=None, *, groups=None):  # type: ignore[override]
         """Select α (and l1_ratio) and fit on all rows; `groups` is passed to the splitter."""
+        refuse_rows(X, type(self).__name__, "use PenalizedRegressorCV, with cv a number of folds")
         groups = present_groups(groups, sample_weight, y)
         cv = present_folds(self.cv, sample_weight)
         X, y, sample_weight, _ = self._checked(X, y, sample_weight)

@@ -18,6 +18,7 @@ from shrinkwise.linear.estimators.samples import Samples, class_weighted, presen
 from shrinkwise.linear.estimators.validation.curve import chosen
 from shrinkwise.linear.estimators.validation.folds import FoldTask, check_classes, fold_path
 from shrinkwise.linear.paths.api import solve_one
+from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import check_settings, finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.separation import separation_of
@@ -92,8 +93,9 @@ class SparseLogisticRegression(LinearClassifier):
         """ "l1" where the penalty makes zeros: scikit-learn's SelectFromModel then keeps the non-zero coefficients."""
         return "l1" if np.max(self.l1_ratio) > 0 else None
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit on X (n, p) and class labels y (n,)."""
+        refuse_rows(X, "SparseLogisticRegression", "use PenalizedClassifier with a penalty such as shrinkwise.L1(0.1)")
         X, codes, sample_weight, _, loss = self._checked(X, y, sample_weight)
         self._dtype = X.dtype
         weight = class_weighted(self.class_weight, self.classes_[codes.astype(int)], sample_weight)
@@ -217,8 +219,9 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         self.random_state = random_state
         self.select = select
 
-    def fit(self, X, y, sample_weight=None, *, groups=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None):
         """Select C and fit on all rows; `groups` is passed to the splitter."""
+        refuse_rows(X, "SparseLogisticRegressionCV", "use PenalizedClassifierCV, with cv a number of folds")
         if self.use_legacy_attributes:
             raise ValueError(
                 "Expected use_legacy_attributes=False, because the legacy attributes (dicts by class) are not provided"

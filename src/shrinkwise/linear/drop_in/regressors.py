@@ -21,6 +21,7 @@ from shrinkwise.linear.estimators.samples import regression_target, weighted_row
 from shrinkwise.linear.estimators.versioned import Versioned
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import column_names
+from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import READS, check_settings, checked_weights, loss_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.rounding import largest_entry, may_overflow
@@ -31,6 +32,9 @@ from .path_functions import CLOSEST, elastic_net, enet_path, lasso_path
 _SMALL = 1_000_000
 
 
+_INSTEAD = "use PenalizedRegressor or PenalizedRegressorCV with a penalty such as shrinkwise.L1(0.1)"
+
+
 class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
     """Base class of the drop-in regressors."""
 
@@ -39,6 +43,7 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
 
     def _checked(self, X, y, sample_weight):
         """(X, y, sample_weight, sum of the weights as given)."""
+        refuse_rows(X, type(self).__name__, _INSTEAD)
         self._names = column_names(X)
         X, y = validate_data(self, X, y, y_numeric=True, multi_output=self.several_targets, **READS)
         self._dtype = X.dtype
@@ -158,7 +163,7 @@ class ElasticNet(LeastSquares):
         self.random_state = random_state
         self.selection = selection
 
-    def fit(self, X, y, sample_weight=None, *, check_input=True):
+    def fit(self, X, y=None, sample_weight=None, *, check_input=True):
         """Fit on X (n, p) and y (n,) or (n, K). The input is always checked: `check_input` has no effect."""
         X, y, sample_weight, _ = self._checked(X, y, sample_weight)
         self._fit_penalty(X, y, sample_weight, self._penalty_of(self.alpha, self.l1_ratio))
@@ -273,7 +278,7 @@ class Ridge(LeastSquares):
         self.positive = positive
         self.random_state = random_state
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit on X (n, p) and y (n,) or (n, K)."""
         X, y, sample_weight, total = self._checked(X, y, sample_weight)
         max_iter = 10_000 if self.max_iter is None else self.max_iter

@@ -12,6 +12,7 @@ from sklearn.utils import check_scalar
 from shrinkwise import penalties
 from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
 from shrinkwise.linear.estimators.validation.folds import FoldTask, fold_path
+from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import finite_numbers, loss_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.solvers.squares.ridge import ridge_of
@@ -87,8 +88,9 @@ class RidgeCV(LeastSquares):
         self.alpha_per_target = alpha_per_target
         self.select = select
 
-    def fit(self, X, y, sample_weight=None, *, groups=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None):
         """Select α and fit on all rows; `groups` is passed to the splitter."""
+        refuse_rows(X, "RidgeCV", "use PenalizedRegressorCV(shrinkwise.L2(1.0)), with cv a number of folds")
         groups = present_groups(groups, sample_weight, y)
         cv = present_folds(self.cv, sample_weight)
         X, y, sample_weight, total = self._checked(X, y, sample_weight)
@@ -169,8 +171,9 @@ class RidgeCV(LeastSquares):
 
     def _fold_scores(self, rows: Samples, alphas, total: float, folds):
         """Mean score over folds at every α, (L,)."""
-        if self.alpha_per_target or self.store_cv_results:
-            raise ValueError("Expected cv=None with store_cv_results or alpha_per_target, which need leave-one-out")
+        for name in ("store_cv_results", "alpha_per_target"):
+            if getattr(self, name):
+                raise ValueError(f"The settings cv!=None and {name}=True are incompatible; use cv=None")
         scorer, found = check_scoring(_Predicted(), scoring=self.scoring), []
         order = np.argsort(-alphas)
         task = FoldTask(penalties.L2(1.0), loss_of("squared"), self.fit_intercept, self.tol, 10_000)

@@ -10,9 +10,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from shrinkwise.linear.losses import LOSSES, loss_of
+from shrinkwise.linear.paths.streamed import refuse_beside_rows
 from shrinkwise.linear.problem.checks import checked_offset
+from shrinkwise.streaming import are_rows
 
 from .description.assessment import Assessment, assess_classes
+from .on_rows import fit_rows
 from .penalized import LinearModel
 from .samples import Samples, class_weighted, weighted_rows
 
@@ -28,7 +31,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):
 
     def _loss(self):
         """The loss of two classes."""
-        known = [name for name, loss in LOSSES.items() if loss.coded and not loss.per_class]
+        known = [name for name, loss in LOSSES.items() if loss.coded and not loss.per_class and loss.one_target is None]
         if isinstance(self.loss, str) and self.loss not in known:
             raise ValueError(
                 f"Expected loss to be a loss object or one of {', '.join(map(repr, known))}, got {self.loss!r}"
@@ -54,6 +57,9 @@ class LinearClassifier(ClassifierMixin, LinearModel):
                 "sklearn.multiclass.OneVsRestClassifier"
             )
         return X, codes, sample_weight, offset, loss_of(loss.several_classes)
+
+    def _outputs(self, samples: Samples) -> tuple:
+        return (len(self.classes_),) if len(self.classes_) > 2 else ()
 
     def _set_coef(self, coef, intercept):
         self.coef_, self.intercept_ = np.atleast_2d(coef), np.atleast_1d(intercept)
@@ -131,7 +137,7 @@ class PenalizedClassifier(LinearClassifier):
         "squared_hinge" is max(0, 1 − zη)², z = ±1, for two classes; it gives no probabilities.
     class_weight : dict of label to factor > 0, "balanced" or None
         Factors of the sample weights; "balanced" gives every class the same total weight.
-    penalty, penalty_factors, standardize, fit_intercept, tol, max_iter
+    penalty, penalty_factors, standardize, interactions, fit_intercept, tol, max_iter
         As for PenalizedRegressor; max_iter counts Newton steps.
 
     Attributes
@@ -148,6 +154,7 @@ class PenalizedClassifier(LinearClassifier):
         penalty_factors=None,
         class_weight=None,
         standardize=False,
+        interactions=None,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -158,6 +165,7 @@ class PenalizedClassifier(LinearClassifier):
         self.loss = loss
         self.class_weight = class_weight
         self.standardize = standardize
+        self.interactions = interactions
 
     def _checked(self, X, y, sample_weight, offset=None):
         X, codes, weight, offset, loss = super()._checked(X, y, sample_weight, offset)
@@ -168,11 +176,14 @@ class PenalizedClassifier(LinearClassifier):
             raise ValueError(f"Expected class_weight with factors > 0, got {self.class_weight!r}; drop such rows")
         return X, codes, weight, offset, loss
 
-    def fit(self, X, y, sample_weight=None, *, offset=None):
-        """Fit on X (n, p) and class labels y (n,).
+    def fit(self, X, y=None, sample_weight=None, *, offset=None):
+        """Fit on X (n, p) and class labels y (n,); or on rows in blocks, ``fit(shrinkwise.rows(...))``.
 
         `sample_weight` (n,) ≥ 0 weighs the rows; `offset`, (n,) or (n, K), is a known part of the linear predictor.
         """
+        if are_rows(X):
+            refuse_beside_rows(y=y, sample_weight=sample_weight, offset=offset)
+            return fit_rows(self, X, self._loss())
         X, codes, sample_weight, offset, loss = self._checked(X, y, sample_weight, offset)
         self._fit_samples(Samples(X, codes, sample_weight, offset), loss)
         return self

@@ -8,6 +8,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from shrinkwise.linear.losses import Cox
 from shrinkwise.linear.losses.survival.records import as_records
 from shrinkwise.linear.paths.columns import column_names
+from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import READS, checked_offset
 from shrinkwise.linear.problem.problem import Problem
 
@@ -60,7 +61,7 @@ class PenalizedCox(LinearModel):
         self.tol = tol
         self.max_iter = max_iter
 
-    def fit(self, X, y, sample_weight=None, *, strata=None, offset=None):
+    def fit(self, X, y=None, sample_weight=None, *, strata=None, offset=None):
         """Fit on X (n, p) and y, times until an event.
 
         Parameters
@@ -78,6 +79,7 @@ class PenalizedCox(LinearModel):
         return self
 
     def _samples(self, X, y, sample_weight, strata, offset) -> Samples:
+        refuse_rows(X, type(self).__name__, "fit a frame, because a partial likelihood joins rows")
         if y is None:
             raise ValueError("This estimator requires y to be passed, but the target y is None")
         if getattr(y, "dtype", None) is not None and y.dtype.names is None and np.ndim(y) == 2 and y.shape[1] == 1:
@@ -171,7 +173,7 @@ class PenalizedCoxCV(CrossValidated, PenalizedCox):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, *, strata=None, groups=None, offset=None):
+    def fit(self, X, y=None, sample_weight=None, *, strata=None, groups=None, offset=None):
         """Choose λ and fit on all rows; `groups` (n,) goes to the splitter, the rest is as for `PenalizedCox`."""
         samples = self._samples(X, y, sample_weight, strata, offset)
         groups = present_groups(groups, sample_weight, X)

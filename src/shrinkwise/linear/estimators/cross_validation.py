@@ -11,11 +11,14 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from shrinkwise.linear.paths.grid import check_depends_on_lambda, lambda_grid
 from shrinkwise.linear.paths.relaxed import relax
 from shrinkwise.linear.paths.solve import solve_all
+from shrinkwise.linear.paths.streamed import refuse_beside_rows
 from shrinkwise.linear.problem.checks import check_dfmax, checked_grid
 from shrinkwise.linear.problem.triangular_factor import FoldTriangles, Triangle
 from shrinkwise.selection import check_select, independent_folds
+from shrinkwise.streaming import are_rows
 
 from .classifier import PenalizedClassifier
+from .on_rows import choose_on_rows
 from .penalized import PenalizedRegressor
 from .samples import Samples, present_folds, present_groups
 from .stability import stability_of
@@ -35,7 +38,7 @@ _DOC = """
         `path`).
     cv : int, splitter or iterable of (train, test)
         Number of shuffled folds (stratified for classes, seeded by `random_state`), or any scikit-learn splitter: by
-        groups, by time, ...
+        groups, by time, ... For rows in blocks the number of folds; the fold of a row is a hash of its number, or of its group.
     select : "1se" or "best"
         "1se" selects the largest λ whose mean held-out loss is within one standard error (over folds) of the best one.
     scoring : None, name of a scikit-learn scorer or callable
@@ -47,7 +50,8 @@ _DOC = """
     stability : bool
         Also fit the selected λ on 50 complementary pairs of half-samples (`stability_selection`) and store how often
         each input is selected.
-    loss, fit_intercept, penalty_factors, standardize, tol, max_iter (delta, class_weight) : as for the estimator without CV.
+    loss, fit_intercept, penalty_factors, standardize, interactions, tol,
+    max_iter (delta, class_weight) : as for the estimator without CV.
         `standardize` uses the standard deviations over all rows in every fold.
     n_jobs : number of folds fitted in parallel, with joblib.
     random_state : int, the seed for shuffling folds and half-samples.
@@ -85,7 +89,7 @@ class CrossValidated:
     _scaled: Any
     _penalty_of: Any
     _keep: Any
-    _names: list | None
+    _fitted_names: Any
     status_: str
 
     def _choose(self, samples: Samples, loss, groups, cv):
@@ -127,7 +131,7 @@ class CrossValidated:
         else:
             lambdas = checked_grid(self.lambdas)
         path = solve_all(problem, task.penalty, lambdas, self.tol, self.max_iter, triangle=whole, dfmax=self.dfmax)
-        path.column_names = self._names
+        path.column_names = self._fitted_names()
         if triangles is None:
             losses = cross_validated_blends(samples, folds, task, path.lambdas, self.n_jobs, self.verbose)
         else:
@@ -175,12 +179,13 @@ class CrossValidated:
         )
 
     def _splitter(self, cv, y):
+        classes = hasattr(self, "classes_") and np.ndim(y) == 1
         if isinstance(cv, (int, np.integer)):
             if cv < 2:
                 raise ValueError(f"Expected cv to be at least 2 folds, got {cv}")
-            kind = StratifiedKFold if hasattr(self, "classes_") else KFold
+            kind = StratifiedKFold if classes else KFold
             return kind(cv, shuffle=True, random_state=self.random_state)
-        return check_cv(cv, y, classifier=hasattr(self, "classes_"))
+        return check_cv(cv, y, classifier=classes)
 
 
 class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (its docstring is shared)
@@ -203,6 +208,7 @@ class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (i
         dfmax=None,
         stability=False,
         standardize=False,
+        interactions=None,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -216,6 +222,7 @@ class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (i
             delta=delta,
             penalty_factors=penalty_factors,
             standardize=standardize,
+            interactions=interactions,
             fit_intercept=fit_intercept,
             tol=tol,
             max_iter=max_iter,
@@ -233,8 +240,11 @@ class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (i
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, *, groups=None, offset=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, offset=None):
         """Choose λ and fit on all rows; `groups` (n,) goes to the splitter, the rest is as for the estimator without CV."""
+        if are_rows(X):
+            refuse_beside_rows(y=y, sample_weight=sample_weight, groups=groups, offset=offset)
+            return choose_on_rows(self, X, self._loss())
         groups = present_groups(groups, sample_weight, y)
         samples = Samples(*self._checked(X, y, sample_weight, offset))
         self._choose(samples, self._loss(), groups, present_folds(self.cv, sample_weight))
@@ -263,6 +273,7 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
         dfmax=None,
         stability=False,
         standardize=False,
+        interactions=None,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -276,6 +287,7 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
             penalty_factors=penalty_factors,
             class_weight=class_weight,
             standardize=standardize,
+            interactions=interactions,
             fit_intercept=fit_intercept,
             tol=tol,
             max_iter=max_iter,
@@ -293,8 +305,11 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, sample_weight=None, *, groups=None, offset=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, offset=None):
         """Choose λ and fit on all rows; `groups` (n,) goes to the splitter, the rest is as for the estimator without CV."""
+        if are_rows(X):
+            refuse_beside_rows(y=y, sample_weight=sample_weight, groups=groups, offset=offset)
+            return choose_on_rows(self, X, self._loss())
         groups = present_groups(groups, sample_weight, y)
         X, codes, weight_left, offset, loss = self._checked(X, y, sample_weight, offset)
         self._choose(Samples(X, codes, weight_left, offset), loss, groups, present_folds(self.cv, sample_weight))

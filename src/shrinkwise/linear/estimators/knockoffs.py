@@ -9,6 +9,7 @@ from sklearn.covariance import LedoitWolf
 
 from shrinkwise.linear.losses import loss_of
 from shrinkwise.linear.paths.columns import column_names, labels_of
+from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import checked_X, finite_numbers
 from shrinkwise.linear.problem.design import is_sparse
 from shrinkwise.penalties import L1
@@ -44,7 +45,7 @@ class Knockoffs:
 
 
 def knockoffs(
-    X, y, fdr=0.1, *, loss="squared", covariance=None, mean=None, method="sdp", cv=5, n_jobs=None, random_state=0
+    X, y=None, fdr=0.1, *, loss="squared", covariance=None, mean=None, method="sdp", cv=5, n_jobs=None, random_state=0
 ) -> Knockoffs:
     """Select inputs so that the expected share of irrelevant ones among the selected is at most `fdr`.
 
@@ -83,6 +84,7 @@ def knockoffs(
     >>> set(range(15)) <= set(sw.knockoffs(X, y, fdr=0.1, random_state=1).selected.tolist())
     True
     """
+    refuse_rows(X, "The knockoff filter", "use a sample of them")
     names = column_names(X)
     if is_sparse(X):
         raise TypeError("Expected a dense X, because knockoffs of a sparse matrix are dense; pass X.toarray()")

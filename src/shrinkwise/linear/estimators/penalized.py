@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
@@ -10,11 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from shrinkwise.linear.copies.pairs import Pairs
 from shrinkwise.linear.losses import LOSSES
 from shrinkwise.linear.paths.api import solve_one
-from shrinkwise.linear.paths.columns import by_column, check_columns, column_names
+from shrinkwise.linear.paths.columns import by_column, check_columns, column_names, labels_of
 from shrinkwise.linear.paths.grid import lambda_max
 from shrinkwise.linear.paths.path import Path, with_offset
+from shrinkwise.linear.paths.streamed import refuse_beside_rows
 from shrinkwise.linear.problem.checks import (
     READS,
     check_settings,
@@ -24,10 +28,12 @@ from shrinkwise.linear.problem.checks import (
 )
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.penalties import L1, Penalty, with_bounds_scaled
+from shrinkwise.streaming import are_rows
 
 from .description.assessment import Assessment, assess_numbers
 from .description.summary import coefficients_by_name, summary_of
 from .factors import with_factors
+from .on_rows import fit_rows
 from .samples import Samples, regression_target, weighted_rows, without_columns
 from .versioned import Versioned
 
@@ -37,8 +43,17 @@ class LinearModel(Versioned):
 
     penalty_factors = None
     standardize = False
+    interactions: Any = None
     has_offset_ = False
+    _pairs: Pairs | None = None
     _names: list | None = None
+    _not_with_interactions: ClassVar[dict] = {
+        "penalty_factors": None,
+        "scoring": None,
+        "relaxed": False,
+        "dfmax": None,
+        "stability": False,
+    }
     penalty_: Penalty
     status_: str
 
@@ -53,14 +68,25 @@ class LinearModel(Versioned):
         samples = self._scaled(samples)
         problem = samples.problem(loss, self.fit_intercept)
         penalty = self._penalty_of(self.penalty, samples)
-        if _is_default(self.penalty):
+        if self._has_default_penalty():
             penalty = penalty.with_lam(lambda_max(problem, penalty) / 100.0)
         self.penalty_ = penalty
         self._keep(solve_one(problem, penalty, self.tol, self.max_iter)[0], problem)
         return problem
 
+    def _has_default_penalty(self) -> bool:
+        return _is_default(self.penalty)
+
     def _scaled(self, samples: Samples) -> Samples:
-        return samples.standardized() if self.standardize else samples
+        """The samples in the columns that the penalty acts on."""
+        self._pairs = None
+        if self.interactions is None:
+            return samples.standardized() if self.standardize else samples
+        for name, without in self._not_with_interactions.items():
+            if getattr(self, name, without) is not without:
+                raise ValueError(f"Interactions are not offered together with {name}; use interactions=None")
+        self._pairs = Pairs(samples.X, samples.weight, self.interactions, self._names)
+        return replace(samples, X=self._pairs.columns(samples.X))
 
     def _read(self, X, y, **checks):
         """X and y through scikit-learn's checks; the names of the columns are kept, excluded columns become zeros."""
@@ -68,6 +94,14 @@ class LinearModel(Versioned):
         X, y = validate_data(self, X, y, **READS, **checks)
         excluded = self._factors(X.shape[1]) == np.inf
         return without_columns(X, excluded) if excluded.any() else X, y
+
+    def _outputs(self, samples: Samples) -> tuple:
+        """The shape of the linear predictor of a row: () or (K,)."""
+        return samples.y.shape[1:]
+
+    def _fitted_names(self) -> list | None:
+        """The names of the columns that were fitted, None where they have none."""
+        return self._names if self._pairs is None else self._pairs.names(labels_of(self._names, self.n_features_in_))
 
     def _factors(self, p: int) -> np.ndarray:
         """penalty_factors (p,), in the order of the columns; ∞ excludes a column."""
@@ -81,24 +115,35 @@ class LinearModel(Versioned):
         if not hasattr(self, "feature_names_in_"):
             check_columns_if_named(X, self.n_features_in_, self._names)
         X = validate_data(self, X, reset=False, **READS)
-        eta = self._shaped(X @ self.coef_.T + self.intercept_)
+        eta = X @ self.coef_.T + self.intercept_
+        if self._pairs is not None:
+            eta = eta + self._pairs.terms(X, np.reshape(self._products, (*self.coef_.shape[:-1], -1)))
+        eta = self._shaped(eta)
         return with_offset(eta[None], offset, self.has_offset_)[0]
 
-    def _penalty_of(self, penalty, samples: Samples) -> Penalty:
+    def _penalty_of(self, penalty, samples) -> Penalty:
         """A penalty as given, L1 by default, with the factors of the columns and in their units."""
         penalty = _checked_penalty(penalty)
         check_settings(penalty, self.tol, self.max_iter)
+        if self._pairs is not None:
+            return self._pairs.penalty(penalty, self._outputs(samples))
         if samples.column_scale is not None:
             penalty = with_bounds_scaled(penalty, samples.column_scale)
         if self.penalty_factors is None:
             return penalty
-        p = samples.X.shape[1]
-        factors = self._factors(p)
-        return with_factors(penalty, np.where(factors == np.inf, 1.0, factors), p)
+        factors = self._factors(samples.p)
+        return with_factors(penalty, np.where(factors == np.inf, 1.0, factors), samples.p)
 
     def _keep(self, point: Path, problem: Problem):
         # Of an excluded column, which is zero, rounding may leave something in a decomposition.
         coef, intercept = np.where(self._factors(problem.p) == np.inf, 0.0, point.coef), point.intercept
+        if self._pairs is not None:
+            coef, intercept, self._products = self._pairs.folded(coef, intercept)
+            self.interactions_ = self._pairs.used(self._products, labels_of(self._names, coef.shape[-1]))
+            self.center_ = self._pairs.center
+        else:  # of an earlier fit
+            self.__dict__.pop("interactions_", None)
+            self.__dict__.pop("center_", None)
         self._set_coef(coef, intercept)
         self.lambda_, self.objective_, self.n_iter_ = point.lam, point.objective, point.n_iter
         self.duality_gap_, self.kkt_violation_, self.status_ = point.gap, point.kkt, point.status
@@ -117,7 +162,13 @@ class LinearModel(Versioned):
         """{name of a column: coefficient}, x0, x1, … for columns without names; {class or target: {…}} for several."""
         check_is_fitted(self)
         coef = self.coef_[0] if len(self.coef_) == 1 and np.ndim(self.coef_) == 2 else self.coef_
-        return coefficients_by_name(coef, self._names, getattr(self, "classes_", None))
+        names, pairs = self._names, self._pairs
+        if pairs is not None:
+            names = labels_of(names, coef.shape[-1])
+            used = np.flatnonzero(np.reshape(self._products, (-1, len(pairs.pairs))).any(0))
+            names = names + [f"{names[j]} × {names[k]}" for j, k in (pairs.pairs[q] for q in used)]
+            coef = np.concatenate([coef, self._products[..., used]], axis=-1)
+        return coefficients_by_name(coef, names, getattr(self, "classes_", None))
 
     def summary(self) -> str:
         """The penalty, λ and how it was selected, the certificate, and the largest coefficients that are not zero."""
@@ -125,7 +176,7 @@ class LinearModel(Versioned):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.interactions is None
         return tags
 
 
@@ -162,9 +213,10 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     penalty : Penalty, optional
         λ f, e.g. ``shrinkwise.L1(0.1)``; bounds are added to it, ``L1(0.1) + NonNegative()``. "l1" (or None) is L1 at
         λ = λ_max/100. ``shrinkwise.L2(0.0)`` means no penalty: least squares, the minimum-norm solution if it is not unique.
-    loss : "squared", "huber", "quantile", "poisson", "gamma", "tweedie", "negative_binomial" or a loss object
-        ½(y − η)²; Huber's, which is ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0. For the others,
-        and for parameters as in ``Quantile(tau=0.9)`` or ``Tweedie(power=1.7)``, see `shrinkwise.linear.losses`.
+    loss : "squared", "square_root", "huber", "quantile", "poisson", "gamma", "tweedie", "negative_binomial" or a loss object
+        ½(y − η)²; √mean (y − η)², for which λ need not know the noise (`shrinkwise.linear.pivotal_lambda`); Huber's, which is
+        ½(y − η)² up to |y − η| = δ and linear beyond; e^η − yη for counts y ≥ 0. For the others, and for parameters as in
+        ``Quantile(tau=0.9)`` or ``Tweedie(power=1.7)``, see `shrinkwise.linear.losses`.
     delta : float > 0
         δ of the Huber loss, in the units of y.
     penalty_factors : (p,) ≥ 0, optional
@@ -173,6 +225,9 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     standardize : bool
         Divide the columns by their standard deviations σ_j (weighted, divided by n) before the fit, so that the penalty is
         f(σ ∘ w) and does not depend on the units of the columns; `coef_` and bounds are in the units of X.
+    interactions : None, True or list of pairs of columns
+        Also products of two columns, each used only together with its two columns: a group lasso in the place of the L1
+        penalty, on standardised columns. True tries all pairs; see `shrinkwise.linear.Pairs` for the formula.
     fit_intercept : bool
         Fit an unpenalised intercept b.
     tol : float
@@ -188,6 +243,8 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     ----------
     coef_ : (p,), or (K, p) for K targets;  intercept_ : float or (K,).
     duality_gap_ : relative duality gap;  kkt_violation_ : largest violation of stationarity;  objective_ : loss + penalty.
+    interactions_, center_ : with `interactions`, {(column, column): θ} of the products that are used, and the means (p,): the
+    prediction adds Σ θ_jk (x_j − center_j)(x_k − center_k).
     status_ : a sentence.  n_iter_ : sweeps.  penalty_, lambda_ : the penalty and λ of the fit.  n_features_in_,
     feature_names_in_.
 
@@ -208,6 +265,7 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
         delta=1.35,
         penalty_factors=None,
         standardize=False,
+        interactions=None,
         fit_intercept=True,
         tol=1e-6,
         max_iter=10_000,
@@ -218,12 +276,16 @@ class PenalizedRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
         self.loss = loss
         self.delta = delta
         self.standardize = standardize
+        self.interactions = interactions
 
-    def fit(self, X, y, sample_weight=None, *, offset=None):
-        """Fit on X (n, p) and y (n,), or (n, K) for the squared loss.
+    def fit(self, X, y=None, sample_weight=None, *, offset=None):
+        """Fit on X (n, p) and y (n,), or (n, K) for the squared loss; or on rows in blocks, ``fit(shrinkwise.rows(...))``.
 
         `sample_weight` (n,) ≥ 0 weighs the rows; `offset`, like y, is a known part of the linear predictor.
         """
+        if are_rows(X):
+            refuse_beside_rows(y=y, sample_weight=sample_weight, offset=offset)
+            return fit_rows(self, X, self._loss())
         self._fit_samples(Samples(*self._checked(X, y, sample_weight, offset)), self._loss())
         return self
 

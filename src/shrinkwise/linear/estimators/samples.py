@@ -24,6 +24,11 @@ class Samples:
     offset: np.ndarray | None = None
     column_scale: np.ndarray | None = None
 
+    @property
+    def p(self) -> int:
+        """Number of columns."""
+        return self.X.shape[1]
+
     def standardized(self) -> Samples:
         """The same rows with each column divided by its weighted standard deviation."""
         scale = column_scale(self.X, self.weight)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shrinkwise.linear.paths.api import solve_one
+from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import check_settings, problem_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.triangular_factor import Triangle, one_thread
@@ -47,8 +48,8 @@ class Stability:
 
 def stability_selection(
     X,
-    y,
-    penalty: Penalty,
+    y=None,
+    penalty: Penalty = None,  # type: ignore[assignment]
     *,
     loss="squared",
     sample_weight=None,
@@ -81,6 +82,7 @@ def stability_selection(
 
     References: Meinshausen and Bühlmann, Stability selection, JRSS B 2010. Shah and Samworth, JRSS B 2013.
     """
+    refuse_rows(X, "stability selection", "fit a sample of them")
     check_settings(penalty, tol, max_iter)
     problem = problem_of(X, y, loss, sample_weight, fit_intercept, offset)
     return stability_of(
@@ -111,7 +113,7 @@ def stability_of(
     """`stability_selection` of a Problem."""
     from joblib import delayed
 
-    strata = problem.y if problem.loss.coded else None
+    strata = problem.y if problem.loss.coded and np.ndim(problem.y) == 1 else None
     halves = [half for pair in complementary_halves(problem.n, pairs, random_state, strata) for half in pair]
     calls = (delayed(_used)(problem, half, penalty, tol, max_iter) for half in halves)
     with one_thread() if Triangle.pays(problem) else nullcontext():

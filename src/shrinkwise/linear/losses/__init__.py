@@ -2,10 +2,12 @@
 
 from .base import Loss
 from .classes.logistic import Logistic
+from .classes.multi_logistic import MultiLogistic
 from .classes.multinomial import Multinomial
 from .classes.squared_hinge import SquaredHinge
 from .location.huber import Huber
 from .location.quantile import Quantile
+from .location.square_root import SquareRoot
 from .location.squared import Squared
 from .positive.gamma import Gamma
 from .positive.negative_binomial import NegativeBinomial
@@ -16,6 +18,7 @@ from .survival.records import survival
 
 _ALL: tuple[Loss, ...] = (
     Squared(),
+    SquareRoot(),
     Huber(),
     Quantile(),
     Poisson(),
@@ -24,6 +27,7 @@ _ALL: tuple[Loss, ...] = (
     NegativeBinomial(),
     Logistic(),
     Multinomial(),
+    MultiLogistic(),
     SquaredHinge(),
     Cox(),
 )
@@ -36,10 +40,12 @@ __all__ = [
     "Huber",
     "Logistic",
     "Loss",
+    "MultiLogistic",
     "Multinomial",
     "NegativeBinomial",
     "Poisson",
     "Quantile",
+    "SquareRoot",
     "Squared",
     "SquaredHinge",
     "Tweedie",

@@ -24,7 +24,9 @@ class Loss:
     several_classes: str | None = None  # the name of this loss for more than two classes
     location = False  # whether f depends on y − η alone
     is_quadratic = False  # whether f is ½(y − η)²: a Gram matrix and several targets serve
+    is_root = False  # whether f is the root of the mean square: least squares with the penalty times that root
     coded = False  # whether y are classes, numbered from 0
+    one_target: Loss | None = None  # of a loss of y (n, K): the loss of each column
     per_class = False  # whether η has a column for every class
     is_positive = False  # whether y ≥ 0
     is_likelihood = False  # whether f is a negative log-likelihood, up to a function of y and a fitted dispersion

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from shrinkwise.linear.losses import loss_of
 from shrinkwise.linear.problem.checks import check_dfmax, check_settings, checked_grid, problem_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.penalties import Penalty, with_bounds_scaled
+from shrinkwise.streaming import are_rows
 
 from .columns import column_names
 from .grid import lambda_grid, lambda_max, short_grid
 from .path import Path
 from .relaxed import relax
 from .solve import solve_all
+from .streamed import path_of_rows, read_rows, refuse_beside_rows
 
 __all__ = ["Path", "lambda_grid", "lambda_max", "path", "solve_one"]
 
 
 def path(
     X,
-    y,
-    penalty: Penalty,
+    y=None,
+    penalty: Penalty = None,  # type: ignore[assignment]
     *,
     loss: str = "squared",
     lambdas=None,
@@ -36,13 +39,15 @@ def path(
     """Minimise (1/n) Σ s_i f(y_i, x_i'w + b + o_i) + λ f(w) for every λ of a decreasing grid.
 
     f(y, η) is ½(y−η)² ("squared"), log(1+e^η) − yη ("logistic", y in {0, 1}), log Σ e^η − η_y ("multinomial"), Huber's loss
-    ("huber"), e^η − yη ("poisson", y ≥ 0), or one of "quantile", "gamma", "tweedie", "negative_binomial", "squared_hinge" and
-    "cox": see the classes of `shrinkwise.linear.losses` for their formulas and parameters.
+    ("huber"), e^η − yη ("poisson", y ≥ 0), or one of "quantile", "gamma", "tweedie", "negative_binomial", "squared_hinge",
+    "square_root" (the root of the mean square, of the square-root lasso) and "cox": see the classes of
+    `shrinkwise.linear.losses` for their formulas and parameters.
 
     Parameters
     ----------
     X : (n, p) dense or scipy sparse, float64 or float32. The penalty acts on the weights of the columns as given, unless
-        `standardize`.
+        `standardize`. Or rows in blocks, `shrinkwise.rows(source, target=...)`, which have y and weights in them: least
+        squares then takes one pass over the source, the other losses a few.
     y : (n,); with the squared loss also (n, K), K targets with a common λ. With penalties on single weights the targets are
         then fitted independently.
     penalty : Penalty
@@ -73,6 +78,10 @@ def path(
     """
     check_settings(penalty, tol, max_iter)
     check_dfmax(dfmax)
+    if are_rows(X):
+        refuse_beside_rows(y=y, sample_weight=sample_weight, offset=offset)
+        data = read_rows(X, loss_of(loss), fit_intercept, standardize)
+        return path_of_rows(data, penalty, lambdas, (n_lambdas, lambda_min_ratio), tol, max_iter, dfmax, relaxed)
     problem = problem_of(X, y, loss, sample_weight, fit_intercept, offset, standardize)
     if problem.column_scale is not None:
         penalty = with_bounds_scaled(penalty, problem.column_scale)

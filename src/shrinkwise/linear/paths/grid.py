@@ -22,6 +22,28 @@ def lambda_max(problem: Problem, penalty: Penalty) -> float:
 
 def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float | None) -> np.ndarray:
     """`n_lambdas` values down from λ_max, or the ridge grid where λ_max is infinite (see `path`)."""
+    check_grid(penalty, n_lambdas, ratio)
+    top = lambda_max(problem, penalty)
+    curvature = 1.0 if np.isfinite(top) else problem.top_curvature
+    return spaced(top, curvature, penalty.with_lam(1.0).l1_l2(problem.weights_shape), problem, n_lambdas, ratio)
+
+
+def spaced(top: float, top_curvature: float, parts, problem, n_lambdas: int, ratio: float | None) -> np.ndarray:
+    """The grid from λ_max; where that is infinite, from `top_curvature` and the `parts` (a, b) of the penalty at λ = 1."""
+    if top == 0:  # a constant target, or no penalised column
+        return np.array([1.0])
+    if not np.isfinite(top):
+        curvature = float(parts[1].max()) if parts is not None else 1.0
+        top, ratio = 100.0 * top_curvature / curvature, 1e-8 if ratio is None else ratio
+        if top == 0:  # every column is constant
+            return np.array([1.0])
+    elif ratio is None:
+        ratio = 1e-3 if problem.stands_for > problem.p else 1e-2
+    return top * ratio ** (np.arange(n_lambdas) / max(n_lambdas - 1, 1))
+
+
+def check_grid(penalty: Penalty, n_lambdas: int, ratio: float | None) -> None:
+    """Raise ValueError for settings that give no grid."""
     if not isinstance(n_lambdas, (int, np.integer)) or n_lambdas < 1:
         raise ValueError(f"Expected n_lambdas to be an integer ≥ 1, got {n_lambdas!r}")
     if ratio is not None and not 0 < ratio < 1:
@@ -31,18 +53,6 @@ def lambda_grid(problem: Problem, penalty: Penalty, n_lambdas: int, ratio: float
         )
     if n_lambdas > 1:
         check_depends_on_lambda(penalty)
-    top = lambda_max(problem, penalty)
-    if top == 0:  # a constant target, or no penalised column
-        return np.array([1.0])
-    if not np.isfinite(top):
-        parts = penalty.with_lam(1.0).l1_l2(problem.weights_shape)
-        curvature = float(parts[1].max()) if parts is not None else 1.0
-        top, ratio = 100.0 * problem.top_curvature / curvature, 1e-8 if ratio is None else ratio
-        if top == 0:  # every column is constant
-            return np.array([1.0])
-    elif ratio is None:
-        ratio = 1e-3 if problem.n > problem.p else 1e-2
-    return top * ratio ** (np.arange(n_lambdas) / max(n_lambdas - 1, 1))
 
 
 def check_depends_on_lambda(penalty: Penalty) -> None:

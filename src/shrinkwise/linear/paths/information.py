@@ -25,6 +25,11 @@ from shrinkwise.penalties import Grouped, Pieces, terms
 
 def smoother(path) -> RidgeDecomposition:
     """The ridge decomposition of a path, for leave-one-out and GCV."""
+    problem = path.data
+    if problem.stands_for != problem.n:
+        raise ValueError(
+            "Leave-one-out and GCV need the rows themselves, which a fit to rows in blocks does not keep; use cross-validation"
+        )
     ridge = _ridge(path)
     if ridge is None:
         raise ValueError(
@@ -186,10 +191,10 @@ def criterion(path, price: float, noise_variance: float | None = None) -> np.nda
             f"The {path.loss} loss is not a log-likelihood in closed form, so it has no AIC or BIC; use cross-validation"
         )
     intercepts = float(problem.fit_intercept and not problem.loss.is_partial) * max(1, np.size(path.intercepts[0]))
-    n, k = problem.n * _targets(problem), path.df + intercepts
+    n, k = problem.stands_for * _targets(problem), path.df + intercepts
     if problem.loss.is_quadratic:
-        rss = 2.0 * problem.n * path.losses
-        if noise_variance is None and 2 * (problem.p + problem.fit_intercept) <= problem.n:
+        rss = 2.0 * problem.stands_for * path.losses
+        if noise_variance is None and 2 * (problem.p + problem.fit_intercept) <= problem.stands_for:
             with np.errstate(divide="ignore"):
                 return n * np.log(rss / n) + n * (1.0 + np.log(2.0 * np.pi)) + price * (k + 1.0)
         variance = estimated_noise(path) if noise_variance is None else float(noise_variance)
@@ -207,6 +212,11 @@ def criterion(path, price: float, noise_variance: float | None = None) -> np.nda
     return 2.0 * minus + price * (k + fitted)
 
 
+def row_count(problem) -> int:
+    """n of BIC: the rows that a problem stands for, or the events of a partial likelihood."""
+    return problem.loss.effective_rows(problem.y) if problem.stands_for == problem.n else problem.stands_for
+
+
 def estimated_noise(path) -> float:
     """σ² = RSS/(n − k) at the λ with the smallest generalized cross-validation RSS/(1 − k/n)² among those with k ≤ n/2.
 
@@ -214,9 +224,9 @@ def estimated_noise(path) -> float:
     (there at the λ of cross-validation).
     """
     problem = path.data
-    n = problem.n * _targets(problem)
+    n = problem.stands_for * _targets(problem)
     k = path.df + float(problem.fit_intercept) * _targets(problem)
-    rss = 2.0 * problem.n * path.losses
+    rss = 2.0 * problem.stands_for * path.losses
     able = np.flatnonzero(k <= 0.5 * n)
     if not len(able):
         raise ValueError(
@@ -240,14 +250,13 @@ def model_count(path, gamma: float) -> np.ndarray:
 def deviance_explained(path) -> np.ndarray:
     """1 − (loss − saturated) / (null loss − saturated), (L,); 0 if the null model fits perfectly."""
     problem = path.data
-    saturated = float(np.sum(problem.s * problem.loss.lowest(problem.y))) / problem.n
     null = null_loss(problem)  # above that of the saturated model, as it scales a gap
-    return 1.0 - (path.losses - saturated) / null if null > 0 else np.zeros(len(path))
+    return 1.0 - (path.losses - problem.saturated_loss) / null if null > 0 else np.zeros(len(path))
 
 
 def null_loss(problem) -> float:
     """Loss of the model without inputs minus that of the saturated model, summed over targets."""
-    if not (np.ndim(problem.y) == 2 and problem.loss.is_quadratic):
+    if not (problem.loss.is_quadratic and np.ndim(problem.y) == 2):
         return problem.null_loss
     y = problem.y if problem.offset is None else problem.y - problem.offset
     centre = problem.s @ y / problem.n if problem.fit_intercept else 0.0

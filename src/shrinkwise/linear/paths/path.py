@@ -220,6 +220,11 @@ class Path:
     def losses(self) -> np.ndarray:
         """(1/n) Σ s f(y, η) at every λ, (L,)."""
         problem = self.data
+        if not problem.has_rows:  # evaluated in the passes that solved the path
+            values = [
+                float(self.penalty.with_lam(lam).value(self.coefficients[i])) for i, lam in enumerate(self.lambdas)
+            ]
+            return self.objectives - np.array(values)
         found = []
         for i in range(len(self)):
             used = self.coefficients.used(i)
@@ -258,7 +263,7 @@ class Path:
     @by_lambda
     def bic(self) -> np.ndarray:
         """−2 log-likelihood + k log n, (L,)."""
-        return information.criterion(self, np.log(self.data.loss.effective_rows(self.data.y)))
+        return information.criterion(self, np.log(information.row_count(self.data)))
 
     @by_lambda
     def ebic(self, gamma: float = 0.5) -> np.ndarray:

@@ -51,7 +51,7 @@ def checked_y(y, n: int, loss):
     """y (n,) of the kind the loss takes; (n, K), K targets, for the squared loss."""
     y = y if loss.is_partial else np.asarray(y)
     if loss.coded:
-        return loss.checked(_codes(y, n, loss.name))
+        return loss.checked(_codes(y, n, loss))
     if loss.is_partial:
         return _records(loss.checked(y), n)
     y = np.asarray(finite_numbers(y, "y"), dtype=float)
@@ -68,12 +68,14 @@ def _records(y, n: int):
     return y
 
 
-def _codes(y, n: int, loss: str):
-    if y.shape != (n,):
-        raise ValueError(f"Expected X of shape (n, p) and y of shape (n,), got {n} rows and y of shape {y.shape}")
+def _codes(y, n: int, loss):
+    shape = "(n,)" if loss.one_target is None else "(n, K)"
+    if y.ndim != (1 if loss.one_target is None else 2) or len(y) != n:
+        raise ValueError(f"Expected X of shape (n, p) and y of shape {shape}, got {n} rows and y of shape {y.shape}")
     if y.dtype.kind not in "biuf":
         raise ValueError(
-            f"The {loss} loss expects class numbers, got labels of type {y.dtype}; use PenalizedClassifier"
+            f"The {loss.name} loss expects class numbers, got labels of type {y.dtype}; "
+            + ("use PenalizedClassifier" if loss.one_target is None else "write 0 and 1")
         )
     return finite_numbers(y, "y")
 

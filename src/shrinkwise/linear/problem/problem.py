@@ -30,6 +30,8 @@ class Problem:
     w has shape (p,), or (K, p) for several classes or targets; b is a scalar array or (K,).
     """
 
+    has_rows = True
+
     def __init__(
         self,
         X,
@@ -102,6 +104,11 @@ class Problem:
         b = self.null_intercept if self.fit_intercept else np.zeros(self.weights_shape[:-1])
         return np.zeros(self.weights_shape), b
 
+    @property
+    def intercept_unit(self) -> float:
+        """A gradient of the intercept of 1 counts as much as this of a weight: the largest |x|, at most 1."""
+        return min(1.0, self.largest)
+
     @cached_property
     def null_intercept(self):
         """The intercept of the model without inputs."""
@@ -130,6 +137,11 @@ class Problem:
         eta = eta if self.offset is None else eta + self.offset
         above = self.loss.value(self.y, eta) - (self.loss.lowest(self.y) if np.ndim(self.y) == 1 else 0.0)
         return max(float(np.sum((self.s * above.T).T) / self.n), 0.0)
+
+    @property
+    def saturated_loss(self) -> float:
+        """Mean loss of the saturated model."""
+        return float(np.sum(self.s * self.loss.lowest(self.y))) / self.n
 
     @cached_property
     def top_curvature(self) -> float:

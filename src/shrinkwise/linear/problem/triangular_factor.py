@@ -13,7 +13,7 @@ Sci. Comput. 2012.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -108,6 +108,31 @@ class Triangle:
         found.stands_for = self.n
         return found
 
+    def stand_in(self, fit_intercept: bool, column_scale=None) -> Problem:
+        """A Problem of 2(k − 1) rows x̄ ± r, or of k rows without an intercept, with the loss of the rows at every (w, b)."""
+        if fit_intercept:
+            inner = self.R[1:, 1:] if len(self.R) > 1 else np.zeros((1, self.R.shape[1] - 1))
+            inner = inner * np.sqrt(len(inner) / self.weight)
+            data = np.concatenate([self.means + inner, self.means - inner])
+        else:
+            data = self.R[:, 1:] * np.sqrt(len(self.R) / self.weight)
+        X, y = np.ascontiguousarray(data[:, :-1]), data[:, -1].copy()
+        found = Problem(X, y, "squared", None, fit_intercept, column_scale=column_scale)
+        found.stands_for = self.n
+        return found
+
+    def column_scale(self) -> np.ndarray:
+        """The standard deviations of the columns of X, (p,); 1 for constant columns."""
+        found = self.deviations
+        rounding = np.finfo(float).eps * max(100.0, 0.05 * self.n) * np.abs(self.means[:-1])
+        return np.where(found > rounding, found, 1.0)
+
+    def divided(self, scale) -> Triangle:
+        """Of the same rows with the columns of X divided by `scale` (p,); ∞ makes a column zero."""
+        R = self.R.copy()
+        R[:, 1:-1] /= scale
+        return Triangle(R, self.n, self.weight)
+
     @cached_property
     def means(self):
         """x̄ (p,) and ȳ, the last entry: (p + 1,)."""
@@ -129,35 +154,35 @@ class Triangle:
 
 
 class FoldTriangles:
-    """The factors of a cross-validation: of the held-out rows of each fold, of its training rows, and of all rows.
+    """The factors of a cross-validation: of the held-out rows of each fold, of its training rows, and of all rows."""
 
-    `known` are those of the training rows; by default each row is held out by one fold and trained on by all others.
-    """
+    def __init__(self, held: list[Triangle], known: list[Triangle], whole: Triangle):
+        self.held, self.known, self.whole = held, known, whole
 
-    def __init__(
-        self, held: Iterable[Triangle], known: Iterable[Triangle] | None = None, whole: Triangle | None = None
-    ):
-        self.held = list(held)
-        self.whole = Triangle.joined(self.held) if whole is None else whole
-        others = ([part for part in self.held if part is not each] for each in self.held)
-        self.known = [Triangle.joined(parts) for parts in others] if known is None else list(known)
+    @classmethod
+    def of_held(cls, held: list[Triangle]) -> FoldTriangles:
+        """Where the folds share no row and hold all of them."""
+        with one_thread():
+            whole = Triangle.joined(held)
+            known = [Triangle.joined([part for part in held if part is not each]) for each in held]
+        return cls(held, known, whole)
 
     @classmethod
     def of(cls, rows, folds) -> FoldTriangles:
-        """Of the folds (train, test) of samples."""
+        """Of rows with X, y, weight and offset, and folds (train, test)."""
 
-        def of(index):
+        def part(index):
             return Triangle.of(rows.X, rows.y, rows.weight, rows.offset, index)
 
         with one_thread():
-            held = [of(test) for _, test in folds]
+            held = [part(test) for _, test in folds]
             if _partition(folds, len(rows.y)):
-                return cls(held)
-            return cls(held, [of(train) for train, _ in folds], of(None))
+                return cls.of_held(held)
+            return cls(held, [part(train) for train, _ in folds], part(None))
 
     def each(self, change: Callable[[Triangle], Triangle]) -> FoldTriangles:
         """The same with every factor changed."""
-        return FoldTriangles(map(change, self.held), map(change, self.known), change(self.whole))
+        return FoldTriangles([*map(change, self.held)], [*map(change, self.known)], change(self.whole))
 
 
 def _partition(folds, n: int) -> bool:

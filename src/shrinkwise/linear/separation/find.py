@@ -69,6 +69,8 @@ def separation_of(problem: Problem, falls: Any = True, rises: Any = True, eta=No
     `falls` and `rises` are masks in the shape of the weights, of those that may grow to −∞ and to ∞ (True: all). `eta` is
     the linear predictor of a solution, whose residuals often prove at once that a minimum exists.
     """
+    if problem.loss.one_target is not None:
+        return _of_some_target(problem, falls, rises, eta)
     signs, none = problem.loss.recession(problem.y), np.zeros(0, dtype=int)
     nothing = Separation(none, none, False, problem.n, problem.loss.coded)
     if signs is None or not signs.any():
@@ -99,6 +101,18 @@ def separation_of(problem: Problem, falls: Any = True, rises: Any = True, eta=No
     except Undecided as reason:
         return Separation(none, none, False, problem.n, problem.loss.coded, str(reason))
     return Separation(rows.present[gone], rows.columns[used], complete, problem.n, problem.loss.coded)
+
+
+def _of_some_target(problem: Problem, falls, rises, eta) -> Separation:
+    """The Separation of the first target that has one, or is undecided; of the last where none has."""
+    masks = [np.broadcast_to(mask, problem.weights_shape) for mask in (falls, rises)]
+    for k, y in enumerate(problem.y.T):
+        offset = None if problem.offset is None else problem.offset[:, k]
+        one = Problem(problem.X, y, problem.loss.one_target, problem.s, problem.fit_intercept, offset, keep_zeros=True)
+        found = separation_of(one, masks[0][k], masks[1][k], None if eta is None else eta[:, k])
+        if found or found.undecided:
+            break
+    return found
 
 
 def _fits(rows: MovableRows, problem: Problem, eta):

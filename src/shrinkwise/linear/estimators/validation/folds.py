@@ -72,7 +72,8 @@ def fold_losses(samples: Samples, fold, task: FoldTask, lambdas) -> np.ndarray:
     """Held-out loss of every blend at every λ, (G, L): squared error, log loss, the loss itself, or minus a score."""
     train, _ = fold
     if task.loss.coded:
-        check_classes(samples.y, train)
+        for column in np.reshape(samples.y, (len(samples.y), -1)).T:
+            check_classes(column, train)
     fitted = fold_path(samples, train, task, lambdas)
     if task.gammas != (1.0,):
         fitted.refit = relax(fitted)

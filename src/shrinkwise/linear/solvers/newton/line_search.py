@@ -28,7 +28,8 @@ class WorkingSolver:
     def __init__(self, problem, columns):
         self.problem, self.columns = problem, columns
         self.model: Any = None  # a QuadraticModel from the first step on
-        self.single = fits_single(problem.X)
+        # Where η is in the units of y, so are the weights.
+        self.single = fits_single(problem.X) and not (problem.loss.location and not fits_single(problem.y[:, None]))
         self.at_rounding = False  # whether the last step promised less than the objective can show
 
     def start(self, eta, rows=None):
@@ -54,7 +55,7 @@ class WorkingSolver:
             gradient, offered = self._gradients(self.columns.front)
             ids = self.columns.ids[: self.columns.front]
             violation = inner.violation(w, gradient, ids)
-            worst = max(float(violation.max(initial=0.0)), float(np.abs(self.gb).max()) * self.problem.fit_intercept)
+            worst = max(float(violation.max(initial=0.0)), self._intercept_violation())
             # Past the rounding of the objective only the violation tells progress from noise.
             stuck = 0 if worst < 0.5 * best else stuck + 1
             best = min(best, worst)
@@ -82,6 +83,10 @@ class WorkingSolver:
             (w, b), before = moved, worst
         self._renew(w, b)
         return w, self._fit_intercept(b), left
+
+    def _intercept_violation(self) -> float:
+        """The largest gradient of an intercept, in the unit of the weights' gradients."""
+        return float(np.abs(self.gb).max()) * self.problem.intercept_unit if self.problem.fit_intercept else 0.0
 
     def _renew(self, w, b):
         """Recompute η from w and b, so that rounding errors do not accumulate along a path; the dual points are kept."""
@@ -126,8 +131,7 @@ class WorkingSolver:
     # --- one step -----------------------------------------------------------------------------------------------
     def _reached(self, inner, w, gradients, violation, targets) -> bool:
         if inner.kink is None:
-            worst = max(violation.max(initial=0.0), np.abs(self.gb).max() if self.problem.fit_intercept else 0.0)
-            return worst <= targets[1]
+            return max(violation.max(initial=0.0), self._intercept_violation()) <= targets[1]
         ids = self.columns.ids[: self.columns.front]
         if (violation[inner.free[:, ids]] > targets[1]).any():
             return False
@@ -175,8 +179,9 @@ class WorkingSolver:
             return ClassModel(
                 columns, problem.loss.inverse_link(self.eta), problem.s / problem.n, problem.fit_intercept
             )
-        shared = self._shared_curvature()
-        return QuadraticModel(columns, self._curvature(), problem.fit_intercept, exact or shared is not None, shared)
+        shared, curvature = self._shared_curvature(), self._curvature()
+        exact = exact or shared is not None or not fits_single(curvature.reshape(problem.n, -1).max(0)[None])
+        return QuadraticModel(columns, curvature, problem.fit_intercept, exact, shared)
 
     def _intercept_curvature(self):
         """Σ_i s_i∇²f(η_i)/n, (K, K) or a number."""
@@ -191,7 +196,7 @@ class WorkingSolver:
     def _step(self, inner, w, b, g, worst, tol):
         """(w, b) after a step, η with it, or None when no step decreases the objective."""
         if inner.kink is None:
-            inner_tol = max(0.1 * tol, min(0.1, worst) * worst)
+            inner_tol = max(0.1 * tol, min(0.1, worst / self.problem.intercept_unit) * worst)
         else:  # near the end as precisely as the dual point that the model offers has to be
             inner_tol = min(0.02 * worst, max(0.3 * self.needed, 0.03 * worst * worst / max(inner.kink, worst)))
         d, db = self.model.step(w, g, self.gb, inner, inner_tol)
@@ -222,7 +227,7 @@ class WorkingSolver:
         return None
 
     def _recentred(self, inner, w):
-        if len(w) == 1:
+        if not self.problem.loss.per_class:
             return w
         if inner.a is None:
             return inner.recentred(w, self.columns.ids)

@@ -107,7 +107,9 @@ class NewtonSolver:
             return point
         part = min(np.log(inner.level / point.level) / np.log(point.level / before.level), 2.0)
         last = before.w
-        if len(last) > 1:  # softmax does not see a shift of all classes: that of the smallest weight is left out
+        if (
+            self.problem.loss.per_class
+        ):  # softmax does not see a shift of all classes: that of the smallest weight is left out
             least = np.abs(point.w).argmin(0), np.arange(last.shape[1])
             last = np.where((point.w == 0).sum(0) <= 1, last + (point.w - last)[least], last)
         w = point.w + part * (point.w - last)
@@ -138,7 +140,7 @@ class NewtonSolver:
 
     def _targets(self, inner, tol, strictness):
         """(relative gap, violation) at which a solution on the working columns is good enough."""
-        return 0.7 * tol * strictness, 0.1 * tol * max(self.scale, tol) * strictness
+        return 0.7 * tol * strictness, 0.1 * tol * max(self.scale, tol * self.problem.intercept_unit) * strictness
 
     def _certify(self, penalty, point, gradients):
         shape = self.problem.weights_shape
@@ -152,7 +154,7 @@ class NewtonSolver:
             b = np.zeros_like(b)
         elif problem.loss.per_class and problem.fit_intercept:
             b = b - b.mean()  # softmax does not change with what all classes share
-        small = tol * max(self.scale, tol)
+        small = tol * max(self.scale, tol * problem.intercept_unit)
         stationary = point.left > 0 and certificate.kkt <= small
         solved = certificate.proves(tol, self.scale) if penalty.has_conjugate else stationary
         shape = problem.weights_shape

@@ -27,6 +27,8 @@ def solve_groups(quadratic: GroupQuadratic, c, w, tol: float, max_sweeps: int = 
 
     `tol` bounds the KKT violation (Euclidean norm of each group, in units of the gradient). Returns (w, converged, sweeps).
     """
+    if not w.size:  # a model in which only intercepts are free
+        return w, True, 0
     w, r = w.copy(), _residual(quadratic.G, c, w)
     strengths = quadratic.thresholds + np.maximum.reduceat(quadratic.l1, quadratic.starts[:-1])
     schedule = _Schedule(strengths, w, tol, max_sweeps)

@@ -1,0 +1,1 @@
+"""Penalties on groups that share columns, solved on copies of the columns: overlapping groups, hierarchical products."""

@@ -1,0 +1,98 @@
+"""Sums over the blocks of a source: one contribution per part, merged as a binary tree in the order of the parts.
+
+The tree depends on the parts alone, so that the digits are the same on one machine and on a cluster, however many workers it
+has and whichever of them are lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .blocks import RowBlock, RowBlocks, SourcePart
+
+_Sum = TypeVar("_Sum")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A function of blocks with further arguments, as a picklable object."""
+
+    function: Callable
+    arguments: tuple
+
+    def __call__(self, blocks):
+        """The function of the blocks and of the further arguments."""
+        return self.function(blocks, *self.arguments)
+
+
+def reduce_rows(
+    rows: RowBlocks,
+    contribute: Callable[[Iterable[RowBlock]], _Sum],
+    merge: Callable[[_Sum, _Sum], _Sum],
+    columns: list[str] | None = None,
+    progress: Callable[[int], Any] | None = None,
+) -> _Sum:
+    """merge(merge(c(part 0), c(part 1)), …) over all parts, in one pass.
+
+    contribute : the sum over the blocks of one part. merge : the sum of two of them.
+    progress : called with the number of rows of each block that has been read (of each part, with a scheduler).
+    """
+    rows.start_pass()
+    if rows.scheduler is not None:
+        from .cluster import reduce_on
+
+        return reduce_on(rows, contribute, merge, columns, progress)
+    tree: Tree = Tree(merge)
+    first = 0
+    for part in rows.parts:
+        counted = _Counted(rows.blocks_of(part, first, columns), progress)
+        tree.add(contribute(counted))
+        first += counted.n
+    rows._seen["n"] = first
+    return tree.total()
+
+
+def part_sum(rows: RowBlocks, part: SourcePart, first: int, contribute, columns) -> Any:
+    """The contribution of one part."""
+    return contribute(rows.blocks_of(part, first, columns))
+
+
+class _Counted:
+    """Blocks, with the number of rows that went by."""
+
+    def __init__(self, blocks: Iterator[RowBlock], progress):
+        self.blocks, self.progress, self.n = blocks, progress, 0
+
+    def __iter__(self):
+        for block in self.blocks:
+            yield block
+            self.n += len(block)
+            if self.progress is not None:
+                self.progress(len(block))
+
+
+class Tree:
+    """A binary tree of merges over contributions that come one after the other; log₂ of their number are held."""
+
+    def __init__(self, merge):
+        self.merge = merge
+        self.levels: list = []  # of 2^k contributions each, or None
+
+    def add(self, found) -> None:
+        """The next contribution."""
+        for k, held in enumerate(self.levels):
+            if held is None:
+                self.levels[k] = found
+                return
+            found, self.levels[k] = self.merge(held, found), None
+        self.levels.append(found)
+
+    def total(self):
+        """The sum of all: the largest complete subtrees come first."""
+        found = None
+        for held in self.levels:
+            if held is not None:
+                found = held if found is None else self.merge(held, found)
+        return found
