@@ -72,9 +72,10 @@ def test_the_comparison_is_close_to_that_by_rows(frame, monkeypatch):
 
 def test_a_target_on_a_log_scale(frame):
     y = np.exp(frame["y"].to_numpy() / 8)
-    splits, split = split_of(frame.with_columns(y=pl.Series(y)))
-    splits.plan.log_target = True
-    splits = split_table(frame.with_columns(y=pl.Series(y)), splits.plan, QUICK)
+    frame = frame.with_columns(y=pl.Series(y))
+    plan = plan_table(frame, "y")
+    plan.log_target = True
+    splits = split_table(frame, plan, QUICK)
     found = linear.RIDGE.tune(splits[1].problem.fitted, QUICK).best.predictor.output(splits[1].X_test)
     assert np.corrcoef(found, np.log(splits[1].y_test))[0, 1] > 0.8
     assert np.abs(found - np.log(splits[1].y_test)).mean() < 0.2
