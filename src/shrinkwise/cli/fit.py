@@ -40,7 +40,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--text", **_COLUMN, help="Use the words of this column as inputs (a bag of words).")
 @click.option("--keep-column", "keep", **_COLUMN, help="Keep this column as an input even if it looks unusable.")
 @click.option("--group", metavar="COLUMN", help="Keep rows with the same value in the same fold.")
-@click.option("--time", metavar="COLUMN", help="Score later rows with models fitted on earlier rows.")
+@click.option(
+    "--time",
+    metavar="COLUMN",
+    help="Score later rows with models fitted on earlier rows [default: by dates, if successive rows have similar targets].",
+)
+@click.option("--shuffle", is_flag=True, help="Split the rows at random, also if successive rows in time are similar.")
 @click.option("--weight", metavar="COLUMN", help="Column of sample weights ≥ 0.")
 @click.option(
     "--task",
