@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .estimators.cox import PenalizedCox, PenalizedCoxCV
     from .estimators.cross_validation import PenalizedClassifierCV, PenalizedRegressorCV
     from .estimators.description.hazards import concordance
+    from .estimators.description.post_selection import PostSelection, lasso_intervals
     from .estimators.knockoffs import Knockoffs, knockoffs
     from .estimators.multi_target import MultiTargetClassifier, MultiTargetClassifierCV
     from .estimators.penalized import PenalizedRegressor
@@ -41,6 +42,7 @@ _HOME = {
     "estimators.multi_target": ["MultiTargetClassifier", "MultiTargetClassifierCV"],
     "estimators.cox": ["PenalizedCox", "PenalizedCoxCV"],
     "estimators.description.hazards": ["concordance"],
+    "estimators.description.post_selection": ["PostSelection", "lasso_intervals"],
     "losses": ["survival"],
     "estimators.cross_validation": ["PenalizedClassifierCV", "PenalizedRegressorCV"],
     "drop_in.regressors": ["ElasticNet", "Lasso", "Ridge"],
@@ -76,6 +78,7 @@ __all__ = [
     "PenalizedCoxCV",
     "PenalizedRegressor",
     "PenalizedRegressorCV",
+    "PostSelection",
     "Ridge",
     "RidgeCV",
     "Separation",
@@ -88,6 +91,7 @@ __all__ = [
     "find_separation",
     "is_separable",
     "knockoffs",
+    "lasso_intervals",
     "lasso_path",
     "path",
     "pivotal_lambda",

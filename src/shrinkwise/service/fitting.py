@@ -103,8 +103,8 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     TypeError
         If a setting has the wrong type or does not exist.
 
-    Example
-    -------
+    Examples
+    --------
     >>> import numpy as np, polars as pl, shrinkwise as sw
     >>> x = np.random.default_rng(0).normal(size=(60, 3))
     >>> frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "price": 3 * x[:, 0] + 0.1 * x[:, 2]})

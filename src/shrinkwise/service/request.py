@@ -38,8 +38,8 @@ class FitRequest:
     InputError (a ValueError)
         If a setting is outside its range, or two settings exclude each other.
 
-    Example
-    -------
+    Examples
+    --------
     >>> from shrinkwise.service import FitRequest
     >>> FitRequest("houses.csv", "price", drop="id").drop
     ('id',)

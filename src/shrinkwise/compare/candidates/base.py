@@ -218,16 +218,6 @@ class Tuned:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """The cost of tuning on one training fold: paths of λ, in units of the lasso's or of the candidate's own on a sample of
-    the rows, and settings of a network."""
-
-    paths: float = 0.0
-    own_paths: float = 0.0
-    settings: int = 0
-
-
-@dataclass(frozen=True)
 class Candidate:
     """A method to fit a model including its tuning: `tune(problem, options)` uses training rows only.
 
@@ -237,15 +227,14 @@ class Candidate:
     formula : the objective, with the loss as a mean over rows.
     slug : its name on the command line.
     worth : rank in the order of scoring with a budget; smaller first.
-    cost : `cost(options)`, for the time estimate.
     makes_zeros, selects_inputs : whether weights or whole inputs become exactly zero.
     solves_factors : whether it needs the rows of least squares only by their triangular factors, where there are any.
     takes_bounds : whether it supports bounds on coefficients.
     needs_groups : whether it differs from other candidates only if an input has several columns.
     needs_numbers : whether it differs from other candidates only if an input is a number or a date.
     drops_units : whether it is trained with dropout.
-    seconds : `seconds(problem, options, n_rows)`, the estimated time of tuning on n_rows rows if `cost` does not state it,
-        measured on some rows.
+    seconds : `seconds(problem, options, n_rows)`, the estimated processor time of tuning on n_rows rows, from some work on
+        the few rows of `problem`; None where the time is linear in the numbers of rows and of λ.
     besides : what else distinguishes it from the baseline of its family, a clause about "it"; "" if only the regularizer does.
     log_link : whether its scores can be logarithms of predictions: for counts, and for targets fitted on a log scale.
     bears : the disturbance that its regularizer is said to be robust to, "noise" or "missing".
@@ -259,7 +248,6 @@ class Candidate:
     slug: str = ""
     _: KW_ONLY
     worth: int = 100
-    cost: Callable[[Options], Cost] = lambda options: Cost()
     makes_zeros: bool = False
     selects_inputs: bool = False
     solves_factors: bool = False

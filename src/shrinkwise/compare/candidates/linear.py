@@ -17,7 +17,7 @@ from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import LinearPredictor, Response
 from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
 
-from .base import Candidate, Cost, Curve, Fit, RowFactors, TrainingRows, Tuned
+from .base import Candidate, Curve, Fit, RowFactors, TrainingRows, Tuned
 from .choice import choose_strength
 from .factored import factored_curve, factored_fit
 
@@ -254,8 +254,6 @@ def _root(mean, se):
     return root, np.divide(se, 2 * root, out=np.zeros_like(root), where=root > 0)
 
 
-# What one λ of a candidate costs, in those of the lasso, is measured on ten tables (benchmarks/tables/evidence_tables.py),
-# good to a factor of two.
 NONE = Candidate(
     "no penalty",
     "linear",
@@ -264,7 +262,6 @@ NONE = Candidate(
     tune_unpenalised,
     "none",
     worth=1,
-    cost=lambda options: Cost(paths=0.3),
     takes_bounds=True,
     log_link=True,
     solves_factors=True,
@@ -277,7 +274,6 @@ RIDGE = Candidate(
     tune_ridge,
     "ridge",
     worth=2,
-    cost=lambda options: Cost(paths=1.0),
     takes_bounds=True,
     log_link=True,
     solves_factors=True,
@@ -290,7 +286,6 @@ LASSO = Candidate(
     tune_lasso,
     "lasso",
     worth=3,
-    cost=lambda options: Cost(paths=1.0),
     makes_zeros=True,
     selects_inputs=True,
     takes_bounds=True,
@@ -306,7 +301,6 @@ ELASTIC_NET = Candidate(
     tune_elastic_net,
     "elastic-net",
     worth=5,
-    cost=lambda options: Cost(paths=1.1 * len(options.l1_ratios)),
     makes_zeros=True,
     selects_inputs=True,
     takes_bounds=True,
@@ -321,7 +315,6 @@ GROUP_LASSO = Candidate(
     tune_group_lasso,
     "group-lasso",
     worth=6,
-    cost=lambda options: Cost(paths=8.0),
     makes_zeros=True,
     selects_inputs=True,
     needs_groups=True,
@@ -336,7 +329,6 @@ CONCAVE = Candidate(
     tune_mcp,
     "mcp",
     worth=7,
-    cost=lambda options: Cost(paths=5.0),
     makes_zeros=True,
     selects_inputs=True,
     log_link=True,

@@ -21,6 +21,7 @@ from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.penalties import has_fixed
 
 _ROUNDS = 12  # paths of least squares at most
+_LEAST = 1e-9  # of the null residual: below it the least squares solution is rounding
 
 
 class RootSolver:
@@ -74,7 +75,7 @@ class RootSolver:
             left = np.sort(np.array(still, dtype=int))
             if not len(left) or steps[left].min() >= max_iter:
                 break
-            sigma[left] = _crossings(samples, lambdas[left], tol * null)
+            sigma[left] = _crossings(samples, lambdas[left], max(tol, _LEAST) * null)
         yield from (found[j] for j in range(len(lambdas)))
 
     def _least_squares(self, penalty, mu, tol, max_iter) -> Iterator[Solutions]:

@@ -71,15 +71,15 @@ def mean_of_folds(
 
 
 def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
-    """Estimated seconds of the tuning on n_rows rows, from some steps on those of `problem`."""
+    """Estimated processor seconds of the tuning on n_rows rows, from some steps on those of `problem`."""
     from .training import setting_steps
 
     cocktail, taken = _cocktail(options), []
     for steps in (1, 1 + _TRIED):  # the first loads code
         few = replace(options, network=replace(_network(options), cocktail=cocktail.shortened(steps)))
-        start = time.perf_counter()
+        start = time.process_time()
         tune_cocktail(problem, few)
-        taken.append(time.perf_counter() - start)
+        taken.append(time.process_time() - start)
     n_mixes = len(_mixes(cocktail, problem.has_classes))
     one_step = max(taken[1] - taken[0], 0.0) / setting_steps(n_mixes, _TRIED)
     return one_step * setting_steps(n_mixes, cocktail.steps_on(n_rows))
