@@ -26,6 +26,7 @@ from .stability import stable_inputs
 
 _MOST_ROWS, _LAMBDAS, _FOLDS, _PAIRS = 2000, (4, 12), 2, (1, 3)
 _SHORTEST = 1e-3  # seconds that are told apart
+_PASS = 2e-7  # seconds for each value of a tall table: its encoding and its triangular factors
 _STARTING, _CLOSING = 3.0, 3.0  # seconds: the processes; the explanation and the report
 
 
@@ -47,6 +48,7 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     jobs = 1 if splits.large else n_processes(options)
     last = max(seconds for candidate, seconds in tunings.items() if candidate.family != "reference")
     last += tunings.get(LASSO, 0.0)  # whose path is shown, beside the kept model on all rows
+    halves += _PASS * len(splits.y) * len(plan.kept) if splits.tall else 0.0
     return sum(tunings.values()) * len(splits) / jobs + last + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 
 
