@@ -66,6 +66,7 @@ def compare_table(
     test: Any = None,
     place: Place | None = None,
     clock: Clock | None = None,
+    splits: Splits | None = None,
 ) -> Comparison:
     """Score every candidate by nested cross-validation, keep the one with the lowest held-out score, and refit it on
     all rows.
@@ -84,6 +85,8 @@ def compare_table(
         Where finished pieces are stored, so that an interrupted run can be resumed.
     clock : Clock, optional
         The clock of the budget; by default it starts now.
+    splits : Splits, optional
+        The outer folds of a table that is a sample of more rows (`compare.streamed`), whose rows all have a target.
 
     Returns
     -------
@@ -96,11 +99,13 @@ def compare_table(
         candidate.
     """
     clock, options = clock or Clock(options.budget), without_missing_extras(options)
+    frame = frame if splits is None else splits.frame
     options.check(plan)
     n_known = 0 if test is None else check_fresh_rows(plan, test, frame)
     check_folds(plan, options)
-    frame, file_rows = _numbered_rows(plan, frame)
-    splits = with_scale(split_table(frame, plan, options), options)
+    frame, file_rows = _numbered_rows(plan, frame) if splits is None else (frame, splits.numbers)
+    splits = with_scale(splits or split_table(frame, plan, options), options)
+    splits.prepare(progress)
     sample = splits.sample(0, _SAMPLE)
     limits = (options, sample.columns.has_groups, plan.has_numbers, plan.log_link)
     contestants = candidates(*limits)
@@ -117,6 +122,7 @@ def compare_table(
     rows, left_out = _rows(contestants, results, splits)
     encoder, problem = splits.whole()
     kept = refitted(rows, problem, splits, options, clock)
+    kept = kept.with_fit(splits.on_all_rows(kept.fit, problem, encoder))
     path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
     model, intervals = _with_intervals(kept, encoder, problem.X, splits)
     stable = _stable(problem, curve, path_of, options, clock)

@@ -116,7 +116,7 @@ def _unpenalised_counts(scaled: ScaledRows) -> Fit:
         except ConvergenceWarning:
             warnings.simplefilter("ignore", ConvergenceWarning)
             note, model = NOT_REACHED, fit(TINY_RIDGE)
-    return Fit(scaled.predictor(model.coef_, model.intercept_), note=note)
+    return Fit(scaled.predictor(model.coef_, model.intercept_), note=note, penalty=model.penalty)
 
 
 def _unpenalised_classifier(problem: TrainingRows) -> Fit:
@@ -143,7 +143,7 @@ def _unpenalised_classifier(problem: TrainingRows) -> Fit:
         except ConvergenceWarning:
             warnings.simplefilter("ignore", ConvergenceWarning)
             note, model = note or NOT_REACHED, fit(TINY_RIDGE)
-    return Fit(LinearPredictor(model.coef_, model.intercept_), note=note)
+    return Fit(LinearPredictor(model.coef_, model.intercept_), note=note, penalty=model.penalty)
 
 
 def tune_ridge(problem: TrainingRows, options: Options) -> Tuned:
@@ -238,7 +238,9 @@ def tuned(found: TunedPath, settings: dict, options: Options) -> Tuned:
             coef, intercept = coef[None], np.atleast_1d(intercept)
         # How far it was from solved differs by fold, and is more than a reader needs.
         note = "" if one.solved else f"at the selected λ {one.status.split(':')[0]}"
-        return Fit(scaled.predictor(coef, intercept), {"λ": one.lam, **settings}, note)
+        return Fit(
+            scaled.predictor(coef, intercept), {"λ": one.lam, **settings}, note, penalty=one.penalty.with_lam(one.lam)
+        )
 
     best, one_se = choose_strength(
         curve.losses, problem.columns.inputs_used(path.coefs), options, squared=problem.squared
@@ -263,8 +265,8 @@ NONE = Candidate(
     "none",
     worth=1,
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
-    solves_factors=True,
 )
 RIDGE = Candidate(
     "ridge",
@@ -275,8 +277,8 @@ RIDGE = Candidate(
     "ridge",
     worth=2,
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
-    solves_factors=True,
 )
 LASSO = Candidate(
     "lasso",
@@ -290,8 +292,8 @@ LASSO = Candidate(
     selects_inputs=True,
     takes_bounds=True,
     bears="noise",
+    by_sums=True,
     log_link=True,
-    solves_factors=True,
 )
 ELASTIC_NET = Candidate(
     "elastic net",
@@ -304,8 +306,8 @@ ELASTIC_NET = Candidate(
     makes_zeros=True,
     selects_inputs=True,
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
-    solves_factors=True,
 )
 GROUP_LASSO = Candidate(
     "group lasso",
@@ -318,8 +320,8 @@ GROUP_LASSO = Candidate(
     makes_zeros=True,
     selects_inputs=True,
     needs_groups=True,
+    by_sums=True,
     log_link=True,
-    solves_factors=True,
 )
 CONCAVE = Candidate(
     "MCP",
@@ -331,6 +333,6 @@ CONCAVE = Candidate(
     worth=7,
     makes_zeros=True,
     selects_inputs=True,
+    by_sums=True,
     log_link=True,
-    solves_factors=True,
 )

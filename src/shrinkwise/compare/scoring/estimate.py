@@ -39,9 +39,7 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
         warnings.simplefilter("ignore")
         few = min(n, _MOST_ROWS)  # the time of what is solved from triangular factors does not grow with the rows
         tunings = {
-            candidate: _tuning_seconds(
-                candidate, problem, options, few if splits.tall and candidate.solves_factors else n
-            )
+            candidate: _tuning_seconds(candidate, problem, options, few if splits.tall and candidate.by_sums else n)
             for candidate in contestants
         }
         halves = _half_sample_seconds(problem, options, few if splits.tall else n)

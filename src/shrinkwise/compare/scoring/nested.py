@@ -91,7 +91,7 @@ def score_fold(candidate: Candidate, split: Split, options: Options, deadline: f
         with time_limit(deadline):
             tuned = tune(candidate, split.problem_for(candidate), options)
             seconds = time.perf_counter() - start
-            split = split if candidate.solves_factors else split.with_held_rows()
+            split = split if candidate.by_sums else split.with_held_rows()
             held_out = {choice: _score(fit, split) for choice, fit in tuned.choices().items()}
     except TimeUp:
         return FoldResult(candidate.name, split.number, {}, time.perf_counter() - start)

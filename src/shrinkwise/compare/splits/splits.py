@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from shrinkwise.compare.candidates.base import Candidate, Features, TrainingRows
+from shrinkwise.compare.candidates.base import Candidate, Features, Fit, TrainingRows
 from shrinkwise.compare.options import Options
 from shrinkwise.selection import Rows, folds
+from shrinkwise.selection.splits import Fold
 from shrinkwise.tables import Encoder, InputError, TablePlan
 
 from .stress import Disturbance
@@ -36,7 +37,7 @@ class Split:
 
     def problem_for(self, candidate: Candidate) -> TrainingRows:
         """The training problem, with the rows themselves if the candidate needs them."""
-        return self.problem if candidate.solves_factors else self._with_rows
+        return self.problem if candidate.by_sums else self._with_rows
 
     def with_held_rows(self) -> Split:
         """The same with the held-out rows as an array, for predictors that are no product with weights."""
@@ -51,20 +52,42 @@ class Splits(Sequence[Split]):
     """The outer folds of a table; each is encoded on demand, and small ones are cached.
 
     folds are (train, test) row numbers, y the target (rates of counts with exposures), rows the groups, time and weights of
-    all rows.
+    all rows, numbers the place of each in its table, from 1.
     """
 
     def __init__(self, frame, plan: TablePlan, options: Options):
         self.frame, self.plan, self.options = frame, plan, options
+        self.numbers = np.arange(1, frame.height + 1)
         self.y, self.rows, self.exposures = plan.target_values(frame), plan.rows(frame), plan.exposures(frame)
-        try:
-            self.folds = folds(self.y, options.folds, task=plan.task, random_state=options.seed, rows=self.rows)
-        except ValueError as error:
-            raise InputError(f"The rows cannot be split: {error}.") from error
+        self.folds = self.split()
         self.kept: dict[int, Split] = {}
         self.large = len(self.y) * len(plan.kept) * 8 > _LARGE
         self.tall = self.large and is_tall(frame, plan, self.rows, len(self.folds) * options.inner_folds)
         self.table: TallTable | None = None
+
+    def split(self) -> list[Fold]:
+        """The (train, test) row numbers of every fold."""
+        try:
+            return folds(
+                self.y, self.options.folds, task=self.plan.task, random_state=self.options.seed, rows=self.rows
+            )
+        except ValueError as error:
+            raise InputError(f"The rows cannot be split: {error}.") from error
+
+    def prepare(self, progress: Callable[[int, int, str], None]) -> None:
+        """What is to be done when the scale of the target is known, before a fold is encoded."""
+
+    def encoder(self, number: int | None, frame, rows: np.ndarray | None = None) -> Encoder:
+        """The encoder of these training rows of a fold; None is for all rows."""
+        return Encoder(self.plan).fit(frame, rows)
+
+    def with_sums(self, problem: TrainingRows, number: int | None, encoder: Encoder) -> TrainingRows:
+        """The training problem of a fold, or of all rows, with what is known beyond its rows."""
+        return problem
+
+    def on_all_rows(self, fit: Fit, problem: TrainingRows, encoder: Encoder) -> Fit:
+        """The kept model, fitted to all rows where `problem` has only a sample of them."""
+        return fit
 
     def __len__(self) -> int:
         return len(self.folds)
@@ -102,12 +125,12 @@ class Splits(Sequence[Split]):
             encoder, X, factors = self.table.encoder, self.table.X, self.table.whole()  # type: ignore[union-attr]
             self.table = None
         else:
-            encoder, factors = Encoder(self.plan).fit(self.frame), None
+            encoder, factors = self.encoder(None, self.frame), None
             X = encoder.transform(self.frame)
         if self.large:
             self.frame = None
         problem = training_problem(X, self.y, self.plan, self.options, number, self.rows, encoder)
-        return encoder, replace(problem, factors=factors)
+        return encoder, self.with_sums(replace(problem, factors=factors), None, encoder)
 
     def _is_tall(self) -> bool:
         """Whether there is a `TallTable`, which takes the place of the frame."""
@@ -136,10 +159,10 @@ class Splits(Sequence[Split]):
         train, test = self.folds[number]
         if self.large:  # in random order, so that a sample of the rows of X is a view
             train = np.random.default_rng([self.options.seed, number]).permutation(train)
-        encoder = Encoder(self.plan).fit(self.frame, train)
+        encoder = self.encoder(number, self.frame, train)
         X = encoder.transform(self.frame, train)
         problem = training_problem(X, self.y[train], self.plan, self.options, number, self.rows.take(train), encoder)
-        problem = replace(problem, shuffled=self.large)
+        problem = replace(self.with_sums(problem, number, encoder), shuffled=self.large)
         weights = None if self.rows.weights is None else self.rows.weights[test]
         X_test = encoder.transform(self.frame, test)
         return Split(
