@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from shrinkwise.compare.candidates.trees import tune_trees
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import Options
-from shrinkwise.compare.scoring.nested import training_problem
+from shrinkwise.compare.splits.splits import training_problem
 from shrinkwise.service import FitRequest, Question
 from shrinkwise.tables import Encoder, InputError, read_table
 

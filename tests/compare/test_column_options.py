@@ -143,6 +143,14 @@ def test_rows_that_were_learned_from_are_no_exam(asked, small_table, small):
     ):
         with pytest.raises(InputError, match=sentence):
             compare_table(frame, plan_table(frame, "y"), small, lambda *_: pytest.fail("work was done"), test=wrong)
+    dated = frame.with_columns(
+        day=pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 2, 29), "1d", eager=True).cast(pl.String)
+    )
+    wrong = dated.with_columns(day=pl.Series(["2020-03-01", "soon"] * 30), y=pl.col("y") + 1)
+    with pytest.raises(
+        InputError, match="'day' holds 'soon' in row 2, but a date written like 2023-12-31 was expected"
+    ):
+        compare_table(dated, plan_table(dated, "y"), small, lambda *_: pytest.fail("work was done"), test=wrong)
     fresh = pl.concat([small_table("regression", n=100, seed=9), frame.head(7)])
     comparison = asked("ridge", test=fresh)
     assert comparison.fresh.n_known == 7

@@ -15,7 +15,8 @@ from shrinkwise.compare.candidates.linear import tune_lasso
 from shrinkwise.compare.comparison import _note, check_folds
 from shrinkwise.compare.kept import choose
 from shrinkwise.compare.metrics import held_out_score
-from shrinkwise.compare.scoring.nested import score_fold, split_table
+from shrinkwise.compare.scoring.nested import score_fold
+from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.models.predictors import LinearPredictor, usage
 from shrinkwise.selection import Difference
 from shrinkwise.tables import Encoder, InputError, plan_table
@@ -230,7 +231,7 @@ def test_a_large_table_is_scored_like_a_small_one(small_table, linear, monkeypat
     frame = small_table(task, n=400)
     options = replace(linear, methods=("none", "ridge", "lasso", "trees"))
     few = compare_table(frame, plan_table(frame, "y"), options)
-    monkeypatch.setattr("shrinkwise.compare.scoring.nested._LARGE", 0)
+    monkeypatch.setattr("shrinkwise.compare.splits.splits._LARGE", 0)
     monkeypatch.setattr("shrinkwise.compare.candidates.trees._MANY_VALUES", 0)
     many = compare_table(frame, plan_table(frame, "y"), options)
     for row, same in zip(few.rows, many.rows, strict=True):

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from shrinkwise.selection import folds
 from shrinkwise.tables import Encoder, InputError, plan_table
 
 N = 500
@@ -26,11 +27,40 @@ def test_a_target_that_drifts_in_time_suggests_splits_by_time():
     order = RNG.permutation(480)
     said = notes(WALK[:480][order], when=HOURS.gather(order))
     assert "Successive rows by 'when' have similar targets (autocorrelation 0.9" in said
-    assert "use --time 'when'" in said
+    assert "models are scored on rows later than those they were fitted on; use --shuffle" in said
     assert "leak" not in said
     calendar = {"year": 1990 + np.arange(N) // 12, "month": np.arange(N) % 12 + 1}
     assert "Successive rows by 'year' and 'month'" in notes(WALK, **calendar)
     assert "Successive" in notes(np.where(WALK > np.median(WALK), "up", "down"), **calendar)
+
+
+def test_such_rows_are_split_by_time_and_their_dates_are_inputs():
+    order = RNG.permutation(480)
+    frame = pl.DataFrame({"x": NOISE[:480], "when": HOURS.gather(order), "y": WALK[:480][order]})
+    plan = plan_table(frame, "y")
+    assert (plan.splits_by, plan.ordered_by) == ("time", ["when"])
+    assert [column.name for column in plan.kept] == ["x", "when"]
+    for train, test in folds(plan.target_values(frame), 5, task=plan.task, rows=plan.rows(frame)):
+        assert order[train].max() < order[test].min()
+
+
+@pytest.mark.parametrize("why", ["shuffle", "gap", "classes that come late"])
+def test_such_rows_are_advised_a_time_where_they_are_not_split_by_it(why):
+    y, when = pl.Series(WALK[:480]), HOURS
+    if why == "gap":
+        when = when.set(pl.Series(np.arange(480) == 7), None)
+    if why == "classes that come late":
+        y = pl.Series(np.where(np.arange(480) < 440, "early", "late"))
+    frame = pl.DataFrame({"x": NOISE[:480], "when": when, "y": y})
+    plan = plan_table(frame, "y", shuffle=why == "shuffle")
+    assert (plan.splits_by, plan.ordered_by) == ("", [])
+    assert "use --time 'when' to score later rows" in " ".join(plan.notes)
+
+
+def test_a_time_and_shuffle_exclude_each_other():
+    frame = pl.DataFrame({"x": NOISE[:480], "when": HOURS, "y": WALK[:480]})
+    with pytest.raises(InputError, match="by time or at random"):
+        plan_table(frame, "y", time="when", shuffle=True)
 
 
 @pytest.mark.parametrize("y", [NOISE[:480], RNG.choice(["a", "b"], 480)])

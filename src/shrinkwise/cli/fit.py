@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from contextlib import contextmanager
@@ -39,7 +40,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--text", **_COLUMN, help="Use the words of this column as inputs (a bag of words).")
 @click.option("--keep-column", "keep", **_COLUMN, help="Keep this column as an input even if it looks unusable.")
 @click.option("--group", metavar="COLUMN", help="Keep rows with the same value in the same fold.")
-@click.option("--time", metavar="COLUMN", help="Score later rows with models fitted on earlier rows.")
+@click.option(
+    "--time",
+    metavar="COLUMN",
+    help="Score later rows with models fitted on earlier rows [default: by dates, if successive rows have similar targets].",
+)
+@click.option("--shuffle", is_flag=True, help="Split the rows at random, also if successive rows in time are similar.")
 @click.option("--weight", metavar="COLUMN", help="Column of sample weights ≥ 0.")
 @click.option(
     "--task",
@@ -127,6 +133,8 @@ def fit(file: Path | None, out: Path | None, resume: bool, quiet: bool, as_json:
 
     FILE can also be a folder or a quoted pattern of files with the same columns, such as 'data/*.parquet'.
     """
+    # polars reads this as it is loaded: memory that it no longer needs is returned at once and not after 10 seconds
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
     from shrinkwise.service import FitRequest, fit_to_folder
 
     request = FitRequest.from_click({"file": file, **settings})

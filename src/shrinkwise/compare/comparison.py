@@ -23,13 +23,13 @@ from shrinkwise.compare.scoring.journal import Journal, fingerprint
 from shrinkwise.compare.scoring.nested import (
     FoldResult,
     Progress,
-    Splits,
     Work,
+    guesses,
     run_nested,
-    split_table,
     tune,
 )
 from shrinkwise.compare.scoring.stability import stable_inputs
+from shrinkwise.compare.splits.splits import Splits, split_table
 from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.tables import Encoder, InputError, TablePlan
@@ -42,6 +42,8 @@ from .shapes import shape_fits
 
 # The share of a budget after which the path and the half-samples are done, or left out. What is left is for the report.
 _FOR_EXHIBITS = 0.88
+
+_SAMPLE = 10_000  # training rows from which the kinds of features are known
 
 NOT_FINISHED = "not finished within the budget"
 
@@ -104,21 +106,21 @@ def compare_table(
     frame, file_rows = _numbered_rows(plan, frame) if splits is None else (frame, splits.numbers)
     splits = with_scale(splits or split_table(frame, plan, options), options)
     splits.prepare(progress)
-    limits = (options, splits[0].problem.columns.has_groups, plan.has_numbers, plan.log_link)
+    sample = splits.sample(0, _SAMPLE)
+    limits = (options, sample.columns.has_groups, plan.has_numbers, plan.log_link)
     contestants = candidates(*limits)
     _check_sparse(contestants, plan, options)
-    splits[0].problem.folds(options.inner_folds)  # where these cannot be, before the work
+    sample.folds(options.inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1
     journal = _journal(place, frame, plan, options)
+    del frame  # splits has it, as long as it is needed
 
     def told(done: int, _: int, what: str) -> None:
         progress(done, total, what)
 
     results = run_nested(contestants, splits, options, Work(told, clock, journal))
-    splits.close()
     rows, left_out = _rows(contestants, results, splits)
-    encoder, problem = splits.whole(frame)
-    del frame
+    encoder, problem = splits.whole()
     kept = refitted(rows, problem, splits, options, clock)
     kept = kept.with_fit(splits.on_all_rows(kept.fit, problem, encoder))
     path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
@@ -138,7 +140,7 @@ def compare_table(
         splits=splits,
         path_of=path_of,
         curve=curve,
-        constant=Scored(splits.guesses()),
+        constant=Scored(guesses(splits)),
         file_rows=file_rows,
         left_out=left_out | skipped(*limits),
         stable=stable,

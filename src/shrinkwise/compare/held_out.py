@@ -27,25 +27,40 @@ def held_out_csv(comparison: Comparison) -> str:
     tested = np.concatenate([test for _, test in splits.folds])
     fold = np.repeat(np.arange(len(held)) + 1, [len(test) for _, test in splits.folds])
     truth, output = splits.in_units(np.concatenate([part.output for part in held]), tested)
-    truth = truth if plan.classes is None else np.array(plan.classes)[truth]
     order = np.argsort(comparison.file_rows[tested], kind="stable")
     intervals = None if comparison.intervals is None else comparison.intervals.held_out
+    if plan.classes is None:
+        numbers = {"row": comparison.file_rows[tested], "fold": fold, "truth": truth}
+        return _numbers_csv(
+            {**numbers, **dict.fromkeys(prediction_columns(comparison.model), output)}, intervals, order
+        )
+    truth = np.array(plan.classes)[truth]
     more = [] if intervals is None else interval_columns(comparison.model)
     parts = [csv_text(["row", "fold", "truth", *prediction_columns(comparison.model), *more], [])]
     for start in range(0, len(order), _AT_ONCE):
         some = order[start : start + _AT_ONCE]
         known = zip(comparison.file_rows[tested[some]].tolist(), fold[some].tolist(), truth[some].tolist(), strict=True)
         said = prediction_values(comparison.model, output[some])
-        edges = [[]] * len(some) if intervals is None else _edges(comparison.model, intervals, some)
+        edges = [[]] * len(some) if intervals is None else _sets(comparison.model, intervals, some)
         parts.append(csv_lines([[*one, *values, *edge] for one, values, edge in zip(known, said, edges, strict=True)]))
     return "".join(parts)
 
 
-def _edges(model: TableModel, intervals: KnownIntervals, rows: np.ndarray) -> list[list]:
-    """The cells of the intervals of some of the held-out rows."""
-    if intervals.inside is not None:
-        cells = [[written_set(labels)] for labels in label_lists(model.plan.classes or [], intervals.inside[rows])]
-    else:
-        cells = np.column_stack([intervals.low[rows], intervals.high[rows]]).tolist()  # type: ignore[index]
-    empty = [""] * len(interval_columns(model))
-    return [cell if found else empty for cell, found in zip(cells, intervals.found[rows].tolist(), strict=True)]
+def _numbers_csv(columns: dict[str, np.ndarray], intervals: KnownIntervals | None, order: np.ndarray) -> str:
+    """The text of a table of numbers, with the intervals where they are known."""
+    import polars as pl
+
+    frame = pl.DataFrame(columns)
+    if intervals is not None:
+        edges = {"low": intervals.low, "high": intervals.high}
+        known = pl.when(pl.Series(intervals.found))
+        frame = frame.with_columns(**{name: known.then(pl.Series(values)) for name, values in edges.items()})
+    return frame[order].write_csv()
+
+
+def _sets(model: TableModel, intervals: KnownIntervals, rows: np.ndarray) -> list[list]:
+    """The cells of the sets of labels of some of the held-out rows."""
+    members = label_lists(model.plan.classes or [], intervals.inside[rows])  # type: ignore[index]
+    return [
+        [written_set(labels) if found else ""] for labels, found in zip(members, intervals.found[rows], strict=True)
+    ]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from shrinkwise.compare.candidates.base import Fit, TrainingRows, Tuned
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
-from shrinkwise.compare.scoring.nested import Splits, tune
+from shrinkwise.compare.scoring.nested import tune
+from shrinkwise.compare.splits.splits import Splits
 from shrinkwise.tables import InputError
 
 from .options import Options

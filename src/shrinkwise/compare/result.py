@@ -10,8 +10,9 @@ import numpy as np
 from shrinkwise.compare.candidates.base import Candidate, Curve, Fit
 from shrinkwise.compare.scoring.conformal import KeptIntervals
 from shrinkwise.compare.scoring.differences import difference
-from shrinkwise.compare.scoring.nested import HeldOut, Splits
+from shrinkwise.compare.scoring.nested import HeldOut
 from shrinkwise.compare.scoring.stability import StableInputs
+from shrinkwise.compare.splits.splits import Splits
 from shrinkwise.models.predictors import Usage, usage
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.report import FreshScore

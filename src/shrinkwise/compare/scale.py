@@ -8,8 +8,8 @@ import numpy as np
 
 from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.candidates.linear import RIDGE
-from shrinkwise.compare.scoring.nested import Splits
 from shrinkwise.compare.scoring.response import tuned_response
+from shrinkwise.compare.splits.splits import Splits
 from shrinkwise.selection import Rows, row_difference
 from shrinkwise.tables import InputError
 
@@ -27,7 +27,7 @@ def with_scale(splits: Splits, options: Options) -> Splits:
         return splits
     if asked and not (splits.y > 0).all():
         raise InputError(f"A log scale needs a target above 0, but {plan.target!r} has values of 0 or below.")
-    plan.log_target = bool(asked) or log_is_better(splits[0].problem)
+    plan.log_target = bool(asked) or log_is_better(splits.sample(0, _MOST_ROWS))
     if plan.log_target:
         splits.forget_all()
         why = (

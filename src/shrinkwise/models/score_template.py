@@ -37,6 +37,7 @@ from .score_values import (
 MODEL: dict = {}
 
 DELIMITERS, SAME_WORDS = ",;\t|", (("false", "true"), ("0", "1"))
+MOST_TITLES = 31
 SEVERAL = ("time of day", "coordinates", "items", "text")
 CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -71,21 +72,45 @@ def remarks(rows: list[dict]) -> list[str]:
 
 
 def read_rows(path: str) -> list[dict]:
-    """The rows of a delimited text file with a header; blank lines are skipped."""
+    """The rows of a delimited text file; blank lines, lines above the header and remarks below the table are skipped.
+
+    The header is the first of the first 31 lines with the columns of the model; if none has them, the first line.
+    """
     with open(path, "rb") as file:
         text = _decoded(path, file.read())
     first = io.StringIO(text, newline="").readline()
-    mark = max(DELIMITERS, key=lambda delimiter: len(next(csv.reader([first], delimiter=delimiter), [])))
+    marks = sorted(DELIMITERS, key=lambda delimiter: -len(next(csv.reader([first], delimiter=delimiter), [])))
+    above, mark = min(((_lines_above(text, each), each) for each in marks), key=lambda pair: pair[0])
+    above, mark = (above, mark) if above < MOST_TITLES else (0, marks[0])
     lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if line]
-    header, *lines = lines or [[]]
+    header, *lines = lines[above:] or [[]]
+    below = 0
+    while len(header) > 1 and below < min(len(lines) - 1, MOST_TITLES) and _is_remark(lines[-1 - below]):
+        below += 1
+    lines = lines[: len(lines) - below]
+    for count, where in ((above, "above the header"), (below, "below the table")):
+        sys.stderr.write(f"{_counted(count, 'line')} {where} skipped.\n" if count else "")
     names = _suffixed([(name.strip() and name) or f"unnamed column {i + 1}" for i, name in enumerate(header)])
-    for number, line in enumerate(lines, start=2):
+    for number, line in enumerate(lines, start=above + 2):
         if len(line) != len(names):
             raise ValueError(f"{path}: record {number} has {len(line)} fields, but the header has {len(names)}.")
     rows = [dict(zip(names, line)) for line in lines]
     if mark == ";":
         _read_decimal_commas(rows)
     return rows
+
+
+def _lines_above(text: str, mark: str) -> int:
+    """How many of the first lines come before one with all columns of the model; MOST_TITLES if there is none."""
+    needed = {rule["column"] for rule in MODEL["rules"]} | set(MODEL["exposure"][1:])
+    lines = (line for line in csv.reader(io.StringIO(text, newline=""), delimiter=mark) if line)
+    return next((i for i, line in zip(range(MOST_TITLES), lines) if needed <= set(_suffixed(line))), MOST_TITLES)
+
+
+def _is_remark(line: list[str]) -> bool:
+    """Whether a line has a text in its first cell and nothing else."""
+    remark = re.search(r"[^\W\d_]{2}", line[0]) and (" " in line[0].strip() or ":" in line[0])
+    return bool(remark) and not any(cell.strip() for cell in line[1:])
 
 
 def _suffixed(names: list[str]) -> list[str]:

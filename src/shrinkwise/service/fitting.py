@@ -49,7 +49,10 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     group : column name
         Rows with the same value stay in the same fold.
     time : column name
-        Models are scored on rows later than those they were fitted on.
+        Models are scored on rows later than those they were fitted on. By default a column of dates, or columns named year,
+        month, day and hour, if successive rows by them have similar targets; these columns remain inputs.
+    shuffle : bool
+        Split the rows at random also where successive rows in time have similar targets.
     weight : column name
         Weights ≥ 0 of the rows.
     exposure, offset : column name

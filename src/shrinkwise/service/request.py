@@ -61,6 +61,7 @@ class FitRequest:
     text: tuple[str, ...] = _setting((), checks.columns)
     group: str | None = _setting(None, checks.column)
     time: str | None = _setting(None, checks.column)
+    shuffle: bool = _setting(False, checks.flag)
     weight: str | None = _setting(None, checks.column)
     exposure: str | None = _setting(None, checks.column)
     offset: str | None = _setting(None, checks.column)

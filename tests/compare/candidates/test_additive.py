@@ -13,7 +13,7 @@ from shrinkwise.compare.candidates.additive import LASSO, _by_input, _HingedRows
 from shrinkwise.compare.candidates.base import Features, TrainingRows
 from shrinkwise.compare.candidates.linear import cross_validate, tune_lasso, whole_inputs
 from shrinkwise.compare.options import Options
-from shrinkwise.compare.scoring.nested import split_table
+from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.models.hinges import Hinges
 from shrinkwise.models.predictors import LinearPredictor, usage
 from shrinkwise.tables import plan_table

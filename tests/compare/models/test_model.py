@@ -15,7 +15,8 @@ import shrinkwise as sw
 from compare.handmade import CLASSES, drawn_model, every_kind
 from shrinkwise.compare import comparison_page
 from shrinkwise.compare.held_out import held_out_csv
-from shrinkwise.compare.scoring.nested import training_problem, tune
+from shrinkwise.compare.scoring.nested import tune
+from shrinkwise.compare.splits.splits import training_problem
 from shrinkwise.models.coefficients import INTERCEPT, coefficients, coefficients_csv, csv_text
 from shrinkwise.models.predictions import predictions_csv
 from shrinkwise.models.predictors import NetworkPredictor

@@ -198,6 +198,27 @@ def test_other_encodings_are_read_and_said(codec, tmp_path):
     np.testing.assert_allclose([float(row["prediction"]) for row in rows], model.output(read), rtol=1e-9)
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_title_lines_and_remarks_are_skipped_and_said(mark, tmp_path):
+    frame = every_kind("regression")
+    model = drawn_model("regression", "linear", frame)
+    plain = frame.head(9).drop("y").write_csv(separator=mark)
+    expected = scored(model, tmp_path, plain)[1]
+    width = plain.split("\n")[0].count(mark)
+    titled = f"Sales, by shop, and day{mark * width}\nAll shops\n\n{plain}\nSource: nobody{mark * width}\n"
+    code, rows, said = scored(model, tmp_path, titled)
+    assert (code, rows) == (0, expected)
+    assert said == "2 lines above the header skipped.\n1 line below the table skipped.\n"
+
+
+def test_a_header_without_the_columns_of_the_model_is_refused(tmp_path):
+    frame = every_kind("regression")
+    model = drawn_model("regression", "linear", frame)
+    code, rows, said = scored(model, tmp_path, "One title\n\n" + frame.drop("colour").write_csv())
+    assert (code, rows) == (2, [])
+    assert len(said.splitlines()) == 1
+
+
 def test_it_imports_the_standard_library_alone_and_names_cannot_run():
     frame = every_kind("regression").rename({"colour": '"""\n__import__("os")#'})
     text = score_py(drawn_model("regression", "linear", frame))

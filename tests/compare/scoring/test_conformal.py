@@ -15,7 +15,8 @@ import pytest
 from shrinkwise.compare import compare_table
 from shrinkwise.compare.held_out import held_out_csv
 from shrinkwise.compare.scoring.conformal import LEVEL, kept_intervals
-from shrinkwise.compare.scoring.nested import HeldOut, split_table
+from shrinkwise.compare.scoring.nested import HeldOut
+from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.models.intervals.kept import LEVELS
 from shrinkwise.models.predictions import predictions_csv
 from shrinkwise.models.score_py import score_py

@@ -19,7 +19,8 @@ from shrinkwise.compare.candidates.linear import LASSO, NONE, RIDGE
 from shrinkwise.compare.held_out import held_out_csv
 from shrinkwise.compare.metrics import held_out_score, row_losses
 from shrinkwise.compare.scale import log_is_better, with_scale
-from shrinkwise.compare.scoring.nested import split_table, tune
+from shrinkwise.compare.scoring.nested import tune
+from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.models.explain_row import explain_row
 from shrinkwise.models.predictions import predictions_csv
 from shrinkwise.models.score_py import score_py

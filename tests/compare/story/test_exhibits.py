@@ -10,7 +10,7 @@ import pytest
 
 from compare.handmade import drawn_model, every_kind
 from report.documents import page_of
-from shrinkwise.compare.scoring.stress import NOISES, SHARES, Disturbance
+from shrinkwise.compare.splits.stress import NOISES, SHARES, Disturbance
 from shrinkwise.compare.story.exhibits import _wilson
 from shrinkwise.compare.story.page import comparison_page
 from shrinkwise.models.formula import written_out

@@ -49,9 +49,9 @@ def tune_additive_lasso(problem: TrainingRows, options: Options) -> Tuned:
     ratio = _smallest(rows.problem)
     found = {"single hinges": cross_validate(L1(1.0), rows.problem, options, lambda_min_ratio=ratio)}
     if affordable:
-        found["whole inputs"] = _by_input(rows.problem, options, ratio, found["single hinges"].model.index_best_)
-    of, best = min(found.items(), key=lambda pair: pair[1].model.cv_mean_[pair[1].model.index_best_])
-    return rows.in_features(tuned(best, {"on": of}, options), best.model.path_.penalty)
+        found["whole inputs"] = _by_input(rows.problem, options, ratio, found["single hinges"].curve.index_best)
+    of, best = min(found.items(), key=lambda pair: pair[1].curve.mean.min())
+    return rows.in_features(tuned(best, {"on": of}, options), best.curve.path.penalty)
 
 
 def _by_input(problem: TrainingRows, options: Options, ratio: float, near: int) -> TunedPath:
@@ -64,7 +64,7 @@ def _by_input(problem: TrainingRows, options: Options, ratio: float, near: int) 
     for n in dict.fromkeys((n_lambdas, options.n_lambdas)):
         smallest = ratio if n == options.n_lambdas else ratio ** ((n - 1) / (options.n_lambdas - 1))
         found = cross_validate(whole_inputs(problem), problem, replace(options, n_lambdas=n), lambda_min_ratio=smallest)
-        if found.model.index_best_ < n - 1:
+        if found.curve.index_best < n - 1:
             break
     return found
 

@@ -17,6 +17,7 @@ from shrinkwise.tables import InputError
 
 if TYPE_CHECKING:
     from shrinkwise.linear.paths.path import Path
+    from shrinkwise.linear.problem.triangular_factor import FoldTriangles, Triangle
     from shrinkwise.models.hinges import Hinges
     from shrinkwise.penalties import Penalty
     from shrinkwise.tables import Encoder
@@ -63,8 +64,21 @@ class Features:
 
 
 @dataclass(frozen=True)
+class RowFactors:
+    """What least squares needs of many rows: the triangular factors of their inner folds, and of parts drawn at random.
+
+    The targets are those of `TrainingRows.fitted`.
+    """
+
+    folds: FoldTriangles
+    parts: list[Triangle] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class TrainingRows:
     """Training rows, encoded: X (n, q) standardised, dense or sparse, y (n,) numbers or class codes 0 … K−1.
+
+    factors, if there are any, replace X for candidates that `solve_factors`; X is then a view (compare.tall) or dense.
 
     limits: the lowest and the highest value of a numeric target; log_target: whether models are fitted to its logarithm
     (`compare.scoring.response`).
@@ -83,6 +97,7 @@ class TrainingRows:
     shuffled: bool = False
     limits: tuple[float, float] = (-np.inf, np.inf)
     log_target: bool = False
+    factors: RowFactors | None = None
     stand_ins: TrainingRows | None = None
 
     @property
@@ -119,7 +134,11 @@ class TrainingRows:
 
     def take(self, rows) -> TrainingRows:
         """The same problem for some of the rows."""
-        return replace(self, X=self.X[rows], y=self.y[rows], rows=self.rows.take(rows))
+        return replace(self, X=self.X[rows], y=self.y[rows], rows=self.rows.take(rows), factors=None)
+
+    def with_rows(self) -> TrainingRows:
+        """The same problem with the rows themselves, for candidates that need them."""
+        return self if self.factors is None else replace(self, X=self.dense(), factors=None)
 
     def dense(self, X=None) -> np.ndarray:
         """X as an array."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,8 +17,12 @@ from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import LinearPredictor, Response
 from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
 
-from .base import Candidate, Curve, Fit, TrainingRows, Tuned
+from .base import Candidate, Curve, Fit, RowFactors, TrainingRows, Tuned
 from .choice import choose_strength
+from .factored import factored_curve, factored_fit
+
+if TYPE_CHECKING:
+    from shrinkwise.linear.estimators.validation.curve import ValidationCurve
 
 # Where classes can be separated, the logistic loss has no minimum, and where they nearly can, none that is reached. This
 # ridge gives it one: on standardised inputs it is far below any λ that cross-validation would choose.
@@ -50,7 +54,11 @@ class ScaledRows:
         columns = problem.columns
         if columns.low is not None and columns.high is not None and not problem.has_counts:
             columns = replace(columns, low=columns.low / scale, high=columns.high / scale)
-        return cls(replace(problem, y=problem.y / scale if scale != 1 else problem.y, features=columns), scale)
+        factors = problem.factors
+        if factors is not None:
+            factors = RowFactors(factors.folds.each(lambda part: part.with_target_over(scale)))
+        y = problem.y / scale if scale != 1 else problem.y
+        return cls(replace(problem, y=y, features=columns, factors=factors), scale)
 
     @property
     def loss(self) -> str:
@@ -79,6 +87,9 @@ def tune_unpenalised(problem: TrainingRows, options: Options) -> Tuned:
     scaled = ScaledRows.of(problem)
     if problem.has_counts:
         return Tuned(_unpenalised_counts(scaled))
+    if problem.factors is not None:
+        one = factored_fit(_bounded(L2(0.0), scaled.problem), scaled.problem)
+        return Tuned(Fit(scaled.predictor(one.coef, one.intercept)))
     model = PenalizedRegressor(_bounded(L2(0.0), scaled.problem))
     model.fit(problem.X, scaled.problem.y, problem.rows.weights)
     note = MINIMUM_NORM if problem.X.shape[1] >= problem.X.shape[0] else ""
@@ -148,7 +159,7 @@ def tune_lasso(problem: TrainingRows, options: Options) -> Tuned:
 def tune_elastic_net(problem: TrainingRows, options: Options) -> Tuned:
     """Elastic net: the l1_ratio with the lowest cross-validation curve, then λ on this curve."""
     fitted = [(ratio, cross_validate(ElasticNet(1.0, ratio), problem, options)) for ratio in options.l1_ratios]
-    ratio, found = min(fitted, key=lambda pair: pair[1].model.cv_mean_[pair[1].model.index_best_])
+    ratio, found = min(fitted, key=lambda pair: pair[1].curve.mean.min())
     return tuned(found, {"l1_ratio": ratio}, options)
 
 
@@ -180,9 +191,9 @@ def tune_mcp(problem: TrainingRows, options: Options) -> Tuned:
 
 @dataclass(frozen=True)
 class TunedPath:
-    """A fitted estimator with its cross-validation curve, and the rows that it was fitted on."""
+    """A path with its cross-validation curve, and the rows that it was fitted on."""
 
-    model: Any
+    curve: ValidationCurve
     scaled: ScaledRows
 
 
@@ -198,6 +209,8 @@ def cross_validate(penalty, problem: TrainingRows, options: Options, **solving) 
     from shrinkwise.linear import PenalizedClassifierCV, PenalizedRegressorCV
 
     scaled = ScaledRows.of(problem)
+    if problem.factors is not None:
+        return TunedPath(factored_curve(_bounded(penalty, scaled.problem), scaled.problem, options, **solving), scaled)
     estimator = PenalizedClassifierCV if problem.has_classes else PenalizedRegressorCV
     factors = None if penalty.groups is not None else problem.columns.factors
     model = estimator(
@@ -210,18 +223,18 @@ def cross_validate(penalty, problem: TrainingRows, options: Options, **solving) 
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # `tuned` says it of the λ that is used
-        return TunedPath(model.fit(problem.X, scaled.problem.y, problem.rows.weights), scaled)
+        return TunedPath(model.fit(problem.X, scaled.problem.y, problem.rows.weights).curve_, scaled)
 
 
 def tuned(found: TunedPath, settings: dict, options: Options) -> Tuned:
     """The fits at the best λ of a path and at its 1-SE λ."""
-    model, scaled = found.model, found.scaled
-    problem, path = scaled.problem, model.path_.without_data()
+    curve, scaled = found.curve, found.scaled
+    problem, path = scaled.problem, curve.path.without_data()
 
     def fit(index: int) -> Fit:
         one = path[index]
         coef, intercept = one.coef, one.intercept
-        if hasattr(model, "classes_") and len(model.classes_) == 2:
+        if problem.has_classes and coef.ndim == 1:
             coef, intercept = coef[None], np.atleast_1d(intercept)
         # How far it was from solved differs by fold, and is more than a reader needs.
         note = "" if one.solved else f"at the selected λ {one.status.split(':')[0]}"
@@ -230,11 +243,11 @@ def tuned(found: TunedPath, settings: dict, options: Options) -> Tuned:
         )
 
     best, one_se = choose_strength(
-        model.cv_losses_, problem.columns.inputs_used(path.coefs), options, squared=problem.squared
+        curve.losses, problem.columns.inputs_used(path.coefs), options, squared=problem.squared
     )
-    mean, se = _root(model.cv_mean_, model.cv_se_) if problem.squared else (model.cv_mean_, model.cv_se_)
-    curve = Curve(path, scaled.of_coef, mean * scaled.scale, se * scaled.scale, best, one_se)
-    return Tuned(fit(best), fit(one_se), curve)
+    mean, se = _root(curve.mean, curve.se) if problem.squared else (curve.mean, curve.se)
+    shown = Curve(path, scaled.of_coef, mean * scaled.scale, se * scaled.scale, best, one_se)
+    return Tuned(fit(best), fit(one_se), shown)
 
 
 def _root(mean, se):

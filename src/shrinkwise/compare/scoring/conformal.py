@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 
 from shrinkwise.compare.metrics import COUNTS
+from shrinkwise.compare.splits.splits import Splits
 from shrinkwise.models.intervals.kept import LEVELS, LabelSets, NumberIntervals, members, rounded
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.report.exhibits import CoveragePart
 from shrinkwise.selection import conformal_quantiles, row_masses
 
-from .nested import HeldOut, Splits
+from .nested import HeldOut
 from .spread import HeldOutRows, Option, better_spread, spread_options
 
 LEVEL = 0.9  # of predictions.csv and the report

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from shrinkwise.compare.metrics import REGRESSION, row_losses
+from shrinkwise.compare.splits.splits import Splits
 from shrinkwise.selection import Difference, row_difference
 
-from .nested import HeldOut, Splits
+from .nested import HeldOut
 
 
 def difference(splits: Splits, one: Sequence[HeldOut], other: Sequence[HeldOut]) -> Difference:

@@ -18,38 +18,44 @@ from shrinkwise.compare.candidates.base import Candidate, TrainingRows
 from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.candidates.registry import candidates
 from shrinkwise.compare.options import Options
+from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.tables import TablePlan
 
-from .nested import n_processes, split_table, tune
+from .nested import n_processes, tune
 from .stability import stable_inputs
 
 _MOST_ROWS, _LAMBDAS, _FOLDS, _PAIRS = 2000, (4, 12), 2, (1, 3)
 _SHORTEST = 1e-3  # seconds that are told apart
+_PASS = 2e-7  # seconds for each value of a tall table: its encoding and its triangular factors
 _STARTING, _CLOSING = 3.0, 3.0  # seconds: the processes; the explanation and the report
 
 
 def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     """Estimated seconds of the comparison for its number of processes, if the machine has no other work."""
     splits = split_table(frame, plan, options)
-    problem = splits[0].problem
+    problem, n = splits.sample(0, 2 * _MOST_ROWS), len(splits.folds[0][0])
     contestants = candidates(options, problem.columns.has_groups, plan.has_numbers, plan.log_link)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tunings = {candidate: _tuning_seconds(candidate, problem, options) for candidate in contestants}
-        halves = _half_sample_seconds(problem, options)
+        few = min(n, _MOST_ROWS)  # the time of what is solved from triangular factors does not grow with the rows
+        tunings = {
+            candidate: _tuning_seconds(candidate, problem, options, few if splits.tall and candidate.by_sums else n)
+            for candidate in contestants
+        }
+        halves = _half_sample_seconds(problem, options, few if splits.tall else n)
     jobs = 1 if splits.large else n_processes(options)
     last = max(seconds for candidate, seconds in tunings.items() if candidate.family != "reference")
     last += tunings.get(LASSO, 0.0)  # whose path is shown, beside the kept model on all rows
+    halves += _PASS * len(splits.y) * len(plan.kept) if splits.tall else 0.0
     return sum(tunings.values()) * len(splits) / jobs + last + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 
 
-def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Options) -> float:
-    """Seconds of the tuning of a candidate on one training fold.
+def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Options, n: int) -> float:
+    """Seconds of the tuning of a candidate on one training fold of n rows, of which `problem` has some.
 
     It is timed with few λ and inner folds, on at most 2000 rows and on half of these; the time grows as a power of the
     numbers of λ and of rows, and in proportion to the rows of all inner folds together.
     """
-    n = len(problem.y)
     few = _some(problem, _MOST_ROWS)
     if candidate.seconds is not None:
         with threadpool_limits(limits=1):  # as in `tune`
@@ -68,11 +74,11 @@ def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Option
     return found * options.inner_folds / _FOLDS  # a path on all rows, and those of the folds on F − 1 of F parts each
 
 
-def _half_sample_seconds(problem: TrainingRows, options: Options) -> float:
-    """Seconds of the fits on half-samples."""
+def _half_sample_seconds(problem: TrainingRows, options: Options, n: int) -> float:
+    """Seconds of the fits on half-samples of n rows, of which `problem` has some."""
     if not options.stability_pairs:
         return 0.0
-    few, n = _some(problem, _MOST_ROWS), len(problem.y)
+    few = _some(problem, _MOST_ROWS)
     fewer = replace(options, n_lambdas=_LAMBDAS[0], inner_folds=_FOLDS)
 
     def seconds(pairs: int) -> float:

@@ -8,6 +8,7 @@ from shrinkwise.compare.metrics import REGRESSION, balanced_accuracy, held_out_s
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.report import FreshScore
 from shrinkwise.tables import InputError, TablePlan, as_frame, known_rows
+from shrinkwise.tables.columns.features import column_values
 
 from .conformal import intervals_of
 
@@ -48,6 +49,7 @@ def check_fresh_rows(plan: TablePlan, frame, known) -> int:
     for column in plan.kept:
         if column.name not in frame.columns:
             raise InputError(f"The test table has no column {column.name!r}, an input of {plan.name}.")
+        column_values(column, frame[column.name])  # raises InputError for what is no date or no number
     rows = plan.used_rows(frame)
     if rows.height < 2:
         raise InputError(

@@ -69,6 +69,8 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
     if lam is None or by_group:
         curve = (tune_group_lasso if by_group else tune_lasso)(problem, options).curve
         lam = 0.0 if curve is None else curve.lambda_1se
+    if problem.factors is not None:
+        return _from_factors(problem, lam, options)
     pairs = options.stability_pairs if np.prod(problem.X.shape) <= _LARGE else min(_FEW_PAIRS, options.stability_pairs)
     scaled = ScaledRows.of(problem)
     loss = scaled.loss if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
@@ -83,8 +85,24 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
             pairs=pairs,
             random_state=problem.seed % 2**32,
         )
+    return StableInputs(_by_input(problem, found.selected), lam, found.threshold, by_group)
+
+
+def _from_factors(problem: TrainingRows, lam: float, options: Options) -> StableInputs:
+    """The same for many rows of numbers, on halves of parts of the rows that were drawn at random."""
+    from shrinkwise.linear.estimators.validation.triangles import selected_on_halves
+
+    scaled = ScaledRows.of(problem)
+    parts = [part.with_target_over(scaled.scale) for part in problem.factors.parts]  # type: ignore[union-attr]
+    penalty = L1(lam, weights=problem.columns.factors)
+    found = selected_on_halves(parts, penalty, options.stability_pairs, problem.seed % 2**32)
+    return StableInputs(_by_input(problem, found), lam)
+
+
+def _by_input(problem: TrainingRows, features: np.ndarray) -> np.ndarray:
+    """Whether any feature of an input is selected (half-samples, inputs), from whether each feature is."""
     inputs = problem.columns.inputs
-    selected = np.zeros((len(found.selected), int(inputs.max(initial=-1)) + 1), dtype=bool)
+    selected = np.zeros((len(features), int(inputs.max(initial=-1)) + 1), dtype=bool)
     for feature, index in enumerate(inputs):
-        selected[:, index] |= found.selected[:, feature]
-    return StableInputs(selected, lam, found.threshold, by_group)
+        selected[:, index] |= features[:, feature]
+    return selected

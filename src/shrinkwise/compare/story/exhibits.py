@@ -8,7 +8,7 @@ from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.candidates.registry import CANDIDATES
 from shrinkwise.compare.metrics import score_name
 from shrinkwise.compare.result import Comparison, Row
-from shrinkwise.compare.scoring.stress import NOISES, SHARES
+from shrinkwise.compare.splits.stress import NOISES, SHARES
 from shrinkwise.report.exhibits import (
     Calibration,
     CalibrationBin,

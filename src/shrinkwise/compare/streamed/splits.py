@@ -10,7 +10,8 @@ from shrinkwise.compare.candidates.base import Fit, TrainingRows
 from shrinkwise.compare.candidates.linear import ScaledRows
 from shrinkwise.compare.metrics import REGRESSION
 from shrinkwise.compare.options import Options
-from shrinkwise.compare.scoring.nested import Progress, Splits
+from shrinkwise.compare.scoring.nested import Progress
+from shrinkwise.compare.splits.splits import Splits
 from shrinkwise.linear.problem.triangular_factor import Triangle
 from shrinkwise.models.predictors import LinearPredictor
 from shrinkwise.selection.splits import Fold
@@ -43,7 +44,7 @@ class StreamedSplits(Splits):
         self.sums: list[Triangle] = []
         self.n_rows = sample.n_read
         super().__init__(sample.frame, plan, options)
-        self.numbers = sample.numbers + 1
+        self.numbers, self.tall = sample.numbers + 1, False
 
     def split(self) -> list[Fold]:
         """The (train, test) rows of the sample in every fold."""

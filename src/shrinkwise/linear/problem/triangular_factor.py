@@ -13,7 +13,7 @@ Sci. Comput. 2012.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -81,6 +81,18 @@ class Triangle:
         R = np.asarray(np.linalg.qr(np.concatenate([part.R for part in parts]), mode="r"))
         return cls(R, sum(part.n for part in parts), sum(part.weight for part in parts))
 
+    def standardised(self, mean, scale) -> Triangle:
+        """Of the same rows with (x − mean) / scale in the place of x, mean and scale (p,)."""
+        R = self.R.copy()
+        R[:, 1:-1] = (R[:, 1:-1] - np.outer(R[:, 0], mean)) / scale
+        return Triangle(R, self.n, self.weight)
+
+    def with_target_over(self, scale: float) -> Triangle:
+        """Of the same rows with y / scale in the place of y."""
+        R = self.R.copy()
+        R[:, -1] /= scale
+        return Triangle(R, self.n, self.weight)
+
     def problem(self, fit_intercept: bool) -> Problem:
         """The same least squares without intercept on k rows; where one is fitted, X and y are less their means.
 
@@ -111,7 +123,7 @@ class Triangle:
 
     def column_scale(self) -> np.ndarray:
         """The standard deviations of the columns of X, (p,); 1 for constant columns."""
-        found = np.linalg.norm(self.R[1:, 1:-1], axis=0) / np.sqrt(self.weight)
+        found = self.deviations
         rounding = np.finfo(float).eps * max(100.0, 0.05 * self.n) * np.abs(self.means[:-1])
         return np.where(found > rounding, found, 1.0)
 
@@ -125,6 +137,11 @@ class Triangle:
     def means(self):
         """x̄ (p,) and ȳ, the last entry: (p + 1,)."""
         return self.R[0, 1:] / self.R[0, 0]
+
+    @property
+    def deviations(self):
+        """The weighted standard deviations of the columns of X, (p,)."""
+        return np.linalg.norm(self.R[1:, 1:-1], axis=0) / np.sqrt(self.weight)
 
     def intercepts(self, w):
         """ȳ − x̄'w for w (p,) or (L, p)."""
@@ -162,6 +179,10 @@ class FoldTriangles:
             if _partition(folds, len(rows.y)):
                 return cls.of_held(held)
             return cls(held, [part(train) for train, _ in folds], part(None))
+
+    def each(self, change: Callable[[Triangle], Triangle]) -> FoldTriangles:
+        """The same with every factor changed."""
+        return FoldTriangles([*map(change, self.held)], [*map(change, self.known)], change(self.whole))
 
 
 def _partition(folds, n: int) -> bool:

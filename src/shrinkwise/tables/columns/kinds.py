@@ -32,7 +32,7 @@ _DAY = (
     r"|\d{1,2}[- ][A-Za-z]{3,9}\.?,?[- ]\d{2,4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
 )
 _DATE_OR_TIME = rf"^(({_DAY})([T ,]+{_CLOCK} ?(Z|UTC|[+-]\d{{2}}:?\d{{2}})?)?|{_CLOCK})$"
-_LEADING_ZERO = r"^0\d+$"
+LEADING_ZERO = r"^0\d+$"
 _WITH_SEPARATORS = r"^[^\w]*\d[\d.,' ]*[^\d]{0,4}$"
 
 
@@ -233,7 +233,7 @@ def _plain_numbers(text: pl.Series) -> pl.Series | None:
 
 
 def _are_codes(text: pl.Series) -> bool:
-    return text.str.contains(_LEADING_ZERO).any() and text.drop_nulls().str.len_chars().n_unique() == 1
+    return text.str.contains(LEADING_ZERO).any() and text.drop_nulls().str.len_chars().n_unique() == 1
 
 
 def _is_foreign(series: pl.Series) -> bool:

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import polars as pl
 
-from shrinkwise.tables.columns.features import column_values
-from shrinkwise.tables.columns.kinds import as_numbers, as_text, typed
+from shrinkwise.tables.columns.kinds import as_text
 from shrinkwise.tables.errors import quoted
 
+from .order_in_time import can_split, moments, time_columns
 from .table_plan import TablePlan
 
 _MOST_ROWS = 20_000
@@ -23,46 +23,46 @@ _IDENTIFIES = re.compile(
 )
 
 
-def dependence_notes(plan: TablePlan, used: pl.DataFrame) -> list[str]:
-    """Sentences that advise --time or --group, if the target of neighbouring rows is alike; none if one was given."""
+def dependence_notes(plan: TablePlan, used: pl.DataFrame, shuffle: bool = False) -> list[str]:
+    """Sentences on rows that are alike in time or in groups; none if the user gave a column that splits them.
+
+    Where successive targets are alike and the rows can be split by time, `plan.ordered_by` is set, unless `shuffle`.
+    """
     if plan.splits_by:
         return []
     y = plan.target_values(used)
-    if plan.classes is not None:
-        y = (y == np.bincount(y.astype(int)).argmax()).astype(float)
-    rows = np.arange(len(y))
-    if len(rows) > _MOST_ROWS:  # consecutive in the file, so that neighbours stay neighbours
-        rows = rows[:_MOST_ROWS]
-    return [note for note in (_about_time(plan, used[rows], y[rows]), _about_groups(plan, used[rows], y[rows])) if note]
+    alike = y if plan.classes is None else (y == np.bincount(y.astype(int)).argmax()).astype(float)
+    some = slice(0, _MOST_ROWS)  # consecutive in the file, so that neighbours stay neighbours
+    in_time = _about_time(plan, used, y, alike, shuffle)
+    groups = _about_groups(plan, used[some], alike[some]) if not plan.ordered_by else ""
+    return [note for note in (in_time, groups) if note]
 
 
-def _about_time(plan: TablePlan, used: pl.DataFrame, y: np.ndarray) -> str:
-    for names, moments in _times(plan, used):
-        order = np.argsort(moments[~np.isnan(moments)], kind="stable")
-        alike = _autocorrelation(y[~np.isnan(moments)][order])
-        if alike < max(_ALIKE, _ERRORS / np.sqrt(len(order))):
+def _about_time(plan: TablePlan, used: pl.DataFrame, y: np.ndarray, values: np.ndarray, shuffle: bool) -> str:
+    for names in time_columns(plan.kept, used.columns):
+        time = moments(names, plan.columns, used[:_MOST_ROWS])
+        if time is None:
+            continue
+        known = ~np.isnan(time)
+        order = np.argsort(time[known], kind="stable")
+        alike = _autocorrelation(values[:_MOST_ROWS][known][order])
+        if alike < max(_ALIKE, _ERRORS / np.sqrt(max(len(order), 1))):
             continue
         shown = " and ".join(", ".join(map(quoted, names)).rsplit(", ", 1))
+        said = f"Successive rows by {shown} have similar targets (autocorrelation {alike:.2f}), so "
+        whole = moments(names, plan.columns, used)
+        if not shuffle and whole is not None and can_split(whole, y, plan.task):
+            plan.ordered_by = names
+            return (
+                f"{said}models are scored on rows later than those they were fitted on; use --shuffle to split the rows at "
+                "random if predictions are needed for rows between known ones."
+            )
         advice = f"--time {quoted(names[0])}" if len(names) == 1 else "--time with one column of dates"
         return (
-            f"Successive rows by {shown} have similar targets (autocorrelation {alike:.2f}), so random folds score each "
-            f"row with a model that was fitted on its neighbours in time; use {advice} to score later rows with models "
-            "fitted on earlier rows."
+            f"{said}random folds score each row with a model that was fitted on its neighbours in time; use {advice} to "
+            "score later rows with models fitted on earlier rows."
         )
     return ""
-
-
-def _times(plan: TablePlan, used: pl.DataFrame):
-    """(names of columns, the time of each row) for columns of dates, and for columns named year, month, day."""
-    for column in plan.kept:
-        if column.kind == "date":
-            yield [column.name], column_values(column, used[column.name])[0]
-    named = {name.strip().lower(): name for name in used.columns}
-    calendar = [named[part] for part in ("year", "month", "day", "hour") if part in named]
-    parts = [typed(used[name]) for name in calendar]
-    if len(parts) > 1 and all(part.dtype.is_numeric() for part in parts) and used.height:
-        values = np.array([as_numbers(part) for part in parts])
-        yield calendar, sum(part * 100.0 ** (len(values) - k) for k, part in enumerate(values))
 
 
 def _about_groups(plan: TablePlan, used: pl.DataFrame, y: np.ndarray) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from shrinkwise.tables.errors import figure, quoted
 
-_MOST_ROWS = 20_000
+MOST_ROWS = 20_000
 # Of the squared error, or of the wrong guesses, that ignoring the column leaves, no more than this share is left.
 _LEFT = 0.01
 _FEWEST_TO_TELL = 10  # rows outside the largest class
@@ -26,8 +26,8 @@ def knows_target(x: np.ndarray, y: np.ndarray, has_classes: bool, seed: int = 0)
 
     Every row is predicted from the other rows: those with the same value if values repeat, otherwise the nearest two.
     """
-    if len(x) > _MOST_ROWS:
-        rows = np.random.default_rng(seed).permutation(len(x))[:_MOST_ROWS]
+    if len(x) > MOST_ROWS:
+        rows = np.random.default_rng(seed).permutation(len(x))[:MOST_ROWS]
         x, y = x[rows], y[rows]
     codes = np.unique(np.where(np.isnan(x), np.inf, x), return_inverse=True)[1]
     repeats = np.bincount(codes).mean()
@@ -73,7 +73,7 @@ def tells_some(x: np.ndarray, y: np.ndarray, classes: list[str], name: str, n_co
 def same_order(x: np.ndarray, y: np.ndarray, seed: int = 0) -> str:
     """Whether a column orders the rows as a numeric target does, in words; "" if it does not."""
     rows = np.flatnonzero(~np.isnan(x))
-    rows = np.random.default_rng(seed).permutation(rows)[:_MOST_ROWS]
+    rows = np.random.default_rng(seed).permutation(rows)[:MOST_ROWS]
     if len(rows) < max(_PART_ROWS, len(x) / 2):
         return ""
     ranks = np.stack([_ranks(x[rows]), _ranks(y[rows])])
@@ -87,7 +87,7 @@ def same_order(x: np.ndarray, y: np.ndarray, seed: int = 0) -> str:
 
 def _frequent(x: np.ndarray, seed: int = 0) -> float | None:
     """The most frequent number, if at least a tenth of the rows have it."""
-    some = np.random.default_rng(seed).permutation(len(x))[:_MOST_ROWS]
+    some = np.random.default_rng(seed).permutation(len(x))[:MOST_ROWS]
     values, counts = np.unique(x[some][~np.isnan(x[some])], return_counts=True)
     if not len(values) or counts.max() < _PART_SHARE * len(some):
         return None

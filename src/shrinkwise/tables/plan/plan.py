@@ -16,7 +16,7 @@ from shrinkwise.tables.errors import InputError, counted, no_such_column, quoted
 from shrinkwise.tables.reading.read import as_frame
 
 from .dependence import dependence_notes
-from .leakage import knows_target, same_order, tells_some
+from .leakage import MOST_ROWS, knows_target, same_order, tells_some
 from .notes import first_of_copies, plan_notes
 from .parts import EXPOSURES, rows_to_use
 from .sums import sum_note
@@ -44,6 +44,7 @@ class ColumnOptions:
     weight : column of row weights ≥ 0
     exposure, offset : column of the exposure > 0 of each count, or of its logarithm
     task : "regression", "counts" or "classes"; by default inferred from the target (target.judge_target)
+    shuffle : whether rows are split at random also where their targets are alike in successive rows by time
 
     """
 
@@ -58,6 +59,7 @@ class ColumnOptions:
     exposure: str | None = None
     offset: str | None = None
     task: str | None = None
+    shuffle: bool = False
 
     @property
     def roles(self) -> dict[str, str]:
@@ -97,6 +99,8 @@ class ColumnOptions:
             raise InputError(
                 f"An exposure belongs to counts; omit it, or choose the task 'counts' instead of {self.task!r}."
             )
+        if self.shuffle and self.time:
+            raise InputError("Rows can be split by time or at random (shuffle), but not both; choose one.")
         if self.group and self.time:
             raise InputError("Rows can be split by group or by time, but not by both; choose one.")
         if self.task not in (None, "regression", COUNTS, "classes"):
@@ -162,10 +166,8 @@ def plan_table(
         raise InputError(
             f"{name} has no usable input column besides {quoted(target)} ({shown or 'it is the only column'})."
         )
-    plan.notes += [
-        *plan_notes(plan, used, frame.columns, int(present.sum()) - used.height),
-        *dependence_notes(plan, used),
-    ]
+    alike = dependence_notes(plan, used, wish.shuffle)  # decides how the rows are split
+    plan.notes += [*plan_notes(plan, used, frame.columns, int(present.sum()) - used.height), *alike]
     plan.notes += [note for note in (sum_note(plan, used),) if note]
     return plan
 
@@ -194,6 +196,8 @@ def _column(series: pl.Series, rows: np.ndarray, wish: ColumnOptions, originals:
 
 def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str]) -> None:
     """Drop the columns that alone predict the target of held-out rows, unless nothing else is left; mark those kept."""
+    if plan.classes is None:  # all that is asked of numbers is asked of a sample of the rows
+        used = used[np.sort(np.random.default_rng(0).permutation(used.height)[:MOST_ROWS])]
     y = plan.target_values(used)
     found, hints = {}, {}
     for column in plan.kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from shrinkwise.tables.columns.spelling import alike
 from shrinkwise.tables.errors import RowError, counted, no_such_column, quoted
 from shrinkwise.tables.reading.read import as_frame
 
+from .order_in_time import moments
 from .parts import EXPOSURES, group_codes, row_exposures, row_number, row_weights, rows_to_use, times
 from .target import COUNTS, Reading, check_counts
 
@@ -26,6 +27,7 @@ class TablePlan:
     `n_rows` counts the rows used, `n_rows_read` all rows. `target_form` and `target_words` describe how text is parsed
     as a numeric target (target.Reading). `limits` are the lowest and the highest value that a numeric target can take,
     None if open; `log_target` says that models are fitted to its logarithm.
+    `ordered_by` are the inputs by which the rows are split by time although no column was given for that.
     """
 
     name: str
@@ -41,6 +43,7 @@ class TablePlan:
     target_words: list[str] = field(default_factory=list)
     limits: list[float | None] = field(default_factory=lambda: [None, None])
     log_target: bool = False
+    ordered_by: list[str] = field(default_factory=list)
 
     @property
     def kept(self) -> list[ColumnPlan]:
@@ -85,7 +88,7 @@ class TablePlan:
     @property
     def splits_by(self) -> str:
         """The kind of the column that determines the splits: "group", "time" or ""."""
-        return next((kind for kind in ("group", "time") if self._part(kind)), "")
+        return next((kind for kind in ("group", "time") if self._part(kind)), "time" if self.ordered_by else "")
 
     def _part(self, kind: str) -> str | None:
         return next((column.name for column in self.columns if column.kind == kind), None)
@@ -116,10 +119,12 @@ class TablePlan:
 
         Errors state the number of a row out of `numbers` (n,), by default counted from 1.
         """
-        frame, found = as_frame(frame), {}
+        frame, found = as_frame(frame), cast(dict[str, Any], {})
         for part, (key, read) in {"group": ("groups", group_codes), "time": ("time", times)}.items():
             if (column := self._part(part)) is not None:
                 found[key] = read(self._column(frame, column), numbers)
+        if self.ordered_by:
+            found["time"] = moments(self.ordered_by, self.columns, frame)
         return Rows(**found, weights=self.weights(frame))
 
     def weights(self, frame: Any) -> np.ndarray | None:

@@ -5,6 +5,8 @@ Every value is read as text and the type of a column is inferred from all its va
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import polars as pl
 
@@ -12,9 +14,25 @@ from shrinkwise.tables.columns.kinds import typed
 from shrinkwise.tables.columns.words import found_words
 from shrinkwise.tables.errors import InputError
 
-from .layout import HEAD, MOST_TITLES, Layout, about_footers, is_footer, is_header, table_of, texts, without_footers
+from .blocks import read_in_blocks
+from .layout import (
+    FIRST,
+    HEAD,
+    LAST,
+    MOST_TITLES,
+    Layout,
+    about_footers,
+    is_footer,
+    is_header,
+    place_of,
+    table_of,
+    texts,
+    without_footers,
+)
 from .names import refuse_too_wide
 from .records import Records, Text, checked, filled, parsed, quoting_of, refuse_ragged, scan, sniffed, usual_fields
+
+_MANY_ROWS = 100_000  # from which the rows are read in blocks
 
 _DECIMAL_COMMA = "^[+\u2212\u2013-]?" r"(\d+,?\d*|,\d+)([eE][+-]?\d+)?$"
 _THOUSANDS = "^[+\u2212\u2013-]?" r"[1-9]\d{0,2}(,\d{3})?$"
@@ -43,11 +61,40 @@ def parse_delimited(name: str, data: bytes, layout: Layout = Layout()) -> tuple[
         first = 0  # the lines above are not titles
     lines, below = lines[first:last], lines[last:]
     refuse_ragged(text, records, lines, delimiter)
-    cells = parsed(text, records, lines, delimiter, quoting)
-    frame, notes = table_of(name, cells, layout, lambda row: text.line(records.starts[lines[row]]), first)
+    frame, notes = _table(_Lines(text, records, lines, delimiter, quoting), layout, first)
     if len(below):
         notes.append(_about_below(text, records, below, delimiter))
     return typed_frame(frame, decimal_comma=delimiter == ";"), notes
+
+
+@dataclass
+class _Lines:
+    """The records with these numbers, which are not blank lines."""
+
+    text: Text
+    records: Records
+    lines: np.ndarray
+    delimiter: str
+    quoting: bool
+
+    def cells(self, rows: slice, columns: list[int] | None = None) -> pl.DataFrame:
+        """Some rows (and columns) of texts."""
+        return parsed(self.text, self.records, self.lines[rows], self.delimiter, self.quoting, columns)
+
+
+def _table(lines: _Lines, layout: Layout, skipped: int) -> tuple[pl.DataFrame, list[str]]:
+    """The table among the lines, and the notes on its place; a large one is read in blocks."""
+    name, n = lines.text.name, len(lines.lines)
+
+    def line(row: int) -> int:
+        return lines.text.line(lines.records.starts[lines.lines[row]])
+
+    if n <= max(_MANY_ROWS, FIRST + LAST):
+        return table_of(name, lines.cells(slice(None)), layout, line, skipped)
+    ends = pl.concat([lines.cells(slice(0, FIRST)), lines.cells(slice(n - LAST, n))])
+    place = place_of(name, ends, layout, line, skipped)
+    body = replace(lines, lines=lines.lines[place.before : n - place.after])
+    return read_in_blocks(body.cells, len(body.lines), place.names), place.notes
 
 
 def footers(
@@ -70,7 +117,7 @@ def below_line(text: Text, above: int) -> Text:
         start = text.data.find(b"\n", start) + 1
         if not start:
             raise InputError(f"{text.name} has {text.line(len(text.data))} lines, so {above} cannot be skipped.")
-    if not text.data[start:].strip():
+    if start and not text.data[start:].strip():
         raise InputError(f"{text.name} has no table below line {above}.")
     return Text(text.name, text.data[start:], max(above + 1, text.first_line)) if start else text
 

@@ -20,6 +20,7 @@ from .names import name_unnamed
 
 HEAD, _COLUMNS = 100, 200  # the cells at the beginning that are examined
 MOST_TITLES = 30
+FIRST, LAST = HEAD + MOST_TITLES + 2, MOST_TITLES + 1  # rows at the two ends on which `place_of` depends
 _FEWEST_BELOW = 5  # with fewer rows below it, the first row is a header
 _NEARLY_ALL = 0.95
 
@@ -58,6 +59,16 @@ class Layout:
         return 0 if self.no_header else 1 if self.header is not None else None
 
 
+@dataclass(frozen=True)
+class Extent:
+    """Where the rows of a table are: the number of lines before and after them, the names of the columns, and the notes."""
+
+    before: int
+    after: int
+    names: list[str]
+    notes: list[str]
+
+
 def table_of(
     name: str,
     cells: pl.DataFrame,
@@ -66,17 +77,34 @@ def table_of(
     skipped: int = 0,
     with_footers: bool = True,
 ) -> tuple[pl.DataFrame, list[str]]:
-    """The table among `cells`, texts without blank lines, and sentences on what is not a plain table with a header.
+    """The table among `cells`, and the notes of `place_of`.
+
+    Without `with_footers` no line is a footer, because the table goes on below `cells`.
+    """
+    place = place_of(name, cells, layout, line, skipped, with_footers)
+    table = cells.slice(place.before, cells.height - place.before - place.after)
+    table.columns = place.names
+    return table, place.notes
+
+
+def place_of(
+    name: str,
+    cells: pl.DataFrame,
+    layout: Layout,
+    line: Callable[[int], int],
+    skipped: int = 0,
+    with_footers: bool = True,
+) -> Extent:
+    """The place of the table among `cells`, texts without blank lines; the notes say what is not a plain table with a header.
 
     `line(i)` is the number of the line that holds row i, `skipped` the number of title lines above `cells`.
-    Without `with_footers` no line is a footer, because the table goes on below `cells`.
     """
     headers = layout.headers
     titles = 0 if headers is not None else _titles(rows := texts(cells.head(HEAD + MOST_TITLES)))
     if headers is None:
         headers = header_rows(rows[titles : titles + HEAD])
     body = cells.slice(titles + headers)
-    body, about = without_footers(name, body) if with_footers and layout.headers is None else (body, "")
+    rest, about = without_footers(name, body) if with_footers and layout.headers is None else (body, "")
     notes = [_about_titles(name, line(titles), skipped + titles), about]
     if headers:
         names = name_unnamed(_joined([[cell or "" for cell in row] for row in cells.slice(titles, headers).rows()]))
@@ -85,8 +113,7 @@ def table_of(
     notes += [_about_header(name, names, headers) if layout.headers is None else ""]
     unique = suffixed(names)
     notes += [_about_names([new for new, old in zip(unique, names, strict=True) if new != old])]
-    body.columns = unique
-    return body, [note for note in notes if note]
+    return Extent(titles + headers, body.height - rest.height, unique, [note for note in notes if note])
 
 
 def without_footers(name: str, body: pl.DataFrame) -> tuple[pl.DataFrame, str]:

@@ -128,7 +128,8 @@ def quoting_of(text: Text, records: Records, delimiter: str, known: bool = False
     never closed.
     """
     codes = np.frombuffer(text.data, dtype=np.uint8)
-    marks = np.flatnonzero(codes == _QUOTE)
+    blocks = range(0, len(codes), _BLOCK)
+    marks = np.concatenate([start + np.flatnonzero(codes[start : start + _BLOCK] == _QUOTE) for start in blocks])
     before = codes[np.maximum(marks - 1, 0)]
     if not known and len(marks) and not np.any((marks == 0) | np.isin(before, (ord(delimiter), _LINE_END))):
         return False
@@ -161,8 +162,15 @@ def refuse_ragged(text: Text, records: Records, lines: np.ndarray, delimiter: st
         )
 
 
-def parsed(text: Text, records: Records, lines: np.ndarray, delimiter: str, quoting: bool) -> pl.DataFrame:
-    """The records with these numbers as rows of texts; those between them are blank.
+def parsed(
+    text: Text,
+    records: Records,
+    lines: np.ndarray,
+    delimiter: str,
+    quoting: bool,
+    columns: list[int] | None = None,
+) -> pl.DataFrame:
+    """The records with these numbers as rows of texts; those between them are blank. Default: all columns.
 
     A record of dashes is put before them, because polars takes the number of columns from the first record, and
     mistakes text that begins like a compressed file ("x^") for one.
@@ -172,10 +180,12 @@ def parsed(text: Text, records: Records, lines: np.ndarray, delimiter: str, quot
     given = (delimiter.join("-" * width) + "\n").encode() + data
     quote = '"' if quoting else None
     try:
-        rows = pl.read_csv(given, has_header=False, separator=delimiter, infer_schema=False, quote_char=quote)
+        rows = pl.read_csv(
+            given, has_header=False, separator=delimiter, infer_schema=False, quote_char=quote, columns=columns
+        )
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{text.name} cannot be read as a table ({first_line(error)}); check its quotes.") from error
-    if rows.shape != (n_rows + 1, width):
+    if rows.shape != (n_rows + 1, width if columns is None else len(columns)):
         raise InputError(f"{text.name} has {n_rows} lines, but {rows.height - 1} rows were parsed; check its quotes.")
     rows = rows.slice(1)
     return rows if len(lines) == n_rows else rows[lines - lines[0]]
