@@ -48,14 +48,14 @@ def reduce_rows(
     tree: Tree = Tree(merge)
     first = 0
     for part in rows.parts:
-        counted = _Counted(rows.blocks_of(part, first, columns), progress)
+        counted = Counted(rows.blocks_of(part, first, columns), progress)
         tree.add(contribute(counted))
         first += counted.n
     rows._seen["n"] = first
     return tree.total()
 
 
-class _Counted:
+class Counted:
     """Blocks, with the number of rows that went by."""
 
     def __init__(self, blocks: Iterator[RowBlock], progress):

@@ -30,7 +30,7 @@ def triangles_of_rows(rows: RowBlocks, n_folds: int = 1, seed: int = 0, progress
     """The factor of the rows of every fold; with one fold that of all rows. One pass."""
     check_target(rows)
     check_size(len(rows.inputs), n_folds)
-    found = reduce_rows(rows, Bound(_contribution, (rows.shell, n_folds, seed)), _merged, progress=progress)
+    found = reduce_rows(rows, Bound(contribution, (rows.shell, n_folds, seed)), merged, progress=progress)
     if found is None or not any(part is not None for part in found):
         raise RowsError("Expected at least one row with a weight above 0, got none")
     if None in found:
@@ -79,7 +79,7 @@ def folds_of(block: RowBlock, rows: RowBlocks, n_folds: int, seed: int) -> np.nd
 
 
 # --- the sum over blocks ------------------------------------------------------------------------------------------
-def _contribution(blocks: Iterable[RowBlock], rows: RowBlocks, n_folds: int, seed: int) -> list[Triangle | None]:
+def contribution(blocks: Iterable[RowBlock], rows: RowBlocks, n_folds: int, seed: int) -> list[Triangle | None]:
     """The factors of one part, by fold."""
     with one_thread():
         return _factors(blocks, rows, n_folds, seed)
@@ -118,7 +118,7 @@ def _add(found: list, held: list[tuple]) -> None:
             found[k] = triangle if found[k] is None else Triangle.joined([found[k], triangle])
 
 
-def _merged(left: list, right: list) -> list:
+def merged(left: list, right: list) -> list:
     """The factors of two sets of rows, by fold."""
     with one_thread():
         return [
