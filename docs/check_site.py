@@ -62,7 +62,8 @@ def is_remote(address: str) -> bool:
 
 def dead_links(site: Path) -> list[str]:
     """Addresses within the site that lead nowhere, and resources from elsewhere."""
-    pages = {file.relative_to(site).as_posix(): Page(file.read_text(encoding="utf-8")) for file in site.rglob("*.html")}
+    files = [file for file in site.rglob("*.html") if "_static" not in file.parts]  # where the theme has templates
+    pages = {file.relative_to(site).as_posix(): Page(file.read_text(encoding="utf-8")) for file in files}
     found = []
     for name, page in pages.items():
         found += [f"{name}: requests {each}" for each in page.resources if re.match(r"(?:https?:)?//", each)]
@@ -78,11 +79,16 @@ def dead_links(site: Path) -> list[str]:
     return found
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A handler that does not print every request."""
+
+    def log_message(self, *_):
+        """Print nothing."""
+
+
 def serve(site: Path) -> http.server.ThreadingHTTPServer:
     """A server of the site on a free port of this machine."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
-    handler.log_message = lambda *_: None
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
@@ -93,7 +99,8 @@ def opened(browser: str, address: str, *flags: str) -> tuple[str, list[str]]:
         only_here = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
         command = [browser, *FLAGS, only_here, f"--user-data-dir={profile}", *flags, address]
         done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True)
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    written = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return done.stdout, [line for line in written if "[PST]:" not in line]  # the theme reports each of its steps
 
 
 def in_the_browser(site: Path, browser: str) -> list[str]:

@@ -31,9 +31,10 @@ default_role = "code"  # `x` in a docstring is code
 suppress_warnings = ["config.cache"]  # the order of the gallery is a function, which sphinx cannot store
 
 myst_heading_anchors = 3
-autosummary_generate = True
+autosummary_generate = sorted(str(page) for page in (DOCS / "reference").glob("*.rst"))
 autodoc_typehints = "none"  # the docstrings state types and shapes
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # the template of a class lists them
 numpydoc_xref_param_type = False
 
@@ -42,6 +43,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
     "write_computation_times": False,
+    "subsection_order": ["../examples/pictures", "../examples/linear", "../examples/networks"],
     "within_subsection_order": "site_parts.gallery_order",
     "download_all_examples": False,
     "show_signature": False,
@@ -56,7 +58,9 @@ warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static", "pictures"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

@@ -18,13 +18,14 @@ from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import by_column, check_columns, column_names, labels_of
 from shrinkwise.linear.paths.grid import lambda_max
 from shrinkwise.linear.paths.path import Path, with_offset
-from shrinkwise.linear.paths.streamed import refuse_beside_rows
+from shrinkwise.linear.paths.streamed import refuse_beside_rows, refuse_rows
 from shrinkwise.linear.problem.checks import (
     READS,
     check_settings,
     checked_offset,
     checked_weights,
     loss_of,
+    refuse_other_numbers,
 )
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.penalties import L1, Penalty, with_bounds_scaled
@@ -91,6 +92,8 @@ class LinearModel(Versioned):
     def _read(self, X, y, **checks):
         """X and y through scikit-learn's checks; the names of the columns are kept, excluded columns become zeros."""
         self._names = column_names(X)
+        for values, name in ((X, "X"), (y, "y")):
+            refuse_other_numbers(values, name)
         X, y = validate_data(self, X, y, **READS, **checks)
         excluded = self._factors(X.shape[1]) == np.inf
         return without_columns(X, excluded) if excluded.any() else X, y
@@ -112,6 +115,7 @@ class LinearModel(Versioned):
     def _eta(self, X, offset):
         """Linear predictor of new rows, (n,) or (n, K)."""
         check_is_fitted(self)
+        refuse_rows(X, "predict", "call it with the frame of each of rows.blocks()")
         if not hasattr(self, "feature_names_in_"):
             check_columns_if_named(X, self.n_features_in_, self._names)
         X = validate_data(self, X, reset=False, **READS)
