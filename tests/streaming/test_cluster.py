@@ -107,6 +107,12 @@ def test_an_error_on_a_worker_names_the_file_and_the_row(folder, client, tmp_pat
         fitted(tmp_path, client)
 
 
+def test_an_iterator_stays_on_one_machine(client):
+    frame = pl.DataFrame({"x": [1.0, 2.0], "y": [1.0, 2.0]})
+    with pytest.raises(RowsError, match="An iterator cannot be read on a cluster"):
+        sw.path(sw.rows(iter([frame]), "y", scheduler=client), penalty=PENALTY)
+
+
 def test_no_scheduler_is_one_sentence(folder, monkeypatch):
     monkeypatch.setattr("shrinkwise.streaming.cluster._CONNECT_SECONDS", 0.5)
     with pytest.raises(

@@ -111,6 +111,8 @@ class Result:
     def predict(self, table: Any, interval: float | None = None) -> Any:
         """Numbers (n,) for regression, class labels (n,) otherwise, for any data frame with the columns of the table.
 
+        A path is also taken, of a file, or of a folder or a pattern of files, which are read in blocks.
+
         With `interval`, a level between 0.5 and 0.99, a data frame of the same library instead: prediction and the
         columns low and high of numbers, or set, lists of class labels. About this share of new rows lies inside, if they
         are like the rows of the table.

@@ -96,7 +96,7 @@ class FitRequest:
             self._set("select", "within")
         if (self.within is None) == (self.select == "within"):
             raise InputError("Expected both select='within' and within (the share of the lowest score), or neither.")
-        if (self.sql is None) != (self.database is None) or (self.sql is not None and self.table is not None):
+        if (self.sql is None) != (self.database is None) or (self.sql is None) == (self.table is None):
             raise InputError("Expected a table, or sql with database and no table.")
         if self.scheduler is not None and self.engine != "dask":
             raise InputError("A scheduler belongs to the engine 'dask'; set both or neither.")

@@ -17,6 +17,8 @@ _CONNECT_SECONDS = 10
 
 def reduce_on(rows: RowBlocks, contribute, merge, columns, progress) -> Any:
     """`reduce_rows` on the cluster of `rows.scheduler`, an address or a Client."""
+    if rows.one_pass:
+        raise RowsError("An iterator cannot be read on a cluster; pass files, or a function that returns an iterator")
     client, ours = _client(rows.scheduler)
     try:
         return _reduced(client, rows, contribute, merge, columns, progress)

@@ -19,6 +19,7 @@ from shrinkwise.compare.streamed.pieces import PartSums
 from shrinkwise.compare.streamed.sample import TableSample, sampled
 from shrinkwise.compare.streamed.table import StreamedTable
 from shrinkwise.service import engines
+from shrinkwise.streaming.folds import hashes
 from shrinkwise.tables import InputError
 from shrinkwise.tables.reading.sources import open_table
 
@@ -61,7 +62,14 @@ def streamed(folder, **options) -> tuple[StreamedTable, object]:
 
 def test_training_problems_have_the_sums_of_all_rows_of_their_folds(tmp_path, small_sample):
     frame = table()
-    _, splits = streamed(write_parts(frame, tmp_path / "t", 3), folds=4)
+    outside = np.argsort(hashes(np.arange(N), sampling._SEED))[
+        -3:
+    ]  # rows that are not in the sample, and a level of theirs
+    colours = frame["colour"].to_numpy().astype(object)
+    colours[outside] = "violet"
+    frame = frame.with_columns(colour=pl.Series(colours, dtype=pl.String))
+    found, splits = streamed(write_parts(frame, tmp_path / "t", 3), folds=4)
+    assert not {"violet"} & {*found.sample.frame["colour"]}
     fold = sw.streaming.fold_numbers(0, N, 4)
     for number in (0, 3):
         split = splits[number]
@@ -221,6 +229,17 @@ def test_the_engine_is_what_fits(tmp_path, small_sample, monkeypatch):
             sw.fit(folder, "y", **settings)
     with pytest.raises(InputError, match="reads files or a query"):
         sw.fit(table(30), "y", engine="stream")
+
+
+@pytest.mark.thorough
+def test_a_cluster_gives_the_same_digits(tmp_path, small_sample):
+    distributed = pytest.importorskip("distributed")
+    folder = write_parts(table(), tmp_path / "t", 5)
+    here = sw.fit(folder, "y", methods="lasso", **FEW)
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        there = sw.fit(folder, "y", methods="lasso", scheduler=cluster.scheduler_address, **{**FEW, "engine": "dask"})
+    assert there.table.equals(here.table)
+    assert np.array_equal(there.model.predictor.coef, here.model.predictor.coef)
 
 
 def test_a_query(tmp_path, small_sample):

@@ -47,7 +47,11 @@ def close(found, expected, tol=1e-10):
 
 
 @pytest.mark.parametrize("penalty", PENALTIES, ids=lambda penalty: type(penalty).__name__)
-@pytest.mark.parametrize("options", [{}, {"standardize": True}, {"fit_intercept": False}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"standardize": True}, *(pytest.param(o, marks=pytest.mark.thorough) for o in ({}, {"fit_intercept": False}))],
+    ids=str,
+)
 def test_a_path_is_the_one_in_memory(penalty, options, data):
     X, y, s = data
     found = sw.path(sw.rows(frames(X, y, s), "y", weight="s"), penalty=penalty, n_lambdas=12, **options)
@@ -68,8 +72,10 @@ def test_a_path_is_the_one_in_memory(penalty, options, data):
     [
         {},
         {"standardize": True, "penalty": sw.L2(1.0)},
-        {"relaxed": True, "select": "best"},
-        {"penalty": [sw.L1(1.0), sw.GroupLasso(1.0, groups=np.arange(P) // 3)]},
+        pytest.param({"relaxed": True, "select": "best"}, marks=pytest.mark.thorough),
+        pytest.param(
+            {"penalty": [sw.L1(1.0), sw.GroupLasso(1.0, groups=np.arange(P) // 3)]}, marks=pytest.mark.thorough
+        ),
         {"penalty_factors": [0, np.inf, *[1.0] * 7], "fit_intercept": False},
     ],
     ids=str,
@@ -96,6 +102,11 @@ def test_a_fit_at_one_lambda_is_the_one_in_memory(data):
     assert not hasattr(found, "feature_names_in_")
 
 
+def test_verbose_reports_the_rows_read(data, capsys):
+    sw.PenalizedRegressorCV(cv=2, n_lambdas=3, verbose=True).fit(sw.rows(data[0], data[1]))
+    assert "1.00 passes over 3,000 rows" in capsys.readouterr().err
+
+
 def test_a_group_stays_in_one_fold(data):
     X, y, s = data
     groups = np.arange(N) // 30
@@ -112,7 +123,7 @@ def test_one_pass_serves_an_iterator(data):
 
 
 def test_digits_do_not_depend_on_the_frames(data):
-    fits = [sw.path(sw.rows(lambda h=h: iter(frames(*data, h)), "y"), penalty=sw.L1(1.0)).coefs for h in (11, 2999)]
+    fits = [sw.path(sw.rows(lambda h=h: iter(frames(*data, h)), "y"), penalty=sw.L1(1.0)).coefs for h in (130, 2999)]
     np.testing.assert_array_equal(*fits)
 
 

@@ -77,7 +77,11 @@ class StreamedTable:
 
         For least squares the inner folds are the other outer ones. Raises InputError for fewer than 3 of these.
         """
-        options = options if options.methods is not None else replace(options, network=None)
+        if options.methods is None and options.network is not None:
+            options = replace(options, network=None)
+            plan.notes.append(
+                "Networks are not compared, because they would be fitted to the sample alone; --methods can name them."
+            )
         if plan.task != REGRESSION:
             return options
         if options.folds < 3:

@@ -11,6 +11,7 @@ from shrinkwise.linear.paths.streamed import read_rows
 from shrinkwise.linear.problem.checks import check_dfmax, checked_grid
 from shrinkwise.selection import check_select
 
+from .progress import rows_read
 from .validation.curve import ValidationCurve, checked_gammas
 
 
@@ -64,7 +65,13 @@ def _read(model, rows, loss, **folds):
             )
         folds["any_labels"] = True
     data = read_rows(
-        rows, loss, model.fit_intercept, model.standardize, excluded=excluded if excluded.any() else None, **folds
+        rows,
+        loss,
+        model.fit_intercept,
+        model.standardize,
+        excluded=excluded if excluded.any() else None,
+        progress=rows_read(rows.n) if getattr(model, "verbose", False) else None,
+        **folds,
     )
     if loss.coded:
         model.classes_ = data.labels

@@ -18,7 +18,7 @@ from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import by_column, check_columns, column_names, labels_of
 from shrinkwise.linear.paths.grid import lambda_max
 from shrinkwise.linear.paths.path import Path, with_offset
-from shrinkwise.linear.paths.streamed import refuse_beside_rows
+from shrinkwise.linear.paths.streamed import refuse_beside_rows, refuse_rows
 from shrinkwise.linear.problem.checks import (
     READS,
     check_settings,
@@ -115,6 +115,7 @@ class LinearModel(Versioned):
     def _eta(self, X, offset):
         """Linear predictor of new rows, (n,) or (n, K)."""
         check_is_fitted(self)
+        refuse_rows(X, "predict", "call it with the frame of each of rows.blocks()")
         if not hasattr(self, "feature_names_in_"):
             check_columns_if_named(X, self.n_features_in_, self._names)
         X = validate_data(self, X, reset=False, **READS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 
 def run_all(jobs, n_jobs, what: str, verbose: bool) -> list:
     """Results of joblib's delayed calls, in order; `verbose` draws a bar through rich."""
@@ -14,3 +16,19 @@ def run_all(jobs, n_jobs, what: str, verbose: bool) -> list:
 
     results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     return list(track(results, description=what, total=len(jobs)))
+
+
+def rows_read(n: int | None):
+    """A function that is called with the number of rows of each block and writes how many were read, and how many a second."""
+    from rich.console import Console
+
+    console, start, read = Console(stderr=True), perf_counter(), 0
+
+    def report(count: int) -> None:
+        nonlocal read
+        read += count
+        rate = read / max(perf_counter() - start, 1e-9)
+        done = f"{read:,} rows" if n is None else f"{read / n:.2f} passes over {n:,} rows"
+        console.print(f"{done}, {rate:,.0f} rows per second", end="\r", highlight=False)
+
+    return report

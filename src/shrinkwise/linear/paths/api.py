@@ -82,6 +82,8 @@ def path(
         refuse_beside_rows(y=y, sample_weight=sample_weight, offset=offset)
         data = read_rows(X, loss_of(loss), fit_intercept, standardize)
         return path_of_rows(data, penalty, lambdas, (n_lambdas, lambda_min_ratio), tol, max_iter, dfmax, relaxed)
+    if y is None:
+        raise ValueError("Expected y, one target per row of X, got None; only rows in blocks have their target in them")
     problem = problem_of(X, y, loss, sample_weight, fit_intercept, offset, standardize)
     if problem.column_scale is not None:
         penalty = with_bounds_scaled(penalty, problem.column_scale)

@@ -238,32 +238,31 @@ class _Pass:
         """Whole lines, their records (None where there is no quote), and whether they are the last ones."""
         rest, line = b"", 1
         for data, is_last in _read(self.path):
-            whole = rest + data
-            cut = len(whole) if is_last else whole.rfind(b"\n") + 1
-            if not whole[:cut].strip(b"\r\n"):
-                rest, line = whole[cut:], line + whole.count(b"\n", 0, cut)
+            cut = len(data) if is_last else data.rfind(b"\n") + 1
+            if not cut:  # a line that is longer than a piece
+                rest += data
                 continue
-            text = checked(self.path.name, whole[:cut], line)
+            lines, rest = rest + data[:cut], data[cut:]
+            if lines[:2].isspace() and lines.isspace():
+                line += lines.count(b"\n")
+                continue
+            text = checked(self.path.name, lines, line)
             if line == 1 and self.layout.above:
                 text = below_line(text, self.layout.above)
             self.delimiter = self.delimiter or sniffed(text.data)
             if b'"' not in text.data:
-                rest, line = whole[cut:], text.line(len(text.data))
+                line = text.line(len(text.data))
                 yield text, None, is_last
                 continue
             records = self._records(text)
+            line = text.line(len(text.data))
             if records.open_quote and not is_last:
                 start = int(records.starts[-1])
-                if len(text.data) - start > _LONGEST_RECORD * PIECE:
-                    raise InputError(
-                        f'{self.path.name} has a quote (") on line {text.line(start)} or below that is never closed.'
-                    )
-                rest = text.data[start:] + whole[cut:]
+                line, rest = text.line(start), text.data[start:] + rest
+                if len(rest) > _LONGEST_RECORD * PIECE:
+                    raise InputError(f'{self.path.name} has a quote (") on line {line} or below that is never closed.')
                 records = Records(records.starts[:-1], records.ends[:-1], records.fields[:-1], False)
-                line = text.line(start)
                 text = Text(text.name, text.data[:start], text.first_line)
-            else:
-                rest, line = whole[cut:], text.line(len(text.data))
             if len(records.starts):
                 yield text, self._quoted(text, records), is_last
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from shrinkwise.linear.losses import LOSSES, loss_of
 from shrinkwise.linear.paths.coefficients import Coefficients
+from shrinkwise.linear.paths.existence import reasons_against
 from shrinkwise.linear.paths.grid import check_grid, lambda_max, short_grid, spaced
 from shrinkwise.linear.paths.path import Path
 from shrinkwise.linear.paths.solve import solve_all
@@ -216,14 +217,16 @@ class SmoothRows:
         return self._held[None]
 
     def _path(self, penalty, lambdas, fits, tol: float, most_passes: int) -> Path:
-        coefs, intercepts = Coefficients(self.problem.weights_shape), []
+        coefs, intercepts, inner = Coefficients(self.problem.weights_shape), [], []
         for fit in fits:
             w, b = fit.base
+            inner.append(b if self.loss.per_class else b[0])
             b = b - (w * self.factor) @ self.prepared.centre
             if self.loss.per_class and self.fit_intercept:
                 b = b - b.mean()
             coefs.append(w.reshape(self.shape))
             intercepts.append(b if self.loss.per_class else b[0])
+        against = self._against(penalty, lambdas, coefs, np.array(inner))
         return Path(
             penalty=penalty,
             loss=self.loss.name,
@@ -233,8 +236,8 @@ class SmoothRows:
             gaps=np.array([fit.gap for fit in fits]),
             kkt=np.array([fit.kkt for fit in fits]),
             objectives=np.array([fit.objective for fit in fits]),
-            solved=np.array([fit.done for fit in fits]),
-            against=np.full(len(fits), "", dtype=object),
+            solved=np.array([fit.done for fit in fits]) & (against == ""),
+            against=against,
             n_iter=np.array([fit.passes for fit in fits]),
             tol=tol,
             max_iter=most_passes,
@@ -242,6 +245,21 @@ class SmoothRows:
             column_scale=self.column_scale,
             column_names=self.names,
         )
+
+    def _against(self, penalty, lambdas, coefs: Coefficients, intercepts) -> np.ndarray:
+        """For every λ the reason why no finite minimum exists or why that is unknown, or "", (L,).
+
+        More rows make separation harder: where the sample has a finite minimum, so have all rows.
+        """
+        if self.sample is None:
+            may_grow = any(part.any() for part in penalty.with_lam(float(lambdas[-1])).unbounded(self.shape))
+            unknown = "unknown whether a finite minimum exists, because the sample lacks a class and a column is not penalized"
+            return np.full(len(lambdas), unknown if may_grow else "", dtype=object)
+        found = reasons_against(self.sample, penalty, lambdas, coefs, intercepts)
+        if self.sample.n == self.n:
+            return found
+        what = f"unknown whether a finite minimum exists, because none does on the sample of {self.sample.n} rows: "
+        return np.array([reason and what + reason for reason in found], dtype=object)
 
 
 class _Sizes:
