@@ -113,9 +113,10 @@ def cluster(folder: Path) -> dict:
     from shrinkwise.linear.problem.row_triangles import triangles_of_rows
 
     found = {}
+    alone = {"POLARS_MAX_THREADS": "1"}  # a worker decodes Parquet on its own core only
     for workers in (1, 2):
         with (
-            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as local,
+            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, env=alone) as local,
             Client(local) as client,
         ):
             client.run(__import__, "polars")

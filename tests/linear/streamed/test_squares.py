@@ -131,13 +131,12 @@ def test_digits_do_not_depend_on_the_frames(data):
 def test_the_condition_decides_between_moments_and_reflections(spread, data):
     """Two columns that differ by `spread`: at 1e-4 and below the moments would lose the digits."""
     X, y, s = (each.copy() for each in data)
-    X[:, 1] = X[:, 0] + spread * X[:, 5]
+    X[:, 1] = X[:, 0] + spread * np.random.default_rng(5).normal(size=N)
     found, known = triangles_of_rows(sw.rows(X, y, weight=s))[0], Triangle.of(X, y, s)
     w, b = np.random.default_rng(1).normal(size=(4, P)), np.arange(4.0)
     close(found.mean_squared_errors(w, b), known.mean_squared_errors(w, b), 1e-12)
     ends = [np.linalg.lstsq(t.R[:, :9], t.R[:, -1], rcond=None)[0] for t in (found, known)]
-    scale = 1.0 / spread
-    assert np.abs(ends[0] - ends[1]).max() <= 1e-12 * scale * np.abs(ends[1]).max() * 10
+    assert np.abs(ends[0] - ends[1]).max() <= 1e-13 / spread * np.abs(ends[1]).max()
 
 
 def test_what_needs_the_rows_is_refused(data):
