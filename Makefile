@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/shrinkwise/kernels/src/*.h src/shrinkwise/kernels/src/*/*)
 
-.PHONY: demo test test-thorough test-frameworks test-peers lint bench bench-linear bench-dropout clean
+.PHONY: demo test test-thorough test-frameworks test-peers lint docs bench bench-linear bench-dropout clean
 
 demo: $(VENV)/.demo
 	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
@@ -32,6 +32,11 @@ test-peers: $(VENV)/.test
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
+# The site, into build/docs; needs no network once the extra is installed. Warnings are errors.
+docs: $(VENV)/.docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --builder html --jobs auto --quiet --fail-on-warning docs build/docs
+	@echo "Wrote build/docs/index.html: open it in a browser."
+
 bench: $(VENV)/.test
 	for script in benchmarks/*/bench_*.py; do $(BIN)/python -m $$(echo $${script%.py} | tr / .) || exit 1; done
 
@@ -43,7 +48,7 @@ bench-dropout: $(VENV)/.test
 	$(BIN)/python -m benchmarks.dropout.bench_dropout
 
 clean:
-	rm -rf $(VENV) build dist *-report src/*.egg-info src/shrinkwise/kernels/_shrinkwise*
+	rm -rf $(VENV) build dist docs/gallery docs/reference/generated *-report src/*.egg-info src/shrinkwise/kernels/_shrinkwise*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Debian's python3 without python3-venv has no ensurepip: then pip is put in from outside.
@@ -56,6 +61,10 @@ $(VENV)/.demo: $(BIN)/python $(SOURCES)
 
 $(VENV)/.test: $(BIN)/python $(SOURCES)
 	$(PIP) install --quiet --no-compile --constraint constraints.txt --editable ".[torch,plot,dev]"
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: $(BIN)/python $(SOURCES)
+	$(PIP) install --quiet --no-compile --constraint constraints.txt --editable ".[docs]"
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.frameworks: $(VENV)/.test

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def blocks(text):
@@ -48,7 +48,9 @@ def test_the_pytorch_example_runs():
     assert space["proof"].relative_diff <= 1e-5
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+@pytest.mark.parametrize(
+    "page", PAGES, ids=[page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in PAGES]
+)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, capsys):
     code = blocks(page.read_text(encoding="utf-8"))
     if any("torch" in block for block in code):
@@ -56,11 +58,20 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, capsys):
     exec("\n".join(code), {})
 
 
+def source_of(target: str) -> str:
+    """The file that a link in docs/ leads to: a page of the gallery, and its pictures, are made from an example."""
+    return re.sub(r"gallery/(\w+/)(?:images/sphx_glr_)?(plot_\w+?)(?:_\d{3}\.png)?$", r"../examples/\1\2.py", target)
+
+
 def test_every_file_and_link_of_the_documents_exists():
+    assert source_of("../gallery/pictures/plot_l1_l2_ball") == "../../examples/pictures/plot_l1_l2_ball.py"
+    assert source_of("gallery/linear/images/sphx_glr_plot_copies_001.png") == "../examples/linear/plot_copies.py"
     for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]:
         text = document.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+            assert target == "../gallery/index" or (document.parent / source_of(target)).exists(), (
+                f"{document.name}: {target}"
+            )
         for name in re.findall(r"`((?:examples|benchmarks|docs|tests)/[\w./-]+\.\w+)`", text):
             assert (ROOT / name).exists(), f"{document.name}: {name}"
 

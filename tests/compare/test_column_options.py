@@ -69,7 +69,7 @@ def test_a_model_of_one_input_is_asked_about(asked):
     assert any("uses only 'x0': check that this value is known" in sentence for sentence in verdict(comparison))
     asked_for = asked("lasso", factors=dear, max_features=1)
     assert not any("uses only" in sentence for sentence in verdict(asked_for))
-    assert "of the models of at most 1 input; it uses 1 of 5 inputs" in verdict(asked_for)[0]
+    assert "of the models of at most 1 input (it uses 1 of 5 inputs)" in verdict(asked_for)[0]
 
 
 def test_inputs_that_are_never_left_out_are_not_more_than_asked_for(asked):

@@ -63,7 +63,7 @@ class Groups:
     def channels(which: str = "out", *, transposed: bool = False) -> Groups:
         """One group per channel of a convolution: its ``"out"`` channels (filters) or its ``"in"`` channels.
 
-        A convolution's weight is (out, in, *kernel); that of a transposed one is (in, out, *kernel): use ``transposed=True``.
+        A convolution's weight is ``(out, in, *kernel)``; with ``transposed=True`` it is ``(in, out, *kernel)``.
         """
         if which not in ("out", "in"):
             raise ValueError(f"Expected which='out' or 'in' (channels of a convolution), got {which!r}")

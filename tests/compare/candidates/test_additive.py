@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 
-from shrinkwise.compare.candidates.additive import LASSO, hinges_of, tune_additive_lasso
+from shrinkwise.compare.candidates.additive import LASSO, _by_input, _HingedRows, hinges_of, tune_additive_lasso
 from shrinkwise.compare.candidates.base import Features, TrainingRows
-from shrinkwise.compare.candidates.linear import tune_lasso
+from shrinkwise.compare.candidates.linear import cross_validate, tune_lasso, whole_inputs
 from shrinkwise.compare.options import Options
 from shrinkwise.compare.scoring.nested import split_table
 from shrinkwise.models.hinges import Hinges
@@ -134,3 +134,23 @@ def test_few_values_have_a_bend_at_each_between_the_lowest_and_the_highest():
     hinges = hinges_of(np.repeat([[0.0], [1.0], [2.5], [3.0]], 20, axis=0), 8)
     assert hinges.knots.tolist() == [0.0, 1.0, 2.5]
     assert set(hinges.tops.tolist()) == {3.0}
+
+
+def test_the_group_lasso_without_its_smallest_lambdas_chooses_as_on_the_whole_grid():
+    """Where its curve has not turned by then, it takes the whole grid."""
+    problem = _HingedRows.of(bent(80, noise=1.0)).problem
+    options = Options(n_lambdas=30, inner_folds=2)
+    whole = cross_validate(whole_inputs(problem), problem, options, lambda_min_ratio=1e-2).model
+    best = whole.index_best_
+    assert 8 < best < 29
+    for near, n in ((best - 2, best + 5), (0, 30)):
+        found = _by_input(problem, options, 1e-2, near).model
+        assert (found.index_best_, len(found.lambdas_)) == (best, n)
+        np.testing.assert_allclose(found.lambdas_, whole.lambdas_[:n], rtol=1e-12)
+        np.testing.assert_allclose(found.path_.coefs[best], whole.path_.coefs[best], atol=1e-3)
+
+
+@pytest.mark.parametrize("n_lambdas", [1, 2])
+def test_the_shortest_grids_are_taken_whole(n_lambdas):
+    found = _by_input(_HingedRows.of(bent(80)).problem, Options(n_lambdas=n_lambdas, inner_folds=2), 1e-2, 0).model
+    assert len(found.lambdas_) == n_lambdas

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import shrinkwise as sw
 from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.candidates.network import tune_plain
 from shrinkwise.compare.metrics import held_out_score
@@ -12,13 +13,20 @@ from shrinkwise.compare.options import NetworkOptions, Options
 
 torch = pytest.importorskip("torch")
 
-from shrinkwise.compare.candidates.stacked_networks import Setting, _batches, train_networks  # noqa: E402
+from shrinkwise.compare.candidates.stacked_networks import (  # noqa: E402
+    MemberRows,
+    Setting,
+    SmallNetworks,
+    _StackRows,
+    _Target,
+    train_networks,
+)
 
 OPTIONS = NetworkOptions(hidden=8, steps=150)
 
 
 def train_network(problem, setting, options):
-    return train_networks([problem], setting, options)[0]
+    return train_networks(problem, [setting], [MemberRows(np.arange(len(problem.y)))], options)[0][0]
 
 
 @pytest.fixture(params=["regression", "multiclass"])
@@ -74,38 +82,86 @@ def test_the_target_of_a_regression_may_have_any_unit(problem):
     np.testing.assert_allclose(scaled, 1000 * one + 7, rtol=1e-3)
 
 
-@pytest.mark.parametrize("setting", [Setting(), Setting(lam=0.01)])
-def test_a_stack_trains_each_network_as_if_alone(problem, setting):
-    """Three problems of equal size, each with its own rows: the same arrays as from three trainings."""
-    rng = np.random.default_rng(2)
-    parts = [
-        replace(problem, X=problem.X[rows], y=problem.y[rows])
-        for rows in rng.permuted(np.tile(np.arange(80), (3, 1)), axis=1)[:, :60]
-    ]
+@pytest.mark.parametrize("norm", ["L1", "L2"])
+def test_a_stack_trains_each_network_as_if_alone(problem, norm):
+    """Two settings by three members of equal size: the same arrays as from a training on the rows of each."""
+    settings = [Setting(lam=lam, norm=norm) for lam in (0.1, 0.003)]
+    parts = np.random.default_rng(2).permuted(np.tile(np.arange(80), (3, 1)), axis=1)[:, :60]
+    members = [MemberRows(rows, start) for rows, start in zip(parts, (0, 1, 1), strict=True)]
     options = replace(OPTIONS, steps=25)
-    for together, part in zip(train_networks(parts, setting, options), parts, strict=True):
-        alone = train_network(part, setting, options)
-        for ours, theirs in zip(together.weights, alone.weights, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
+    trained = train_networks(problem, settings, members, options)
+    for setting, networks in zip(settings, trained, strict=True):
+        for network, member in zip(networks, members, strict=True):
+            starts = [MemberRows(member.rows, start) for start in (0, 1)]
+            alone = train_networks(problem, [setting], starts, options)[0][member.start]
+            for ours, theirs in zip(network.weights, alone.weights, strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
+            np.testing.assert_array_equal(network.limits, alone.limits)
 
 
-def rows_of(n_rows: list[int], options) -> list:
-    """For every batch and network the rows it takes; the features are the row's own number."""
-    X = [torch.arange(n, dtype=torch.float32)[:, None] for n in n_rows]
-    return [
-        [set(rows[:, 0].int().tolist()) for rows in batch] for batch, _ in _batches(X, [x[:, 0] for x in X], options)
-    ]
+@pytest.mark.parametrize("norm", ["L1", "L2"])
+def test_the_penalty_acts_as_the_attached_one_with_its_own_lambda_in_each_setting(problem, norm):
+    """The oracle is `attach` on a module of one network."""
+    settings = [Setting(lam=lam, norm=norm) for lam in (0.1, 0.003)]
+    options = replace(OPTIONS, steps=60)
+    rows = np.arange(80)
+    trained = train_networks(problem, settings, [MemberRows(rows)], options)
+    X, y = torch.tensor(problem.X, dtype=torch.float32), torch.tensor(problem.y)
+    for setting, (network,) in zip(settings, trained, strict=True):
+        torch.manual_seed(problem.seed)
+        n_outputs = problem.n_classes or 1
+        model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, n_outputs))
+        optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.steps)
+        sw.attach(optimizer, model, {"L1": sw.L1, "L2": sw.L2}[norm](setting.lam))
+        for _ in range(options.steps):
+            optimizer.zero_grad()
+            if problem.has_classes:
+                torch.nn.functional.cross_entropy(model(X), y.long()).backward()
+            else:
+                ((model(X)[:, 0] - ((y - y.mean()) / problem.y.std()).float()) ** 2).mean().backward()
+            optimizer.step()
+            schedule.step()
+        ours, theirs = network.weights[0], model[0].weight.detach().numpy()
+        np.testing.assert_allclose(ours, theirs, atol=0.01 * np.abs(theirs).max())
+        if norm == "L1":
+            assert ((ours == 0) == (theirs == 0)).mean() > 0.9
+            assert setting.lam < 0.1 or (ours == 0).any()
+
+
+def test_settings_differ_only_in_what_they_say():
+    """Of four settings on one batch: equal outputs where nothing is dropped, and masks that are drawn for each network."""
+    torch.manual_seed(0)
+    settings = [Setting(), Setting(keep=0.5), Setting(keep=0.5, drops_inputs=True), Setting()]
+    stack = SmallNetworks(settings, [0, 0, 1], (30, 64, 2))
+    plain, hidden, inputs, again = stack(torch.randn(30, 50)).detach()
+    assert torch.equal(plain, again)
+    assert torch.equal(plain[0], plain[1])
+    assert not torch.equal(plain[0], plain[2])
+    assert not torch.equal(hidden[0], hidden[1])
+    assert not torch.equal(inputs[0], inputs[1])
+    assert not torch.equal(hidden, inputs)
+    assert not torch.equal(plain, hidden)
+
+
+def rows_of(n_rows: int, size: int, steps: int, members=1) -> list:
+    """For every batch the rows it takes; the features are the row's own number."""
+    problem = TrainingRows(np.arange(n_rows)[:, None], np.arange(n_rows), "regression", 0, seed=0)
+    folds = np.array_split(np.arange(n_rows), members) if members > 1 else [np.zeros(0, dtype=int)]
+    train = [MemberRows(np.setdiff1d(np.arange(n_rows), fold)) for fold in folds]
+    targets = [_Target.of(problem, member.rows) for member in train]
+    rows = _StackRows.of(torch.arange(n_rows)[:, None], problem, targets, train, size)
+    np.testing.assert_allclose(rows.counts.mean(1), 1, rtol=1e-5)
+    return [set(X[0].tolist()) for X, _, _ in rows.batches(steps)]
 
 
 def test_batches_cover_all_rows_before_any_comes_again():
     torch.manual_seed(0)
-    batches = rows_of([20, 20], NetworkOptions(steps=4, batch_size=10))
-    for network in range(2):
-        rows = [batch[network] for batch in batches]
-        assert [len(r) for r in rows] == [10] * 4
-        assert rows[0] | rows[1] == rows[2] | rows[3] == set(range(20))
-    assert rows_of([10, 10], NetworkOptions(steps=2, batch_size=10)) == [[set(range(10))] * 2] * 2
-    assert [len(r) for batch in rows_of([9, 7], NetworkOptions(steps=3)) for r in batch] == [7] * 6
+    rows = rows_of(20, 10, 4)
+    assert [len(r) for r in rows] == [10] * 4
+    assert rows[0] | rows[1] == rows[2] | rows[3] == set(range(20))
+    assert rows_of(10, 10, 2) == [set(range(10))] * 2
+    assert [len(r) for r in rows_of(20, 8, 2, members=5)] == [10] * 2  # of which each fold holds out a fifth
 
 
 def test_large_tables_are_passed_over_as_often_as_small_ones():

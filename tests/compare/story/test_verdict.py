@@ -69,7 +69,8 @@ def test_the_other_family_is_named_when_regularization_shows_there(compared):
     scores["network + dropout"] = [2.4, 1.1, 1.3]
     first, second = verdict(with_scores(comparison, scores, guess=9.0))
     assert first.startswith("For networks, regularization makes no detectable difference: the held-out")
-    assert first.endswith("Dropout in the network scores lowest of the candidates and is kept.")
+    assert first.endswith("; dropout in the network scores lowest of the candidates and is kept.")
+    assert first.count(". ") == second.count(". ") == 0  # each is one sentence
     assert second.startswith("L2 (ridge) lowers")
     assert "kept" not in second
 

@@ -17,7 +17,7 @@ from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import LinearPredictor, Response
 from shrinkwise.penalties import L1, L2, MCP, Box, ElasticNet, GroupLasso
 
-from .base import Candidate, Cost, Curve, Fit, TrainingRows, Tuned
+from .base import Candidate, Curve, Fit, TrainingRows, Tuned
 from .choice import choose_strength
 
 # Where classes can be separated, the logistic loss has no minimum, and where they nearly can, none that is reached. This
@@ -105,7 +105,7 @@ def _unpenalised_counts(scaled: ScaledRows) -> Fit:
         except ConvergenceWarning:
             warnings.simplefilter("ignore", ConvergenceWarning)
             note, model = NOT_REACHED, fit(TINY_RIDGE)
-    return Fit(scaled.predictor(model.coef_, model.intercept_), note=note)
+    return Fit(scaled.predictor(model.coef_, model.intercept_), note=note, penalty=model.penalty)
 
 
 def _unpenalised_classifier(problem: TrainingRows) -> Fit:
@@ -132,7 +132,7 @@ def _unpenalised_classifier(problem: TrainingRows) -> Fit:
         except ConvergenceWarning:
             warnings.simplefilter("ignore", ConvergenceWarning)
             note, model = note or NOT_REACHED, fit(TINY_RIDGE)
-    return Fit(LinearPredictor(model.coef_, model.intercept_), note=note)
+    return Fit(LinearPredictor(model.coef_, model.intercept_), note=note, penalty=model.penalty)
 
 
 def tune_ridge(problem: TrainingRows, options: Options) -> Tuned:
@@ -225,7 +225,9 @@ def tuned(found: TunedPath, settings: dict, options: Options) -> Tuned:
             coef, intercept = coef[None], np.atleast_1d(intercept)
         # How far it was from solved differs by fold, and is more than a reader needs.
         note = "" if one.solved else f"at the selected λ {one.status.split(':')[0]}"
-        return Fit(scaled.predictor(coef, intercept), {"λ": one.lam, **settings}, note)
+        return Fit(
+            scaled.predictor(coef, intercept), {"λ": one.lam, **settings}, note, penalty=one.penalty.with_lam(one.lam)
+        )
 
     best, one_se = choose_strength(
         model.cv_losses_, problem.columns.inputs_used(path.coefs), options, squared=problem.squared
@@ -241,8 +243,6 @@ def _root(mean, se):
     return root, np.divide(se, 2 * root, out=np.zeros_like(root), where=root > 0)
 
 
-# What one λ of a candidate costs, in those of the lasso, is measured on ten tables (benchmarks/tables/evidence_tables.py),
-# good to a factor of two.
 NONE = Candidate(
     "no penalty",
     "linear",
@@ -251,8 +251,8 @@ NONE = Candidate(
     tune_unpenalised,
     "none",
     worth=1,
-    cost=lambda options: Cost(paths=0.3),
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
 )
 RIDGE = Candidate(
@@ -263,8 +263,8 @@ RIDGE = Candidate(
     tune_ridge,
     "ridge",
     worth=2,
-    cost=lambda options: Cost(paths=1.0),
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
 )
 LASSO = Candidate(
@@ -275,11 +275,11 @@ LASSO = Candidate(
     tune_lasso,
     "lasso",
     worth=3,
-    cost=lambda options: Cost(paths=1.0),
     makes_zeros=True,
     selects_inputs=True,
     takes_bounds=True,
     bears="noise",
+    by_sums=True,
     log_link=True,
 )
 ELASTIC_NET = Candidate(
@@ -290,10 +290,10 @@ ELASTIC_NET = Candidate(
     tune_elastic_net,
     "elastic-net",
     worth=5,
-    cost=lambda options: Cost(paths=1.1 * len(options.l1_ratios)),
     makes_zeros=True,
     selects_inputs=True,
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
 )
 GROUP_LASSO = Candidate(
@@ -304,10 +304,10 @@ GROUP_LASSO = Candidate(
     tune_group_lasso,
     "group-lasso",
     worth=6,
-    cost=lambda options: Cost(paths=8.0),
     makes_zeros=True,
     selects_inputs=True,
     needs_groups=True,
+    by_sums=True,
     log_link=True,
 )
 CONCAVE = Candidate(
@@ -318,8 +318,8 @@ CONCAVE = Candidate(
     tune_mcp,
     "mcp",
     worth=7,
-    cost=lambda options: Cost(paths=5.0),
     makes_zeros=True,
     selects_inputs=True,
+    by_sums=True,
     log_link=True,
 )

@@ -8,7 +8,9 @@ encoder is fitted on the training fold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,14 +18,14 @@ from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.models.predictors import NetworkPredictor
 
-from .base import Candidate, Cost, Fit, TrainingRows, Tuned
+from .base import Candidate, Fit, TrainingRows, Tuned
 from .choice import choose_strength
 from .setting import Setting
 
 
 def tune_plain(problem: TrainingRows, options: Options) -> Tuned:
     """The network without regularization."""
-    return Tuned(_fit(problem, Setting(), options))
+    return Tuned(_fits(problem, [Setting()], options)[0])
 
 
 def tune_l2(problem: TrainingRows, options: Options) -> Tuned:
@@ -49,35 +51,38 @@ def _tune(grids: list[list[Setting]], problem: TrainingRows, options: Options) -
 
     A grid runs from the strongest setting to the weakest, as `choose_strength` expects.
     """
-    curves = [_cross_validate(grid, problem, options) for grid in grids]
-    grid, scores = min(zip(grids, curves, strict=True), key=lambda pair: pair[1].mean(axis=1).min())
-    best, one_se = choose_strength(scores, None, options, squared=False)
-    fits = {index: _fit(problem, grid[index], options) for index in {best, one_se}}
-    return Tuned(fits[best], fits[one_se])
+    scores = _cross_validate([setting for grid in grids for setting in grid], problem, options)
+    curves = np.split(scores, np.cumsum([len(grid) for grid in grids])[:-1])
+    grid, curve = min(zip(grids, curves, strict=True), key=lambda pair: pair[1].mean(axis=1).min())
+    best, one_se = choose_strength(curve, None, options, squared=False)
+    fits = _fits(problem, [grid[index] for index in dict.fromkeys((best, one_se))], options)
+    return Tuned(fits[0], fits[-1])
 
 
-def _cross_validate(grid: list[Setting], problem: TrainingRows, options: Options):
-    """Held-out score per setting and fold (settings, folds); the networks of all folds are trained together."""
-    from .stacked_networks import train_networks  # loads torch
+def _cross_validate(settings: list[Setting], problem: TrainingRows, options: Options) -> np.ndarray:
+    """Held-out score per setting and fold (settings, folds); the networks of all of them are trained together."""
+    from .stacked_networks import MemberRows, train_networks  # loads torch
 
     splits = problem.folds(options.inner_folds)
-    parts = [problem.take(train) for train, _ in splits]
-    scores = np.empty((len(splits), len(grid)))
-    for j, setting in enumerate(grid):
-        trained = train_networks(parts, setting, _network(options))
-        for i, (predictor, (_, test)) in enumerate(zip(trained, splits, strict=True)):
-            held = problem.take(test)
-            scores[i, j] = held_out_score(problem.task, held.y, predictor.output(held.X), held.rows.weights)
-    return scores.T
+    trained = train_networks(problem, settings, [MemberRows(train) for train, _ in splits], _network(options))
+    held = [problem.take(test) for _, test in splits]
+
+    def score(network: NetworkPredictor, rows: TrainingRows) -> float:
+        return held_out_score(rows.task, rows.y, network.output(rows.X), rows.rows.weights)
+
+    return np.array([[score(*pair) for pair in zip(networks, held, strict=True)] for networks in trained])
 
 
-def _fit(problem: TrainingRows, setting: Setting, options: Options) -> Fit:
-    """The mean of networks from several random starts; the spread of their scores shows the effect of the start."""
-    from .stacked_networks import train_networks  # loads torch
+def _fits(problem: TrainingRows, settings: list[Setting], options: Options) -> list[Fit]:
+    """For each setting the mean of networks from several random starts; the spread of their scores shows the effect of the
+    start."""
+    from .stacked_networks import MemberRows, train_networks  # loads torch
 
-    network = _network(options)
-    starts = train_networks([problem] * network.seeds, setting, network, starts=range(network.seeds))
-    return Fit(mean_network(starts), setting.named(), starts=tuple(starts))
+    everything = np.arange(len(problem.y))
+    members = [MemberRows(everything, start) for start in range(_network(options).seeds)]
+    trained = train_networks(problem, settings, members, _network(options))
+    pairs = zip(settings, trained, strict=True)
+    return [Fit(mean_network(starts), setting.named(), starts=tuple(starts)) for setting, starts in pairs]
 
 
 def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
@@ -97,14 +102,41 @@ def mean_network(networks: Sequence[NetworkPredictor]) -> NetworkPredictor:
     ).compact()
 
 
+def _seconds(tune: Callable[[TrainingRows, Options], Tuned]) -> Callable[[TrainingRows, Options, int], float]:
+    """The estimated processor seconds of a tuning on n_rows rows, from some steps on those of `problem`."""
+
+    def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
+        network, taken = _network(options), []
+        for steps in (1, *_TRIED):  # the first loads code
+            few = replace(options, network=replace(network, steps=steps, passes=0))
+            start = time.process_time()
+            tune(problem, few)
+            taken.append(time.process_time() - start)
+        one_step = max(taken[2] - taken[1], 0.0) / (_TRIED[1] - _TRIED[0])
+        return taken[1] + one_step * (network.steps_on(n_rows) - _TRIED[0])
+
+    return seconds
+
+
 def _network(options: Options) -> NetworkOptions:
     """The network's options; not called if networks are skipped."""
     return options.network or NetworkOptions()
 
 
+_TRIED = 5, 25  # steps, for the estimate of the time
 _NOISE = "mean over dropout draws of the mean loss; a unit is kept with probability keep and divided by it"
 
-PLAIN = Candidate("network", "network", "", "mean loss", tune_plain, "network", worth=8, log_link=True)
+PLAIN = Candidate(
+    "network",
+    "network",
+    "",
+    "mean loss",
+    tune_plain,
+    "network",
+    worth=8,
+    seconds=_seconds(tune_plain),
+    log_link=True,
+)
 L2 = Candidate(
     "network + L2",
     "network",
@@ -113,7 +145,7 @@ L2 = Candidate(
     tune_l2,
     "network-l2",
     worth=10,
-    cost=lambda options: Cost(settings=len(_network(options).lambdas)),
+    seconds=_seconds(tune_l2),
     log_link=True,
 )
 DROPOUT = Candidate(
@@ -124,7 +156,7 @@ DROPOUT = Candidate(
     tune_dropout,
     "network-dropout",
     worth=9,
-    cost=lambda options: Cost(settings=2 * len(_network(options).keeps)),
+    seconds=_seconds(tune_dropout),
     drops_units=True,
     bears="missing",
     log_link=True,
@@ -137,7 +169,7 @@ L1_DROPOUT = Candidate(
     tune_l1_dropout,
     "network-l1-dropout",
     worth=11,
-    cost=lambda options: Cost(settings=len(_network(options).l1_lambdas) * len(_network(options).l1_keeps)),
+    seconds=_seconds(tune_l1_dropout),
     makes_zeros=True,
     drops_units=True,
     log_link=True,

@@ -1,166 +1,264 @@
-"""Training of several small networks of the same shape together.
+"""Training of many small networks of the same shape together: all settings of a regularizer, on all folds or from all
+random starts.
 
-A stack of B networks is one module whose layers hold B weight matrices; its loss is the sum of the B losses, and Adam
-works entry by entry, so every network is trained as it would be alone, in little more time than a single one.
+S settings by M members are one module whose layers hold S · M weight matrices; its loss is the sum of their losses, and
+Adam works entry by entry, so every network is trained as it would be alone, in a fraction of the time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from shrinkwise.compare.options import NetworkOptions
-from shrinkwise.dropout import Dropout
+from shrinkwise.dropout.functional import dropout
 from shrinkwise.models.predictors import NetworkPredictor, Response
-from shrinkwise.networks.attaching.api import attach
-from shrinkwise.penalties import L1, L2
+from shrinkwise.networks.terms.normal_map import RATCHET_FACTOR, RATCHET_SLACK, NormalMap
+from shrinkwise.penalties import L1, L2, Penalty
 
 from .base import TrainingRows
 from .setting import Setting
 
+_PENALTIES = {"L1": L1, "L2": L2}
 
-class StackedLinear(nn.Module):
-    """B linear layers: x (B, m, in) ↦ x_b W_b' + c_b, (B, m, out). Layers with the same start have equal initial
-    weights."""
 
-    def __init__(self, starts: Sequence[int], n_inputs: int, n_outputs: int):
-        super().__init__()
-        made = {start: nn.Linear(n_inputs, n_outputs) for start in sorted(set(starts))}
-        self.weight = nn.Parameter(torch.stack([made[start].weight.detach() for start in starts]))
-        self.bias = nn.Parameter(torch.stack([made[start].bias.detach()[None] for start in starts]))
+@dataclass(frozen=True)
+class MemberRows:
+    """A network of every setting: the numbers of its training rows, and the number of its random start."""
 
-    def forward(self, x):
-        """All B layers at once."""
-        return torch.baddbmm(self.bias, x, self.weight.transpose(1, 2))
+    rows: np.ndarray
+    start: int = 0
 
 
 def train_networks(
-    problems: list[TrainingRows], setting: Setting, network: NetworkOptions, starts: Sequence[int] | None = None
-) -> list[NetworkPredictor]:
-    """Train one network per problem, all with the same setting, and return them as arrays.
+    problem: TrainingRows, settings: Sequence[Setting], members: Sequence[MemberRows], network: NetworkOptions
+) -> list[list[NetworkPredictor]]:
+    """Train a network for each setting and member; the networks of all members, setting by setting.
 
-    The problems differ only in their rows and in `starts`, the numbers of their random starts; by default all starts
-    are equal. A regression target is standardised for training. Beyond the range of their training rows, inputs are clipped
-    smoothly. The seed is that of the first problem; PyTorch's global
-    random state is unchanged.
+    Settings with a penalty have the same norm. Members with the same start begin with the same weights, in every setting.
+    A regression target is standardised for training. Beyond the range of their training rows, inputs are clipped smoothly.
+    The seed is that of the problem; PyTorch's global random state is unchanged.
     """
-    targets = [_Target.of(problem) for problem in problems]
-    numbers = {id(problem): torch.tensor(problem.dense(), dtype=torch.float32) for problem in problems}
-    X = [numbers[id(problem)] for problem in problems]
-    network = replace(network, steps=network.steps_on(min(map(len, X))))
+    X = torch.tensor(problem.dense(), dtype=torch.float32)
+    targets = [_Target.of(problem, member.rows) for member in members]
+    network = replace(network, steps=network.steps_on(max(len(member.rows) for member in members)))
     with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(problems[0].seed)
-        model = _network(starts or [0] * len(problems), X[0].shape[1], targets[0].n_outputs, setting, network)
-        _minimise(model, X, targets, setting, network)
-    layers = [layer for layer in model if isinstance(layer, StackedLinear)]
-    limits = {number: torch.stack([x.amin(0), x.amax(0)]).double().numpy() for number, x in numbers.items()}
-    trained = (
-        target.predictor([layer.weight[b] for layer in layers], [layer.bias[b, 0] for layer in layers])
-        for b, target in enumerate(targets)
-    )
-    return [replace(each, limits=limits[id(own)]) for each, own in zip(trained, problems, strict=True)]
+        torch.manual_seed(problem.seed)
+        sizes = X.shape[1], network.hidden, targets[0].n_outputs
+        stack = SmallNetworks(settings, [member.start for member in members], sizes)
+        _minimise(stack, _StackRows.of(X, problem, targets, members, network.batch_size), targets[0], network)
+    limits = {id(rows): _array(torch.stack([X[rows].amin(0), X[rows].amax(0)])) for rows in (m.rows for m in members)}
+    return [
+        [
+            replace(target.predictor(*stack.network(s, m)), limits=limits[id(member.rows)])
+            for m, (target, member) in enumerate(zip(targets, members, strict=True))
+        ]
+        for s in range(len(settings))
+    ]
+
+
+class SmallNetworks(nn.Module):
+    """S settings by M members, each network with a hidden layer of H ReLU units.
+
+    All see the same batch; which rows count for which member is a matter of the loss. Within a setting the members share
+    the draw of dropped inputs, but not that of dropped units.
+
+    Attributes: weights first (S, M·H, E) and last (S·M, K, H), and the biases of both layers. Features are in the rows of a
+    batch, so that no layer is transposed.
+    """
+
+    def __init__(self, settings: Sequence[Setting], starts: Sequence[int], sizes: tuple[int, int, int]):
+        super().__init__()
+        n_inputs, hidden, n_outputs = sizes
+        self.settings, self.n_members, self.hidden = list(settings), len(starts), hidden
+        n = len(settings)
+        layers = [_started(starts, *shape) for shape in ((n_inputs, hidden), (hidden, n_outputs))]
+        (first, first_bias), (last, last_bias) = [[values.repeat(n, 1, 1) for values in layer] for layer in layers]
+        self.first = nn.Parameter(first.view(n, -1, n_inputs))
+        self.first_bias = nn.Parameter(first_bias.view(n, -1, 1))
+        self.last, self.last_bias = nn.Parameter(last), nn.Parameter(last_bias)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Outputs (S, M, K, m) of a batch X (E, m), with dropout."""
+        hidden = torch.baddbmm(self.first_bias, self.first, self._some_inputs(X)).relu_()
+        hidden = self._some_units(hidden).view(-1, self.hidden, X.shape[1])
+        output = torch.baddbmm(self.last_bias, self.last, hidden)
+        return output.view(len(self.settings), self.n_members, -1, X.shape[1])
+
+    def network(self, setting: int, member: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Weights (out, in) and biases of one network."""
+        units = slice(member * self.hidden, (member + 1) * self.hidden)
+        place = setting * self.n_members + member
+        weights = self.first[setting, units], self.last[place]
+        biases = self.first_bias[setting, units, 0], self.last_bias[place, :, 0]
+        return [_array(values) for values in weights], [_array(values) for values in biases]
+
+    def _some_inputs(self, X: torch.Tensor) -> torch.Tensor:
+        if not any(setting.drops_inputs for setting in self.settings):
+            return X.expand(len(self.settings), *X.shape)
+        return torch.stack([dropout(X, keep=each.keep) if each.drops_inputs else X for each in self.settings])
+
+    def _some_units(self, hidden: torch.Tensor) -> torch.Tensor:
+        keeps = {setting.keep for setting in self.settings}
+        if len(keeps) == 1:
+            return dropout(hidden, keep=keeps.pop())
+        return torch.stack([dropout(h, keep=each.keep) for h, each in zip(hidden, self.settings, strict=True)])
+
+
+def _started(starts: Sequence[int], n_inputs: int, n_outputs: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights (M, out, in) and biases (M, out, 1) of a layer, equal for equal starts."""
+    made = {start: nn.Linear(n_inputs, n_outputs) for start in sorted(set(starts))}
+    weights = torch.stack([made[start].weight.detach() for start in starts])
+    return weights, torch.stack([made[start].bias.detach()[:, None] for start in starts])
 
 
 @dataclass(frozen=True)
 class _Target:
     """A target in the form that the loss takes: class codes, numbers of mean 0 and variance 1, or counts of mean 1."""
 
-    values: torch.Tensor
-    weights: torch.Tensor | None
+    values: np.ndarray
     n_outputs: int
     centre: float = 0.0
     scale: float = 1.0
+    has_classes: bool = False
     has_counts: bool = False
 
     @classmethod
-    def of(cls, problem: TrainingRows) -> _Target:
-        given, weights = problem.rows.weights, None
-        if given is not None:
-            weights = torch.tensor(given / given.mean(), dtype=torch.float32)
+    def of(cls, problem: TrainingRows, rows: np.ndarray) -> _Target:
+        """The target of all rows of a problem, for the training on some of them."""
         if problem.has_classes:
-            return cls(torch.tensor(problem.y, dtype=torch.long), weights, problem.n_classes)
+            return cls(problem.y, problem.n_classes, has_classes=True)
+        y = problem.y[rows]
         if problem.has_counts:
-            scale = problem.y.mean()
-            return cls(torch.tensor(problem.y / scale, dtype=torch.float32), weights, 1, 0.0, scale, True)
-        centre, scale = problem.y.mean(), problem.y.std() or 1.0
-        return cls(torch.tensor((problem.y - centre) / scale, dtype=torch.float32), weights, 1, centre, scale)
+            return cls(problem.y / y.mean(), 1, 0.0, y.mean(), has_counts=True)
+        centre, scale = y.mean(), y.std() or 1.0
+        return cls((problem.y - centre) / scale, 1, centre, scale)
 
-    def predictor(self, weights, biases) -> NetworkPredictor:
-        weights, biases = ([v.detach().double().numpy() for v in values] for values in (weights, biases))
+    def predictor(self, weights: list[np.ndarray], biases: list[np.ndarray]) -> NetworkPredictor:
         if self.has_counts:
             return NetworkPredictor(weights, [*biases[:-1], biases[-1] + np.log(self.scale)], False, Response(log=True))
         weights[-1], biases[-1] = weights[-1] * self.scale, biases[-1] * self.scale + self.centre
-        return NetworkPredictor(weights, biases, not self.values.is_floating_point())
+        return NetworkPredictor(weights, biases, self.has_classes)
+
+    def losses(self, output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The loss of every row (S, M, m) at outputs (S, M, K, m), for counts logarithms of their means, and targets (M, m)."""
+        if self.has_classes:
+            n_rows = targets.shape[-1]
+            targets = targets.expand(len(output), *targets.shape)
+            losses = nn.functional.cross_entropy(output.flatten(0, 1), targets.flatten(0, 1), reduction="none")
+            return losses.view(*output.shape[:2], n_rows)
+        scores = output[:, :, 0]
+        return scores.exp() - targets * scores if self.has_counts else (scores - targets) ** 2
 
 
-def _network(
-    starts: Sequence[int], n_inputs: int, n_outputs: int, setting: Setting, network: NetworkOptions
-) -> nn.Sequential:
-    def noise(acts: bool) -> list[nn.Module]:
-        return [Dropout(keep=setting.keep)] if acts and setting.keep < 1 else []
+@dataclass(frozen=True)
+class _StackRows:
+    """The rows that any member is trained on: X (n, E), targets (M, n), and the weight of each row in the loss of each
+    member, counts (M, n), with mean 1. size: the rows of a batch, of which a member sees `batch_size` on average."""
 
-    return nn.Sequential(
-        *noise(setting.drops_inputs),
-        StackedLinear(starts, n_inputs, network.hidden),
-        nn.ReLU(),
-        *noise(True),
-        StackedLinear(starts, network.hidden, n_outputs),
-    )
+    X: torch.Tensor
+    targets: torch.Tensor
+    counts: torch.Tensor
+    size: int
+
+    @classmethod
+    def of(
+        cls, X: torch.Tensor, problem: TrainingRows, targets: list[_Target], members: Sequence[MemberRows], size: int
+    ):
+        used = np.unique(np.concatenate([member.rows for member in members]))
+        given = np.ones(len(problem.y)) if problem.rows.weights is None else problem.rows.weights
+        counts = np.zeros((len(members), len(problem.y)))
+        for count, member in zip(counts, members, strict=True):
+            count[member.rows] = given[member.rows] * len(used) / given[member.rows].sum()
+        values = np.stack([target.values for target in targets])[:, used]
+        return cls(
+            X[used],
+            torch.tensor(values, dtype=torch.long if problem.has_classes else torch.float32),
+            torch.tensor(counts[:, used], dtype=torch.float32),
+            min(len(used), round(size * len(used) / np.mean([len(member.rows) for member in members]))),
+        )
+
+    def batches(self, steps: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """(X transposed, targets, counts) of each step: all rows in a new random order again and again, the last incomplete
+        batch left out; always the same where all rows fit into one."""
+        n, a_pass = len(self.X), len(self.X) // self.size
+        if a_pass == 1 and n == self.size:
+            yield from [(self.X.T.contiguous(), self.targets, self.counts)] * steps
+            return
+        for step in range(steps):
+            if step % a_pass == 0:
+                order = torch.randperm(n)
+            some = order[step % a_pass * self.size :][: self.size]
+            yield self.X[some].T.contiguous(), self.targets[:, some], self.counts[:, some]
 
 
-def _minimise(model, X: list, targets: list[_Target], setting: Setting, network: NetworkOptions) -> None:
-    optimizer = torch.optim.Adam(model.parameters(), lr=network.learning_rate, fused=True)
-    if setting.lam:
-        attach(optimizer, model, {"L1": L1, "L2": L2}[setting.norm](setting.lam))
+def _minimise(stack: SmallNetworks, rows: _StackRows, target: _Target, network: NetworkOptions) -> None:
+    optimizer = torch.optim.Adam(stack.parameters(), lr=network.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, network.steps)
-    weights = [target.weights for target in targets if target.weights is not None]
-    for batch, target, *weight in _batches(X, [target.values for target in targets], network, weights):
+    penalised = _latents(stack)
+    for X, targets, counts in rows.batches(network.steps):
         optimizer.zero_grad()
-        _summed_loss(model(batch), target, *weight, counts=targets[0].has_counts).backward()
+        losses = target.losses(stack(X), targets)
+        (losses * counts).sum().div(X.shape[1]).backward()
+        for latents in penalised:
+            latents.before_step()
         optimizer.step()
+        for latents in penalised:
+            latents.after_step()
         schedule.step()
 
 
-def _summed_loss(output, target, weight=None, *, counts=False):
-    """The sum over the stack of the mean loss of each network; the outputs for counts are logarithms of their means."""
-    how = "sum" if weight is None else "none"
-    if counts:
-        loss = torch.nn.functional.poisson_nll_loss(output[..., 0], target, reduction=how)
-    elif target.is_floating_point():
-        loss = torch.nn.functional.mse_loss(output[..., 0], target, reduction=how)
-    else:
-        loss = torch.nn.functional.cross_entropy(output.flatten(0, 1), target.flatten(), reduction=how)
-    loss = loss if weight is None else (loss.view(target.shape) * weight).sum()
-    return loss / target.shape[1]
+class _Latents:
+    """The normal map of one layer of a stack, with a λ and a threshold t for each network: `attach` without its checks of the
+    optimizer and of other code, which cost as much as a step of small networks."""
+
+    def __init__(self, weights: nn.Parameter, penalty: Penalty, lam: torch.Tensor):
+        self.weights, self.lam = weights, lam[:, None]
+        w = self._by_network(weights.detach())
+        self.map = NormalMap(penalty, w[0].shape)
+        thresholds = [self.map.threshold(each) for each in w]
+        self.z = torch.stack([self.map.latent(each, t) for each, t in zip(w, thresholds, strict=True)])
+        self.t = torch.tensor(thresholds)[:, None]
+
+    @torch.no_grad()
+    def before_step(self) -> None:
+        """The parameter holds its latent z, and its gradient includes (λ/t)(z − w)."""
+        w, grad = self._by_network(self.weights), self._by_network(self.weights.grad)
+        grad.add_((self.z - w).mul_(self.lam / self.t))
+        w.copy_(self.z)
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """The parameter holds w = prox(z) again; t is raised for a network whose steps are long against it."""
+        w = self._by_network(self.weights)
+        z = w.clone()
+        if not self.map.smooth:
+            raised = RATCHET_FACTOR * (z - self.z).abs().mean(1, keepdim=True)
+            t = torch.where(raised > RATCHET_SLACK * self.t, raised, self.t)
+            if not torch.equal(t, self.t):
+                z, self.t = self.map.rescaled(z, self.t, t), t
+        self.z = z
+        w.copy_(self.map.prox(z, self.t))
+
+    def _by_network(self, values: Any) -> torch.Tensor:
+        return values.view(len(self.lam), -1)
 
 
-def _batches(X: list, y: list, network: NetworkOptions, weights: list | None = None):
-    """`steps` batches (X, y), or (X, y, weights), stacked. Every network runs through its rows in a new random order
-    each time.
+def _latents(stack: SmallNetworks) -> list[_Latents]:
+    """The latents of both layers; none without a penalty."""
+    lam = torch.tensor([setting.lam for setting in stack.settings]).repeat_interleave(stack.n_members)
+    penalty = _PENALTIES[stack.settings[0].norm](1.0)
+    return [_Latents(weights, penalty, lam) for weights in (stack.first, stack.last)] if lam.any() else []
 
-    If all rows of all networks fit into one batch, it is always the same; if the networks have different numbers of
-    rows, an order omits the surplus rows.
-    """
-    smallest, largest = min(map(len, X)), max(map(len, X))
-    if smallest == largest <= network.batch_size:
-        stacked = [torch.stack(values) for values in (X, y, weights) if values]
-        yield from (stacked for _ in range(network.steps))
-        return
-    size = min(smallest, network.batch_size)
-    a_pass = smallest // size
-    for step in range(network.steps):
-        if step % a_pass == 0:
-            orders = [torch.randperm(len(rows)) for rows in X]
-        start = step % a_pass * size
-        rows = [order[start : start + size] for order in orders]
-        yield [
-            torch.stack([own[r] for own, r in zip(values, rows, strict=True)]) for values in (X, y, weights) if values
-        ]
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    return values.detach().double().numpy()
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from .base import Candidate, Fit, TrainingRows, Tuned
 DEPTHS = (3, None)  # None: limited by scikit-learn's 31 leaves alone
 MOST = 400  # trees
 PATIENCE = 10  # trees without a lower held-out loss after which a fold stops
-_USUAL = 80  # trees grown in a fold, for the estimate of the time
+# For the estimate of the time: trees that are timed, trees usually grown in a fold, and how their time grows with the rows.
+_TRIED, _USUAL, _GROWTH = (3, 13), 80, 0.7
 
 # More inner folds cost time and were not better: on small tables depth and number hardly depend on a sixth of the rows.
 _FOLDS = 3
@@ -62,12 +63,20 @@ def tune_trees(problem: TrainingRows, options: Options) -> Tuned:
 
 
 def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
-    """Seconds of the tuning on n_rows rows, were each tree as fast as on those of `problem`."""
-    start = time.perf_counter()
-    _model(problem, None, max_iter=20, early_stopping=False).fit(problem.dense(), problem.y)
+    """Processor seconds of the tuning on n_rows rows, were each tree as fast as on those of `problem`."""
+    X, taken = problem.dense(), []
+    for n_trees in (1, *_TRIED):  # the first loads code
+        start = time.process_time()
+        _model(problem, None, max_iter=n_trees, early_stopping=False).fit(X, problem.y)
+        taken.append(time.process_time() - start)
+    one_tree = max(taken[2] - taken[1], 0.0) / (_TRIED[1] - _TRIED[0])
     n_folds = min(_FOLDS, options.inner_folds)
     n_folds = 1 if n_rows >= _MANY_ROWS * n_folds else n_folds
-    return (time.perf_counter() - start) / 20 * _USUAL * (n_folds * len(DEPTHS) + 1)
+    return (
+        (taken[1] + one_tree * (_USUAL - _TRIED[0]))
+        * (n_folds * len(DEPTHS) + 1)
+        * max(1.0, n_rows / len(problem.y)) ** _GROWTH
+    )
 
 
 def _splits(problem: TrainingRows, X: np.ndarray, options: Options) -> list:

@@ -1,84 +1,101 @@
-"""The estimated time of a comparison, from a small sample of each kind of work."""
+"""The estimated time of a comparison, from a small sample of the work of each candidate.
+
+Processor seconds are measured, so that other work on the machine does not count.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from shrinkwise.compare.candidates.base import Candidate, Cost, TrainingRows
-from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
+from shrinkwise.compare.candidates.base import Candidate, TrainingRows
+from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.candidates.registry import candidates
-from shrinkwise.compare.candidates.setting import Setting
-from shrinkwise.compare.options import NetworkOptions, Options
+from shrinkwise.compare.options import Options
 from shrinkwise.tables import TablePlan
 
-from .nested import n_processes, split_table
+from .nested import n_processes, split_table, tune
+from .stability import stable_inputs
 
-_TASTED_ROWS, _TASTED_LAMBDAS, _TASTED_STEPS = 2000, 15, 40
-
-# How the cost of one λ grows with the rows, good to a factor of two.
-_GROWTH = 0.8
-# A half-sample's λ is reached over a few stronger ones; the kept model and the path shown are fitted on all rows.
-_PATH_TO_ONE, _REFIT = 5, 0.4
-_STARTING, _CLOSING = 3.0, 2.0  # seconds: the processes, the report
+_MOST_ROWS, _LAMBDAS, _FOLDS, _PAIRS = 2000, (4, 12), 2, (1, 3)
+_SHORTEST = 1e-3  # seconds that are told apart
+_STARTING, _CLOSING = 3.0, 3.0  # seconds: the processes; the explanation and the report
 
 
 def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
-    """Estimated seconds of the comparison, within a factor of about two, for its number of processes."""
+    """Estimated seconds of the comparison for its number of processes, if the machine has no other work."""
     splits = split_table(frame, plan, options)
     problem = splits[0].problem
     contestants = candidates(options, problem.columns.has_groups, plan.has_numbers, plan.log_link)
-    rows = np.random.default_rng(0).permutation(len(problem.y))[:_TASTED_ROWS]
-    few = problem.take(np.sort(rows)) if len(rows) < len(problem.y) else problem
-    scale = (len(problem.y) / len(few.y)) ** _GROWTH
-    costs = [candidate.cost(options) for candidate in contestants]
-    one_lambda = _one_lambda(LASSO, few, options) * scale
-    lambdas = sum(cost.paths for cost in costs) * one_lambda
-    lambdas += sum(
-        cost.own_paths * _one_lambda(c, few, options) * scale for c, cost in _timed_alone(contestants, costs)
-    )
-    seconds = lambdas * options.n_lambdas * (options.inner_folds + 1)
-    seconds += sum(each.seconds(few, options, len(problem.y)) for each in contestants if each.seconds)
-    if options.network is not None:
-        settings = [cost.settings for cost in costs if cost.settings]
-        seconds += _one_step(few, options.network) * _steps(settings, options, options.network, len(problem.y))
-    jobs = 1 if splits.large else n_processes(options)
-    by_group = GROUP_LASSO.cost(options).paths if problem.columns.has_groups else 1.0
-    halves = 2 * options.stability_pairs * _PATH_TO_ONE * one_lambda / 2 * by_group
-    return seconds * (len(splits) / jobs + _REFIT) + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
-
-
-def _timed_alone(contestants: list[Candidate], costs: list[Cost]) -> list[tuple[Candidate, Cost]]:
-    return [(each, cost) for each, cost in zip(contestants, costs, strict=True) if cost.own_paths]
-
-
-def _one_lambda(candidate: Candidate, problem: TrainingRows, options: Options) -> float:
-    """Seconds per λ and inner fold of a candidate."""
-    few = replace(options, n_lambdas=_TASTED_LAMBDAS, inner_folds=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        candidate.tune(problem, replace(few, n_lambdas=1))  # loads code
-        start = time.perf_counter()
-        candidate.tune(problem, few)
-    return (time.perf_counter() - start) / (3 * _TASTED_LAMBDAS)
+        tunings = {candidate: _tuning_seconds(candidate, problem, options) for candidate in contestants}
+        halves = _half_sample_seconds(problem, options)
+    jobs = 1 if splits.large else n_processes(options)
+    last = max(seconds for candidate, seconds in tunings.items() if candidate.family != "reference")
+    last += tunings.get(LASSO, 0.0)  # whose path is shown, beside the kept model on all rows
+    return sum(tunings.values()) * len(splits) / jobs + last + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 
 
-def _one_step(problem: TrainingRows, network: NetworkOptions) -> float:
-    """Seconds per step of one network, without the start-up of the training."""
-    from shrinkwise.compare.candidates.stacked_networks import train_networks
+def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Options) -> float:
+    """Seconds of the tuning of a candidate on one training fold.
 
-    seconds = []
-    for steps in (1, 2, 2 + _TASTED_STEPS):  # the very first step loads code
-        start = time.perf_counter()
-        train_networks([problem] * 3, Setting(keep=0.5), replace(network, steps=steps, passes=0))
-        seconds.append(time.perf_counter() - start)
-    return max(seconds[2] - seconds[1], 0.0) / (3 * _TASTED_STEPS)
+    It is timed with few λ and inner folds, on at most 2000 rows and on half of these; the time grows as a power of the
+    numbers of λ and of rows, and in proportion to the rows of all inner folds together.
+    """
+    n = len(problem.y)
+    few = _some(problem, _MOST_ROWS)
+    if candidate.seconds is not None:
+        with threadpool_limits(limits=1):  # as in `tune`
+            return candidate.seconds(few, options, n)
+
+    def seconds(n_lambdas: int, rows: TrainingRows) -> float:
+        fewer = replace(options, n_lambdas=n_lambdas, inner_folds=_FOLDS)
+        return _processor_seconds(lambda: tune(candidate, rows, fewer))
+
+    seconds(1, few)  # loads code
+    short, long = (seconds(n_lambdas, few) for n_lambdas in _LAMBDAS)
+    found = _grown(_LAMBDAS, (short, long), options.n_lambdas)
+    if n > len(few.y):
+        half = _some(few, len(few.y) // 2)
+        found *= _grown((len(half.y), len(few.y)), (seconds(_LAMBDAS[1], half), long), n) / long
+    return found * options.inner_folds / _FOLDS  # a path on all rows, and those of the folds on F − 1 of F parts each
 
 
-def _steps(settings: list[int], options: Options, network: NetworkOptions, n_rows: int) -> float:
-    """Total steps of single networks on one outer fold; `settings` counts the settings of every tuned network."""
-    trainings = options.inner_folds * sum(settings) + network.seeds * (2 * len(settings) + 1)
-    return trainings * network.steps_on(n_rows)
+def _half_sample_seconds(problem: TrainingRows, options: Options) -> float:
+    """Seconds of the fits on half-samples."""
+    if not options.stability_pairs:
+        return 0.0
+    few, n = _some(problem, _MOST_ROWS), len(problem.y)
+    fewer = replace(options, n_lambdas=_LAMBDAS[0], inner_folds=_FOLDS)
+
+    def seconds(pairs: int) -> float:
+        return _processor_seconds(lambda: stable_inputs(few, None, replace(fewer, stability_pairs=pairs)))
+
+    taken = [seconds(pairs) for pairs in _PAIRS]
+    one = max(taken[1] - taken[0], 0.0) / (_PAIRS[1] - _PAIRS[0])
+    return one * options.stability_pairs * n / len(few.y)
+
+
+def _some(problem: TrainingRows, most: int) -> TrainingRows:
+    """A random sample of the rows, in their order."""
+    n = len(problem.y)
+    return problem if n <= most else problem.take(np.sort(np.random.default_rng(0).permutation(n)[:most]))
+
+
+def _grown(at: tuple[float, float], values: tuple[float, float], to: float) -> float:
+    """The power law through two values at a further point; it neither falls nor rises faster than in proportion."""
+    power = math.log(max(values[1], _SHORTEST) / max(values[0], _SHORTEST)) / math.log(at[1] / at[0])
+    return values[1] * (to / at[1]) ** min(max(power, 0.0), 1.0)
+
+
+def _processor_seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start

@@ -13,7 +13,7 @@ from shrinkwise.selection import holm
 from .coverage import coverage_page, covered
 from .known_scores import known_scores
 from .sentence import Sentence, said_of
-from .verdict import better_trees, other_findings
+from .verdict import better_trees, other_findings_said
 from .words import in_interval, label, said, score_said
 
 
@@ -42,7 +42,7 @@ def _no_torch(comparison: Comparison) -> str:
 
 def _other_families(comparison: Comparison) -> str:
     """The finding for the family that the kept model does not belong to, unless the verdict contains it."""
-    return " ".join(found.sentence for found in other_findings(comparison) if not found.detectable)
+    return other_findings_said(comparison, detectable=False)
 
 
 def _intervals(comparison: Comparison) -> str:

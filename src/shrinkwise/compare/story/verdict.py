@@ -40,17 +40,17 @@ def _finding(comparison: Comparison, family: str) -> _Finding:
         return _without(comparison, family, base, best)
     mean, low, high = best.difference(choice).interval()
     name, value, without = label(best.candidate), said(best.at(choice).score), said(base.best.score)
-    interval = f" ({in_interval((mean, low, high))})."
+    interval = f" ({in_interval((mean, low, high))})"
     if low > 0 or high < 0:
         verb = "lowers" if high < 0 else "raises"
         sentence = f"{name} {verb} the held-out {score} from {without} ({label(base.candidate)}) to {value}{interval}"
-        sentence += _kept(comparison, best, "It")
+        sentence += f"{_kept(comparison, best, 'it')}."
     else:
         sentence = (
-            f"For {_NOUNS[family]}, regularization makes no detectable difference: the held-out {score} is {value} with {name} "
-            f"and {without} without{interval}{_kept(comparison, best, _capital(name))}"
+            f"for {_NOUNS[family]}, regularization makes no detectable difference: the held-out {score} is {value} with {name} "
+            f"and {without} without{interval}{_kept(comparison, best, name)}."
         )
-    return _Finding(family, low > 0 or high < 0, _capital(sentence))
+    return _Finding(family, low > 0 or high < 0, sentence)
 
 
 def _capital(text: str) -> str:
@@ -65,42 +65,42 @@ def _without(comparison: Comparison, family: str, base: Row, nearest: Row) -> _F
     lowest = all(base.best.score <= other.best.score for other in others)
     has = f"has the lowest held-out {score}, {value}," if lowest else f"has a held-out {score} of {value}"
     sentence = (
-        f"{label(base.candidate)} {has} and is kept. Regularization {effect}: {label(nearest.candidate)} scores "
+        f"{label(base.candidate)} {has} and is kept; regularization {effect}: {label(nearest.candidate)} scores "
         f"{said(nearest.best.score)} at its best setting ({in_interval(interval)})."
     )
-    return _Finding(family, interval[1] > 0 or interval[2] < 0, _capital(sentence))
+    return _Finding(family, interval[1] > 0 or interval[2] < 0, sentence)
 
 
 def _kept(comparison: Comparison, row: Row, subject: str) -> str:
-    """The sentence that a row is kept and why, with the inputs it uses where those are not all."""
+    """The clause that a row is kept and why, with the inputs it uses where those are not all."""
     if row is not comparison.chosen:
         return ""
     used, n_inputs = comparison.kept_usage.inputs, len(comparison.plan.kept)
-    uses = f"; it uses {used} of {n_inputs} inputs" if 0 < used < n_inputs else ""
+    uses = f" (it uses {used} of {n_inputs} inputs)" if 0 < used < n_inputs else ""
     options = comparison.options
     among = f" of the models of at most {n_inputs_said(options.max_features)}" if options.max_features else ""
     if options.within is not None:
         share = f"{100 * options.within:.3g} % of the lowest score{among}"
-        return f" {subject} is kept because it uses the fewest inputs within {share}{uses}."
+        return f"; {subject} is kept because it uses the fewest inputs within {share}{uses}"
     if among:
-        return f" {subject} is kept because it scores lowest{among}{uses}."
+        return f"; {subject} is kept because it scores lowest{among}{uses}"
     others = [each for each in comparison.rows if each.candidate.family != "reference"]
     lowest = all(row.best.score <= other.best.score for other in others)
     if not lowest:
-        return f" {subject} is kept{uses}."
+        return f"; {subject} is kept{uses}"
     if row.best.score < row.at(comparison.choice).score:
         return (
-            f" {subject} scores lowest of the candidates at its best setting ({said(row.best.score)}) and is kept at its "
-            f"{options.one_se_label} setting{uses}."
+            f"; {subject} scores lowest of the candidates at its best setting ({said(row.best.score)}) and is kept at its "
+            f"{options.one_se_label} setting{uses}"
         )
-    return f" {subject} scores lowest of the candidates and is kept{uses}."
+    return f"; {subject} scores lowest of the candidates and is kept{uses}"
 
 
 def _unregularized(comparison: Comparison, family: str) -> str:
     """The sentence of a family of which no regularized model was finished."""
     base = comparison.baseline(family)
     scored = "" if base is None else f"; without it the held-out {score_said(comparison)} is {said(base.best.score)}"
-    return f"No regularized model of the {_NOUNS[family]} finished in time{scored}."
+    return f"no regularized model of the {_NOUNS[family]} finished in time{scored}."
 
 
 def _alone(comparison: Comparison) -> str:
@@ -160,7 +160,7 @@ def _families(comparison: Comparison) -> list[str]:
 
 def _own(comparison: Comparison) -> str:
     """The finding on the family of the kept model."""
-    return _finding(comparison, comparison.chosen.candidate.family).sentence
+    return _capital(_finding(comparison, comparison.chosen.candidate.family).sentence)
 
 
 def other_findings(comparison: Comparison) -> list[_Finding]:
@@ -168,9 +168,15 @@ def other_findings(comparison: Comparison) -> list[_Finding]:
     return [_finding(comparison, f) for f in _families(comparison) if f != comparison.chosen.candidate.family]
 
 
+def other_findings_said(comparison: Comparison, *, detectable: bool) -> str:
+    """The findings on other families that are detectable, or those that are not, as one sentence."""
+    found = [each.sentence.removesuffix(".") for each in other_findings(comparison) if each.detectable == detectable]
+    return _capital(f"{'; '.join(found)}.") if found else ""
+
+
 def _others(comparison: Comparison) -> str:
     """The findings on other families that are detectable."""
-    return " ".join(found.sentence for found in other_findings(comparison) if found.detectable)
+    return other_findings_said(comparison, detectable=True)
 
 
 def _better_than_a_guess(comparison: Comparison) -> list[Row]:

@@ -155,7 +155,7 @@ def gram_certificates(W, R, c, A, B, reach, yy: float):
 
     W, R, A, B : (n, p) weights, r = c − Gw, strengths.
     reach : (p,) √(yy/G_jj) of free coordinates (a = b = 0), which ask r_j = 0: what is left of it enters the gap as if the
-        weight could still move by its own size and by this.
+    weight could still move by its own size and by this.
     """
     return run("gram_certificates", W, R, c, A, B, reach, yy)
 

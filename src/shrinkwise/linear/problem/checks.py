@@ -161,7 +161,7 @@ def _numbers(values, name: str) -> np.ndarray:
 
 
 def refuse_other_numbers(values, name: str) -> None:
-    """ValueError for complex numbers, times and masked entries, which NumPy would turn into real numbers in silence."""
+    """ValueError for complex numbers, times and masked entries, which NumPy would turn into real numbers without a warning."""
     if np.ma.is_masked(values):
         raise ValueError(f"Expected {name} without masked entries; fill them or drop these rows")
     dtypes: Any = getattr(values, "dtypes", getattr(values, "dtype", None))

@@ -27,7 +27,8 @@ from shrinkwise.penalties import Penalty, Scaled, concavity, has_fixed, released
 _NEAR_ZERO, _SMOOTH = 1e-100, 1e-50
 # A smooth penalty has no threshold. There t only scales z, here to w · 9/8 or so.
 _SMOOTH_OFFSET = 1 / 8
-_RATCHET_FACTOR, _RATCHET_SLACK = 3.0, 1.05
+# t is raised to this multiple of the mean length of a step, if it is shorter than that by this factor.
+RATCHET_FACTOR, RATCHET_SLACK = 3.0, 1.05
 
 
 class Kinks(NamedTuple):
@@ -116,7 +117,7 @@ class NormalMap:
         """λ f on the tensor that is here: of a sharded one, the part."""
         return self.penalty
 
-    def prox(self, z: torch.Tensor, t: float) -> torch.Tensor:
+    def prox(self, z: torch.Tensor, t: float | torch.Tensor) -> torch.Tensor:
         """w = prox_{t f}(z)."""
         return self.unit.prox(z, t)
 
@@ -154,15 +155,15 @@ class NormalMap:
         A layer that starts at zero has no scale of its own; its first step gives it one.
         """
         if t == 0.0:
-            t = self.threshold(z) if self.smooth else _RATCHET_FACTOR * self.mean_zeroing_step(z)
+            t = self.threshold(z) if self.smooth else RATCHET_FACTOR * self.mean_zeroing_step(z)
             t = min(t, self.longest)
             return (self.latent(z, t), t) if math.isfinite(t) else (z, 0.0)
         if self.is_constraint or self.smooth:
             return z, t
-        raised = min(_RATCHET_FACTOR * length * self._zeroing_step_of_ones, self.longest)
-        return (self.rescaled(z, t, raised), raised) if _RATCHET_SLACK * t < raised < math.inf else (z, t)
+        raised = min(RATCHET_FACTOR * length * self._zeroing_step_of_ones, self.longest)
+        return (self.rescaled(z, t, raised), raised) if RATCHET_SLACK * t < raised < math.inf else (z, t)
 
-    def rescaled(self, z: torch.Tensor, t: float, new: float) -> torch.Tensor:
+    def rescaled(self, z: torch.Tensor, t: float | torch.Tensor, new: float | torch.Tensor) -> torch.Tensor:
         """The latent of the same weights and the same (z − w)/t for another t."""
         w = self.prox(z, t)
         return w + (z - w) * (new / t)

@@ -1,8 +1,12 @@
-"""Train a convolutional network whose channels can leave it, remove them, and keep the outputs.
+"""
+A smaller network with the same outputs
+=======================================
 
-Zero filters alone make a network neither smaller nor faster. A removable group holds everything that produces a channel:
-the filter, its bias, and the scale and shift of its normalization. A penalty on these groups brings whole channels to zero
-during training, and `reg.compact` removes them. The pictures are the 8 × 8 digits of scikit-learn.
+Train a convolutional network whose channels can be removed, remove them, and keep the outputs.
+
+Zero filters alone make a network neither smaller nor faster. A removable group holds everything that produces a
+channel: the filter, its bias, and the scale and shift of its normalization. A penalty on these groups brings whole
+channels to zero during training, and `reg.compact` removes them. The pictures are the 8 × 8 digits of scikit-learn.
 """
 
 import torch

@@ -1,19 +1,23 @@
-"""How many of 60 sonar bands does a network need? A group lasso on its inputs, along λ from dense to sparse.
+"""
+Inputs that a network needs
+===========================
 
-At every λ the network is refitted on the selected bands without the penalty, and scored on held-out folds. The largest λ
-within one standard error of the best selects fewer bands and is not detectably worse. The 16 weights of a removed band are
-exactly 0.0.
+How many of 60 sonar bands does a network need? A group lasso on its inputs, along λ from dense to sparse.
+
+At every λ the network is refitted on the selected bands without the penalty, and scored on held-out folds. The largest
+λ within one standard error of the best selects fewer bands and is not detectably worse. The 16 weights of a removed
+band are exactly 0.0.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from torch import nn
 
 import shrinkwise as sw
 
-table = np.genfromtxt(Path(__file__).with_name("sonar.csv"), delimiter=",", skip_header=1, dtype=str)
+table = np.genfromtxt(Path("../sonar.csv"), delimiter=",", skip_header=1, dtype=str)
 X, y = table[:, :60].astype(float), (table[:, 60] == "mine").astype(int)
 X = (X - X.mean(0)) / X.std(0)
 
@@ -23,7 +27,7 @@ def network() -> nn.Module:
 
 
 inputs = sw.rule(sw.GroupLasso(1.0, groups=sw.Groups.columns()), names="0.weight")
-options = {"n_lambdas": 12, "lambda_min_ratio": 0.03, "cv": 5, "refit": True, "select": "1se"}
+options = {"n_lambdas": 8, "lambda_min_ratio": 0.03, "cv": 3, "refit": True, "select": "1se"}
 path = sw.NetworkPath(network, inputs, nn.CrossEntropyLoss(), **options).fit(X, y)
 
 print(f"{'λ':>10}{'bands kept':>12}{'held-out log loss':>20}")
@@ -33,5 +37,5 @@ for lam, kept, score, error in zip(path.lambdas_, path.kept_, path.scores_, path
 bands = path.best_model_[0].weight.detach().norm(dim=0).nonzero()[:, 0] + 1
 print("kept at 1-SE:", ", ".join(map(str, bands.tolist())))
 
-if find_spec("matplotlib"):
-    path.plot().figure.savefig("network_path.png", dpi=150)
+path.plot()
+plt.show()

@@ -1,7 +1,12 @@
-"""All penalties in one picture: their shape, and their prox, argmin_u ½‖u − w‖² + f(u), of a weight, a pair or a matrix."""
+"""
+All penalties
+=============
 
-import argparse
+Their shape (grey; shaded: the allowed w), and their prox, argmin over u of ½‖u − w‖² + f(u), of a weight, a pair or a
+matrix (blue).
+"""
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import shrinkwise as sw
@@ -15,7 +20,7 @@ MANY = [sw.FusedLasso(0.9), sw.NuclearNorm(1.6), sw.MaxNorm(1.8), sw.RowSparsity
 
 def draw(axis, penalty, noise):
     if penalty in ONE:
-        w, f, u = np.array([(x[0], penalty.value(x), *penalty.prox(x, 1.0)) for x in np.mgrid[-3:3:1201j, :1][0]]).T
+        w, f, u = np.array([(x[0], penalty.value(x), *penalty.prox(x, 1.0)) for x in np.mgrid[-3:3:601j, :1][0]]).T
         u[1:][abs(np.diff(u)) > 0.1] = np.nan  # a jump is no line
         axis.fill_between(w, -3, 3, where=np.isfinite(f) & np.isinf(f).any(), color=LIGHT, lw=0)
         axis.plot(w, w, ":", w, f, "-", color=GREY)
@@ -23,13 +28,13 @@ def draw(axis, penalty, noise):
         axis.set(xlim=(-3, 3), ylim=(-3, 3), xlabel="one weight")
     elif penalty in TWO:
         column = isinstance(penalty, sw.Hierarchical)  # its pair: the skip weight above the hidden one
-        line, coarse = np.linspace(-2.4, 2.4, 61), np.linspace(-2.1, 2.1, 8)
+        line, coarse = np.linspace(-2.4, 2.4, 41), np.linspace(-2.1, 2.1, 6)
         fine, coarse = (np.stack(np.meshgrid(x, x), -1).reshape(-1, 2, *[1] * column) for x in (line, coarse))
         f = np.array([penalty.value(w) for w in fine])
         if np.isinf(f).any():
             axis.plot(*np.array([penalty.prox(w, 1e-9).ravel() for w in fine]).T, ".", color=LIGHT)
         if f[np.isfinite(f)].any():
-            axis.contour(line, line, np.ma.masked_invalid(f).reshape(61, 61), 5, colors=GREY, linewidths=0.6)
+            axis.contour(line, line, np.ma.masked_invalid(f).reshape(41, 41), 5, colors=GREY, linewidths=0.6)
         for w in coarse:
             axis.plot(*np.stack([w, penalty.prox(w, 1.0)], 1).reshape(2, 2), color="#9cc3ea", lw=0.9)
             axis.plot(*penalty.prox(w, 1.0).ravel(), "o", color=BLUE, ms=3, zorder=3)
@@ -47,14 +52,7 @@ def draw(axis, penalty, noise):
     axis.set(xticks=[], yticks=[], title=type(penalty).__name__, box_aspect=1)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", default="penalties.png", help="the picture to write")
-    out = parser.parse_args().out
-    from matplotlib.figure import Figure  # needs no screen
-
-    figure = Figure(figsize=(15, 8.3), layout="constrained")
-    figure.suptitle("grey: the penalty (shaded: the allowed w)     blue: its prox as a function of w")
-    for k, penalty in enumerate([*ONE, *TWO, *MANY], start=1):
-        draw(figure.add_subplot(3, 7, k), penalty, np.random.default_rng(3).standard_normal)
-    figure.savefig(out, dpi=150)
+figure = plt.figure(figsize=(15, 8.3), layout="constrained")
+for k, penalty in enumerate([*ONE, *TWO, *MANY], start=1):
+    draw(figure.add_subplot(3, 7, k), penalty, np.random.default_rng(3).standard_normal)
+plt.show()
