@@ -185,7 +185,7 @@ def refuse_other_numbers(values, name: str) -> None:
         raise ValueError(f"Expected {name} without masked entries; fill them or drop these rows")
     dtypes: Any = getattr(values, "dtypes", getattr(values, "dtype", None))
     kinds = {_kind(each) for each in (dtypes if hasattr(dtypes, "__iter__") else [dtypes])}
-    what = {"c": "complex numbers", "m": "durations", "M": "dates"}
+    what = {"c": "complex ones (Complex data not supported)", "m": "durations", "M": "dates"}  # scikit-learn's words
     found = next((what[kind] for kind in "cmM" if kind in kinds), None)
     if found:
         raise ValueError(f"Expected {name} to contain real numbers, got {found}; convert them to numbers first")
