@@ -8,10 +8,13 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from shrinkwise.kernels.interrupt import interruptible
+from shrinkwise.kernels import GroupQuadratic
+from shrinkwise.kernels.interrupt import in_parts, interruptible
 from shrinkwise.kernels.library import library
+from shrinkwise.kernels.linear.gram_blocks import gram_blocks
 
 LONG_PATH = """
 import sys, numpy as np, shrinkwise as sw
@@ -62,3 +65,38 @@ def test_other_threads_have_no_signals():
     thread.start()
     thread.join()
     assert found == [None]
+
+
+def test_many_sweeps_are_done_in_parts_and_counted_together():
+    asked = []
+
+    def sweeps(most, needed=[37]):  # noqa: B006 (it is the state)
+        asked.append(most)
+        done = min(most, needed[0])
+        needed[0] -= done
+        return done if needed[0] == 0 else -done
+
+    assert in_parts(sweeps, 100, 3e7) == 37
+    assert asked == [10, 10, 10, 10]
+    assert in_parts(lambda most: -most, 23, 3e7) == -23
+    assert in_parts(lambda most: -most, 23, 1.0) == -23
+    assert in_parts(lambda most: 4, 5, 1e30) == 4
+
+
+def test_ctrl_c_comes_between_the_parts_of_a_descent():
+    """A descent that never converges, of sweeps that take a tenth of a second or less."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 1200)) + 3.0 * rng.normal(size=(300, 1))
+    G = X.T @ X / 300
+    quadratic = GroupQuadratic(G, np.arange(0, 1201, 2), np.full(600, 1e-6), np.zeros(1200), np.zeros(1200))
+    pressed = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    r, start = G @ rng.normal(size=1200), time.monotonic()
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
+    try:
+        pressed.start()
+        with pytest.raises(KeyboardInterrupt):
+            gram_blocks(quadratic, np.zeros(1200), r, 1e-300, 20_000)
+    finally:
+        pressed.join()
+        signal.signal(signal.SIGINT, usual)
+    assert time.monotonic() - start < 0.3 + 1.0 + 2.0  # a second, and two for a machine that does other work

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_WORK = 3e8  # multiplications in a call of a kernel: about a tenth of a second, and Python answers Ctrl-C in between
+_LEAST = 5  # sweeps a call: most of them are over the non-zero weights, after one over all
 _ASKED = ctypes.CFUNCTYPE(ctypes.c_int64)
 
 
@@ -30,3 +32,19 @@ def interruptible() -> Iterator[ctypes.c_void_p | None]:
         signal.signal(signal.SIGINT, usual)
     if pressed:
         usual(*pressed[0])
+
+
+def in_parts(sweeps: Callable[[int], int], most: int, work: float) -> int:
+    """`sweeps(most)`, by calls that each do few enough sweeps, of `work` multiplications, for Ctrl-C to be answered soon.
+
+    `sweeps(k)` goes on from where it was, at most k times, and returns how often, negative where it has not converged.
+    """
+    each, total = max(_LEAST, int(_WORK / max(work, 1.0))), 0
+    while most > each:
+        done = sweeps(each)
+        total += abs(done)
+        if done > 0:
+            return total
+        most -= each
+    done = sweeps(most)
+    return total + done if done > 0 else done - total

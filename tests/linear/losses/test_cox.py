@@ -302,3 +302,11 @@ def test_a_monotone_likelihood_has_no_finite_optimum(ties, sign):
     events[0] = 1  # one event among them
     assert free.fit(X, survival(np.r_[3.0, times[1:]], events)).status_.startswith("solved")
     assert PenalizedCox(sw.L1(0.1), ties=ties).fit(X, survival(times, events)).status_.startswith("solved")
+
+
+def test_weights_that_run_away_end_the_fit():
+    """On the flat part of MCP a weight that orders all events grows until its risks leave double precision."""
+    X = np.random.default_rng(0).normal(size=(60, 40))
+    fitted = path(X, survival(np.exp(-3.0 * X[:, 0]), np.ones(60)), sw.MCP(1.0), loss="cox", n_lambdas=3, max_iter=300)
+    assert fitted.status[-1].startswith("no finite optimum")
+    assert np.isfinite(fitted.coefs).all()

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 import shrinkwise as sw
+from shrinkwise import linear
 from shrinkwise.linear import path, stability_selection
 
 RNG = np.random.default_rng(0)
@@ -70,3 +71,23 @@ def test_the_square_root_loss_refuses_penalties_that_do_not_scale():
     with pytest.raises(ValueError, match="convex penalties"):
         path(X, Y, sw.MCP(1.0), loss="square_root")
     assert path(X, Y, sw.TopK(2), loss="square_root", lambdas=[1.0]).solved.all()
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda: linear.Lasso(fit_intercept="no").fit(X, Y),
+        lambda: linear.Lasso(positive="no").fit(X, Y),
+        lambda: linear.LassoCV(selection="wild", cv=3).fit(X, Y),
+        lambda: linear.ElasticNet(precompute="wild").fit(X, Y),
+        lambda: linear.RidgeCV(gcv_mode="wild").fit(X, Y),
+        lambda: sw.PenalizedRegressor(standardize="no").fit(X, Y),
+        lambda: sw.PenalizedRegressorCV(stability="no", cv=3).fit(X, Y),
+        lambda: sw.PenalizedClassifier(fit_intercept=None).fit(X, Y > 0),
+        lambda: path(X, Y, sw.L1(1.0), fit_intercept="no"),
+    ],
+)
+def test_switches_are_true_or_false_and_choices_are_known(fit):
+    """A text is true in Python, so that "no" would switch something on."""
+    with pytest.raises(ValueError, match=r"to be (True or False|one of)"):
+        fit()

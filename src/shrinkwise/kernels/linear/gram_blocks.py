@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from shrinkwise.kernels.interrupt import in_parts
 from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 _EPS = np.finfo(float).eps
@@ -221,4 +222,4 @@ register("gram_blocks", reference, _compiled)
 
 def gram_blocks(quadratic: GroupQuadratic, w, r, tol: float, max_sweeps: int) -> int:
     """Block coordinate descent on a `GroupQuadratic`, in place in w and r = c − Gw; see `gram_blocks.reference`."""
-    return run("gram_blocks", quadratic, w, r, tol, max_sweeps)
+    return in_parts(lambda sweeps: run("gram_blocks", quadratic, w, r, tol, sweeps), max_sweeps, len(w) ** 2)

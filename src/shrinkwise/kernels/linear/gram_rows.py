@@ -6,6 +6,7 @@ import ctypes
 
 import numpy as np
 
+from shrinkwise.kernels.interrupt import in_parts
 from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 declare(
@@ -70,4 +71,6 @@ register("gram_rows", reference, _compiled)
 
 def gram_rows(G, thresholds, ridge, W, R, tol: float, max_sweeps: int) -> int:
     """Block coordinate descent over the rows of W, in place in W and R = C − GW; see `gram_rows.reference`."""
-    return run("gram_rows", G, thresholds, ridge, W, R, tol, max_sweeps)
+    return in_parts(
+        lambda sweeps: run("gram_rows", G, thresholds, ridge, W, R, tol, sweeps), max_sweeps, len(W) * W.size
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shrinkwise.kernels.interrupt import in_parts
 from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
 
 declare(
@@ -129,4 +130,4 @@ register("gram_scalar", reference, _compiled)
 
 def gram_scalar(G, rule: Concave, w, r, tol: float, max_sweeps: int) -> int:
     """Coordinate descent with the penalty of `rule`, in place in w and r = c − Gw; see `gram_scalar.reference`."""
-    return run("gram_scalar", G, rule, w, r, tol, max_sweeps)
+    return in_parts(lambda sweeps: run("gram_scalar", G, rule, w, r, tol, sweeps), max_sweeps, len(w) ** 2)

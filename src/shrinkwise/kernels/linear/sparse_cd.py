@@ -6,6 +6,7 @@ import ctypes
 
 import numpy as np
 
+from shrinkwise.kernels.interrupt import in_parts
 from shrinkwise.kernels.library import F64, I64, declare, layout, loaded_library, register, run
 
 
@@ -130,7 +131,12 @@ def sparse_cd(matrix: WeightedColumns, columns, a, b, w, residual, tol: float, m
     Reference: Friedman, Hastie, Tibshirani, Regularization paths for generalized linear models via coordinate descent,
     JSS 2010 ("naive updates").
     """
-    return run("sparse_cd", matrix, matrix._listed(columns), a, b, w, residual, tol, max_sweeps)
+    listed = matrix._listed(columns)
+
+    def some(sweeps: int) -> int:
+        return run("sparse_cd", matrix, listed, a, b, w, residual, tol, sweeps)
+
+    return in_parts(some, max_sweeps, 2.0 * matrix.stored(listed))
 
 
 def _compiled(matrix, columns, a, b, w, residual, tol, max_sweeps):

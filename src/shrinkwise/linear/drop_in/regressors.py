@@ -22,7 +22,14 @@ from shrinkwise.linear.estimators.versioned import Versioned
 from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.columns import column_names
 from shrinkwise.linear.paths.streamed import refuse_rows
-from shrinkwise.linear.problem.checks import READS, check_settings, checked_weights, loss_of
+from shrinkwise.linear.problem.checks import (
+    READS,
+    check_settings,
+    check_switches,
+    checked_weights,
+    loss_of,
+    refuse_other_numbers,
+)
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.rounding import largest_entry, may_overflow
 
@@ -44,6 +51,9 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
     def _checked(self, X, y, sample_weight):
         """(X, y, sample_weight, sum of the weights as given)."""
         refuse_rows(X, type(self).__name__, _INSTEAD)
+        check_switches(self.get_params(deep=False))
+        for values, name in ((X, "X"), (y, "y")):
+            refuse_other_numbers(values, name)
         self._names = column_names(X)
         X, y = validate_data(self, X, y, y_numeric=True, multi_output=self.several_targets, **READS)
         self._dtype = X.dtype

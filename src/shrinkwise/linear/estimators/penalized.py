@@ -22,6 +22,7 @@ from shrinkwise.linear.paths.streamed import refuse_beside_rows, refuse_rows
 from shrinkwise.linear.problem.checks import (
     READS,
     check_settings,
+    check_switches,
     checked_offset,
     checked_weights,
     loss_of,
@@ -91,6 +92,7 @@ class LinearModel(Versioned):
 
     def _read(self, X, y, **checks):
         """X and y through scikit-learn's checks; the names of the columns are kept, excluded columns become zeros."""
+        check_switches(self.get_params(deep=False))
         self._names = column_names(X)
         for values, name in ((X, "X"), (y, "y")):
             refuse_other_numbers(values, name)

@@ -25,6 +25,7 @@ class Loss:
     location = False  # whether f depends on y − η alone
     is_quadratic = False  # whether f is ½(y − η)²: a Gram matrix and several targets serve
     is_root = False  # whether f is the root of the mean square: least squares with the penalty times that root
+    farthest = np.inf  # range of η beyond which double precision does not hold the loss: there weights run away
     coded = False  # whether y are classes, numbered from 0
     one_target: Loss | None = None  # of a loss of y (n, K): the loss of each column
     per_class = False  # whether η has a column for every class

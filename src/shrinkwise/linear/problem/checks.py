@@ -15,6 +15,13 @@ from .design import is_sparse
 from .problem import Problem
 from .scaling import column_scale, divided
 
+_SWITCHES = {"fit_intercept", "standardize", "positive", "stability", "copy_X", "warm_start"}
+# Of scikit-learn's settings without effect here: a misspelt one is an error there.
+_CHOICES = {
+    "selection": ("cyclic", "random"),
+    "precompute": ("auto",),
+    "gcv_mode": ("auto", "svd", "eigen"),
+}
 READS = {"accept_sparse": ("csr", "csc"), "dtype": [np.float64, np.float32]}  # for scikit-learn's validation
 
 
@@ -128,6 +135,18 @@ def check_settings(penalty, tol, max_iter) -> None:
         raise ValueError(f"Expected tol (the relative duality gap to reach) to be a finite number ≥ 0, got {tol!r}")
     if isinstance(max_iter, bool) or not isinstance(max_iter, numbers.Integral) or max_iter < 1:
         raise ValueError(f"Expected max_iter to be an integer ≥ 1, got {max_iter!r}")
+
+
+def check_switches(settings: dict) -> None:
+    """ValueError for a switch among the settings that is no bool, as "no" would switch it on, and for an unknown choice."""
+    for name in _SWITCHES & settings.keys():
+        value = settings[name]
+        if not (isinstance(value, (bool, np.bool_)) or (isinstance(value, numbers.Integral) and value in (0, 1))):
+            raise ValueError(f"Expected {name} to be True or False, got {value!r}")
+    for name in _CHOICES.keys() & settings.keys():
+        value = settings[name]
+        if isinstance(value, str) and value not in _CHOICES[name]:
+            raise ValueError(f"Expected {name} to be one of {', '.join(map(repr, _CHOICES[name]))}, got {value!r}")
 
 
 def check_dfmax(dfmax) -> None:

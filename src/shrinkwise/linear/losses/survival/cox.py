@@ -39,6 +39,7 @@ class Cox(Loss):
 
     name = "cox"
     is_partial = is_likelihood = True
+    farthest = _SPREAD
     _risk: Any = None
 
     def __init__(self, ties: str = "efron"):

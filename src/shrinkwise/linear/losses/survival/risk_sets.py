@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+_LARGEST = 700.0  # an exponent that double precision holds
+
 
 class RiskSets:
     """Of records y with weights s; `ties` is "efron" or "breslow".
@@ -105,5 +107,5 @@ class RiskSets:
             np.vstack([values, np.zeros((1, values.shape[1]))]), np.column_stack([self.start, self.end]).ravel()
         )[::2]
         rest = np.where((self.start > self.low)[:, None], sums[self.start], 0.0)
-        scale = np.exp(-terms)[:, None]
+        scale = np.exp(np.minimum(-terms, _LARGEST))[:, None]
         return rest[self.of_term] * scale, self.share[:, None] * inside[self.of_term] * scale

@@ -61,6 +61,8 @@ class WorkingSolver:
             best = min(best, worst)
             # Where the curvature of a weight vanishes, as of one that runs away, steps get shorter than any that counts.
             stalled = stalled + 1 if abs(worst - before) <= 1e-6 * worst else 0
+            if self.problem.loss.farthest < np.inf and np.ptp(self.eta) > self.problem.loss.farthest:
+                left = 0
             if (
                 left <= 0
                 or self._reached(inner, w, (gradient, offered), violation, targets)
