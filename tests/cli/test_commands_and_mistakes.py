@@ -101,7 +101,6 @@ def test_a_bad_table_is_one_sentence(case, shrinkwise):
     ("args", "sentence"),
     [
         (["fit", "nowhere.csv", "--target", "y"], "no file nowhere.csv"),
-        (["fit", ".", "--target", "y"], "folder"),
         (["fit", "good.csv"], "--target"),
         (["fit", "good.csv", "--target", "y", "--folds", "1"], "--folds"),
         (["fit", "good.csv", "--target", "y", "--folds", "999"], "half the number of rows"),
@@ -120,6 +119,12 @@ def test_a_wrong_call_is_one_sentence(args, sentence, shrinkwise):
     Path("good.csv").write_text(CSV)
     refused(shrinkwise(*args), sentence)
     assert os.listdir() == ["good.csv"]
+
+
+def test_a_folder_without_tables_is_one_sentence(shrinkwise):
+    Path("none").mkdir()
+    refused(shrinkwise("fit", "none", "--target", "y"), "has no file that ends in")
+    assert os.listdir() == ["none"]
 
 
 def test_an_unreadable_file_is_one_sentence(shrinkwise):

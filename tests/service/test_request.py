@@ -123,6 +123,8 @@ EVERY = {
     "bounds": {"b": (-math.inf, 1.5)},
     "stability_pairs": 6,
     "budget": 60.0,
+    "engine": "dask",
+    "scheduler": "tcp://localhost:8786",
 }
 
 
@@ -130,7 +132,7 @@ EVERY = {
 def test_a_request_comes_back_from_run_toml(tmp_path, network):
     (tmp_path / "t.csv").write_text("a\n1\n")
     (tmp_path / "fresh.csv").write_text("a\n2\n")
-    assert set(EVERY) | {"table", "target", "test", "n_jobs"} == set(SETTINGS)
+    assert set(EVERY) | {"table", "target", "test", "n_jobs", "sql", "database"} == set(SETTINGS)
     request = FitRequest(
         str(tmp_path / "t.csv"), "y", test=str(tmp_path / "fresh.csv"), **(EVERY | {"network": network}), n_jobs=1
     )
@@ -160,7 +162,7 @@ def test_the_command_line_and_python_ask_the_same(tmp_path):
     words += " --weight w --exposure e --no-log-target --task classes --methods lasso,network"
     words += " --folds 3 --seed 9 --within 2% --max-features 5"
     words += f" --penalty-factor {tmp_path}/factors.csv --bounds {tmp_path}/bounds.csv --budget 60 --jobs 2"
-    words += " --text f --no-header --skip 2 --sheet 2020"
+    words += " --text f --no-header --skip 2 --sheet 2020 --engine dask --scheduler tcp://localhost:8786"
     with fit_command.make_context("fit", words.split()) as context:
         request = FitRequest.from_click(context.params)
         bare = FitRequest.from_click({**context.params, "no_networks": True})

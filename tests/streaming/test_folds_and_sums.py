@@ -6,7 +6,7 @@ import pytest
 
 import shrinkwise as sw
 from shrinkwise.streaming import fold_numbers, reduce_rows
-from shrinkwise.streaming.reduction import Tree
+from shrinkwise.streaming.tree import Tree
 
 
 def test_folds_do_not_depend_on_the_blocks():

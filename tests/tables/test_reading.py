@@ -213,7 +213,7 @@ def test_a_scan_in_blocks_counts_like_a_scan_at_once(monkeypatch):
     data = b'a,b\n"x,\n""",2\n' * 1 + b'"",3\n4,"5,\n"\n\n6,7'
     whole = parse_delimited("t", data)[0]
     for block in range(1, 9):
-        monkeypatch.setattr("shrinkwise.tables.reading.delimited._BLOCK", block)
+        monkeypatch.setattr("shrinkwise.tables.reading.records._BLOCK", block)
         assert parse_delimited("t", data)[0].equals(whole)
 
 

@@ -69,9 +69,10 @@ def run(args: list[str] | None = None) -> int:
 
 
 def _is_mistake(error: ValueError) -> bool:
+    from shrinkwise.streaming import RowsError
     from shrinkwise.tables import InputError
 
-    return isinstance(error, InputError)
+    return isinstance(error, InputError | RowsError)
 
 
 def _say(sentence: str, code: int) -> int:

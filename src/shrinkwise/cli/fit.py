@@ -28,7 +28,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command(short_help="Compare regularizers on a table and keep the best model.")
-@click.argument("file", type=_PATH)
+@click.argument("file", type=_PATH, required=False)
 @click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
 @click.option("--out", type=_PATH, metavar="DIR", help="Run folder to write [default: FILE-report].")
 @click.option("--test", type=_PATH, metavar="FILE", help="Also score the kept model on this table of unseen rows.")
@@ -105,6 +105,14 @@ _PATH = click.Path(path_type=Path)
     metavar="FILE",
     help="CSV with columns input, low, high: bounds of the coefficients in the units of the data.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["memory", "stream", "dask"]),
+    help="Read all rows into memory, or in blocks, here or on a Dask cluster [default: memory if they fit, else stream].",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Scheduler of the Dask cluster, such as tcp://host:8786.")
+@click.option("--sql", metavar="QUERY", help="Read the rows of a query instead of FILE.")
+@click.option("--database", metavar="URL", help="Database of the query, such as sqlite:///sales.db.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run with the same folder.")
 @click.option(
     "--jobs",
@@ -114,12 +122,15 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--quiet", is_flag=True, help="Print only the verdict.")
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON document.")
-def fit(file: Path, out: Path | None, resume: bool, quiet: bool, as_json: bool, **settings) -> None:
-    """Compare regularizers on the table FILE (CSV, Excel, Parquet or Arrow), report which one helps, and write a run folder."""
+def fit(file: Path | None, out: Path | None, resume: bool, quiet: bool, as_json: bool, **settings) -> None:
+    """Compare regularizers on the table FILE (CSV, Excel, Parquet or Arrow), report which one helps, and write a run folder.
+
+    FILE can also be a folder or a quoted pattern of files with the same columns, such as 'data/*.parquet'.
+    """
     from shrinkwise.service import FitRequest, fit_to_folder
 
     request = FitRequest.from_click({"file": file, **settings})
-    out = out or Path(f"{file.name.split('.')[0] or 'table'}-report")
+    out = out or Path(f"{_stem(file)}-report")
     speaks = not (quiet or as_json)
     with _progress(speaks) as progress:
         result = fit_to_folder(
@@ -138,6 +149,14 @@ def fit(file: Path, out: Path | None, resume: bool, quiet: bool, as_json: bool, 
         _print_result(result, out)
 
 
+def _stem(file: Path | None) -> str:
+    """A name for the run of a file, a folder or a pattern of files, or of a query."""
+    if file is None:
+        return "query"
+    name = next((part for part in (file.name, file.parent.name) if not set("*?[") & set(part)), "")
+    return name.split(".")[0] or "table"
+
+
 def _print_plan(question) -> None:
     from rich.console import Console
 
@@ -151,7 +170,9 @@ def _print_plan(question) -> None:
     print_columns(plan_page(plan), console)
     contestants = candidates(options, plan.has_groups, plan.has_numbers, plan.log_link)
     sentences = options.described([each.name for each in contestants], plan.splits_by)
-    if options.budget:
+    if question.streamed is not None:
+        pass  # the time of the passes is shown as they go on
+    elif options.budget:
         sentences.append(f"Candidates that do not finish within {options.budget:.0f} s are skipped.")
     else:
         seconds = estimated_seconds(plan.used_rows(question.frame), plan, options)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from .layout import layout_of, layout_options
-from .terminal import put_out, say
+from .terminal import put_out_file, say
 
 
 @click.command(short_help="Predict new rows with a kept model.")
@@ -29,20 +30,25 @@ from .terminal import put_out, say
 def predict(run_dir: Path, file: Path, out: Path | None, interval: float | None, **layout) -> None:
     """Predict the rows of the table FILE with the model in RUN_DIR, and write the predictions as CSV.
 
-    Columns with unseen categories or missing values that did not occur in training are reported on standard error.
+    FILE can also be a folder or a quoted pattern of files with the same columns, such as 'data/*.parquet'. The rows are
+    read and predicted in blocks, so that files larger than memory can be predicted. Columns with unseen categories or missing
+    values that did not occur in training are reported on standard error.
     """
-    from shrinkwise.models.predictions import predictions_csv
+    from shrinkwise.models.predictions import write_predictions
     from shrinkwise.models.table_model import load
-    from shrinkwise.tables.reading.read import read_with_notes
+    from shrinkwise.runs.folder import write_file
 
-    model = load(run_dir)
-    frame, notes = read_with_notes(file, layout_of(layout))
-    text = predictions_csv(model, frame, interval)
-    for remark in [*notes, *model.remarks(frame)]:
+    model, remarks = load(run_dir), []
+
+    def write(path: Path) -> None:
+        with path.open("w", encoding="utf-8", newline="") as text:
+            remarks.extend(write_predictions(model, file, text, interval, layout_of(layout)))
+
+    if out is not None:
+        write_file(out, write)
+    else:  # beside the output, so that an error in a late row leaves none
+        with TemporaryDirectory() as folder:
+            write(whole := Path(folder) / "predictions.csv")
+            put_out_file(whole)
+    for remark in remarks:
         say(remark, err=True)
-    if out is None:
-        put_out(text)
-    else:
-        from shrinkwise.runs.folder import write_file
-
-        write_file(out, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -37,3 +38,10 @@ def put_out(text: str) -> None:
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+
+
+def put_out_file(path: Path) -> None:
+    """Write the text of a file to standard output as `put_out` does, in parts."""
+    with path.open(encoding="utf-8", newline="") as file:
+        while text := file.read(1 << 20):
+            put_out(text)

@@ -27,7 +27,6 @@ from shrinkwise.compare.scoring.nested import (
     Work,
     run_nested,
     split_table,
-    training_problem,
     tune,
 )
 from shrinkwise.compare.scoring.stability import stable_inputs
@@ -65,6 +64,7 @@ def compare_table(
     test: Any = None,
     place: Place | None = None,
     clock: Clock | None = None,
+    splits: Splits | None = None,
 ) -> Comparison:
     """Score every candidate by nested cross-validation, keep the one with the lowest held-out score, and refit it on
     all rows.
@@ -83,6 +83,8 @@ def compare_table(
         Where finished pieces are stored, so that an interrupted run can be resumed.
     clock : Clock, optional
         The clock of the budget; by default it starts now.
+    splits : Splits, optional
+        The outer folds of a table that is a sample of more rows (`compare.streamed`), whose rows all have a target.
 
     Returns
     -------
@@ -95,11 +97,13 @@ def compare_table(
         candidate.
     """
     clock, options = clock or Clock(options.budget), without_missing_extras(options)
+    frame = frame if splits is None else splits.frame
     options.check(plan)
     n_known = 0 if test is None else check_fresh_rows(plan, test, frame)
     check_folds(plan, options)
-    frame, file_rows = _numbered_rows(plan, frame)
-    splits = with_scale(split_table(frame, plan, options), options)
+    frame, file_rows = _numbered_rows(plan, frame) if splits is None else (frame, splits.numbers)
+    splits = with_scale(splits or split_table(frame, plan, options), options)
+    splits.prepare(progress)
     limits = (options, splits[0].problem.columns.has_groups, plan.has_numbers, plan.log_link)
     contestants = candidates(*limits)
     _check_sparse(contestants, plan, options)
@@ -113,13 +117,12 @@ def compare_table(
     results = run_nested(contestants, splits, options, Work(told, clock, journal))
     splits.close()
     rows, left_out = _rows(contestants, results, splits)
-    encoder = Encoder(plan).fit(frame)
-    X, y, parts = encoder.transform(frame), plan.target_values(frame), plan.rows(frame)
+    encoder, problem = splits.whole(frame)
     del frame
-    problem = training_problem(X, y, plan, options, len(splits), parts, encoder)
     kept = refitted(rows, problem, splits, options, clock)
+    kept = kept.with_fit(splits.on_all_rows(kept.fit, problem, encoder))
     path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
-    model, intervals = _with_intervals(kept, encoder, X, splits)
+    model, intervals = _with_intervals(kept, encoder, problem.X, splits)
     stable = _stable(problem, curve, path_of, options, clock)
     shapes = _in_time(lambda: shape_fits(kept.fit, problem, options), clock)
     progress(total, total, f"{kept.row.candidate.name} on all rows")

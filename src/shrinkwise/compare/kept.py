@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shrinkwise.compare.candidates.base import Fit, TrainingRows, Tuned
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
@@ -73,6 +73,12 @@ class KeptFit:
     def fit(self) -> Fit:
         """The fit at the kept choice."""
         return self.tuned.choices().get(self.choice, self.tuned.best)
+
+    def with_fit(self, fit: Fit) -> KeptFit:
+        """With another fit at the kept choice."""
+        if self.choice == "one_se" and self.tuned.one_se is not None:
+            return replace(self, tuned=replace(self.tuned, one_se=fit))
+        return replace(self, tuned=replace(self.tuned, best=fit))
 
 
 def refitted(rows: list[Row], problem: TrainingRows, splits: Splits, options: Options, clock: Clock) -> KeptFit:

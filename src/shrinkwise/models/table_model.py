@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from shrinkwise.tables import ColumnPlan, Encoder, InputError, TablePlan, as_frame
+from shrinkwise.tables.file_rows import FileRows
 
 from .intervals.kept import INTERVALS, LabelSets, NumberIntervals, frame_like, label_lists
 from .model_file import damaged, read_model, write_model
@@ -22,8 +24,8 @@ _OLDER_FILE = "model.skops"
 class TableModel:
     """Plan, encoder and predictor of one fitted table, and the intervals of its predictions.
 
-    predict and predict_proba take any data frame with the columns that have a weight; unseen categories and missing
-    values are treated as in training.
+    predict and predict_proba take any data frame with the columns that have a weight, or the path of a file, a folder or a
+    pattern of files, which are read block by block; unseen categories and missing values are treated as in training.
     """
 
     plan: TablePlan
@@ -36,13 +38,16 @@ class TableModel:
 
         Its columns are prediction and, for numbers, low and high, for classes, set (lists of labels).
         """
+        parts, classes = list(self._parts(frame, interval)), self.plan.classes
+        said = np.concatenate([self.decide(output) for output, _ in parts])
         if interval is None:
-            return self.decide(self.output(frame))
-        X = self.encoded(frame)
-        output = self.of_encoded(X, frame)
-        found, classes = self.within(X, output, interval), self.plan.classes
-        edges = {"low": found[0], "high": found[1]} if classes is None else {"set": label_lists(classes, found)}
-        return frame_like(frame, {"prediction": self.decide(output), **edges})
+            return said
+        if classes is None:
+            low, high = (np.concatenate([edges[side] for _, edges in parts]) for side in (0, 1))
+            return frame_like(frame, {"prediction": said, "low": low, "high": high})
+        return frame_like(
+            frame, {"prediction": said, "set": label_lists(classes, np.concatenate([e for _, e in parts]))}
+        )
 
     def predict_proba(self, frame) -> np.ndarray:
         """Class probabilities (n, K), columns in the order of `plan.classes`."""
@@ -52,12 +57,26 @@ class TableModel:
 
     def output(self, frame) -> np.ndarray:
         """Predictions (n,) for regression, class probabilities (n, K) otherwise."""
-        return self.of_encoded(self.encoded(frame), frame)
+        return np.concatenate([output for output, _ in self._parts(frame, None)])
+
+    def _parts(self, table: Any, level: float | None) -> Iterator[tuple[np.ndarray, Any]]:
+        """(output, interval at a level or None) of the rows of a frame, or block by block of the rows of files."""
+
+        def predicted(frame: Any) -> tuple[np.ndarray, Any]:
+            X = self.encoded(frame)
+            output = self.of_encoded(X, frame)
+            return output, None if level is None else self.within(X, output, level)
+
+        if isinstance(table, str | Path):
+            rows = FileRows(self.encoder, self.used, table)
+            yield from (rows.done(block, predicted) for block in rows.blocks())
+        else:
+            yield predicted(table)
 
     def of_encoded(self, X: Any, frame: Any) -> np.ndarray:
         """The output for encoded rows; counts are rates times the exposure of the rows of `frame`."""
-        exposure = self.plan.exposures(frame)
-        return self.predictor.output(X) if exposure is None else self.predictor.output(X) * exposure
+        exposure, output = self.plan.exposures(frame), by_equal_blocks(self.predictor.output, X)
+        return output if exposure is None else output * exposure
 
     def encoded(self, frame) -> Any:
         """The standardised features (n, q) of a data frame."""
@@ -67,7 +86,12 @@ class TableModel:
         """The intervals of encoded rows at a level: (low, high), each (n,), or which labels (n, K) are in the sets."""
         if self.intervals is None:
             raise InputError("This model has no intervals; fit it again with shrinkwise fit.")
-        return self.intervals.at(X, output, level)
+        found = by_equal_blocks(lambda X, output: np.stack(self._interval(X, output, level), axis=1), X, output)
+        return found if self.plan.classes else (found[:, 0], found[:, 1])
+
+    def _interval(self, X: Any, output: np.ndarray, level: float) -> list[np.ndarray]:
+        found: Any = self.intervals.at(X, output, level)  # type: ignore[union-attr]
+        return list(found.T) if self.plan.classes else list(found)
 
     @property
     def used(self) -> set[int]:
@@ -99,6 +123,26 @@ class TableModel:
         write_model(Path(path), data, arrays)
 
 
+def by_equal_blocks(work: Callable[..., np.ndarray], X: Any, *beside: np.ndarray) -> np.ndarray:
+    """`work(X, *beside)`, which treats every row by itself, on blocks of equal size and memory layout.
+
+    A product of matrices rounds a row differently in matrices of different sizes: this way a row has the same digits in a
+    frame of any length. A sparse matrix is multiplied row by row anyway.
+    """
+    if hasattr(X, "tocsr"):
+        return work(X, *beside)
+    n = len(X)
+    parts = []
+    for start in range(0, n, _EQUAL):
+        blocks = [np.zeros((_EQUAL, *each.shape[1:])) for each in (X, *beside)]
+        height = min(_EQUAL, n - start)
+        for block, each in zip(blocks, (X, *beside), strict=True):
+            block[:height] = each[start : start + height]
+        parts.append(work(*blocks)[:height])
+    return np.concatenate(parts) if parts else work(X, *beside)
+
+
+_EQUAL = 512
 _ENCODER_DATA = ("rules", "inputs", "feature_names", "sparse")
 _ENCODER_ARRAYS = ("varies", "mean", "scale")
 

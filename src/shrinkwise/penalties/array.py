@@ -62,6 +62,17 @@ def entrywise(values, w, what: str):
     return values
 
 
+def by_position(values, what: str):
+    """`values`; ValueError for a Series whose labels are not 0, 1, 2, …, since a penalty knows positions and no names."""
+    labels = getattr(values, "index", None)
+    if labels is not None and hasattr(labels, "tolist") and labels.tolist() != list(range(len(values))):
+        raise ValueError(
+            f"Expected {what} in the order of the columns, got a Series with labels such as {labels.tolist()[0]!r}, which a "
+            "penalty cannot match to columns; reorder it and pass an array, or use penalty_factors for factors"
+        )
+    return values
+
+
 def step_like(step, w):
     """A prox step: a number ≥ 0, or an array of the shape of `w` (one step per entry)."""
     step = entrywise(step, w, "prox steps")
@@ -155,7 +166,8 @@ def as_numpy(values) -> np.ndarray:
 
 
 def numbered(labels, names):
-    """(numbers of the labels, their names) of an array of texts, in sorted order; anything else as it is."""
+    """(numbers of the labels, their names) of an array of texts, in sorted order; anything else as an array."""
+    labels = np.asarray(by_position(labels, "group labels"))
     if not labels.size or not all(isinstance(label, str) for label in labels.flat):
         return labels, names
     names, numbers = np.unique(labels.astype(str), return_inverse=True)

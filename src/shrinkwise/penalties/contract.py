@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .array import as_numpy, double, namespace, step_like, working
+from .array import as_numpy, by_position, double, namespace, step_like, working
 from .pieces import Pieces
 
 OPERATORS: dict[str, Any] = {}  # how penalties are composed; bound at the door of the package
@@ -300,7 +300,7 @@ def check_above(value, name: str, bound: float, meaning: str):
 def check_weights(weights):
     """`weights` (factors ≥ 0 of λ, one per entry or group; 0 = not penalised), checked; None for all ones."""
     if weights is not None:
-        xp = namespace(weights)
+        xp = namespace(by_position(weights, "penalty weights"))
         values = np.asarray(weights, dtype=float) if xp is np else weights
         if not bool(((values >= 0) & (values < math.inf)).all()):
             raise ValueError("Expected penalty weights to be finite and ≥ 0, got a negative, infinite or NaN entry")

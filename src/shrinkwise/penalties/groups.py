@@ -248,7 +248,7 @@ class LabelledGroups(Groups):
     """
 
     def __init__(self, labels, names=None):
-        labels, names = numbered(np.asarray(labels), names)
+        labels, names = numbered(labels, names)
         if labels.size and not np.issubdtype(labels.dtype, np.integer):
             raise TypeError(f"Expected integer group labels (−1 = not penalised) or texts, got {labels.dtype}")
         if labels.size and labels.min() < -1:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from shrinkwise.compare.options import Options
     from shrinkwise.compare.result import Comparison
+    from shrinkwise.compare.streamed.table import StreamedTable
     from shrinkwise.models.table_model import TableModel
     from shrinkwise.report.schema import Page
     from shrinkwise.tables import Layout, TablePlan
@@ -34,23 +35,35 @@ class Question:
     plan: TablePlan
     options: Options
     asked_at: float
+    streamed: StreamedTable | None = None
 
     @classmethod
-    def of(cls, request: FitRequest) -> Question:
-        """Read the tables and plan the work. The time budget starts here."""
+    def of(cls, request: FitRequest, progress: Any = None, pieces: Path | None = None) -> Question:
+        """Read the tables and plan the work. The time budget starts here.
+
+        progress is called as progress(done, total, what) while rows are read in blocks, and finished parts of that pass are
+        stored in the folder `pieces`.
+        """
         asked_at = time.monotonic()
         from shrinkwise.compare.comparison import check_folds
         from shrinkwise.tables.plan.plan import ColumnOptions, plan_table
 
-        options = request.options()
-        frame, notes = _read(request.table, request.layout)
+        from .tables import read_for
+
         test = None if request.test is None else _read(request.test, request.layout)[0]
+        table = read_for(request, progress or (lambda *_: None), pieces)
+        request, streamed, options = table.request, table.streamed, table.request.options()
         wishes = {each.name: getattr(request, each.name) for each in fields(ColumnOptions)}
-        plan = plan_table(frame, request.target, name=request.file.name if request.file else "table", **wishes)
-        plan.notes += notes
+        name = request.file.name if request.file else "query" if request.sql else "table"
+        if streamed is None:
+            plan = plan_table(table.frame, request.target, name=name, **wishes)
+        else:
+            plan = streamed.plan(request.target, name=name, **wishes)
+            options = streamed.options(plan, options)
+        plan.notes += table.notes
         options.check(plan)
         check_folds(plan, options)
-        return cls(request, frame, test, plan, options, asked_at)
+        return cls(request, table.frame, test, plan, options, asked_at, streamed)
 
     def answer(self, progress: Any = None, place: Any = None, command: str = "") -> Result:
         """Do the work; progress is called as progress(done, total, what) after every piece of it."""
@@ -67,6 +80,7 @@ class Question:
             test=self.test,
             place=place,
             clock=Clock.of(self.options.budget, self.asked_at),
+            splits=None if self.streamed is None else self.streamed.splits(self.plan, self.options),
         )
         return Result(comparison, comparison_page(comparison, command=command, version=__version__), self.request)
 

@@ -6,6 +6,7 @@ import errno
 import inspect
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
 
     Parameters
     ----------
-    table : data frame (pandas, polars, pyarrow, …) or path of a file (CSV, Excel, Parquet, Arrow)
+    table : data frame (pandas, polars, pyarrow, …), or path of a file (CSV, Excel, Parquet, Arrow), of a folder of such files
+        or of several by a pattern such as "data/*.parquet"; None with `sql`
     target : str
         The column to predict.
     test : data frame or path, optional
@@ -85,6 +87,14 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
         Pairs of half-samples on which the selection of inputs is repeated [50]; 0 for none.
     budget : float
         Time limit in seconds; candidates that do not finish are skipped.
+    engine : "memory", "stream" or "dask"
+        Read all rows into memory, or read them in blocks, here or on a Dask cluster. By default "memory" if the table is
+        estimated to fit, else "stream". Streamed rows are planned and scored on a random sample of 50,000 of them; models of
+        least squares are fitted to all rows, other models to the sample.
+    scheduler : str
+        Address of the scheduler of a Dask cluster, for engine="dask", whose workers read the files.
+    sql, database : str
+        A query and the URL of its database (sqlite:///file.db, or one that SQLAlchemy reads), in place of a table.
     n_jobs : int
         Number of processes [one per core]; the results do not depend on it.
 
@@ -141,12 +151,15 @@ def fit_to_folder(
     from shrinkwise.compare.scoring.journal import claimed, clear_pieces
     from shrinkwise.runs.folder import check_place
 
-    question = Question.of(request)
     check_place(out)
     _refuse_another_question(out, request)
-    before(question)
     place = Place(out.absolute().parent / f".{out.name}.unfinished", resume, __version__)
     with claimed(place.folder), _pieces_named(place.folder):
+        if not resume:
+            clear_pieces(place.folder)
+        question = Question.of(request, progress, place.folder)
+        before(question)
+        place = replace(place, resume=resume or question.streamed is not None)  # the pieces of its passes are kept
         result = question.answer(progress, place, command)
         result.save(out)
         clear_pieces(place.folder)

@@ -80,6 +80,10 @@ class FitRequest:
     bounds: Mapping[str, tuple[float, float]] | None = _setting(None, checks.bounds)
     stability_pairs: int | None = _setting(None, checks.whole(0))
     budget: float | None = _setting(None, checks.real(1, unit=" second"))
+    engine: str | None = _setting(None, checks.one_of("memory", "stream", "dask"))
+    scheduler: str | None = _setting(None, checks.column)
+    sql: str | None = _setting(None, checks.column)
+    database: str | None = _setting(None, checks.column)
     n_jobs: int | None = _setting(None, checks.whole(1))
 
     def __post_init__(self):
@@ -91,6 +95,12 @@ class FitRequest:
             self._set("select", "within")
         if (self.within is None) == (self.select == "within"):
             raise InputError("Expected both select='within' and within (the share of the lowest score), or neither.")
+        if (self.sql is None) != (self.database is None) or (self.sql is not None and self.table is not None):
+            raise InputError("Expected a table, or sql with database and no table.")
+        if self.scheduler is not None and self.engine != "dask":
+            raise InputError("A scheduler belongs to the engine 'dask'; set both or neither.")
+        if self.engine in ("stream", "dask") and self.file is None and self.sql is None:
+            raise InputError(f"The engine {self.engine!r} reads files or a query, but the table is a data frame.")
         if self.header is not None and (self.no_header or self.skip):
             raise InputError(
                 "Expected header, or no_header with or without skip, but header came with another of them."
@@ -220,6 +230,7 @@ def _with_files(request: FitRequest, hashes: Mapping[str, str], run_dir: Path, *
     """The request with its files where they are now; they must be those that were read then."""
     from shrinkwise.runs.fitted_table import located
     from shrinkwise.tables import data_hash
+    from shrinkwise.tables.reading.files import is_pattern
 
     found: dict[str, Any] = {}
     for name in ("table", "test"):
@@ -227,7 +238,7 @@ def _with_files(request: FitRequest, hashes: Mapping[str, str], run_dir: Path, *
         if path is None or name not in hashes:
             continue
         path = Path(path) if given and name == "table" else located(Path(path), hashes[name], run_dir)
-        if not path.exists():
+        if not (path.exists() or is_pattern(path)):
             hint = "; give the table with --file" if name == "table" else ""
             raise InputError(f"There is no file {path}, neither here nor beside the run folder{hint}.")
         if data_hash(path) != hashes[name]:

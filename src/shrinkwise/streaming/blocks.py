@@ -53,8 +53,8 @@ class RowBlock:
         return f"{self.origin}, row {self.offset + row + 1}"
 
     def matrix(self, columns: Sequence[str]) -> np.ndarray:
-        """(n, p) float64, finite; RowsError names the file, the row and the column of what is not a finite number."""
-        X = np.empty((len(self), len(columns)))
+        """(n, p) float64 in Fortran order, finite; RowsError names file, row and column of what is not a finite number."""
+        X = np.empty((len(self), len(columns)), order="F")
         for j, name in enumerate(columns):
             X[:, j] = self._numeric(name)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -166,6 +166,11 @@ class RowBlocks:
                 "returns a new iterator, or a file"
             )
         self._seen["read"] = True
+
+    @property
+    def shell(self) -> RowBlocks:
+        """The same columns without parts and scheduler: what a function of blocks takes to the workers of a cluster."""
+        return replace(self, parts=(), scheduler=None, _seen={})
 
     def map(self, function: Callable[[pl.DataFrame], pl.DataFrame], inputs: Sequence[str]) -> RowBlocks:
         """The same rows with `function` applied to the frame of each block; `inputs` are the columns it gives.

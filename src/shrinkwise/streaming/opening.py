@@ -65,7 +65,7 @@ def rows(
     special = {"target": target, "weight": weight, "group": group}
     parts, schema, once = _opened(source, special, database)
     names: dict[str, Any] = {
-        role: role if isinstance(value, np.ndarray) else value for role, value in special.items() if value is not None
+        role: role if hasattr(value, "shape") else value for role, value in special.items() if value is not None
     }
     for role, name in names.items():
         if name not in schema:

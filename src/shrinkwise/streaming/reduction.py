@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .blocks import RowBlock, RowBlocks, SourcePart
+from .blocks import RowBlock, RowBlocks
+from .tree import Tree
 
 _Sum = TypeVar("_Sum")
 
@@ -47,19 +48,14 @@ def reduce_rows(
     tree: Tree = Tree(merge)
     first = 0
     for part in rows.parts:
-        counted = _Counted(rows.blocks_of(part, first, columns), progress)
+        counted = Counted(rows.blocks_of(part, first, columns), progress)
         tree.add(contribute(counted))
         first += counted.n
     rows._seen["n"] = first
     return tree.total()
 
 
-def part_sum(rows: RowBlocks, part: SourcePart, first: int, contribute, columns) -> Any:
-    """The contribution of one part."""
-    return contribute(rows.blocks_of(part, first, columns))
-
-
-class _Counted:
+class Counted:
     """Blocks, with the number of rows that went by."""
 
     def __init__(self, blocks: Iterator[RowBlock], progress):
@@ -71,28 +67,3 @@ class _Counted:
             self.n += len(block)
             if self.progress is not None:
                 self.progress(len(block))
-
-
-class Tree:
-    """A binary tree of merges over contributions that come one after the other; log₂ of their number are held."""
-
-    def __init__(self, merge):
-        self.merge = merge
-        self.levels: list = []  # of 2^k contributions each, or None
-
-    def add(self, found) -> None:
-        """The next contribution."""
-        for k, held in enumerate(self.levels):
-            if held is None:
-                self.levels[k] = found
-                return
-            found, self.levels[k] = self.merge(held, found), None
-        self.levels.append(found)
-
-    def total(self):
-        """The sum of all: the largest complete subtrees come first."""
-        found = None
-        for held in self.levels:
-            if held is not None:
-                found = held if found is None else self.merge(held, found)
-        return found

@@ -8,8 +8,9 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from shrinkwise.tables.columns.features import features, learned, learned_of, plain_values, remark
+from shrinkwise.tables.columns.features import features, learned, learned_of, plain_values
 from shrinkwise.tables.columns.kinds import taken
+from shrinkwise.tables.columns.remarks import Remarks
 from shrinkwise.tables.plan.plan import TablePlan
 from shrinkwise.tables.reading.read import as_frame
 
@@ -131,9 +132,19 @@ class Encoder:
 
     def remarks(self, frame: Any, needed: Collection[int] | None = None) -> list[str]:
         """Sentences on how `transform` treats kinds of values in `frame` that did not occur in `fit`."""
-        columns = zip(self.rules, self._inputs_of(as_frame(frame), needed), strict=True)
-        found = (remark(rule, series) for rule, series in columns if series is not None)
-        return [sentence for sentence in found if sentence]
+        found = self.remarking()
+        self.remark(found, frame, needed)
+        return said(found)
+
+    def remarking(self) -> list[Remarks]:
+        """Empty remarks, one per input column, for `remark`."""
+        return [Remarks(rule, column.name) for rule, column in zip(self.rules, self.plan.kept, strict=True)]
+
+    def remark(self, found: list[Remarks], frame: Any, needed: Collection[int] | None = None, offset: int = 0) -> None:
+        """Add a block of rows, before which there are `offset` rows, to remarks; `said` gives their sentences."""
+        for remarks, series in zip(found, self._inputs_of(as_frame(frame), needed), strict=True):
+            if series is not None:
+                remarks.add(series, offset)
 
     def _inputs_of(self, frame: pl.DataFrame, needed: Collection[int] | None = None) -> list[pl.Series | None]:
         """The columns of the plan; None for those that are not needed."""
@@ -144,6 +155,11 @@ class Encoder:
             if is_needed and column.name not in columns:
                 raise no_such_column("The table", column.name, frame.columns)
         return [columns[c.name] if is_needed else None for c, is_needed in zip(kept, wanted, strict=True)]
+
+
+def said(found: Collection[Remarks]) -> list[str]:
+    """The sentences of remarks, without empty ones."""
+    return [sentence for remarks in found if (sentence := remarks.sentence())]
 
 
 class _DenseDesign:

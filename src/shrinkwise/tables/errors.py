@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 
 class InputError(ValueError):
     """A table or a setting that cannot be used; the message is one sentence for the user."""
+
+
+class RowError(InputError):
+    """An error in a row of a table. `sentence(place, least)` is its message for a place such as "row 3".
+
+    `least` is "" or "at least ", before a number of such rows. Where the table is a block of a longer one, `moved` gives the
+    error for the place in that one.
+    """
+
+    def __init__(self, sentence: Callable[[str, str], str], row: int):
+        super().__init__(sentence(f"row {row}", ""))
+        self.sentence, self.row = sentence, row
+
+    def moved(self, offset: int, file: str = "") -> InputError:
+        """The same error `offset` rows further down, in this file; later rows of it may have the same fault."""
+        of = f" of {file}" if file else ""
+        return InputError(self.sentence(f"row {self.row + offset}{of}", "at least "))
+
+    def __reduce__(self):
+        return InputError, (str(self),)
 
 
 def quoted(text: object, width: int = 60) -> str:

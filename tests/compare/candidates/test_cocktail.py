@@ -18,6 +18,7 @@ from shrinkwise.compare.candidates.cocktail.mix import Mix
 from shrinkwise.compare.candidates.cocktail.stack import NetworkStack
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import CocktailOptions, NetworkOptions, Options
+from shrinkwise.compare.scoring.response import tuned_response
 from shrinkwise.models.predictors import NetworkPredictor, clipped
 from shrinkwise.selection import Rows
 
@@ -33,12 +34,13 @@ def rows(task="regression", n=90, **parts):
     rng = np.random.default_rng(3)
     X = rng.normal(size=(n, 4))
     score = np.sin(3 * X[:, 0]) + np.maximum(X[:, 1], 0) + 0.1 * rng.normal(size=n)
-    k = {"regression": 0, "binary": 2, "multiclass": 3}[task]
+    k = {"binary": 2, "multiclass": 3}.get(task, 0)
     y = np.digitize(score, np.quantile(score, np.arange(1, k) / k)) if k else 50 + 10 * score
+    y = rng.poisson(5 * np.exp(score)).astype(float) if task == "counts" else y
     return TrainingRows(X, y, task, k, seed=7, rows=Rows(**parts))
 
 
-@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
+@pytest.mark.parametrize("task", ["regression", "counts", "binary", "multiclass"])
 def test_it_learns_what_a_constant_does_not_and_repeats_itself(task):
     problem = rows(task, n=200)
     train, test = problem.take(np.arange(150)), problem.take(np.arange(150, 200))
@@ -50,7 +52,7 @@ def test_it_learns_what_a_constant_does_not_and_repeats_itself(task):
     output = first.predictor.output(test.X)
     np.testing.assert_array_equal(output, second.predictor.output(test.X))
     constant = (
-        np.full(50, train.y.mean()) if task == "regression" else np.full((50, problem.n_classes), 1 / problem.n_classes)
+        np.full((50, problem.n_classes), 1 / problem.n_classes) if problem.n_classes else np.full(50, train.y.mean())
     )
     assert held_out_score(task, test.y, output) < 0.8 * held_out_score(task, test.y, constant)
 
@@ -194,3 +196,29 @@ def test_the_cost_is_measured():
     assert COCKTAIL.seconds is seconds
     assert 0 < seconds(rows(), options(), 90) < 60
     assert training.setting_steps(4, 100) == pytest.approx(100 * (0.3 * 4 + 0.3 * 2 + 0.4 * 1))
+
+
+def test_counts_have_poissons_loss_whatever_their_unit():
+    """Against torch's; and the unit of the counts, as of rates with exposures, is that of the predictions alone."""
+    rng = np.random.default_rng(0)
+    output = torch.tensor(rng.normal(size=(2, 3, 5, 1)), requires_grad=True)
+    targets = torch.tensor(rng.poisson(2.0, size=5).astype(float))
+    losses = training.row_losses(output, targets, log_mean=True)
+    theirs = torch.nn.functional.poisson_nll_loss(output[..., 0], targets.expand(2, 3, 5), reduction="none")
+    torch.testing.assert_close(losses, theirs)
+    problem = rows("counts")
+    one, other = (
+        tune_cocktail(replace(problem, y=c * problem.y), options()).best.predictor.output(problem.X) for c in (1, 1000)
+    )
+    assert (one > 0).all()
+    np.testing.assert_allclose(other, 1000 * one, rtol=1e-4)
+
+
+def test_a_target_on_a_log_scale_is_predicted_in_its_unit():
+    problem = rows()
+    problem = replace(problem, y=np.exp(problem.y / 10), log_target=True)
+    fit = tuned_response(COCKTAIL, problem, options(steps=100, most_steps=100, learning_rate=0.02)).best
+    assert fit.predictor.response.log
+    output = fit.predictor.output(problem.X)
+    assert held_out_score("regression", problem.y, output) < 0.8 * problem.y.std()
+    assert output.mean() == pytest.approx(problem.y.mean(), rel=0.1)

@@ -112,8 +112,8 @@ def test_networks_of_counts_learn_their_means():
     X = rng.normal(size=(200, 2))
     mean = 50 * np.exp(0.8 * X[:, 0])
     problem = TrainingRows(X, rng.poisson(mean).astype(float), "counts", 0, 1)
-    everyone = MemberRows(np.arange(200))
-    predictor = train_networks(problem, [Setting(lam=0.001)], [everyone], NetworkOptions(hidden=8, steps=200))[0][0]
+    settings, network = [Setting(lam=0.001)], NetworkOptions(hidden=8, steps=200)
+    predictor = train_networks(problem, settings, [MemberRows(np.arange(200))], network)[0][0]
     assert held_out_score("counts", mean, predictor.output(X)) < 0.1 * held_out_score(
         "counts", mean, np.full(200, mean.mean())
     )

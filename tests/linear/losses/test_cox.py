@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 
 import shrinkwise as sw
 from shrinkwise.linear import PenalizedCox, PenalizedCoxCV, concordance, path, survival
@@ -283,3 +284,21 @@ def test_inputs_that_nearly_order_the_events_take_few_steps():
     fitted = path(X, y, sw.L1(1.0), loss="cox", n_lambdas=10, lambda_min_ratio=0.01)
     assert fitted.solved.all()
     assert fitted.n_iter.max() <= 20
+
+
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_monotone_likelihood_has_no_finite_optimum(ties, sign):
+    """Rows with the mark have no event and are at risk until the end, or have all the events first."""
+    rng = np.random.default_rng(0)
+    mark = np.repeat([1.0, 0.0], [6, 54])
+    X = np.column_stack([rng.normal(size=60), sign * mark])
+    times = np.where(mark == 1, 50.0, rng.integers(1, 20, 60))
+    events = np.where(mark == 1, 0, 1)
+    free = PenalizedCox(sw.L1(0.1, weights=[1.0, 0.0]), ties=ties)
+    with pytest.warns(ConvergenceWarning, match="no finite optimum"):
+        model = free.fit(X, survival(times, events))
+    assert "column 1 is the " + ("smallest" if sign > 0 else "largest") in model.status_
+    events[0] = 1  # one event among them
+    assert free.fit(X, survival(np.r_[3.0, times[1:]], events)).status_.startswith("solved")
+    assert PenalizedCox(sw.L1(0.1), ties=ties).fit(X, survival(times, events)).status_.startswith("solved")

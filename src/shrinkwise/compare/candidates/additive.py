@@ -132,9 +132,8 @@ class _HingedRows:
         def fit(each: Fit) -> Fit:
             note = "; ".join(filter(None, [each.note, self.note]))
             again = partial(self.fitted, penalty.with_lam(each.settings["λ"]))
-            return replace(
-                each, predictor=self.predictor(cast(LinearPredictor, each.predictor)), note=note, refit=again
-            )
+            predictor = self.predictor(cast(LinearPredictor, each.predictor))
+            return replace(each, predictor=predictor, note=note, refit=again, penalty=None)
 
         curve = found.curve
         if curve is not None:

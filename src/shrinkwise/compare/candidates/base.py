@@ -18,6 +18,7 @@ from shrinkwise.tables import InputError
 if TYPE_CHECKING:
     from shrinkwise.linear.paths.path import Path
     from shrinkwise.models.hinges import Hinges
+    from shrinkwise.penalties import Penalty
     from shrinkwise.tables import Encoder
 
 
@@ -68,7 +69,8 @@ class TrainingRows:
     limits: the lowest and the highest value of a numeric target; log_target: whether models are fitted to its logarithm
     (`compare.scoring.response`).
     rows holds their groups, time and weights; features the information on the columns. shuffled means that the rows are
-    in random order, so that any consecutive rows are a random sample.
+    in random order, so that any consecutive rows are a random sample. stand_ins: where these rows are a sample of those that
+    models are to be fitted to, a few rows with the least-squares sums of all of them (`compare.streamed.stand_ins`).
     """
 
     X: Any
@@ -81,6 +83,7 @@ class TrainingRows:
     shuffled: bool = False
     limits: tuple[float, float] = (-np.inf, np.inf)
     log_target: bool = False
+    stand_ins: TrainingRows | None = None
 
     @property
     def has_counts(self) -> bool:
@@ -129,7 +132,8 @@ class Fit:
     """One fitted model: its predictor (has `output(X)`), the selected settings, and a note for the user.
 
     starts are the models from single random starts of which the predictor is the mean; empty if there is only one.
-    refit fits the same settings on other rows; None if the candidate does not offer it.
+    refit fits the same settings on other rows; None if the candidate does not offer it. penalty: that of a linear model of the
+    features, with its λ, for the target divided by its scale.
     """
 
     predictor: Predictor
@@ -137,6 +141,7 @@ class Fit:
     note: str = ""
     starts: tuple[Predictor, ...] = ()
     refit: Callable[[TrainingRows], Any] | None = None
+    penalty: Penalty | None = None
 
 
 @dataclass(frozen=True)
@@ -217,6 +222,7 @@ class Candidate:
         the few rows of `problem`; None where the time is linear in the numbers of rows and of λ.
     besides : what else distinguishes it from the baseline of its family, a clause about "it"; "" if only the regularizer does.
     log_link : whether its scores can be logarithms of predictions: for counts, and for targets fitted on a log scale.
+    by_sums : whether its fit to a squared loss depends on the sums, squares and products of the rows alone.
     bears : the disturbance that its regularizer is said to be robust to, "noise" or "missing".
     """
 
@@ -235,6 +241,7 @@ class Candidate:
     needs_numbers: bool = False
     drops_units: bool = False
     besides: str = ""
+    by_sums: bool = False
     log_link: bool = False
     bears: str = ""
     seconds: Callable[[TrainingRows, Options, int], float] | None = None

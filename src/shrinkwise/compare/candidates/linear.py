@@ -105,7 +105,7 @@ def _unpenalised_counts(scaled: ScaledRows) -> Fit:
         except ConvergenceWarning:
             warnings.simplefilter("ignore", ConvergenceWarning)
             note, model = NOT_REACHED, fit(TINY_RIDGE)
-    return Fit(scaled.predictor(model.coef_, model.intercept_), note=note)
+    return Fit(scaled.predictor(model.coef_, model.intercept_), note=note, penalty=model.penalty)
 
 
 def _unpenalised_classifier(problem: TrainingRows) -> Fit:
@@ -132,7 +132,7 @@ def _unpenalised_classifier(problem: TrainingRows) -> Fit:
         except ConvergenceWarning:
             warnings.simplefilter("ignore", ConvergenceWarning)
             note, model = note or NOT_REACHED, fit(TINY_RIDGE)
-    return Fit(LinearPredictor(model.coef_, model.intercept_), note=note)
+    return Fit(LinearPredictor(model.coef_, model.intercept_), note=note, penalty=model.penalty)
 
 
 def tune_ridge(problem: TrainingRows, options: Options) -> Tuned:
@@ -225,7 +225,9 @@ def tuned(found: TunedPath, settings: dict, options: Options) -> Tuned:
             coef, intercept = coef[None], np.atleast_1d(intercept)
         # How far it was from solved differs by fold, and is more than a reader needs.
         note = "" if one.solved else f"at the selected λ {one.status.split(':')[0]}"
-        return Fit(scaled.predictor(coef, intercept), {"λ": one.lam, **settings}, note)
+        return Fit(
+            scaled.predictor(coef, intercept), {"λ": one.lam, **settings}, note, penalty=one.penalty.with_lam(one.lam)
+        )
 
     best, one_se = choose_strength(
         model.cv_losses_, problem.columns.inputs_used(path.coefs), options, squared=problem.squared
@@ -250,6 +252,7 @@ NONE = Candidate(
     "none",
     worth=1,
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
 )
 RIDGE = Candidate(
@@ -261,6 +264,7 @@ RIDGE = Candidate(
     "ridge",
     worth=2,
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
 )
 LASSO = Candidate(
@@ -275,6 +279,7 @@ LASSO = Candidate(
     selects_inputs=True,
     takes_bounds=True,
     bears="noise",
+    by_sums=True,
     log_link=True,
 )
 ELASTIC_NET = Candidate(
@@ -288,6 +293,7 @@ ELASTIC_NET = Candidate(
     makes_zeros=True,
     selects_inputs=True,
     takes_bounds=True,
+    by_sums=True,
     log_link=True,
 )
 GROUP_LASSO = Candidate(
@@ -301,6 +307,7 @@ GROUP_LASSO = Candidate(
     makes_zeros=True,
     selects_inputs=True,
     needs_groups=True,
+    by_sums=True,
     log_link=True,
 )
 CONCAVE = Candidate(
@@ -313,5 +320,6 @@ CONCAVE = Candidate(
     worth=7,
     makes_zeros=True,
     selects_inputs=True,
+    by_sums=True,
     log_link=True,
 )

@@ -124,7 +124,7 @@ class Journal:
         if not resume:
             clear_pieces(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self._put(_KEY_FILE, json.dumps({"key": key}).encode())
+        put_piece(self.folder, _KEY_FILE, json.dumps({"key": key}).encode())
 
     def get(self, candidate: str, fold: int) -> FoldResult | None:
         """The piece, if it exists and belongs to this comparison."""
@@ -148,7 +148,7 @@ class Journal:
         text = json.dumps({"key": self.key, "choices": said, "seconds": result.seconds})
         outputs = {f"output {name}": held.output for name, held in result.choices.items()}
         np.savez(buffer, said=np.array(text), **outputs)  # type: ignore[arg-type]
-        self._put(_name(result.candidate, result.fold), buffer.getvalue())
+        put_piece(self.folder, _name(result.candidate, result.fold), buffer.getvalue())
 
     def _key(self) -> str:
         try:
@@ -156,19 +156,21 @@ class Journal:
         except (OSError, ValueError, KeyError, TypeError):
             return ""
 
-    def _put(self, name: str, data: bytes) -> None:
-        staged = self.folder / f"{name}.{secrets.token_hex(4)}.new"
-        try:
-            with staged.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(self.folder / name)
-        except OSError as error:
-            said = f"{self.folder / name} could not be written ({error.strerror})"
-            raise OSError(error.errno, said) from error
-        finally:
-            staged.unlink(missing_ok=True)
+
+def put_piece(folder: Path, name: str, data: bytes) -> None:
+    """Write a file into the folder of pieces; it is complete or absent."""
+    staged = folder / f"{name}.{secrets.token_hex(4)}.new"
+    try:
+        with staged.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(folder / name)
+    except OSError as error:
+        said = f"{folder / name} could not be written ({error.strerror})"
+        raise OSError(error.errno, said) from error
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def _name(candidate: str, fold: int) -> str:

@@ -15,6 +15,7 @@ from shrinkwise.compare.metrics import accuracy, balanced_accuracy, guess, held_
 from shrinkwise.compare.options import Options
 from shrinkwise.models.predictors import Usage, WeightedPredictor, usage
 from shrinkwise.selection import Rows, folds
+from shrinkwise.selection.splits import Fold
 from shrinkwise.tables import Encoder, InputError, TablePlan
 
 from .clock import Clock, TimeUp, time_limit
@@ -49,18 +50,28 @@ class Splits(Sequence[Split]):
     """The outer folds of a table; each is encoded on demand, and small ones are cached.
 
     folds are (train, test) row numbers, y the target (rates of counts with exposures), rows the groups, time and weights of
-    all rows.
+    all rows, numbers the place of each in its table, from 1.
     """
 
     def __init__(self, frame, plan: TablePlan, options: Options):
         self.frame, self.plan, self.options = frame, plan, options
+        self.numbers = np.arange(1, frame.height + 1)
         self.y, self.rows, self.exposures = plan.target_values(frame), plan.rows(frame), plan.exposures(frame)
-        try:
-            self.folds = folds(self.y, options.folds, task=plan.task, random_state=options.seed, rows=self.rows)
-        except ValueError as error:
-            raise InputError(f"The rows cannot be split: {error}.") from error
+        self.folds = self.split()
         self.kept: dict[int, Split] = {}
         self.large = len(self.y) * len(plan.kept) * 8 > _LARGE
+
+    def split(self) -> list[Fold]:
+        """The (train, test) row numbers of every fold."""
+        try:
+            return folds(
+                self.y, self.options.folds, task=self.plan.task, random_state=self.options.seed, rows=self.rows
+            )
+        except ValueError as error:
+            raise InputError(f"The rows cannot be split: {error}.") from error
+
+    def prepare(self, progress: Progress) -> None:
+        """What is to be done when the scale of the target is known, before a fold is encoded."""
 
     def __len__(self) -> int:
         return len(self.folds)
@@ -91,15 +102,34 @@ class Splits(Sequence[Split]):
         train, test = self.folds[number]
         if self.large:  # in random order, so that a sample of the rows of X is a view
             train = np.random.default_rng([self.options.seed, number]).permutation(train)
-        encoder = Encoder(self.plan).fit(self.frame, train)
+        encoder = self.encoder(number, self.frame, train)
         X = encoder.transform(self.frame, train)
         problem = training_problem(X, self.y[train], self.plan, self.options, number, self.rows.take(train), encoder)
-        problem = replace(problem, shuffled=self.large)
+        problem = replace(self.with_sums(problem, number, encoder), shuffled=self.large)
         weights = None if self.rows.weights is None else self.rows.weights[test]
         X_test = encoder.transform(self.frame, test)
         return Split(
             number, problem, X_test, self.y[test], test, list(encoder.inputs), weights, Disturbance.of(encoder)
         )
+
+    def encoder(self, number: int | None, frame, rows: np.ndarray | None = None) -> Encoder:
+        """The encoder of these training rows of a fold; None is for all rows."""
+        return Encoder(self.plan).fit(frame, rows)
+
+    def with_sums(self, problem: TrainingRows, number: int | None, encoder: Encoder) -> TrainingRows:
+        """The training problem of a fold, or of all rows, with what is known beyond its rows."""
+        return problem
+
+    def on_all_rows(self, fit: Fit, problem: TrainingRows, encoder: Encoder) -> Fit:
+        """The kept model, fitted to all rows where `problem` has only a sample of them."""
+        return fit
+
+    def whole(self, frame) -> tuple[Encoder, TrainingRows]:
+        """The encoder and the training problem of all rows."""
+        encoder = self.encoder(None, frame)
+        X, y, parts = encoder.transform(frame), self.plan.target_values(frame), self.plan.rows(frame)
+        problem = training_problem(X, y, self.plan, self.options, len(self), parts, encoder)
+        return encoder, self.with_sums(problem, None, encoder)
 
     def in_units(self, output: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Truth and output of some rows in the unit of the target: counts, if there are rates with exposures."""

@@ -25,6 +25,7 @@ from shrinkwise.linear.problem.checks import (
     checked_offset,
     checked_weights,
     loss_of,
+    refuse_other_numbers,
 )
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.penalties import L1, Penalty, with_bounds_scaled
@@ -91,6 +92,8 @@ class LinearModel(Versioned):
     def _read(self, X, y, **checks):
         """X and y through scikit-learn's checks; the names of the columns are kept, excluded columns become zeros."""
         self._names = column_names(X)
+        for values, name in ((X, "X"), (y, "y")):
+            refuse_other_numbers(values, name)
         X, y = validate_data(self, X, y, **READS, **checks)
         excluded = self._factors(X.shape[1]) == np.inf
         return without_columns(X, excluded) if excluded.any() else X, y

@@ -114,6 +114,8 @@ def stability_of(
     from joblib import delayed
 
     strata = problem.y if problem.loss.coded and np.ndim(problem.y) == 1 else None
+    if strata is not None and np.unique(strata, return_counts=True)[1].min() < 2:
+        raise ValueError("A class has a single row, which is in one half-sample of a pair only; drop the rare class")
     halves = [half for pair in complementary_halves(problem.n, pairs, random_state, strata) for half in pair]
     calls = (delayed(_used)(problem, half, penalty, tol, max_iter) for half in halves)
     with one_thread() if Triangle.pays(problem) else nullcontext():

@@ -115,6 +115,10 @@ class Loss:
         """
         return None
 
+    def falls_along(self, moves) -> bool:
+        """For a loss that joins rows: whether it decreases without end, and no term rises, as η moves along `moves` (n,)."""
+        return False
+
     def score(self, y, eta):
         """The score reported by cross-validation and compared by D², (n,) or with leading axes of η: the loss itself."""
         return self.value(y, eta)

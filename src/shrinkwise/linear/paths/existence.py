@@ -18,7 +18,8 @@ def reasons_against(problem: Problem, penalty: Penalty, lambdas, coefficients: C
     further: then the solution is no local minimum, because the objective decreases from it without end.
     """
     found, known = [], {}
-    if problem.loss.recession(problem.y) is None:
+    joined = problem.loss.is_partial
+    if problem.loss.recession(problem.y) is None and not joined:
         return np.full(len(lambdas), "", dtype=object)
     for i, lam in enumerate(lambdas):
         w = coefficients[i]
@@ -26,12 +27,28 @@ def reasons_against(problem: Problem, penalty: Penalty, lambdas, coefficients: C
         key = (np.packbits(falls).tobytes(), np.packbits(rises).tobytes())
         if key not in known:
             known[key] = ""
-            if falls.any() or rises.any():
+            if joined:
+                known[key] = _monotone(problem, falls, rises, "unpenalized" if penalty.convex else "unshrunk")
+            elif falls.any() or rises.any():
                 separation = separation_of(problem, falls, rises, problem.eta(w, intercepts[i]))
                 if separation or separation.undecided:
                     known[key] = separation.sentence("unpenalized" if penalty.convex else "unshrunk")
         found.append(known[key])
     return np.array(found, dtype=object)
+
+
+def _monotone(problem: Problem, falls, rises, adjective: str) -> str:
+    """The sentence about a free column along which a partial likelihood is monotone, or ""; only single columns are tried."""
+    for j in np.flatnonzero(falls | rises):
+        column = problem.design.centred_columns(np.array([j]))[:, 0] / np.sqrt(problem.s)
+        for sign, free in ((1.0, rises[j]), (-1.0, falls[j])):
+            if free and problem.loss.falls_along(sign * column):
+                size = "largest" if sign > 0 else "smallest"
+                return (
+                    f"no finite optimum: at every event the {adjective} column {j} is the {size} among the rows at risk, so "
+                    "its weight grows without bound: penalize it"
+                )
+    return ""
 
 
 def _unbounded(penalty: Penalty, w):

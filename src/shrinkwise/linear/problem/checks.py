@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,7 @@ def checked_X(X):
 
 def checked_y(y, n: int, loss):
     """y (n,) of the kind the loss takes; (n, K), K targets, for the squared loss."""
+    refuse_other_numbers(y, "y")
     y = y if loss.is_partial else np.asarray(y)
     if loss.coded:
         return loss.checked(_codes(y, n, loss))
@@ -144,13 +146,36 @@ def finite_numbers(values, name: str) -> np.ndarray:
 
 
 def _numbers(values, name: str) -> np.ndarray:
+    refuse_other_numbers(values, name)
     try:
         array = np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected {name} to contain numbers: {error}") from error
+    refuse_other_numbers(array, name)
+    try:
         if array.dtype not in (np.float64, np.float32):
             array = array.astype(float)
     except (TypeError, ValueError) as error:
         raise ValueError(f"Expected {name} to contain numbers: {error}") from error
     return array
+
+
+def refuse_other_numbers(values, name: str) -> None:
+    """ValueError for complex numbers, times and masked entries, which NumPy would turn into real numbers without a warning."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"Expected {name} without masked entries; fill them or drop these rows")
+    dtypes: Any = getattr(values, "dtypes", getattr(values, "dtype", None))
+    kinds = {_kind(each) for each in (dtypes if hasattr(dtypes, "__iter__") else [dtypes])}
+    what = {"c": "complex numbers", "m": "durations", "M": "dates"}
+    found = next((what[kind] for kind in "cmM" if kind in kinds), None)
+    if found:
+        raise ValueError(f"Expected {name} to contain real numbers, got {found}; convert them to numbers first")
+
+
+def _kind(dtype) -> str:
+    """NumPy's letter; a dtype of polars says itself whether it is a time."""
+    temporal = getattr(dtype, "is_temporal", None)
+    return getattr(dtype, "kind", "M" if temporal is not None and temporal() else "")
 
 
 def _refuse_missing(array, name: str) -> None:

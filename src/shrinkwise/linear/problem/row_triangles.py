@@ -28,9 +28,9 @@ _MEMORY = 0.5  # share of the memory that the factors may take
 
 def triangles_of_rows(rows: RowBlocks, n_folds: int = 1, seed: int = 0, progress=None) -> list[Triangle]:
     """The factor of the rows of every fold; with one fold that of all rows. One pass."""
+    check_target(rows)
     check_size(len(rows.inputs), n_folds)
-    with one_thread():
-        found = reduce_rows(rows, Bound(_contribution, (rows, n_folds, seed)), _merged, progress=progress)
+    found = reduce_rows(rows, Bound(contribution, (rows.shell, n_folds, seed)), merged, progress=progress)
     if found is None or not any(part is not None for part in found):
         raise RowsError("Expected at least one row with a weight above 0, got none")
     if None in found:
@@ -49,11 +49,16 @@ def check_size(p: int, n_folds: int) -> None:
         )
 
 
-def targets(block: RowBlock, rows: RowBlocks) -> np.ndarray:
-    """The target of a block, (n,)."""
+def check_target(rows: RowBlocks) -> None:
+    """RowsError for rows without a target."""
     if rows.target is None:
         raise RowsError("Expected a target to fit, got rows without one; use shrinkwise.rows(source, target=...)")
-    return block.numbers(rows.target)
+
+
+def targets(block: RowBlock, rows: RowBlocks) -> np.ndarray:
+    """The target of a block, (n,)."""
+    check_target(rows)
+    return block.numbers(str(rows.target))
 
 
 def weights(block: RowBlock, rows: RowBlocks) -> np.ndarray | None:
@@ -74,14 +79,19 @@ def folds_of(block: RowBlock, rows: RowBlocks, n_folds: int, seed: int) -> np.nd
 
 
 # --- the sum over blocks ------------------------------------------------------------------------------------------
-def _contribution(blocks: Iterable[RowBlock], rows: RowBlocks, n_folds: int, seed: int) -> list[Triangle | None]:
-    """The factors of one part. Narrow blocks are collected until they have twice as many rows as columns in each fold."""
+def contribution(blocks: Iterable[RowBlock], rows: RowBlocks, n_folds: int, seed: int) -> list[Triangle | None]:
+    """The factors of one part, by fold."""
+    with one_thread():
+        return _factors(blocks, rows, n_folds, seed)
+
+
+def _factors(blocks: Iterable[RowBlock], rows: RowBlocks, n_folds: int, seed: int) -> list[Triangle | None]:
+    """Short blocks are collected until they have twice as many rows as columns in each fold."""
     found: list[Triangle | None] = [None] * n_folds
     inputs, least = rows.inputs, 2 * n_folds * (len(rows.inputs) + 2)
     held: list[tuple] = []
     for block in blocks:
-        data = np.empty((len(block), len(inputs) + 1))
-        data[:, :-1], data[:, -1] = block.matrix(inputs), targets(block, rows)
+        data = block.matrix([*inputs, str(rows.target)])
         s = weights(block, rows)
         fold = folds_of(block, rows, n_folds, seed) if n_folds > 1 else np.zeros(len(block), dtype=np.intp)
         held.append((data, s, fold))
@@ -99,13 +109,16 @@ def _add(found: list, held: list[tuple]) -> None:
     centre = data.mean(axis=0)
     data -= centre
     for k in range(len(found)):
-        part = np.flatnonzero(fold == k) if len(found) > 1 else slice(None)
-        triangle = _triangle(data[part], None if s is None else s[part], centre)
+        own, own_s = data, s
+        if len(found) > 1:
+            part = np.flatnonzero(fold == k)
+            own, own_s = np.take(data.T, part, axis=1).T, None if s is None else s[part]  # columns stay contiguous
+        triangle = _triangle(own, own_s, centre)
         if triangle is not None:
             found[k] = triangle if found[k] is None else Triangle.joined([found[k], triangle])
 
 
-def _merged(left: list, right: list) -> list:
+def merged(left: list, right: list) -> list:
     """The factors of two sets of rows, by fold."""
     with one_thread():
         return [
@@ -134,7 +147,7 @@ def _triangle(Z, s, centre) -> Triangle | None:
 def _from_moments(Z, root, weight: float, centre):
     """R from the moments of weighted rows Z; None where their condition does not allow it."""
     mean = (Z.sum(axis=0) if root is None else root @ Z) / weight
-    G = Z.T @ Z
+    G = Z.T @ Z  # a symmetric product: half the work
     G -= weight * np.outer(mean, mean)
     size = np.diagonal(G).copy()
     varies = size > weight * (_CONSTANT * (np.abs(centre) + np.abs(mean))) ** 2

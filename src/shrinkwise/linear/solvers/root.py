@@ -49,6 +49,11 @@ class RootSolver:
                 "The square_root loss scales every term of a penalty by the residual, so a fixed term is not supported; "
                 "use penalties without .fixed()"
             )
+        if not (penalty.convex or penalty.constraint):
+            raise ValueError(
+                "The square_root loss multiplies a penalty by the residual, so it takes convex penalties and constraints, got "
+                f"{penalty!r}"
+            )
         lambdas = np.asarray(lambdas, dtype=float)
         null = self.problem.null_loss
         samples = np.zeros((0, 2))  # (μ, σ)

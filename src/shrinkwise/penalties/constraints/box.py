@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from shrinkwise.penalties.array import as_numpy, clip, entrywise, weights_array, working
+from shrinkwise.penalties.array import as_numpy, by_position, clip, entrywise, weights_array, working
 from shrinkwise.penalties.contract import Penalty
 from shrinkwise.penalties.pieces import Pieces
 
@@ -32,8 +32,8 @@ class Box(Constraint):
         lower, upper = as_numpy(low), as_numpy(high)
         if not (lower <= upper).all() or (lower == math.inf).any() or (upper == -math.inf).any():
             raise ValueError(f"Expected bounds low ≤ high with numbers between them, got low={low!r} and high={high!r}")
-        self.low = low
-        self.high = high
+        self.low = by_position(low, "bounds")
+        self.high = by_position(high, "bounds")
 
     def _bounds(self, w):
         low, high = (entrywise(bound, w, "bounds") for bound in (self.low, self.high))

@@ -81,24 +81,18 @@ class ArrayPart:
     X: Any
     names: tuple[str, ...]
     beside: Mapping[str, Any]
-    start: int
-    stop: int
+    offset: int
     origin: str = "the array"
-
-    @property
-    def offset(self) -> int:
-        """The first row."""
-        return self.start
 
     def count(self) -> int | None:
         """Number of rows."""
-        return self.stop - self.start
+        return len(self.X)
 
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Frames of about 16 MB, so that no more of a file on disk is in memory."""
         step = block_rows(len(columns))
-        for start in range(self.start, self.stop, step):
-            part = slice(start, min(start + step, self.stop))
+        for start in range(0, len(self.X), step):
+            part = slice(start, start + step)
             block = np.asarray(self.X[part])
             known = {name: np.asarray(values[part]) for name, values in self.beside.items()}
             known |= {name: np.ascontiguousarray(block[:, j]) for j, name in enumerate(self.names)}
@@ -151,8 +145,10 @@ def open_array(source: np.ndarray, special: dict):
     for role, value in special.items():
         if isinstance(value, (int, np.integer)) and 0 <= value < len(names):
             special[role] = names[value]
-    starts = range(0, len(source), _PART_ROWS)
-    parts = [ArrayPart(source, names, beside, at, min(at + _PART_ROWS, len(source))) for at in starts]
+    parts = []
+    for start in range(0, len(source), _PART_ROWS):
+        own = slice(start, start + _PART_ROWS)
+        parts.append(ArrayPart(source[own], names, {role: values[own] for role, values in beside.items()}, start))
     schema = dict(next(parts[0].frames([*names, *beside])).schema)
     return parts, schema, False
 

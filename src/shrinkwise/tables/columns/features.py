@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from shrinkwise.tables.errors import InputError, counted, figure, quoted
+from shrinkwise.tables.errors import RowError, counted, figure, quoted
 
 from . import several
 from .dates import date_features, date_values, has_clock, read_dates, written_like
@@ -121,63 +121,6 @@ def level_codes(rule: dict[str, Any], text: pl.Series) -> tuple[np.ndarray, np.n
     codes, missing = codes_of(text, rule["levels"]), text.is_null().to_numpy()
     others = (codes == len(rule["levels"])) & ~missing
     return np.where(missing | (others & (not rule["pool"])), -1, codes), missing
-
-
-def remark(rule: dict[str, Any], series: pl.Series) -> str:
-    """A sentence on how `features` treats kinds of values that did not occur when the rule was learned."""
-    series = present(rule, series)
-    found = (_new_levels, _no_numbers, _new_gaps, _far_outside)
-    parts = [part for each in found if (part := each(rule, series))]
-    return f"Column {quoted(series.name)}: {'; '.join(parts)}." if parts else ""
-
-
-def _new_levels(rule: dict[str, Any], series: pl.Series) -> str:
-    if not (known := rule["levels"] + rule.get("pooled", [])):
-        return ""
-    text = level_text(rule, series)
-    other = text.filter(text.is_not_null() & ~text.is_in(known))
-    if not len(other):
-        return ""
-    shown = ", ".join(map(quoted, sorted(set(other.to_list()))[:5]))
-    return f"{counted(len(other), 'row')} with a value not seen in training ({shown}), treated as {unseen_as(rule)}"
-
-
-def _no_numbers(rule: dict[str, Any], series: pl.Series) -> str:
-    """Values that `_written` or `several_values` could not read."""
-    pairs = rule["kind"] in ("time of day", "coordinates")
-    if not (pairs or (rule["kind"] == "number" and rule["form"])) or series.dtype.is_numeric():
-        return ""
-    text = as_text(series)
-    values = several.several_values(rule, text)[:, 0] if pairs else read_written(text, rule["form"])
-    wrong = np.isnan(values) & text.is_not_null().to_numpy()
-    if not wrong.any():
-        return ""
-    row, n = int(np.argmax(wrong)), int(wrong.sum())
-    what = f"{counted(n, 'value')} that {'is' if n == 1 else 'are'} not {READABLE.get(rule['kind'], 'numeric')}"
-    return f"{what}, such as {quoted(text[row])} (row {row + 1}), treated as missing"
-
-
-def _new_gaps(rule: dict[str, Any], series: pl.Series) -> str:
-    n_missing = int(is_missing(series).sum())
-    if not n_missing or not filled_as(rule):
-        return ""
-    return f"{counted(n_missing, 'row')} with a missing value, not seen in training, imputed as {filled_as(rule)}"
-
-
-def _far_outside(rule: dict[str, Any], series: pl.Series) -> str:
-    """Numbers further outside the range of training than that range is wide."""
-    if "range" not in rule:  # also a model of an earlier version
-        return ""
-    low, high = rule["range"]
-    values = measured(rule, series)[:, 0]
-    far = (values > high + (high - low)) | (values < low - (high - low))
-    if not far.any():
-        return ""
-    row, n = int(np.argmax(far)), int(far.sum())
-    return (
-        f"{counted(n, 'value')} far outside the range from {figure(low)} to {figure(high)} seen in training, such as "
-        f"{figure(values[row])} (row {row + 1}), where predictions are unreliable"
-    )
 
 
 def unseen_as(rule: dict[str, Any]) -> str:
@@ -290,9 +233,13 @@ def _moments(rule: dict[str, Any], series: pl.Series) -> pl.Series:
     return moments
 
 
-def _not_read(series: pl.Series, wrong: np.ndarray, expected: str) -> InputError:
+def _not_read(series: pl.Series, wrong: np.ndarray, expected: str) -> RowError:
     row = int(np.argmax(wrong))
-    return InputError(
-        f"Column {quoted(series.name)} holds {quoted(as_text(series)[row])} in row {row + 1}, but {expected} was "
-        f"expected ({counted(int(wrong.sum()), 'such row')}); correct it or leave it empty."
+    came, n = quoted(as_text(series)[row]), counted(int(wrong.sum()), "such row")
+    return RowError(
+        lambda place, least: (
+            f"Column {quoted(series.name)} holds {came} in {place}, but {expected} was expected ({least}{n}); correct it or "
+            "leave it empty."
+        ),
+        row + 1,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from shrinkwise.tables.errors import InputError, counted, quoted
+from shrinkwise.tables.errors import InputError, RowError, counted, quoted
 
 INPUT_KINDS = ("number", "category", "ordered", "yes/no", "date", "time of day", "coordinates", "items", "text")
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
@@ -146,10 +146,13 @@ def refuse_infinite(name: str, numbers: np.ndarray, rows: np.ndarray) -> None:
     beyond = np.abs(numbers) > LARGEST
     if beyond.any():
         first = int(np.argmax(beyond))
-        raise InputError(
-            f"Column {quoted(name)} holds {counted(int(beyond.sum()), 'value')} that "
-            f"{'is' if beyond.sum() == 1 else 'are'} infinite or beyond ±1e100 (first in row {rows[first]}: "
-            f"{numbers[first]:g}); replace such values by finite numbers or leave them empty."
+        raise RowError(
+            lambda place, least: (
+                f"Column {quoted(name)} holds {least}{counted(int(beyond.sum()), 'value')} that "
+                f"{'is' if beyond.sum() == 1 else 'are'} infinite or beyond ±1e100 (first in {place}: "
+                f"{numbers[first]:g}); replace such values by finite numbers or leave them empty."
+            ),
+            int(rows[first]),
         )
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from shrinkwise.tables.columns.dates import TYPED, date_format, read_dates
 from shrinkwise.tables.columns.kinds import as_numbers, as_text, is_missing, typed
-from shrinkwise.tables.errors import InputError, counted, quoted
+from shrinkwise.tables.errors import InputError, RowError, counted, quoted
 
 
 def rows_to_use(target: pl.Series, weight: pl.Series | None) -> np.ndarray:
@@ -23,9 +23,12 @@ def row_weights(series: pl.Series) -> np.ndarray:
     if wrong.any():
         row = int(np.argmax(wrong))
         came = "missing" if is_missing(series)[row] else quoted(series[row])
-        raise InputError(
-            f"The weight {quoted(series.name)} is {came} in row {row + 1}, but a number ≥ 0 was expected "
-            f"({counted(int(wrong.sum()), 'such row')})."
+        n = counted(int(wrong.sum()), "such row")
+        raise RowError(
+            lambda place, least: (
+                f"The weight {quoted(series.name)} is {came} in {place}, but a number ≥ 0 was expected ({least}{n})."
+            ),
+            row + 1,
         )
     return weights
 
@@ -48,9 +51,12 @@ def row_exposures(series: pl.Series, kind: str, numbers: np.ndarray | None = Non
         row = int(np.argmax(wrong))
         came = "missing" if is_missing(series)[row] else quoted(series[row])
         expected = "a number > 0" if kind == "exposure" else "a number that has an exponential"
-        raise InputError(
-            f"The {kind} {quoted(series.name)} is {came} in row {row_number(row, numbers)}, but {expected} was expected "
-            f"({counted(int(wrong.sum()), 'such row')})."
+        n = counted(int(wrong.sum()), "such row")
+        raise RowError(
+            lambda place, least: (
+                f"The {kind} {quoted(series.name)} is {came} in {place}, but {expected} was expected ({least}{n})."
+            ),
+            row_number(row, numbers),
         )
     return found
 
@@ -59,10 +65,12 @@ def group_codes(series: pl.Series, numbers: np.ndarray | None = None) -> np.ndar
     """Codes (n,) of the groups 0, 1, …; InputError if a row has none, with its number."""
     text = as_text(series)
     if text.null_count():
-        row = row_number(int(text.is_null().arg_true()[0]), numbers)
-        raise InputError(
-            f"The group {quoted(series.name)} is missing in row {row} ({counted(text.null_count(), 'such row')}); every "
-            "row needs one."
+        n = counted(text.null_count(), "such row")
+        raise RowError(
+            lambda place, least: (
+                f"The group {quoted(series.name)} is missing in {place} ({least}{n}); every row needs one."
+            ),
+            row_number(int(text.is_null().arg_true()[0]), numbers),
         )
     return text.rank("dense").to_numpy() - 1
 

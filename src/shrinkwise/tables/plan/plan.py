@@ -103,13 +103,16 @@ class ColumnOptions:
             raise InputError(f"The task is 'regression', 'counts' or 'classes', not {quoted(self.task)}.")
 
 
-def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -> TablePlan:
+def plan_table(
+    frame: Any, target: str, *, name: str = "table", numbers: np.ndarray | None = None, **wishes: Any
+) -> TablePlan:
     """Decide how every column of `frame` is used to predict `target`.
 
     Parameters
     ----------
     frame : the table, as `read_table` gives it, or any data frame `as_frame` takes
     name : the name of the table in messages
+    numbers : the number of each row (n,) in its table, from 1; by default they are all rows of one
     wishes : the user's settings, see `ColumnOptions`
 
     Raises
@@ -123,7 +126,8 @@ def plan_table(frame: Any, target: str, *, name: str = "table", **wishes: Any) -
     reading = target_reading(frame[target], wish.task)
     frame = frame.with_columns(reading.of(frame[target]))
     present = rows_to_use(frame[target], None if wish.weight is None else frame[wish.weight])
-    used, rows = (frame if present.all() else frame.filter(pl.Series(present))), np.flatnonzero(present) + 1
+    used, rows = (frame if present.all() else frame.filter(pl.Series(present))), np.flatnonzero(present)
+    rows = rows + 1 if numbers is None else numbers[rows]
     if len(rows) < MIN_ROWS:
         missing = frame.height - len(rows)
         besides = f" ({counted(missing, 'row')} without a value in {quoted(target)})" if missing else ""

@@ -11,7 +11,7 @@ import polars as pl
 from shrinkwise.selection import Rows
 from shrinkwise.tables.columns.kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing
 from shrinkwise.tables.columns.spelling import alike
-from shrinkwise.tables.errors import InputError, counted, no_such_column, quoted
+from shrinkwise.tables.errors import RowError, counted, no_such_column, quoted
 from shrinkwise.tables.reading.read import as_frame
 
 from .parts import EXPOSURES, group_codes, row_exposures, row_number, row_weights, rows_to_use, times
@@ -148,12 +148,15 @@ class TablePlan:
             row = int(np.argmax(wrong))
             expected = "a number" if self.classes is None else "one of the classes of the plan"
             came = "missing" if is_missing(series)[row] else quoted(as_text(series)[row])
-            raise InputError(
-                f"The target {quoted(self.target)} is {came} in row {row_number(row, numbers)}, but {expected} was expected "
-                f"({counted(int(wrong.sum()), 'such row')})."
+            n = counted(int(wrong.sum()), "such row")
+            raise RowError(
+                lambda place, least: (
+                    f"The target {quoted(self.target)} is {came} in {place}, but {expected} was expected ({least}{n})."
+                ),
+                row_number(row, numbers),
             )
         if self.task == COUNTS:
-            check_counts(self.target, values, numbers)
+            check_counts(self.target, values, numbers, are_all=False)
             return values / exposure if (exposure := self.exposures(frame, numbers)) is not None else values
         return values
 

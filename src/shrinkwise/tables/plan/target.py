@@ -20,7 +20,7 @@ from shrinkwise.tables.columns.kinds import (
 from shrinkwise.tables.columns.measures import read_written, written_numbers
 from shrinkwise.tables.columns.spelling import one_spelling
 from shrinkwise.tables.columns.words import found_words, said, without, words_beside_numbers
-from shrinkwise.tables.errors import InputError, figure, quoted
+from shrinkwise.tables.errors import InputError, RowError, figure, quoted
 
 from .parts import row_number
 
@@ -55,8 +55,11 @@ class Reading:
         wrong = read.is_null() & text.is_not_null()
         if wrong.any():
             row = int(wrong.arg_true()[0])
-            raise InputError(
-                f"The target {quoted(series.name)} is {quoted(text[row])} in row {row + 1}, but a number was expected."
+            raise RowError(
+                lambda place, _: (
+                    f"The target {quoted(series.name)} is {quoted(text[row])} in {place}, but a number was expected."
+                ),
+                row + 1,
             )
         return read.alias(series.name)
 
@@ -165,14 +168,20 @@ def _limits(distinct: np.ndarray) -> tuple[list[float | None], str]:
     return [0.0, None], "; no prediction is below 0, as no value is"
 
 
-def check_counts(name: str, values: np.ndarray, numbers: np.ndarray | None = None) -> None:
-    """Raise InputError unless all are whole numbers ≥ 0, and some are above; it names a row by its number (n,)."""
+def check_counts(name: str, values: np.ndarray, numbers: np.ndarray | None = None, *, are_all: bool = True) -> None:
+    """Raise InputError unless all are whole numbers ≥ 0, and some are above; it names a row by its number (n,).
+
+    Values that are not all of a table (`are_all`) may all be 0.
+    """
     wrong = ~((values >= 0) & (values == np.round(values)))
-    if wrong.any() or not values.any():
-        row = row_number(int(np.argmax(wrong)), numbers)
-        came = f"{figure(values[wrong][0])} in row {row}" if wrong.any() else "only zeros"
-        raise InputError(
-            f"The target {quoted(name)} holds {came}, but counts are whole numbers ≥ 0, some of them above 0."
+    if wrong.any() or (are_all and not values.any()):
+        came = figure(values[wrong][0]) if wrong.any() else "only zeros"
+        raise RowError(
+            lambda place, _: (
+                f"The target {quoted(name)} holds {came}{f' in {place}' if wrong.any() else ''}, but counts are whole "
+                "numbers ≥ 0, some of them above 0."
+            ),
+            row_number(int(np.argmax(wrong)), numbers),
         )
 
 

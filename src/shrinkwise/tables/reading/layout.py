@@ -59,19 +59,25 @@ class Layout:
 
 
 def table_of(
-    name: str, cells: pl.DataFrame, layout: Layout, line: Callable[[int], int], skipped: int = 0
+    name: str,
+    cells: pl.DataFrame,
+    layout: Layout,
+    line: Callable[[int], int],
+    skipped: int = 0,
+    with_footers: bool = True,
 ) -> tuple[pl.DataFrame, list[str]]:
     """The table among `cells`, texts without blank lines, and sentences on what is not a plain table with a header.
 
     `line(i)` is the number of the line that holds row i, `skipped` the number of title lines above `cells`.
+    Without `with_footers` no line is a footer, because the table goes on below `cells`.
     """
     headers = layout.headers
     titles = 0 if headers is not None else _titles(rows := texts(cells.head(HEAD + MOST_TITLES)))
     if headers is None:
         headers = header_rows(rows[titles : titles + HEAD])
     body = cells.slice(titles + headers)
-    footers = 0 if layout.headers is not None else _footers(texts(body.tail(MOST_TITLES)))
-    notes = [_about_titles(name, line(titles), skipped + titles), _about_footers(name, body, footers)]
+    body, about = without_footers(name, body) if with_footers and layout.headers is None else (body, "")
+    notes = [_about_titles(name, line(titles), skipped + titles), about]
     if headers:
         names = name_unnamed(_joined([[cell or "" for cell in row] for row in cells.slice(titles, headers).rows()]))
     else:
@@ -79,9 +85,14 @@ def table_of(
     notes += [_about_header(name, names, headers) if layout.headers is None else ""]
     unique = suffixed(names)
     notes += [_about_names([new for new, old in zip(unique, names, strict=True) if new != old])]
-    table = body.head(body.height - footers)
-    table.columns = unique
-    return table, [note for note in notes if note]
+    body.columns = unique
+    return body, [note for note in notes if note]
+
+
+def without_footers(name: str, body: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """The rows above the remarks below a table, and a sentence on those."""
+    count = _footers(texts(body.tail(MOST_TITLES)))
+    return body.head(body.height - count), _about_footers(name, body, count)
 
 
 def header_rows(rows: list[list[str]]) -> int:

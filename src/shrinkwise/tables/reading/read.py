@@ -16,14 +16,11 @@ from shrinkwise.tables.errors import InputError, first_line
 from .books import read_book
 from .decoding import as_utf8
 from .delimited import parse_delimited
+from .files import ARROW_ENDINGS, BOOK_ENDINGS, PARQUET_ENDINGS, TEXT_ENDINGS, files_of, is_several, text_ending
 from .frames import from_other
 from .layout import Layout
 from .names import name_unnamed, refuse_too_wide
 
-_TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt")
-_PARQUET_ENDINGS = (".parquet", ".pq")
-_ARROW_ENDINGS = (".feather", ".arrow", ".ipc")
-_BOOK_ENDINGS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _FOUND = Layout()  # everything is found from the cells
 
 # A .gz can unpack to a thousandfold of what the file shows.
@@ -43,24 +40,23 @@ def read_with_notes(path: str | Path, layout: Layout = _FOUND) -> tuple[pl.DataF
     """The same, and sentences on what is not a plain table in UTF-8: encoding, titles, header, footers, names."""
     path = Path(path)
     notes: list[str] = []
-    ending = path.suffix.lower()
-    inner = Path(path.stem).suffix.lower() if ending == ".gz" else ending
-    _refuse_settings(path.name, layout, is_book=ending in _BOOK_ENDINGS, is_text=inner in _TEXT_ENDINGS)
+    ending, inner = path.suffix.lower(), text_ending(path)
+    refuse_settings(path, layout)
     with _opened(path) as file:
         if not file.peek(1):
             raise InputError(f"{path.name} is empty.")
-        if inner in _TEXT_ENDINGS:
+        if inner in TEXT_ENDINGS:
             data, note = as_utf8(path.name, _unpacked(path.name, file.read()))
             frame, notes = parse_delimited(path.name, data, layout)
             notes = [note, *notes] if note else notes
-        elif ending in _BOOK_ENDINGS:
+        elif ending in BOOK_ENDINGS:
             frame, notes = read_book(path, layout)
-        elif ending in _PARQUET_ENDINGS + _ARROW_ENDINGS:
+        elif ending in PARQUET_ENDINGS + ARROW_ENDINGS:
             frame = _columnar(path, file)
         else:
             raise InputError(
-                f"{path.name} does not end in one of {', '.join(_TEXT_ENDINGS)} (also followed by .gz), "
-                f"{', '.join(_BOOK_ENDINGS + _PARQUET_ENDINGS + _ARROW_ENDINGS)}; save the table as one of these."
+                f"{path.name} does not end in one of {', '.join(TEXT_ENDINGS)} (also followed by .gz), "
+                f"{', '.join(BOOK_ENDINGS + PARQUET_ENDINGS + ARROW_ENDINGS)}; save the table as one of these."
             )
     if frame.height == 0:
         raise InputError(f"{path.name} has a header but no rows.")
@@ -68,8 +64,9 @@ def read_with_notes(path: str | Path, layout: Layout = _FOUND) -> tuple[pl.DataF
     return frame, notes
 
 
-def _refuse_settings(name: str, layout: Layout, *, is_book: bool, is_text: bool) -> None:
+def refuse_settings(path: Path, layout: Layout) -> None:
     """InputError for settings that this kind of file does not have."""
+    name, is_book, is_text = path.name, path.suffix.lower() in BOOK_ENDINGS, text_ending(path) in TEXT_ENDINGS
     if layout.sheet is not None and not is_book:
         raise InputError(f"{name} has no sheets, so a sheet cannot be selected; remove --sheet.")
     if (layout.headers is not None or layout.skip) and not (is_book or is_text):
@@ -93,7 +90,9 @@ def as_frame(table: Any) -> pl.DataFrame:
 
 
 def data_hash(path: str | Path) -> str:
-    """SHA-256 of the file's bytes, in hexadecimal."""
+    """SHA-256 of the file's bytes, in hexadecimal; of the hashes of the files of a folder or a pattern."""
+    if is_several(path):
+        return hashlib.sha256("".join(map(data_hash, files_of(path))).encode()).hexdigest()
     with _opened(Path(path)) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -130,7 +129,7 @@ def _unpacked(name: str, data: bytes) -> bytes:
 def _columnar(path: Path, file: io.BufferedReader) -> pl.DataFrame:
     ending = path.suffix.lower()
     try:  # by path where the path can be kept from being a pattern: polars then reads less of the file
-        frame = pl.read_parquet(path, glob=False) if ending in _PARQUET_ENDINGS else pl.read_ipc(file)
+        frame = pl.read_parquet(path, glob=False) if ending in PARQUET_ENDINGS else pl.read_ipc(file)
         return as_frame(frame)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise InputError(f"{path.name} is damaged, truncated or not a {ending} file ({first_line(error)}).") from error

@@ -9,7 +9,7 @@ import numpy as np
 
 from shrinkwise.compare.candidates.base import Candidate, Fit, TrainingRows, Tuned
 from shrinkwise.compare.options import CocktailOptions, NetworkOptions, Options
-from shrinkwise.models.predictors import NetworkPredictor
+from shrinkwise.models.predictors import NetworkPredictor, Response
 
 from .embedding import Embedding
 from .mix import Mix
@@ -46,6 +46,7 @@ def tune_cocktail(problem: TrainingRows, options: Options) -> Tuned:
             trained = refit(whole, trained, cocktail)
     layers = [(weights.double().numpy(), biases.double().numpy()) for weights, biases in trained.layers]
     predictor = mean_of_folds(layers, embedding, (centre, scale), problem.has_classes)
+    predictor = predictor.responding(Response(log=problem.has_counts))
     return Tuned(Fit(predictor, trained.mix.named(problem.has_classes) | {"steps": trained.step}))
 
 
@@ -102,7 +103,9 @@ def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: 
         counts[fold, train] = weights[train] * n / weights[train].sum()
         known = np.isin(problem.y[test], problem.y[train]) if problem.has_classes else True
         held[fold, : len(test)], held_weights[fold, : len(test)] = test, weights[test] * known
-    targets = problem.y if problem.has_classes else (problem.y - unit[0]) / unit[1]
+    targets = (problem.y - unit[0]) / unit[1]
+    if problem.has_classes or problem.has_counts:
+        targets = problem.y / problem.y.mean() if problem.has_counts else problem.y
     return FoldRows(
         features=torch.tensor(embedding.features(problem.X), dtype=torch.float32),
         sources=torch.tensor(embedding.sources),
@@ -111,11 +114,14 @@ def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: 
         held=torch.tensor(held),
         held_weights=torch.tensor(held_weights, dtype=torch.float32),
         n_outputs=problem.n_classes if problem.has_classes else 1,
+        log_mean=problem.has_counts,
     )
 
 
 def _unit(problem: TrainingRows) -> tuple[float, float]:
-    """The centre and the scale of a numeric target."""
+    """The centre and the scale of the scores for a numeric target; those for counts are logarithms."""
+    if problem.has_counts:
+        return float(np.log(problem.y.mean())), 1.0
     return (0.0, 1.0) if problem.has_classes else (float(problem.y.mean()), float(problem.y.std()) or 1.0)
 
 
@@ -144,5 +150,6 @@ COCKTAIL = Candidate(
     worth=4,
     seconds=seconds,
     drops_units=True,
+    log_link=True,
     besides="it is larger, has piecewise-linear embeddings of the numbers and is the mean of the networks of the inner folds",
 )

@@ -26,6 +26,7 @@ class FoldRows:
 
     features (n, E), targets (n,) float32 or class codes; counts (F, n): the weight of each row in the training of each
     fold, with mean 1 over all rows; held (F, m) row numbers, padded with any, and held_weights (F, m), 0 for padding.
+    log_mean: whether outputs are logarithms of the means of the targets, which count.
     """
 
     features: torch.Tensor
@@ -35,6 +36,7 @@ class FoldRows:
     held: torch.Tensor
     held_weights: torch.Tensor
     n_outputs: int
+    log_mean: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,9 @@ def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> Trained
     alive, looks = list(range(len(mixes))), _looks(steps)
     for step in training.steps():
         if step in looks:
-            losses = row_losses(stack.evaluate(held[0]), held[1])
-            pooled = ((losses * rows.held_weights).sum((1, 2)) / rows.held_weights.sum()).tolist()
+            losses = row_losses(stack.evaluate(held[0]), held[1], log_mean=rows.log_mean)
+            losses = (losses * rows.held_weights).masked_fill(rows.held_weights == 0, 0.0)  # also where one is infinite
+            pooled = (losses.sum((1, 2)) / rows.held_weights.sum()).tolist()
             for place, (setting, loss) in enumerate(zip(alive, pooled, strict=True)):
                 best = found[setting]
                 if best is None or loss < best.loss:
@@ -88,10 +91,16 @@ def setting_steps(n_settings: int, steps: int) -> float:
     return steps * (total + alive * (1 - last))
 
 
-def row_losses(output: torch.Tensor, targets: torch.Tensor, smoothing: torch.Tensor | None = None) -> torch.Tensor:
-    """Squared errors or −log probabilities (…, m) of outputs (…, m, K); labels smoothed by a number for each setting (S,)."""
+def row_losses(
+    output: torch.Tensor, targets: torch.Tensor, smoothing: torch.Tensor | None = None, log_mean: bool = False
+) -> torch.Tensor:
+    """The losses (…, m) of outputs (…, m, K): squared errors, exp(s) − y s of logarithms s of means, or −log probabilities.
+
+    Labels are smoothed by a number for each setting (S,).
+    """
     if targets.is_floating_point():
-        return (output[..., 0] - targets) ** 2
+        scores = output[..., 0]
+        return scores.exp() - targets * scores if log_mean else (scores - targets) ** 2
     log_chances = torch.log_softmax(output, -1)
     losses = -log_chances.gather(-1, targets.expand(output.shape[:-1])[..., None])[..., 0]
     if smoothing is None:
@@ -112,7 +121,8 @@ class _Training:
             rate = self.options.learning_rate * _rate(step / self.n_steps)
             self.optimizer.param_groups[0]["lr"] = rate
             self.optimizer.zero_grad()
-            losses = row_losses(self.stack(self.rows.features[batch]), self.rows.targets[batch], self._smoothing())
+            output, targets = self.stack(self.rows.features[batch]), self.rows.targets[batch]
+            losses = row_losses(output, targets, self._smoothing(), self.rows.log_mean)
             (losses * self.rows.counts[:, batch]).sum().div(len(batch)).backward()
             self._decay(rate)
             self.optimizer.step()

@@ -63,6 +63,10 @@ class Cox(Loss):
         bound._risk = RiskSets(y, np.asarray(s, dtype=float), self.ties)
         return bound
 
+    def falls_along(self, moves) -> bool:
+        """Whether every event has the largest move of the rows at risk, and some row a smaller one (a monotone likelihood)."""
+        return self._risk.led_by_events(np.asarray(moves, dtype=float))
+
     def value(self, y, eta):
         """log Σ at risk − η_i for events, else 0; with leading axes of η too."""
         if eta.ndim > 1:

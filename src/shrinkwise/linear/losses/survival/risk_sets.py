@@ -59,6 +59,16 @@ class RiskSets:
         rest = np.where(self.start > self.low, sums[self.start - 1], -np.inf)
         return tied, np.logaddexp(rest[self.of_term], tied[self.of_term] + np.log(self.share))
 
+    def led_by_events(self, moves) -> bool:
+        """Whether at every time the events have the largest of the moves (n,) at risk, and not all of them are equal."""
+        z, room = moves[self.order], 1e-9 * float(np.abs(moves).max(initial=0.0))
+        top, least = np.empty_like(z), np.empty_like(z)
+        for a, b in self.strata:
+            top[a:b], least[a:b] = np.maximum.accumulate(z[a:b]), np.minimum.accumulate(z[a:b])
+        highest, spread = top[self.end - 1], (top - least)[self.end - 1]
+        lowest = np.minimum.reduceat(np.append(z, np.inf), np.column_stack([self.start, self.end]).ravel())[::2]
+        return bool((lowest >= highest - room).all() and (spread > room).any())
+
     def mean_log_sums(self, terms):
         """The mean of the terms of each time, (K,)."""
         return np.add.reduceat(terms * self.term_weight, self.first_term) / self.weight

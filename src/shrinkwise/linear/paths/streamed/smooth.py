@@ -117,7 +117,7 @@ class SmoothRows:
         if self.sample is None:
             nothing = np.zeros((self.prepared.n_outputs, self.p)), self.solver.null.b, np.arange(self.p)
             return [nothing] * len(lambdas)
-        path, problem = solve_all(self.sample, penalty, lambdas, 1e-4, 1000), self.sample
+        path, problem = solve_all(self.sample, penalty, lambdas, 1e-5, 1000), self.sample
         found = []
         for i, lam in enumerate(lambdas):
             w, b = path.coefficients[i], path.intercepts[i]

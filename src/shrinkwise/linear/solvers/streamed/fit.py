@@ -17,7 +17,7 @@ from .sums import Sums, Trial
 _EPS = np.finfo(float).eps
 _SLOW = 0.05  # a pass that leaves more than this of the violation asks for a new Hessian
 _NEAR = 0.85  # columns whose gradient reaches this share of the kink join the model
-_ALL = 256  # up to so many columns the model has all of them
+_ALL = 8  # up to so many columns the model has all of them
 _MOST_HALVINGS = 30
 
 
@@ -64,11 +64,13 @@ class StreamedFit:
     done: bool = False
     passes: int = 0
     halvings: int = 0
+    alpha: float | None = None
     wanted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
 
-    def trial(self, columns) -> Trial:
-        """The next point, with a Hessian on `columns` or without one (None)."""
-        return Trial(self.w, self.b, self.fold, columns)
+    def trial(self, columns, tol: float | None = None) -> Trial:
+        """The next point, with a Hessian on `columns` or without one (None), and what a certificate to `tol` needs."""
+        self.alpha = None if tol is None or self.fold >= 0 or not tol > 0 else max(1.0 - np.sqrt(tol), 0.5)
+        return Trial(self.w, self.b, self.fold, columns, self.alpha)
 
     @property
     def slow(self) -> bool:
@@ -160,8 +162,9 @@ def _places(K: int, m: int):
 def certificate(fit: StreamedFit, scale: Scale) -> tuple[float, float]:
     """(relative duality gap, violation of stationarity) at the base of a fit.
 
-    With v = ∇f(η) Fenchel's equality f(η) + f*(v) = vη holds, and f*(αv) ≤ α f*(v) + (1 − α) f*(0), f*(0) = −min f: all of
-    the gap comes from sums over rows that do not depend on α, which is known after the pass only.
+    The α of the dual point αv, v = ∇f(η), is known after the pass only. f*(αv) is convex in α, so between values at which it
+    is known it lies below the chord: α = 0 (−min f), 1 (Fenchel's equality, f*(v) = vη − f(η)), and one close to 1 at which
+    the pass has summed it.
     """
     sums, penalty, shape = fit.sums, fit.penalty, fit.shape
     w = fit.base[0].reshape(shape)
@@ -180,5 +183,8 @@ def certificate(fit: StreamedFit, scale: Scale) -> tuple[float, float]:
     if scale.fit_intercept:
         slack += remainder * (1.0 + sums.largest)
     loss, along = sums.loss / sums.weight, float((w * g).sum() + np.sum(fit.base[1] * gb))
-    above = loss + alpha * (along - loss) - (1.0 - alpha) * scale.lowest + float(penalty.value(w)) + term
+    at, conjugate = [0.0, 1.0], [-scale.lowest, along - loss]
+    if fit.alpha is not None:
+        at, conjugate = [0.0, fit.alpha, 1.0], [-scale.lowest, sums.dual / sums.weight, along - loss]
+    above = loss + float(np.interp(alpha, at, conjugate)) + float(penalty.value(w)) + term
     return (max(above, 0.0) + slack) / scale.null_loss, kkt

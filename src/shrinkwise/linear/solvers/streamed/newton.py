@@ -1,8 +1,8 @@
 """Proximal Newton for all λ and folds at once: every pass over the rows evaluates all points that are not solved yet.
 
 The points start from the path of a sample of m rows, off by O(1/√m). A step minimises the quadratic model plus the penalty,
-whose error is squared by a step; the Hessian of a λ is summed in its first pass and again only when progress is slow, and its
-folds share it. The null model takes its steps in the same passes, and the λ that are shares of λ_max move with it.
+whose error is squared by a step; the Hessian of a λ is summed in its first two passes and again only when progress is slow, and
+its folds share it. The null model takes its steps in the same passes, and the λ that are shares of λ_max move with it.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class StreamedNewton:
             nulls = self._nulls()
             if not active and not nulls:
                 break
-            trials = [self._trial(fit, row[0], turn) for row in fits for fit in row if not fit.done]
+            trials = [self._trial(fit, row[0], turn, tol) for row in fits for fit in row if not fit.done]
             found = self._pass([fit.trial(fit.wanted) for fit in nulls] + trials)
             self._step_null(nulls, found[: len(nulls)])
             by_fit = iter(found[len(nulls) :])
@@ -133,13 +133,13 @@ class StreamedNewton:
             for row, lam in zip(fits, lambdas, strict=True):
                 self._step_row(row, by_fit, penalty.with_lam(float(lam)), scale, tol, shift_free)
 
-    def _trial(self, fit: StreamedFit, whole: StreamedFit, turn: int):
-        """The next point, with a new Hessian in the first pass and where progress is slow."""
-        first = turn == 0 and fit is whole
+    def _trial(self, fit: StreamedFit, whole: StreamedFit, turn: int, tol: float):
+        """The next point, with a new Hessian in the first two passes and where progress is slow."""
+        first = turn < 2 and fit is whole
         again = turn > 0 and fit.slow and not fit.halvings
-        if again:
+        if again or (first and turn):
             fit.wanted = fit.likely()
-        return fit.trial(fit.wanted if first or again else None)
+        return fit.trial(fit.wanted if first or again else None, tol)
 
     def _step_row(self, row, found, penalty, scale: Scale, tol: float, shift_free: bool) -> None:
         """What a pass found for one λ, and the next points of its fits."""

@@ -56,7 +56,7 @@ class Overview:
 
 def overview_of(rows: RowBlocks, loss, progress=None) -> Overview:
     """The Overview of all rows, in one pass; for a loss of classes also these."""
-    found = reduce_rows(rows, Bound(_contribution, (rows, loss)), _merged, progress=progress)
+    found = reduce_rows(rows, Bound(_contribution, (rows.shell, loss)), _merged, progress=progress)
     if found is None or not found.n:
         raise RowsError("Expected at least one row with a weight above 0, got none")
     return found

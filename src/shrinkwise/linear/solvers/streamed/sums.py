@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,17 +57,20 @@ class Trial:
     """Weights at which a pass evaluates: w (K, p) and b (K,) of the prepared columns.
 
     fold : its rows are left out and held out; −1 for none.  columns : those of the Hessian, or None for no Hessian.
+    alpha : in (0, 1), where the conjugate is summed at α∇f(η), or None.
     """
 
     w: np.ndarray
     b: np.ndarray
     fold: int = -1
     columns: np.ndarray | None = None
+    alpha: float | None = None
 
 
 @dataclass
 class Sums:
-    """Sums over rows at one trial: Σs, Σ s f, Σ s ∇f (K,), X'(s∇f) (K, p), the Hessian, Σ held s · score, max |η|."""
+    """Sums over rows at one trial: Σs, Σ s f, Σ s ∇f (K,), X'(s∇f) (K, p), the Hessian, Σ held s · score, max |η|,
+    Σ s f*(α∇f)."""
 
     weight: float
     held_weight: float
@@ -77,6 +80,7 @@ class Sums:
     hessian: Any
     held: float
     largest: float
+    dual: float = 0.0
 
     def __add__(self, other: Sums) -> Sums:
         H = None if self.hessian is None or other.hessian is None else self.hessian + other.hessian
@@ -89,13 +93,14 @@ class Sums:
             H,
             self.held + other.held,
             max(self.largest, other.largest),
+            self.dual + other.dual,
         )
 
 
 def evaluate(prepared: Prepared, trials: list[Trial], progress=None) -> list[Sums]:
     """The sums of all trials, in one pass."""
-    with one_thread():
-        return reduce_rows(prepared.rows, Bound(_contribution, (prepared, trials)), _merged, None, progress)
+    shell = replace(prepared, rows=prepared.rows.shell)
+    return reduce_rows(prepared.rows, Bound(_contribution, (shell, trials)), _merged, None, progress)
 
 
 def _merged(a: list[Sums], b: list[Sums]) -> list[Sums]:
@@ -131,11 +136,13 @@ def _of_rows(loss, rows, trials: list[Trial], W) -> list[Sums]:
             out = np.flatnonzero(s - train)
             held = float(s[out] @ loss.score(y[out], z[out])) if len(out) else 0.0
         weight = float(train.sum())
-        V[at] = train * loss.gradient(y, z).T
+        slope = loss.gradient(y, z)
+        V[at] = train * slope.T
+        dual = 0.0 if trial.alpha is None else float(train @ loss.conjugate_at(y, trial.alpha, slope, z))
         H = None if trial.columns is None else _hessian(loss, X[:, trial.columns], y, z, train, K)
         value = float(train @ loss.value(y, z))
         largest = float(np.abs(own).max(initial=0.0))
-        found.append(Sums(weight, float(s.sum()) - weight, value, V[at].sum(1), np.empty(0), H, held, largest))
+        found.append(Sums(weight, float(s.sum()) - weight, value, V[at].sum(1), np.empty(0), H, held, largest, dual))
     G = V @ X
     for m, sums in enumerate(found):
         sums.g = G[m * K : (m + 1) * K]
@@ -144,14 +151,16 @@ def _of_rows(loss, rows, trials: list[Trial], W) -> list[Sums]:
 
 def _hessian(loss, X, y, z, s, K: int):
     """Σ s [X 1]'f''[X 1], (K(m + 1), K(m + 1)), the intercepts last in the block of their class."""
-    Z = np.column_stack([X, np.ones(len(X))])
-    size = Z.shape[1]
+    size = X.shape[1] + 1
+    Z = np.ones((size, len(X))).T  # columns are contiguous, as in X
+    Z[:, :-1] = X
     if not loss.per_class:
-        return Z.T @ (Z * (s * loss.model_curvature(y, z))[:, None])
+        Z *= np.sqrt(s * loss.model_curvature(y, z))[:, None]
+        return Z.T @ Z
     H, h = np.empty((K * size, K * size)), loss.hessian(y, z)
     for k in range(K):
         for j in range(k, K):
-            block = Z.T @ (Z * (s * h[:, k, j])[:, None])
+            block = (Z.T * (s * h[:, k, j])) @ Z
             H[k * size : (k + 1) * size, j * size : (j + 1) * size] = block
             H[j * size : (j + 1) * size, k * size : (k + 1) * size] = block.T
     return H

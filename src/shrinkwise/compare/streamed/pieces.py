@@ -1,0 +1,43 @@
+"""Finished sums of the parts of a source on disk, so that an interrupted pass goes on with the part that it was at."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from shrinkwise.compare.scoring.journal import put_piece
+
+
+@dataclass(frozen=True)
+class PartSums:
+    """The arrays of each part, under a name for the pass and a key that is equal for runs that can share them.
+
+    Without a folder nothing is stored.
+    """
+
+    folder: Path | None = None
+    key: str = ""
+
+    def get(self, name: str, part: int) -> dict[str, np.ndarray] | None:
+        """The arrays of a part, if they are stored under this key."""
+        if self.folder is None:
+            return None
+        try:
+            with np.load(io.BytesIO((self.folder / f"{name}-{part}.npz").read_bytes()), allow_pickle=False) as stored:
+                found = dict(stored)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        return found if str(found.pop("key")) == self.key else None
+
+    def put(self, name: str, part: int, arrays: dict[str, np.ndarray]) -> None:
+        """Store the arrays of a part; the file is complete or absent."""
+        if self.folder is None:
+            return
+        buffer = io.BytesIO()
+        np.savez(buffer, key=np.array(self.key), **arrays)  # type: ignore[arg-type]
+        self.folder.mkdir(exist_ok=True)
+        put_piece(self.folder, f"{name}-{part}.npz", buffer.getvalue())

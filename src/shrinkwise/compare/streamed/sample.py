@@ -1,0 +1,206 @@
+"""The first pass over the rows: a random sample of those with a target, and what must be counted in all of them.
+
+The sample holds the rows whose numbers have the smallest hashes, so that it does not depend on blocks, files and machines.
+A share q of the rows is q ± √(q (1 − q)/n) in a sample of n, so that a quantile of 50 000 rows is off by less than 0.0045 in
+rank (two standard errors, at the median).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial, reduce
+
+import numpy as np
+import polars as pl
+
+from shrinkwise.streaming import Bound, RowBlock, RowBlocks, reduce_rows
+from shrinkwise.streaming.folds import hashes
+from shrinkwise.streaming.reduction import Counted
+from shrinkwise.streaming.tree import Tree
+from shrinkwise.tables import InputError
+from shrinkwise.tables.columns.kinds import as_numbers, as_text, unusable_type
+from shrinkwise.tables.errors import RowError, counted
+from shrinkwise.tables.plan.parts import rows_to_use
+
+from .pieces import PartSums
+
+SAMPLE_ROWS, _SAMPLE_VALUES, _FEWEST = 50_000, 10_000_000, 2_000
+_SEED = 0x5A  # other than that of the folds, so that the sample is spread over them
+_MOST_TEXTS = 1000  # different texts of a target that are counted
+
+
+@dataclass(frozen=True)
+class TableSample:
+    """Rows of a table with a target, and counts over all rows.
+
+    frame: the rows of the sample, in the order of the table. numbers: the number of each in the table, from 0. n_read, n_used:
+    all rows, and those with a target and a weight above 0. missing: how many of these have no value, by column. low, high:
+    the range of a numeric target. texts: the rows of each of its values, if they are at most 1000 texts or whole numbers.
+    bare: the files in which no row has a target. places: of every part the file, the number of its first row there, from 0,
+    and its rows.
+    """
+
+    frame: pl.DataFrame
+    numbers: np.ndarray
+    n_read: int = 0
+    n_used: int = 0
+    missing: Counter[str] = field(default_factory=Counter)
+    low: float = np.inf
+    high: float = -np.inf
+    texts: Counter[str] | None = field(default_factory=Counter)
+    bare: list[str] = field(default_factory=list)
+    places: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def located(self, error: RowError) -> InputError:
+        """An error that names a row of the table, with the file of the row and its place there."""
+        first = 0
+        for origin, offset, n in self.places:
+            if error.row <= first + n:
+                return error.moved(offset - first, origin)
+            first += n
+        return error
+
+    def joined(self, other: TableSample, most: int) -> TableSample:
+        """The sample of the rows of both."""
+        texts = None if self.texts is None or other.texts is None else self.texts + other.texts
+        return replace(
+            self,
+            frame=pl.concat([self.frame, other.frame]),
+            numbers=np.concatenate([self.numbers, other.numbers]),
+            n_read=self.n_read + other.n_read,
+            n_used=self.n_used + other.n_used,
+            missing=self.missing + other.missing,
+            low=min(self.low, other.low),
+            high=max(self.high, other.high),
+            texts=None if texts is None or len(texts) > _MOST_TEXTS else texts,
+            bare=self.bare + other.bare,
+            places=self.places + other.places,
+        ).at_most(most)
+
+    def at_most(self, most: int) -> TableSample:
+        """With the rows of the `most` smallest hashes."""
+        if len(self.numbers) <= most:
+            return self
+        some = np.sort(np.argpartition(hashes(self.numbers, _SEED), most)[:most])
+        return replace(self, frame=self.frame[some], numbers=self.numbers[some])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As arrays, of which `of` restores it."""
+        buffer = io.BytesIO()
+        self.frame.write_ipc(buffer)
+        counts = {"missing": self.missing, "texts": self.texts, "bare": self.bare, "places": self.places}
+        return {
+            "frame": np.frombuffer(buffer.getvalue(), dtype=np.uint8),
+            "numbers": self.numbers,
+            "scalars": np.array([self.n_read, self.n_used, self.low, self.high]),
+            "counts": np.array(json.dumps(counts)),
+        }
+
+    @classmethod
+    def of(cls, arrays: dict[str, np.ndarray]) -> TableSample:
+        """From `arrays`."""
+        n_read, n_used, low, high = arrays["scalars"].tolist()
+        counts = json.loads(str(arrays["counts"]))
+        texts = None if counts["texts"] is None else Counter(counts["texts"])
+        frame = pl.read_ipc(io.BytesIO(arrays["frame"].tobytes()))
+        missing = Counter(counts["missing"])
+        places = [(origin, offset, n) for origin, offset, n in counts["places"]]
+        size = (int(n_read), int(n_used))
+        return cls(frame, arrays["numbers"], *size, missing, low, high, texts, counts["bare"], places)
+
+
+def sampled(
+    rows: RowBlocks, target: str, weight: str | None, pieces: PartSums, progress: Callable[[int], None]
+) -> TableSample:
+    """The sample of the rows of a source, in one pass. `progress` is called with the number of rows of each block.
+
+    Raises InputError for a source without rows that have a target, and for a weight that is not a number ≥ 0, with its row.
+    """
+    most = max(_FEWEST, min(SAMPLE_ROWS, _SAMPLE_VALUES // len(rows.schema)))
+    work, merge = Bound(_of_part, (target, weight, most)), partial(_joined, most=most)
+    if rows.scheduler is not None:
+        whole = reduce_rows(rows, work, merge, progress=progress)
+    else:
+        whole = _in_parts(rows, work, merge, pieces, progress)
+    if whole is None or not whole.n_used:
+        raise InputError(f"No row of {counted(len(rows.parts), 'file or part')} has a value in {target!r}.")
+    return whole.at_most(most)
+
+
+def _in_parts(rows: RowBlocks, work: Bound, merge: Callable, pieces: PartSums, progress) -> TableSample | None:
+    """As `reduce_rows`, with the sample of every finished part stored."""
+    tree = Tree(merge)
+    rows.start_pass()
+    first = 0
+    for k, part in enumerate(rows.parts):
+        stored = pieces.get("sample", k)
+        if stored is None:
+            found = work(Counted(rows.blocks_of(part, first), progress))
+            if found is not None:
+                pieces.put("sample", k, found.arrays())
+        else:
+            found = TableSample.of(stored)
+            progress(found.n_read)
+        if found is not None:
+            tree.add(found)
+            first += found.n_read
+    return tree.total()
+
+
+def _joined(one: TableSample | None, other: TableSample | None, most: int) -> TableSample | None:
+    return other if one is None else one if other is None else one.joined(other, most)
+
+
+def _of_part(blocks: Iterable[RowBlock], target: str, weight: str | None, most: int) -> TableSample | None:
+    """The sample of one part; None if it has no rows."""
+    found: TableSample | None = None
+    place, held = ("", 0), list[TableSample]()
+    for block in blocks:
+        place = place if found or held else (block.origin, block.offset)
+        held.append(_of_block(block, target, weight).at_most(most))
+        if sum(len(each.numbers) for each in held) > 2 * most:
+            found, held = reduce(partial(_joined, most=most), held, found), []
+    found = reduce(partial(_joined, most=most), held, found)
+    if found is None:
+        return None
+    return replace(found, bare=[] if found.n_used else [place[0]], places=[(*place, found.n_read)])
+
+
+def _of_block(block: RowBlock, target: str, weight: str | None) -> TableSample:
+    frame = block.frame
+    try:
+        present = rows_to_use(frame[target], None if weight is None else frame[weight])
+    except RowError as error:
+        raise error.moved(block.offset, block.origin) from None
+    numbers = np.arange(block.first, block.first + len(block))[present]
+    used = frame if present.all() else frame.filter(pl.Series(present))
+    values = as_numbers(used[target]) if used[target].dtype.is_numeric() else np.empty(0)
+    return TableSample(
+        used,
+        numbers,
+        frame.height,
+        used.height,
+        Counter({column.name: n for column in used.get_columns() if (n := _n_missing(column))}),
+        float(values.min(initial=np.inf)),
+        float(values.max(initial=-np.inf)),
+        _texts(used[target]),
+    )
+
+
+def _n_missing(column: pl.Series) -> int:
+    if column.dtype.is_float():
+        return column.null_count() + int(column.is_nan().sum() or 0)
+    plain = column.dtype.is_numeric() or unusable_type(column) or column.dtype == pl.Boolean
+    return column.null_count() if plain else as_text(column).null_count()
+
+
+def _texts(target: pl.Series) -> Counter[str] | None:
+    """The rows of each value of the target as text; None if there are too many or they are not whole."""
+    if target.dtype.is_float() and not (target == target.round()).all():
+        return None
+    counts = as_text(target).value_counts(name="rows")
+    return None if counts.height > _MOST_TEXTS else Counter(dict(counts.rows()))

@@ -1,0 +1,109 @@
+"""The outer folds of rows that do not fit in memory: scored on a sample, with least squares fitted to all rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from shrinkwise.compare.candidates.base import Fit, TrainingRows
+from shrinkwise.compare.candidates.linear import ScaledRows
+from shrinkwise.compare.metrics import REGRESSION
+from shrinkwise.compare.options import Options
+from shrinkwise.compare.scoring.nested import Progress, Splits
+from shrinkwise.linear.problem.triangular_factor import Triangle
+from shrinkwise.models.predictors import LinearPredictor
+from shrinkwise.selection.splits import Fold
+from shrinkwise.streaming import RowBlocks, RowsError
+from shrinkwise.streaming.folds import group_hashes, hashes
+from shrinkwise.tables import Encoder, InputError, TablePlan
+from shrinkwise.tables.columns.kinds import as_text
+
+from .meter import Meter
+from .pieces import PartSums
+from .sample import TableSample
+from .stand_ins import rescaled, stand_ins
+from .sums import EncodedRows, fold_sums
+
+MOST_FEATURES = (
+    500  # whose squares and products are summed: a pass takes a time that grows with the square of their number
+)
+
+
+class StreamedSplits(Splits):
+    """The folds of all rows, by a hash of their number or group, and of the sample of them that is in memory.
+
+    With a numeric target, and not too many features, `prepare` sums the squares and products of every fold in one pass, and
+    training problems have stand-ins for all their rows. Medians and levels are those of the sample; means and standard
+    deviations those of the training rows of each fold.
+    """
+
+    def __init__(self, sample: TableSample, rows: RowBlocks, plan: TablePlan, options: Options, pieces: PartSums):
+        self.source, self.pieces, self.places = rows, pieces, sample.numbers
+        self.sums: list[Triangle] = []
+        self.n_rows = sample.n_read
+        super().__init__(sample.frame, plan, options)
+        self.numbers = sample.numbers + 1
+
+    def split(self) -> list[Fold]:
+        """The (train, test) rows of the sample in every fold."""
+        fold = self._fold_numbers()
+        found = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(self.options.folds)]
+        if min(len(test) for _, test in found) < 2:
+            raise InputError(f"A fold of {self.options.folds} has fewer than 2 rows of the sample; use fewer folds.")
+        return found
+
+    def prepare(self, progress: Progress) -> None:
+        """Sum the squares and products of every fold, which candidates that need no more are fitted to."""
+        encoder = super().encoder(None, self.frame)
+        if self.plan.task != REGRESSION or encoder.sparse or len(encoder.feature_names) > MOST_FEATURES:
+            return
+        meter = Meter(progress, "sums of all rows", self.n_rows)
+        self.common, options = encoder, self.options
+        self.sums = fold_sums(self.source, encoder, options.folds, options.seed, self.pieces, meter.add)
+        self.forget_all()
+
+    def encoder(self, number: int | None, frame, rows: np.ndarray | None = None) -> Encoder:
+        """The encoder of the training rows of a fold, or of all rows."""
+        if not self.sums:
+            return super().encoder(number, frame, rows)
+        return rescaled(self.common, Triangle.joined(self._training(number)))
+
+    def with_sums(self, problem: TrainingRows, number: int | None, encoder: Encoder) -> TrainingRows:
+        """The training problem with stand-ins for all rows of its folds."""
+        if not self.sums:
+            return problem
+        return replace(problem, stand_ins=stand_ins(self._training(number), self.common, encoder, problem))
+
+    def on_all_rows(self, fit: Fit, problem: TrainingRows, encoder: Encoder) -> Fit:
+        """A linear model of classes or counts, at its λ, fitted to all rows in a few passes; other models as they are."""
+        too_many = encoder.sparse or len(encoder.feature_names) > MOST_FEATURES
+        if problem.squared or fit.penalty is None or self.options.factors or too_many:
+            return fit
+        from shrinkwise.linear import path
+
+        scaled = ScaledRows.of(problem)
+        rows = EncodedRows.of(self.source, encoder, scaled.scale)
+        loss = scaled.loss if problem.has_counts else "logistic" if problem.n_classes == 2 else "multinomial"
+        try:
+            found = path(rows, penalty=fit.penalty, loss=loss, lambdas=[fit.penalty.lam])
+        except RowsError as error:
+            raise InputError(f"{str(error).removesuffix('.')}.") from error
+        coef, intercept = found.coefs[0], found.intercepts[0]
+        if loss == "logistic":
+            coef, intercept = coef[None], np.atleast_1d(intercept)
+        predictor = scaled.predictor(coef, intercept) if problem.has_counts else LinearPredictor(coef, intercept)
+        response = getattr(fit.predictor, "response", predictor.response)
+        note = "" if found[0].solved else f"on all rows {found[0].status.split(':')[0]}"
+        return replace(fit, predictor=replace(predictor, response=response), note=note)
+
+    def _training(self, number: int | None) -> list[Triangle]:
+        return [triangle for k, triangle in enumerate(self.sums) if k != number]
+
+    def _fold_numbers(self) -> np.ndarray:
+        """The fold of each row of the sample, as `shrinkwise.streaming.fold_numbers` gives it for all rows."""
+        name = next((column.name for column in self.plan.columns if column.kind == "group"), None)
+        seed, n_folds = self.options.seed, np.uint64(self.options.folds)
+        if name is None:
+            return (hashes(self.places, seed) % n_folds).astype(np.intp)
+        return (group_hashes(as_text(self.frame[name]).to_numpy(), seed) % n_folds).astype(np.intp)

@@ -1,0 +1,126 @@
+"""Sums over rows on the workers of a Dask cluster: a task per part, and a binary tree of merges on the workers.
+
+The tree is the one of a single machine, so that the result has the same digits whichever worker does what. The tasks of a
+worker that is lost are run again by others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .blocks import RowBlocks, RowsError
+from .tree import Tree
+
+_RETRIES = 3  # of a task that fails, as on a machine without memory; lost workers do not count
+_CONNECT_SECONDS = 10
+
+
+def reduce_on(rows: RowBlocks, contribute, merge, columns, progress) -> Any:
+    """`reduce_rows` on the cluster of `rows.scheduler`, an address or a Client."""
+    client, ours = _client(rows.scheduler)
+    try:
+        return _reduced(client, rows, contribute, merge, columns, progress)
+    except RowsError:
+        raise
+    except Exception as error:
+        if not _is_lost(error):
+            raise
+        raise RowsError(
+            f"The Dask cluster was lost ({_first_line(error)}); start it again, and run the fit again (with --resume finished "
+            "parts are kept)"
+        ) from error
+    finally:
+        if ours:
+            client.close()
+
+
+def _reduced(client, rows: RowBlocks, contribute, merge, columns, progress):
+    from distributed import as_completed
+
+    counts = _counts(client, rows)
+    firsts = [sum(counts[:k]) for k in range(len(counts))]
+    options = {"pure": False, "retries": _RETRIES}
+    # A result of a task, unlike scattered data, is computed again if its worker is lost.
+    work = client.submit(_work, rows.shell, contribute, **options)
+    level = [
+        client.submit(_contribution, work, part, first, columns, **options)
+        for part, first in zip(rows.parts, firsts, strict=True)
+    ]
+    result = _tree(level, lambda a, b: client.submit(merge, a, b, **options))
+    if progress is not None:
+        sizes = {future.key: count for future, count in zip(level, counts, strict=True)}
+        for done in as_completed(level, loop=client.loop):
+            progress(sizes[done.key])
+    rows._seen["n"] = sum(counts)
+    return client.gather(result)
+
+
+def _work(shell: RowBlocks, contribute) -> tuple:
+    """What every task of a pass needs, as one result on the cluster."""
+    return shell, contribute
+
+
+def _contribution(work: tuple, part, first: int, columns):
+    shell, contribute = work
+    return contribute(shell.blocks_of(part, first, columns))
+
+
+def _tree(level: list, merge):
+    """The futures merged as `Tree` does: complete subtrees from the left, then these from the right."""
+    tree: Tree = Tree(merge)
+    for each in level:
+        tree.add(each)
+    return tree.total()
+
+
+def _counts(client, rows: RowBlocks) -> list[int]:
+    """The number of rows of every part; those that are not stored are counted on the workers, once."""
+    if "counts" not in rows._seen:
+        counts = [part.count() for part in rows.parts]
+        missing = [k for k, count in enumerate(counts) if count is None]
+        found = client.gather(
+            client.map(
+                _height, [rows.parts[k] for k in missing], column=next(iter(rows.schema)), pure=False, retries=_RETRIES
+            )
+        )
+        for k, count in zip(missing, found, strict=True):
+            counts[k] = count
+        rows._seen["counts"] = counts
+    return rows._seen["counts"]
+
+
+def _height(part, column: str) -> int:
+    return sum(frame.height for frame in part.frames([column]))
+
+
+def _client(scheduler):
+    """(client, whether it is ours to close)."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise RowsError("Reading rows on a Dask cluster requires distributed; install shrinkwise[dask]") from error
+    if not isinstance(scheduler, str):
+        return scheduler, False
+    try:
+        return Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False), True
+    except (OSError, ValueError) as error:
+        raise RowsError(
+            f"There is no Dask scheduler at {scheduler} ({_first_line(error)}); start one with `dask scheduler`, and workers "
+            "with `dask worker`"
+        ) from error
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether an error says that the cluster is gone: no connection, cancelled futures, or tasks that lost all workers."""
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+
+    return isinstance(error, (OSError, CancelledError, CommClosedError, FutureCancelledError, KilledWorker))
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(" .:") if text else type(error).__name__
