@@ -31,7 +31,9 @@ class CommandHelp(Directive):
     def run(self):
         """The help as a block of text."""
         command = cli.commands[self.arguments[0]]
-        shown = command.get_help(click.Context(command, info_name=f"shrinkwise {command.name}", max_content_width=100))
+        shown = command.get_help(
+            click.Context(command, info_name=f"shrinkwise {command.name}", terminal_width=84, max_content_width=84)
+        )
         return [nodes.literal_block(shown, shown, language="text")]
 
 
