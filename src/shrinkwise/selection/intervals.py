@@ -55,7 +55,7 @@ def independent_folds(test_parts) -> float:
     """
     parts = [np.flatnonzero(part) if np.asarray(part).dtype == bool else np.asarray(part) for part in test_parts]
     held = np.concatenate(parts) if parts else np.zeros(0, dtype=int)
-    return len(parts) * np.count_nonzero(np.bincount(held.astype(int))) / len(held) if len(held) else 0.0
+    return len(parts) * int(np.count_nonzero(np.bincount(held.astype(int)))) / len(held) if len(held) else 0.0
 
 
 def paired_interval(fold_differences, n_train: float, n_test: float, level: float = 0.95) -> tuple[float, float, float]:

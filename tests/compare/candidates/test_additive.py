@@ -140,17 +140,17 @@ def test_the_group_lasso_without_its_smallest_lambdas_chooses_as_on_the_whole_gr
     """Where its curve has not turned by then, it takes the whole grid."""
     problem = _HingedRows.of(bent(80, noise=1.0)).problem
     options = Options(n_lambdas=30, inner_folds=2)
-    whole = cross_validate(whole_inputs(problem), problem, options, lambda_min_ratio=1e-2).model
-    best = whole.index_best_
+    whole = cross_validate(whole_inputs(problem), problem, options, lambda_min_ratio=1e-2).curve
+    best = whole.index_best
     assert 8 < best < 29
     for near, n in ((best - 2, best + 5), (0, 30)):
-        found = _by_input(problem, options, 1e-2, near).model
-        assert (found.index_best_, len(found.lambdas_)) == (best, n)
-        np.testing.assert_allclose(found.lambdas_, whole.lambdas_[:n], rtol=1e-12)
-        np.testing.assert_allclose(found.path_.coefs[best], whole.path_.coefs[best], atol=1e-3)
+        found = _by_input(problem, options, 1e-2, near).curve
+        assert (found.index_best, len(found.path)) == (best, n)
+        np.testing.assert_allclose(found.path.lambdas, whole.path.lambdas[:n], rtol=1e-12)
+        np.testing.assert_allclose(found.path.coefs[best], whole.path.coefs[best], atol=1e-3)
 
 
 @pytest.mark.parametrize("n_lambdas", [1, 2])
 def test_the_shortest_grids_are_taken_whole(n_lambdas):
-    found = _by_input(_HingedRows.of(bent(80)).problem, Options(n_lambdas=n_lambdas, inner_folds=2), 1e-2, 0).model
-    assert len(found.lambdas_) == n_lambdas
+    found = _by_input(_HingedRows.of(bent(80)).problem, Options(n_lambdas=n_lambdas, inner_folds=2), 1e-2, 0).curve
+    assert len(found.path) == n_lambdas

@@ -42,7 +42,7 @@ def test_work_that_grows_as_powers_is_estimated_exactly(clock, power_of_lambdas,
 
     candidate = Candidate("work", "linear", "", "", lambda problem, options: work(problem, options))
     for n_rows in (500, 30_000):
-        found = estimate._tuning_seconds(candidate, replace(problem_of(n_rows), task="multiclass"), OPTIONS)
+        found = estimate._tuning_seconds(candidate, replace(problem_of(n_rows), task="multiclass"), OPTIONS, n_rows)
         assert found == pytest.approx(seconds(OPTIONS, n_rows), rel=1e-6)
 
 
@@ -62,6 +62,6 @@ def test_the_estimate_is_within_a_factor_of_two(slug):
     X = rng.normal(size=(3000, 20))
     problem = replace(problem_of(4), X=X, y=X[:, 0] + np.abs(X[:, 1]) + rng.normal(size=3000))
     options = replace(OPTIONS, network=NetworkOptions())
-    found = estimate._tuning_seconds(candidate, problem, options)
+    found = estimate._tuning_seconds(candidate, problem, options, len(problem.y))
     truth = estimate._processor_seconds(lambda: tune(candidate, problem, options))
     assert 0.5 < found / truth < 2 or (candidate is LASSO and truth < 0.2)
