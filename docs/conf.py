@@ -42,7 +42,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"/(?!plot_)\w+\.py$",
+    "ignore_pattern": r"^(?!plot_)",
     "write_computation_times": False,
     "subsection_order": ["../examples/pictures", "../examples/linear", "../examples/networks"],
     "within_subsection_order": "site_parts.gallery_order",

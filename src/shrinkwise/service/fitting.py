@@ -22,7 +22,7 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     Parameters
     ----------
     table : data frame (pandas, polars, pyarrow, …), or path of a file (CSV, Excel, Parquet, Arrow), of a folder of such files
-        or of several by a pattern such as "data/*.parquet"; None with `sql`
+        or of several by a pattern such as ``"data/*.parquet"``; None with `sql`
     target : str
         The column to predict.
     test : data frame or path, optional
