@@ -160,7 +160,7 @@ def test_vmap_over_seeds_draws_a_mask_for_each():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler's own
-@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.thorough)])
 def test_a_compiled_function_gives_the_same_bits(backend):
     x = torch.randn(33, 7, requires_grad=True)
 

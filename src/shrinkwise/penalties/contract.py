@@ -10,6 +10,7 @@ import copy
 import inspect
 import math
 import numbers
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -240,8 +241,11 @@ class Penalty:
 
     # --- scikit-learn's parameter protocol, so that clone and `penalty__lam` grids work ----------------
     @classmethod
-    def _parameter_names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name not in ("self", "args", "kwargs")]
+    @cache  # a signature takes longer to read than a small path needs for its checks
+    def _parameter_names(cls) -> tuple[str, ...]:
+        return tuple(
+            name for name in inspect.signature(cls.__init__).parameters if name not in ("self", "args", "kwargs")
+        )
 
     def get_params(self, deep: bool = True) -> dict:
         """Constructor parameters by name."""
