@@ -1,5 +1,6 @@
 """A fit whose rows are read in blocks: least squares is that of all rows, folds do not depend on files, runs can be resumed."""
 
+import datetime as dt
 import json
 import signal
 import subprocess
@@ -315,3 +316,18 @@ def test_a_killed_run_is_resumed_with_the_same_result(wait_for, tmp_path, monkey
     assert len(passes) == 16
     assert json.dumps(results) == json.dumps(tomllib.loads((tmp_path / "whole" / "run.toml").read_text())["results"])
     assert not list(tmp_path.glob(".*"))
+
+
+def test_rows_in_the_order_of_time_are_warned_of_and_not_said_to_be_split_by_it(tmp_path):
+    days = pl.date_range(dt.date(2020, 1, 1), dt.date(2022, 12, 31), eager=True)
+    level = np.cumsum(np.random.default_rng(0).normal(size=len(days)))
+    frame = pl.DataFrame({"day": days, "x": level + 1.0, "y": level})
+    files = write_parts(frame, tmp_path / "t", 2)
+    result = sw.fit(files, "y", methods="lasso", **FEW)
+    assert not result.comparison.plan.ordered_by
+    assert not any("later" in note for note in result.page.notes if "random folds" not in note)
+    assert any(
+        "random folds score each row with a model that was fitted on its neighbours" in n for n in result.page.notes
+    )
+    in_memory = sw.fit(files, "y", methods="lasso", **FEW | {"engine": "memory"})
+    assert in_memory.comparison.plan.ordered_by == ["day"]

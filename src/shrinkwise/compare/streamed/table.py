@@ -23,12 +23,14 @@ from shrinkwise.tables.errors import RowError, counted, quoted
 from .meter import Meter
 from .pieces import PartSums
 from .sample import TableSample, sampled
-from .splits import StreamedSplits
+from .splits import MOST_FEATURES, StreamedSplits
 
 _RANK_ERRORS = 2  # standard errors of a median's rank in the sample that are stated
 _FITTED = {
-    True: "Models of least squares are fitted to all rows of the other folds, all other models to those in the sample.",
-    False: "They are fitted to the rows of the sample in the other folds; a kept linear model is fitted to all rows.",
+    True: f"Linear models of at most {MOST_FEATURES} features are fitted to all rows of the other folds, other models to those "
+    "in the sample.",
+    False: "They are fitted to the rows of the sample in the other folds; a kept linear model of at most "
+    f"{MOST_FEATURES} features, without penalty factors, is fitted to all rows.",
 }
 
 
@@ -57,7 +59,8 @@ class StreamedTable:
             raise InputError("Rows that are streamed cannot be split by time; omit --time, or use --engine memory.")
         sample = self.sample
         try:
-            plan = plan_table(sample.frame, target, name=name, numbers=sample.numbers + 1, **wishes)
+            # Folds are a hash of the row's number, so that the plan may warn of an order in time, but not split by it.
+            plan = plan_table(sample.frame, target, name=name, numbers=sample.numbers + 1, **wishes | {"shuffle": True})
         except RowError as error:
             raise sample.located(error) from None
         plan.n_rows, plan.n_rows_read = sample.n_used, sample.n_read

@@ -12,11 +12,8 @@ from shrinkwise.tables.columns.features import column_values
 from shrinkwise.tables.columns.kinds import ColumnPlan, as_numbers, typed
 
 _PARTS = ("year", "month", "day", "hour")
-_FOLDS, _INNER, _FEWEST_SPLITS = (
-    10,
-    5,
-    3,
-)  # as at thorough effort, inside each of them, and of which some may lack a class
+# Folds as at thorough effort, those inside each of them, and the fewest of the former, as some may lack a class.
+_FOLDS, _INNER, _FEWEST_SPLITS = 10, 5, 3
 
 
 def time_columns(columns: list[ColumnPlan], names: list[str]) -> Iterator[list[str]]:
