@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .blocks import RowBlock, RowBlocks
 from .tree import Tree
@@ -28,17 +28,29 @@ class Bound:
         return self.function(blocks, *self.arguments)
 
 
+class PartStore(Protocol):
+    """Where finished parts of a pass are kept, so that an interrupted one goes on."""
+
+    def get(self, part: int) -> tuple[Any, int] | None:
+        """The contribution of a part and its number of rows; None if they are not stored."""
+
+    def put(self, part: int, contribution: Any, n_rows: int) -> None:
+        """Store them."""
+
+
 def reduce_rows(
     rows: RowBlocks,
     contribute: Callable[[Iterable[RowBlock]], _Sum],
     merge: Callable[[_Sum, _Sum], _Sum],
     columns: list[str] | None = None,
     progress: Callable[[int], Any] | None = None,
+    store: PartStore | None = None,
 ) -> _Sum:
     """merge(merge(c(part 0), c(part 1)), …) over all parts, in one pass.
 
     contribute : the sum over the blocks of one part. merge : the sum of two of them.
-    progress : called with the number of rows of each block that has been read (of each part, with a scheduler).
+    progress : called with the number of rows of each block that has been read (of each part, with a scheduler, or if stored).
+    store : parts that it has are not read again, the others are stored when they are finished; not used with a scheduler.
     """
     rows.start_pass()
     if rows.scheduler is not None:
@@ -47,10 +59,17 @@ def reduce_rows(
         return reduce_on(rows, contribute, merge, columns, progress)
     tree: Tree = Tree(merge)
     first = 0
-    for part in rows.parts:
-        counted = Counted(rows.blocks_of(part, first, columns), progress)
-        tree.add(contribute(counted))
-        first += counted.n
+    for k, part in enumerate(rows.parts):
+        known = None if store is None else store.get(k)
+        if known is None:
+            blocks = Counted(rows.blocks_of(part, first, columns), progress)
+            known = contribute(blocks), blocks.n
+            if store is not None:
+                store.put(k, *known)
+        elif progress is not None:
+            progress(known[1])
+        tree.add(known[0])
+        first += known[1]
     rows._seen["n"] = first
     return tree.total()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,3 +43,23 @@ class PartSums:
         np.savez(buffer, key=np.array(self.key), **arrays)  # type: ignore[arg-type]
         self.folder.mkdir(exist_ok=True)
         put_piece(self.folder, f"{name}-{part}.npz", buffer.getvalue())
+
+
+@dataclass(frozen=True)
+class StoredPass:
+    """The contributions of one pass in the pieces: a store of `reduce_rows`, by conversions to arrays and back."""
+
+    pieces: PartSums
+    name: str
+    to_arrays: Callable[[Any], dict[str, np.ndarray]]
+    of_arrays: Callable[[dict[str, np.ndarray]], Any]
+
+    def get(self, part: int) -> tuple[Any, int] | None:
+        """The contribution of a part and its number of rows, if they are stored."""
+        found = self.pieces.get(self.name, part)
+        return None if found is None else (self.of_arrays(found), int(found["n_rows"]))
+
+    def put(self, part: int, contribution: Any, n_rows: int) -> None:
+        """Store them; a part without rows is not stored."""
+        if n_rows and self.pieces.folder is not None:
+            self.pieces.put(self.name, part, {"n_rows": np.array(n_rows), **self.to_arrays(contribution)})

@@ -19,14 +19,12 @@ import polars as pl
 
 from shrinkwise.streaming import Bound, RowBlock, RowBlocks, reduce_rows
 from shrinkwise.streaming.folds import hashes
-from shrinkwise.streaming.reduction import Counted
-from shrinkwise.streaming.tree import Tree
 from shrinkwise.tables import InputError
 from shrinkwise.tables.columns.kinds import as_numbers, as_text, unusable_type
 from shrinkwise.tables.errors import RowError, counted
 from shrinkwise.tables.plan.parts import rows_to_use
 
-from .pieces import PartSums
+from .pieces import PartSums, StoredPass
 
 SAMPLE_ROWS, _SAMPLE_VALUES, _FEWEST = 50_000, 10_000_000, 2_000
 _SEED = 0x5A  # other than that of the folds, so that the sample is spread over them
@@ -122,33 +120,11 @@ def sampled(
     """
     most = max(_FEWEST, min(SAMPLE_ROWS, _SAMPLE_VALUES // len(rows.schema)))
     work, merge = Bound(_of_part, (target, weight, most)), partial(_joined, most=most)
-    if rows.scheduler is not None:
-        whole = reduce_rows(rows, work, merge, progress=progress)
-    else:
-        whole = _in_parts(rows, work, merge, pieces, progress)
+    store = StoredPass(pieces, "sample", TableSample.arrays, TableSample.of)
+    whole = reduce_rows(rows, work, merge, progress=progress, store=store)
     if whole is None or not whole.n_used:
         raise InputError(f"No row of {counted(len(rows.parts), 'file or part')} has a value in {target!r}.")
     return whole.at_most(most)
-
-
-def _in_parts(rows: RowBlocks, work: Bound, merge: Callable, pieces: PartSums, progress) -> TableSample | None:
-    """As `reduce_rows`, with the sample of every finished part stored."""
-    tree = Tree(merge)
-    rows.start_pass()
-    first = 0
-    for k, part in enumerate(rows.parts):
-        stored = pieces.get("sample", k)
-        if stored is None:
-            found = work(Counted(rows.blocks_of(part, first), progress))
-            if found is not None:
-                pieces.put("sample", k, found.arrays())
-        else:
-            found = TableSample.of(stored)
-            progress(found.n_read)
-        if found is not None:
-            tree.add(found)
-            first += found.n_read
-    return tree.total()
 
 
 def _joined(one: TableSample | None, other: TableSample | None, most: int) -> TableSample | None:

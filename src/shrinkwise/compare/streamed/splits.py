@@ -26,9 +26,8 @@ from .sample import TableSample
 from .stand_ins import rescaled, stand_ins
 from .sums import EncodedRows, fold_sums
 
-MOST_FEATURES = (
-    500  # whose squares and products are summed: a pass takes a time that grows with the square of their number
-)
+# Features whose squares and products are summed: a pass takes a time that grows with the square of their number.
+MOST_FEATURES = 500
 
 
 class StreamedSplits(Splits):

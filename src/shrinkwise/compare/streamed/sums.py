@@ -12,13 +12,12 @@ from shrinkwise.linear.problem.row_triangles import contribution, merged
 from shrinkwise.linear.problem.triangular_factor import Triangle
 from shrinkwise.streaming import RowBlock, RowBlocks, RowsError, reduce_rows
 from shrinkwise.streaming.blocks import SourcePart
-from shrinkwise.streaming.reduction import Bound, Counted
-from shrinkwise.streaming.tree import Tree
+from shrinkwise.streaming.reduction import Bound
 from shrinkwise.tables import Encoder, InputError, TablePlan
 from shrinkwise.tables.columns.kinds import as_text, refuse_infinite
 from shrinkwise.tables.errors import RowError
 
-from .pieces import PartSums
+from .pieces import PartSums, StoredPass
 
 _TARGET, _WEIGHT, _GROUP = "target", "weight", "group"
 
@@ -104,36 +103,15 @@ def fold_sums(
     encoded = EncodedRows.of(rows, encoder)
     work = Bound(contribution, (encoded.shell, n_folds, seed))
     try:
-        if rows.scheduler is not None:
-            found = reduce_rows(encoded, work, merged, progress=progress)
-        else:
-            found = _in_parts(encoded, work, pieces, progress)
+        found = reduce_rows(
+            encoded, work, merged, progress=progress, store=StoredPass(pieces, "sums", _arrays, _of_arrays)
+        )
     except RowsError as error:
         raise InputError(f"{str(error).removesuffix('.')}.") from error
     for k, triangle in enumerate(found):
         if triangle is None:
             raise InputError(f"Fold {k + 1} of {n_folds} has no rows; use fewer folds.")
     return found
-
-
-def _in_parts(encoded: EncodedRows, work: Bound, pieces: PartSums, progress: Callable[[int], None]) -> list:
-    """As `reduce_rows`, with the sums of every finished part stored."""
-    tree = Tree(merged)
-    encoded.start_pass()
-    first = 0
-    for k, part in enumerate(encoded.parts):
-        stored = pieces.get("sums", k)
-        if stored is None:
-            blocks = Counted(encoded.blocks_of(part, first), progress)
-            found = work(blocks)
-            pieces.put("sums", k, {"n": np.array(blocks.n), **_arrays(found)})
-            n = blocks.n
-        else:
-            found, n = _of_arrays(stored), int(stored["n"])
-            progress(n)
-        tree.add(found)
-        first += n
-    return tree.total()
 
 
 def _arrays(found: list[Triangle | None]) -> dict[str, np.ndarray]:
