@@ -183,3 +183,24 @@ def test_the_kept_network_is_the_mean_of_its_starts_and_scores_no_worse_than_the
     np.testing.assert_allclose(predictor.output(problem.X), expected, rtol=1e-9)
     single = np.mean([held_out_score(problem.task, problem.y, output) for output in outputs])
     assert held_out_score(problem.task, problem.y, predictor.output(problem.X)) < single
+
+
+def test_the_threshold_of_a_network_is_raised_where_its_steps_are_long_against_it_and_no_other():
+    """Afterwards t is three times the mean step, and the weights stay the prox of the latents."""
+    from shrinkwise.compare.candidates.stacked_networks import _Latents
+
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.nn.Parameter(torch.randn(2, 20, 5, generator=generator))
+    latents = _Latents(weights, sw.L1(1.0), torch.tensor([0.1, 0.1]))
+    before, z = latents.t.clone(), latents.z.clone()
+    weights.grad = torch.zeros_like(weights)
+    latents.before_step()
+    step = torch.stack([torch.full((100,), 0.1 * float(before[0, 0])), torch.full((100,), 2.0 * float(before[1, 0]))])
+    with torch.no_grad():
+        weights.add_(step.view_as(weights))
+    latents.after_step()
+    assert torch.equal(latents.t[0], before[0])
+    torch.testing.assert_close(latents.z[0], z[0] + step[0])
+    torch.testing.assert_close(latents.t[1], 6.0 * before[1])
+    for held, latent, t in zip(weights.detach().reshape(2, -1), latents.z, latents.t, strict=True):
+        torch.testing.assert_close(held, torch.sign(latent) * (latent.abs() - t).clamp_min(0.0))
