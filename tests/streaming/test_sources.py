@@ -197,3 +197,15 @@ def test_a_query_that_fails_is_a_sentence(folder):
     database = f"sqlite:///{folder / 'rows.db'}"
     with pytest.raises(RowsError, match=r"The query failed: .*no such table: nowhere"):
         sw.rows("select * from nowhere", "y", database=database)
+
+
+def test_an_error_in_a_later_block_of_a_file_has_the_row_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("shrinkwise.streaming.blocks._FEWEST", 40)
+    monkeypatch.setattr("shrinkwise.streaming.blocks._MOST", 40)
+    for k, bad in enumerate((None, 170)):
+        x = np.arange(200.0)
+        if bad is not None:
+            x[bad] = np.nan
+        pl.DataFrame({"x": x, "y": x}).write_parquet(tmp_path / f"{k}.parquet")
+    with pytest.raises(RowsError, match=r"NaN in 1\.parquet, row 171"):
+        sw.path(sw.rows(tmp_path, "y"), penalty=sw.L1(1.0))

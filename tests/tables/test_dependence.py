@@ -138,3 +138,13 @@ def test_values_far_outside_are_named():
         f"{np.median(B):g}; 1 value far outside the range from {B.min():g} to {B.max():g} seen in training, such as "
         "999040 (row 4), where predictions are unreliable.",
     ]
+
+
+def test_rows_of_few_moments_cannot_be_split_by_time():
+    from shrinkwise.tables.plan.order_in_time import can_split
+
+    y = np.random.default_rng(0).normal(size=120)
+    assert can_split(np.arange(120.0), y, "regression")
+    for moments in (1, 2, 3):
+        assert not can_split(np.repeat(np.arange(moments), 120 // moments).astype(float), y, "regression")
+    assert not can_split(np.append(np.arange(119.0), np.nan), y, "regression")

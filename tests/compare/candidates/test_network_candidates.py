@@ -204,3 +204,15 @@ def test_the_threshold_of_a_network_is_raised_where_its_steps_are_long_against_i
     torch.testing.assert_close(latents.t[1], 6.0 * before[1])
     for held, latent, t in zip(weights.detach().reshape(2, -1), latents.z, latents.t, strict=True):
         torch.testing.assert_close(held, torch.sign(latent) * (latent.abs() - t).clamp_min(0.0))
+
+
+def test_a_pass_of_batches_draws_its_rows_anew_and_each_once():
+    from shrinkwise.compare.candidates.stacked_networks import _StackRows
+
+    rows = torch.arange(30.0)
+    batches = [X[0] for X, _, _ in _StackRows(rows[:, None], rows[None], rows[None], 10).batches(6)]
+    passes = [torch.cat(batches[:3]), torch.cat(batches[3:])]
+    for order in passes:
+        assert torch.equal(order.sort().values, rows)
+        assert not torch.equal(order, rows)
+    assert not torch.equal(*passes)

@@ -122,3 +122,10 @@ def test_certificates_do_not_depend_on_the_unit_of_the_target(loss):
     for scale in (1e-100, 1e-20, 1e100):
         fitted = path(X, scale * Y, sw.L1(1.0), loss=loss, n_lambdas=4, lambda_min_ratio=0.05)
         assert fitted.solved.all(), fitted.status
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-9])
+def test_what_is_called_solved_has_a_gap_of_at_most_tol_and_the_rest_has_not(tol):
+    for steps in (1, 3, 10_000):
+        fitted = path(X, Y, sw.L1(1.0), loss="square_root", n_lambdas=20, tol=tol, max_iter=steps)
+        assert ((fitted.gaps <= tol) == fitted.solved).all()
