@@ -28,8 +28,7 @@ def reduce_on(rows: RowBlocks, contribute, merge, columns, progress) -> Any:
         if not _is_lost(error):
             raise
         raise RowsError(
-            f"The Dask cluster was lost ({_first_line(error)}); start it again, and run the fit again (with --resume finished "
-            "parts are kept)"
+            f"The Dask cluster was lost ({_first_line(error)}); start it again, and repeat the work"
         ) from error
     finally:
         if ours:
