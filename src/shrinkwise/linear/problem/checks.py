@@ -21,6 +21,11 @@ _CHOICES = {
     "selection": ("cyclic", "random"),
     "precompute": ("auto",),
     "gcv_mode": ("auto", "svd", "eigen"),
+    "solver": (
+        *("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"),  # of Ridge
+        *("newton", "liblinear", "newton-cg", "newton-cholesky"),  # of logistic regression, besides three of these
+    ),
+    "class_weight": ("balanced",),
 }
 READS = {"accept_sparse": ("csr", "csc"), "dtype": [np.float64, np.float32]}  # for scikit-learn's validation
 
