@@ -151,14 +151,13 @@ def test_rows_of_few_moments_cannot_be_split_by_time():
 
 
 def test_two_splits_by_time_are_too_few():
-    """Most rows are of one moment, so that only the splits before and after it are left."""
+    """Most rows are of the last moment, so that only splits before it are left."""
     from shrinkwise.selection import Rows, folds
     from shrinkwise.tables.plan.order_in_time import can_split
 
     y = np.random.default_rng(0).normal(size=120)
-    one, two = np.arange(120.0), np.arange(120.0)
-    two[11:110] = 11.0
-    one[11:100] = 11.0
-    assert [len(folds(y, 10, task="regression", rows=Rows(time=time))) for time in (one, two)] == [3, 2]
-    assert can_split(one, y, "regression")
+    three, two = np.arange(120.0), np.arange(120.0)
+    three[33:], two[22:] = 33.0, 22.0
+    assert [len(folds(y, 10, task="regression", rows=Rows(time=time))) for time in (three, two)] == [3, 2]
+    assert can_split(three, y, "regression")
     assert not can_split(two, y, "regression")
