@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os  # noqa: F401 (of `put_out`, whose text takes the place of its import)
 import re
 import signal
 import sys

@@ -70,7 +70,7 @@ def whole(least: int, most: float = math.inf) -> Check:
     def check(name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, Integral):
             raise _type_error(name, expected, value)
-        if not least <= value <= most:
+        if not least <= int(value) <= most:
             raise _value_error(name, expected, value)
         return int(value)
 

@@ -95,3 +95,11 @@ def test_switches_are_true_or_false_and_choices_are_known(fit):
     """A text is true in Python, so that "no" would switch something on."""
     with pytest.raises(ValueError, match=r"to be (True or False|one of)"):
         fit()
+
+
+@pytest.mark.parametrize("where", ["X", "y", "sample_weight", "offset"])
+def test_whole_numbers_beyond_floats_are_refused(where):
+    huge = [10**400] * len(Y)
+    given = {"X": X, "y": Y} | {where: [huge] if where == "X" else huge}
+    with pytest.raises(ValueError, match=f"Expected {where} to contain numbers"):
+        path(given.pop("X"), given.pop("y"), sw.L1(1.0), **given)

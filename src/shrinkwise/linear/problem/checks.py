@@ -179,7 +179,7 @@ def _numbers(values, name: str) -> np.ndarray:
     try:
         if array.dtype not in (np.float64, np.float32):
             array = array.astype(float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"Expected {name} to contain numbers: {error}") from error
     return array
 

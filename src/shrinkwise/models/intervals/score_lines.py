@@ -7,7 +7,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import re
 import sys
 
@@ -126,6 +125,9 @@ def put_out(scored: list[dict], classes: list[str]) -> int:
         sys.stdout.flush()
     except OSError as error:
         say(f"The scores could not be written: {error.strerror}.\n")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would fail again at its end
+        try:
+            sys.stdout.close()  # what is left would fail again at the end of Python
+        except OSError:
+            pass
         return 1
     return 0
