@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from compare.handmade import drawn_model, every_kind
 from shrinkwise.compare.options import options_for
 from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.tables import Encoder, plan_table
@@ -177,6 +178,15 @@ def test_which_columns(cells, kind):
 
 def planned(frame, **wishes):
     return plan_table(frame, "y", **wishes).columns[0]
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_blank_features_are_those_of_a_row_without_values(task):
+    frame = every_kind(task)
+    for category in (("code",), ("code", "flag")):
+        encoder = drawn_model(task, "linear", frame, category).encoder
+        empty = pl.DataFrame({c.name: pl.Series([None], dtype=pl.String) for c in encoder.plan.kept})
+        np.testing.assert_allclose(encoder.blank(), encoder.transform(empty)[0], rtol=1e-12, atol=1e-12)
 
 
 def _given(drawn):

@@ -176,7 +176,11 @@ def _means_block(graph: _Graph, column: str, rule: dict, _: str) -> str:
     table = np.array([*rule["means"], rule["fill"], rule["fill"]])
     if rule["gaps"]:
         table = np.column_stack([table, np.arange(n + 2) == n + 1])
-    codes = {"keys_strings": [*rule["levels"], ""], "values_int64s": [*range(n), n + 1], "default_int64": n}
+    codes: dict[str, Any] = {
+        "keys_strings": [*rule["levels"], ""],
+        "values_int64s": [*range(n), n + 1],
+        "default_int64": n,
+    }
     place = graph.add("LabelEncoder", [column], domain="ai.onnx.ml", **codes)
     return graph.add("Gather", [graph.constant(table), graph.add("Reshape", [place, graph.constant(np.array([-1]))])])
 

@@ -8,7 +8,14 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from shrinkwise.tables.columns.features import crossed_features, features, learned, learned_of, plain_values
+from shrinkwise.tables.columns.features import (
+    blank_features,
+    crossed_features,
+    features,
+    learned,
+    learned_of,
+    plain_values,
+)
 from shrinkwise.tables.columns.kinds import taken
 from shrinkwise.tables.columns.level_means import LEVEL_MEANS, Outcome, Parts
 from shrinkwise.tables.columns.remarks import Remarks
@@ -141,6 +148,11 @@ class Encoder:
                 design.add(block if varies.all() else block[:, varies])
             start, place = stop, place + width
         return design.matrix()
+
+    def blank(self) -> np.ndarray:
+        """The standardised features (n_features,) of a row without any value."""
+        raw = np.array([value for rule in self.rules for value in blank_features(rule)])
+        return (raw[self.varies] - self.mean) / self.scale
 
     def in_data_units(self, coef: np.ndarray, intercept: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients (…, n_features) and intercepts (…) for standardised features, converted to those for `raw`

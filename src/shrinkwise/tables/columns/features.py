@@ -77,6 +77,13 @@ def features(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
     return block
 
 
+def blank_features(rule: dict[str, Any]) -> list[float]:
+    """The features of a row without a value."""
+    without = rule["kind"] == "category" or (rule["kind"] == "yes/no" and len(rule["levels"]) == 1)
+    width = len(rule["features"]) - bool(rule["gaps"])
+    return [*([0.0] * width if without else rule["fill"]), *([1.0] if rule["gaps"] else [])]
+
+
 def crossed_features(rule: dict[str, Any], series: pl.Series, outcome: Outcome, parts: Parts) -> np.ndarray:
     """The features of the training rows of level means: each has the mean of rows in other parts."""
     codes = codes_of(level_text(rule, series), rule["levels"])
