@@ -159,7 +159,7 @@ def test_many_levels_are_a_category_while_half_of_the_rows_are_in_levels_one_can
         n = len(text)
         return planned(text, "x").kind if n else ""
 
-    assert (kind(5), kind(4)) == ("category", "dropped")
+    assert (kind(5), kind(4)) == ("category", "level means")
 
 
 WISHES = {
