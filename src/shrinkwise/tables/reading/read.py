@@ -76,8 +76,8 @@ def refuse_settings(path: Path, layout: Layout) -> None:
 def as_frame(table: Any) -> pl.DataFrame:
     """Any data frame that narwhals knows (pandas, polars, pyarrow, …), or a dict of columns, as a polars frame with text names.
 
-    A lazy frame is collected. Durations become seconds, integers of 128 bits floats. A column of values that are neither numbers nor text becomes one
-    of objects, which no model uses.
+    A lazy frame is collected. Durations become seconds, integers of 128 bits floats. A column of values that are neither
+    numbers nor text becomes one of objects, which no model uses.
     """
     if not isinstance(table, pl.DataFrame):
         table = from_other(table)
