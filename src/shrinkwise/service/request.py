@@ -48,7 +48,7 @@ class FitRequest:
     table: Any = field(metadata={"check": checks.table})
     target: str = field(metadata={"check": checks.column})
     _: KW_ONLY
-    test: Any = _setting(None, checks.table)
+    test: Any = field(default=None, metadata={"check": checks.table})
     header: int | None = _setting(None, checks.whole(1))
     no_header: bool = _setting(False, checks.flag)
     skip: int = _setting(0, checks.whole(0))
