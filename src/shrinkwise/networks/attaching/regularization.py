@@ -174,7 +174,8 @@ class Regularization:
         loader : iterable of (x, y), optional
             All the data, once.
         draws : int, optional
-            Number of passes to average; by default 1, or 8 if the model has dropout layers in training mode.
+            Number of passes to average; by default 1, or 8 if the loss is random in training mode (dropout,
+            stochastic depth, noise).
 
         Normalisations are frozen at their running statistics; scale invariance is tested with the statistics of the
         first batch. Gradients, weights, buffers and the random state are unchanged.
