@@ -105,16 +105,21 @@ def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, dra
     rms = math.sqrt(sum(t.parts * t.rms**2 for t in counted) / max(sum(t.parts for t in counted), 1))
     largest = max((t.largest for t in counted), default=0.0)
     ratio = _lam_ratio(counted)
-    status = _status(tensors, rms, ratio, decayed)
+    off = not any(_lam(term.map) for term in terms)
+    status = _off(rms) if off else _status(tensors, rms, ratio, decayed)
     return Certificate(tensors, found.loss, found.loss + value, rms, largest, ratio, status)
 
 
 def lam_scale(normal_map) -> float:
     """The divisor for "in units of λ": λ, or the mean of several; for a sum the total of its terms' λ; 1 if that is
     0."""
+    return _lam(normal_map) or 1.0
+
+
+def _lam(normal_map) -> float:
     if isinstance(normal_map.lam, torch.Tensor):
-        return float(normal_map.lam.mean()) * normal_map.factor or 1.0
-    return strength(normal_map.penalty) or 1.0
+        return float(normal_map.lam.mean()) * normal_map.factor
+    return strength(normal_map.penalty)
 
 
 class _Measured(NamedTuple):
@@ -157,6 +162,13 @@ def _certify_block(block: Block, measured: list[_Measured]) -> TensorCertificate
 def _lam_ratio(tensors: list[TensorCertificate]) -> float:
     pull = sum(t.penalty_pull for t in tensors)
     return sum(t.loss_pull for t in tensors) / pull if pull else math.nan
+
+
+def _off(rms: float) -> str:
+    return (
+        f"The penalty is off (λ = 0), so there is no λ to certify: the gradient of the loss is {rms:.2g} (rms over the "
+        "penalised weights, zeros included)."
+    )
 
 
 def _status(tensors: list[TensorCertificate], rms: float, ratio: float, decayed: bool) -> str:

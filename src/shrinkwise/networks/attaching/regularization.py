@@ -51,7 +51,7 @@ class Regularization:
     def report(self) -> Report:
         """The penalised parameters with their penalties and zeros, and the other parameters with the reason. Prints as
         a table."""
-        return describe(self.terms, self._stepper, self.optimizer)
+        return describe(self.terms, self._stepper, self.optimizer, self.model)
 
     def summary(self) -> str:
         """One sentence: how many weights are exactly zero, in how many tensors, the method, and the current penalty."""
