@@ -195,7 +195,9 @@ def _differentiable(loss) -> torch.Tensor:
 def _single(loss) -> torch.Tensor:
     loss = torch.as_tensor(loss)
     if loss.numel() != 1:
-        raise ValueError(f"Expected the loss to be the mean over the batch, a single number, got shape {tuple(loss.shape)}")
+        raise ValueError(
+            f"Expected the loss to be the mean over the batch, a single number, got shape {tuple(loss.shape)}"
+        )
     return loss
 
 
