@@ -130,9 +130,11 @@ def _samples(x, y) -> int:
 
 
 def is_random(model: nn.Module, loss_fn, loader) -> bool:
-    """Whether the loss is drawn anew in each pass: it uses torch's random numbers, or two passes differ."""
-    batch_loss, size = next(losses(model, loss_fn, loader), (None, 0))
-    _some(size)
+    """Whether the loss differs from pass to pass: it uses torch's random numbers, or two passes differ."""
+    batch = next(losses(model, loss_fn, loader), None)
+    _some(batch[1] if batch else 0)
+    assert batch is not None
+    batch_loss, _ = batch
     before = _random_states(model)
     with torch.enable_grad():  # as the gradients need it
         first, second = (_single(batch_loss()).detach() for _ in range(2))
