@@ -111,6 +111,7 @@ def changed(name):
     }[name]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     "name",
     [
