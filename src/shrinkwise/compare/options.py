@@ -196,7 +196,7 @@ class Options:
             "time": f"{self.folds} later periods by models fitted on the rows before",
         }.get(splits_by, f"{self.folds} held-out folds")
         sentences = [
-            f"Plan: {', '.join(methods)}; each scored on {folds}; λ, l1_ratio and keep are selected inside each "
+            f"Plan: {'; '.join(methods)}. Each is scored on {folds}; λ, l1_ratio and keep are selected inside each "
             f"training fold by {self.inner_folds}-fold cross-validation; seed {self.seed}."
         ]
         return sentences if find_spec("torch") else [*sentences, NO_TORCH]
