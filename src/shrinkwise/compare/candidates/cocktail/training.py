@@ -83,12 +83,16 @@ def refit(rows: FoldRows, trained: Trained, options: CocktailOptions) -> Trained
     return Trained(trained.mix, trained.loss, trained.step, trained.steps, stack.networks(0))
 
 
-def setting_steps(n_settings: int, steps: int) -> float:
-    """The number of steps of single settings, if the losing ones are dropped early."""
+def training_work(n_settings: int, steps: int, held: float) -> float:
+    """The work of a training, in steps of single settings, of which the losing ones are dropped early.
+
+    held: the held-out rows of a fold, as a multiple of those of a batch. Their loss costs a third of a step on them, which
+    also computes the gradient of the weights and that of the hidden units.
+    """
     total, alive, last = 0.0, n_settings, 0.0
     for share in _DROPPING:
         total, last, alive = total + alive * (share - last), share, math.ceil(alive / 2)
-    return steps * (total + alive * (1 - last))
+    return (steps + len(_looks(steps)) * held / 3) * (total + alive * (1 - last))
 
 
 def row_losses(
