@@ -196,6 +196,7 @@ def test_normal_effort_does_less_on_many_rows():
     for n_rows, inner_folds in ((300_000 // n_inputs, 3), (300_000 // n_inputs - 1, 5)):
         options = FitRequest("t", "y").options(replace(plan, n_rows=n_rows))
         assert (options.inner_folds, options.n_lambdas) == (inner_folds, 30 if inner_folds == 3 else 50)
+        assert options.most_inner_folds == 5  # of the cocktail, whose prediction is a mean over them
     many = replace(plan, n_rows=10**6)
     assert FitRequest("t", "y", inner_folds=4, l1_ratios=(0.1, 0.9)).options(many).inner_folds == 4
     assert FitRequest("t", "y", effort="thorough").options(many).n_lambdas == 100

@@ -23,11 +23,16 @@ class CocktailOptions:
         decay, and the share of a label that is spread over all classes.
     hidden : int
         Number of units of each hidden layer.
+    members : int
+        Minimum number of inner folds, whose networks are averaged.
     passes, steps, most_steps : int
         Steps of Adam, each on `batch_size` rows: enough for `passes` passes over the rows, but at least `steps` and at most
         `most_steps`. The stopping step is chosen with the setting.
     learning_rate : float
         Learning rate in the first half of the steps; it then decays to 0 along half a cosine.
+    plateau : float
+        The learning rate begins to decay early, and in as many steps as were made, once the held-out loss fell in half of
+        the steps by less than this share of what it fell in all; 0 for never.
     bins : int
         Maximum number of bins of a number: one between any two neighbouring values, or between quantiles.
     terms : int
@@ -42,11 +47,13 @@ class CocktailOptions:
         (0.5, 0.8, 1.0, 0.0),
     )
     hidden: int = 64
+    members: int = 2
     passes: int = 40
     steps: int = 400
     most_steps: int = 3000
     batch_size: int = 256
     learning_rate: float = 0.003
+    plateau: float = 0.0
     bins: int = 128
     terms: int = 256
 
@@ -182,6 +189,11 @@ class Options:
         """The name of the choice besides the best one: "1-SE", or "within 1%"."""
         return "1-SE" if self.within is None else f"within {100 * self.within:.3g}%"
 
+    @property
+    def most_inner_folds(self) -> int:
+        """The largest number of inner folds of any candidate."""
+        return self.inner_folds if self.network is None else max(self.inner_folds, self.network.cocktail.members)
+
     def wants(self, method: str) -> bool:
         """Whether a candidate (by its slug) is requested."""
         return self.methods is None or method in self.methods
@@ -252,7 +264,12 @@ EFFORTS: dict[str, dict[str, Any]] = {
 
 # What normal effort changes on a table of many rows, whose held-out rows tell settings apart with less work. The l1_ratio
 # and the neighbours on the grid of λ then differ by less than a standard error.
-_MANY_ROWS: dict[str, Any] = {"inner_folds": 3, "n_lambdas": 30, "l1_ratios": (0.5,)}
+_MANY_ROWS: dict[str, Any] = {
+    "inner_folds": 3,
+    "n_lambdas": 30,
+    "l1_ratios": (0.5,),
+    "network": NetworkOptions(cocktail=CocktailOptions(members=5, plateau=0.005)),
+}
 _FEWEST_ROWS, _ROWS_PER_INPUT, _FEWEST_VALUES = 5000, 100, 300_000
 
 

@@ -16,6 +16,7 @@ from .mix import Mix
 
 _DECIMALS = 7  # of the weights of hidden layers, which are trained in single precision; shortens the file of the model
 _TRIED = 30  # steps, for the estimate of the time
+_USUAL_SHARE = 0.5  # of the steps, if the learning rate may decay early
 _HELD = 2000  # held-out rows of a fold on which settings and steps are compared, so that this costs less than the training
 
 
@@ -35,7 +36,7 @@ def tune_cocktail(problem: TrainingRows, options: Options) -> Tuned:
     cocktail, X = _cocktail(options), problem.dense()
     embedding = Embedding.of(X, cocktail)
     centre, scale = _unit(problem)
-    splits = problem.folds(options.inner_folds)
+    splits = problem.folds(_n_folds(options))
     rows = _fold_rows(problem, embedding, splits, (centre, scale))
     mixes = _mixes(cocktail, problem.has_classes)
     with one_thread(), torch.random.fork_rng(devices=[]):
@@ -82,13 +83,14 @@ def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
         start = time.process_time()
         tune_cocktail(problem, few)
         taken.append(time.process_time() - start)
-    n_mixes, folds = len(_mixes(cocktail, problem.has_classes)), options.inner_folds
+    n_mixes, folds = len(_mixes(cocktail, problem.has_classes)), _n_folds(options)
 
     def work(steps: int, rows: int) -> float:
         return training_work(n_mixes, steps, min(rows / folds, _HELD) / min(cocktail.batch_size, rows))
 
     one_step = max(taken[1] - taken[0], 0.0) / (work(1 + _TRIED, len(problem.y)) - work(1, len(problem.y)))
-    return one_step * work(cocktail.steps_on(n_rows), n_rows)
+    share = _USUAL_SHARE if cocktail.plateau else 1.0
+    return one_step * work(round(share * cocktail.steps_on(n_rows)), n_rows)
 
 
 def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: tuple[float, float]):
@@ -140,6 +142,10 @@ def _mixes(cocktail: CocktailOptions, has_classes: bool) -> list[Mix]:
     """The settings, each once; the smoothing of labels is of no use for numbers."""
     mixes = [Mix(*each) for each in cocktail.mixes]
     return list(dict.fromkeys(mixes if has_classes else [replace(mix, smoothing=0.0) for mix in mixes]))
+
+
+def _n_folds(options: Options) -> int:
+    return max(options.inner_folds, _cocktail(options).members)
 
 
 def _cocktail(options: Options) -> CocktailOptions:
