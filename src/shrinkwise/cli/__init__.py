@@ -7,6 +7,7 @@ may return other codes.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -43,6 +44,7 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code; errors are printed on stderr as one sentence."""
+    _prepare_streams()
     try:
         code = cli.main(args=args, prog_name="shrinkwise", standalone_mode=False)
         sys.stdout.flush()
@@ -66,6 +68,16 @@ def run(args: list[str] | None = None) -> int:
         if not _is_mistake(error):
             raise
         return _say(str(error), 2)
+
+
+def _prepare_streams() -> None:
+    """Let output neither fail where the stream is closed, nor where its encoding lacks a character such as "−"."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _is_mistake(error: ValueError) -> bool:

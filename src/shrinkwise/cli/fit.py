@@ -83,7 +83,11 @@ _PATH = click.Path(path_type=Path)
     help="Number of outer cross-validation folds [default: 5; thorough: 10].",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the folds and the networks."
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the folds and the networks.",
 )
 @click.option(
     "--select",

@@ -63,14 +63,14 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
-def whole(least: int) -> Check:
-    """A whole number of at least `least`."""
-    expected = f"a whole number of at least {least}"
+def whole(least: int, most: float = math.inf) -> Check:
+    """A whole number of at least `least` and at most `most`."""
+    expected = f"a whole number of at least {least}" + ("" if most == math.inf else f" and at most {most}")
 
     def check(name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, Integral):
             raise _type_error(name, expected, value)
-        if value < least:
+        if not least <= int(value) <= most:
             raise _value_error(name, expected, value)
         return int(value)
 

@@ -81,6 +81,10 @@ def test_the_square_root_loss_refuses_penalties_that_do_not_scale():
         lambda: linear.LassoCV(selection="wild", cv=3).fit(X, Y),
         lambda: linear.ElasticNet(precompute="wild").fit(X, Y),
         lambda: linear.RidgeCV(gcv_mode="wild").fit(X, Y),
+        lambda: linear.Ridge(solver="wild").fit(X, Y),
+        lambda: linear.SparseLogisticRegression(solver="wild").fit(X, Y > 0),
+        lambda: linear.SparseLogisticRegressionCV(solver="wild", cv=3).fit(X, Y > 0),
+        lambda: linear.SparseLogisticRegression(class_weight="wild").fit(X, Y > 0),
         lambda: sw.PenalizedRegressor(standardize="no").fit(X, Y),
         lambda: sw.PenalizedRegressorCV(stability="no", cv=3).fit(X, Y),
         lambda: sw.PenalizedClassifier(fit_intercept=None).fit(X, Y > 0),
@@ -91,3 +95,11 @@ def test_switches_are_true_or_false_and_choices_are_known(fit):
     """A text is true in Python, so that "no" would switch something on."""
     with pytest.raises(ValueError, match=r"to be (True or False|one of)"):
         fit()
+
+
+@pytest.mark.parametrize("where", ["X", "y", "sample_weight", "offset"])
+def test_whole_numbers_beyond_floats_are_refused(where):
+    huge = [10**400] * len(Y)
+    given = {"X": X, "y": Y} | {where: [huge] if where == "X" else huge}
+    with pytest.raises(ValueError, match=f"Expected {where} to contain numbers"):
+        path(given.pop("X"), given.pop("y"), sw.L1(1.0), **given)

@@ -21,6 +21,11 @@ _CHOICES = {
     "selection": ("cyclic", "random"),
     "precompute": ("auto",),
     "gcv_mode": ("auto", "svd", "eigen"),
+    "solver": (
+        *("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"),  # of Ridge
+        *("newton", "liblinear", "newton-cg", "newton-cholesky"),  # of logistic regression, besides three of these
+    ),
+    "class_weight": ("balanced",),
 }
 READS = {"accept_sparse": ("csr", "csc"), "dtype": [np.float64, np.float32]}  # for scikit-learn's validation
 
@@ -174,7 +179,7 @@ def _numbers(values, name: str) -> np.ndarray:
     try:
         if array.dtype not in (np.float64, np.float32):
             array = array.astype(float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"Expected {name} to contain numbers: {error}") from error
     return array
 
