@@ -110,7 +110,7 @@ def compare_table(
     limits = (options, sample.columns.has_groups, plan.has_numbers, plan.log_link)
     contestants = candidates(*limits)
     _check_sparse(contestants, plan, options)
-    sample.folds(options.inner_folds)  # where these cannot be, before the work
+    sample.folds(options.most_inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1
     journal = _journal(place, frame, plan, options)
     del frame  # splits has it, as long as it is needed
