@@ -55,7 +55,7 @@ class CocktailOptions:
     learning_rate: float = 0.003
     plateau: float = 0.0
     bins: int = 128
-    terms: int = 256
+    terms: int = 512
 
     def steps_on(self, n_rows: int) -> int:
         """Number of training steps for this number of rows."""
