@@ -401,3 +401,9 @@ def test_integers_of_128_bits_are_numbers(name):
     read = as_frame(frame)
     assert read["big"].to_list() == [i * 2.0**70 for i in range(40)]
     assert [column.kind for column in plan_table(read, "y").columns] == ["number"]
+
+
+@pytest.mark.parametrize("table", [np.zeros((30, 2)), [[1, 2]], 3, None], ids=lambda table: type(table).__name__)
+def test_what_is_no_table_is_told_what_to_make_of_it(table):
+    with pytest.raises(InputError, match=f"got {type(table).__name__}; make a data frame"):
+        as_frame(table)
