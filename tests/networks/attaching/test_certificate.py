@@ -182,7 +182,11 @@ def test_everything_is_left_as_it_was():
     [
         (lambda: 0.5, None, "loss to be a tensor with gradients"),
         (nn.MSELoss(), [], "The loader returned no batch"),
-        (nn.MSELoss(reduction="none"), [(torch.ones(2, 20).double(), torch.ones(2, 2).double())], "a single number, got shape"),
+        (
+            nn.MSELoss(reduction="none"),
+            [(torch.ones(2, 20).double(), torch.ones(2, 2).double())],
+            "a single number, got shape",
+        ),
         (nn.MSELoss(), [torch.ones(2, 8)], r"batches \(x, y\), got a batch of Tensor"),
         (nn.MSELoss(), [{"x": torch.ones(2, 8), "y": torch.ones(2, 1)}], r"batches \(x, y\), got a batch of dict"),
     ],

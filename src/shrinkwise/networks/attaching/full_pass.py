@@ -130,9 +130,13 @@ def _samples(x, y) -> int:
 
 
 def is_random(model: nn.Module, loss_fn, loader) -> bool:
-    """Whether the loss is drawn anew in each pass: it uses torch's random numbers, or two passes differ."""
-    batch_loss, size = next(losses(model, loss_fn, loader), (None, 0))
-    _some(size)
+    """Whether the loss is random in each pass: it uses torch's random numbers, or two passes differ."""
+    for batch_loss, _ in losses(model, loss_fn, loader):
+        return _differs(model, batch_loss)
+    return False  # there is no batch, which the pass over the data refuses
+
+
+def _differs(model: nn.Module, batch_loss: Callable) -> bool:
     before = _random_states(model)
     with torch.enable_grad():  # as the gradients need it
         first, second = (_single(batch_loss()).detach() for _ in range(2))
@@ -195,7 +199,9 @@ def _differentiable(loss) -> torch.Tensor:
 def _single(loss) -> torch.Tensor:
     loss = torch.as_tensor(loss)
     if loss.numel() != 1:
-        raise ValueError(f"Expected the loss to be the mean over the batch, a single number, got shape {tuple(loss.shape)}")
+        raise ValueError(
+            f"Expected the loss to be the mean over the batch, a single number, got shape {tuple(loss.shape)}"
+        )
     return loss
 
 
