@@ -130,7 +130,7 @@ def _samples(x, y) -> int:
 
 
 def is_random(model: nn.Module, loss_fn, loader) -> bool:
-    """Whether the loss is random in each pass: it uses torch's random numbers, or two passes differ."""
+    """Whether the loss differs from pass to pass: it uses torch's random numbers, or two passes differ."""
     for batch_loss, _ in losses(model, loss_fn, loader):
         return _differs(model, batch_loss)
     return False  # there is no batch, which the pass over the data refuses
