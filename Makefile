@@ -12,12 +12,12 @@ demo: $(VENV)/.demo
 	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
 
 # One process a core, each on one thread: two that share their threads wait for each other. A file stays in one process, with
-# what its tests share.
+# what its tests share (tests/conftest.py).
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
 
 test-thorough: $(VENV)/.test
-	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --dist loadgroup -m "thorough or not thorough"
+	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder -m "thorough or not thorough"
 
 # Training loops of others: 250 MB more, which make test does without.
 test-frameworks: $(VENV)/.frameworks

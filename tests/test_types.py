@@ -66,6 +66,9 @@ def test_mypy_refuses_calls_that_fail(tmp_path):
         'sw.fit("houses.csv", "price", effort="quick").predict("new.csv")': None,
         "sw.path([[1.0]], [2.0], sw.L1(0.1) + 2 * sw.L2(0.1)).lambdas": None,
         "sw.Groups.removable(1, 2)": None,
+        'sw.audit(__import__("torch").nn.Linear(1, 1), step=3)': "call-arg",
+        "sw.audit.grups(3)": "attr-defined",
+        'sw.audit.groups(__import__("torch").nn.Linear(1, 1), 0.1)': None,
     }
     program = tmp_path / "program.py"
     program.write_text("\n".join(["import shrinkwise as sw", *calls]), encoding="utf-8")

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from benchmarks.linear.data import Problem
@@ -69,7 +70,7 @@ class Contender:
 
     def __init__(self, name: str, clock: str = "wall"):
         self.name, self.clock = name, clock
-        self.process = None
+        self.process: Any = None  # a Popen while it runs
         self.version = ""
         self.reason = ""  # why it takes no part
 

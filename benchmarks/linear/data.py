@@ -58,7 +58,7 @@ class Problem:
         spec["n_lambdas"] = len(self.lambdas)
         arrays = {"y": self.y.astype(float), "lambdas": self.lambdas, "folds": self.folds.astype(float)}
         if spec["sparse"]:
-            X = self.X.tocsc()
+            X = sparse.csc_matrix(self.X)
             arrays |= {"data": X.data, "indices": X.indices.astype(np.int32), "indptr": X.indptr.astype(np.int32)}
         else:
             arrays["X"] = np.asfortranarray(self.X)

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from shrinkwise.linear.problem.gram_storage import GrowingGram
 
-SERIES = {
+SERIES: dict[str, list[tuple]] = {
     "rows n (p = 500)": [(n, 500) for n in (1000, 2000, 4000, 8000, 16000, 32000)],
     "columns p (n = 500)": [(500, p) for p in (1000, 2000, 4000, 8000, 16000, 32000)],
     "non-zeros (sparse 4000×20000)": [(4000, 20000, k) for k in (5, 10, 20, 40, 80, 160, 320)],

@@ -116,7 +116,7 @@ def accuracy_of_networks(task, X, y, X_test, y_test, seed):
     """Three networks, their probabilities averaged."""
     scale = X.std(0)
     x, x_test = (torch.tensor((v - X.mean(0)) / np.where(scale > 0, scale, 1.0)).float() for v in (X, X_test))
-    labels, total, batches = torch.tensor(y), 0, -(-len(x) // 64)
+    labels, total, batches = torch.tensor(y), torch.zeros(()), -(-len(x) // 64)
     for number in range(3):
         torch.manual_seed(100 * seed + number)
         hidden = [nn.Linear(x.shape[1], 128), nn.ReLU(), sw.Dropout(keep=task.keep)]

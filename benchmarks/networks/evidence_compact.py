@@ -40,7 +40,7 @@ def torchvision_models():
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         import torchvision.models
-    torchvision_models.library = library
+    torchvision_models.library = library  # type: ignore[attr-defined]
     return torchvision.models
 
 

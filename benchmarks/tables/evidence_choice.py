@@ -29,7 +29,7 @@ import shrinkwise as sw
 from shrinkwise.compare.candidates import choice, linear
 from shrinkwise.compare.metrics import guess, held_out_score
 from shrinkwise.compare.result import Row
-from shrinkwise.compare.scoring import nested
+from shrinkwise.compare.splits import splits
 from shrinkwise.selection import mean_and_se, one_standard_error
 
 RESULTS = Path(__file__).parents[1] / "results" / "choice.json"
@@ -109,8 +109,8 @@ def fitted_once():
         return same
 
     fits = {name: getattr(linear, name) for name in names}
-    of = nested.Disturbance.of
-    nested.Disturbance.of = classmethod(lambda cls, encoder: None)  # no stress curves: nobody looks at them here
+    of = splits.Disturbance.of
+    splits.Disturbance.of = classmethod(lambda cls, encoder: None)  # no stress curves: nobody looks at them here
     for name, fit in fits.items():
         setattr(linear, name, remembered(name, fit))
     try:
@@ -118,7 +118,7 @@ def fitted_once():
     finally:
         for name, fit in fits.items():
             setattr(linear, name, fit)
-        nested.Disturbance.of = of
+        splits.Disturbance.of = of
 
 
 def once(known: pl.DataFrame, fresh: pl.DataFrame, target: str, seed: int) -> dict[str, tuple[float, int]]:

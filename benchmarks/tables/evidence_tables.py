@@ -81,7 +81,7 @@ def measured(name: str, effort: str, budget: float | None) -> dict:
     question = Question.of(FitRequest(frame, target, test=fresh, effort=effort, budget=budget))
     result = question.answer().comparison
     seconds = time.perf_counter() - start
-    kept, fresh, plan = result.kept, result.fresh, question.plan
+    kept, scored, plan = result.kept, result.fresh, question.plan
     linear, trees = plain(plan.used_rows(frame), plan.used_rows(fresh), plan)
     shared = {"effort": effort, "rows": frame.height, "inputs": len(plan.kept), "seconds": round(seconds)}
     return shared | {
@@ -90,8 +90,8 @@ def measured(name: str, effort: str, budget: float | None) -> dict:
         "nested": kept.score,
         "nested_interval": result.fold_interval(kept.scores),
         "nested_at_best": result.chosen.best.score,
-        "fresh": fresh.score,
-        "fresh_interval": (fresh.low, fresh.high),
+        "fresh": scored.score,
+        "fresh_interval": (scored.low, scored.high),
         "difference": result.fresh_interval(),
         "sklearn": linear,
         "trees": trees,

@@ -31,9 +31,9 @@ from .models import load as load
 from .networks import InputSelector as InputSelector
 from .networks import NetworkPath as NetworkPath
 from .networks import attach as attach
-from .networks import audit as audit
 from .networks import compact as compact
 from .networks import rule as rule
+from .networks.audit import audit as audit
 from .penalties import *  # noqa: F403
 from .service import fit as fit
 from .streaming import rows as rows

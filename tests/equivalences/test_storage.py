@@ -14,6 +14,7 @@ def thinned(seed, loss):
     return np.where(np.random.default_rng(seed).random(X.shape) < 0.3, X, 0.0), y
 
 
+@pytest.mark.one_in(5)
 @every
 @every_penalty
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix])
@@ -22,6 +23,7 @@ def test_sparse_is_dense(kind, penalty, loss):
     same(solve(kind(X), y, penalty, loss), solve(X, y, penalty, loss))
 
 
+@pytest.mark.one_in(5)
 @every
 @every_penalty
 def test_sparse_with_weights_is_dense_with_weights(penalty, loss):
@@ -38,6 +40,7 @@ def test_cross_validation_of_sparse_is_that_of_dense(model):
     np.testing.assert_allclose(fits[0].predict(X), fits[1].predict(sparse.csr_array(X)), atol=1e-4)
 
 
+@pytest.mark.one_in(5)
 @every
 @every_penalty
 def test_single_precision_is_double_precision_of_the_rounded_matrix(penalty, loss):

@@ -1,10 +1,12 @@
 """Weights are repetition, their scale does not matter, all rows twice are the rows."""
 
 import numpy as np
+import pytest
 
 from equivalences.linear_models import REPEATED, every, every_penalty, problem, same, solve
 
 
+@pytest.mark.one_in(5)
 @every
 @every_penalty
 def test_weights_are_repetition(loss, penalty):
@@ -17,6 +19,7 @@ def test_weights_are_repetition(loss, penalty):
     )
 
 
+@pytest.mark.one_in(5)
 @every
 @every_penalty
 def test_the_scale_of_the_weights_does_not_matter(loss, penalty):
@@ -25,6 +28,7 @@ def test_the_scale_of_the_weights_does_not_matter(loss, penalty):
     same(solve(X, y, penalty, loss, s), solve(X, y, penalty, loss, 7.0 * s))
 
 
+@pytest.mark.one_in(5)
 @every
 @every_penalty
 def test_doubling_the_rows_changes_nothing(loss, penalty):

@@ -146,6 +146,7 @@ def law(*needs, kinds=1):
             for name in PENALTIES
         }
         LAWS[test.__name__] = (kinds, reasons)
-        return pytest.mark.parametrize("name", [name for name, reason in reasons.items() if not reason])(test)
+        cases = pytest.mark.parametrize("name", [name for name, reason in reasons.items() if not reason])
+        return pytest.mark.one_in(2)(cases(test))
 
     return decorate

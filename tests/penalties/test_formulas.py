@@ -93,6 +93,7 @@ def global_minimiser(value, w, step):
     return np.array(out)
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("step", [0.5, 1.0, 1.49, 1.5, 1.51, 2.0, 2.7, 3.5, 5.0, 20.0])
 @pytest.mark.parametrize(
     "penalty",

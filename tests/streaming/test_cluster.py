@@ -13,7 +13,7 @@ import shrinkwise as sw
 from shrinkwise.streaming import RowsError, reduce_rows
 
 distributed = pytest.importorskip("distributed")
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("dask")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 PENALTY, N = sw.L1(1.0), 6000
 

@@ -24,6 +24,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(predictions, "_LINES", 7)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("task", ["regression", "multiclass"])
 @pytest.mark.parametrize("kind", ["linear", "cocktail"])
 def test_blocks_give_the_text_and_the_remarks_of_one_piece(task, kind, tmp_path, small_blocks):

@@ -31,6 +31,7 @@ def scored(model, folder, table: str | bytes) -> tuple[int, list[dict], str]:
     return done.returncode, list(csv.DictReader(io.StringIO(done.stdout))), done.stderr
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("kind", ["linear", "additive", "network", "cocktail"])
 @pytest.mark.parametrize("task", CLASSES)
 def test_the_same_numbers_with_gaps_and_what_was_never_seen(task, kind, tmp_path):

@@ -97,6 +97,7 @@ def model_of(name, *, training):
     return nn.Sequential(nn.Identity(), LAYERS[name]()).train(training)
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_a_transformed_model_evaluates_alike_and_draws_in_training(transform, name, x):

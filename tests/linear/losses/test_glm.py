@@ -227,6 +227,7 @@ def test_wide_paths_screened_in_chunks_miss_nothing(loss, l1_ratio):
         assert together[-1].objective[0] - dual <= 0.05 * problem.null_loss
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.ElasticNet(1.0, 0.5), sw.L2(1.0)], ids=repr)

@@ -35,6 +35,7 @@ def with_constant(value, jitter=0.0):
     return np.column_stack([X[:, :2], value * (1 + jitter * np.where(np.arange(60) % 2, 1, -1)), X[:, 2:]])
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("value", VALUES)

@@ -19,6 +19,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("make", CLEAN, ids=lambda make: make.__name__)
 def test_no_error_and_no_warning(make, optimizer):

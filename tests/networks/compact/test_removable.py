@@ -9,6 +9,7 @@ from networks.compact.models import MODELS, made
 from shrinkwise.networks import removable
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", MODELS)
 def test_no_entry_is_in_two_groups_and_sizes_and_norms_count_them(name):
     model, example = made(name)

@@ -18,10 +18,7 @@ from shrinkwise.networks.distributed import processes
 from shrinkwise.networks.distributed.shards import Part
 from shrinkwise.networks.terms.normal_map import NormalMap
 
-pytestmark = [
-    pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch is built without gloo"),
-    pytest.mark.xdist_group("two processes"),
-]
+pytestmark = pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch is built without gloo")
 BOTH = ("DDP", "FSDP2")
 
 

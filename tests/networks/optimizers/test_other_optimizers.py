@@ -131,7 +131,7 @@ def test_decay_in_the_words_of_other_optimizers(keys):
     model, loss = model_and_loss()
     optimizer = Decoupling(model.parameters(), **keys)
     sw.attach(optimizer, model, sw.L1(0.1))
-    for _ in range(3000):
+    for _ in range(1500):
         optimizer.zero_grad()
         loss().backward()
         optimizer.step()

@@ -8,8 +8,10 @@ function by the package, which is therefore callable too: in both cases ``audit(
 
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from .api import assert_regularized, audit
+from . import api
+from .api import assert_regularized
 from .evidence.record import Record, record
 from .subject.finding import Audit, Finding
 from .subject.groups import groups
@@ -20,9 +22,26 @@ __all__ = ["Audit", "Finding", "Record", "assert_regularized", "audit", "groups"
 class _Called(ModuleType):
     """A package that is called as its function."""
 
-    __call__ = staticmethod(audit)
+    __call__ = staticmethod(api.audit)
 
 
 sys.modules[__name__].__class__ = _Called
 for _value in (Audit, Finding, Record, assert_regularized, groups, record):
-    setattr(audit, _value.__name__, _value)
+    setattr(api.audit, _value.__name__, _value)
+
+if TYPE_CHECKING:
+
+    class _Function:
+        """The function with its attributes, as a type checker can read it."""
+
+        Audit, Finding, Record = Audit, Finding, Record
+        __call__ = staticmethod(api.audit)
+        assert_regularized, groups, record = (
+            staticmethod(assert_regularized),
+            staticmethod(groups),
+            staticmethod(record),
+        )
+
+    audit = _Function()
+else:
+    audit = api.audit
