@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +86,45 @@ def test_json_has_its_own_escapes(folder):
     assert code == 0
     assert CSI not in out.decode()
     assert NAME in [part["input"] for part in json.loads(out)["contributions"]]
+
+
+@pytest.fixture(scope="module")
+def score_py(run_there):
+    return [sys.executable, str(run_there / "run" / "score.py")]
+
+
+def test_score_py_hides_escape_sequences_from_a_terminal_alone(folder, score_py):
+    """A terminal is played by a pseudo-terminal; into a pipe the names are written as they are."""
+    pty = pytest.importorskip("pty")
+    piped = subprocess.run([*score_py, folder], capture_output=True, check=True)
+    assert f"yes{CSI}".encode() in piped.stdout
+    ours, theirs = pty.openpty()
+    with open(theirs, "wb") as terminal:
+        subprocess.run([*score_py, folder], stdout=terminal, stderr=terminal, check=True)
+        shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert CSI not in shown
+    assert "yes�31m" in shown
+
+
+@pytest.mark.parametrize("stdout", [">&-", ">/dev/full"])
+@pytest.mark.parametrize("command", ["predict", "score.py"])
+def test_output_that_cannot_be_written_is_no_traceback(folder, score_py, command, stdout):
+    if stdout.endswith("full") and not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    args = (
+        [*score_py, folder] if command == "score.py" else [sys.executable, "-m", "shrinkwise", "predict", "run", folder]
+    )
+    done = subprocess.run(f"{shlex.join(args)} {stdout}", shell=True, capture_output=True, text=True, check=False)
+    assert len(done.stderr.strip().splitlines()) <= 1, done.stderr
+    assert done.returncode == (0 if (command, stdout) == ("predict", ">&-") else 1)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_an_output_without_the_characters_of_a_sentence(folder, score_py, encoding, monkeypatch):
+    """As standard output redirected on Windows, or in the locale C: "−" and "λ" become question marks."""
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    code, out = run("compare", "run", "run")
+    assert code == 0
+    assert b"?" in out
+    assert f"yes{CSI}" in subprocess.run([*score_py, folder], capture_output=True, check=True).stdout.decode()

@@ -36,7 +36,7 @@ WRONG = {
     "network": (False, TypeError, "or None for no networks, got False."),
     "folds": ("5", TypeError, "Expected folds to be a whole number of at least 2, got the text '5'."),
     "inner_folds": (1, InputError, "Expected inner_folds to be a whole number of at least 2, got 1."),
-    "seed": (True, TypeError, "Expected seed to be a whole number of at least 0, got True."),
+    "seed": (True, TypeError, "Expected seed to be a whole number of at least 0 and at most 4294967295, got True."),
     "budget": (math.nan, InputError, "Expected budget to be a number of at least 1 second, got nan."),
     "within": ("1%", TypeError, "Expected within to be a number between 0 and 1, got the text '1%'."),
     "select": ("worst", InputError, "Expected select to be '1se', 'best' or 'within', got the text 'worst'."),

@@ -148,3 +148,16 @@ def test_rows_of_few_moments_cannot_be_split_by_time():
     for moments in (1, 2, 3):
         assert not can_split(np.repeat(np.arange(moments), 120 // moments).astype(float), y, "regression")
     assert not can_split(np.append(np.arange(119.0), np.nan), y, "regression")
+
+
+def test_two_splits_by_time_are_too_few():
+    """Most rows are of the last moment, so that only splits before it are left."""
+    from shrinkwise.selection import Rows, folds
+    from shrinkwise.tables.plan.order_in_time import can_split
+
+    y = np.random.default_rng(0).normal(size=120)
+    three, two = np.arange(120.0), np.arange(120.0)
+    three[33:], two[22:] = 33.0, 22.0
+    assert [len(folds(y, 10, task="regression", rows=Rows(time=time))) for time in (three, two)] == [3, 2]
+    assert can_split(three, y, "regression")
+    assert not can_split(two, y, "regression")

@@ -384,3 +384,20 @@ def test_a_hundred_thousand_columns_are_refused_at_the_header(tmp_path):
     (tmp_path / "wide.csv").write_text(",".join(f"c{j}" for j in range(100_000)) + "\n" + "1," * 99_999 + "1\n")
     with pytest.raises(InputError, match="100000 columns, more than the limit of 30000"):
         read_table(tmp_path / "wide.csv")
+
+
+@pytest.mark.parametrize("name", ["Int128", "UInt128"])
+def test_integers_of_128_bits_are_numbers(name):
+    """NumPy has none, so that such a column ended in an error of polars."""
+    dtype = getattr(pl, name, None)
+    if dtype is None:
+        pytest.skip("this polars has no such integers")
+    frame = pl.DataFrame(
+        {
+            "big": pl.Series([i * 2**70 for i in range(40)], dtype=dtype),
+            "y": pl.Series([i * 7 % 11 for i in range(40)]).cast(dtype),
+        }
+    )
+    read = as_frame(frame)
+    assert read["big"].to_list() == [i * 2.0**70 for i in range(40)]
+    assert [column.kind for column in plan_table(read, "y").columns] == ["number"]

@@ -7,6 +7,7 @@ may return other codes.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -43,6 +44,7 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code; errors are printed on stderr as one sentence."""
+    _prepare_streams()
     try:
         code = cli.main(args=args, prog_name="shrinkwise", standalone_mode=False)
         sys.stdout.flush()
@@ -59,13 +61,24 @@ def run(args: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        return _say(error.strerror or str(error), 1)
+        said = error.strerror or str(error)  # of the system with the name of a file, of shrinkwise a whole sentence
+        return _say(said if error.filename is None else f"{error.filename}: {said}.", 1)
     except MemoryError:
         return _say("There is not enough memory for this table.", 1)
     except ValueError as error:
         if not _is_mistake(error):
             raise
         return _say(str(error), 2)
+
+
+def _prepare_streams() -> None:
+    """Let output neither fail where the stream is closed, nor where its encoding lacks a character such as "−"."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _is_mistake(error: ValueError) -> bool:

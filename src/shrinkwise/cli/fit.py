@@ -83,7 +83,11 @@ _PATH = click.Path(path_type=Path)
     help="Number of outer cross-validation folds [default: 5; thorough: 10].",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the folds and the networks."
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the folds and the networks.",
 )
 @click.option(
     "--select",
@@ -145,7 +149,7 @@ def fit(file: Path | None, out: Path | None, resume: bool, quiet: bool, as_json:
             request,
             out,
             resume=resume,
-            command=shlex.join(["shrinkwise", *sys.argv[1:]]),
+            command=shlex.join(["shrinkwise", *sys.argv[1:]]).encode("utf-8", "replace").decode("utf-8"),
             before=_print_plan if speaks else lambda _: None,
             progress=progress,
         )

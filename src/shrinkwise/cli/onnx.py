@@ -28,9 +28,11 @@ def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
     from shrinkwise.models.onnx import checked_onnx
     from shrinkwise.models.table_model import load
     from shrinkwise.runs.fitted_table import fitted_table
-    from shrinkwise.runs.folder import add_to_run, write_file
+    from shrinkwise.runs.folder import add_to_run, check_out, write_file
     from shrinkwise.tables import read_table
 
+    if out is not None:
+        check_out(out, run_dir, *([] if file is None else [file]))
     model = load(run_dir)
     frame = read_table(file or fitted_table(run_dir))
     data, difference = checked_onnx(model, frame)

@@ -36,7 +36,7 @@ def predict(run_dir: Path, file: Path, out: Path | None, interval: float | None,
     """
     from shrinkwise.models.predictions import write_predictions
     from shrinkwise.models.table_model import load
-    from shrinkwise.runs.folder import write_file
+    from shrinkwise.runs.folder import check_out, write_file
 
     model, remarks = load(run_dir), []
 
@@ -45,6 +45,7 @@ def predict(run_dir: Path, file: Path, out: Path | None, interval: float | None,
             remarks.extend(write_predictions(model, file, text, interval, layout_of(layout)))
 
     if out is not None:
+        check_out(out, run_dir, file)
         write_file(out, write)
     else:  # beside the output, so that an error in a late row leaves none
         with TemporaryDirectory() as folder:

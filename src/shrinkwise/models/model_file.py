@@ -42,12 +42,18 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         if hashlib.sha256(stored).hexdigest() != data.get("arrays"):
             raise InputError(f"{path.with_suffix('.npz')} is damaged or does not belong to {path.name} (SHA-256).")
         with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
-            return data, dict(arrays)
+            found = dict(arrays)
+        wrong = [name for name, array in found.items() if array.dtype.kind not in "biuf"]
+        if wrong:
+            raise InputError(
+                f"{path.with_suffix('.npz')} is damaged: its array {wrong[0]!r} does not hold real numbers."
+            )
+        return data, found
     except FileNotFoundError as error:
         raise InputError(f"The file {error.filename}, which is part of the model, does not exist.") from None
     except InputError:
         raise
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, KeyError, RecursionError, zipfile.BadZipFile) as error:
         raise damaged(path, error) from error
 
 

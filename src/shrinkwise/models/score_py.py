@@ -21,7 +21,7 @@ from .predictors import Response
 from .table_model import TableModel
 
 _PLACE = "MODEL: dict = {}\n"
-_LINES = "from shrinkwise.models.intervals.score_lines import decided, within, write_scores\n"
+_LINES = "from shrinkwise.models.intervals.score_lines import decided, put_out, say, within\n"
 _VALUES = re.compile(r"from \.score_values import \([^)]*\)\n\n")
 _BELOW = "from datetime import datetime\n"  # the last import of score_values, which score_template has too
 
@@ -35,7 +35,7 @@ def score_py(model: TableModel) -> str:
     )
     source = _VALUES.sub("", template, count=1)
     source = source.replace(_PLACE, f"{_PLACE}\n{values.partition(_BELOW)[2].strip()}\n\n", 1)
-    source = source.replace(f"\n{_LINES}", lines.partition("import re\n")[2].rstrip() + "\n\n", 1)
+    source = source.replace(f"\n{_LINES}", lines.partition("import sys\n")[2].rstrip() + "\n\n", 1)
     return source.replace(_PLACE, f"MODEL: dict = {_literal(as_numbers(model))}\n", 1)
 
 

@@ -18,7 +18,7 @@ import signal
 import sys
 from datetime import datetime
 
-from shrinkwise.models.intervals.score_lines import decided, within, write_scores
+from shrinkwise.models.intervals.score_lines import decided, put_out, say, within
 
 from .score_values import (
     DECIMAL_COMMA,
@@ -331,11 +331,10 @@ def main(arguments: list[str]) -> int:
         rows = read_rows(arguments[0])
         scored, said = score(rows, *map(float, arguments[2:])), remarks(rows)
     except (OSError, ValueError, csv.Error) as error:
-        sys.stderr.write(f"{error}\n")
+        say(f"{error}\n")
         return 2
-    sys.stderr.write("".join(f"{sentence}\n" for sentence in said))
-    write_scores(sys.stdout, scored, MODEL["classes"] or [])
-    return 0
+    say("".join(f"{sentence}\n" for sentence in said))
+    return put_out(scored, MODEL["classes"] or [])
 
 
 if __name__ == "__main__":

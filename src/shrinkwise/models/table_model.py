@@ -144,6 +144,7 @@ def by_equal_blocks(work: Callable[..., np.ndarray], X: Any, *beside: np.ndarray
 
 _EQUAL = 512
 _ENCODER_DATA = ("rules", "inputs", "feature_names", "sparse")
+_RULE_TEXTS = ("features", "levels", "words", "pooled", "items")
 _ENCODER_ARRAYS = ("varies", "mean", "scale")
 
 
@@ -165,7 +166,7 @@ def load(path: str | Path) -> TableModel:
     data, arrays = read_model(file)
     try:
         return _built(data, arrays)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
         raise damaged(file, error) from error
 
 
@@ -187,7 +188,39 @@ def _built(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> TableModel:
     n_features |= {int(encoder.varies.sum()), model.predictor.feature_weights().shape[-1]}
     if len(n_features) > 1 or len(encoder.rules) != len(plan.kept):
         raise ValueError("The parts have different sizes")
+    _check(model)
     return model
+
+
+def _check(model: TableModel) -> None:
+    """Raise ValueError unless the parts have the form in which they are used: a changed file fails here, not at a row."""
+    plan, rules = model.plan, model.encoder.rules
+    if not (plan.classes is None or _are_texts(plan.classes)) or not _are_texts(
+        [column.name for column in plan.columns]
+    ):
+        raise ValueError("A class or a column has no name")
+    for column, rule in zip(plan.kept, rules, strict=True):
+        known = (rule["kind"], rule["form"]) == (column.kind, column.form)
+        flags = all(isinstance(rule[name], bool) for name in ("gaps", "pool"))
+        if not (known and flags and all(_are_texts(rule.get(name, [])) for name in _RULE_TEXTS)):
+            raise ValueError(f"The rule of column {column.name!r} does not have its form")
+    if sum(len(rule["features"]) for rule in rules) != len(model.encoder.varies):
+        raise ValueError("The rules have another number of features")
+    if not all(isinstance(i, int) and 0 <= i < len(rules) for i in model.encoder.inputs):
+        raise ValueError("An input is not the number of a column")
+    with np.errstate(all="ignore"):
+        output = model.predictor.output(np.zeros((1, len(model.encoder.inputs))))
+    if output.shape != ((1,) if plan.classes is None else (1, len(plan.classes))) or not np.isfinite(output).all():
+        raise ValueError("The predictor does not give one finite number per class or row")
+    if (
+        not np.isfinite(model.encoder.mean).all()
+        or not (np.isfinite(model.encoder.scale) & (model.encoder.scale > 0)).all()
+    ):
+        raise ValueError("The standardization is not finite")
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(each, str) for each in values)
 
 
 def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

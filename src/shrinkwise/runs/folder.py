@@ -65,7 +65,7 @@ def _written(folder: Path) -> dict[str, str]:
     """The SHA-256 of each file that run.toml lists as written."""
     try:
         listed = tomllib.loads((folder / RUN_FILE).read_text(encoding="utf-8")).get("written")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return listed if isinstance(listed, dict) else {}
 
@@ -143,7 +143,7 @@ def is_run_folder(folder: Path) -> bool:
     try:
         with (folder / RUN_FILE).open("rb") as file:
             return tomllib.load(file).get("format") == FORMAT
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 
@@ -188,6 +188,16 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
             _discard(staged)
 
 
+def check_out(out: Path, run_dir: Path, *tables: Path) -> None:
+    """Raise InputError if writing `out` would replace a file of the run or one of the tables that are read."""
+    if not out.exists():
+        return
+    ours = [run_dir / name for name in (RUN_FILE, *_written(run_dir))] if out.suffix != ".onnx" else []
+    for path in [*ours, *tables]:
+        if path.exists() and out.samefile(path):
+            raise InputError(f"{out} is {path}, which would be replaced; name another file with --out.")
+
+
 def add_to_run(folder: Path, name: str, content: Content) -> None:
     """Write one more file into a run folder and list it in run.toml, so that the next run there does not leave it behind.
 
@@ -204,7 +214,14 @@ def add_to_run(folder: Path, name: str, content: Content) -> None:
 
 
 def write_file(path: Path, content: Content) -> None:
-    """Write one file completely or not at all: under a temporary name that is then renamed."""
+    """Write one file completely or not at all: under a temporary name that is then renamed.
+
+    A link stays: the file that it points to is replaced. A pipe or a device, such as /dev/stdout, is written to as it is.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        _put(path, content)
+        return
+    path = path.resolve() if path.is_symlink() else path
     staged = path.with_name(f".{path.name}-{secrets.token_hex(4)}.new")
     try:
         _write(staged, content)
@@ -215,11 +232,15 @@ def write_file(path: Path, content: Content) -> None:
         staged.unlink(missing_ok=True)
 
 
-def _write(path: Path, content: Content) -> None:
+def _put(path: Path, content: Content) -> None:
     if callable(content):
         content(path)
     else:
         path.write_text(content, encoding="utf-8", newline="\n")
+
+
+def _write(path: Path, content: Content) -> None:
+    _put(path, content)
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

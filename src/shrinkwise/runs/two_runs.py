@@ -47,7 +47,7 @@ def read_record(path: Path) -> dict:
             record = tomllib.load(opened)
     except OSError:
         raise InputError(f"{path} is not a run folder of shrinkwise fit, because {file} does not exist.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is not a valid run.toml: {error}.") from None
     if record.get("format") != FORMAT:
         raise InputError(
@@ -74,7 +74,11 @@ def _check_record(file: Path, record: dict) -> None:
 
 
 def _are_numbers(values) -> bool:
-    return isinstance(values, list) and bool(values) and all(isinstance(each, (int, float)) for each in values)
+    return isinstance(values, list) and bool(values) and all(map(_is_number, values))
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63)  # TOML's range of whole numbers
 
 
 def _damaged(file: Path, what: str) -> InputError:

@@ -16,8 +16,14 @@ from shrinkwise.tables.errors import InputError
 Check = Callable[[str, Any], Any]
 
 
-def anything(_: str, value: Any) -> Any:
-    """Any value; a table is checked when it is read."""
+def table(_: str, value: Any) -> Any:
+    """Any value, as a table is checked when it is read; the name of a file must be text that can be written down."""
+    if isinstance(value, str | Path):
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            shown = str(value).encode("utf-8", "replace").decode()
+            raise InputError(f"The name of the file {shown} is not valid UTF-8; rename the file.") from None
     return value
 
 
@@ -63,14 +69,14 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
-def whole(least: int) -> Check:
-    """A whole number of at least `least`."""
-    expected = f"a whole number of at least {least}"
+def whole(least: int, most: float = math.inf) -> Check:
+    """A whole number of at least `least` and at most `most`."""
+    expected = f"a whole number of at least {least}" + ("" if most == math.inf else f" and at most {most}")
 
     def check(name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, Integral):
             raise _type_error(name, expected, value)
-        if value < least:
+        if not least <= int(value) <= most:
             raise _value_error(name, expected, value)
         return int(value)
 

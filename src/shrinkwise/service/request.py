@@ -45,10 +45,10 @@ class FitRequest:
     ('id',)
     """
 
-    table: Any
+    table: Any = field(metadata={"check": checks.table})
     target: str = field(metadata={"check": checks.column})
     _: KW_ONLY
-    test: Any = None
+    test: Any = field(default=None, metadata={"check": checks.table})
     header: int | None = _setting(None, checks.whole(1))
     no_header: bool = _setting(False, checks.flag)
     skip: int = _setting(0, checks.whole(0))
@@ -71,15 +71,15 @@ class FitRequest:
     network: NetworkOptions | str | None = field(default="effort", metadata={"check": checks.network})
     folds: int | None = _setting(None, checks.whole(2))
     inner_folds: int | None = _setting(None, checks.whole(2))
-    seed: int = _setting(0, checks.whole(0))
+    seed: int = _setting(0, checks.whole(0, 2**32 - 1))
     select: str = _setting("1se", checks.one_of("1se", "best", "within"))
     within: float | None = _setting(None, checks.real(0, 1))
     max_features: int | None = _setting(None, checks.whole(1))
-    n_lambdas: int | None = _setting(None, checks.whole(2))
+    n_lambdas: int | None = _setting(None, checks.whole(2, 10_000))
     l1_ratios: tuple[float, ...] | None = _setting(None, checks.ratios)
     factors: Mapping[str, float] | None = _setting(None, checks.factors)
     bounds: Mapping[str, tuple[float, float]] | None = _setting(None, checks.bounds)
-    stability_pairs: int | None = _setting(None, checks.whole(0))
+    stability_pairs: int | None = _setting(None, checks.whole(0, 10_000))
     budget: float | None = _setting(None, checks.real(1, unit=" second"))
     engine: str | None = _setting(None, checks.one_of("memory", "stream", "dask"))
     scheduler: str | None = _setting(None, checks.column)
@@ -91,7 +91,7 @@ class FitRequest:
         for each in fields(self):
             value = getattr(self, each.name)
             if value is not None or each.default is not None:
-                self._set(each.name, each.metadata.get("check", checks.anything)(each.name, value))
+                self._set(each.name, each.metadata["check"](each.name, value))
         if self.within is not None and self.select == "1se":
             self._set("select", "within")
         if (self.within is None) == (self.select == "within"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import csv
 import hashlib
 import io
@@ -125,6 +126,38 @@ def test_a_file_that_is_not_a_model_is_one_sentence(name, kept, tmp_path):
     change(tmp_path)
     with pytest.raises(InputError, match=sentence):
         sw.load(tmp_path)
+
+
+def places(data, above=()):
+    """The way to every entry of plain data; of a list, to its first and its last."""
+    inside = list(data.items()) if isinstance(data, dict) else [(0, data[0]), (len(data) - 1, data[-1])] if data else []
+    for name, value in inside:
+        yield (*above, name)
+        if isinstance(value, dict | list):
+            yield from places(value, (*above, name))
+
+
+@pytest.mark.one_in(18)
+@pytest.mark.parametrize(
+    "value", [None, "x", -1, 1.5, 10**400, [], ["x"], {"x": 1}, [[]]], ids=lambda value: repr(value)[:9]
+)
+def test_a_model_with_a_changed_entry_predicts_or_is_one_sentence(value, kept, tmp_path):
+    frame, model = kept[0], kept[1]
+    model.save(tmp_path / "model.json")
+    before = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+    refused = 0
+    for way in places(before):
+        data = copy.deepcopy(before)
+        place = data
+        for name in way[:-1]:
+            place = place[name]
+        place[way[-1]] = value
+        (tmp_path / "model.json").write_text(json.dumps(data), encoding="utf-8")
+        try:
+            sw.load(tmp_path).predict(frame.head(2))
+        except InputError:
+            refused += 1
+    assert refused > 20
 
 
 def test_a_model_of_an_older_version_is_one_sentence(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import select
 import shutil
@@ -17,7 +18,7 @@ import pytest
 from shrinkwise.compare import compare_table
 from shrinkwise.compare.comparison import Place
 from shrinkwise.compare.scoring.journal import claimed, clear_pieces
-from shrinkwise.runs.folder import FORMAT, add_to_run, check_place, foreign_files, write_run
+from shrinkwise.runs.folder import FORMAT, add_to_run, check_place, foreign_files, is_run_folder, write_run
 from shrinkwise.runs.two_runs import read_record
 from shrinkwise.service import FitRequest
 from shrinkwise.tables import InputError, plan_table
@@ -305,3 +306,31 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
     ended, _, _ = select.select([parent.stdout], [], [], 10)  # the pipe ends with the last process that holds it
     parent.stdout.close()
     assert ended
+
+
+@pytest.mark.parametrize("name", ["lock", "lasso-1.npz"])
+def test_a_link_among_the_pieces_is_not_followed(tmp_path, name):
+    folder, other = tmp_path / "pieces", tmp_path / "precious"
+    folder.mkdir()
+    other.write_text("mine")
+    (folder / name).symlink_to(other)
+    with pytest.raises(InputError, match=name), claimed(folder):
+        pass
+    assert other.read_text() == "mine"
+
+
+def test_a_record_with_a_number_out_of_range_is_one_sentence(tmp_path):
+    import tomli_w
+
+    record = copy.deepcopy(WHOLE)
+    record["results"]["candidates"]["lasso"]["fold_scores"] = [10**400, 1.0]
+    (tmp_path / "run.toml").write_text(RECORD + tomli_w.dumps(record))
+    with pytest.raises(InputError, match="fold_scores"):
+        read_record(tmp_path)
+
+
+def test_a_record_that_is_nested_too_deeply_is_one_sentence(tmp_path):
+    (tmp_path / "run.toml").write_text(f"{RECORD}a = {'[' * 5000}")
+    with pytest.raises(InputError, match=r"not a valid run\.toml"):
+        read_record(tmp_path)
+    assert not is_run_folder(tmp_path)

@@ -187,9 +187,12 @@ def tune_mcp(problem: TrainingRows, options: Options) -> Tuned:
 
     γ is 3 for least squares and 12 for the logistic loss, whose curvature is at most a quarter, so that both objectives
     are equally far from losing convexity in a single weight, and for counts, whose curvature varies. The grid ends at
-    λ_max/20, because the many local minima below cost time and accuracy.
+    λ_max/20, because the many local minima below cost time and accuracy, and has at most fifteen λ where the loss is not
+    quadratic: a solution is slow there, and fifty λ chose no better model.
     """
     penalty = MCP(1.0, gamma=3.0 if problem.squared else 12.0)
+    if not problem.squared:
+        options = replace(options, n_lambdas=min(options.n_lambdas, 15))
     return tuned(cross_validate(penalty, problem, options, lambda_min_ratio=0.05, max_iter=MCP_STEPS), {}, options)
 
 

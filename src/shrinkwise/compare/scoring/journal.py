@@ -102,12 +102,17 @@ def _refuse_foreign(folder: Path) -> None:
     is_folder = folder.is_dir() and not folder.is_symlink()
     if not is_folder and not os.path.lexists(folder):
         return
-    foreign = [path.name for path in folder.iterdir() if not _OURS.fullmatch(path.name)] if is_folder else [folder.name]
+    foreign = [path.name for path in folder.iterdir() if not _is_ours(path)] if is_folder else [folder.name]
     if foreign:
         raise InputError(
             f"Unfinished work would be stored in {folder}, but {foreign[0]!r} there was not written by "
             "shrinkwise; move it away, or choose another folder with --out."
         )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file may be a piece or the lock: a link, also of such a name, leads to a file of somebody else."""
+    return bool(_OURS.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
 
 
 class Journal:

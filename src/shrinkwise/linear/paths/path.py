@@ -262,7 +262,7 @@ class Path:
     @property
     @by_lambda
     def bic(self) -> np.ndarray:
-        """−2 log-likelihood + k log n, (L,)."""
+        """−2 log-likelihood + k log n, (L,). With more inputs than rows it keeps too many of them; see `ebic`."""
         return information.criterion(self, np.log(information.row_count(self.data)))
 
     @by_lambda

@@ -35,11 +35,13 @@ def solve_all(
     gram=None,
     triangle: Triangle | None = None,
     dfmax: int | None = None,
+    judged: bool = True,
 ) -> Path:
     """The Path over decreasing `lambdas`; with `keep_last` only the last solution is kept.
 
     `gram` is X̃'X̃/n and `triangle` the triangular factor of the rows, if they are known; the factor is sufficient to
-    solve. With `dfmax` the path ends before the first solution with more inputs.
+    solve. With `dfmax` the path ends before the first solution with more inputs. Where only predictions are asked of it,
+    it is not `judged` whether the objective has a finite minimum.
     """
     lambdas = np.asarray(lambdas, dtype=float)
     if triangle is None and _decomposes(problem, penalty):
@@ -66,7 +68,11 @@ def solve_all(
         raise ValueError(
             f"Expected a first λ with at most dfmax={dfmax} non-zero inputs, got more; start at a larger λ"
         )
-    against = reasons_against(problem, penalty, lambdas, coefs, intercepts)
+    against = (
+        reasons_against(problem, penalty, lambdas, coefs, intercepts)
+        if judged
+        else np.full(len(lambdas), "", dtype=object)
+    )
     return Path(
         penalty=penalty,
         loss=problem.loss.name,

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
+import sys
 
 PLAIN_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -95,3 +97,37 @@ def write_scores(file, scored: list[dict], classes: list[str]) -> None:
         shown = harmless(row["prediction"]) if classes else row["prediction"]
         edges = [harmless(written_set(row[side])) if side == "set" else row[side] for side in sides]
         out.writerow([i, shown, *row.get("probabilities", {}).values(), *edges])
+
+
+def visible(text: str) -> str:
+    """The text with "�" in place of characters that a terminal could execute."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+
+
+def say(text: str) -> None:
+    """Write sentences to standard error, if it is open."""
+    if sys.stderr is not None:
+        sys.stderr.write(visible(text))
+
+
+def put_out(scored: list[dict], classes: list[str]) -> int:
+    """Write the scores to standard output as UTF-8, on a terminal without control characters; return the exit code."""
+    text = io.StringIO()
+    write_scores(text, scored, classes)
+    if sys.stdout is None:
+        say("The scores could not be written, because standard output is closed.\n")
+        return 1
+    try:
+        if sys.stdout.isatty():
+            sys.stdout.write(visible(text.getvalue()))
+        else:
+            sys.stdout.buffer.write(text.getvalue().encode("utf-8", "replace"))
+        sys.stdout.flush()
+    except OSError as error:
+        say(f"The scores could not be written: {error.strerror}.\n")
+        try:
+            sys.stdout.close()  # what is left would fail again at the end of Python
+        except OSError:
+            pass
+        return 1
+    return 0

@@ -98,14 +98,17 @@ def refuse_settings(path: Path, layout: Layout) -> None:
 def as_frame(table: Any) -> pl.DataFrame:
     """Any data frame that narwhals knows (pandas, polars, pyarrow, …), or a dict of columns, as a polars frame with text names.
 
-    A lazy frame is collected. Durations become seconds. A column of values that are neither numbers nor text becomes one
-    of objects, which no model uses.
+    A lazy frame is collected. Durations become seconds, integers of 128 bits floats. A column of values that are neither
+    numbers nor text becomes one of objects, which no model uses.
     """
     if not isinstance(table, pl.DataFrame):
         table = from_other(table)
     if pl.Duration in table.dtypes:
         durations = [column for column in table.get_columns() if column.dtype == pl.Duration]
         table = table.with_columns(*(column.dt.total_microseconds() / 1e6 for column in durations))
+    wide = [column for column in table.get_columns() if column.dtype.is_integer() and str(column.dtype).endswith("128")]
+    if wide:  # NumPy has no such integers
+        table = table.with_columns(*(column.cast(pl.Float64) for column in wide))
     if all(name.strip() for name in table.columns):
         return table
     return table.rename(dict(zip(table.columns, name_unnamed(table.columns), strict=True)))

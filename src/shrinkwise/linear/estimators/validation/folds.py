@@ -49,7 +49,7 @@ def fold_path(samples: Samples, train, task: FoldTask, lambdas) -> Path:
     """The Path of one training part."""
     problem = _training_part(samples, train, task)
     gram = None if task.grams is None else task.grams.without(train)
-    return solve_all(problem, task.penalty, lambdas, task.tol, task.max_iter, gram=gram)
+    return solve_all(problem, task.penalty, lambdas, task.tol, task.max_iter, gram=gram, judged=False)
 
 
 def _training_part(samples: Samples, train, task: FoldTask) -> Problem:
