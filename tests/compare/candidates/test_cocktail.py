@@ -142,12 +142,14 @@ def test_more_networks_are_averaged_than_there_are_inner_folds():
 
 
 def test_the_rate_decays_early_once_the_held_out_loss_has_stalled():
-    falling = {step: 2.0 ** -step for step in range(1, 9)}
-    assert not training._stalled(falling, 0.01) and training._stalled(falling | {9: 2.0**-8, 20: 2.0**-8}, 0.01)
+    falling = {step: 2.0**-step for step in range(1, 9)}
+    assert not training._stalled(falling, 0.01)
+    assert training._stalled(falling | {9: 2.0**-8, 20: 2.0**-8}, 0.01)
     assert not training._stalled({1: 1.0, 2: 1.0}, 0.0)
     problem = rows(n=200)
     whole, short = (
-        tune_cocktail(problem, options(steps=80, most_steps=80, plateau=share)).best.settings["steps"] for share in (0, 1e9)
+        tune_cocktail(problem, options(steps=80, most_steps=80, plateau=share)).best.settings["steps"]
+        for share in (0, 1e9)
     )
     assert short <= 2 * 21 < whole  # looked at first after 25 % of the 80 steps, and then for as many again
 
