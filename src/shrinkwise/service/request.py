@@ -45,10 +45,10 @@ class FitRequest:
     ('id',)
     """
 
-    table: Any
+    table: Any = field(metadata={"check": checks.table})
     target: str = field(metadata={"check": checks.column})
     _: KW_ONLY
-    test: Any = None
+    test: Any = field(default=None, metadata={"check": checks.table})
     header: int | None = _setting(None, checks.whole(1))
     no_header: bool = _setting(False, checks.flag)
     skip: int = _setting(0, checks.whole(0))
@@ -91,7 +91,7 @@ class FitRequest:
         for each in fields(self):
             value = getattr(self, each.name)
             if value is not None or each.default is not None:
-                self._set(each.name, each.metadata.get("check", checks.anything)(each.name, value))
+                self._set(each.name, each.metadata["check"](each.name, value))
         if self.within is not None and self.select == "1se":
             self._set("select", "within")
         if (self.within is None) == (self.select == "within"):

@@ -10,6 +10,7 @@ import numpy as np
 
 from shrinkwise.linear.losses import loss_of
 from shrinkwise.penalties import Penalty
+from shrinkwise.penalties.array import as_float
 
 from .design import is_sparse
 from .problem import Problem
@@ -136,7 +137,7 @@ def check_settings(penalty, tol, max_iter) -> None:
     """Raise an error unless penalty is a penalty, 0 ≤ tol < ∞ and max_iter ≥ 1."""
     if not isinstance(penalty, Penalty):
         raise TypeError(f"Expected a shrinkwise penalty such as shrinkwise.L1(0.1), got {type(penalty).__name__}")
-    if isinstance(tol, bool) or not isinstance(tol, numbers.Real) or not 0 <= float(tol) < np.inf:
+    if isinstance(tol, bool) or not isinstance(tol, numbers.Real) or not 0 <= as_float(tol) < np.inf:
         raise ValueError(f"Expected tol (the relative duality gap to reach) to be a finite number ≥ 0, got {tol!r}")
     if isinstance(max_iter, bool) or not isinstance(max_iter, numbers.Integral) or max_iter < 1:
         raise ValueError(f"Expected max_iter to be an integer ≥ 1, got {max_iter!r}")
