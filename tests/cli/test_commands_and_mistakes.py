@@ -105,6 +105,10 @@ def test_a_bad_table_is_one_sentence(case, shrinkwise):
         (["fit", "good.csv", "--target", "y", "--folds", "1"], "--folds"),
         (["fit", "good.csv", "--target", "y", "--folds", "999"], "half the number of rows"),
         (["fit", "good.csv", "--target", "y", "--drop", "bb"], "'b'"),
+        (["fit", "good.csv", "--target", "y", "--methods", ""], "names of methods"),
+        (["fit", "good.csv", "--target", "y", "--within", ""], "a percentage"),
+        (["fit", "good.csv", "--target", "y", "--seed", str(2**32)], "--seed"),
+        (["audit", "os:system"], "without arguments"),
         (["fit", "good.csv", "--target", "y", "--select", "worst"], "--select"),
         (["fit", "good.csv", "--target", "y", "--out", "no/such/place"], "does not exist"),
         (["fit", "good.csv", "--target", "y", "--out", "good.csv"], "not a folder"),
@@ -466,3 +470,22 @@ def test_predictions_are_written_through_links_and_into_pipes_and_never_over_wha
     for out in ("t.csv", "same.csv", "t-report/model.json"):
         refused(fitted("predict", "t-report", "t.csv", "--out", out), "would be replaced")
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names that are any bytes")
+def test_a_file_name_that_is_no_text_is_refused_before_the_work(shrinkwise):
+    """run.toml and the report could not hold it, which was an error at the end of the fit."""
+    name = os.fsdecode(b"t\xff.csv")
+    table().write_csv("t.csv")
+    shutil.copy("t.csv", name)
+    refused(shrinkwise("fit", name, "--target", "y", *EVERY), "not valid UTF-8")
+    code, _, _ = shrinkwise("fit", "t.csv", "--target", "y", "--out", os.fsdecode(b"r\xff"), "--quiet", *QUICK)
+    assert code == 0
+
+
+def test_an_error_of_the_system_names_the_file(shrinkwise):
+    table().write_csv("t.csv")
+    code, _, err = shrinkwise("fit", "t.csv", "--target", "y", "--out", "n" * 300, *QUICK)
+    assert code == 1
+    assert "nnn" in err
+    assert err.count("\n") == 1

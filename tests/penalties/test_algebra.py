@@ -1,13 +1,16 @@
 """What a composed penalty means to those who ask: refusals, parts, penalties without a conjugate, families of one's own."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import shrinkwise as sw
 from shrinkwise import penalties
 from shrinkwise.linear import path
+from shrinkwise.penalties import fingerprint
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(80, 6))
@@ -94,3 +97,16 @@ def test_the_dual_scale_of_pieces_is_the_edge_of_their_conjugate(seed):
     assert np.isfinite(pieces.conjugate(scale * u))
     if scale < 1.0:
         assert np.isinf(pieces.conjugate((scale * (1.0 + 1e-12) + 1e-300) * u))
+
+
+def test_a_fingerprint_knows_every_entry_and_nothing_else():
+    def made(last=1.0, label=1, factor=2.0, part=slice(0, 3), lam=0.1):
+        groups = sw.Groups([0, 0, label])
+        return sw.L1(lam, weights=[1.0, 1.0, last]).on(part) + factor * sw.GroupLasso(0.2, groups=groups).on(part)
+
+    changes = ({}, {"last": 2.0}, {"label": 0}, {"factor": 3.0}, {"part": slice(3, 6)}, {"lam": 0.3})
+    marks = [fingerprint(made(**change)) for change in changes]
+    assert len(set(marks)) == len(marks)
+    assert fingerprint(made()) == fingerprint(made()) == marks[0]
+    assert fingerprint(pickle.loads(pickle.dumps(made()))) == marks[0]
+    assert fingerprint(sw.L1(0.1, weights=np.ones(3))) == fingerprint(sw.L1(0.1, weights=torch.ones(3)))

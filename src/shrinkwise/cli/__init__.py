@@ -61,7 +61,8 @@ def run(args: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        return _say(error.strerror or str(error), 1)
+        said = error.strerror or str(error)  # of the system with the name of a file, of shrinkwise a whole sentence
+        return _say(said if error.filename is None else f"{error.filename}: {said}.", 1)
     except MemoryError:
         return _say("There is not enough memory for this table.", 1)
     except ValueError as error:

@@ -154,7 +154,7 @@ def fit(file: Path | None, out: Path | None, resume: bool, quiet: bool, as_json:
             request,
             out,
             resume=resume,
-            command=shlex.join(["shrinkwise", *sys.argv[1:]]),
+            command=shlex.join(["shrinkwise", *sys.argv[1:]]).encode("utf-8", "replace").decode("utf-8"),
             before=_print_plan if speaks else lambda _: None,
             progress=progress,
         )

@@ -157,7 +157,7 @@ def _prepared(
             splits = with_scale(splits or split_table(frame, plan, options), options)
             splits.prepare(progress)
             sample = splits.sample(0, _SAMPLE)
-            sample.folds(options.inner_folds)  # where these cannot be, before the work
+            sample.folds(options.most_inner_folds)  # where these cannot be, before the work
     except TimeUp:
         raise InputError(NO_TIME) from None
     return splits, (options, sample.columns.has_groups, plan.has_numbers, plan.log_link)

@@ -2,6 +2,7 @@
 
 from .algebra import Leaf as Leaf
 from .algebra import concavity as concavity
+from .algebra import fingerprint as fingerprint
 from .algebra import fixed_leaves as fixed_leaves
 from .algebra import has_constraint as has_constraint
 from .algebra import has_fixed as has_fixed

@@ -7,11 +7,15 @@ of w; `rebuild` makes the same tree with other leaves. Code that inspects a pena
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import singledispatch
 
+import numpy as np
+
 from .contract import Penalty
+from .groups import Groups
 from .sums import Sum
 from .terms import Fixed, On, Scaled
 
@@ -156,3 +160,34 @@ def _part_of(values, leaf: Leaf):
     for where in leaf.where:
         values = values[where]
     return values
+
+
+def fingerprint(penalty: Penalty) -> str:
+    """A hash of a penalty: of its leaves with all their parameters, every entry of arrays and groups included.
+
+    Two penalties that print alike, such as ``L1(0.1, weights=<8 values>)``, have different ones if an entry differs.
+    """
+    digest = hashlib.sha256()
+    for leaf in leaves(penalty):
+        _add(digest, (type(leaf.penalty).__qualname__, leaf.penalty.get_params(), leaf.where, leaf.factor, leaf.fixed))
+    return digest.hexdigest()[:16]
+
+
+def _add(digest, value) -> None:
+    if isinstance(value, dict):
+        value = tuple(value.items())
+    if isinstance(value, tuple | list):
+        for one in value:
+            _add(digest, one)
+    elif isinstance(value, Groups):
+        _add(digest, (type(value).__qualname__, value.identity))
+    elif isinstance(value, bytes):
+        digest.update(value)
+    elif hasattr(value, "shape"):
+        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value, dtype=np.float64)
+        digest.update(repr(array.shape).encode() + array.tobytes())
+    elif isinstance(value, bool | int | float | np.number):
+        digest.update(repr(float(value)).encode())
+    else:
+        digest.update(str(getattr(value, "__qualname__", value)).encode())
+    digest.update(b"|")

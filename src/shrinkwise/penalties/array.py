@@ -5,6 +5,7 @@ float16 and bfloat16 are computed in float32 and rounded once at the end, so tha
 
 from __future__ import annotations
 
+import math
 import sys
 
 import numpy as np
@@ -172,3 +173,11 @@ def numbered(labels, names):
         return labels, names
     names, numbers = np.unique(labels.astype(str), return_inverse=True)
     return numbers.reshape(labels.shape), names
+
+
+def as_float(value) -> float:
+    """`float(value)`; a whole number beyond the floats is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

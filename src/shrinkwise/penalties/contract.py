@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .array import as_numpy, by_position, double, namespace, step_like, working
+from .array import as_float, as_numpy, by_position, double, namespace, step_like, working
 from .pieces import Pieces
 
 OPERATORS: dict[str, Any] = {}  # how penalties are composed; bound at the door of the package
@@ -289,14 +289,14 @@ def check_lam(lam):
     """`lam` if it is a finite number ≥ 0, else ValueError or TypeError."""
     if isinstance(lam, bool) or not isinstance(lam, numbers.Real):
         raise TypeError(f"Expected lam (λ, the regularization strength) to be a number, got {type(lam).__name__}")
-    if not 0 <= float(lam) < math.inf:
+    if not 0 <= as_float(lam) < math.inf:
         raise ValueError(f"Expected lam (λ, the regularization strength) to be finite and ≥ 0, got {lam}")
     return lam
 
 
 def check_above(value, name: str, bound: float, meaning: str):
     """`value` if it is a finite number > bound, else ValueError or TypeError."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not bound < float(value) < math.inf:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not bound < as_float(value) < math.inf:
         raise ValueError(f"Expected {name} ({meaning}) to be finite and > {bound:g}, got {value}")
     return value
 

@@ -37,7 +37,7 @@ class Groups:
         None  # names and shapes of the tensors that they span; None: groups of one tensor
     )
     removable: Callable  # of a model and an example; bound at the package's door, since penalties know no network
-    _identity: tuple = ()  # two partitions of one class are equal when these are
+    identity: tuple = ()  # two partitions of one class are equal when these are
 
     def __new__(cls, *args, **kwargs):
         """``Groups(labels)`` returns `LabelledGroups`."""
@@ -149,7 +149,7 @@ class Groups:
     def __eq__(self, other) -> bool:
         if not isinstance(other, Groups):
             return NotImplemented
-        return type(self) is type(other) and self._identity == other._identity
+        return type(self) is type(other) and self.identity == other.identity
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -160,7 +160,7 @@ class AxisGroups(Groups):
     whole_axis: int
 
     def __init__(self, axis: int, kind: str):
-        self.whole_axis, self.kind, self._identity = axis, kind, (axis,)
+        self.whole_axis, self.kind, self.identity = axis, kind, (axis,)
 
     def norms(self, w):
         """Euclidean norm of each slice."""
@@ -201,7 +201,7 @@ class HeadGroups(Groups):
     """One group for each attention head: a block of one axis, or of each of `stacked` parts of it."""
 
     def __init__(self, n_heads: int, axis: int, stacked: int):
-        self._identity = self.n_heads, self.axis_of_heads, self.stacked = n_heads, axis, stacked
+        self.identity = self.n_heads, self.axis_of_heads, self.stacked = n_heads, axis, stacked
 
     def norms(self, w):
         """Euclidean norm of each head."""
@@ -261,7 +261,7 @@ class LabelledGroups(Groups):
         self._named = names is not None
         if len(self._names) != self.n_groups:
             raise ValueError(f"Expected one name per group ({self.n_groups}), got {len(self._names)}")
-        self._identity = self.labels.shape, self.labels.tobytes(), self._names if self._named else None
+        self.identity = self.labels.shape, self.labels.tobytes(), self._names if self._named else None
         self._layouts: dict[tuple, tuple] = {}
 
     def norms(self, w):

@@ -16,8 +16,14 @@ from shrinkwise.tables.errors import InputError
 Check = Callable[[str, Any], Any]
 
 
-def anything(_: str, value: Any) -> Any:
-    """Any value; a table is checked when it is read."""
+def table(_: str, value: Any) -> Any:
+    """Any value, as a table is checked when it is read; the name of a file must be text that can be written down."""
+    if isinstance(value, str | Path):
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            shown = str(value).encode("utf-8", "replace").decode()
+            raise InputError(f"The name of the file {shown} is not valid UTF-8; rename the file.") from None
     return value
 
 

@@ -14,7 +14,7 @@ from . import checks
 
 if TYPE_CHECKING:
     from shrinkwise.compare.options import NetworkOptions, Options
-    from shrinkwise.tables import Layout
+    from shrinkwise.tables import Layout, TablePlan
 
 # What a repetition may choose anew: it moves no number.
 _FREE = ("n_jobs",)
@@ -45,10 +45,10 @@ class FitRequest:
     ('id',)
     """
 
-    table: Any
+    table: Any = field(metadata={"check": checks.table})
     target: str = field(metadata={"check": checks.column})
     _: KW_ONLY
-    test: Any = None
+    test: Any = field(default=None, metadata={"check": checks.table})
     header: int | None = _setting(None, checks.whole(1))
     no_header: bool = _setting(False, checks.flag)
     skip: int = _setting(0, checks.whole(0))
@@ -92,7 +92,7 @@ class FitRequest:
         for each in fields(self):
             value = getattr(self, each.name)
             if value is not None or each.default is not None:
-                self._set(each.name, each.metadata.get("check", checks.anything)(each.name, value))
+                self._set(each.name, each.metadata["check"](each.name, value))
         if self.within is not None and self.select == "1se":
             self._set("select", "within")
         if (self.within is None) == (self.select == "within"):
@@ -132,9 +132,11 @@ class FitRequest:
         asked["n_jobs"] = given["jobs"]
         if given["no_networks"]:
             asked["network"] = None
-        if given["methods"]:
+        if given["methods"] is not None:
             asked["methods"] = tuple(name.strip() for name in given["methods"].split(",") if name.strip())
-        if given["within"]:
+            if not asked["methods"]:
+                raise InputError("Expected names of methods with --methods, separated by commas, got none.")
+        if given["within"] is not None:
             asked["within"] = share(given["within"])
         if given["penalty_factor"]:
             asked["factors"] = factors_of(given["penalty_factor"])
@@ -216,8 +218,8 @@ class FitRequest:
 
         return Layout(self.header, self.no_header, self.skip, self.sheet)
 
-    def options(self) -> Options:
-        """The options of the comparison: those of the effort, overridden by the given settings."""
+    def options(self, plan: TablePlan | None = None) -> Options:
+        """The options of the comparison: those of the effort on a table, overridden by the given settings."""
         from shrinkwise.compare.candidates.registry import without_missing_extras
         from shrinkwise.compare.options import Options, options_for
 
@@ -225,7 +227,7 @@ class FitRequest:
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.network != "effort":
             given["network"] = self.network
-        return without_missing_extras(options_for(self.effort, **given))
+        return without_missing_extras(options_for(self.effort, plan, **given))
 
 
 def _with_files(request: FitRequest, hashes: Mapping[str, str], run_dir: Path, *, given: bool) -> FitRequest:

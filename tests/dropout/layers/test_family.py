@@ -241,6 +241,20 @@ def test_misuse_is_one_sentence(call, error, says):
     assert "\n" not in str(caught.value)
 
 
+@each_layer
+def test_shapes_alone_are_computed_on_the_meta_device(make, x):
+    """As torch.utils.flop_counter and large models before their weights are there do."""
+    layer = make().to("meta")
+    for mode in (layer.train(), layer.eval()):
+        assert mode(x.to("meta")).shape == x.shape
+
+
+@pytest.mark.parametrize("name", ["dropout", "channel", "locked", "drop_path", "alpha"])
+def test_a_sparse_tensor_is_one_sentence(name, x):
+    with pytest.raises(TypeError, match="expects a dense tensor, got layout"):
+        ALL[name]()(x.to_sparse())
+
+
 def test_what_was_recorded_without_memory_is_not_kept():
     from torch._subclasses.fake_tensor import FakeTensorMode
 

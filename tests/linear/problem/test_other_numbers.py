@@ -103,3 +103,33 @@ def test_whole_numbers_beyond_floats_are_refused(where):
     given = {"X": X, "y": Y} | {where: [huge] if where == "X" else huge}
     with pytest.raises(ValueError, match=f"Expected {where} to contain numbers"):
         path(given.pop("X"), given.pop("y"), sw.L1(1.0), **given)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: sw.L1(10**400),
+        lambda: sw.L1(1.0).with_lam(10**400),
+        lambda: sw.ElasticNet(1.0, 10**400),
+        lambda: sw.MCP(1.0, 10**400),
+        lambda: sw.L1Ball(10**400),
+        lambda: linear.Lasso(alpha=10**400).fit(X, Y),
+        lambda: linear.Lasso(tol=10**400).fit(X, Y),
+    ],
+)
+def test_a_setting_beyond_floats_is_refused(make):
+    with pytest.raises(ValueError, match="Expected"):
+        make()
+
+
+@pytest.mark.parametrize(
+    "estimator", [linear.LassoCV, linear.RidgeCV, linear.SparseLogisticRegressionCV, sw.PenalizedRegressorCV]
+)
+def test_a_fold_without_rows_is_named(estimator):
+    rows, y = np.arange(30), np.arange(30) % 2
+    for name, bad in (("training", (rows[:0], rows)), ("test", (rows, rows[:0]))):
+        with pytest.raises(ValueError, match=f"Fold 1 of cv has no {name} rows"):
+            estimator(cv=[(rows[:15], rows[15:]), bad]).fit(X, y)
+    weight = (rows < 15) * 1.0  # the second fold has weight 0 in all its training rows
+    with pytest.raises(ValueError, match="Fold 1 of cv has no training rows"):
+        estimator(cv=[(rows[:10], rows[10:]), (rows[15:], rows[:15])]).fit(X, y, sample_weight=weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -120,6 +121,40 @@ def test_dropout_is_averaged_with_its_standard_error():
     assert reg.certificate(loss).tensors[0].noise > 0  # eight draws where there is a dropout layer
 
 
+@pytest.mark.parametrize(
+    "noise",
+    [
+        sw.DropPath(nn.Identity(), keep=0.5),
+        type("Noise", (nn.Module,), {"forward": lambda self, x: x + torch.randn_like(x)})(),
+        type("Rows", (nn.Module,), {"forward": lambda self, x: x * float(np.random.default_rng().random())})(),
+    ],
+    ids=["a layer of another name", "torch's random numbers", "numbers from elsewhere"],
+)
+def test_any_random_model_is_averaged_and_no_other(noise):
+    model, x, y = classifier(bias=True, dropout=noise)
+    model[1] = nn.Identity()
+    reg = sw.attach(torch.optim.Adam(model.parameters()), model, sw.L1(1e-2))
+    assert reg.certificate(nn.CrossEntropyLoss(), [(x, y)]).tensors[0].noise > 0
+    model[3] = nn.Dropout(0.0)  # never drops, whatever it is called
+    assert reg.certificate(nn.CrossEntropyLoss(), [(x, y)]).tensors[0].noise == 0
+
+
+def test_batches_of_dicts_are_weighted_by_their_rows():
+    class Named(nn.Linear):
+        def forward(self, x):
+            return super().forward(x["a"] + x["b"])
+
+    torch.manual_seed(0)
+    model, a, b, y = Named(3, 1), torch.randn(10, 3), torch.randn(10, 3), torch.randn(10, 1)
+    reg = sw.attach(torch.optim.Adam(model.parameters()), model, sw.L1(1e-2))
+    parts = [slice(0, 9), slice(9, None)]
+    batches = [({"a": a[rows], "b": b[rows]}, y[rows]) for rows in parts]
+    expected = reg.certificate(lambda: nn.functional.mse_loss(model({"a": a, "b": b}), y))
+    found = reg.certificate(nn.MSELoss(), batches)
+    assert abs(found.loss - expected.loss) <= 1e-6 * expected.loss
+    assert abs(found.rms - expected.rms) <= 1e-5 * expected.rms
+
+
 def test_everything_is_left_as_it_was():
     model, x, y = classifier(dropout=sw.Dropout(keep=0.5, seed=1))
     optimizer = torch.optim.Adam(model.parameters())
@@ -147,6 +182,13 @@ def test_everything_is_left_as_it_was():
     [
         (lambda: 0.5, None, "loss to be a tensor with gradients"),
         (nn.MSELoss(), [], "The loader returned no batch"),
+        (
+            nn.MSELoss(reduction="none"),
+            [(torch.ones(2, 20).double(), torch.ones(2, 2).double())],
+            "a single number, got shape",
+        ),
+        (nn.MSELoss(), [torch.ones(2, 8)], r"batches \(x, y\), got a batch of Tensor"),
+        (nn.MSELoss(), [{"x": torch.ones(2, 8), "y": torch.ones(2, 1)}], r"batches \(x, y\), got a batch of dict"),
     ],
 )
 def test_misuse_is_one_sentence(loss_fn, loader, says):

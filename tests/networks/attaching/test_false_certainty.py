@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -99,6 +101,57 @@ def test_a_checkpoint_of_another_penalty_is_refused(other):
     _, here, _ = attached(other)
     with pytest.raises(ValueError, match="saved with L1"):
         here.load_state_dict(optimizer.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("saved", "here"),
+    [
+        (sw.L1(0.1, weights=[[1.0] * 5] * 3), sw.L1(0.1, weights=[[1.0] * 4 + [2.0]] * 3)),
+        (
+            sw.GroupLasso(0.1, groups=sw.Groups([[0] * 5, [1] * 5, [2] * 5])),
+            sw.GroupLasso(0.1, groups=sw.Groups([[0, 1, 2, 0, 1]] * 3)),
+        ),
+    ],
+    ids=["weights", "groups"],
+)
+def test_a_checkpoint_of_a_penalty_that_only_prints_alike_is_refused(saved, here):
+    _, optimizer, _ = attached(saved)
+    _, other, _ = attached(here)
+    with pytest.raises(ValueError, match="other groups or other weights"):
+        other.load_state_dict(optimizer.state_dict())
+    _, same, _ = attached(saved)
+    same.load_state_dict(optimizer.state_dict())
+
+
+def test_a_checkpoint_of_rules_in_another_order_is_refused():
+    def two_rules(order):
+        model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        rules = [sw.networks.rule(sw.L1(lam), names=f"{layer}.weight") for layer, lam in order]
+        return optimizer, sw.attach(optimizer, model, rules)
+
+    saved = two_rules([(0, 0.1), (1, 0.5)])[0].state_dict()
+    swapped, reg = two_rules([(1, 0.5), (0, 0.1)])
+    with pytest.raises(ValueError, match="for other parameters of the optimizer"):
+        swapped.load_state_dict(saved)
+    assert {term.name: term.map.lam for term in reg.terms} == {"0.weight": 0.1, "1.weight": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda model, reg: reg.refit(), "The penalty is off"),
+        (lambda model, reg: reg.set_lam(0.0), "The penalty is off"),
+        (lambda model, reg: model.weight.data.fill_(math.nan), "NaN or infinite entries"),
+    ],
+    ids=["refit", "zero", "nan"],
+)
+def test_nothing_is_certified_without_a_lambda_or_numbers(change, says):
+    model, _, reg = attached(sw.L1(0.1))
+    change(model, reg)
+    status = reg.certificate(nn.functional.mse_loss, [(torch.ones(2, 5), torch.ones(2, 3))]).status
+    assert says in status
+    assert "enforced" not in status
 
 
 def test_a_checkpoint_of_the_same_penalty_at_another_lambda_is_taken():

@@ -255,6 +255,20 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
         quick_path(folder=tmp_path).fit(*classes())
 
 
+def test_a_folder_of_other_weights_of_the_penalty_is_refused(tmp_path):
+    def fitted(last):
+        penalty = sw.L1(1.0, weights=[[1.0] * 7 + [last]] * 12)  # both print as <12 × 8 values>
+        rules = [sw.rule(penalty, names="0.weight")]
+        training = Training(epochs=1, start_epochs=1)
+        return sw.NetworkPath(
+            small_net, rules, nn.CrossEntropyLoss(), lambdas=[0.1], training=training, folder=tmp_path
+        ).fit(*classes())
+
+    fitted(1.0)
+    with pytest.raises(ValueError, match="different data, model or settings"):
+        fitted(2.0)
+
+
 # --- bad input -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("options", "message"),

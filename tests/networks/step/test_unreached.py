@@ -105,6 +105,17 @@ def test_parameters_that_are_unfrozen_and_added_later_are_penalised():
     assert int((model[0].weight != 0).sum()) == 0
 
 
+def test_parameters_that_the_model_gets_later_are_named_in_the_report():
+    model = nn.Sequential(nn.Linear(4, 4))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    reg = sw.attach(optimizer, model, sw.L1(5.0))
+    model.append(nn.Linear(4, 1))
+    optimizer.add_param_group({"params": list(model[1].parameters())})
+    left = dict(reg.report().left)
+    assert set(left) == {"0.bias", "1.weight", "1.bias"}
+    assert "attach again" in left["1.weight"]
+
+
 def test_only_normalisations_without_a_matrix_are_left_out_by_name():
     class NormLinear(nn.Linear):
         pass

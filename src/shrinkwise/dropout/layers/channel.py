@@ -8,7 +8,7 @@ from torch.fx import Proxy
 from shrinkwise.dropout.bits import apply_mask
 from shrinkwise.dropout.inverted import check_keep
 
-from .noise import NoiseLayer, check_floating, mask_of_shape
+from .noise import NoiseLayer, check_dense, mask_of_shape
 
 
 def channel_dropout(
@@ -32,7 +32,7 @@ def channel_dropout(
     References: Tompson et al., Efficient object localization using convolutional networks, CVPR 2015, arXiv:1411.4280.
     """
     keep = check_keep(keep, positional, "channel_dropout(x, keep=0.8)")
-    check_floating(x, "channel_dropout")
+    check_dense(x, "channel_dropout")
     dim = _channel_dim(x, channel_dim)
     if not training or keep == 1.0:
         return x

@@ -11,7 +11,7 @@ from torch.fx import Proxy
 from shrinkwise.dropout.bits import apply_mask
 from shrinkwise.dropout.inverted import check_keep
 
-from .noise import NoiseLayer, check_floating, mask_of_shape, transformed
+from .noise import NoiseLayer, check_dense, mask_of_shape, transformed
 
 
 def drop_path(
@@ -49,7 +49,7 @@ def drop_path(
     References: Huang et al., Deep networks with stochastic depth, ECCV 2016, arXiv:1603.09382.
     """
     keep = check_keep(keep, (), "drop_path(branch, x, keep=0.8)")
-    check_floating(x, "drop_path")
+    check_dense(x, "drop_path")
     if not training or keep == 1.0:
         return x + branch(x, *others)
     n = x.size(batch_dim)
@@ -59,7 +59,7 @@ def drop_path(
             f"Expected {n} samples in dimension {batch_dim} of every input of the branch, got shapes {sizes}"
         )
     kept = mask_of_shape((n,), keep=keep, device=x.device, seed=seed, generator=generator, stream=stream)
-    if transformed():
+    if transformed() or x.is_meta:
         along = [n if d == batch_dim % x.dim() else 1 for d in range(x.dim())]
         return x + apply_mask(branch(x, *others), kept.view(along), keep)
     rows = kept.nonzero().squeeze(1)

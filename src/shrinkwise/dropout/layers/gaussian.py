@@ -10,7 +10,7 @@ from torch.fx import Proxy
 from shrinkwise.dropout.inverted import check_keep, dropout
 
 from .channel import channel_dropout
-from .noise import NoiseLayer, check_floating, drawn_seed, uniform
+from .noise import NoiseLayer, check_dense, check_floating, drawn_seed, uniform
 
 # −λα of the SELU, its value at −∞ (Klambauer et al. 2017).
 SELU_FLOOR = -1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
@@ -72,7 +72,7 @@ def alpha_dropout(
     References: Klambauer et al., Self-normalizing neural networks, NIPS 2017, arXiv:1706.02515.
     """
     keep = check_keep(keep, positional, "alpha_dropout(x, keep=0.9)")
-    check_floating(x, "alpha_dropout")
+    check_dense(x, "alpha_dropout")
     if not training or keep == 1.0:
         return x
     a = (keep + SELU_FLOOR**2 * keep * (1.0 - keep)) ** -0.5

@@ -8,7 +8,7 @@ from torch.fx import Proxy
 from shrinkwise.dropout.bits import apply_mask
 from shrinkwise.dropout.inverted import check_keep
 
-from .noise import NoiseLayer, check_floating, mask_of_shape
+from .noise import NoiseLayer, check_dense, mask_of_shape
 
 
 def locked_dropout(
@@ -31,7 +31,7 @@ def locked_dropout(
     2016, arXiv:1512.05287.
     """
     keep = check_keep(keep, positional, "locked_dropout(x, keep=0.8, time_dim=1)")
-    check_floating(x, "locked_dropout")
+    check_dense(x, "locked_dropout")
     if not -x.dim() <= time_dim < x.dim():
         raise ValueError(f"Expected time_dim to be within the {x.dim()} dimensions of {tuple(x.shape)}, got {time_dim}")
     if not training or keep == 1.0:

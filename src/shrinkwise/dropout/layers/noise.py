@@ -177,3 +177,11 @@ def check_floating(x, name: str) -> None:
     """Raise TypeError unless x is a tensor of real floating-point numbers."""
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
         raise not_floating(x, name)
+
+
+def check_dense(x, name: str) -> None:
+    """Raise TypeError unless x is a dense tensor of real floating-point numbers: of others torch has not every operation."""
+    check_floating(x, name)
+    if x.layout is not torch.strided or x.is_nested:
+        kind = "a nested tensor" if x.is_nested else f"layout {x.layout}"
+        raise TypeError(f"{name} expects a dense tensor, got {kind}; convert it first")

@@ -60,7 +60,7 @@ class UnitDropout(NoiseLayer):
         if not self.training or self.keep == 1.0:
             return self.network(x)
         last = max(k for k, m in enumerate(self.network) if isinstance(m, nn.Linear))
-        run = self._masked if transformed() else self._thin
+        run = self._masked if transformed() or x.is_meta else self._thin
         return run(x, last)
 
     def _kept(self, layer: nn.Linear) -> torch.Tensor:

@@ -7,7 +7,7 @@ import numbers
 import numpy as np
 from sklearn.model_selection import check_cv
 
-from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
+from shrinkwise.linear.estimators.samples import Samples, folds_of, present_folds, present_groups
 from shrinkwise.linear.estimators.validation.curve import chosen
 from shrinkwise.linear.estimators.validation.folds import FoldTask, cross_validated_losses
 from shrinkwise.linear.paths.streamed import refuse_rows
@@ -85,7 +85,7 @@ class ElasticNetCV(ElasticNet):
         cv = present_folds(self.cv, sample_weight)
         X, y, sample_weight, _ = self._checked(X, y, sample_weight)
         rows = Samples(X, y, sample_weight)
-        folds = list(check_cv(cv).split(X, y, groups))
+        folds = folds_of(check_cv(cv), X, y, groups)
         ratios = np.atleast_1d(finite_numbers(self.l1_ratio, "l1_ratio"))
         runs = [self._run(rows, folds, float(ratio)) for ratio in ratios]
         picks = [chosen(losses, folds, self.select) for _, losses in runs]

@@ -14,7 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
 from shrinkwise.linear.estimators.classifier import LinearClassifier
-from shrinkwise.linear.estimators.samples import Samples, class_weighted, present_folds, present_groups
+from shrinkwise.linear.estimators.samples import Samples, class_weighted, folds_of, present_folds, present_groups
 from shrinkwise.linear.estimators.validation.curve import chosen
 from shrinkwise.linear.estimators.validation.folds import FoldTask, check_classes, fold_path
 from shrinkwise.linear.paths.api import solve_one
@@ -237,7 +237,7 @@ class SparseLogisticRegressionCV(SparseLogisticRegression):
         self.Cs_ = np.logspace(-4, 4, self.Cs) if integer else np.sort(np.atleast_1d(np.asarray(self.Cs, dtype=float)))
         given = self.l1_ratio if self.l1_ratios is None else self.l1_ratios
         self.l1_ratios_ = np.atleast_1d(finite_numbers(given, "l1_ratios"))
-        folds = list(check_cv(cv, labels, classifier=True).split(X, labels, groups))
+        folds = folds_of(check_cv(cv, labels, classifier=True), X, labels, groups)
         scores, coefs = self._over_folds(samples, labels, folds, loss)
         ratio, c = self._best(scores, folds)
         shape = slice(None) if np.ndim(given) else 0

@@ -10,7 +10,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_scalar
 
 from shrinkwise import penalties
-from shrinkwise.linear.estimators.samples import Samples, present_folds, present_groups
+from shrinkwise.linear.estimators.samples import Samples, folds_of, present_folds, present_groups
 from shrinkwise.linear.estimators.validation.folds import FoldTask, fold_path
 from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import finite_numbers, loss_of
@@ -99,7 +99,7 @@ class RidgeCV(LeastSquares):
         lambdas = alphas / (2.0 * total)
         if self.cv is not None:
             samples = Samples(X, y, sample_weight)
-            return self._fit_by_folds(samples, alphas, total, list(check_cv(cv).split(X, y, groups)))
+            return self._fit_by_folds(samples, alphas, total, folds_of(check_cv(cv), X, y, groups))
         ridge = ridge_of(problem, penalties.L2(1.0), lambdas)
         if ridge is None:
             raise ValueError(

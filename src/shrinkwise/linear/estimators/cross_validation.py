@@ -20,7 +20,7 @@ from shrinkwise.streaming import are_rows
 from .classifier import PenalizedClassifier
 from .on_rows import choose_on_rows
 from .penalized import PenalizedRegressor
-from .samples import Samples, present_folds, present_groups
+from .samples import Samples, folds_of, present_folds, present_groups
 from .stability import stability_of
 from .validation.curve import ValidationCurve, checked_gammas
 from .validation.folds import FoldTask, cross_validated_blends, triangle_losses
@@ -102,7 +102,7 @@ class CrossValidated:
         for penalty in penalties:
             check_depends_on_lambda(penalty)
         problem = samples.problem(loss, self.fit_intercept)
-        folds = list(self._splitter(cv, samples.y).split(samples.X, samples.y, groups))
+        folds = folds_of(self._splitter(cv, samples.y), samples.X, samples.y, groups)
         blends = checked_gammas(self.relaxed)
         plain = self.scoring is None and blends == (1.0,)
         scored = None if self.scoring is None else HeldOutScore(self, self.scoring)

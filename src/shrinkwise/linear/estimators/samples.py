@@ -68,6 +68,16 @@ def present_folds(cv, sample_weight):
     return [tuple(number[part[present[part]]] for part in fold) for fold in folds]
 
 
+def folds_of(splitter, X, y, groups) -> list:
+    """The (train, test) row numbers of a splitter; ValueError if one of these parts is empty, also as all its weights are 0."""
+    folds = list(splitter.split(X, y, groups))
+    for number, fold in enumerate(folds):
+        for name, part in zip(("training", "test"), fold, strict=True):
+            if not (np.any(part) if np.asarray(part).dtype == bool else np.size(part)):
+                raise ValueError(f"Fold {number} of cv has no {name} rows of weight above 0; use other folds")
+    return folds
+
+
 def without_columns(X, excluded):
     """A copy of X whose excluded columns (p,) are zero, so that they have no effect on the fit."""
     if hasattr(X, "tocsc"):

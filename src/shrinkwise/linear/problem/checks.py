@@ -10,6 +10,7 @@ import numpy as np
 
 from shrinkwise.linear.losses import loss_of
 from shrinkwise.penalties import Penalty
+from shrinkwise.penalties.array import as_float
 
 from .design import is_sparse
 from .problem import Problem
@@ -136,7 +137,7 @@ def check_settings(penalty, tol, max_iter) -> None:
     """Raise an error unless penalty is a penalty, 0 ≤ tol < ∞ and max_iter ≥ 1."""
     if not isinstance(penalty, Penalty):
         raise TypeError(f"Expected a shrinkwise penalty such as shrinkwise.L1(0.1), got {type(penalty).__name__}")
-    if isinstance(tol, bool) or not isinstance(tol, numbers.Real) or not 0 <= float(tol) < np.inf:
+    if isinstance(tol, bool) or not isinstance(tol, numbers.Real) or not 0 <= as_float(tol) < np.inf:
         raise ValueError(f"Expected tol (the relative duality gap to reach) to be a finite number ≥ 0, got {tol!r}")
     if isinstance(max_iter, bool) or not isinstance(max_iter, numbers.Integral) or max_iter < 1:
         raise ValueError(f"Expected max_iter to be an integer ≥ 1, got {max_iter!r}")
@@ -175,7 +176,8 @@ def _numbers(values, name: str) -> np.ndarray:
         array = np.asarray(values)
     except (TypeError, ValueError) as error:
         raise ValueError(f"Expected {name} to contain numbers: {error}") from error
-    refuse_other_numbers(array, name)
+    if array is not values:
+        refuse_other_numbers(array, name)
     try:
         if array.dtype not in (np.float64, np.float32):
             array = array.astype(float)

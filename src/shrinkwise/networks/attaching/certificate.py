@@ -18,12 +18,12 @@ from shrinkwise.networks.terms.block import Block, blocks
 from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import strength
 
-from .full_pass import at_rest, gradients, has_dropout, losses, slopes
+from .full_pass import at_rest, gradients, is_random, losses, slopes
 from .printing import table
 
 # Measured on ReLU networks: an rms residual of .1 λ is good, of .3 λ usable; the largest entry is about λ whatever one does.
 _GOOD, _USABLE = 0.1, 0.3
-_DRAWS_WITH_DROPOUT = 8
+_DRAWS_WITH_NOISE = 8
 # A gradient at right angles to its weights (first) that the loss does not feel when they are doubled (second) is taken for
 # scale invariance. Both are loose: normalisations add an epsilon to the variance.
 _RIGHT_ANGLE, _UNMOVED = 0.05, 0.01
@@ -84,8 +84,10 @@ class Certificate:
 def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, draws: int | None) -> Certificate:
     """The certificate of the given terms; see `Regularization.certificate`."""
     terms = [term for term in terms if term.param.requires_grad]
-    draws = draws if draws is not None else _DRAWS_WITH_DROPOUT if has_dropout(model) else 1
     params = [term.param for term in terms]
+    if draws is None:
+        with at_rest(model, noise=True):
+            draws = _DRAWS_WITH_NOISE if is_random(model, loss_fn, loader) else 1
     with at_rest(model, noise=True):
         found = gradients(model, params, loss_fn, loader, draws)
     with at_rest(model, noise=True, batch_statistics=True):
@@ -103,16 +105,21 @@ def certify(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, dra
     rms = math.sqrt(sum(t.parts * t.rms**2 for t in counted) / max(sum(t.parts for t in counted), 1))
     largest = max((t.largest for t in counted), default=0.0)
     ratio = _lam_ratio(counted)
-    status = _status(tensors, rms, ratio, decayed)
+    off = not any(_lam(term.map) for term in terms)
+    status = _off(rms) if off else _status(tensors, rms, ratio, decayed)
     return Certificate(tensors, found.loss, found.loss + value, rms, largest, ratio, status)
 
 
 def lam_scale(normal_map) -> float:
     """The divisor for "in units of λ": λ, or the mean of several; for a sum the total of its terms' λ; 1 if that is
     0."""
+    return _lam(normal_map) or 1.0
+
+
+def _lam(normal_map) -> float:
     if isinstance(normal_map.lam, torch.Tensor):
-        return float(normal_map.lam.mean()) * normal_map.factor or 1.0
-    return strength(normal_map.penalty) or 1.0
+        return float(normal_map.lam.mean()) * normal_map.factor
+    return strength(normal_map.penalty)
 
 
 class _Measured(NamedTuple):
@@ -157,6 +164,13 @@ def _lam_ratio(tensors: list[TensorCertificate]) -> float:
     return sum(t.loss_pull for t in tensors) / pull if pull else math.nan
 
 
+def _off(rms: float) -> str:
+    return (
+        f"The penalty is off (λ = 0), so there is no λ to certify: the gradient of the loss is {rms:.2g} (rms over the "
+        "penalised weights, zeros included)."
+    )
+
+
 def _status(tensors: list[TensorCertificate], rms: float, ratio: float, decayed: bool) -> str:
     counted = [t for t in tensors if not t.scale_invariant]
     invariant = [name for t in tensors for name in t.invariant]
@@ -169,7 +183,12 @@ def _status(tensors: list[TensorCertificate], rms: float, ratio: float, decayed:
             "There is nothing to certify, because the network is dead: every penalised weight is zero and no gradient of "
             "the loss reaches them; use a smaller λ, or start with a schedule such as sw.networks.warmup."
         )
-    elif not rms <= _USABLE:
+    elif not math.isfinite(rms):
+        text = (
+            "There is nothing to certify, because weights or gradients of the loss have NaN or infinite entries; lower the "
+            "learning rate, or look for such entries in the data."
+        )
+    elif rms > _USABLE:
         text = f"Not converged: {measured}; train longer or decay the learning rate."
     elif rms <= _GOOD:
         text = f"λ is enforced: {measured}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from shrinkwise.networks.distributed.processes import summed
 from shrinkwise.networks.distributed.shards import processes_of
@@ -98,13 +99,59 @@ def losses(model: nn.Module, loss_fn, loader) -> Iterator[tuple[Callable[[], tor
             "Expected a loader that can be read several times (a list or a DataLoader), got an iterator or "
             "generator, which is exhausted after the first pass"
         )
-    for x, y in loader:
-        yield partial(_batch_loss, model, loss_fn, x, y), len(x)
+    for batch in loader:
+        x, y = pair(batch)
+        yield partial(_batch_loss, model, loss_fn, x, y), _samples(x, y)
 
 
-def has_dropout(model: nn.Module) -> bool:
-    """Whether a module of the model is a dropout."""
-    return any("dropout" in type(module).__name__.lower() for module in model.modules())
+def pair(batch) -> tuple:
+    """(x, y) of a batch; an error for any other batch, a tensor or a dict of two entries among them."""
+    if isinstance(batch, tuple | list) and len(batch) == 2:
+        return batch[0], batch[1]
+    got = f"{len(batch)} elements" if isinstance(batch, tuple | list) else type(batch).__name__
+    raise ValueError(
+        f"Expected a loader that returns batches (x, y), got a batch of {got}; batches of another form need a function "
+        "or dataset that makes pairs of them"
+    )
+
+
+def _samples(x, y) -> int:
+    """Rows of a batch: of its targets, over which the loss is a mean, or else of its inputs."""
+    for part in (y, x):
+        rows = {len(leaf) for leaf in pytree.tree_leaves(part) if isinstance(leaf, torch.Tensor) and leaf.dim()}
+        if len(rows) == 1:
+            return rows.pop()
+    if hasattr(x, "__len__") and not isinstance(x, Mapping):
+        return len(x)
+    raise ValueError(
+        "The number of samples in a batch cannot be determined, because neither its targets nor its inputs are tensors of "
+        "one length; pass a function of no arguments that returns the mean loss over all data, and no loader"
+    )
+
+
+def is_random(model: nn.Module, loss_fn, loader) -> bool:
+    """Whether the loss differs from pass to pass: it uses torch's random numbers, or two passes differ."""
+    for batch_loss, _ in losses(model, loss_fn, loader):
+        return _differs(model, batch_loss)
+    return False  # there is no batch, which the pass over the data refuses
+
+
+def _differs(model: nn.Module, batch_loss: Callable) -> bool:
+    before = _random_states(model)
+    with torch.enable_grad():  # as the gradients need it
+        first, second = (_single(batch_loss()).detach() for _ in range(2))
+    used = any(not torch.equal(a, b) for a, b in zip(before, _random_states(model), strict=True))
+    # Sums on several threads may differ in their last bits. All processes have to agree.
+    differ = used or bool((first - second).abs() > 1e-6 * first.abs())
+    return bool(summed(torch.full_like(first, differ, dtype=torch.float64), processes_of(model)))
+
+
+def _random_states(model: nn.Module) -> list[torch.Tensor]:
+    return [torch.random.get_rng_state(), *(torch.cuda.get_rng_state(n) for n in _cuda_devices(model))]
+
+
+def _cuda_devices(model: nn.Module) -> list[int]:
+    return sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
 
 
 @contextmanager
@@ -119,8 +166,7 @@ def at_rest(model: nn.Module, *, noise: bool, batch_statistics: bool = False):
     epsilons = [(module, module.eps) for module in layers]
     modes = [(module, module.training) for module in model.modules()]
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=_cuda_devices(model)):
         model.train(noise)
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._NormBase):
@@ -147,6 +193,15 @@ def _batch_loss(model: nn.Module, loss_fn, x, y) -> torch.Tensor:
 def _differentiable(loss) -> torch.Tensor:
     if not isinstance(loss, torch.Tensor) or not loss.requires_grad:
         raise ValueError("Expected the loss to be a tensor with gradients; return it before any backward() or item()")
+    return _single(loss)
+
+
+def _single(loss) -> torch.Tensor:
+    loss = torch.as_tensor(loss)
+    if loss.numel() != 1:
+        raise ValueError(
+            f"Expected the loss to be the mean over the batch, a single number, got shape {tuple(loss.shape)}"
+        )
     return loss
 
 

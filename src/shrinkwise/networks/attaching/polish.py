@@ -24,7 +24,7 @@ from shrinkwise.networks.step.optimizers_known import weight_decay
 from shrinkwise.networks.terms.block import blocks
 from shrinkwise.networks.terms.term import Term
 
-from .full_pass import at_rest, gradients, has_dropout, mean_loss
+from .full_pass import at_rest, gradients, is_random, mean_loss
 
 # Steps at one length after which a longer one is tried, and by how much.
 _PATIENCE, _LONGER = 5, 1.5
@@ -135,7 +135,9 @@ def polish(model: nn.Module, optimizer, terms: list[Term], loss_fn, loader, step
             objective.move_to(start)
             raise
         objective.move_to(best)
-    note = " Dropout was off and normalisations were fixed." if has_dropout(model) else ""
+    with at_rest(model, noise=True):
+        random = is_random(model, loss_fn, loader)
+    note = " Dropout was off and normalisations were fixed." if random else ""
     return Polish(before, after, zeros_before, _zeros(terms), size, done, length, note)
 
 

@@ -51,7 +51,7 @@ class Regularization:
     def report(self) -> Report:
         """The penalised parameters with their penalties and zeros, and the other parameters with the reason. Prints as
         a table."""
-        return describe(self.terms, self._stepper, self.optimizer)
+        return describe(self.terms, self._stepper, self.optimizer, self.model)
 
     def summary(self) -> str:
         """One sentence: how many weights are exactly zero, in how many tensors, the method, and the current penalty."""
@@ -174,7 +174,8 @@ class Regularization:
         loader : iterable of (x, y), optional
             All the data, once.
         draws : int, optional
-            Number of passes to average; by default 1, or 8 if the model has dropout layers in training mode.
+            Number of passes to average; by default 1, or 8 if the loss is random in training mode (dropout,
+            stochastic depth, noise).
 
         Normalisations are frozen at their running statistics; scale invariance is tested with the statistics of the
         first batch. Gradients, weights, buffers and the random state are unchanged.

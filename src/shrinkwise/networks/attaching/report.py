@@ -12,6 +12,7 @@ from shrinkwise.networks.terms.block import blocks
 from shrinkwise.networks.terms.term import Term
 
 from .printing import table
+from .rules import candidates
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ class Report:
         return "\n\n".join(parts) + "".join(f"\nNote: {note}." for note in self.notes)
 
 
-def describe(terms: list[Term], stepper: Stepper, optimizer) -> Report:
-    """The report of an attached optimizer."""
+def describe(terms: list[Term], stepper: Stepper, optimizer, model=None) -> Report:
+    """The report of an attached optimizer; the model tells which parameters came after `attach`."""
     tensors, value, zero_groups, n_groups = {}, 0.0, 0, 0
     for block in blocks(terms):
         whole = [term.whole() for term in block.terms]
@@ -109,7 +110,19 @@ def describe(terms: list[Term], stepper: Stepper, optimizer) -> Report:
                 note=term.note,
             )
     ordered = [tensors[id(term)] for term in terms]
-    return Report(ordered, stepper.left, stepper.notes, value, stepper.method, stepper.steps, zero_groups, n_groups)
+    left = stepper.left + ([] if model is None else _later(terms, stepper, model))
+    return Report(ordered, left, stepper.notes, value, stepper.method, stepper.steps, zero_groups, n_groups)
+
+
+def _later(terms: list[Term], stepper: Stepper, model) -> list[tuple[str, str]]:
+    """Parameters of the model that it did not have at `attach`."""
+    known = {id(term.param) for term in (*terms, *stepper.waiting)}
+    named = {name for name, _ in stepper.left}
+    return [
+        (one.name, "added to the model after attach; attach again to penalise it")
+        for one in candidates(model)
+        if id(one.param) not in known and not named.intersection(one.names)
+    ]
 
 
 def _groups_in(term: Term) -> np.ndarray:

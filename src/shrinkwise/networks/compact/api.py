@@ -11,7 +11,7 @@ from .classes import Pin
 from .flow import Flow, run
 from .liveness import Removal, inputs_used, solve
 from .proof import TOLERANCE, NotEqual, Proof, differences, macs, outputs, seconds, size, trials
-from .rules import rule_of
+from .rules import has_rule, rule_of
 from .rules.movement import is_attention
 from .surgery import operate
 from .trace import Trace, example_arguments, trace
@@ -73,7 +73,7 @@ def compact(model: nn.Module, example) -> tuple[nn.Module, Proof]:
     arguments = example_arguments(example)
     refuse(model)
     twin = copied(model).eval()
-    graph = trace(twin, arguments)
+    graph = trace(twin, arguments, has_rule)
     flow = run(twin, graph, rule_of)
     inputs = trials(arguments)
     _check_steady(twin, inputs[0])

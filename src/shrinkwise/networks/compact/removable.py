@@ -16,7 +16,7 @@ from .classes import Pin
 from .flow import Flow, run
 from .liveness import Removal, solve
 from .proof import outputs
-from .rules import rule_of
+from .rules import has_rule, rule_of
 from .surgery import operate
 from .trace import example_arguments, few_rows, trace
 
@@ -116,7 +116,7 @@ def removable(model: nn.Module, example) -> Removable:
             if parameter.is_floating_point():
                 parameter.fill_(1.0)
     arguments = example_arguments(example)
-    graph = trace(twin, arguments)
+    graph = trace(twin, arguments, has_rule)
     flow = run(twin, graph, rule_of)
     groups = _grouped(flow, _candidates(flow))
     # Code with literal sizes shows when every second group is removed.

@@ -18,9 +18,10 @@ import torch
 from shrinkwise.networks.distributed.processes import in_rounds
 from shrinkwise.networks.distributed.shards import SharedGroups, put_proxes, wrap
 from shrinkwise.networks.memory.kernels import add_pull, local, numbers
+from shrinkwise.networks.step.checkpoint_record import STEPS
 from shrinkwise.networks.step.optimizers_known import gradient_scale, step_is_skipped, weight_decay
 from shrinkwise.networks.step.plan import ParameterStep, StepPlan, StepResult
-from shrinkwise.networks.step.stepper import STEPS, Stepper
+from shrinkwise.networks.step.stepper import Stepper
 from shrinkwise.networks.terms.term import Term
 from shrinkwise.penalties import l1_l2_of_all, prox_into
 

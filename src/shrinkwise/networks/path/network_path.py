@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from shrinkwise.networks.attaching.rules import as_rules
+from shrinkwise.penalties import fingerprint as fingerprint_of_penalty
 from shrinkwise.penalties.contract import check_lam
 from shrinkwise.selection import check_select, folds, mean_and_se, one_standard_error, selected
 
@@ -239,6 +240,7 @@ class NetworkPath:
             *model.state_dict().values(),
             *(torch.as_tensor(index) for split in splits for index in split),
             *(str(rule) for rule in recipe.rules),
+            *(fingerprint_of_penalty(rule.penalty) for rule in recipe.rules if rule.penalty is not None),
             (type(optimizer).__name__, optimizer.defaults, training, settings),
             None if self.lambdas is None else list(map(float, self.lambdas)),
             [getattr(call, "__qualname__", type(call).__name__) for call in (self.loss, self.score)],

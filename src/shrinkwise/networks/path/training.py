@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from shrinkwise.networks.attaching.full_pass import pair
+
 
 def _adam(parameters) -> torch.optim.Optimizer:
     return torch.optim.Adam(parameters, lr=2e-3, fused=True)
@@ -132,11 +134,9 @@ def _read(source) -> tuple[torch.Tensor, torch.Tensor]:
         raise ValueError("Expected X and y, or a single DataLoader or Dataset of (x, y); y is missing")
     if _is_dataset(source):
         source = torch.utils.data.DataLoader(source, batch_size=1024)
-    pairs = [tuple(batch) for batch in source]
-    if not pairs or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(
-            "Expected a loader that returns batches (x, y), got no batch or batches with a different number of elements"
-        )
+    pairs = [pair(batch) for batch in source]
+    if not pairs:
+        raise ValueError("Expected a loader that returns batches (x, y), got no batch")
     return torch.cat([x for x, _ in pairs]), torch.cat([y for _, y in pairs])
 
 

@@ -14,13 +14,9 @@ import torch
 
 from shrinkwise.networks.terms.term import Term
 
+from .checkpoint_record import GIVEN_THRESHOLD, LAM, METHOD, PREFIX, STEPS, check_record, record
 from .optimizers_known import gradient_scale, step_is_skipped
 from .plan import ParameterStep, StepOptions, StepPlan, StepResult
-
-PREFIX = "shrinkwise_"
-METHOD, STEPS, GIVEN_THRESHOLD, LAM, SHAPE = (
-    PREFIX + key for key in ("method", "steps", "threshold", "lam_", "penalty_")
-)
 
 # A single step without any gradient may be chance: stochastic depth can drop everything that is trained.
 _MANY_STEPS = 10
@@ -282,47 +278,17 @@ class Stepper(Generic[Plan]):
 
     # --- checkpoints -----------------------------------------------------------------------------------
     def _before_saving(self, optimizer) -> None:
-        # Plain numbers in a parameter group pass through every framework's checkpoint.
-        given = {METHOD: self.method, STEPS: self.steps}
-        given.update({f"{LAM}{term.rule + 1}": term.map.lam for term in self.terms})
-        given.update({f"{SHAPE}{term.rule + 1}": repr(term.map.whole_unit) for term in self.terms})
-        if self.options.threshold is not None:
-            given[GIVEN_THRESHOLD] = self.options.threshold
-        optimizer.param_groups[0].update(given)
+        self.adopt(optimizer)
+        optimizer.param_groups[0].update(record(self, optimizer))
 
     def _before_loading(self, optimizer, state_dict) -> None:
         self.undo()
-        self._check_incoming(state_dict["param_groups"][0])
+        self.adopt(optimizer)
+        check_record(self, optimizer, state_dict["param_groups"][0])
         saved = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
         params = chain.from_iterable(group["params"] for group in optimizer.param_groups)
         # Lengths that differ are the optimizer's to refuse.
         self._incoming = {p: state_dict["state"].get(key, {}) for key, p in zip(saved, params, strict=False)}
-
-    def _check_incoming(self, saved: dict) -> None:
-        if METHOD not in saved:
-            return
-        if saved[METHOD] != self.method:
-            how = "call reg.refit()" if saved[METHOD] == "refit" else f"attach with method={saved[METHOD]!r}"
-            raise ValueError(
-                f"This checkpoint was saved with method {saved[METHOD]!r}, but the optimizer is attached with "
-                f"{self.method!r}; {how} before loading it"
-            )
-        rules = {f"{LAM}{term.rule + 1}" for term in self.terms}
-        theirs = {key for key in saved if key.startswith(LAM)}
-        if rules != theirs:
-            numbers = [sorted(int(key[len(LAM) :]) for key in keys) for keys in (theirs, rules)]
-            raise ValueError(
-                f"This checkpoint was saved with the rules {numbers[0]}, but {numbers[1]} are attached; attach "
-                "the same rules before loading it"
-            )
-
-        for term in self.terms:
-            here, theirs_is = repr(term.map.whole_unit), saved.get(f"{SHAPE}{term.rule + 1}")
-            if theirs_is is not None and theirs_is != here:
-                raise ValueError(
-                    f"This checkpoint was saved with {theirs_is} for rule {term.rule + 1}, but {here} is attached "
-                    "(both shown with λ = 1); attach the same penalty before loading it"
-                )
 
     def _after_loading(self, optimizer) -> None:
         saved, self._incoming = optimizer.param_groups[0], {}

@@ -7,7 +7,7 @@ import numbers
 
 import numpy as np
 
-from shrinkwise.penalties.array import namespace, number_or_scalar, step_like, weights_array
+from shrinkwise.penalties.array import as_float, namespace, number_or_scalar, step_like, weights_array
 from shrinkwise.penalties.contract import Penalty
 from shrinkwise.penalties.together import one_step
 
@@ -83,7 +83,7 @@ def _nothing(w):
 
 def check_size(value, what: str) -> float:
     """`value` if it is a finite number ≥ 0, else ValueError or TypeError."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < math.inf:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= as_float(value) < math.inf:
         raise ValueError(f"Expected {what} to be a finite number ≥ 0, got {value!r}")
     return value  # type: ignore[return-value]
 

@@ -39,7 +39,7 @@ class SpanningGroups(LabelledGroups):
         self.labels_in = {name: np.asarray(given, dtype=np.int32) for name, given in labels.items()}
         self.n_groups = n_groups
         self._names, self._named = [f"group {k}" for k in range(n_groups)], False
-        self._identity = tuple((name, self.tensors[name], a.shape, a.tobytes()) for name, a in self.labels_in.items())
+        self.identity = tuple((name, self.tensors[name], a.shape, a.tobytes()) for name, a in self.labels_in.items())
         self._sizes = sum((self._sizes_in(name) for name in self.tensors), np.zeros(n_groups, dtype=int))
         self._layouts = {}
 

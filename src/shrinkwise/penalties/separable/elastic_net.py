@@ -6,6 +6,7 @@ import math
 import numbers
 
 from shrinkwise.penalties.array import (
+    as_float,
     cast,
     namespace,
     number_or_scalar,
@@ -52,7 +53,7 @@ class ElasticNet(Separable):
 
     def __init__(self, lam: float, l1_ratio: float = 0.5, *, weights=None):
         super().__init__(lam, weights=weights)
-        if isinstance(l1_ratio, bool) or not isinstance(l1_ratio, numbers.Real) or not 0 <= float(l1_ratio) <= 1:
+        if isinstance(l1_ratio, bool) or not isinstance(l1_ratio, numbers.Real) or not 0 <= as_float(l1_ratio) <= 1:
             raise ValueError(f"Expected l1_ratio (ρ, the share of L1) to be in [0, 1], got {l1_ratio}")
         self.l1_ratio = l1_ratio
 

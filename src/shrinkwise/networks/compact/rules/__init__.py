@@ -1,6 +1,16 @@
 """The rules: importing this registers them all."""
 
 from . import linear_maps, movement, normalization, pointwise, products, reduction
-from .registry import rule, rule_of
+from .registry import has_rule, rule, rule_of
 
-__all__ = ["linear_maps", "movement", "normalization", "pointwise", "products", "reduction", "rule", "rule_of"]
+__all__ = [
+    "has_rule",
+    "linear_maps",
+    "movement",
+    "normalization",
+    "pointwise",
+    "products",
+    "reduction",
+    "rule",
+    "rule_of",
+]

@@ -51,5 +51,10 @@ def rule_of(node) -> Callable:
     return _pinned
 
 
+def has_rule(node) -> bool:
+    """Whether what passes through this node is followed."""
+    return rule_of(node) is not _pinned
+
+
 def _pinned(flow, node):
     return unfollowed(flow, node, f"no rule for the operator {operator_name(node)}")
