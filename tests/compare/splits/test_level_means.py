@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from compare.handmade import drawn_model, every_kind
 from shrinkwise.compare.options import options_for
 from shrinkwise.compare.splits.splits import split_table
+from shrinkwise.compare.streamed.sample import TableSample
+from shrinkwise.compare.streamed.table import StreamedTable
 from shrinkwise.tables import Encoder, plan_table
 from shrinkwise.tables.columns.level_means import LEVEL_MEANS, Outcome, Parts, crossed_means, level_means
 
@@ -178,6 +181,17 @@ def test_which_columns(cells, kind):
 
 def planned(frame, **wishes):
     return plan_table(frame, "y", **wishes).columns[0]
+
+
+@pytest.mark.parametrize("levels", [3, 300])
+def test_streamed_rows_have_none_and_say_so(levels):
+    n, rng = 2000, np.random.default_rng(0)
+    cities = [f"c{v}" for v in rng.integers(0, levels, n)]
+    frame = pl.DataFrame({"city": cities, "x": rng.normal(size=n), "y": rng.normal(size=n)})
+    sample = TableSample(frame, np.arange(n), n, n, Counter(), -9.0, 9.0)
+    plan = StreamedTable(None, sample, None).plan("y", name="t")
+    assert plan.columns[0].kind == "category"
+    assert any("many levels of 'city' are not replaced" in note for note in plan.notes) == (levels == 300)
 
 
 @pytest.mark.parametrize("task", ["regression", "multiclass"])
