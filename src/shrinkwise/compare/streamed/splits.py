@@ -20,6 +20,7 @@ from shrinkwise.streaming import RowBlocks, RowsError
 from shrinkwise.streaming.folds import group_hashes, hashes
 from shrinkwise.tables import Encoder, InputError, TablePlan
 from shrinkwise.tables.columns.kinds import as_text
+from shrinkwise.tables.columns.level_means import Parts
 
 from .meter import Meter
 from .pieces import PartSums
@@ -64,9 +65,9 @@ class StreamedSplits(Splits):
         self.sums = fold_sums(self.source, encoder, options.folds, options.seed, self.pieces, meter.add)
         self.forget_all()
 
-    def encoder(self, number: int | None, frame, rows: np.ndarray | None = None) -> Encoder:
+    def encoder(self, number: int | None, frame, rows: np.ndarray | None = None, parts: Parts | None = None) -> Encoder:
         """The encoder of the training rows of a fold, or of all rows."""
-        return self._known(number).encoder if self.sums else super().encoder(number, frame, rows)
+        return self._known(number).encoder if self.sums else super().encoder(number, frame, rows, parts)
 
     def with_sums(self, problem: TrainingRows, number: int | None, encoder: Encoder) -> TrainingRows:
         """The training problem of rows of the sample, with the factors of all rows of its folds."""
