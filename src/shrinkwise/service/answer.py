@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shrinkwise.tables.errors import InputError
+
 from .request import FitRequest
 
 if TYPE_CHECKING:
@@ -44,7 +46,19 @@ class Question:
         progress is called as progress(done, total, what) while rows are read in blocks, and finished parts of that pass are
         stored in the folder `pieces`.
         """
+        from shrinkwise.compare.scoring.clock import TimeUp, time_limit
+
         asked_at = time.monotonic()
+        try:
+            with time_limit(None if request.budget is None else asked_at + request.budget):
+                return cls._planned(request, progress, pieces, asked_at)
+        except TimeUp:
+            raise InputError(
+                "The time budget ended before the table was read and its columns were judged; allow a larger budget."
+            ) from None
+
+    @classmethod
+    def _planned(cls, request: FitRequest, progress: Any, pieces: Path | None, asked_at: float) -> Question:
         from shrinkwise.compare.comparison import check_folds
         from shrinkwise.tables.plan.plan import ColumnOptions, plan_table
 
@@ -52,14 +66,15 @@ class Question:
 
         test = None if request.test is None else _read(request.test, request.layout)[0]
         table = read_for(request, progress or (lambda *_: None), pieces)
-        request, streamed, options = table.request, table.streamed, table.request.options()
+        request, streamed = table.request, table.streamed
         wishes = {each.name: getattr(request, each.name) for each in fields(ColumnOptions)}
         name = request.file.name if request.file else "query" if request.sql else "table"
         if streamed is None:
             plan = plan_table(table.frame, request.target, name=name, **wishes)
+            options = request.options(plan)
         else:
             plan = streamed.plan(request.target, name=name, **wishes)
-            options = streamed.options(plan, options)
+            options = streamed.options(plan, request.options())
         plan.notes += table.notes
         options.check(plan)
         check_folds(plan, options)
