@@ -1,10 +1,12 @@
 """Operators of users' own code: channels pass through them, go where they are zero, and the outputs stay."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 import shrinkwise as sw
+from shrinkwise.networks import removable
 
 
 class Products(nn.Module):
@@ -99,3 +101,51 @@ def test_channels_that_code_with_literal_sizes_needs_are_in_no_group():
     groups = sw.Groups.removable(Split(), torch.randn(2, 4))
     assert sorted(groups.tensors) == ["inner.bias", "inner.weight"]
     assert len(groups) == 5
+
+
+class Written(nn.Module):
+    """A tensor that is written to and read afterwards under another name, in one of several ways."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.conv, self.norm, self.out = how, nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.Linear(8, 2)
+
+    def forward(self, x):
+        y = self.norm(self.conv(x))
+        return self.out(self.how(y).mean((2, 3)))
+
+
+def _through_a_view(y):
+    y.flatten(2).sub_(1.0).relu_()
+    return y
+
+
+def _before_another_reader(y):
+    kept = y.sigmoid()
+    y.relu_()
+    return y * kept
+
+
+def _alone(y):
+    return F.dropout(y.add_(0.5).relu_().mul_(2.0), 0.5, training=False, inplace=True)
+
+
+@pytest.mark.parametrize("how", [_alone, _through_a_view, _before_another_reader])
+def test_tensors_that_are_written_to_are_followed(how, monkeypatch):
+    torch.manual_seed(0)
+    model, x = Written(how).eval(), torch.randn(4, 3, 4, 4)
+    with torch.no_grad():
+        model.norm.bias.normal_()
+        model.norm.running_mean.normal_()
+    groups = removable(model, x)
+    assert len(groups) == 8
+    groups.zero_(model, range(5))
+    calls = []
+    decompose = torch.export.ExportedProgram.run_decompositions
+    monkeypatch.setattr(
+        torch.export.ExportedProgram, "run_decompositions", lambda *a, **k: calls.append(1) or decompose(*a, **k)
+    )
+    small, proof = sw.compact(model, x)
+    assert small.conv.out_channels == 3
+    assert proof.relative_diff <= 1e-5
+    assert bool(calls) == (how is not _alone)  # only then does another name see what is written
