@@ -44,7 +44,7 @@ exported = [
 # The version stands once, in the package; the library carries it, so that a stale one is not loaded.
 version = re.search(r'__version__ = "(.+?)"', Path("src/shrinkwise/__init__.py").read_text())[1]
 flags = (
-    ["/O2"]
+    ["/O2", "/std:c11"]
     if sys.platform == "win32"
     else ["-O3", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno", "-fopenmp-simd"]
 )

@@ -2,11 +2,13 @@
 
 Links: every address within the site leads to a page and to an anchor on it. With Chromium: pages write nothing to the console,
 at the width of a screen and of a phone, in the light and the dark theme; no page requests anything outside the site; the
-search finds a page.
+search finds a page, and no text is wider than a phone.
 """
 
 import functools
+import html
 import http.server
+import json
 import re
 import shutil
 import subprocess
@@ -34,6 +36,21 @@ FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking --hide-scrollbars "
     "--disable-component-update --disable-sync --enable-logging=stderr --v=0 --virtual-time-budget=6000 --dump-dom"
 ).split()
+PHONE = """<!doctype html><body><script>
+async function tooWide(page) {
+  const frame = Object.assign(document.createElement("iframe"), {width: 390, height: 844, src: page});
+  await new Promise((loaded) => { frame.onload = loaded; document.body.append(frame); });
+  const shown = frame.contentDocument.querySelector("article") ?? frame.contentDocument.querySelector("main");
+  return [...shown.querySelectorAll("p, dt, dd, li, h1, h2, h3")]
+    .filter((e) => e.getBoundingClientRect().right > 391 && !e.closest(".pst-scrollable-table-container, .scroll, svg"))
+    .map((e) => `${page}: wider than a phone: ${e.textContent.trim().slice(0, 60)}`).slice(0, 3);
+}
+(async () => {
+  const found = [];
+  for (const page of PAGES) found.push(await tooWide(page));
+  document.body.dataset.wide = JSON.stringify(found);
+})();
+</script>"""
 REMOTE = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 
 
@@ -114,9 +131,19 @@ def in_the_browser(site: Path, browser: str) -> list[str]:
     document, console = opened(browser, f"{home}/search.html?q=soft+threshold")
     hits = re.findall(r'<li class="kind-', document)
     found += [f"search: {line}" for line in console] + ([] if hits else ["search: no page has 'soft threshold'"])
+    found += [line for page in wider_than_a_phone(site, home, browser) for line in page]
     server.shutdown()
     print(f"the search for 'soft threshold' finds {len(hits)} pages")
     return found
+
+
+def wider_than_a_phone(site: Path, home: str, browser: str) -> list[list[str]]:
+    """For each page the texts that do not fit into a window 390 pixels wide."""
+    with tempfile.NamedTemporaryFile("w", dir=site, suffix=".html", encoding="utf-8") as file:
+        file.write(PHONE.replace("PAGES", json.dumps([page for page in PAGES if (site / page).is_file()])))
+        file.flush()
+        document = opened(browser, f"{home}/{Path(file.name).name}")[0]
+    return json.loads(html.unescape(re.search(r'data-wide="([^"]*)"', document)[1]))
 
 
 def main(site: Path) -> int:

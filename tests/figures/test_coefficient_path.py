@@ -27,3 +27,6 @@ def test_every_coefficient_that_was_ever_in_is_a_line_with_the_numbers_of_the_pa
         np.testing.assert_array_equal(line.get_ydata(), fitted.coefs[:, j])
     assert {text.get_text() for text in ax.texts} <= set(names)
     assert ax.xaxis_inverted()
+    heights = sorted(text.xy[1] for text in ax.texts)
+    assert len(heights) > 2
+    assert min(np.diff(heights)) >= 0.04 * np.ptp(fitted.coefs)  # names do not overlap

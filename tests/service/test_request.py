@@ -103,6 +103,7 @@ EVERY = {
     "group": "g",
     "time": None,
     "shuffle": True,
+    "level_means": False,
     "weight": "w",
     "exposure": "e",
     "offset": None,
@@ -160,7 +161,9 @@ def test_the_command_line_and_python_ask_the_same(tmp_path):
     (tmp_path / "factors.csv").write_text("input,factor\nb,2\n")
     (tmp_path / "bounds.csv").write_text("input,low,high\nb,,1.5\n")
     words = "t.csv --target y --effort quick --drop a --keep-column b --number c --category d --category e --group g"
-    words += " --weight w --exposure e --no-log-target --shuffle --task classes --methods lasso,network"
+    words += (
+        " --weight w --exposure e --no-log-target --shuffle --no-level-means --task classes --methods lasso,network"
+    )
     words += " --folds 3 --seed 9 --within 2% --max-features 5"
     words += f" --penalty-factor {tmp_path}/factors.csv --bounds {tmp_path}/bounds.csv --budget 60 --jobs 2"
     words += " --text f --no-header --skip 2 --sheet 2020 --engine dask --scheduler tcp://localhost:8786"

@@ -55,7 +55,7 @@ class CocktailOptions:
     learning_rate: float = 0.003
     plateau: float = 0.0
     bins: int = 128
-    terms: int = 256
+    terms: int = 512
 
     def steps_on(self, n_rows: int) -> int:
         """Number of training steps for this number of rows."""
@@ -209,7 +209,7 @@ class Options:
             "time": f"{self.folds} later periods by models fitted on the rows before",
         }.get(splits_by, f"{self.folds} held-out folds")
         sentences = [
-            f"Plan: {', '.join(methods)}; each scored on {folds}; λ, l1_ratio and keep are selected inside each "
+            f"Plan: {'; '.join(methods)}. Each is scored on {folds}; λ, l1_ratio and keep are selected inside each "
             f"training fold by {self.inner_folds}-fold cross-validation; seed {self.seed}."
         ]
         return sentences if find_spec("torch") else [*sentences, NO_TORCH]

@@ -55,6 +55,9 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
         month, day and hour, if successive rows by them have similar targets; these columns remain inputs.
     shuffle : bool
         Split the rows at random also where successive rows in time have similar targets.
+    level_means : bool
+        Replace a category of more than 200 levels (or of too many rare ones) by the mean of the target by level, shrunk and
+        learned in the training rows of each fold. False makes its 200 most frequent levels 0/1 features, or drops it.
     weight : column name
         Weights ≥ 0 of the rows.
     exposure, offset : column name

@@ -62,6 +62,7 @@ class FitRequest:
     group: str | None = _setting(None, checks.column)
     time: str | None = _setting(None, checks.column)
     shuffle: bool = _setting(False, checks.flag)
+    level_means: bool = _setting(True, checks.flag)
     weight: str | None = _setting(None, checks.column)
     exposure: str | None = _setting(None, checks.column)
     offset: str | None = _setting(None, checks.column)

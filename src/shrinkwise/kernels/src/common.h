@@ -13,6 +13,12 @@
 #define SW_INLINE static inline __attribute__((always_inline))
 #endif
 
+#if defined(__GNUC__)
+#define SW_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define SW_PREFETCH(address) ((void)(address))
+#endif
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__)
 #define SW_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else

@@ -53,8 +53,10 @@ function openTable(text, name, target) {
 function fitTable() {
   design = designOf(table, Number(at("target").value));
   design.problem = standardized(design.columns, design.y);
-  const about = `${table.name}: ${design.y.length} rows, ${design.names.length} inputs.`;
-  at("table-about").textContent = [about, ...design.notes].join(" ");
+  const about = [`${table.name}: ${counted(design.y.length, "row")}, ${counted(design.names.length, "input")}.`, ...design.notes];
+  const texts = table.columns.filter((column) => !canBeTarget(column)).map((column) => column.name);
+  if (texts.length) about.push(`Not offered as targets (neither numbers nor two classes): ${texts.join(", ")}.`);
+  at("table-about").textContent = about.join(" ");
   fitPath();
 }
 

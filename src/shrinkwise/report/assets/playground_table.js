@@ -4,8 +4,10 @@ const MOST_INPUTS = 200, MOST_ROWS = 20000, MOST_LEVELS = 10;
 const MISSING = new Set(["", "na", "n/a", "nan", "null", "none", "?", "-"]);
 const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
+const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+
 function cellsOf(text) {
-  const first = text.replace(/^\uFEFF/, "").split(/\r?\n/, 1)[0];
+  const first = text.replace(/"[^"]*"/g, "").split(/\r?\n/, 1)[0];  // delimiters within quotes do not count
   const delimiter = [",", ";", "\t", "|"].reduce((a, b) => (first.split(b).length > first.split(a).length ? b : a));
   const rows = [];
   let row = [], cell = "", quoted = false;
@@ -51,7 +53,7 @@ function designOf(table, target) {
   const y = found.values ?? indicator(found, found.levels[1]);
   if (!found.values) notes.push(`The target is 1 for “${found.levels[1]}” and 0 for “${found.levels[0]}”.`);
   const rows = [...y.keys()].filter((i) => Number.isFinite(y[i]));
-  if (rows.length < y.length) notes.push(`${y.length - rows.length} rows without a target are not used.`);
+  if (rows.length < y.length) notes.push(`${counted(y.length - rows.length, "row")} without a target ${y.length - rows.length === 1 ? "is" : "are"} not used.`);
   if (table.left) notes.push(`Only the first ${table.rows} rows are used.`);
   const names = [], columns = [], unused = [];
   let filled = 0;
@@ -68,7 +70,7 @@ function designOf(table, target) {
     else if (column.levels.length <= MOST_LEVELS) column.levels.slice(1).forEach((level) => add(`${column.name} = ${level}`, indicator(column, level)));
     else unused.push(column.name);
   });
-  if (filled) notes.push(`${filled} missing values are replaced by the mean of their column.`);
+  if (filled) notes.push(`${counted(filled, "missing value")} ${filled === 1 ? "is" : "are"} replaced by the mean of ${filled === 1 ? "its" : "their"} column.`);
   if (unused.length) notes.push(`Not used (constant, text with more than ${MOST_LEVELS} values, or beyond ${MOST_INPUTS} inputs): ${unused.join(", ")}.`);
   if (!columns.length) throw new Error("Expected at least one input that is not constant");
   const values = rows.map((i) => y[i]);

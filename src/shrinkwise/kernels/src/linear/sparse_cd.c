@@ -77,16 +77,14 @@ SW_INLINE double value(const sw_matrix *X, const int single, int64_t k)
 /* Listed columns lie far apart: asks for the one visited a few steps from now, which no hardware foresees. */
 SW_INLINE void foresee(const sw_matrix *X, const int kind, const int single, const int64_t *list, int64_t k, int64_t count)
 {
-#if defined(__GNUC__)
     if (kind == DENSE || k + 8 >= count)
         return;
     const sw_span at = span(X, kind, list[k + 8]);
     const int64_t end = at.end < at.begin + 64 ? at.end : at.begin + 64, value_size = single ? 4 : 8, row_size = kind == ROWS64 ? 8 : 4;
     for (int64_t q = at.begin; q < end; q += 64 / value_size)
-        __builtin_prefetch((const char *)X->values + q * value_size);
+        SW_PREFETCH((const char *)X->values + q * value_size);
     for (int64_t q = at.begin; q < end; q += 64 / row_size)
-        __builtin_prefetch((const char *)X->rows + q * row_size);
-#endif
+        SW_PREFETCH((const char *)X->rows + q * row_size);
 }
 
 /* x_j'v */

@@ -131,12 +131,12 @@ SW_EXPORT void sw_optimizer_layout(int64_t *out)
             const int64_t n = i + CHUNK < to ? CHUNK : to - i;                                                         \
             /* The hardware starts anew in every page; to fetch past an end is harmless. */                            \
             for (int64_t k = i + CHUNK; k < i + 2 * CHUNK; k += 64 / (int64_t)sizeof(T)) {                             \
-                __builtin_prefetch(x + k);                                                                             \
-                __builtin_prefetch(g + k);                                                                             \
+                SW_PREFETCH(x + k);                                                                                    \
+                SW_PREFETCH(g + k);                                                                                    \
                 if (algorithm != SW_SGD)                                                                               \
-                    __builtin_prefetch(m + k);                                                                         \
+                    SW_PREFETCH(m + k);                                                                                \
                 if (algorithm == SW_ADAM)                                                                              \
-                    __builtin_prefetch(v + k);                                                                         \
+                    SW_PREFETCH(v + k);                                                                                \
             }                                                                                                          \
             if ((mode == SW_MAP || mode == SW_PULL) && !finite_##NAME(g + i, n, (T)job->gain, algorithm == SW_ADAM))   \
                 finite = 0;                                                                                            \
