@@ -245,7 +245,7 @@ def test_only_the_path_of_the_kept_model_has_a_chosen_mark(page):
     assert marks(html) == {"best", "1-SE"}
     assert 'class="dot chosen"' not in html
     text = Reader(html).text
-    assert "The kept model is network with dropout; the path shown is that of the lasso" in text
+    assert "The kept model is “network with dropout”; the path shown is that of the lasso" in text
     assert "chosen" not in text[text.index("How strong") : text.index("The comparison")]
 
 

@@ -40,7 +40,7 @@ def _render(page: Page, path: PathPage) -> Markup:
 def _introduction(view: PathView) -> str:
     strengths = "one strength" if len(view.lambdas) == 1 else f"{count(len(view.lambdas))} strengths"
     shown = (
-        f"The kept model is {view.model}; the path shown is that of the {view.name}"
+        f"The kept model is “{view.model}”; the path shown is that of the {view.name}"
         if view.model
         else f"Shown is {view.name}"
     )
