@@ -52,6 +52,12 @@ def test_time_that_falls_or_explodes_in_the_sample_is_not_extended():
     assert estimate._grown((1, 2), (3.0, 1.0), 100) == 1.0
     assert estimate._grown((1, 2), (1.0, 8.0), 20) == 80.0
     assert estimate._grown((1, 2), (0.0, 0.0), 20) == 0.0
+    assert estimate._on_line({1: 3.0, 2: 1.0}, 100) == 1.0
+    assert estimate._on_line({2: 8.0, 1: 1.0}, 20) == 80.0
+
+
+def test_work_with_a_fixed_part_is_estimated_along_a_line():
+    assert estimate._on_line({2000: 5.0, 4000: 6.0}, 39_000) == pytest.approx(6.0 + 35 / 2)
 
 
 @pytest.mark.thorough

@@ -56,8 +56,8 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
 def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Options, n: int) -> float:
     """Seconds of the tuning of a candidate on one training fold of n rows, of which `problem` has some.
 
-    It is timed with few λ and inner folds, on at most 2000 rows and on half of these; the time grows as a power of the
-    numbers of λ and of rows, and in proportion to the rows of all inner folds together.
+    It is timed with few λ and inner folds, on at most 2000 rows and on twice or half of these; the time grows as a power of
+    the number of λ, along a line with the rows, and in proportion to the rows of all inner folds together.
     """
     few = _some(problem, _MOST_ROWS)
     if candidate.seconds is not None:
@@ -72,8 +72,8 @@ def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Option
     short, long = (seconds(n_lambdas, few) for n_lambdas in _LAMBDAS)
     found = _grown(_LAMBDAS, (short, long), options.n_lambdas)
     if n > len(few.y):
-        half = _some(few, len(few.y) // 2)
-        found *= _grown((len(half.y), len(few.y)), (seconds(_LAMBDAS[1], half), long), n) / long
+        other = _some(problem, 2 * len(few.y)) if n >= 2 * len(few.y) else _some(few, len(few.y) // 2)
+        found *= _on_line({len(few.y): long, len(other.y): seconds(_LAMBDAS[1], other)}, n) / max(long, _SHORTEST)
     return found * options.inner_folds / _FOLDS  # a path on all rows, and those of the folds on F − 1 of F parts each
 
 
@@ -102,6 +102,13 @@ def _grown(at: tuple[float, float], values: tuple[float, float], to: float) -> f
     """The power law through two values at a further point; it neither falls nor rises faster than in proportion."""
     power = math.log(max(values[1], _SHORTEST) / max(values[0], _SHORTEST)) / math.log(at[1] / at[0])
     return values[1] * (to / at[1]) ** min(max(power, 0.0), 1.0)
+
+
+def _on_line(values: dict[int, float], to: float) -> float:
+    """The line through two values at a further point; it neither falls nor rises faster than in proportion."""
+    (low, less), (high, more) = sorted(values.items())
+    slope = (more - less) / (high - low)
+    return more + min(max(slope, 0.0), more / high) * (to - high)
 
 
 def _processor_seconds(work: Callable[[], object]) -> float:
