@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ from shrinkwise.compare.options import CocktailOptions
 from shrinkwise.models.predictors import LinearPredictor, NetworkPredictor
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.tables import Encoder, plan_table
+from shrinkwise.tables.columns.level_means import LEVEL_MEANS
 
 CLASSES = {"regression": 0, "binary": 2, "multiclass": 3}
 
@@ -44,13 +46,17 @@ def every_kind(task: str, n: int = 60) -> pl.DataFrame:
     }
     gaps = {k: [None if i % 9 == 4 and k != "flag" else v for i, v in enumerate(vs)] for k, vs in plain.items()}
     target = rng.normal(size=n) if task == "regression" else np.array(["=low", "mid", "top"])[codes]
+    place = np.argsort(np.argsort(target if task == "regression" else codes, kind="stable")) // 5
+    gaps["city"] = [None if i % 11 == 3 else f"city {at}" for i, at in enumerate(place)]  # told apart by the target
     return pl.DataFrame({**gaps, "y": target.tolist()})
 
 
 def drawn_model(task: str, kind: str, frame: pl.DataFrame, category: Sequence[str] = ("code",)) -> TableModel:
     """A linear model, an additive one, a network, or the mean of three on embeddings ("cocktail"), with drawn weights on
-    `frame`, whose plan and encoder are real. The learned range of the network is narrower than the rows, so that it clips."""
+    `frame`, whose plan and encoder are real, with level means of its cities. The learned range of the network is narrower
+    than the rows, so that it clips."""
     plan = plan_table(frame, "y", category=category)
+    plan.columns = [replace(each, kind=LEVEL_MEANS) if each.name == "city" else each for each in plan.columns]
     encoder, rng = Encoder(plan).fit(frame), np.random.default_rng(6)
     q, k = len(encoder.feature_names), CLASSES[task]
     if kind == "additive":

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import polars as pl
@@ -103,6 +103,7 @@ EVERY = {
     "group": "g",
     "time": None,
     "shuffle": True,
+    "level_means": False,
     "weight": "w",
     "exposure": "e",
     "offset": None,
@@ -160,7 +161,9 @@ def test_the_command_line_and_python_ask_the_same(tmp_path):
     (tmp_path / "factors.csv").write_text("input,factor\nb,2\n")
     (tmp_path / "bounds.csv").write_text("input,low,high\nb,,1.5\n")
     words = "t.csv --target y --effort quick --drop a --keep-column b --number c --category d --category e --group g"
-    words += " --weight w --exposure e --no-log-target --shuffle --task classes --methods lasso,network"
+    words += (
+        " --weight w --exposure e --no-log-target --shuffle --no-level-means --task classes --methods lasso,network"
+    )
     words += " --folds 3 --seed 9 --within 2% --max-features 5"
     words += f" --penalty-factor {tmp_path}/factors.csv --bounds {tmp_path}/bounds.csv --budget 60 --jobs 2"
     words += " --text f --no-header --skip 2 --sheet 2020 --engine dask --scheduler tcp://localhost:8786"
@@ -188,6 +191,21 @@ def test_the_effort_gives_what_was_not_asked_for():
     pytest.importorskip("torch")
     assert FitRequest("t", "y", effort="quick", network=asked).options().network == asked
     assert FitRequest("t", "y", network=None).options().network is None
+
+
+def test_normal_effort_does_less_on_many_rows():
+    plan = Question.of(FitRequest(frame(), "y", effort="quick", folds=2)).plan
+    n_inputs = len(plan.kept)
+    for n_rows, inner_folds in ((300_000 // n_inputs, 3), (300_000 // n_inputs - 1, 5)):
+        options = FitRequest("t", "y").options(replace(plan, n_rows=n_rows))
+        assert (options.inner_folds, options.n_lambdas) == (inner_folds, 30 if inner_folds == 3 else 50)
+        assert options.most_inner_folds == 5  # of the cocktail, whose prediction is a mean over them
+    many = replace(plan, n_rows=10**6)
+    assert FitRequest("t", "y", inner_folds=4, l1_ratios=(0.1, 0.9)).options(many).inner_folds == 4
+    assert FitRequest("t", "y", effort="thorough").options(many).n_lambdas == 100
+    wide = replace(many, n_rows=6_000, columns=plan.kept * 61)
+    assert len(wide.kept) > 60
+    assert FitRequest("t", "y").options(wide).inner_folds == 5
 
 
 def test_a_question_lets_go_of_its_table():

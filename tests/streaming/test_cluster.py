@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 
 import numpy as np
 import polars as pl
@@ -96,6 +97,47 @@ def test_a_killed_worker_is_replaced(folder, client):
     assert reduce_rows(rows, slow_count(), int.__add__, progress=watch) == N
     assert len(seen) >= 12
     same(fitted(folder, client), fitted(folder))
+
+
+def slow_map(folder, other):
+    """A function that is sent by value, takes a while, and leaves a file for each of its calls."""
+
+    def without(frame):
+        (folder / f"{uuid.uuid4()}.call").touch()
+        time.sleep(0.1)
+        return frame.drop(other)
+
+    return without
+
+
+@pytest.mark.parametrize(("target", "loss", "n_calls"), [("y", "squared", 4), ("c", "logistic", 16)])
+def test_a_worker_that_is_killed_in_the_middle_of_a_fit_changes_no_digit(
+    target, loss, n_calls, folder, client, tmp_path
+):
+    """After a third of the one pass of least squares, and in the second of the passes of a logistic path."""
+    other = "c" if target == "y" else "y"
+    started, inputs = [], ["x0", "x1", "x2", "x3"]
+
+    def kill():
+        while len(list(tmp_path.glob("*.call"))) < n_calls:
+            time.sleep(0.02)
+        started.append(len(list(tmp_path.glob("*.call"))))
+        os.kill(victim, signal.SIGKILL)
+
+    def path(scheduler, function):
+        rows = sw.rows(folder / "*.parquet", target, scheduler=scheduler).map(function, inputs)
+        return sw.path(rows, penalty=PENALTY, loss=loss, n_lambdas=4)
+
+    known = path(None, lambda frame: frame.drop(other))
+    victim = max(client.run(os.getpid).values())
+    killer = threading.Thread(target=kill)
+    killer.start()
+    found = path(client, slow_map(tmp_path, other))
+    killer.join()
+    passes = 1 if loss == "squared" else 2  # at least
+    assert 12 * (passes - 1) < started[0] < 12 * passes < len(list(tmp_path.glob("*.call")))
+    for name in ("coefs", "intercepts", "gaps", "lambdas"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(known, name))
 
 
 def test_an_error_on_a_worker_names_the_file_and_the_row(folder, client, tmp_path):

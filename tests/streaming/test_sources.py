@@ -54,6 +54,16 @@ def opened(kind, folder, frame):
     }[kind]()
 
 
+@pytest.mark.parametrize("kind", ["parquet", "csv", "arrow", "lazy", "frame", "frames", "function"])
+def test_a_name_that_polars_takes_for_a_pattern(kind, frame, tmp_path):
+    frame = frame.rename({"a": "^.*$"})
+    for ending, write in (("parquet", frame.write_parquet), ("csv", frame.write_csv), ("arrow", frame.write_ipc)):
+        write(tmp_path / f"rows.{ending}")
+    source = {"lazy": frame.lazy(), "frame": frame, "frames": [frame], "function": lambda: iter([frame])}
+    rows = sw.rows(source.get(kind, tmp_path / f"rows.{kind}"), "y")
+    assert pl.concat([block.frame for block in rows.blocks(["b", "^.*$"])]).equals(frame[["b", "^.*$"]])
+
+
 KINDS = ["parquet", "csv", "arrow", "lazy", "frame", "frames", "function", "iterator", "query"]
 
 

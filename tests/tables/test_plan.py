@@ -153,13 +153,13 @@ def test_row_numbers_are_seen_where_rows_without_a_target_are_left_out():
     assert ["row number" in column.reason for column in plan_table(frame, "y").columns] == [True, True, False]
 
 
-def test_many_levels_are_a_category_while_half_of_the_rows_are_in_levels_one_can_learn():
+def test_many_levels_have_a_column_each_while_half_of_the_rows_are_in_levels_one_can_learn():
     def kind(rows_per_level: int) -> str:
         text = [f"level {i // rows_per_level}" for i in range(400)] + ["none"] * 20
         n = len(text)
         return planned(text, "x").kind if n else ""
 
-    assert (kind(5), kind(4)) == ("category", "dropped")
+    assert (kind(5), kind(4)) == ("category", "level means")
 
 
 WISHES = {

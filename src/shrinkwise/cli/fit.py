@@ -46,6 +46,11 @@ _PATH = click.Path(path_type=Path)
     help="Score later rows with models fitted on earlier rows [default: by dates, if successive rows have similar targets].",
 )
 @click.option("--shuffle", is_flag=True, help="Split the rows at random, also if successive rows in time are similar.")
+@click.option(
+    "--level-means/--no-level-means",
+    default=True,
+    help="Whether a category of many levels becomes the mean of the target by level [default: yes].",
+)
 @click.option("--weight", metavar="COLUMN", help="Column of sample weights ≥ 0.")
 @click.option(
     "--task",

@@ -21,6 +21,7 @@ from shrinkwise.compare.scoring.differences import difference
 from shrinkwise.compare.scoring.fresh_rows import check_fresh_rows, score_fresh_rows
 from shrinkwise.compare.scoring.journal import Journal, fingerprint
 from shrinkwise.compare.scoring.nested import (
+    FOR_COMPARING,
     FoldResult,
     Progress,
     Work,
@@ -34,7 +35,7 @@ from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
 from shrinkwise.tables import Encoder, InputError, TablePlan
 
-from .kept import KeptFit, refitted
+from .kept import NO_TIME, KeptFit, admissible, refitted
 from .options import Options
 from .result import Comparison, Row, Scored
 from .scale import with_scale
@@ -104,13 +105,9 @@ def compare_table(
     n_known = 0 if test is None else check_fresh_rows(plan, test, frame)
     check_folds(plan, options)
     frame, file_rows = _numbered_rows(plan, frame) if splits is None else (frame, splits.numbers)
-    splits = with_scale(splits or split_table(frame, plan, options), options)
-    splits.prepare(progress)
-    sample = splits.sample(0, _SAMPLE)
-    limits = (options, sample.columns.has_groups, plan.has_numbers, plan.log_link)
+    splits, limits = _prepared(splits, frame, plan, options, clock, progress)
     contestants = candidates(*limits)
     _check_sparse(contestants, plan, options)
-    sample.folds(options.inner_folds)  # where these cannot be, before the work
     total = len(contestants) * len(splits) + 1
     journal = _journal(place, frame, plan, options)
     del frame  # splits has it, as long as it is needed
@@ -120,6 +117,7 @@ def compare_table(
 
     results = run_nested(contestants, splits, options, Work(told, clock, journal))
     rows, left_out = _rows(contestants, results, splits)
+    admissible(rows, options, len(plan.kept))  # before all rows are encoded
     encoder, problem = splits.whole()
     kept = refitted(rows, problem, splits, options, clock)
     kept = kept.with_fit(splits.on_all_rows(kept.fit, problem, encoder))
@@ -148,6 +146,21 @@ def compare_table(
         fresh=None if test is None else score_fresh_rows(model, test, n_known),
         shape_fits=shapes,
     )
+
+
+def _prepared(
+    splits: Splits | None, frame: DataFrame, plan: TablePlan, options: Options, clock: Clock, progress: Progress
+) -> tuple[Splits, tuple[Options, bool, bool, bool]]:
+    """The folds, with the scale of the target decided, and what determines the candidates; InputError if time is up."""
+    try:
+        with time_limit(clock.deadline(FOR_COMPARING)):
+            splits = with_scale(splits or split_table(frame, plan, options), options)
+            splits.prepare(progress)
+            sample = splits.sample(0, _SAMPLE)
+            sample.folds(options.most_inner_folds)  # where these cannot be, before the work
+    except TimeUp:
+        raise InputError(NO_TIME) from None
+    return splits, (options, sample.columns.has_groups, plan.has_numbers, plan.log_link)
 
 
 def check_folds(plan: TablePlan, options: Options) -> None:

@@ -15,6 +15,8 @@ from .result import Row
 
 _FOR_REFITTING = 0.8  # the share of a budget after which the kept model is fitted on all rows
 
+NO_TIME = "The time budget ended before any model that can be kept was scored on all folds; allow a larger budget."
+
 
 def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
     """The candidate (except the reference) with the lowest held-out score at its best setting, and its kept choice.
@@ -25,10 +27,10 @@ def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
     can be kept; with `within` the kept candidate and choice are those with the fewest inputs whose score is within that
     share of the lowest.
     """
-    return _pick(_admissible(rows, options, n_inputs), options)
+    return _pick(admissible(rows, options, n_inputs), options)
 
 
-def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
+def admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
     """The rows that may be kept; if none has as few inputs as requested, those with the fewest."""
     able = [row for row in rows if row.candidate.family != "reference"]
     most = options.max_features
@@ -37,9 +39,7 @@ def _admissible(rows: list[Row], options: Options, n_inputs: int) -> list[Row]:
         fewest = min((_most_inputs(row) for row in able), default=0)
         able = [row for row in able if _most_inputs(row) <= max(most, fewest)]
     if not able:
-        raise InputError(
-            "The time budget ended before any model that can be kept was scored on all folds; allow a larger budget."
-        )
+        raise InputError(NO_TIME)
     return able
 
 
@@ -85,7 +85,7 @@ class KeptFit:
 def refitted(rows: list[Row], problem: TrainingRows, splits: Splits, options: Options, clock: Clock) -> KeptFit:
     """With a budget, the first of the chosen candidates that finishes within its share of the time; if none does, the
     quickest, without a limit."""
-    able = _admissible(rows, options, len(splits.plan.kept))
+    able = admissible(rows, options, len(splits.plan.kept))
     left = list(able)
     passed_over: list[str] = []
     while left:

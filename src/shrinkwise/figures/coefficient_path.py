@@ -36,8 +36,9 @@ def coefficient_path(lambdas, coefs, names=None, *, mark=None, ax=None):
         ax.plot(
             lambdas, coefs[:, j], lw=1.6 if named else 0.8, color=None if named else "0.75", zorder=2 if named else 1
         )
-    for j in _apart(coefs[-1], largest, _APART * np.ptp(coefs)):
-        ax.annotate(names[j], (lambdas[-1], coefs[-1, j]), (4, 0), textcoords="offset points", va="center", fontsize=8)
+    for place in _apart(coefs[-1], largest, _APART * np.ptp(coefs)):
+        end = (lambdas[-1], coefs[-1, place])
+        ax.annotate(names[place], end, (4, 0), textcoords="offset points", va="center", fontsize=8)
     if mark is not None:
         ax.axvline(mark, color="0.3", lw=1, ls=":")
     ax.axhline(0.0, color="0.3", lw=0.6)

@@ -140,19 +140,30 @@ def relative_gap(data, eta, rows, v, terms) -> float:
     """(P − D) / null loss from f(η) (`rows`), the dual point −αv and terms = (α, pen + pen*, slack).
 
     An intercept requires that sv sums to 0. The remainder enters the gap as if the intercept could still move by the
-    largest |η|, and by 1 or, where η is in the units of y, by the largest |y|.
+    largest |η|, and by 1 or, where η is in the units of y, by the largest |y|; there both are counted from the mean of y.
     """
     if not data.null_loss > 0:
         return 0.0
     alpha, penalties, slack = terms
     rows = rows + data.loss.conjugate_at(data.y, alpha, v, eta)
-    if data.offset is not None:  # f(y, z + o) as a function of z has the conjugate f*(v) − vo
-        along = alpha * v * data.offset
+    offset = _offset_of(data)
+    if offset is not None:  # f(y, z + o) as a function of z has the conjugate f*(v) − vo
+        along = alpha * v * offset
         rows = rows - (along if along.ndim == 1 else along.sum(1))
     if data.fit_intercept:
-        unit = float(np.abs(data.y).max()) if data.loss.location else 1.0
+        unit = float(np.abs(data.y - offset).max()) if data.loss.location else 1.0
+        eta = eta - offset if data.loss.location else eta
         slack = slack + float(np.abs((data.s * v.T).T.sum(0)).max()) / data.n * (unit + float(np.abs(eta).max()))
     return (max(float(data.s @ rows) / data.n + penalties, 0.0) + slack) / data.null_loss
+
+
+def _offset_of(data):
+    """The offset or None; with an intercept, where sv sums to 0, shifted so that sums of large terms do not leave rounding."""
+    if not data.fit_intercept or (data.offset is None and not data.loss.location):
+        return data.offset
+    offset = np.zeros_like(data.y) if data.offset is None else data.offset
+    seen = offset - data.y if data.loss.location else offset
+    return offset - (data.s * seen.T).T.sum(0) / data.n
 
 
 def l1_l2_term(a, b, w, u):

@@ -11,11 +11,12 @@ from scipy.linalg import block_diag
 
 from shrinkwise.tables import InputError, as_frame
 from shrinkwise.tables.columns.features import level_text, measured
+from shrinkwise.tables.columns.level_means import LEVEL_MEANS
 
 from .predictors import Response, WrittenPredictor
 from .table_model import TableModel
 
-_TEXT_KINDS = ("category", "yes/no", "ordered")
+_TEXT_KINDS = ("category", LEVEL_MEANS, "yes/no", "ordered")
 _OPSETS = (("", 17), ("ai.onnx.ml", 3))
 _IR = 9  # what onnxruntime 1.18 still reads
 
@@ -86,7 +87,8 @@ def onnx_bytes(model: TableModel) -> bytes:
         width = 1 if is_text or column.kind == "number" else len(rule["fill"])
         kind = TensorProto.STRING if is_text else TensorProto.DOUBLE
         inputs.append(helper.make_tensor_value_info(column.name, kind, [None, width]))
-        blocks.append((_text_block if is_text else _number_block)(graph, column.name, rule, f"c{number}"))
+        block = _means_block if column.kind == LEVEL_MEANS else _text_block if is_text else _number_block
+        blocks.append(block(graph, column.name, rule, f"c{number}"))
     x = graph.add("Concat", blocks, axis=1)
     x = graph.add("Gather", [x, graph.constant(np.flatnonzero(encoder.varies))], axis=1)
     x = graph.add("Div", [graph.add("Sub", [x, graph.constant(encoder.mean)]), graph.constant(encoder.scale)])
@@ -166,6 +168,21 @@ def _text_block(graph: _Graph, column: str, rule: dict, _: str) -> str:
     marks = graph.add("Cast", [marks], to=TensorProto.DOUBLE)
     weights, shift = _of_marks(rule)
     return graph.add("Add", [graph.add("MatMul", [marks, graph.constant(weights)]), graph.constant(shift)])
+
+
+def _means_block(graph: _Graph, column: str, rule: dict, _: str) -> str:
+    """Level means: a row of a table by the number of the level; its last two rows are of unseen and of missing texts."""
+    n = len(rule["levels"])
+    table = np.array([*rule["means"], rule["fill"], rule["fill"]])
+    if rule["gaps"]:
+        table = np.column_stack([table, np.arange(n + 2) == n + 1])
+    codes: dict[str, Any] = {
+        "keys_strings": [*rule["levels"], ""],
+        "values_int64s": [*range(n), n + 1],
+        "default_int64": n,
+    }
+    place = graph.add("LabelEncoder", [column], domain="ai.onnx.ml", **codes)
+    return graph.add("Gather", [graph.constant(table), graph.add("Reshape", [place, graph.constant(np.array([-1]))])])
 
 
 def _of_marks(rule: dict) -> tuple[np.ndarray, np.ndarray]:

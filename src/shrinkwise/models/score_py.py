@@ -101,7 +101,7 @@ def _hinges(hinges: Hinges, used: list[int]) -> list[tuple[int, float, float]]:
 
 def _rule(column: ColumnPlan, rule: dict[str, Any]) -> dict[str, Any]:
     """The rule of one input for score.py."""
-    kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock", "items", "range")
+    kept = ("kind", "form", "levels", "words", "pooled", "fill", "gaps", "pool", "clock", "items", "range", "means")
     stated = {"column": column.name, **{name: rule[name] for name in kept if name in rule}}
     stated |= {"unseen": unseen_as(rule), "filled": filled_as(rule), "readable": READABLE.get(column.kind, "numeric")}
     if column.form in COMPOUNDS:

@@ -191,7 +191,7 @@ def _level(rule: dict, text: str | None) -> str | None:
     """A text as the model spells it."""
     levels = rule["levels"] + rule.get("pooled", [])
     text = _known(text, levels)
-    return _spelled(text, levels, () if rule["kind"] == "category" else SAME_WORDS)
+    return _spelled(text, levels, () if rule["kind"] in ("category", "level means") else SAME_WORDS)
 
 
 def _known(text: str | None, levels: list[str]) -> str | None:
@@ -216,6 +216,9 @@ def _measured(rule: dict, values: list) -> list[list[float] | None]:
         moments = _moments(rule, [_text(value) for value in values])
         return [None if moment is None else _parts(moment, rule["clock"]) for moment in moments]
     texts, levels = [_level(rule, _text(value)) for value in values], rule["levels"]
+    if rule["kind"] == "level means":
+        means = {**dict(zip(levels, rule["means"])), None: None}
+        return [means.get(text, rule["fill"]) for text in texts]
     if len(levels) == 1:
         return [[float(text == levels[0])] for text in texts]
     places = [levels.index(text) if text in levels else None for text in texts]

@@ -77,8 +77,10 @@ def _written(form: str, value) -> float | None:
 
 def _spelled(text: str | None, levels: list[str], same_words) -> str | None:
     """A spelling of a level replaced by the level: yes and YES, and with `same_words` also 0/1 and false/true."""
+    if text is None or text in levels:
+        return text
     own = {level.lower(): level for level in levels}
-    if text is None or len(own) < len(levels) or text in levels:
+    if len(own) < len(levels):
         return text
     for pair, same in zip(same_words, same_words[::-1]):
         if set(own) == set(pair):

@@ -52,14 +52,15 @@ class Question:
 
         test = None if request.test is None else _read(request.test, request.layout)[0]
         table = read_for(request, progress or (lambda *_: None), pieces)
-        request, streamed, options = table.request, table.streamed, table.request.options()
+        request, streamed = table.request, table.streamed
         wishes = {each.name: getattr(request, each.name) for each in fields(ColumnOptions)}
         name = request.file.name if request.file else "query" if request.sql else "table"
         if streamed is None:
             plan = plan_table(table.frame, request.target, name=name, **wishes)
+            options = request.options(plan)
         else:
             plan = streamed.plan(request.target, name=name, **wishes)
-            options = streamed.options(plan, options)
+            options = streamed.options(plan, request.options())
         plan.notes += table.notes
         options.check(plan)
         check_folds(plan, options)

@@ -14,7 +14,7 @@ from . import checks
 
 if TYPE_CHECKING:
     from shrinkwise.compare.options import NetworkOptions, Options
-    from shrinkwise.tables import Layout
+    from shrinkwise.tables import Layout, TablePlan
 
 # What a repetition may choose anew: it moves no number.
 _FREE = ("n_jobs",)
@@ -62,6 +62,7 @@ class FitRequest:
     group: str | None = _setting(None, checks.column)
     time: str | None = _setting(None, checks.column)
     shuffle: bool = _setting(False, checks.flag)
+    level_means: bool = _setting(True, checks.flag)
     weight: str | None = _setting(None, checks.column)
     exposure: str | None = _setting(None, checks.column)
     offset: str | None = _setting(None, checks.column)
@@ -215,8 +216,8 @@ class FitRequest:
 
         return Layout(self.header, self.no_header, self.skip, self.sheet)
 
-    def options(self) -> Options:
-        """The options of the comparison: those of the effort, overridden by the given settings."""
+    def options(self, plan: TablePlan | None = None) -> Options:
+        """The options of the comparison: those of the effort on a table, overridden by the given settings."""
         from shrinkwise.compare.candidates.registry import without_missing_extras
         from shrinkwise.compare.options import Options, options_for
 
@@ -224,7 +225,7 @@ class FitRequest:
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.network != "effort":
             given["network"] = self.network
-        return without_missing_extras(options_for(self.effort, **given))
+        return without_missing_extras(options_for(self.effort, plan, **given))
 
 
 def _with_files(request: FitRequest, hashes: Mapping[str, str], run_dir: Path, *, given: bool) -> FitRequest:

@@ -51,10 +51,11 @@ def _read_in_blocks(request: FitRequest, progress: Any, pieces: Path | None, why
     from shrinkwise import __version__
     from shrinkwise.compare.streamed.pieces import PartSums
     from shrinkwise.compare.streamed.table import pass_key, stamps
+    from shrinkwise.streaming.spool import OnDisk
     from shrinkwise.tables.reading.sources import open_table
 
     assert request.file is not None
-    table = open_table(request.file, request.layout)
+    table = open_table(request.file, request.layout, OnDisk(pieces))
     settings = {
         "request": replace(request, n_jobs=None, budget=None),
         "files": stamps(table.files),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -201,6 +202,19 @@ def are_rows(X) -> bool:
 def block_rows(width: int) -> int:
     """The height of a block with so many columns: about 16 MB of float64."""
     return min(_MOST, max(_FEWEST, _BLOCK_VALUES // max(width, 1)))
+
+
+def exactly(columns: Sequence[str]) -> list[str]:
+    """The names of columns for a lazy frame, in which one such as "^x.*$" is a pattern unless it is escaped."""
+    return [f"^{re.escape(name)}$" if name.startswith("^") and name.endswith("$") else name for name in columns]
+
+
+def with_types(frame: pl.DataFrame, types: Mapping[str, Any]) -> pl.DataFrame:
+    """The frame with these types of its columns."""
+    import polars as pl
+
+    same = all(dtype == types[name] for name, dtype in frame.schema.items())
+    return frame if same else pl.DataFrame([column.cast(types[column.name]) for column in frame.get_columns()])
 
 
 def _rebatched(frames: Iterator[pl.DataFrame], height: int) -> Iterator[pl.DataFrame]:

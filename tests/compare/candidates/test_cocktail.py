@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="the extra torch is not installed")
 import torch
 
 from shrinkwise.compare.candidates.base import TrainingRows
-from shrinkwise.compare.candidates.cocktail import training
+from shrinkwise.compare.candidates.cocktail import candidate, training
 from shrinkwise.compare.candidates.cocktail.candidate import COCKTAIL, mean_of_folds, seconds, tune_cocktail
 from shrinkwise.compare.candidates.cocktail.embedding import Embedding
 from shrinkwise.compare.candidates.cocktail.mix import Mix
@@ -136,6 +136,36 @@ def test_setting_and_step_are_those_of_the_lowest_loss_over_all_held_out_rows(mo
     assert fit.settings["steps"] == trained.step <= 15
 
 
+def test_more_networks_are_averaged_than_there_are_inner_folds():
+    first, second, last = tune_cocktail(rows(), options(members=4)).best.predictor.weights
+    assert (len(first), second.shape, last.shape) == (4 * 8, (4, 8, 8), (1, 4 * 8))
+
+
+def test_the_rate_decays_early_once_the_held_out_loss_has_stalled():
+    falling = {step: 2.0**-step for step in range(1, 9)}
+    assert not training._stalled(falling, 0.01)
+    assert training._stalled(falling | {9: 2.0**-8, 20: 2.0**-8}, 0.01)
+    assert not training._stalled({1: 1.0, 2: 1.0}, 0.0)
+    problem = rows(n=200)
+    whole, short = (
+        tune_cocktail(problem, options(steps=80, most_steps=80, plateau=share)).best.settings["steps"]
+        for share in (0, 1e9)
+    )
+    assert short <= 2 * 21 < whole  # looked at first after 25 % of the 80 steps, and then for as many again
+
+
+def test_of_many_held_out_rows_an_even_share_is_compared(monkeypatch):
+    monkeypatch.setattr(candidate, "_HELD", 5)
+    problem = rows(n=90, weights=np.arange(1.0, 91))
+    splits = problem.folds(3)
+    found = candidate._fold_rows(problem, Embedding.of(problem.X, SMALL), splits, (0.0, 1.0))
+    assert found.held.shape == (3, 5)
+    for (_, test), held, weights in zip(splits, found.held.numpy(), found.held_weights.numpy(), strict=True):
+        assert np.diff(np.searchsorted(test, held)).min() >= len(test) // 5
+        assert (held[0], held[-1]) == (test[0], test[-1])
+        np.testing.assert_allclose(weights, (held + 1) / 45.5)
+
+
 def test_every_regularizer_changes_what_is_trained():
     problem = rows("multiclass")
     outputs = [
@@ -195,7 +225,7 @@ def test_odd_tables_are_fitted(X):
 def test_the_cost_is_measured():
     assert COCKTAIL.seconds is seconds
     assert 0 < seconds(rows(), options(), 90) < 60
-    assert training.setting_steps(4, 100) == pytest.approx(100 * (0.3 * 4 + 0.3 * 2 + 0.4 * 1))
+    assert training.training_work(4, 100, held=0.0) == pytest.approx(100 * (0.3 * 4 + 0.3 * 2 + 0.4 * 1))
 
 
 def test_counts_have_poissons_loss_whatever_their_unit():

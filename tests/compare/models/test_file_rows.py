@@ -12,13 +12,13 @@ from shrinkwise.models import predictions
 from shrinkwise.models.predictions import predictions_csv, write_predictions
 from shrinkwise.streaming import blocks
 from shrinkwise.tables import InputError, read_table
-from shrinkwise.tables.reading import pieces, sources
+from shrinkwise.tables.reading import read, text_bytes
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(pieces, "PIECE", 1000)
-    monkeypatch.setattr(sources, "_SMALL", 1500)
+    monkeypatch.setattr(text_bytes, "PIECE", 1000)
+    monkeypatch.setattr(read, "_SMALL", 1500)
     monkeypatch.setattr(blocks, "_MOST", 16)
     monkeypatch.setattr(blocks, "_FEWEST", 16)
     monkeypatch.setattr(predictions, "_LINES", 7)

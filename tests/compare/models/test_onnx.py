@@ -29,6 +29,7 @@ def test_the_same_numbers_with_gaps_and_what_was_never_seen(task, kind):
     frame = every_kind(task)
     model = drawn_model(task, kind, frame)
     strange = {"colour": ["mauve", None], "=cmd()": ["YES", "maybe"], "size": ["HIGH", "huge"], "flag": ["true", "2"]}
+    strange |= {"city": ["CITY 3", "Umeå"]}
     new = pl.concat([frame, frame.head(2).with_columns(**{k: pl.Series(v) for k, v in strange.items()})]).drop("y")
     data, difference = onnx_model.checked_onnx(model, new)
     assert difference < 1e-12

@@ -38,11 +38,12 @@ def test_the_same_numbers_with_gaps_and_what_was_never_seen(task, kind, tmp_path
     frame = every_kind(task)
     model = drawn_model(task, kind, frame)
     strange = {"colour": ["mauve", None], "=cmd()": ["YES", "maybe"], "size": ["HIGH", "huge"], "flag": ["true", "2"]}
+    strange |= {"city": ["CITY 3", "Umeå"]}
     new = pl.concat([frame, frame.head(2).with_columns(**{k: pl.Series(v) for k, v in strange.items()})]).drop("y")
     code, rows, said = scored(model, tmp_path, new.write_csv())
     read = read_table(tmp_path / "new.csv")
     assert (code, said.splitlines()) == (0, model.remarks(read))
-    assert len(said.splitlines()) == 4
+    assert len(said.splitlines()) == 5
     expected = model.output(read)
     if task == "regression":
         np.testing.assert_allclose([float(row["prediction"]) for row in rows], expected, rtol=1e-9)

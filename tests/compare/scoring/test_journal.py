@@ -12,6 +12,7 @@ from shrinkwise.compare import compare_table
 from shrinkwise.compare.comparison import Place
 from shrinkwise.compare.scoring.clock import Clock, TimeUp, time_limit
 from shrinkwise.compare.scoring.nested import score_fold
+from shrinkwise.compare.splits.splits import Splits
 from shrinkwise.compare.story.verdict import verdict
 from shrinkwise.tables import InputError, plan_table
 
@@ -104,6 +105,26 @@ def test_what_is_not_done_within_the_budget_is_left_out_and_named(asked, monkeyp
     monkeypatch.setattr("shrinkwise.compare.scoring.nested.score_fold", lambda c, s, o, d: score_fold(c, s, o, 0.0))
     with pytest.raises(InputError, match="budget ended"):
         compare_table(frame, plan, replace(options, budget=1000.0))
+
+
+@pytest.mark.parametrize("folds_encoded", [0, 1])
+def test_encoding_stands_inside_the_budget(asked, monkeypatch, folds_encoded):
+    """No fold is encoded after the deadline, and encoding is interrupted by it."""
+    frame, plan, options = asked
+    encoded, encode = [], Splits._encoded
+
+    def slow(self, number):
+        encoded.append(number)
+        if len(encoded) > folds_encoded:
+            time.sleep(60)
+        return encode(self, number)
+
+    monkeypatch.setattr(Splits, "_encoded", slow)
+    start = time.monotonic()
+    with pytest.raises(InputError, match="budget ended before any model"):
+        compare_table(frame, plan, replace(options, budget=5.0), clock=Clock(5.0))
+    assert time.monotonic() - start < 30
+    assert encoded == [0, 1][: folds_encoded + 1]
 
 
 def test_a_kept_model_that_cannot_be_refitted_in_time_gives_way_to_the_next(asked, monkeypatch):

@@ -185,3 +185,49 @@ def test_weights_of_any_size(size):
     s = np.linspace(0.5, 1.0, 60)
     plain, scaled = (PenalizedRegressor(sw.L1(0.1), tol=1e-12).fit(X, Y, c * s) for c in (1.0, size))
     np.testing.assert_allclose(scaled.coef_, plain.coef_, rtol=1e-9)
+
+
+ROWS = np.random.default_rng(1)
+INPUTS = ROWS.normal(size=(60, 5))
+EVENTS = ROWS.poisson(np.exp(0.7 * INPUTS[:, 0])).astype(float)
+TARGETS = {
+    "squared": EVENTS,
+    "huber": EVENTS,
+    "quantile": EVENTS,
+    "logistic": (EVENTS > 1) * 1.0,
+    "poisson": EVENTS,
+    "gamma": EVENTS + 0.5,
+    "tweedie": EVENTS,
+    "negative_binomial": EVENTS,
+    "multinomial": np.minimum(EVENTS, 2),
+}
+
+
+@pytest.mark.parametrize("loss", TARGETS)
+@pytest.mark.parametrize("constant", [-30.0, 300.0, -800.0, 1e8])
+def test_a_constant_offset_moves_the_intercept_alone(loss, constant):
+    """Poisson at 300 was "solved" with other weights, −30 was not solved; Huber and quantile at 1e8 were "solved" wrongly."""
+    y, lam = TARGETS[loss], 0.05
+    offset = np.full((60, 3) if loss == "multinomial" else 60, constant)
+    plain = path(INPUTS, y, sw.L1(lam), loss=loss, lambdas=[lam], tol=1e-8)
+    moved = path(INPUTS, y, sw.L1(lam), loss=loss, lambdas=[lam], offset=offset, tol=1e-8)
+    assert plain.solved.all()
+    assert moved.solved.all(), moved.status
+    np.testing.assert_allclose(moved.coefs, plain.coefs, atol=1e-3)
+    np.testing.assert_allclose(np.ptp(moved.intercepts + constant - plain.intercepts), 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["huber", "quantile"])
+@pytest.mark.parametrize("constant", [1e7, -1e9])
+def test_a_target_far_from_zero_is_solved(loss, constant):
+    """It "stopped at max_iter", because the rounding of the intercept counted the mean of y."""
+    fitted = path(INPUTS, EVENTS + constant, sw.L1(0.05), loss=loss, lambdas=[0.05])
+    assert fitted.solved.all(), fitted.status
+    plain = path(INPUTS, EVENTS, sw.L1(0.05), loss=loss, lambdas=[0.05], tol=1e-8)
+
+    def value(at, intercept):
+        eta = INPUTS @ at.coefs[0] + intercept
+        return plain.data.loss_at(eta) + 0.05 * np.abs(at.coefs[0]).sum()
+
+    best = value(plain, plain.intercepts[0])
+    assert value(fitted, fitted.intercepts[0] - constant) - best <= 2e-6 * plain.data.null_loss

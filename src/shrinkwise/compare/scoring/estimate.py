@@ -15,14 +15,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from shrinkwise.compare.candidates.base import Candidate, TrainingRows
-from shrinkwise.compare.candidates.linear import LASSO
+from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.candidates.registry import candidates
 from shrinkwise.compare.options import Options
 from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.tables import TablePlan
 
 from .nested import n_processes, tune
-from .stability import stable_inputs
+from .stability import n_pairs, of_whole_inputs, stable_inputs
 
 _MOST_ROWS, _LAMBDAS, _FOLDS, _PAIRS = 2000, (4, 12), 2, (1, 3)
 _SHORTEST = 1e-3  # seconds that are told apart
@@ -42,10 +42,13 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
             candidate: _tuning_seconds(candidate, problem, options, few if splits.tall and candidate.by_sums else n)
             for candidate in contestants
         }
-        halves = _half_sample_seconds(problem, options, few if splits.tall else n)
+        pairs = options.stability_pairs if splits.tall else n_pairs(options, n, problem.X.shape[1])
+        halves = _half_sample_seconds(problem, replace(options, stability_pairs=pairs), few if splits.tall else n)
     jobs = 1 if splits.large else n_processes(options)
     last = max(seconds for candidate, seconds in tunings.items() if candidate.family != "reference")
     last += tunings.get(LASSO, 0.0)  # whose path is shown, beside the kept model on all rows
+    if options.stability_pairs and of_whole_inputs(problem):
+        last += tunings.get(GROUP_LASSO, 0.0)
     halves += _PASS * len(splits.y) * len(plan.kept) if splits.tall else 0.0
     return sum(tunings.values()) * len(splits) / jobs + last + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 

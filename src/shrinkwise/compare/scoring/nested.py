@@ -23,7 +23,7 @@ from .workers import end_with
 Progress = Callable[[int, int, str], None]
 
 _STARTING = 6.0  # seconds left under which other processes are not worth their start
-_FOR_COMPARING = 0.6  # the share of a budget; the rest is for the kept model, its path and the report
+FOR_COMPARING = 0.6  # the share of a budget; the rest is for the kept model, its path and the report
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def run_nested(
         else:
             found[candidate.name].append(known)
             done += 1
-    for result in _results(waiting, splits, options, work.clock.deadline(_FOR_COMPARING)):
+    for result in _results(waiting, splits, options, work.clock.deadline(FOR_COMPARING)):
         done += 1
         if result.choices:
             found[result.candidate].append(result)
@@ -193,16 +193,33 @@ def _in_order(contestants: list[Candidate], options: Options) -> list[Candidate]
 def _results(waiting: list, splits: Splits, options: Options, deadline: float | None) -> Iterator[FoldResult]:
     hurried = deadline is not None and deadline - time.monotonic() < _STARTING
     jobs = 1 if splits.large or hurried else min(n_processes(options), len(waiting))
+    late: list[tuple[Candidate, int]] = []
+    encoded = _encoded(waiting, splits, deadline, late)
     if jobs <= 1:
-        for candidate, number in waiting:
-            yield score_fold(candidate, splits[number], options, deadline)
-        return
-    from joblib import Parallel, delayed
+        for candidate, split in encoded:
+            yield score_fold(candidate, split, options, deadline)
+    else:
+        from joblib import Parallel, delayed
 
-    runner = Parallel(
-        n_jobs=jobs, backend="loky", return_as="generator_unordered", initializer=end_with, initargs=(os.getpid(),)
-    )
-    yield from runner(delayed(score_fold)(c, splits[number], options, deadline) for c, number in waiting)
+        runner = Parallel(
+            n_jobs=jobs, backend="loky", return_as="generator_unordered", initializer=end_with, initargs=(os.getpid(),)
+        )
+        yield from runner(delayed(score_fold)(candidate, split, options, deadline) for candidate, split in encoded)
+    yield from (FoldResult(candidate.name, number, {}, 0.0) for candidate, number in late)
+
+
+def _encoded(
+    waiting: list[tuple[Candidate, int]], splits: Splits, deadline: float | None, late: list[tuple[Candidate, int]]
+) -> Iterator[tuple[Candidate, Split]]:
+    """Each piece with its fold, encoded; those whose fold is not encoded before the deadline are added to `late`."""
+    for candidate, number in waiting:
+        try:
+            with time_limit(deadline):
+                split = splits[number]
+        except TimeUp:
+            late.append((candidate, number))
+        else:
+            yield candidate, split
 
 
 def n_processes(options: Options) -> int:

@@ -65,13 +65,13 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
 
     from shrinkwise.linear import stability_selection
 
-    by_group = problem.columns.has_groups and problem.columns.low is None
+    by_group = of_whole_inputs(problem)
     if lam is None or by_group:
         curve = (tune_group_lasso if by_group else tune_lasso)(problem, options).curve
         lam = 0.0 if curve is None else curve.lambda_1se
     if problem.factors is not None:
         return _from_factors(problem, lam, options)
-    pairs = options.stability_pairs if np.prod(problem.X.shape) <= _LARGE else min(_FEW_PAIRS, options.stability_pairs)
+    pairs = n_pairs(options, *problem.X.shape)
     scaled = ScaledRows.of(problem)
     loss = scaled.loss if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
     with warnings.catch_warnings(), threadpool_limits(limits=1):  # as in nested.tune
@@ -86,6 +86,16 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
             random_state=problem.seed % 2**32,
         )
     return StableInputs(_by_input(problem, found.selected), lam, found.threshold, by_group)
+
+
+def of_whole_inputs(problem: TrainingRows) -> bool:
+    """Whether the inputs are those of the group lasso, which is then tuned for this."""
+    return problem.columns.has_groups and problem.columns.low is None
+
+
+def n_pairs(options: Options, n_rows: int, n_features: int) -> int:
+    """The number of pairs of half-samples on so many rows that are not given by factors."""
+    return options.stability_pairs if n_rows * n_features <= _LARGE else min(_FEW_PAIRS, options.stability_pairs)
 
 
 def _from_factors(problem: TrainingRows, lam: float, options: Options) -> StableInputs:

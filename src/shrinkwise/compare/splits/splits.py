@@ -14,6 +14,7 @@ from shrinkwise.compare.options import Options
 from shrinkwise.selection import Rows, folds
 from shrinkwise.selection.splits import Fold
 from shrinkwise.tables import Encoder, InputError, TablePlan
+from shrinkwise.tables.columns.level_means import Parts
 
 from .stress import Disturbance
 from .tall_table import TallTable, is_tall
@@ -77,9 +78,9 @@ class Splits(Sequence[Split]):
     def prepare(self, progress: Callable[[int, int, str], None]) -> None:
         """What is to be done when the scale of the target is known, before a fold is encoded."""
 
-    def encoder(self, number: int | None, frame, rows: np.ndarray | None = None) -> Encoder:
+    def encoder(self, number: int | None, frame, rows: np.ndarray | None = None, parts: Parts | None = None) -> Encoder:
         """The encoder of these training rows of a fold; None is for all rows."""
-        return Encoder(self.plan).fit(frame, rows)
+        return Encoder(self.plan).fit(frame, rows, parts)
 
     def with_sums(self, problem: TrainingRows, number: int | None, encoder: Encoder) -> TrainingRows:
         """The training problem of a fold, or of all rows, with what is known beyond its rows."""
@@ -113,8 +114,9 @@ class Splits(Sequence[Split]):
         if not self.large or len(train) <= most:
             return self[number].problem
         train = np.sort(np.random.default_rng([self.options.seed, number]).permutation(train)[:most])
-        encoder = Encoder(self.plan).fit(self.frame, train)
-        X, rows = encoder.transform(self.frame, train), self.rows.take(train)
+        parts = self._parts(train, number)
+        encoder = Encoder(self.plan).fit(self.frame, train, parts)
+        X, rows = encoder.transform(self.frame, train, parts=parts), self.rows.take(train)
         return training_problem(X, self.y[train], self.plan, self.options, number, rows, encoder)
 
     def whole(self) -> tuple[Encoder, TrainingRows]:
@@ -125,8 +127,9 @@ class Splits(Sequence[Split]):
             encoder, X, factors = self.table.encoder, self.table.X, self.table.whole()  # type: ignore[union-attr]
             self.table = None
         else:
-            encoder, factors = self.encoder(None, self.frame), None
-            X = encoder.transform(self.frame)
+            parts = self._parts(np.arange(len(self.y)), number)
+            encoder, factors = self.encoder(None, self.frame, None, parts), None
+            X = encoder.transform(self.frame, parts=parts)
         if self.large:
             self.frame = None
         problem = training_problem(X, self.y, self.plan, self.options, number, self.rows, encoder)
@@ -159,8 +162,9 @@ class Splits(Sequence[Split]):
         train, test = self.folds[number]
         if self.large:  # in random order, so that a sample of the rows of X is a view
             train = np.random.default_rng([self.options.seed, number]).permutation(train)
-        encoder = self.encoder(number, self.frame, train)
-        X = encoder.transform(self.frame, train)
+        parts = self._parts(train, number)
+        encoder = self.encoder(number, self.frame, train, parts)
+        X = encoder.transform(self.frame, train, parts=parts)
         problem = training_problem(X, self.y[train], self.plan, self.options, number, self.rows.take(train), encoder)
         problem = replace(self.with_sums(problem, number, encoder), shuffled=self.large)
         weights = None if self.rows.weights is None else self.rows.weights[test]
@@ -168,6 +172,17 @@ class Splits(Sequence[Split]):
         return Split(
             number, problem, X_test, self.y[test], test, list(encoder.inputs), weights, Disturbance.of(encoder)
         )
+
+    def _parts(self, train: np.ndarray, number: int) -> Parts | None:
+        """The inner fold of each training row, if features are means of the target: a row takes no part in its own."""
+        if not self.plan.has_level_means:
+            return None
+        rows = self.rows.take(train)
+        problem = training_problem(None, self.y[train], self.plan, self.options, number, rows)
+        part = np.full(len(train), -1)
+        for k, (_, test) in enumerate(problem.folds(self.options.inner_folds)):
+            part[test] = k
+        return Parts(part, in_order=rows.time is not None)
 
     def in_units(self, output: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Truth and output of some rows in the unit of the target: counts, if there are rates with exposures."""

@@ -34,16 +34,13 @@ class Disturbance:
     @classmethod
     def of(cls, encoder: Encoder) -> Disturbance:
         """The disturbances for rows encoded by `encoder`."""
-        import polars as pl
-
         kept = encoder.plan.kept
-        empty = pl.DataFrame({column.name: pl.Series([None], dtype=pl.String) for column in kept})
         measures = [
             (name == column.name) and column.kind == "number"
             for column, rule in zip(kept, encoder.rules, strict=True)
             for name in rule["features"]
         ]
-        return cls(_dense(encoder.transform(empty))[0], np.array(measures)[encoder.varies], np.array(encoder.inputs))
+        return cls(encoder.blank(), np.array(measures)[encoder.varies], np.array(encoder.inputs))
 
     def curves(self, predictor: Predictor, held: tuple, task: str, seed: int) -> dict[str, list[float]]:
         """Held-out scores {"noise": one per NOISES, "missing": one per SHARES}; every model gets the same disturbances.

@@ -10,9 +10,9 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial, reduce
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,7 @@ from .pieces import PartSums, StoredPass
 
 SAMPLE_ROWS, _SAMPLE_VALUES, _FEWEST = 50_000, 10_000_000, 2_000
 _SEED = 0x5A  # other than that of the folds, so that the sample is spread over them
+_LARGEST_HASH = np.uint64(2**64 - 1)
 _MOST_TEXTS = 1000  # different texts of a target that are counted
 
 
@@ -62,21 +63,24 @@ class TableSample:
             first += n
         return error
 
-    def joined(self, other: TableSample, most: int) -> TableSample:
-        """The sample of the rows of both."""
-        texts = None if self.texts is None or other.texts is None else self.texts + other.texts
-        return replace(
-            self,
-            frame=pl.concat([self.frame, other.frame]),
-            numbers=np.concatenate([self.numbers, other.numbers]),
-            n_read=self.n_read + other.n_read,
-            n_used=self.n_used + other.n_used,
-            missing=self.missing + other.missing,
-            low=min(self.low, other.low),
-            high=max(self.high, other.high),
-            texts=None if texts is None or len(texts) > _MOST_TEXTS else texts,
-            bare=self.bare + other.bare,
-            places=self.places + other.places,
+    @classmethod
+    def joined(cls, parts: Sequence[TableSample], most: int) -> TableSample:
+        """The sample of the rows of all parts."""
+        texts: Counter[str] | None = Counter()
+        for part in parts:
+            texts = None if texts is None or part.texts is None else texts + part.texts
+            texts = None if texts is None or len(texts) > _MOST_TEXTS else texts
+        return cls(
+            frame=pl.concat([part.frame for part in parts]),
+            numbers=np.concatenate([part.numbers for part in parts]),
+            n_read=sum(part.n_read for part in parts),
+            n_used=sum(part.n_used for part in parts),
+            missing=sum((part.missing for part in parts), Counter()),
+            low=min(part.low for part in parts),
+            high=max(part.high for part in parts),
+            texts=texts,
+            bare=[each for part in parts for each in part.bare],
+            places=[each for part in parts for each in part.places],
         ).at_most(most)
 
     def at_most(self, most: int) -> TableSample:
@@ -128,25 +132,26 @@ def sampled(
 
 
 def _joined(one: TableSample | None, other: TableSample | None, most: int) -> TableSample | None:
-    return other if one is None else one if other is None else one.joined(other, most)
+    return other if one is None else one if other is None else TableSample.joined([one, other], most)
 
 
 def _of_part(blocks: Iterable[RowBlock], target: str, weight: str | None, most: int) -> TableSample | None:
     """The sample of one part; None if it has no rows."""
-    found: TableSample | None = None
-    place, held = ("", 0), list[TableSample]()
+    place, held, largest = ("", 0), list[TableSample](), _LARGEST_HASH
     for block in blocks:
-        place = place if found or held else (block.origin, block.offset)
-        held.append(_of_block(block, target, weight).at_most(most))
+        place = place if held else (block.origin, block.offset)
+        held.append(_of_block(block, target, weight, largest))
         if sum(len(each.numbers) for each in held) > 2 * most:
-            found, held = reduce(partial(_joined, most=most), held, found), []
-    found = reduce(partial(_joined, most=most), held, found)
-    if found is None:
+            held = [TableSample.joined(held, most)]
+            largest = hashes(held[0].numbers, _SEED).max()
+    if not held:
         return None
+    found = TableSample.joined(held, most)
     return replace(found, bare=[] if found.n_used else [place[0]], places=[(*place, found.n_read)])
 
 
-def _of_block(block: RowBlock, target: str, weight: str | None) -> TableSample:
+def _of_block(block: RowBlock, target: str, weight: str | None, largest: np.uint64) -> TableSample:
+    """The counts of a block, and those of its rows with a hash of at most `largest`."""
     frame = block.frame
     try:
         present = rows_to_use(frame[target], None if weight is None else frame[weight])
@@ -155,9 +160,10 @@ def _of_block(block: RowBlock, target: str, weight: str | None) -> TableSample:
     numbers = np.arange(block.first, block.first + len(block))[present]
     used = frame if present.all() else frame.filter(pl.Series(present))
     values = as_numbers(used[target]) if used[target].dtype.is_numeric() else np.empty(0)
+    some = np.flatnonzero(hashes(numbers, _SEED) <= largest)
     return TableSample(
-        used,
-        numbers,
+        used[some],
+        numbers[some],
         frame.height,
         used.height,
         Counter({column.name: n for column in used.get_columns() if (n := _n_missing(column))}),

@@ -19,6 +19,7 @@ from shrinkwise.streaming import RowBlocks, RowsError
 from shrinkwise.streaming.folds import group_hashes, hashes
 from shrinkwise.tables import Encoder, InputError, TablePlan
 from shrinkwise.tables.columns.kinds import as_text
+from shrinkwise.tables.columns.level_means import Parts
 
 from .meter import Meter
 from .pieces import PartSums
@@ -63,10 +64,10 @@ class StreamedSplits(Splits):
         self.sums = fold_sums(self.source, encoder, options.folds, options.seed, self.pieces, meter.add)
         self.forget_all()
 
-    def encoder(self, number: int | None, frame, rows: np.ndarray | None = None) -> Encoder:
+    def encoder(self, number: int | None, frame, rows: np.ndarray | None = None, parts: Parts | None = None) -> Encoder:
         """The encoder of the training rows of a fold, or of all rows."""
         if not self.sums:
-            return super().encoder(number, frame, rows)
+            return super().encoder(number, frame, rows, parts)
         return rescaled(self.common, Triangle.joined(self._training(number)))
 
     def with_sums(self, problem: TrainingRows, number: int | None, encoder: Encoder) -> TrainingRows:

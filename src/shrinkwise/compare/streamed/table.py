@@ -17,8 +17,10 @@ from shrinkwise.compare.options import Options
 from shrinkwise.compare.scoring.nested import Progress
 from shrinkwise.streaming import RowBlocks
 from shrinkwise.tables import InputError, TablePlan, plan_table
+from shrinkwise.tables.columns.several import MAX_LEVELS
 from shrinkwise.tables.columns.spelling import alike
 from shrinkwise.tables.errors import RowError, counted, quoted
+from shrinkwise.tables.plan.notes import many_levels
 
 from .meter import Meter
 from .pieces import PartSums
@@ -60,7 +62,9 @@ class StreamedTable:
         sample = self.sample
         try:
             # Folds are a hash of the row's number, so that the plan may warn of an order in time, but not split by it.
-            plan = plan_table(sample.frame, target, name=name, numbers=sample.numbers + 1, **wishes | {"shuffle": True})
+            # An encoder is that of the whole sample, whose targets no fold may know.
+            wishes |= {"shuffle": True, "level_means": False}
+            plan = plan_table(sample.frame, target, name=name, numbers=sample.numbers + 1, **wishes)
         except RowError as error:
             raise sample.located(error) from None
         plan.n_rows, plan.n_rows_read = sample.n_used, sample.n_read
@@ -129,6 +133,11 @@ class StreamedTable:
         if missing := sample.n_read - sample.n_used:
             notes.append(
                 f"{missing:,} of {sample.n_read:,} rows have no value in {quoted(plan.target)} and are excluded."
+            )
+        if many := [quoted(column.name) for column in plan.columns if many_levels(column)]:
+            notes.append(
+                f"The many levels of {', '.join(many[:5])} are not replaced by means of the target, which are not computed in "
+                f"rows that are streamed: at most {MAX_LEVELS} levels are 0/1 features, or the column is dropped."
             )
         if sample.bare:
             more = f" and {len(sample.bare) - 1} more" if len(sample.bare) > 1 else ""

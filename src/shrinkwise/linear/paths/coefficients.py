@@ -71,10 +71,10 @@ class Coefficients:
         """scipy.sparse CSR array of shape (L, p); with K outputs (L·K, p), row l·K + k."""
         from scipy.sparse import csr_array
 
-        entries = [self._entries(i) for i in range(len(self))]
-        starts = np.concatenate([[0], np.cumsum([len(where) for where, _ in entries])])
-        where = np.concatenate([where for where, _ in entries])
-        values = np.concatenate([values for _, values in entries])
+        rows = [_CompressedRows(stack) if isinstance(stack, np.ndarray) else stack for stack in self._stacks]
+        starts = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(part.starts) for part in rows]))])
+        where = np.concatenate([part.columns for part in rows])
+        values = np.concatenate([part.values for part in rows])
         flat = csr_array((values, where, starts), shape=(len(self), self.size))
         return flat if len(self.shape) == 1 else flat.reshape((-1, self.shape[-1])).tocsr()
 

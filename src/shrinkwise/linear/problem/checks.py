@@ -176,7 +176,8 @@ def _numbers(values, name: str) -> np.ndarray:
         array = np.asarray(values)
     except (TypeError, ValueError) as error:
         raise ValueError(f"Expected {name} to contain numbers: {error}") from error
-    refuse_other_numbers(array, name)
+    if array is not values:
+        refuse_other_numbers(array, name)
     try:
         if array.dtype not in (np.float64, np.float32):
             array = array.astype(float)

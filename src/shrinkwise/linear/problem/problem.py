@@ -157,10 +157,18 @@ class Problem:
 
 
 def fitted_intercept(problem: Problem):
-    """argmin_b (1/n) Σ s f(y, o + b) by damped Newton, where an offset leaves no closed form."""
+    """argmin_b (1/n) Σ s f(y, o + b) by damped Newton, where an offset leaves no closed form.
+
+    It starts where o + b is near its value without an offset: far from there, losses of an exponential are flat or overflow.
+    """
     loss, s, offset = problem.loss, problem.s, problem.offset
-    b = np.asarray(loss.null_intercept(problem.y, s), dtype=float)
-    value = problem.loss_at(offset + b)
+    null = np.asarray(loss.null_intercept(problem.y, s), dtype=float)
+    b = null - (s * offset.T).T.sum(0) / problem.n
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = problem.loss_at(offset + b)
+        for start in (null - offset.max(0), null - offset.min(0)):
+            if not value <= (other := problem.loss_at(offset + start)):
+                b, value = start, other
     for _ in range(100):
         g = (s * loss.gradient(problem.y, offset + b).T).T.sum(0)
         H = (s * loss.hessian(problem.y, offset + b).T).T.sum(0)

@@ -39,7 +39,7 @@ class PartitionPart:
             X, beside = np.asarray(found[0]), found[1:]
             known = {name: np.ascontiguousarray(X[:, j]) for j, name in enumerate(self.names[: X.shape[1]])}
             frame = pl.DataFrame(known | dict(zip(self.names[X.shape[1] :], map(np.asarray, beside), strict=True)))
-        yield same_columns(frame, self.schema, self.origin).select(columns)
+        yield same_columns(frame, self.schema, self.origin)[list(columns)]
 
 
 def open_collection(source, special: dict):

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from shrinkwise.streaming.blocks import RowsError, block_rows
+from shrinkwise.streaming.blocks import RowsError, block_rows, exactly, with_types
 
 _KINDS = {
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
@@ -43,13 +43,14 @@ class FilePart:
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """The rows in order."""
         scan = _scan(self.path, self.kind, self.types if self.kind == "csv" else None)
-        types: Any = {name: self.types[name] for name in columns}
         if self.height is not None:
             scan = scan.slice(self.offset, self.height)
         try:
-            batches = scan.select(columns).collect_batches(chunk_size=block_rows(len(columns)), maintain_order=True)
+            batches = scan.select(exactly(columns)).collect_batches(
+                chunk_size=block_rows(len(columns)), maintain_order=True
+            )
             for frame in batches:
-                yield frame if frame.schema == types else frame.cast(types)
+                yield with_types(frame, self.types)
         except _READ_ERRORS as error:
             raise _explained(self, error) from error
 
@@ -179,7 +180,7 @@ def _first_other(part: FilePart):
     names = [name for name, dtype in part.types.items() if dtype.is_numeric()]
     texts = _scan(part.path, "csv", dict.fromkeys(part.types, pl.String()))
     row = 0
-    for frame in texts.select(names).collect_batches(chunk_size=100_000, maintain_order=True):
+    for frame in texts.select(exactly(names)).collect_batches(chunk_size=100_000, maintain_order=True):
         found = []
         for name in names:
             column = frame.get_column(name)

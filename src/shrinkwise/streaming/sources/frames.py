@@ -11,7 +11,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from shrinkwise.streaming.blocks import RowsError, block_rows
+from shrinkwise.streaming.blocks import RowsError, block_rows, exactly, with_types
 
 _PART_ROWS = 1_000_000
 
@@ -30,7 +30,7 @@ class FramePart:
 
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """The columns asked for."""
-        yield self.frame.select(columns)
+        yield self.frame[list(columns)]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LazyPart:
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """The rows in order."""
         try:
-            yield from self.lazy.select(columns).collect_batches(
+            yield from self.lazy.select(exactly(columns)).collect_batches(
                 chunk_size=block_rows(len(columns)), maintain_order=True
             )
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -71,7 +71,7 @@ class StreamPart:
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """The rows in order; RowsError if a frame has other columns or types than the first."""
         for k, given in enumerate(self.make()):
-            yield same_columns(as_polars(given), self.schema, f"frame {k + 1}").select(columns)
+            yield same_columns(as_polars(given), self.schema, f"frame {k + 1}")[list(columns)]
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def same_columns(frame: pl.DataFrame, schema: Mapping[str, Any], origin: str) ->
     more = [name for name in frame.columns if name not in schema]
     if more:
         raise RowsError(f"Expected all frames to have the same columns, but {origin} also has {more[0]!r}")
-    return frame.cast(dict(schema))  # type: ignore[arg-type]
+    return with_types(frame, schema)
 
 
 def common_schema(frames: Sequence[pl.DataFrame]) -> dict[str, Any]:

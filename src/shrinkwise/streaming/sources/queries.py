@@ -33,7 +33,7 @@ class QueryPart:
         """The rows in the order in which the database returns them."""
         height = block_rows(len(self.schema))
         for k, frame in enumerate(_batches(self.query, self.database, height, self.schema)):
-            yield same_columns(frame, self.schema, f"batch {k + 1} of the query").select(columns)
+            yield same_columns(frame, self.schema, f"batch {k + 1} of the query")[list(columns)]
 
 
 def open_query(query, database):

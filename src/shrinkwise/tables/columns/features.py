@@ -1,8 +1,8 @@
 """One input column as features: the rule learned from it, and how the rule turns values into numbers.
 
 A rule is a plain dict: kind, form, levels, words (that are missing), fill (what stands in for a missing value, one number
-per feature without gaps), gaps (whether there were any), pool (whether rare levels share a feature), features (their
-names).
+per feature without gaps), gaps (whether there were any), pool (whether rare levels share a feature), means (of the target,
+a list for each level), features (their names).
 """
 
 from __future__ import annotations
@@ -17,19 +17,24 @@ from shrinkwise.tables.errors import RowError, counted, figure, quoted
 from . import several
 from .dates import date_features, date_values, has_clock, read_dates, written_like
 from .kinds import LARGEST, ColumnPlan, as_numbers, as_text, codes_of, is_missing, refuse_infinite
+from .level_means import LEVEL_MEANS, Outcome, Parts, crossed_means, level_means
 from .measures import read_written
 from .several import LEVEL_ROWS, MAX_LEVELS
 from .spelling import alike, spelled_alike
 from .words import present
 
 POOL = "(rare)"
+_WITH_LEVELS = ("category", LEVEL_MEANS)
 READABLE = {"time of day": "readable as a time of day", "coordinates": "readable as coordinates"}
 
 
-def learned(column: ColumnPlan, series: pl.Series) -> dict[str, Any]:
-    """What is learned about one column from the rows of `series`."""
+def learned(column: ColumnPlan, series: pl.Series, outcome: Outcome | None = None) -> dict[str, Any]:
+    """What is learned about one column from the rows of `series`, and of their target if it has level means."""
     rule = _rule(column) | {"pool": False}
-    _LEARNERS.get(column.kind, _learn_measure)(rule, column.name, series)
+    if outcome is not None and column.kind == LEVEL_MEANS:
+        _learn_level_means(rule, column.name, series, outcome)
+    else:
+        _LEARNERS.get(column.kind, _learn_measure)(rule, column.name, series)
     if rule["gaps"]:
         rule["features"].append(f"{column.name} is missing")
     return rule
@@ -72,11 +77,25 @@ def features(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
     return block
 
 
+def blank_features(rule: dict[str, Any]) -> list[float]:
+    """The features of a row without a value."""
+    without = rule["kind"] == "category" or (rule["kind"] == "yes/no" and len(rule["levels"]) == 1)
+    width = len(rule["features"]) - bool(rule["gaps"])
+    return [*([0.0] * width if without else rule["fill"]), *([1.0] if rule["gaps"] else [])]
+
+
+def crossed_features(rule: dict[str, Any], series: pl.Series, outcome: Outcome, parts: Parts) -> np.ndarray:
+    """The features of the training rows of level means: each has the mean of rows in other parts."""
+    codes = codes_of(level_text(rule, series), rule["levels"])
+    values = crossed_means(codes, len(rule["levels"]), outcome, parts)
+    return np.column_stack([values, codes == len(rule["levels"])]) if rule["gaps"] else values
+
+
 def column_values(column: ColumnPlan, series: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """One number per row (n,) that identifies the column's value, NaN where missing; and where it is missing."""
     rule = _rule(column)
-    if column.kind == "category" or column.kind in several.KINDS:
-        text = level_text(rule, series) if column.kind == "category" else as_text(present(rule, series))
+    if column.kind in _WITH_LEVELS or column.kind in several.KINDS:
+        text = level_text(rule, series) if column.kind in _WITH_LEVELS else as_text(present(rule, series))
         gaps = text.is_null().to_numpy()
         return np.where(gaps, np.nan, text.rank("dense").fill_null(0).to_numpy().astype(float)), gaps
     if column.kind == "date":
@@ -100,6 +119,9 @@ def measured(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
     if kind == "date":
         return date_values(_moments(rule, series), rule["clock"])
     text = level_text(rule, series)
+    if kind == LEVEL_MEANS:  # a level that is not known is average
+        table = np.array([*rule["means"], rule["fill"]])
+        return np.where(text.is_null().to_numpy()[:, None], np.nan, table[codes_of(text, levels)])
     if kind == "ordered":
         codes = codes_of(text, levels)
         return np.where(codes[:, None] == len(levels), np.nan, codes[:, None] >= np.arange(1, len(levels)))
@@ -111,7 +133,7 @@ def measured(rule: dict[str, Any], series: pl.Series) -> np.ndarray:
 def level_text(rule: dict[str, Any], series: pl.Series) -> pl.Series:
     """A column with levels as text, its levels spelled as the rule spells them, missing as null."""
     text = as_text(present(rule, series))
-    if rule["kind"] == "category":
+    if rule["kind"] in _WITH_LEVELS:
         return alike(text, rule["levels"] + rule.get("pooled", []))
     return spelled_alike(text, rule["levels"])
 
@@ -125,6 +147,8 @@ def level_codes(rule: dict[str, Any], text: pl.Series) -> tuple[np.ndarray, np.n
 
 def unseen_as(rule: dict[str, Any]) -> str:
     """How a level that was not learned is treated, in words."""
+    if rule["kind"] == LEVEL_MEANS:
+        return "an average level"
     if rule["kind"] != "category":
         return "missing"
     return f"one of the rare levels, {POOL}" if rule["pool"] else "none of its levels"
@@ -139,6 +163,7 @@ def filled_as(rule: dict[str, Any]) -> str:
     filled = {
         "number": f"the median {first}",
         "category": "none of its levels",
+        LEVEL_MEANS: "an average level",
         "date": "the median date",
         "time of day": "the median time",
         "coordinates": "the median place",
@@ -165,6 +190,14 @@ def _learn_category(rule: dict[str, Any], name: str, series: pl.Series) -> None:
         levels, rare = sorted([*levels, *rare]), []
     rule |= {"levels": levels, "pooled": rare, "pool": bool(rare), "fill": [], "gaps": text.null_count() > 0}
     rule["features"] = [f"{name}={level}" for level in levels] + ([f"{name}={POOL}"] if rare else [])
+
+
+def _learn_level_means(rule: dict[str, Any], name: str, series: pl.Series, outcome: Outcome) -> None:
+    text = level_text(rule, series)
+    levels = sorted(text.drop_nulls().unique().to_list())
+    means = level_means(codes_of(text, levels), len(levels), outcome)
+    rule |= {"levels": levels, "means": means.tolist(), "fill": [0.0] * means.shape[1], "gaps": text.null_count() > 0}
+    rule["features"] = [f"{name} ({each} above average)" for each in outcome.names]
 
 
 def _learn_date(rule: dict[str, Any], name: str, series: pl.Series) -> None:

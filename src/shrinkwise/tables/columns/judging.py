@@ -12,6 +12,8 @@ from shrinkwise.tables.errors import InputError, counted, figure, quoted
 from .compounds import CLOCKS, compound_form, read_compound
 from .dates import COMPACT, TYPED, date_format, read_dates
 from .kinds import (
+    LEADING_ZEROS,
+    TOO_MANY_LEVELS,
     ColumnPlan,
     almost_numbers,
     as_numbers,
@@ -25,6 +27,7 @@ from .kinds import (
     typed,
     unusable_type,
 )
+from .level_means import LEVEL_MEANS
 from .measures import read_written, written_form, written_numbers
 from .order import in_order
 from .several import LEVEL_ROWS, MAX_LEVELS, are_coordinates, learn_several, separator
@@ -32,22 +35,30 @@ from .spelling import one_spelling
 from .words import found_words, said, without, words_beside_numbers
 
 # A level is learned from LEVEL_ROWS rows or more; rarer ones are pooled by the encoder, and so are those beyond the
-# MAX_LEVELS most frequent. Text is a category up to FREE_LEVELS levels, or while more than half of its rows are not pooled.
+# MAX_LEVELS most frequent. Text is a category up to FREE_LEVELS levels, or while more than half of its rows are not pooled;
+# with more than MAX_LEVELS levels, or more rows to pool, its levels are means of the target.
 FREE_LEVELS = 30
 
 # All but a handful of rows alike: whatever those few rows say cannot be told from chance.
 _FEW, _NEARLY_ALL = 5, 0.99
 _WORDS_OF_PROSE = 4
+_MEANS_OVERRULED = f"makes its {MAX_LEVELS} most frequent levels 0/1 features"
 
 
 def judge(
-    series: pl.Series, rows: np.ndarray | None = None, wish: str = "", originals: np.ndarray | None = None
+    series: pl.Series,
+    rows: np.ndarray | None = None,
+    wish: str = "",
+    originals: np.ndarray | None = None,
+    level_means: bool = True,
 ) -> ColumnPlan:
     """The kind of one input column, with the reason shown to the user.
 
     `rows` are the numbers of its rows in the file (1 is the first below the header), for messages; default 1, 2, ….
     `wish` is the user's request: "number", "category", "text", "keep" (despite a reason to drop it) or "". `originals` are the
     positions of the rows that are not an exact copy of an earlier one (default all): an identifier differs among them.
+    Without `level_means` no category becomes means of the target by level.
+
     Raises InputError for infinite values and for a request that cannot be met.
     """
     rows = np.arange(1, len(series) + 1) if rows is None else rows
@@ -62,11 +73,12 @@ def judge(
     n_missing = int(is_missing(series).sum())
     if n_missing == len(series):
         return _kept(ColumnPlan(series.name, "dropped", "all values are missing", n_missing=n_missing), wish)
+    judged = _JudgedRows(rows, originals, wish, level_means)
     column = _wished(series, rows, wish) or _unlike_itself(series, n_missing, wish)
     if column is None and series.dtype.is_numeric():
-        column = _judge_numbers(series.name, as_numbers(series), _JudgedRows(rows, originals, wish))
+        column = _judge_numbers(series.name, as_numbers(series), judged)
     if column is None:
-        column = _judge_text(series.name, as_text(series), _JudgedRows(rows, originals, wish))
+        column = _judge_text(series.name, as_text(series), judged)
     column = _kept(_finished(column, n_missing, len(series)), wish)
     if words:
         column.words, column.reason = words, f"{column.reason}; {said(as_text(whole), words)}"
@@ -75,11 +87,13 @@ def judge(
 
 @dataclass(frozen=True)
 class _JudgedRows:
-    """The rows of a column: their numbers in the file, those that are not copies, and the user's request."""
+    """The rows of a column: their numbers in the file, those that are not copies, the user's request, and whether levels can
+    be means of the target."""
 
     numbers: np.ndarray
     originals: np.ndarray
     wish: str
+    level_means: bool
 
 
 def _words(series: pl.Series, wish: str) -> list[str]:
@@ -237,12 +251,23 @@ def _levels(name: str, text: pl.Series, rows: _JudgedRows) -> ColumnPlan:
     largest = counts["rows"].sort(descending=True).head(MAX_LEVELS)
     learned = int(largest.filter(largest >= LEVEL_ROWS).sum())
     narrow = len(levels) <= min(FREE_LEVELS, n / 2)
+    many = len(levels) > MAX_LEVELS or (not narrow and learned <= n / 2)
+    if rows.level_means and many and len(levels) <= n / 2 and not _almost_other(text, rows):
+        shown = f"text with {len(levels)} levels, each with the shrunk mean of the target in its training rows"
+        return ColumnPlan(name, LEVEL_MEANS, f"{shown} (--category {_MEANS_OVERRULED})", levels)
     if not narrow and not (rows.wish == "keep" and learned) and learned <= n / 2:
         return ColumnPlan(name, "dropped", _no_category(text, len(levels), n, rows))
     hint = almost_numbers(text, rows.numbers)
     rare = len(levels) - min(MAX_LEVELS, int((counts["rows"] >= LEVEL_ROWS).sum()))
     pooled = f", of which the {rare} rarest ({counted(n - learned, 'row')}) are pooled" if rare > 1 else ""
     return ColumnPlan(name, "category", f"text with {len(levels)} levels{pooled}{f' ({hint})' if hint else ''}", levels)
+
+
+def _almost_other(text: pl.Series, rows: _JudgedRows) -> bool:
+    """Whether text is nearly numbers: its few strangers are to be mended. Codes with leading zeros, such as postal codes, are
+    levels."""
+    hint = disguised_numbers(text, rows.numbers)
+    return bool(hint) and hint != LEADING_ZEROS
 
 
 def _written(name: str, text: pl.Series, rows: np.ndarray) -> ColumnPlan | None:
@@ -298,4 +323,4 @@ def _no_category(text: pl.Series, n_levels: int, n: int, rows: _JudgedRows) -> s
         return f"free text: {shown}; use --text to make its frequent words inputs"
     if n_levels > n / 2:
         return f"{'an identifier or free text' if n_levels == n else 'free text'}: {shown}"
-    return f"too many levels: {shown}, and fewer than half of the rows are in levels with {LEVEL_ROWS} rows or more"
+    return f"{TOO_MANY_LEVELS}: {shown}, and fewer than half of the rows are in levels with {LEVEL_ROWS} rows or more"

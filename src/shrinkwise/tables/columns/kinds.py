@@ -14,7 +14,11 @@ import polars as pl
 
 from shrinkwise.tables.errors import InputError, RowError, counted, quoted
 
-INPUT_KINDS = ("number", "category", "ordered", "yes/no", "date", "time of day", "coordinates", "items", "text")
+from .level_means import LEVEL_MEANS
+
+INPUT_KINDS = (
+    *("number", "category", LEVEL_MEANS, "ordered", "yes/no", "date", "time of day", "coordinates", "items", "text"),
+)
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
 
 # Squares and cross products of larger numbers leave the range of a float (1.8e308) within a few steps.
@@ -32,7 +36,8 @@ _DAY = (
     r"|\d{1,2}[- ][A-Za-z]{3,9}\.?,?[- ]\d{2,4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
 )
 _DATE_OR_TIME = rf"^(({_DAY})([T ,]+{_CLOCK} ?(Z|UTC|[+-]\d{{2}}:?\d{{2}})?)?|{_CLOCK})$"
-LEADING_ZERO = r"^0\d+$"
+TOO_MANY_LEVELS = "too many levels"
+LEADING_ZERO, LEADING_ZEROS = r"^0\d+$", "codes with leading zeros"
 _WITH_SEPARATORS = r"^[^\w]*\d[\d.,' ]*[^\d]{0,4}$"
 
 
@@ -40,10 +45,11 @@ _WITH_SEPARATORS = r"^[^\w]*\d[\d.,' ]*[^\d]{0,4}$"
 class ColumnPlan:
     """How one input column is used.
 
-    kind is "number", "category", "ordered", "yes/no", "date", "time of day", "coordinates", "items" (lists in a cell) or
-    "text" (a bag of words); "dropped"; or the role of a column that is not an
-    input: "group", "time", "weight". `levels` are the texts of a category in sorted order, of an ordered one from least
-    to most, or of a yes/no column with the level coded 1 last (one level alone: it is either that or missing).
+    kind is "number", "category", "level means" (a category of many levels, as means of the target), "ordered", "yes/no",
+    "date", "time of day", "coordinates", "items" (lists in a cell) or "text" (a bag of words); "dropped"; or the role of a
+    column that is not an input: "group", "time", "weight". `levels` are the texts of a category in sorted order, of an
+    ordered one from least to most, or of a yes/no column with the level coded 1 last (one level alone: it is either that or
+    missing).
     `n_missing` counts the rows used. `form` says how a date is written (dates.date_format), is "written" for numbers
     with units or separators, or the separator of items. `leaks` marks a column that was dropped because it alone predicts
     the target.
@@ -214,7 +220,7 @@ def almost_numbers(text: pl.Series, rows: np.ndarray, advice: str = ADVICE) -> s
 def disguised_numbers(text: pl.Series, rows: np.ndarray, advice: str = ADVICE) -> str:
     """What prevents reading text as numbers: a few values, leading zeros, separators or units; else ""."""
     if _are_codes(text):
-        return "codes with leading zeros"
+        return LEADING_ZEROS
     values = text.drop_nulls()
     wrong = values.filter(floats(values).is_null())
     if len(wrong) and values.str.contains(_WITH_SEPARATORS).all():

@@ -35,6 +35,8 @@ def separator(text: pl.Series) -> str:
         if not len(values) or many.mean() < _LISTS:  # type: ignore[operator]
             continue
         items = _split(values, mark).explode().drop_nulls()
+        if not len(items):  # nothing but separators
+            continue
         counts = items.value_counts(name="rows")
         common = counts.filter(pl.col("rows") >= LEVEL_ROWS)["rows"].sum()
         words = float(str(counts.to_series(0).str.count_matches(" ").mean())) + 1

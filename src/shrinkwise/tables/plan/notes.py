@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from shrinkwise.tables.columns.kinds import as_text
+from shrinkwise.tables.columns.kinds import TOO_MANY_LEVELS, ColumnPlan, as_text
+from shrinkwise.tables.columns.level_means import LEVEL_MEANS
+from shrinkwise.tables.columns.several import MAX_LEVELS
 from shrinkwise.tables.errors import counted, quoted
 from shrinkwise.tables.reading.names import unnamed
 
@@ -16,11 +18,14 @@ _UNBALANCED = 0.1  # share of the smallest class under which accuracy flatters
 
 
 def plan_notes(plan: TablePlan, used: pl.DataFrame, columns: list[str], n_set_aside: int = 0) -> list[str]:
-    """Sentences on excluded rows, column names, rare classes, more inputs than rows, and duplicate rows.
+    """Sentences on excluded rows, column names, rare classes, more inputs than rows, duplicate rows, and level means.
 
     `n_set_aside` counts the rows of classes that are not used, which are reported with the classes.
     """
-    found = (_missing(plan, n_set_aside), _nameless(columns), *_classes(plan), _wide(plan), _twice(plan, used))
+    found = (
+        *(_missing(plan, n_set_aside), _nameless(columns), *_classes(plan)),
+        *(_wide(plan), _twice(plan, used), _level_means(plan)),
+    )
     return [sentence for sentence in found if sentence]
 
 
@@ -91,6 +96,23 @@ def _wide(plan: TablePlan) -> str:
         f"There are more inputs ({len(plan.kept)}) than rows ({plan.n_rows}): without a penalty a linear model "
         "can fit any target exactly."
     )
+
+
+def _level_means(plan: TablePlan) -> str:
+    names = [quoted(column.name) for column in plan.columns if column.kind == LEVEL_MEANS]
+    if not names:
+        return ""
+    subject = f"Column {names[0]} has" if len(names) == 1 else f"Columns {', '.join(names[:5])} have"
+    return (
+        f"{subject} many levels, so the mean of {quoted(plan.target)} by level is an input, shrunk towards the mean of all "
+        "rows and learned in the training rows of each fold; a training row has the mean over rows outside its inner fold, so "
+        "that it never counts its own target (--category for one column, or --no-level-means, uses 0/1 features instead)."
+    )
+
+
+def many_levels(column: ColumnPlan) -> bool:
+    """Whether a column is not encoded by all of its levels because there are too many."""
+    return column.reason.startswith(TOO_MANY_LEVELS) or len(column.levels or []) > MAX_LEVELS
 
 
 def _twice(plan: TablePlan, used: pl.DataFrame) -> str:

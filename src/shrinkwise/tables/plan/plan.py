@@ -45,6 +45,8 @@ class ColumnOptions:
     exposure, offset : column of the exposure > 0 of each count, or of its logarithm
     task : "regression", "counts" or "classes"; by default inferred from the target (target.judge_target)
     shuffle : whether rows are split at random also where their targets are alike in successive rows by time
+    level_means : whether categories of many levels become the means of the target by level; otherwise their most frequent
+        levels are 0/1 features, or they are dropped
 
     """
 
@@ -60,6 +62,7 @@ class ColumnOptions:
     offset: str | None = None
     task: str | None = None
     shuffle: bool = False
+    level_means: bool = True
 
     @property
     def roles(self) -> dict[str, str]:
@@ -191,7 +194,7 @@ def _column(series: pl.Series, rows: np.ndarray, wish: ColumnOptions, originals:
         return ColumnPlan(series.name, part, _PARTS[part])
     if series.name in wish.drop:
         return ColumnPlan(series.name, "dropped", "dropped as requested")
-    return judge(series, rows, wish.of(series.name), originals)
+    return judge(series, rows, wish.of(series.name), originals, wish.level_means)
 
 
 def _drop_what_knows(plan: TablePlan, used: pl.DataFrame, keep: Collection[str]) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 
 from shrinkwise.selection import Rows
 from shrinkwise.tables.columns.kinds import ColumnPlan, as_numbers, as_text, codes_of, is_missing
+from shrinkwise.tables.columns.level_means import LEVEL_MEANS, Outcome
 from shrinkwise.tables.columns.spelling import alike
 from shrinkwise.tables.errors import RowError, counted, no_such_column, quoted
 from shrinkwise.tables.reading.read import as_frame
@@ -78,12 +79,18 @@ class TablePlan:
     @property
     def has_groups(self) -> bool:
         """Whether an input becomes several features."""
-        return any(column.kind not in ("number", "yes/no") or column.n_missing for column in self.kept)
+        single = ("number", "yes/no", *([LEVEL_MEANS] if len(self.classes or []) < 3 else []))
+        return any(column.kind not in single or column.n_missing for column in self.kept)
+
+    @property
+    def has_level_means(self) -> bool:
+        """Whether the features of an input are means of the target by level."""
+        return any(column.kind == LEVEL_MEANS for column in self.kept)
 
     @property
     def has_numbers(self) -> bool:
         """Whether an input has values between its lowest and its highest."""
-        return any(column.kind in ("number", "date") for column in self.kept)
+        return any(column.kind in ("number", "date", LEVEL_MEANS) for column in self.kept)
 
     @property
     def splits_by(self) -> str:
@@ -164,6 +171,18 @@ class TablePlan:
             check_counts(self.target, values, numbers, are_all=False)
             return values / exposure if (exposure := self.exposures(frame, numbers)) is not None else values
         return values
+
+    def outcome(self, frame: Any) -> Outcome:
+        """The target of `used_rows` as what means by level are taken of: class shares, rates of counts, or numbers."""
+        y, weights = self.target_values(frame), self.weights(frame)
+        weights = np.ones(len(y)) if weights is None else weights
+        if self.classes is not None:
+            names = [f"log-odds of {self.target} = {name}" for name in self.classes[1:]]
+            return Outcome((y[:, None] == np.arange(1, len(self.classes))).astype(float), weights, names, "log-odds")
+        if self.task == COUNTS:
+            return Outcome(y[:, None], weights, [f"log rate of {self.target}"], "log")
+        what, values = ("mean log", np.log(y)) if self.log_target else ("mean", y)
+        return Outcome(values[:, None], weights, [f"{what} {self.target}"])
 
     def _target_column(self, frame: pl.DataFrame) -> pl.Series:
         return Reading(self.target_form, self.target_words).of(self._column(frame, self.target))

@@ -11,20 +11,24 @@ from typing import Any
 
 import polars as pl
 
+from shrinkwise.streaming.spool import FrameStore, InMemory
 from shrinkwise.tables.errors import InputError, first_line
 
 from .books import read_book
-from .decoding import as_utf8
-from .delimited import parse_delimited
+from .delimited import TextTable, parse_delimited, text_table
 from .files import ARROW_ENDINGS, BOOK_ENDINGS, PARQUET_ENDINGS, TEXT_ENDINGS, files_of, is_several, text_ending
 from .frames import from_other
 from .layout import Layout
 from .names import name_unnamed, refuse_too_wide
+from .records import NotUtf8
+from .text_bytes import PIECE, TextFile, as_utf8
 
 _FOUND = Layout()  # everything is found from the cells
 
 # A .gz can unpack to a thousandfold of what the file shows.
 _LARGEST_UNPACKED = 2 * 1024**3
+_GZIP = b"\x1f\x8b"
+_SMALL = 2 * PIECE  # bytes of a text file that is read at once
 
 
 def read_table(path: str | Path, layout: Layout = _FOUND) -> pl.DataFrame:
@@ -46,9 +50,7 @@ def read_with_notes(path: str | Path, layout: Layout = _FOUND) -> tuple[pl.DataF
         if not file.peek(1):
             raise InputError(f"{path.name} is empty.")
         if inner in TEXT_ENDINGS:
-            data, note = as_utf8(path.name, _unpacked(path.name, file.read()))
-            frame, notes = parse_delimited(path.name, data, layout)
-            notes = [note, *notes] if note else notes
+            frame, notes = _delimited(path, file, layout)
         elif ending in BOOK_ENDINGS:
             frame, notes = read_book(path, layout)
         elif ending in PARQUET_ENDINGS + ARROW_ENDINGS:
@@ -62,6 +64,26 @@ def read_with_notes(path: str | Path, layout: Layout = _FOUND) -> tuple[pl.DataF
         raise InputError(f"{path.name} has a header but no rows.")
     refuse_too_wide(path.name, frame.width)
     return frame, notes
+
+
+def table_in_pieces(path: Path, layout: Layout, store: FrameStore) -> TextTable | None:
+    """The table of a text file; None for a file of at most a few pieces, and if it is not UTF-8, which all of it decides."""
+    if not path.is_file() or path.stat().st_size <= _SMALL:
+        return None
+    try:
+        return text_table(TextFile(path), layout, store)
+    except NotUtf8:
+        return None
+
+
+def _delimited(path: Path, file: io.BufferedReader, layout: Layout) -> tuple[pl.DataFrame, list[str]]:
+    """The table of a text file. A large one is not in memory as text, unless it is packed."""
+    packed = file.peek(2)[:2] == _GZIP
+    if not packed and (table := table_in_pieces(path, layout, InMemory())):
+        return table.whole(), table.notes
+    data, note = as_utf8(path.name, _unpacked(path.name, file.read()))
+    frame, notes = parse_delimited(path.name, data, layout)
+    return frame, [note, *notes] if note else notes
 
 
 def refuse_settings(path: Path, layout: Layout) -> None:
@@ -115,7 +137,7 @@ def _opened(path: Path) -> io.BufferedReader:
 
 def _unpacked(name: str, data: bytes) -> bytes:
     """The bytes, decompressed if they are gzip data, whatever the file is called."""
-    if data[:2] != b"\x1f\x8b":
+    if data[:2] != _GZIP:
         return data
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:

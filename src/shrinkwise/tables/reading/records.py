@@ -20,6 +20,10 @@ _BLOCK = 1 << 24  # bytes scanned at once, so that the scan's arrays stay small 
 _QUOTE, _LINE_END, _RETURN = b'"\n\r'
 
 
+class NotUtf8(InputError):
+    """Bytes that are not UTF-8 text."""
+
+
 @dataclass
 class Text:
     """UTF-8 bytes that begin with the header, on line `first_line` of the file."""
@@ -53,7 +57,7 @@ def checked(name: str, data: bytes, line: int = 1) -> Text:
         if not data.isascii():
             data.decode()
     except UnicodeDecodeError as error:
-        raise InputError(
+        raise NotUtf8(
             f"{name} is not UTF-8 text: line {text.line(error.start)} holds the byte 0x{data[error.start]:02X} "
             f"(byte {error.start + 1} of the {'file' if line == 1 else 'lines from ' + str(line) + ' on'}); save the file as "
             "UTF-8."

@@ -12,17 +12,16 @@ import polars as pl
 from shrinkwise.streaming import RowBlocks, RowsError
 from shrinkwise.streaming.blocks import SourcePart
 from shrinkwise.streaming.sources.files import open_files
+from shrinkwise.streaming.spool import FrameStore, OnDisk
 from shrinkwise.tables.columns.kinds import as_text
 from shrinkwise.tables.errors import InputError, no_such_column, quoted
 
 from .files import ARROW_ENDINGS, PARQUET_ENDINGS, TEXT_ENDINGS, files_of, text_ending
 from .layout import Layout
-from .pieces import PIECE, TextTable, text_table
-from .read import as_frame, read_with_notes, refuse_settings
+from .read import as_frame, read_with_notes, refuse_settings, table_in_pieces
 
 _FOUND = Layout()  # everything is found from the cells
 _SAME = "the files of one table need the same columns"
-_SMALL = 2 * PIECE  # bytes of a text file that is read at once
 
 
 class _Frames(Protocol):
@@ -72,10 +71,15 @@ class _Whole:
 
     path: Path
     layout: Layout
+    store: FrameStore | None
+    kept: Any
 
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """The rows, in one frame."""
-        yield read_with_notes(self.path, self.layout)[0].select(columns)
+        if self.store is None or self.kept is None:
+            yield read_with_notes(self.path, self.layout)[0][list(columns)]
+        else:
+            yield self.store.get(self.kept, columns)
 
 
 @dataclass(frozen=True)
@@ -87,20 +91,21 @@ class TableRows:
     notes: list[str]
 
 
-def open_table(source: str | Path, layout: Layout = _FOUND) -> TableRows:
+def open_table(source: str | Path, layout: Layout = _FOUND, store: FrameStore | None = None) -> TableRows:
     """The rows of a table in one file or several with the same columns.
 
-    Text files are read once here, for the types that all their values have.
+    Files of text and workbooks are read here, for the types that all their values have. Their rows are kept in `store`, by
+    default in a temporary file if there is space for it, from which all passes over them are read.
 
     Raises
     ------
     InputError : for files that cannot be read or that have different columns.
     """
-    files, notes = files_of(source), []
+    files, notes, store = files_of(source), [], store or OnDisk()
     parts: list[TablePart] = []
     schemas: list[Mapping[str, Any]] = []
     for file in files:
-        found, schema, said = _opened(file, layout)
+        found, schema, said = _opened(file, layout, store)
         parts += found
         schemas.append(schema)
         notes += said
@@ -109,7 +114,7 @@ def open_table(source: str | Path, layout: Layout = _FOUND) -> TableRows:
     return TableRows(RowBlocks(read, schema, None), files, notes)
 
 
-def _opened(file: Path, layout: Layout) -> tuple[list[TablePart], Mapping[str, Any], list[str]]:
+def _opened(file: Path, layout: Layout, store: FrameStore) -> tuple[list[TablePart], Mapping[str, Any], list[str]]:
     """The parts of a file, its columns with their types, and notes on how it was read."""
     ending = file.suffix.lower()
     if file.is_file() and file.stat().st_size and ending in PARQUET_ENDINGS + ARROW_ENDINGS:
@@ -122,21 +127,14 @@ def _opened(file: Path, layout: Layout) -> tuple[list[TablePart], Mapping[str, A
             raise InputError(f"{file.name} has a header but no rows.")
         schema = {name: pl.Float64() if dtype == pl.Duration else dtype for name, dtype in schema.items()}  # as_frame
         return [TablePart(str(file), part, part.height, part.offset) for part in found], schema, []
-    is_text = text_ending(file) in TEXT_ENDINGS and file.is_file()
-    if is_text and file.stat().st_size > _SMALL and (table := _in_pieces(file, layout)):
+    if text_ending(file) in TEXT_ENDINGS and (table := table_in_pieces(file, layout, store)):
         return [TablePart(str(file), table, table.height)], table.schema, table.notes
     frame, notes = read_with_notes(file, layout)
-    return [TablePart(str(file), _Whole(file, layout), frame.height)], dict(frame.schema), notes
-
-
-def _in_pieces(file: Path, layout: Layout) -> TextTable | None:
-    """The table of a text file; None if it is not UTF-8, which only the whole file decides."""
-    try:
-        return text_table(file, layout)
-    except InputError as error:
-        if "is not UTF-8 text" in str(error):
-            return None
-        raise
+    return (
+        [TablePart(str(file), _Whole(file, layout, store, store.put(frame)), frame.height)],
+        dict(frame.schema),
+        notes,
+    )
 
 
 def _common(files: list[Path], schemas: list[Mapping[str, Any]]) -> dict[str, Any]:

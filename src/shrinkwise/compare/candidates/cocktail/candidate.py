@@ -16,6 +16,10 @@ from .mix import Mix
 
 _DECIMALS = 7  # of the weights of hidden layers, which are trained in single precision; shortens the file of the model
 _TRIED = 30  # steps, for the estimate of the time
+_USUAL_SHARE = 0.5  # of the steps, if the learning rate may decay early
+_HELD = (
+    2000  # held-out rows of a fold on which settings and steps are compared, so that this costs less than the training
+)
 
 
 def tune_cocktail(problem: TrainingRows, options: Options) -> Tuned:
@@ -34,7 +38,7 @@ def tune_cocktail(problem: TrainingRows, options: Options) -> Tuned:
     cocktail, X = _cocktail(options), problem.dense()
     embedding = Embedding.of(X, cocktail)
     centre, scale = _unit(problem)
-    splits = problem.folds(options.inner_folds)
+    splits = problem.folds(_n_folds(options))
     rows = _fold_rows(problem, embedding, splits, (centre, scale))
     mixes = _mixes(cocktail, problem.has_classes)
     with one_thread(), torch.random.fork_rng(devices=[]):
@@ -73,7 +77,7 @@ def mean_of_folds(
 
 def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
     """Estimated processor seconds of the tuning on n_rows rows, from some steps on those of `problem`."""
-    from .training import setting_steps
+    from .training import training_work
 
     cocktail, taken = _cocktail(options), []
     for steps in (1, 1 + _TRIED):  # the first loads code
@@ -81,9 +85,14 @@ def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
         start = time.process_time()
         tune_cocktail(problem, few)
         taken.append(time.process_time() - start)
-    n_mixes = len(_mixes(cocktail, problem.has_classes))
-    one_step = max(taken[1] - taken[0], 0.0) / setting_steps(n_mixes, _TRIED)
-    return one_step * setting_steps(n_mixes, cocktail.steps_on(n_rows))
+    n_mixes, folds = len(_mixes(cocktail, problem.has_classes)), _n_folds(options)
+
+    def work(steps: int, rows: int) -> float:
+        return training_work(n_mixes, steps, min(rows / folds, _HELD) / min(cocktail.batch_size, rows))
+
+    one_step = max(taken[1] - taken[0], 0.0) / (work(1 + _TRIED, len(problem.y)) - work(1, len(problem.y)))
+    share = _USUAL_SHARE if cocktail.plateau else 1.0
+    return one_step * work(round(share * cocktail.steps_on(n_rows)), n_rows)
 
 
 def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: tuple[float, float]):
@@ -97,9 +106,10 @@ def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: 
 
     n, weights = len(problem.y), problem.rows.weights
     weights = np.ones(n) if weights is None else weights / weights.mean()
-    counts, longest = np.zeros((len(splits), n)), max(1, *(len(test) for _, test in splits))
+    tests = [_spread(test) for _, test in splits]
+    counts, longest = np.zeros((len(splits), n)), max(1, *map(len, tests))
     held, held_weights = np.zeros((len(splits), longest), dtype=int), np.zeros((len(splits), longest))
-    for fold, (train, test) in enumerate(splits):
+    for fold, ((train, _), test) in enumerate(zip(splits, tests, strict=True)):
         counts[fold, train] = weights[train] * n / weights[train].sum()
         known = np.isin(problem.y[test], problem.y[train]) if problem.has_classes else True
         held[fold, : len(test)], held_weights[fold, : len(test)] = test, weights[test] * known
@@ -118,6 +128,11 @@ def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: 
     )
 
 
+def _spread(rows: np.ndarray) -> np.ndarray:
+    """At most `_HELD` of the rows, spread evenly over them."""
+    return rows if len(rows) <= _HELD else rows[np.linspace(0, len(rows) - 1, _HELD).astype(int)]
+
+
 def _unit(problem: TrainingRows) -> tuple[float, float]:
     """The centre and the scale of the scores for a numeric target; those for counts are logarithms."""
     if problem.has_counts:
@@ -129,6 +144,10 @@ def _mixes(cocktail: CocktailOptions, has_classes: bool) -> list[Mix]:
     """The settings, each once; the smoothing of labels is of no use for numbers."""
     mixes = [Mix(*each) for each in cocktail.mixes]
     return list(dict.fromkeys(mixes if has_classes else [replace(mix, smoothing=0.0) for mix in mixes]))
+
+
+def _n_folds(options: Options) -> int:
+    return max(options.inner_folds, _cocktail(options).members)
 
 
 def _cocktail(options: Options) -> CocktailOptions:

@@ -37,16 +37,17 @@ class Embedding:
     def of(cls, X: np.ndarray, options: CocktailOptions) -> Embedding:
         """The bins of the columns of X (n, q): an edge at every distinct value up to `options.bins` bins, else at quantiles.
 
-        The bins of all columns are at most `options.terms`, shared evenly; if that is fewer than two a column, there are
-        none.
+        For the quantiles a value that many rows share, such as the zero of a word's frequency, counts as one bin's rows:
+        else it would take most of the edges. The bins of all columns are at most `options.terms`, shared evenly; if that
+        is fewer than two a column, there are none.
         """
         limits = np.array([X.min(axis=0), X.max(axis=0)])
-        distinct = [np.unique(column) for column in X.T]
-        sizes = np.array([len(values) - 1 for values in distinct])
+        distinct = [np.unique(column, return_counts=True) for column in X.T]
+        sizes = np.array([len(values) - 1 for values, _ in distinct])
         most = _share(sizes, min(options.bins, max(len(X) // _ROWS_A_BIN, 2)), options.terms)
         if not sizes.size or (most < 2 and (sizes > 1).any()):
             return cls(None, np.ones(X.shape[1]), np.arange(X.shape[1]), limits)
-        blocks = [_terms(_edges(values, column, most), column) for values, column in zip(distinct, X.T, strict=True)]
+        blocks = [_terms(_edges(*each, most), column) for each, column in zip(distinct, X.T, strict=True)]
         knots, tops, scale = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         sources = np.repeat(np.arange(len(blocks)), [len(block[0]) for block in blocks])
         return cls(Hinges(sources, knots, tops), scale, sources, limits)
@@ -63,9 +64,10 @@ def _share(sizes: np.ndarray, most: int, total: int) -> int:
     return allowed[-1] if allowed else 0
 
 
-def _edges(distinct: np.ndarray, column: np.ndarray, most: int) -> np.ndarray:
+def _edges(distinct: np.ndarray, counts: np.ndarray, most: int) -> np.ndarray:
     if len(distinct) - 1 > most:
-        distinct = np.unique(np.quantile(column, np.linspace(0, 1, most + 1)))
+        ranks = np.minimum(counts, counts.sum() / most).cumsum()
+        distinct = np.unique(np.interp(np.linspace(ranks[0], ranks[-1], most + 1), ranks, distinct))
     apart = np.diff(distinct) > _NARROWEST * (distinct[-1] - distinct[0])
     edges = distinct[np.append(True, apart)]
     return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1.0])  # constant in these rows

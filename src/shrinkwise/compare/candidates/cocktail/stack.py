@@ -91,7 +91,7 @@ class NetworkStack(nn.Module):
         if mix.keep_inputs == 1 or not len(self.inputs):
             return X
         kept = dropout(X.new_ones(len(X), int(self.inputs[-1]) + 1), keep=mix.keep_inputs)
-        return X * kept[:, self.inputs]
+        return X * kept.index_select(1, self.inputs)
 
     def _some_units(self, by_setting: list[torch.Tensor]) -> torch.Tensor:
         pairs = zip(by_setting, self.mixes, strict=True)

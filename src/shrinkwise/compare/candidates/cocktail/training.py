@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ _BETAS = (0.9, 0.99)
 _FLAT = 0.5  # the share of the steps at the full learning rate; then it decays to 0 along half a cosine
 _EVALUATIONS = 40  # denser at the beginning, where small tables have their lowest held-out loss
 _DROPPING = (0.3, 0.6)  # the shares of the steps after which the worse half of the settings is dropped
+_EARLIEST = 0.25  # the share of the steps after which the learning rate may begin to decay
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,16 @@ class FoldRows:
 
 @dataclass(frozen=True)
 class Trained:
-    """The networks of the folds at the best setting and step: mean held-out loss, the step, weights and biases by layer."""
+    """The networks of the folds at the best setting and step: mean held-out loss, the step, weights and biases by layer.
+
+    steps is the number of steps for which the learning rate was planned.
+    """
 
     mix: Mix
     loss: float
     step: int
-    steps: int
     layers: list[tuple[torch.Tensor, torch.Tensor]]
+    steps: int = 0
 
 
 def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> Trained:
@@ -56,7 +61,8 @@ def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> Trained
     training = _Training(stack, rows, options, steps)
     held = rows.features[rows.held], rows.targets[rows.held]
     found: list[Trained | None] = [None] * len(mixes)
-    alive, looks = list(range(len(mixes))), _looks(steps)
+    alive, looks, dropping = list(range(len(mixes))), _looks(steps), list(_DROPPING)
+    lowest: dict[int, float] = {}  # the lowest loss so far, by step
     for step in training.steps():
         if step in looks:
             losses = row_losses(stack.evaluate(held[0]), held[1], log_mean=rows.log_mean)
@@ -65,13 +71,18 @@ def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> Trained
             for place, (setting, loss) in enumerate(zip(alive, pooled, strict=True)):
                 best = found[setting]
                 if best is None or loss < best.loss:
-                    found[setting] = Trained(mixes[setting], loss, step, steps, stack.networks(place))
-        if len(alive) > 1 and step in {round(share * steps) for share in _DROPPING}:
+                    found[setting] = Trained(mixes[setting], loss, step, stack.networks(place))
+            lowest[step] = min(map(_loss, found))
+            if _EARLIEST * steps <= step < _FLAT * training.n_steps and _stalled(lowest, options.plateau):
+                training.n_steps = round(step / _FLAT)
+                looks = _looks(training.n_steps)
+        if len(alive) > 1 and dropping and step >= round(dropping[0] * training.n_steps):
+            del dropping[0]
             order = sorted(range(len(alive)), key=lambda place: _loss(found[alive[place]]))
             places = sorted(order[: math.ceil(len(alive) / 2)])
             training.keep(places)
             alive = [alive[place] for place in places]
-    return min((each for each in found if each is not None), key=_loss)
+    return replace(min((each for each in found if each is not None), key=_loss), steps=training.n_steps)
 
 
 def refit(rows: FoldRows, trained: Trained, options: CocktailOptions) -> Trained:
@@ -80,15 +91,19 @@ def refit(rows: FoldRows, trained: Trained, options: CocktailOptions) -> Trained
     for step in _Training(stack, rows, options, trained.steps).steps():
         if step == trained.step:
             break
-    return Trained(trained.mix, trained.loss, trained.step, trained.steps, stack.networks(0))
+    return replace(trained, layers=stack.networks(0))
 
 
-def setting_steps(n_settings: int, steps: int) -> float:
-    """The number of steps of single settings, if the losing ones are dropped early."""
+def training_work(n_settings: int, steps: int, held: float) -> float:
+    """The work of a training, in steps of single settings, of which the losing ones are dropped early.
+
+    held: the held-out rows of a fold, as a multiple of those of a batch. Their loss costs a third of a step on them, which
+    also computes the gradient of the weights and that of the hidden units.
+    """
     total, alive, last = 0.0, n_settings, 0.0
     for share in _DROPPING:
         total, last, alive = total + alive * (share - last), share, math.ceil(alive / 2)
-    return steps * (total + alive * (1 - last))
+    return (steps + len(_looks(steps)) * held / 3) * (total + alive * (1 - last))
 
 
 def row_losses(
@@ -109,7 +124,7 @@ def row_losses(
 
 
 class _Training:
-    """Adam with decoupled decay on a stack, step by step."""
+    """Adam with decoupled decay on a stack, step by step; n_steps may be changed while the learning rate is flat."""
 
     def __init__(self, stack: NetworkStack, rows: FoldRows, options: CocktailOptions, steps: int):
         self.stack, self.rows, self.options, self.n_steps = stack, rows, options, steps
@@ -117,8 +132,10 @@ class _Training:
 
     def steps(self) -> Iterator[int]:
         """Run; yields the number of each step, from 1, after it."""
-        for step, batch in enumerate(_batches(len(self.rows.features), self.options.batch_size, self.n_steps)):
-            rate = self.options.learning_rate * _rate(step / self.n_steps)
+        step, batches = 0, _batches(len(self.rows.features), self.options.batch_size)
+        while step < self.n_steps:
+            batch, step = next(batches), step + 1
+            rate = self.options.learning_rate * _rate((step - 1) / self.n_steps)
             self.optimizer.param_groups[0]["lr"] = rate
             self.optimizer.zero_grad()
             output, targets = self.stack(self.rows.features[batch]), self.rows.targets[batch]
@@ -126,7 +143,7 @@ class _Training:
             (losses * self.rows.counts[:, batch]).sum().div(len(batch)).backward()
             self._decay(rate)
             self.optimizer.step()
-            yield step + 1
+            yield step
 
     def keep(self, places: list[int]) -> None:
         """Keep some of the settings, with what Adam remembers of them."""
@@ -160,6 +177,13 @@ def _loss(trained: Trained | None) -> float:
     return math.inf if trained is None else trained.loss
 
 
+def _stalled(lowest: dict[int, float], plateau: float) -> bool:
+    """Whether in the second half of the steps the loss fell by less than this share of what it fell in all of them."""
+    (first, start), (last, now) = next(iter(lowest.items())), next(reversed(lowest.items()))
+    halfway = next(loss for step, loss in reversed(lowest.items()) if step <= max(first, last / 2))
+    return halfway - now < plateau * (start - now)
+
+
 def _rate(progress: float) -> float:
     return 1.0 if progress < _FLAT else 0.5 * (1 + math.cos(math.pi * (progress - _FLAT) / (1 - _FLAT)))
 
@@ -169,11 +193,11 @@ def _looks(steps: int) -> set[int]:
     return set(np.ceil(steps * np.linspace(0, 1, _EVALUATIONS + 1)[1:] ** 2).astype(int).tolist())
 
 
-def _batches(n_rows: int, size: int, steps: int) -> Iterator[torch.Tensor]:
+def _batches(n_rows: int, size: int) -> Iterator[torch.Tensor]:
     """Row numbers of each step; all rows in a new random order again and again, the last incomplete batch left out."""
     size = min(size, n_rows)
     a_pass = n_rows // size
-    for step in range(steps):
+    for step in count():
         if step % a_pass == 0:
             order = torch.randperm(n_rows)
         yield order[step % a_pass * size :][:size]

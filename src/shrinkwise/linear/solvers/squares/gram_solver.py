@@ -65,6 +65,8 @@ class SquaredSolver:
         n_l1 = 0 if strengths is None else strengths.count_l1(lambdas)
         if n_l1:
             yield from self._l1_solutions(lambdas[:n_l1], strengths, tol, max_iter)
+            if n_l1 == len(lambdas):
+                return
         bounded = self._within_bounds(penalty)
         if bounded is not None:
             yield self._bounded_solutions(lambdas, bounded, tol, max_iter)

@@ -46,6 +46,8 @@ class L1Path:
         """√(yy/G_jj) of the columns that no λ penalises, 0 of the others."""
         free = np.flatnonzero(~np.logical_or.reduce([part != 0 for part in (*strengths.fixed, *strengths.scaled)]))
         reach = np.zeros(self.design.p)
+        if not len(free):
+            return reach
         square = (self.design.centred_columns(free) ** 2).mean(0)
         reach[free] = np.sqrt(self.yy / np.where(square > 0, square, np.inf))
         return reach

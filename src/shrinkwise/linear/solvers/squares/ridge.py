@@ -55,6 +55,9 @@ def _factors(problem: Problem, penalty) -> np.ndarray | None:
     """c with λ f(w) = ½ λ Σ c_j w_j² along the whole path, else None."""
     if not problem.loss.is_quadratic or min(problem.n, problem.p) > _LARGEST_SIDE:
         return None
+    parts = penalty.with_lam(1.0).l1_l2((problem.p,))
+    if parts is None or parts[0].any():
+        return None
     strengths = Strengths.of(penalty, (problem.p,))
     factors = None if strengths is None else strengths.ridge()
     return None if factors is None or (_too_large(problem) and np.ptp(factors) > 0) else factors

@@ -1,0 +1,107 @@
+"""The bytes of a text: of a file or in memory, in pieces, and in UTF-8 where it has another encoding.
+
+Text that is not UTF-8 is decoded where that is safe: UTF-16 with a byte-order mark, and Windows-1252.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from shrinkwise.tables.errors import InputError, first_line
+
+PIECE = 1 << 24  # bytes
+
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def as_utf8(name: str, data: bytes) -> tuple[bytes, str]:
+    """The text in UTF-8, and a sentence on the encoding if it was another one; else the bytes unchanged.
+
+    Windows-1252, in which Excel saves CSV files, is assumed if every byte is one of its characters and no bytes are a
+    UTF-8 character, so that a damaged UTF-8 file is not mistaken for it.
+    """
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return _read_as(name, data, "utf-16", "UTF-16", "it starts with a byte-order mark")
+    try:
+        if not data.isascii():
+            data.decode()
+    except UnicodeDecodeError:
+        if not _CONTROLS.search(data) and data.decode(errors="ignore").isascii():
+            return _read_as(name, data, "cp1252", "Windows-1252", "it is not UTF-8")
+    return data, ""
+
+
+def _read_as(name: str, data: bytes, codec: str, called: str, why: str) -> tuple[bytes, str]:
+    try:
+        return data.decode(codec).encode(), f"{name} was read as {called}, because {why}."
+    except UnicodeDecodeError:
+        return data, ""
+
+
+class TextSource(Protocol):
+    """A text that can be read from its beginning as often as needed."""
+
+    @property
+    def name(self) -> str:
+        """Its name in messages."""
+
+    def open(self) -> Any:
+        """A binary file at the beginning."""
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file of UTF-8 text, as it is or in a .gz."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.path.name
+
+    def open(self) -> Any:
+        """The file, decompressed if it holds gzip data."""
+        with self.path.open("rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+        return gzip.open(self.path) if packed else self.path.open("rb")
+
+
+@dataclass(frozen=True)
+class TextBytes:
+    """UTF-8 text in memory."""
+
+    name: str
+    data: bytes
+
+    def open(self) -> io.BytesIO:
+        """The bytes."""
+        return io.BytesIO(self.data)
+
+
+def in_pieces(source: TextSource) -> Iterator[tuple[bytes, bool]]:
+    """The bytes of a text in pieces, and whether a piece is the last.
+
+    The last is as large as a quarter of the others, so that it has rows enough to find a footer.
+    """
+    try:
+        with source.open() as file:
+            data = file.read(PIECE)
+            while data:
+                following = file.read(PIECE)
+                if len(following) < PIECE // 4:
+                    data, following = data + following, b""
+                yield data, not following
+                data = following
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{source.name} is a damaged or truncated gzip file ({first_line(error)}).") from error
+    except OSError as error:
+        raise InputError(f"{source.name} cannot be read: {(error.strerror or str(error)).lower()}.") from error
