@@ -106,8 +106,35 @@ def equality(folder: Path) -> dict:
     }
 
 
+def growth(folder: Path) -> dict:
+    """CPU seconds of the least-squares pass, with reading Parquet, against rows (30 columns) and columns (50,000 rows)."""
+    from shrinkwise.linear.problem.row_triangles import triangles_of_rows
+
+    triangles_of_rows(rows_of(folder, "y"), FOLDS)  # loads what is needed
+    found: dict = {}
+    sizes = {
+        "n": [(n, 30) for n in (50_000, 100_000, 200_000, 400_000)],
+        "p": [(50_000, p) for p in (25, 50, 100, 200)],
+    }
+    for what, shapes in sizes.items():
+        seconds = []
+        for shape in shapes:
+            part = folder / f"{shape[0]}x{shape[1]}"
+            part.mkdir()
+            write(part, *shape)
+            start = time.process_time()
+            triangles_of_rows(rows_of(part, "y"), FOLDS)
+            seconds.append(time.process_time() - start)
+        axis = [shape["np".index(what)] for shape in shapes]
+        slope = np.polyfit(np.log(axis), np.log(seconds), 1)[0]
+        last = np.log(seconds[-1] / seconds[-2]) / np.log(2)
+        found |= {f"seconds at {what} = {at:,}": s for at, s in zip(axis, seconds, strict=True)}
+        found |= {f"slope in {what}": float(slope), f"slope of the last doubling of {what}": float(last)}
+    return found
+
+
 def cluster(folder: Path) -> dict:
-    """Seconds of the least-squares pass with one and with two workers of one thread."""
+    """Seconds of the least-squares pass with one and with two workers of one thread, and the CPU seconds of every worker."""
     from distributed import Client, LocalCluster
 
     from shrinkwise.linear.problem.row_triangles import triangles_of_rows
@@ -121,14 +148,16 @@ def cluster(folder: Path) -> dict:
         ):
             client.run(__import__, "polars")
             triangles_of_rows(rows_of(folder, "y", "part-000.parquet", client), FOLDS)
-            start = time.perf_counter()
+            start, before = time.perf_counter(), client.run(time.process_time)
             rows = rows_of(folder, "y", scheduler=client)
             factors = triangles_of_rows(rows, FOLDS)
             found[f"{workers} workers, seconds"] = time.perf_counter() - start
+            after = client.run(time.process_time)
+            found[f"{workers} workers, CPU seconds of each"] = [round(after[k] - before[k], 2) for k in after]
     return found | {"rows": rows.n, "bytes of a merge": sum(each.R.nbytes for each in factors)}
 
 
-TASKS = {task.__name__: task for task in (read, squares, logistic, equality, cluster)}
+TASKS = {task.__name__: task for task in (read, squares, logistic, equality, growth, cluster)}
 
 
 def main() -> None:

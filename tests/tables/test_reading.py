@@ -370,7 +370,8 @@ def test_pandas_frames_need_no_pyarrow():
         (pd.DataFrame([[1, 2]], columns=[1, "1"]), "more than one column named '1'"),
         ({"a": [1], 2: [1, 2]}, "different lengths"),
         ({"a": 1}, "cannot be read"),
-        (np.zeros((2, 2)), "cannot be read"),
+        (np.zeros((2, 2)), "got ndarray; make a data frame of it"),
+        ([[1, 2]], "got list; make a data frame of it"),
         (pl.LazyFrame({"a": [1]}).select("b"), "lazy frame cannot be collected"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from pathlib import Path
 
@@ -62,6 +63,12 @@ def _made(factory: str):
     function = getattr(module, attribute, None)
     if not callable(function):
         raise click.ClickException(f"{name} has no function {attribute!r}")
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise click.ClickException(f"{factory} must be callable without arguments: {error}") from None
+    except ValueError:
+        pass  # a function of C that does not tell its parameters
     return function()
 
 

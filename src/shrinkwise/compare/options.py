@@ -74,9 +74,9 @@ class NetworkOptions:
     ----------
     hidden : int
         Number of units of the hidden layer.
-    steps, passes : int
+    steps, passes, most_steps : int
         Steps of Adam, each on `batch_size` rows (all rows if there are fewer): enough for `passes` passes over the
-        rows, but at least `steps` and at most three times as many.
+        rows, but at least `steps` and at most `most_steps`.
     learning_rate : float
         Initial learning rate; it decays to 0 along half a cosine.
     lambdas : tuple of float, decreasing
@@ -93,6 +93,7 @@ class NetworkOptions:
     hidden: int = 32
     steps: int = 400
     passes: int = 20
+    most_steps: int = 4000
     learning_rate: float = 0.03
     batch_size: int = 256
     lambdas: tuple[float, ...] = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
@@ -104,7 +105,7 @@ class NetworkOptions:
 
     def steps_on(self, n_rows: int) -> int:
         """Number of training steps for this number of rows."""
-        return min(max(self.steps, self.passes * n_rows // self.batch_size), 3 * self.steps)
+        return min(max(self.steps, self.passes * n_rows // self.batch_size), max(self.steps, self.most_steps))
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,7 @@ EFFORTS: dict[str, dict[str, Any]] = {
         "network": NetworkOptions(
             hidden=64,
             steps=1000,
+            most_steps=10_000,
             lambdas=(0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00001),
             keeps=(0.3, 0.5, 0.7, 0.8, 0.9, 0.95),
             l1_lambdas=(0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003),
@@ -268,7 +270,7 @@ _MANY_ROWS: dict[str, Any] = {
     "inner_folds": 3,
     "n_lambdas": 30,
     "l1_ratios": (0.5,),
-    "network": NetworkOptions(cocktail=CocktailOptions(members=5, plateau=0.005)),
+    "network": NetworkOptions(most_steps=1200, cocktail=CocktailOptions(members=5, plateau=0.005)),
 }
 _FEWEST_ROWS, _ROWS_PER_INPUT, _FEWEST_VALUES = 5000, 100, 300_000
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shrinkwise.tables.errors import InputError
+
 from .request import FitRequest
 
 if TYPE_CHECKING:
@@ -44,7 +46,19 @@ class Question:
         progress is called as progress(done, total, what) while rows are read in blocks, and finished parts of that pass are
         stored in the folder `pieces`.
         """
+        from shrinkwise.compare.scoring.clock import TimeUp, time_limit
+
         asked_at = time.monotonic()
+        try:
+            with time_limit(None if request.budget is None else asked_at + request.budget):
+                return cls._planned(request, progress, pieces, asked_at)
+        except TimeUp:
+            raise InputError(
+                "The time budget ended before the table was read and its columns were judged; allow a larger budget."
+            ) from None
+
+    @classmethod
+    def _planned(cls, request: FitRequest, progress: Any, pieces: Path | None, asked_at: float) -> Question:
         from shrinkwise.compare.comparison import check_folds
         from shrinkwise.tables.plan.plan import ColumnOptions, plan_table
 

@@ -132,9 +132,11 @@ class FitRequest:
         asked["n_jobs"] = given["jobs"]
         if given["no_networks"]:
             asked["network"] = None
-        if given["methods"]:
+        if given["methods"] is not None:
             asked["methods"] = tuple(name.strip() for name in given["methods"].split(",") if name.strip())
-        if given["within"]:
+            if not asked["methods"]:
+                raise InputError("Expected names of methods with --methods, separated by commas, got none.")
+        if given["within"] is not None:
             asked["within"] = share(given["within"])
         if given["penalty_factor"]:
             asked["factors"] = factors_of(given["penalty_factor"])

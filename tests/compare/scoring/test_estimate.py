@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from shrinkwise.compare.candidates.base import Candidate, Fit, TrainingRows, Tun
 from shrinkwise.compare.candidates.linear import LASSO
 from shrinkwise.compare.options import NetworkOptions, Options
 from shrinkwise.compare.scoring import estimate
+from shrinkwise.compare.scoring.clock import time_limit
 from shrinkwise.compare.scoring.nested import tune
 
 OPTIONS = Options(n_lambdas=50, inner_folds=5)
@@ -65,3 +67,8 @@ def test_the_estimate_is_within_a_factor_of_two(slug):
     found = estimate._tuning_seconds(candidate, problem, options, len(problem.y))
     truth = estimate._processor_seconds(lambda: tune(candidate, problem, options))
     assert 0.5 < found / truth < 2 or (candidate is LASSO and truth < 0.2)
+
+
+def test_a_budget_beyond_the_longest_timer_is_no_limit():
+    with time_limit(time.monotonic() + 1e308):
+        pass

@@ -80,14 +80,19 @@ def test_training_problems_have_the_sums_of_all_rows_of_their_folds(tmp_path, sm
         X, y = encoder.transform(frame, train), frame["y"].to_numpy()[train]
         assert np.abs(X.mean(axis=0)).max() < 1e-10
         assert np.allclose(X.std(axis=0), 1, atol=1e-10)
-        found = split.problem.stand_ins
-        w = found.rows.weights / found.rows.weights.sum()
-        assert np.allclose(found.X.T @ (w[:, None] * found.X), X.T @ X / len(train), atol=1e-9)
-        assert np.allclose(found.X.T @ (w * found.y), X.T @ y / len(train), atol=1e-8)
-        assert np.allclose([w @ found.y, w @ found.y**2], [y.mean(), (y**2).mean()])
-        for train_part, held in found.folds(99):  # every other fold is held out once
-            assert len({*found.blocks[held]}) == 1
-            assert not {*found.blocks[held]} & {*found.blocks[train_part]}
+        found = split.problem.of_all_rows.folds
+        data = np.column_stack([np.ones(len(train)), X, y])
+        held = [fold[train] == k for k in range(4) if k != number]  # every other fold is held out once
+        for triangles, parts in (
+            ([found.whole], [held[0] | True]),
+            (found.held, held),
+            (found.known, [~h for h in held]),
+        ):
+            for triangle, part in zip(triangles, parts, strict=True):
+                own = data[part]
+                assert (triangle.n, triangle.weight) == (len(own), len(own))
+                assert np.allclose(triangle.R.T @ triangle.R / len(own), own.T @ own / len(own), atol=1e-8)
+        assert np.isclose(found.whole.target_deviation, y.std())
 
 
 def test_the_kept_model_is_the_lasso_of_all_rows(tmp_path, small_sample):

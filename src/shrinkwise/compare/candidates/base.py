@@ -83,8 +83,8 @@ class TrainingRows:
     limits: the lowest and the highest value of a numeric target; log_target: whether models are fitted to its logarithm
     (`compare.scoring.response`).
     rows holds their groups, time and weights; features the information on the columns. shuffled means that the rows are
-    in random order, so that any consecutive rows are a random sample. stand_ins: where these rows are a sample of those that
-    models are to be fitted to, a few rows with the least-squares sums of all of them (`compare.streamed.stand_ins`).
+    in random order, so that any consecutive rows are a random sample. of_all_rows: where these rows are a sample of those
+    that models are to be fitted to, the factors of all of them, for candidates that need no more (`by_sums`).
     """
 
     X: Any
@@ -98,7 +98,7 @@ class TrainingRows:
     limits: tuple[float, float] = (-np.inf, np.inf)
     log_target: bool = False
     factors: RowFactors | None = None
-    stand_ins: TrainingRows | None = None
+    of_all_rows: RowFactors | None = None
 
     @property
     def has_counts(self) -> bool:

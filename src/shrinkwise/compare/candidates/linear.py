@@ -49,12 +49,16 @@ class ScaledRows:
     @classmethod
     def of(cls, problem: TrainingRows) -> ScaledRows:
         """Scale a problem; bounds on the coefficients are divided like the target."""
-        scale = 1.0 if problem.has_classes else float(np.std(problem.y)) or 1.0
-        scale = float(np.mean(problem.y)) if problem.has_counts else scale
+        factors = problem.factors
+        if problem.has_classes:
+            scale = 1.0
+        elif problem.has_counts:
+            scale = float(np.mean(problem.y))
+        else:
+            scale = float(np.std(problem.y) if factors is None else factors.folds.whole.target_deviation) or 1.0
         columns = problem.columns
         if columns.low is not None and columns.high is not None and not problem.has_counts:
             columns = replace(columns, low=columns.low / scale, high=columns.high / scale)
-        factors = problem.factors
         if factors is not None:
             factors = RowFactors(factors.folds.each(lambda part: part.with_target_over(scale)))
         y = problem.y / scale if scale != 1 else problem.y

@@ -41,6 +41,9 @@ class Clock:
         return None if self.budget is None else self.start + share * self.budget
 
 
+_LONGEST = 1e8  # seconds, which is three years: a timer has a largest time
+
+
 @contextmanager
 def time_limit(deadline: float | None):
     """Raise TimeUp in the block when `deadline` (of time.monotonic) is reached.
@@ -62,7 +65,7 @@ def time_limit(deadline: float | None):
         raise TimeUp
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, left)
+    signal.setitimer(signal.ITIMER_REAL, min(left, _LONGEST))
     try:
         yield
     finally:

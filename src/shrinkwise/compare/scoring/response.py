@@ -19,8 +19,8 @@ def tuned_response(candidate: Candidate, problem: TrainingRows, options: Options
 
     With `problem.log_target` it is fitted to log y, and predicts exp(score) times Duan's smearing factor, the mean of
     exp(log y − score) over the training rows: without it, the exponential of a mean logarithm would be too low for the
-    mean. The outside reference is fitted to y. Where there are stand-ins for more rows than these, a candidate that depends
-    on sums alone is fitted to them.
+    mean. The outside reference is fitted to y. Where these rows are a sample, a candidate that depends on sums alone is
+    fitted to the factors of all of them.
 
     References
     ----------
@@ -30,7 +30,8 @@ def tuned_response(candidate: Candidate, problem: TrainingRows, options: Options
         return candidate.tune(problem, options)
     on_log = problem.log_target and candidate.log_link
     fitted = problem.fitted if on_log else problem
-    stand_ins = problem.stand_ins if candidate.by_sums else None
+    if candidate.by_sums and problem.of_all_rows is not None:
+        fitted = replace(fitted, factors=problem.of_all_rows)
     low, high = problem.limits
     if on_log or problem.has_counts:
         high = min(high, _BEYOND * float(problem.y.max()))
@@ -48,8 +49,8 @@ def tuned_response(candidate: Candidate, problem: TrainingRows, options: Options
     def changed(fit: Fit) -> Fit:
         return replace(fit, predictor=responding(fit.predictor), starts=tuple(map(responding, fit.starts)))
 
-    found = candidate.tune(fitted if stand_ins is None else stand_ins, options)
-    if problem.stand_ins is not None and stand_ins is None:
+    found = candidate.tune(fitted, options)
+    if problem.of_all_rows is not None and not candidate.by_sums:
         found = found.each(lambda fit: replace(fit, note="; ".join(filter(None, [fit.note, on_sample(problem)]))))
     return found.each(changed)
 

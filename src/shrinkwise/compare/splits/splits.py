@@ -149,11 +149,11 @@ class Splits(Sequence[Split]):
         table: TallTable = self.table  # type: ignore[assignment]
         train, test = self.folds[number]
         train = np.random.default_rng([self.options.seed, number]).permutation(train)
-        factors, mean, scale = table.without(number)
-        encoder = table.encoder_of(mean, scale)
-        X, X_test = (table.rows(part, mean, scale) for part in (train, test))
+        known = table.without(number)
+        encoder = known.encoder
+        X, X_test = (table.rows(part, known.mean, known.scale) for part in (train, test))
         problem = training_problem(X, self.y[train], self.plan, self.options, number, encoder=encoder)
-        problem = replace(problem, shuffled=True, factors=factors)
+        problem = replace(problem, shuffled=True, factors=known.factors)
         return Split(number, problem, X_test, self.y[test], test, list(encoder.inputs), None, Disturbance.of(encoder))
 
     def _encoded(self, number: int) -> Split:

@@ -8,7 +8,6 @@ standardised by the means and deviations of its own training rows, which are in 
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +20,7 @@ from shrinkwise.selection.splits import Fold
 from shrinkwise.tables import Encoder, TablePlan
 from shrinkwise.tables.columns.features import plain_values
 
+from .row_factors import StandardisedFactors
 from .rows import StandardisedRows
 
 _PIECES = 2  # of each cell, so that half of them are a random half of the rows
@@ -80,27 +80,21 @@ class TallTable:
 
     def whole(self) -> RowFactors:
         """The factors of all rows."""
-        return RowFactors(self._inner_folds(range(len(self._cells))), self._pieces)
+        return RowFactors(FoldTriangles.of_held(self._inner_folds(range(len(self._cells)))), self._pieces)
 
-    def without(self, fold: int) -> tuple[RowFactors, np.ndarray, np.ndarray]:
-        """The factors of the training rows of an outer fold, standardised, and their means and deviations (q,)."""
-        found = self._inner_folds([k for k in range(len(self._cells)) if k != fold])
-        mean, scale = found.whole.means[:-1], found.whole.deviations
-        return RowFactors(found.each(lambda part: part.standardised(mean, scale))), mean, scale
+    def without(self, fold: int) -> StandardisedFactors:
+        """The factors of the training rows of an outer fold, standardised; medians are those of all rows."""
+        return StandardisedFactors.of(
+            self._inner_folds([k for k in range(len(self._cells)) if k != fold]), self.encoder
+        )
 
-    def _inner_folds(self, outer) -> FoldTriangles:
+    def _inner_folds(self, outer) -> list[Triangle]:
         cells = ([piece for k in outer for piece in self._cells[k][j]] for j in range(len(self._cells[0])))
-        return FoldTriangles.of_held([*map(Triangle.joined, cells)])
+        return [*map(Triangle.joined, cells)]
 
     def rows(self, rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> StandardisedRows:
         """Some of the rows, standardised."""
         return StandardisedRows(self.X, rows, mean, scale)
-
-    def encoder_of(self, mean: np.ndarray, scale: np.ndarray) -> Encoder:
-        """The encoder that gives features with these means and deviations; it imputes the medians of all rows."""
-        encoder = copy(self.encoder)
-        encoder.mean, encoder.scale = encoder.mean + encoder.scale * mean, encoder.scale * scale
-        return encoder
 
 
 def _numbered(splits: list[Fold]) -> np.ndarray:

@@ -11,6 +11,7 @@ from shrinkwise.compare.candidates.linear import ScaledRows
 from shrinkwise.compare.metrics import REGRESSION
 from shrinkwise.compare.options import Options
 from shrinkwise.compare.scoring.nested import Progress
+from shrinkwise.compare.splits.row_factors import StandardisedFactors
 from shrinkwise.compare.splits.splits import Splits
 from shrinkwise.linear.problem.triangular_factor import Triangle
 from shrinkwise.models.predictors import LinearPredictor
@@ -24,7 +25,6 @@ from shrinkwise.tables.columns.level_means import Parts
 from .meter import Meter
 from .pieces import PartSums
 from .sample import TableSample
-from .stand_ins import rescaled, stand_ins
 from .sums import EncodedRows, fold_sums
 
 # Features whose squares and products are summed: a pass takes a time that grows with the square of their number.
@@ -35,13 +35,14 @@ class StreamedSplits(Splits):
     """The folds of all rows, by a hash of their number or group, and of the sample of them that is in memory.
 
     With a numeric target, and not too many features, `prepare` sums the squares and products of every fold in one pass, and
-    training problems have stand-ins for all their rows. Medians and levels are those of the sample; means and standard
+    training problems have the factors of all their rows. Medians and levels are those of the sample; means and standard
     deviations those of the training rows of each fold.
     """
 
     def __init__(self, sample: TableSample, rows: RowBlocks, plan: TablePlan, options: Options, pieces: PartSums):
         self.source, self.pieces, self.places = rows, pieces, sample.numbers
         self.sums: list[Triangle] = []
+        self.factors: dict[int | None, StandardisedFactors] = {}  # of the fold that was asked for last
         self.n_rows = sample.n_read
         super().__init__(sample.frame, plan, options)
         self.numbers, self.tall = sample.numbers + 1, False
@@ -66,15 +67,11 @@ class StreamedSplits(Splits):
 
     def encoder(self, number: int | None, frame, rows: np.ndarray | None = None, parts: Parts | None = None) -> Encoder:
         """The encoder of the training rows of a fold, or of all rows."""
-        if not self.sums:
-            return super().encoder(number, frame, rows, parts)
-        return rescaled(self.common, Triangle.joined(self._training(number)))
+        return self._known(number).encoder if self.sums else super().encoder(number, frame, rows, parts)
 
     def with_sums(self, problem: TrainingRows, number: int | None, encoder: Encoder) -> TrainingRows:
-        """The training problem with stand-ins for all rows of its folds."""
-        if not self.sums:
-            return problem
-        return replace(problem, stand_ins=stand_ins(self._training(number), self.common, encoder, problem))
+        """The training problem of rows of the sample, with the factors of all rows of its folds."""
+        return replace(problem, of_all_rows=self._known(number).factors) if self.sums else problem
 
     def on_all_rows(self, fit: Fit, problem: TrainingRows, encoder: Encoder) -> Fit:
         """A linear model of classes or counts, at its λ, fitted to all rows in a few passes; other models as they are."""
@@ -98,8 +95,12 @@ class StreamedSplits(Splits):
         note = "" if found[0].solved else f"on all rows {found[0].status.split(':')[0]}"
         return replace(fit, predictor=replace(predictor, response=response), note=note)
 
-    def _training(self, number: int | None) -> list[Triangle]:
-        return [triangle for k, triangle in enumerate(self.sums) if k != number]
+    def _known(self, number: int | None) -> StandardisedFactors:
+        """The factors of all training rows of an outer fold, of which the other outer folds are the inner ones."""
+        if number not in self.factors:
+            held = [triangle for k, triangle in enumerate(self.sums) if k != number]
+            self.factors = {number: StandardisedFactors.of(held, self.common)}
+        return self.factors[number]
 
     def _fold_numbers(self) -> np.ndarray:
         """The fold of each row of the sample, as `shrinkwise.streaming.fold_numbers` gives it for all rows."""

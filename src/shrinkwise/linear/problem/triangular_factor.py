@@ -143,6 +143,11 @@ class Triangle:
         """The weighted standard deviations of the columns of X, (p,)."""
         return np.linalg.norm(self.R[1:, 1:-1], axis=0) / np.sqrt(self.weight)
 
+    @property
+    def target_deviation(self) -> float:
+        """The weighted standard deviation of y."""
+        return float(np.linalg.norm(self.R[1:, -1]) / np.sqrt(self.weight))
+
     def intercepts(self, w):
         """ȳ − x̄'w for w (p,) or (L, p)."""
         return self.means[-1] - w @ self.means[:-1]

@@ -131,10 +131,12 @@ def _samples(x, y) -> int:
 
 def is_random(model: nn.Module, loss_fn, loader) -> bool:
     """Whether the loss differs from pass to pass: it uses torch's random numbers, or two passes differ."""
-    batch = next(losses(model, loss_fn, loader), None)
-    _some(batch[1] if batch else 0)
-    assert batch is not None
-    batch_loss, _ = batch
+    for batch_loss, _ in losses(model, loss_fn, loader):
+        return _differs(model, batch_loss)
+    return False  # there is no batch, which the pass over the data refuses
+
+
+def _differs(model: nn.Module, batch_loss: Callable) -> bool:
     before = _random_states(model)
     with torch.enable_grad():  # as the gradients need it
         first, second = (_single(batch_loss()).detach() for _ in range(2))

@@ -20,6 +20,15 @@ def from_other(table: Any) -> pl.DataFrame:
     """A frame of another library, a lazy one of polars, or a dict of columns as a polars frame with text names."""
     if isinstance(table, pl.LazyFrame):
         return _collected(table)
+    if (
+        not isinstance(table, Mapping)
+        and not hasattr(table, "columns")
+        and not hasattr(table, "__narwhals_dataframe__")
+    ):
+        raise InputError(
+            f"Expected a data frame or the path of a table, got {type(table).__name__}; make a data frame of it, such as "
+            "pandas.DataFrame(values, columns=names)."
+        )
     names = [str(name) for name in (table if isinstance(table, Mapping) else getattr(table, "columns", []))]
     refuse_duplicates("The data frame", names)
     try:
