@@ -128,3 +128,14 @@ def test_an_output_without_the_characters_of_a_sentence(folder, score_py, encodi
     assert code == 0
     assert b"?" in out
     assert f"yes{CSI}" in subprocess.run([*score_py, folder], capture_output=True, check=True).stdout.decode()
+
+
+def test_an_estimate_that_takes_too_long_is_left_out(tmp_path, monkeypatch, capsys):
+    from shrinkwise.compare.scoring import estimate
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(estimate, "LONGEST", 0.0)
+    Path("t.csv").write_text("a,y\n" + "".join(f"{i % 7}.5,{i * 1.5}\n" for i in range(40)), encoding="utf-8")
+    assert cli.run(["fit", "t.csv", "--target", "y", "--effort", "quick", "--methods", "ridge", "--jobs", "1"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Estimated time: unknown, because 0 s were too few" in said

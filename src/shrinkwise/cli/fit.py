@@ -178,7 +178,7 @@ def _print_plan(question) -> None:
     from rich.console import Console
 
     from shrinkwise.compare.candidates.registry import candidates
-    from shrinkwise.compare.scoring.estimate import estimated_seconds
+    from shrinkwise.compare.scoring.estimate import LONGEST, estimated_seconds
     from shrinkwise.compare.scoring.nested import n_processes
     from shrinkwise.compare.story.page import plan_page
     from shrinkwise.report import print_columns
@@ -193,11 +193,19 @@ def _print_plan(question) -> None:
         sentences.append(f"Candidates that do not finish within {options.budget:.0f} s are skipped.")
     else:
         seconds = estimated_seconds(plan.used_rows(question.frame), plan, options)
-        took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
-        jobs = n_processes(options)
-        sentences.append(f"Estimated time: about {took} on {jobs} process{'es' if jobs > 1 else ''}.")
+        sentences.append(
+            f"Estimated time: unknown, because {LONGEST:.0f} s were too few to measure a sample of the work; --budget, "
+            "--methods and --effort quick limit it."
+            if seconds is None
+            else _estimate(seconds, n_processes(options))
+        )
     for sentence in sentences:
         console.print(visible(sentence), markup=False, highlight=False)
+
+
+def _estimate(seconds: float, jobs: int) -> str:
+    took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+    return f"Estimated time: about {took} on {jobs} process{'es' if jobs > 1 else ''}."
 
 
 @contextmanager

@@ -21,17 +21,29 @@ from shrinkwise.compare.options import Options
 from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.tables import TablePlan
 
+from .clock import TimeUp, time_limit
 from .nested import n_processes, tune
 from .stability import n_pairs, of_whole_inputs, stable_inputs
 
 _MOST_ROWS, _LAMBDAS, _FOLDS, _PAIRS = 2000, (4, 12), 2, (1, 3)
 _SHORTEST = 1e-3  # seconds that are told apart
 _PASS = 2e-7  # seconds for each value of a tall table: its encoding and its triangular factors
+LONGEST = 30.0  # seconds for measuring
 _STARTING, _CLOSING = 3.0, 3.0  # seconds: the processes; the explanation and the report
 
 
-def estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
-    """Estimated seconds of the comparison for its number of processes, if the machine has no other work."""
+def estimated_seconds(frame, plan: TablePlan, options: Options) -> float | None:
+    """Estimated seconds of the comparison for its number of processes, if the machine has no other work; None if measuring
+    a sample of the work takes too long.
+    """
+    try:
+        with time_limit(time.monotonic() + LONGEST):
+            return _estimated_seconds(frame, plan, options)
+    except TimeUp:
+        return None
+
+
+def _estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     splits = split_table(frame, plan, options)
     problem, n = splits.sample(0, 2 * _MOST_ROWS), len(splits.folds[0][0])
     contestants = candidates(options, problem.columns.has_groups, plan.has_numbers, plan.log_link)

@@ -14,7 +14,9 @@ from .quadratic_model import QuadraticModel, inverse
 
 _EPS = np.finfo(float).eps
 _STALLED = 10  # steps in a row that leave the violation as it is, after which no step will change it
-_CLASSES = 10  # from so many classes on the model is by classes: K² curvatures a row would be most of the work
+# From so many classes on the model is by classes, if the whole Hessian has more rows than this, or its curvatures more entries:
+# forming it would be most of the work. Where it is small its steps are exact, and fewer.
+_CLASSES, _UNKNOWNS, _CURVATURES = 10, 1000, 10_000_000
 _SLOW = 0.4  # a step from an old model that leaves more than this of the violation asks for a new one
 
 
@@ -174,10 +176,11 @@ class WorkingSolver:
         return lambda X: loss.shared_curvature(X, eta)
 
     def _new_model(self, inner, exact: bool):
-        """The model at η; by classes where there are many of them."""
+        """The model at η; by classes where there are many of them and of weights."""
         problem, columns = self.problem, self.columns
         K = self.eta.shape[1] if self.eta.ndim == 2 else 1
-        if problem.loss.per_class and inner.a is not None and K >= _CLASSES:
+        small = K * len(columns.ids) <= _UNKNOWNS and problem.n * K * K <= _CURVATURES
+        if problem.loss.per_class and inner.a is not None and K >= _CLASSES and not small:
             return ClassModel(
                 columns, problem.loss.inverse_link(self.eta), problem.s / problem.n, problem.fit_intercept
             )
