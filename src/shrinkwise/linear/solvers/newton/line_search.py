@@ -16,7 +16,7 @@ _EPS = np.finfo(float).eps
 _STALLED = 10  # steps in a row that leave the violation as it is, after which no step will change it
 # From so many classes on the model is by classes, if the whole Hessian has more rows than this, or its curvatures more entries:
 # forming it would be most of the work. Where it is small its steps are exact, and fewer.
-_CLASSES, _UNKNOWNS, _CURVATURES = 10, 1000, 10_000_000
+_CLASSES, _UNKNOWNS, _CURVATURES = 10, 1000, 20_000_000
 _SLOW = 0.4  # a step from an old model that leaves more than this of the violation asks for a new one
 
 
