@@ -138,4 +138,4 @@ def test_an_estimate_that_takes_too_long_is_left_out(tmp_path, monkeypatch, caps
     Path("t.csv").write_text("a,y\n" + "".join(f"{i % 7}.5,{i * 1.5}\n" for i in range(40)), encoding="utf-8")
     assert cli.run(["fit", "t.csv", "--target", "y", "--effort", "quick", "--methods", "ridge", "--jobs", "1"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "Estimated time: unknown, because 0 s were too few" in said
+    assert "Estimated time: unknown, because measuring a sample of the work took more than 0 s" in said

@@ -194,8 +194,8 @@ def _print_plan(question) -> None:
     else:
         seconds = estimated_seconds(plan.used_rows(question.frame), plan, options)
         sentences.append(
-            f"Estimated time: unknown, because {LONGEST:.0f} s were too few to measure a sample of the work; --budget, "
-            "--methods and --effort quick limit it."
+            f"Estimated time: unknown, because measuring a sample of the work took more than {LONGEST:.0f} s; use --budget or "
+            "fewer --methods to limit the time."
             if seconds is None
             else _estimate(seconds, n_processes(options))
         )

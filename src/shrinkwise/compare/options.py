@@ -264,8 +264,8 @@ EFFORTS: dict[str, dict[str, Any]] = {
     },
 }
 
-# What normal effort changes on a table of many rows, whose held-out rows tell settings apart with less work. The l1_ratio
-# and the neighbours on the grid of λ then differ by less than a standard error.
+# What normal effort changes on a table of many rows, whose held-out rows tell settings apart with less work, so that adult
+# (32,561 rows, 14 inputs) takes five minutes on two processes.
 _MANY_ROWS: dict[str, Any] = {
     "inner_folds": 3,
     "n_lambdas": 30,
