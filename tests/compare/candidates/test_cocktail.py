@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="the extra torch is not installed")
 import torch
 
 from shrinkwise.compare.candidates.base import TrainingRows
-from shrinkwise.compare.candidates.cocktail import candidate, training
+from shrinkwise.compare.candidates.cocktail import candidate, embedding, training
 from shrinkwise.compare.candidates.cocktail.candidate import COCKTAIL, mean_of_folds, seconds, tune_cocktail
 from shrinkwise.compare.candidates.cocktail.embedding import Embedding
 from shrinkwise.compare.candidates.cocktail.mix import Mix
@@ -107,6 +107,16 @@ def test_an_edge_stands_at_every_value_or_at_quantiles():
     few = Embedding.of(X, CocktailOptions(terms=9)).hinges
     assert (np.bincount(few.sources) - 1).max() <= 9
     assert Embedding.of(X, CocktailOptions(terms=3)).hinges is None
+
+
+@pytest.mark.parametrize("least", [0.0, -2.0])
+def test_a_value_that_most_rows_share_takes_the_rows_of_one_bin(least):
+    """The zeros are the lowest value, or between others; edges at quantiles would leave one or two for the other values."""
+    other = np.linspace(1.0, 2.0, 100)
+    column = np.concatenate([np.zeros(900), other if least == 0 else np.append(other, -other)])
+    edges = embedding._edges(*np.unique(column, return_counts=True), 10)
+    assert (edges > 0).sum() >= (9 if least == 0 else 3)
+    assert (edges <= -1).sum() >= (0 if least == 0 else 3)
 
 
 def test_values_beyond_the_learned_range_are_clipped_smoothly():
