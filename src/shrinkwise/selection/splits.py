@@ -95,7 +95,7 @@ def _grouped(y: np.ndarray, n_splits: int, task: str, random_state, groups: np.n
 
     n_groups = len(np.unique(groups))
     if n_groups < n_splits:
-        raise ValueError(f"There are {n_groups} groups, fewer than the {n_splits} folds; use fewer folds")
+        raise ValueError(f"Expected at least as many groups as folds ({n_splits}), got {n_groups}; use fewer folds")
     kind = GroupKFold if task in NUMERIC else StratifiedGroupKFold
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
