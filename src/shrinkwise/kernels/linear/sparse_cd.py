@@ -64,6 +64,7 @@ class WeightedColumns:
         self.total = float(self.n) if self.s is None else float(self.s.sum())
         self.means, self.curvature = np.zeros(self.p), np.zeros(self.p)
         self.every = np.arange(self.p)
+        self._struct = self._as_struct()
         run("sparse_moments", self, self._listed(columns))
 
     def entries(self, j: int):
@@ -102,14 +103,15 @@ class WeightedColumns:
         return self.every if columns is None else np.ascontiguousarray(columns, dtype=np.int64)
 
     def _as_struct(self):
-        address = {"s": None if self.s is None else self.s.ctypes.data, "rows": None, "starts": None, "wide": 0}
-        values = self.X
+        values, rows, starts = (self.X.data, self.X.indices, self.X.indptr) if self.sparse else (self.X, None, None)
+        struct = _Matrix(n=self.n, values=values.ctypes.data, total=self.total, single=values.dtype == np.float32)
+        if self.s is not None:
+            struct.s = self.s.ctypes.data
         if self.sparse:
-            values = self.X.data
-            address["rows"], address["starts"] = self.X.indices.ctypes.data, self.X.indptr.ctypes.data
-            address["wide"] = self.X.indices.dtype == np.int64
-        single = self.X.dtype == np.float32
-        return ctypes.byref(_Matrix(n=self.n, values=values.ctypes.data, total=self.total, single=single, **address))
+            struct.rows, struct.starts = rows.ctypes.data, starts.ctypes.data
+            struct.wide = rows.dtype == np.int64
+        struct.held = values, rows, starts  # what it points into lives as long as it does
+        return struct
 
 
 def sparse_cd(matrix: WeightedColumns, columns, a, b, w, residual, tol: float, max_sweeps: int) -> int:
@@ -143,7 +145,7 @@ def _compiled(matrix, columns, a, b, w, residual, tol, max_sweeps):
     active = np.empty(len(columns), dtype=np.int64)
     fixed = (matrix.means, matrix.curvature, a, b)
     args = (len(columns), columns, *fixed, w, residual, active, tol, max_sweeps)
-    return loaded_library().sw_sparse_cd(matrix._as_struct(), *args)
+    return loaded_library().sw_sparse_cd(ctypes.byref(matrix._struct), *args)
 
 
 def _reference(matrix, columns, a, b, w, residual, tol, max_sweeps):
@@ -181,7 +183,7 @@ def _sweep(matrix, columns, a, b, w, residual) -> float:
 
 def _compiled_moments(matrix, columns):
     loaded_library().sw_sparse_moments(
-        matrix._as_struct(), len(columns), columns, matrix.centre, matrix.means, matrix.curvature
+        ctypes.byref(matrix._struct), len(columns), columns, matrix.centre, matrix.means, matrix.curvature
     )
 
 
@@ -206,11 +208,11 @@ def _reference_transposed(matrix, columns, v, out):
 
 
 def _compiled_times(matrix, columns, w, out):
-    loaded_library().sw_sparse_times(matrix._as_struct(), len(columns), columns, w, out)
+    loaded_library().sw_sparse_times(ctypes.byref(matrix._struct), len(columns), columns, w, out)
 
 
 def _compiled_transposed(matrix, columns, v, out):
-    loaded_library().sw_sparse_transposed(matrix._as_struct(), len(columns), columns, v, out)
+    loaded_library().sw_sparse_transposed(ctypes.byref(matrix._struct), len(columns), columns, v, out)
 
 
 register("sparse_cd", _reference, _compiled)

@@ -31,7 +31,7 @@ from shrinkwise.linear.problem.checks import (
     refuse_other_numbers,
 )
 from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.linear.problem.rounding import largest_entry, may_overflow
+from shrinkwise.linear.problem.rounding import may_overflow
 
 from .path_functions import CLOSEST, elastic_net, enet_path, lasso_path
 
@@ -57,7 +57,6 @@ class LeastSquares(MultiOutputMixin, RegressorMixin, Versioned):
         self._names = column_names(X)
         X, y = validate_data(self, X, y, y_numeric=True, multi_output=self.several_targets, **READS)
         self._dtype = X.dtype
-        largest_entry(X)
         if hasattr(X, "tocsc") and X.shape[0] * X.shape[1] <= _SMALL:
             X = X.toarray()
         self._column = y.shape[1:] == (1,)

@@ -103,10 +103,14 @@ def zero_rounding(g, X, v, largest: float):
 
 def largest_entry(X) -> float:
     """max |x| of X; ValueError where it is out of range."""
-    flat = X.data if hasattr(X, "indptr") else X.ravel(order="K")
-    if not flat.size:
+    entries = X.data if hasattr(X, "indptr") else X
+    if not entries.size:
         return 0.0
-    top = abs(float(flat[(isamax if flat.dtype == np.float32 else idamax)(flat)]))
+    if entries.flags.forc:
+        flat = entries.ravel(order="K")
+        top = abs(float(flat[(isamax if flat.dtype == np.float32 else idamax)(flat)]))
+    else:  # BLAS would need a copy
+        top = max(float(entries.max()), -float(entries.min()))
     _check_size(top, None, "X")
     return top
 

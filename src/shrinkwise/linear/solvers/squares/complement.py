@@ -20,16 +20,26 @@ class Complement:
 
     def into(self, A):
         """N'A for A (n, m)."""
-        return self._reflected("T", A)[self.k :] if self.k else A
+        return self._reflected("L", "T", np.array(A, order="F"))[self.k :] if self.k else A
+
+    def within(self, K):
+        """N'KN for K (n, n)."""
+        if not self.k:
+            return K
+        left = self._reflected("L", "T", np.array(K, order="F"))
+        return self._reflected("R", "N", left)[self.k :, self.k :]
 
     def out_of(self, A):
         """N A for A (n − k, m)."""
         if not self.k:
             return A
-        return self._reflected("N", np.concatenate([np.zeros((self.k, A.shape[1])), A]))
+        whole = np.zeros((self.n, A.shape[1]), order="F")
+        whole[self.k :] = A
+        return self._reflected("L", "N", whole)
 
-    def _reflected(self, which: str, A):
-        if not A.shape[1]:
+    def _reflected(self, side: str, which: str, A):
+        """Reflections from one side of A, in Fortran order, in its place."""
+        if not A.size:
             return A
-        work = _BLOCK * (A.shape[1] + _BLOCK + 1)
-        return dormqr("L", which, self._reflections, self._tau, A, work)[0]
+        work = _BLOCK * (max(A.shape) + _BLOCK + 1)
+        return dormqr(side, which, self._reflections, self._tau, A, work, overwrite_c=1)[0]

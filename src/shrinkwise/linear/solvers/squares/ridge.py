@@ -119,7 +119,7 @@ class RidgeDecomposition:
             gram = inner = self.design.gram() / self.scale[0] ** 2 if self._plain else self._Z.T @ self._Z / self.n
         elif self._plain:
             gram = self._row_gram() / self.scale[0] ** 2
-            inner = beside.into(beside.into(gram).T)
+            inner = beside.within(gram.T)  # symmetric; its transpose has Fortran order
         else:
             Z = beside.into(self._Z)
             gram = inner = Z @ Z.T / self.n
