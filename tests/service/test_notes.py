@@ -132,7 +132,7 @@ NOTES: dict[str, tuple[str, str, Told | New | Scaled, Told | New | Scaled]] = {
         PLAIN,
     ),
     "footer": (
-        "the last lines are remarks or a total",
+        "the last lines have one text in the first cell and nothing else",
         "skipped as a footer",
         told(*LINES, "Source: a survey"),
         PLAIN,
@@ -241,6 +241,13 @@ NOTES: dict[str, tuple[str, str, Told | New | Scaled, Told | New | Scaled]] = {
         "^The target .* is exactly",
         told_of(y=(A + B).round(3)),
         PLAIN,
+    ),
+    "row of totals": (
+        "the last row is near the sums of the rows above it, or in three numeric columns "
+        "or more near their means, and in half of those it has",
+        "^The last row is near the (sums|means|{}) of the rows above",
+        Told([*lines(a=abs(A), y=abs(Y)), f"{abs(A).sum():.3f},,{abs(Y).sum():.3f}"], {}),
+        Told([*lines(a=abs(A), y=abs(Y)), "5,,7"], {}),
     ),
     "split by time": (
         "targets of successive rows by a date, or by year, month and day, have a correlation of .3 or more, and the rows can "

@@ -99,6 +99,13 @@ def test_a_plain_table_has_no_notes(tmp_path, text, name):
     assert (frame.columns[0], frame.height, notes) == (name, text.count("\n") - 1, [])
 
 
+def test_a_title_stands_above_two_header_rows(tmp_path):
+    text = '"Table 1. Crime, 2009"\n,2019,,2020,\nplace,price,n,price,n\n' + PLACES
+    frame, notes = read_with_notes(written(tmp_path, text))
+    assert (frame.shape, frame.columns[:3]) == ((30, 5), ["place", "2019 price", "2019 n"])
+    assert ["was skipped" in notes[0], "has two rows" in notes[1], len(notes)] == [True, True, 2]
+
+
 def test_the_user_overrules_what_is_found(tmp_path):
     path = written(tmp_path, "junk\nmore;junk\na,b\n1,2\n3,4\n")
     assert read_table(path, Layout(header=3)).rows() == [(1, 2), (3, 4)]

@@ -19,7 +19,7 @@ from .dependence import dependence_notes
 from .leakage import MOST_ROWS, knows_target, same_order, tells_some
 from .notes import first_of_copies, plan_notes
 from .parts import EXPOSURES, rows_to_use
-from .sums import sum_note
+from .sums import sum_note, total_note
 from .table_plan import TablePlan
 from .target import COUNTS, judge_target, target_reading
 
@@ -171,7 +171,7 @@ def plan_table(
         )
     alike = dependence_notes(plan, used, wish.shuffle)  # decides how the rows are split
     plan.notes += [*plan_notes(plan, used, frame.columns, int(present.sum()) - used.height), *alike]
-    plan.notes += [note for note in (sum_note(plan, used),) if note]
+    plan.notes += [note for note in (sum_note(plan, used), total_note(plan, used)) if note]
     return plan
 
 

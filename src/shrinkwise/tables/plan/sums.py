@@ -1,4 +1,4 @@
-"""A numeric target that is an exact sum of input columns, such as a total of fare, tip and tolls."""
+"""Sums: a numeric target that is one of input columns, such as a total of fare, tip and tolls; a last row of totals."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ _MOST_ROWS, _MOST_COLUMNS = 5_000, 100
 _ROWS_PER_COLUMN = 3
 _EXACT = 1e-6  # of the spread of the target, beyond which a sum is not exact (amounts are often rounded to cents)
 _ONE = 1e-3
+# How near the last row is to the sums of the rows above it, in shares of them, or to their means, in standard deviations (both
+# are often rounded), and in how many columns at least: few values are so near by chance.
+_NEAR, _FEWEST = {"sums": 1e-3, "means": 0.02}, {"sums": 1, "means": 3}
 
 
 def sum_note(plan: TablePlan, used: pl.DataFrame, seed: int = 0) -> str:
@@ -45,3 +48,26 @@ def sum_note(plan: TablePlan, used: pl.DataFrame, seed: int = 0) -> str:
         f"The target {quoted(plan.target)} is exactly {kind} of {shown}: these columns may leak it; drop those whose "
         "values are not known at prediction time."
     )
+
+
+def total_note(plan: TablePlan, used: pl.DataFrame) -> str:
+    """A sentence if the last row holds the sums or the means of the rows above it; "" if not.
+
+    At least half of its numbers must be such, and a sum must be larger than each of its terms.
+    """
+    columns = [column_values(column, used[column.name])[0] for column in plan.kept if column.kind == "number"]
+    columns += [plan.target_values(used)] if plan.classes is None else []
+    above = [(values[:-1][~np.isnan(values[:-1])], values[-1]) for values in columns if not np.isnan(values[-1])]
+    varied = [(values, last) for values, last in above if len(values) > 1 and values.std() > 0]
+    sums = sum(
+        last > np.abs(values).max() and abs(last - values.sum()) <= _NEAR["sums"] * abs(values.sum())
+        for values, last in varied
+    )
+    means = sum(abs(last - values.mean()) <= _NEAR["means"] * values.std() for values, last in varied)
+    for what, count in (("sums", sums), ("means", means)):
+        if count >= max(_FEWEST[what], len(above) / 2):
+            return (
+                f"The last row is near the {what} of the rows above it in {count} of {len(above)} numeric columns; remove it "
+                "from the file if it is a total, because models learn from it as from any other row."
+            )
+    return ""

@@ -137,11 +137,16 @@ def header_rows(rows: list[list[str]]) -> int:
 
 
 def is_header(rows: list[list[str]]) -> bool:
-    """Whether the first row has names, at least half of them texts or the others such as years, above other rows."""
+    """Whether the first row has names, at least half of them texts or the others such as years, above other rows.
+
+    The upper one of two header rows may have fewer, and blanks.
+    """
     others = [cell for cell in rows[0] if cell and _kind(cell) != "a"]
     n_texts = sum(_kind(cell) == "a" for cell in rows[0])
     names = n_texts * 2 >= len(rows[0]) or (n_texts and len(others) > 2 and _in_steps(others))
-    return len(rows) > 1 and bool(names) and header_rows(rows) > 0
+    if len(rows) < 2:
+        return False
+    return header_rows(rows) > 0 if names else "" in rows[0] and header_rows(rows) == 2
 
 
 def is_footer(cells: list[str], after_blank: bool) -> bool:
