@@ -4,11 +4,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy.sparse import csc_array
 
 import shrinkwise as sw
 from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.linear.problem.working_columns import working_columns
+from shrinkwise.linear.problem.working_columns import DenseColumns, SparseColumns, TallColumns, working_columns
 from shrinkwise.linear.solvers.newton.class_model import ClassModel
+from shrinkwise.linear.solvers.newton.curvature import RowCurvature, SoftmaxCurvature
 from shrinkwise.linear.solvers.newton.quadratic_model import QuadraticModel
 from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
 
@@ -35,7 +37,7 @@ def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeyp
     g, gb, w = columns.transposed(v, 4), v.sum(0) * fit_intercept, np.zeros((6, 4))
     mask = np.ones((6, 4), dtype=bool)
     curvature = problem.loss.hessian(problem.y, eta) * s[:, None, None]
-    whole = QuadraticModel(columns, curvature, fit_intercept, True)
+    whole = QuadraticModel(columns, RowCurvature(curvature), fit_intercept, True)
     parts = ClassModel(columns, problem.loss.inverse_link(eta), s, fit_intercept)
     steps = []
     for model in (whole, parts):
@@ -49,6 +51,35 @@ def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeyp
     np.testing.assert_allclose(
         parts.change_of_gradient(along, problem), whole.change_of_gradient(along, problem), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("kind", [DenseColumns, SparseColumns, TallColumns])
+def test_the_hessian_from_probabilities_is_that_from_a_matrix_per_row(kind, monkeypatch):
+    monkeypatch.setattr("shrinkwise.linear.solvers.newton.curvature._AT_ONCE", 3000)  # several pieces of rows
+    X, y = drawn(700, 5, 4)
+    X[np.abs(X) < 0.5] = 0.0
+    problem = Problem(csc_array(X) if kind is SparseColumns else X, y, "multinomial", np.linspace(0.5, 2.0, 700))
+    columns = kind(problem.design)
+    columns.add(np.array([3, 0, 4, 1]))
+    columns.promote(np.array([4, 3, 1]))
+    eta, s = 3.0 * np.random.default_rng(2).normal(size=(700, 4)), problem.s / problem.n
+    by_rows = RowCurvature(problem.loss.hessian(problem.y, eta) * s[:, None, None])
+    some = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
+    along = np.random.default_rng(3).normal(size=(700, 4))
+    for exact, rtol in ((True, 1e-12), (False, 2e-6)):
+        models = [
+            QuadraticModel(columns, curvature, True, exact)
+            for curvature in (by_rows, SoftmaxCurvature(problem.loss.inverse_link(eta), s))
+        ]
+        for model in models:
+            model.grow(some)  # then the other pairs join
+            model.grow(np.ones((4, 3), dtype=bool))
+        scale = np.abs(models[0].hessian()).max()
+        np.testing.assert_allclose(models[1].hessian(), models[0].hessian(), atol=rtol * scale)
+        np.testing.assert_allclose(models[1].M, models[0].M, atol=1e-13)
+        np.testing.assert_allclose(models[1].T_inverse, models[0].T_inverse, rtol=1e-10)
+        changes = [model.change_of_gradient(along, problem) for model in models]
+        np.testing.assert_allclose(changes[1], changes[0], atol=1e-12)
 
 
 @pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.ElasticNet(1.0, 0.5)])
@@ -74,6 +105,19 @@ def test_paths_with_many_classes_are_certified_without_a_matrix_per_row(penalty,
     violation = penalty.with_lam(lam).violation(w, p.T @ X / n)
     assert violation.max() <= 2e-3 * lam
     assert np.abs(p.mean(0)).max() <= 1e-4
+
+
+def test_value_and_gradient_together_are_each_alone():
+    loss = Problem(*drawn(900, 3, 40), "multinomial").loss
+    y, eta = np.arange(900) % 40, np.asfortranarray(30.0 * np.random.default_rng(0).normal(size=(900, 40)))
+    value, gradient = loss.value_and_gradient(y, eta)
+    np.testing.assert_allclose(value, loss.value(y, eta), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(gradient, loss.gradient(y, eta), atol=1e-15)
+    np.testing.assert_allclose(loss.conjugate(y, gradient), (gradient * eta).sum(1) - value, atol=1e-10)
+    feasible = loss.dual_feasible(y, gradient + 0.1 * np.random.default_rng(1).normal(size=eta.shape))
+    q = feasible + (np.arange(40) == y[:, None])
+    assert q.min() >= -1e-16
+    np.testing.assert_allclose(q.sum(1), 1.0, rtol=1e-13)
 
 
 def test_the_summed_curvature_is_the_sum_of_the_curvatures():

@@ -80,6 +80,28 @@ class _Columns:
         """(X − x̄)' weights (n, K) at `places`: (len(places), K)."""
         raise NotImplementedError
 
+    def paired_gram(self, cls, places, old: int, factors, size: int, dtype):
+        """Σ_i z_i z_i' for z_i = factors[cls, i] ∘ (x_i − x̄)[places], factors (K, n): the rows from `old` on, (m − old, m).
+
+        A pass makes about `size` entries of z at a time.
+        """
+        out = np.zeros((len(cls) - old, len(cls)), dtype)
+        for rows, X in self._pieces(max(256, size // max(1, len(cls))), dtype):
+            Z = np.multiply(X[run(places)], factors[cls, rows], dtype=dtype, casting="same_kind")
+            out += Z[old:] @ Z.T  # for old = 0 symmetric: half the work
+        return out
+
+    def paired_sums(self, cls, places, factors, right, size: int):
+        """Σ_i z_i right_i' for z_i = factors[cls, i] ∘ (x_i − x̄)[places], right (K, n): (len(places), K)."""
+        out = np.zeros((len(cls), len(right)))
+        for rows, X in self._pieces(max(256, size // max(1, len(cls))), np.float64):
+            out += (X[run(places)] * factors[cls, rows]) @ right[:, rows].T
+        return out
+
+    def _pieces(self, step: int, dtype):
+        """(rows, the working columns on these rows as (front, rows)), `step` rows at a time."""
+        raise NotImplementedError
+
 
 def run(places):
     """A slice if `places` are consecutive, for which NumPy makes no copy; else `places`."""
@@ -141,6 +163,12 @@ class DenseColumns(_Columns):
         """(X − x̄)' weights."""
         return self.rows[run(places)] @ weights
 
+    def _pieces(self, step, dtype):
+        single = self._rows(dtype)
+        for start in range(0, self.n, step):
+            rows = slice(start, min(start + step, self.n))
+            yield rows, single[:, rows]
+
     def _rows(self, dtype):
         """The rows in front, in double precision or a single precision copy."""
         if dtype == np.float64:
@@ -162,6 +190,25 @@ class SparseColumns(_Columns):
 
     def _swap(self, i, k):
         """Nothing to move."""
+
+    def paired_gram(self, cls, places, old, factors, size, dtype):
+        """By pairs of classes, so that X stays sparse."""
+        out = np.empty((len(cls) - old, len(cls)), dtype)
+        for k in np.unique(cls[old:]):
+            new = np.flatnonzero(cls[old:] == k)
+            for j in np.unique(cls):
+                there = np.flatnonzero(cls == j)
+                weights = factors[k] * factors[j]
+                out[np.ix_(new, there)] = self.gram(places[old + new], [places[there]], [weights], dtype)[0]
+        return out
+
+    def paired_sums(self, cls, places, factors, right, size):
+        """Class by class, so that X stays sparse."""
+        out = np.empty((len(cls), len(right)))
+        for k in np.unique(cls):
+            new = np.flatnonzero(cls == k)
+            out[new] = self.sums(places[new], (factors[k] * right).T)
+        return out
 
     def _part(self, places):
         ids = self.ids[places]
@@ -237,6 +284,12 @@ class TallColumns(_Columns):
             for block, right, s in zip(blocks, there, weights, strict=True):
                 block += (part * s[rows, None]).T @ X[:, run(right)]
         return [block.astype(dtype) for block in blocks]
+
+    def _pieces(self, step, dtype):
+        for rows, block in self._blocks(slice(self.front)):
+            for start in range(0, len(block), step):
+                part = slice(rows.start + start, rows.start + min(start + step, len(block)))
+                yield part, np.ascontiguousarray(block[start : start + step].T, dtype=dtype)
 
     def sums(self, places, weights):
         """(X − x̄)' weights."""
