@@ -9,7 +9,7 @@ from scipy.sparse import csc_array
 import shrinkwise as sw
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.working_columns import DenseColumns, SparseColumns, TallColumns, working_columns
-from shrinkwise.linear.solvers.newton.class_model import ClassModel
+from shrinkwise.linear.solvers.newton.class_model import ClassBlocks, ClassModel
 from shrinkwise.linear.solvers.newton.curvature import RowCurvature, SoftmaxCurvature
 from shrinkwise.linear.solvers.newton.quadratic_model import QuadraticModel
 from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
@@ -23,7 +23,7 @@ def drawn(n, p, K, seed=0):
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeypatch):
-    monkeypatch.setattr("shrinkwise.linear.solvers.newton.class_model._PASSES", 10_000)
+    monkeypatch.setattr("shrinkwise.linear.solvers.newton.class_model._ROUNDS", 10_000)
     monkeypatch.setattr("shrinkwise.linear.solvers.newton.class_model._ENOUGH", 0.0)
     X, y = drawn(300, 4, 6)
     problem = Problem(X, y, "multinomial", np.linspace(0.5, 2.0, 300), fit_intercept)
@@ -38,7 +38,7 @@ def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeyp
     mask = np.ones((6, 4), dtype=bool)
     curvature = problem.loss.hessian(problem.y, eta) * s[:, None, None]
     whole = QuadraticModel(columns, RowCurvature(curvature), fit_intercept, True)
-    parts = ClassModel(columns, problem.loss.inverse_link(eta), s, fit_intercept)
+    parts = ClassModel(columns, SoftmaxCurvature(problem.loss.inverse_link(eta), s), fit_intercept, True, ClassBlocks())
     steps = []
     for model in (whole, parts):
         model.grow(mask)

@@ -65,11 +65,11 @@ class _Columns:
         raise NotImplementedError
 
     def times(self, d):
-        """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K)."""
+        """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K); single precision may stay so."""
         raise NotImplementedError
 
     def transposed(self, v, m: int, first: int = 0):
-        """(X − x̄)'v for the columns from the place `first` to m, v (n, K): (K, m − first)."""
+        """(X − x̄)'v for the columns from the place `first` to m, v (n, K): (K, m − first); as `times`."""
         raise NotImplementedError
 
     def gram(self, left, rights, weights, dtype):
@@ -78,6 +78,10 @@ class _Columns:
 
     def sums(self, places, weights):
         """(X − x̄)' weights (n, K) at `places`: (len(places), K)."""
+        raise NotImplementedError
+
+    def squares(self, weights, m: int):
+        """(X − x̄)²' weights (n, K) for the first m columns, squared entry by entry: (m, K)."""
         raise NotImplementedError
 
     def paired_gram(self, cls, places, old: int, factors, size: int, dtype):
@@ -138,13 +142,14 @@ class DenseColumns(_Columns):
 
     def times(self, d):
         """(X − x̄) d."""
-        return (d @ self.rows[: d.shape[1]]).T
+        return (d @ self._rows(d.dtype)[: d.shape[1]]).T
 
     def transposed(self, v, m, first=0):
         """(X − x̄)'v."""
+        rows = self._rows(v.dtype)[first:m]
         if v.shape[1] <= 2:  # matrix-vector products: a matrix product with so few columns is slower
-            return np.stack([self.rows[first:m] @ column for column in np.ascontiguousarray(v.T)])
-        return (self.rows[first:m] @ v).T
+            return np.stack([rows @ column for column in np.ascontiguousarray(v.T)])
+        return (rows @ v).T
 
     def gram(self, left, rights, weights, dtype):
         """(X − x̄)' diag(s) (X − x̄)."""
@@ -163,6 +168,10 @@ class DenseColumns(_Columns):
         """(X − x̄)' weights."""
         return self.rows[run(places)] @ weights
 
+    def squares(self, weights, m):
+        """(X − x̄)²' weights."""
+        return np.square(self.rows[:m]) @ weights
+
     def _pieces(self, step, dtype):
         single = self._rows(dtype)
         for start in range(0, self.n, step):
@@ -171,7 +180,7 @@ class DenseColumns(_Columns):
 
     def _rows(self, dtype):
         """The rows in front, in double precision or a single precision copy."""
-        if dtype == np.float64:
+        if dtype != np.float32:
             return self.rows
         if self.front > len(self.single):
             grown = np.empty((min(max(self.front, 2 * len(self.single)), self.design.p), self.n), np.float32)
@@ -190,6 +199,12 @@ class SparseColumns(_Columns):
 
     def _swap(self, i, k):
         """Nothing to move."""
+
+    def squares(self, weights, m):
+        """(X − x̄)²' weights."""
+        X, means = self._part(slice(m))
+        means = means[:, None]
+        return X.power(2).T @ weights - 2.0 * means * (X.T @ weights) + means * means * weights.sum(0)
 
     def paired_gram(self, cls, places, old, factors, size, dtype):
         """By pairs of classes, so that X stays sparse."""
@@ -284,6 +299,13 @@ class TallColumns(_Columns):
             for block, right, s in zip(blocks, there, weights, strict=True):
                 block += (part * s[rows, None]).T @ X[:, run(right)]
         return [block.astype(dtype) for block in blocks]
+
+    def squares(self, weights, m):
+        """(X − x̄)²' weights."""
+        out = np.zeros((m, weights.shape[1]))
+        for rows, block in self._blocks(slice(m)):
+            out += np.square(block, out=block).T @ weights[rows]
+        return out
 
     def _pieces(self, step, dtype):
         for rows, block in self._blocks(slice(self.front)):

@@ -9,7 +9,7 @@ import numpy as np
 from shrinkwise.linear.certificates import relative_gap
 from shrinkwise.linear.problem.rounding import fits_single
 
-from .class_model import ClassModel
+from .class_model import ClassBlocks, ClassModel
 from .curvature import RowCurvature, SoftmaxCurvature
 from .quadratic_model import QuadraticModel, inverse
 
@@ -30,7 +30,8 @@ class WorkingSolver:
 
     def __init__(self, problem, columns):
         self.problem, self.columns = problem, columns
-        self.model: Any = None  # a QuadraticModel from the first step on
+        self.model: Any = None  # a QuadraticModel or ClassModel from the first step on
+        self.blocks = ClassBlocks()
         # Where η is in the units of y, so are the weights.
         self.single = fits_single(problem.X) and not (problem.loss.location and not fits_single(problem.y[:, None]))
         self.alike = bool((problem.s == 1.0).all())
@@ -168,7 +169,7 @@ class WorkingSolver:
             or not inner.a.any()
             or (slow and self.model.fresh_before and worst > 0.5 * before)
         )
-        if self.model is None or exact > self.model.exact or (slow and not self.model.fresh):
+        if self.model is None or not self.model.keeps or exact > self.model.exact or (slow and not self.model.fresh):
             exact = exact or (self.model is not None and self.model.exact)
             self.model = self._new_model(inner, exact)
         if inner.a is None:
@@ -188,11 +189,11 @@ class WorkingSolver:
         """The model at η; by classes where there are many of them and of weights."""
         problem, columns = self.problem, self.columns
         if problem.loss.is_softmax:
-            p, weights = problem.loss.inverse_link(self.eta), problem.s / problem.n
-            K = p.shape[1]
+            K = self.eta.shape[1]
+            curvature = SoftmaxCurvature(problem.loss.inverse_link(self.eta), problem.s / problem.n)
             if inner.a is not None and K >= _CLASSES and K * len(columns.ids) > _UNKNOWNS:
-                return ClassModel(columns, p, weights, problem.fit_intercept)
-            return QuadraticModel(columns, SoftmaxCurvature(p, weights), problem.fit_intercept, exact)
+                return ClassModel(columns, curvature, problem.fit_intercept, exact, self.blocks)
+            return QuadraticModel(columns, curvature, problem.fit_intercept, exact)
         shared, curvature = self._shared_curvature(), self._curvature()
         exact = exact or shared is not None or not fits_single(curvature.reshape(problem.n, -1).max(0)[None])
         return QuadraticModel(columns, RowCurvature(curvature), problem.fit_intercept, exact, shared)

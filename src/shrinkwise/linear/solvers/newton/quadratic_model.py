@@ -24,6 +24,8 @@ class QuadraticModel:
     H is `store[:m, :m]`, m = len(cls).
     """
 
+    keeps = True  # whether the model is worth keeping while steps from it are good
+
     def __init__(self, columns, curvature, fit_intercept: bool, exact: bool, shared=None):
         self.columns, self.exact, self.shared = columns, exact, shared
         self.fit_intercept = fit_intercept = fit_intercept and shared is None
