@@ -9,6 +9,8 @@ from scipy.sparse import csc_array
 import shrinkwise as sw
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.working_columns import DenseColumns, SparseColumns, TallColumns, working_columns
+from shrinkwise.linear.separation import overlap
+from shrinkwise.linear.separation.rows import MovableRows
 from shrinkwise.linear.solvers.newton.class_model import ClassBlocks, ClassModel
 from shrinkwise.linear.solvers.newton.curvature import RowCurvature, SoftmaxCurvature
 from shrinkwise.linear.solvers.newton.quadratic_model import QuadraticModel
@@ -126,3 +128,22 @@ def test_the_summed_curvature_is_the_sum_of_the_curvatures():
     eta, weights = X @ np.ones((3, 5)) * np.arange(5), np.linspace(0.0, 1.0, 50)
     expected = (weights[:, None, None] * loss.hessian(y, eta)).sum(0)
     np.testing.assert_allclose(loss.summed_curvature(y, eta, weights), expected, atol=1e-13)
+
+
+def test_the_curvature_of_a_part_of_the_entries_is_that_of_the_matrices(monkeypatch):
+    monkeypatch.setattr(overlap, "_AT_ONCE", 3000)
+    X, y = drawn(900, 5, 6)
+    problem = Problem(X, y, "multinomial", np.linspace(0.5, 2.0, 900))
+    rows = MovableRows(problem, problem.loss.recession(problem.y), True, True)
+    eta = 4.0 * np.random.default_rng(1).normal(size=(900, 6))
+    for least in (0.0, 1e-3):
+        core, q, fast = overlap._residuals(rows, eta, least)
+        with monkeypatch.context() as patch:
+            patch.setattr(problem.loss, "is_softmax", False)
+            same, expected, slow = overlap._residuals(rows, eta, least)
+        assert core.all() == (least == 0.0)
+        assert type(fast) is not type(slow)
+        np.testing.assert_array_equal(core, same)
+        np.testing.assert_array_equal(q, expected)
+        np.testing.assert_allclose(fast.gram(rows), slow.gram(rows), atol=1e-11)
+        np.testing.assert_allclose(fast.times(q), slow.times(q), atol=1e-13)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# Most rounds in one step, and the share of the violation at which it ends: the next step goes on from there with a new gradient.
+# Most rounds in one step, and the share of the violation at which it ends: the next step goes on with a new gradient.
 _ROUNDS, _ENOUGH = 15, 0.1
 # A round ends when the residual is this share of the first, after so many products, or when it has halved its step so often.
 _SHARE, _PRODUCTS, _HALVINGS = 0.1, 60, 8
@@ -80,7 +80,8 @@ class ClassModel:
         enough = max(tol, _SHARE * float(np.abs(residual).max()))
         ahead = self.blocks.solve(residual, free)
         along, product = ahead, float((residual * ahead).sum())
-        for count in range(1, _PRODUCTS + 1):
+        for count in range(_PRODUCTS):
+            self.blocks.slow = count >= _SLOW
             Ha = self._times(along)
             curvature = float((along * (Ha + ridge * along)).sum())
             if not curvature > 0:
@@ -93,7 +94,6 @@ class ClassModel:
             ahead = self.blocks.solve(residual, free)
             product, before = float((residual * ahead).sum()), product
             along = ahead + (product / before) * along
-        self.blocks.slow = count > _SLOW
         return x, Hx
 
     def _along(self, face: _Face, u, slope, direction, change):
