@@ -17,8 +17,8 @@ import numpy as np
 _ROUNDS, _ENOUGH = 15, 0.1
 # A round ends when the residual is this share of the first, after so many products, or when it has halved its step so often.
 _SHARE, _PRODUCTS, _HALVINGS = 0.1, 60, 8
-_SLOW = 15  # products in a round after which the blocks are formed anew
-_STRANGERS = 0.2  # share of the weights without a place in the blocks at which they are formed anew
+_SLOW = 15  # products in a round after which new blocks are formed
+_STRANGERS = 0.2  # share of the weights without a place in the blocks at which new ones are formed
 _MOST_ENTRIES = 50_000_000  # of the blocks; beyond it their diagonals serve
 _DAMPING = 1e-5  # of the diagonal of a block in single precision
 
@@ -167,7 +167,7 @@ class ClassBlocks:
         self.slow = False  # whether the last conjugate gradients took many products
 
     def cover(self, model: ClassModel, face: _Face):
-        """Form the blocks anew if they are of other columns, lack many of the weights of the face, or have become poor."""
+        """Form new blocks if the old ones are of other columns, lack many of the weights of the face, or have become poor."""
         lacking = (
             face.free.shape != self.inside.shape or (face.free & ~self.inside).sum() > _STRANGERS * face.free.sum()
         )
