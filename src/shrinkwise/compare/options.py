@@ -18,9 +18,10 @@ class CocktailOptions:
 
     Parameters
     ----------
-    mixes : tuple of (keep, keep of inputs, decay, label smoothing)
-        The settings that are compared; the probability of keeping a hidden unit and of keeping an input, decoupled weight
-        decay, and the share of a label that is spread over all classes.
+    mixes : tuple of (keep, keep of inputs, decay, label smoothing, sharpness of bins)
+        The settings that are compared: the probability of keeping a hidden unit and of keeping an input, decoupled weight
+        decay, the share of a label that is spread over all classes, and the power of their number by which the bins of a
+        number are multiplied (0 if left out; ½ lets effects jump).
     hidden : int
         Number of units of each hidden layer.
     members : int
@@ -40,7 +41,7 @@ class CocktailOptions:
         has none.
     """
 
-    mixes: tuple[tuple[float, float, float, float], ...] = (
+    mixes: tuple[tuple[float, ...], ...] = (
         (1.0, 1.0, 0.1, 0.0),
         (0.9, 1.0, 0.1, 0.0),
         (0.7, 0.9, 0.1, 0.0),

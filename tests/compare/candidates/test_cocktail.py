@@ -59,13 +59,17 @@ def test_it_learns_what_a_constant_does_not_and_repeats_itself(task):
 
 def test_the_stack_computes_each_network_as_it_is_alone():
     embedding = Embedding.of(rows().X, SMALL)
-    mixes = [Mix(1.0, 1.0), Mix(1.0, 1.0, decay=1.0)]
+    mixes = [Mix(1.0, 1.0), Mix(1.0, 1.0, sharp=0.5)]
     with torch.random.fork_rng(devices=[]):
-        stack = NetworkStack(mixes, 3, (len(embedding.scale), 8, 2), torch.tensor(embedding.sources))
+        stack = NetworkStack(
+            mixes, 3, (len(embedding.scale), 8, 2), torch.tensor(embedding.sources), torch.tensor(embedding.n_bins)
+        )
         with torch.no_grad():
             for values in stack.parameters():
                 values.copy_(torch.randn(values.shape))
     features = torch.tensor(embedding.features(rows().X), dtype=torch.float32)
+    raw, weighted = stack.first[1].detach()[:, :8], stack.networks(1)[0][0][0]
+    torch.testing.assert_close(weighted, raw * torch.tensor(np.sqrt(embedding.n_bins)[:, None], dtype=torch.float32))
     together, apart = stack(features), stack.evaluate(features.expand(3, -1, -1))
     for setting in range(2):
         layers = stack.networks(setting)
@@ -98,7 +102,9 @@ def test_the_predictor_is_the_mean_of_the_networks_of_the_folds(terms):
 
 def test_an_edge_stands_at_every_value_or_at_quantiles():
     X = np.column_stack([np.repeat([0.0, 1.0, 5.0], 30), np.arange(90.0), np.repeat([0.0, 1.0], 45), np.full(90, 2.0)])
-    hinges = Embedding.of(X, CocktailOptions(bins=6, terms=100)).hinges
+    found = Embedding.of(X, CocktailOptions(bins=6, terms=100))
+    hinges, n_bins = found.hinges, [found.n_bins[found.sources == j].tolist() for j in range(4)]
+    assert n_bins == [[1, 2, 2], [1, *[6] * 6], [1], [1]]
     tops = [hinges.tops[hinges.sources == j].tolist() for j in range(4)]
     assert tops[0] == [5.0, 1.0, 5.0]  # the whole range, and two bins
     np.testing.assert_allclose(tops[1][1:], np.quantile(X[:, 1], np.arange(1, 7) / 6))
@@ -180,7 +186,7 @@ def test_every_regularizer_changes_what_is_trained():
     problem = rows("multiclass")
     outputs = [
         tune_cocktail(problem, options(mixes=(mix,))).best.predictor.output(problem.X)
-        for mix in ((1, 1, 0, 0), (0.5, 1, 0, 0), (1, 0.5, 0, 0), (1, 1, 9.0, 0), (1, 1, 0, 0.3))
+        for mix in ((1, 1, 0, 0), (0.5, 1, 0, 0), (1, 0.5, 0, 0), (1, 1, 9.0, 0), (1, 1, 0, 0.3), (1, 1, 0, 0, 0.5))
     ]
     for i, output in enumerate(outputs):
         assert all(np.abs(output - other).max() > 1e-4 for other in outputs[:i])

@@ -119,6 +119,7 @@ def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: 
     return FoldRows(
         features=torch.tensor(embedding.features(problem.X), dtype=torch.float32),
         sources=torch.tensor(embedding.sources),
+        n_bins=torch.tensor(embedding.n_bins),
         targets=torch.tensor(targets, dtype=torch.long if problem.has_classes else torch.float32),
         counts=torch.tensor(counts, dtype=torch.float32),
         held=torch.tensor(held),

@@ -33,6 +33,7 @@ class FoldRows:
 
     features: torch.Tensor
     sources: torch.Tensor
+    n_bins: torch.Tensor
     targets: torch.Tensor
     counts: torch.Tensor
     held: torch.Tensor
@@ -170,7 +171,7 @@ class _Training:
 
 def _stack(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> NetworkStack:
     sizes = rows.features.shape[1], options.hidden, rows.n_outputs
-    return NetworkStack(mixes, len(rows.counts), sizes, rows.sources)
+    return NetworkStack(mixes, len(rows.counts), sizes, rows.sources, rows.n_bins)
 
 
 def _loss(trained: Trained | None) -> float:
