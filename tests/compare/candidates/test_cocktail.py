@@ -16,10 +16,12 @@ from shrinkwise.compare.candidates.cocktail.candidate import COCKTAIL, mean_of_f
 from shrinkwise.compare.candidates.cocktail.embedding import Embedding
 from shrinkwise.compare.candidates.cocktail.mix import Mix
 from shrinkwise.compare.candidates.cocktail.stack import NetworkStack
+from shrinkwise.compare.candidates.cocktail.training import shrink_groups
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import CocktailOptions, NetworkOptions, Options
 from shrinkwise.compare.scoring.response import tuned_response
 from shrinkwise.models.predictors import NetworkPredictor, clipped
+from shrinkwise.penalties import GroupLasso
 from shrinkwise.selection import Rows
 
 SMALL = CocktailOptions(hidden=8, steps=15, most_steps=15, terms=40)
@@ -186,10 +188,42 @@ def test_every_regularizer_changes_what_is_trained():
     problem = rows("multiclass")
     outputs = [
         tune_cocktail(problem, options(mixes=(mix,))).best.predictor.output(problem.X)
-        for mix in ((1, 1, 0, 0), (0.5, 1, 0, 0), (1, 0.5, 0, 0), (1, 1, 9.0, 0), (1, 1, 0, 0.3), (1, 1, 0, 0, 0.5))
+        for mix in (
+            (1, 1, 0, 0),
+            (0.5, 1, 0, 0),
+            (1, 0.5, 0, 0),
+            (1, 1, 9.0, 0),
+            (1, 1, 0, 0.3),
+            (1, 1, 0, 0, 0.5),
+            (1, 1, 0, 0, 0, 2.0),
+        )
     ]
     for i, output in enumerate(outputs):
         assert all(np.abs(output - other).max() > 1e-4 for other in outputs[:i])
+
+
+def test_the_shrinking_of_an_input_is_the_prox_of_the_group_lasso():
+    weights = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    inputs = torch.tensor([0, 1, 1, 1, 2])
+    penalty = GroupLasso(1.0, groups=[0] * 3 + [1] * 9 + [2] * 3)  # weights √m by default
+    for share in (0.3, 0.6, 2.0):
+        found = weights.clone()
+        left = shrink_groups(found, inputs, share)
+        np.testing.assert_allclose(found.ravel(), penalty.prox(weights.numpy().ravel(), share), atol=1e-14)
+        np.testing.assert_array_equal(left[:, 0] == 0, (found == 0).all(1))
+
+
+def test_inputs_without_effect_are_exactly_unused_and_stay_so():
+    problem, rng = rows(n=1000), np.random.default_rng(5)
+    X = np.column_stack([problem.X, rng.normal(size=(1000, 10))])
+    wide = TrainingRows(X, problem.y, "regression", 0, 0)
+    choice = options(mixes=((1, 1, 0.1, 0, 0, 0.6),), steps=600, most_steps=600, hidden=16, terms=200)
+    model = tune_cocktail(wide, choice).best.predictor
+    used = np.abs(model.feature_weights()).max(axis=0) > 0
+    assert used[:2].all()
+    assert (~used[problem.X.shape[1] :]).sum() >= 9
+    moved = np.where(used, X, X[::-1])
+    np.testing.assert_array_equal(model.output(moved), model.output(X))
 
 
 def test_a_weight_is_a_repeated_row_in_the_loss():
@@ -263,7 +297,8 @@ def test_counts_have_poissons_loss_whatever_their_unit():
 def test_a_target_on_a_log_scale_is_predicted_in_its_unit():
     problem = rows()
     problem = replace(problem, y=np.exp(problem.y / 10), log_target=True)
-    fit = tuned_response(COCKTAIL, problem, options(steps=100, most_steps=100, learning_rate=0.02)).best
+    choice = options(mixes=((1, 1, 0.1, 0),), steps=100, most_steps=100, learning_rate=0.02)
+    fit = tuned_response(COCKTAIL, problem, choice).best
     assert fit.predictor.response.log
     output = fit.predictor.output(problem.X)
     assert held_out_score("regression", problem.y, output) < 0.8 * problem.y.std()

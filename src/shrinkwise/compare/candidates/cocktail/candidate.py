@@ -120,6 +120,7 @@ def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: 
         features=torch.tensor(embedding.features(problem.X), dtype=torch.float32),
         sources=torch.tensor(embedding.sources),
         n_bins=torch.tensor(embedding.n_bins),
+        inputs=torch.tensor(np.unique(problem.columns.inputs[embedding.sources], return_inverse=True)[1]),
         targets=torch.tensor(targets, dtype=torch.long if problem.has_classes else torch.float32),
         counts=torch.tensor(counts, dtype=torch.float32),
         held=torch.tensor(held),
@@ -164,7 +165,7 @@ COCKTAIL = Candidate(
     "network",
     "dropout + decay",
     "mean over dropout draws of the mean loss; units and whole inputs are kept with their probabilities; at each step of rate "
-    "η the weights are multiplied by 1 − η · decay; stopped early",
+    "η the weights are multiplied by 1 − η · decay; a group lasso may select inputs in the first steps; stopped early",
     tune_cocktail,
     "network-cocktail",
     worth=4,

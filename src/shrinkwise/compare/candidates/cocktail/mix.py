@@ -14,6 +14,9 @@ class Mix:
     smoothing : the share of a class label that is spread evenly over all classes; not used for numbers.
     sharp : the features of a number's b bins have a weight each of b^(sharp − ½) in the first layer: 0 for the weight of one
         feature together, ½ for that of a feature each, with which effects may jump.
+    select : in the first steps the m weights of an input in the first layers of all folds are shrunk together, in a step of
+        rate η by η · select · √m in norm or to exact zeros (a group lasso in the units of Adam's steps); those at zero at
+        the end of these steps stay there, and the others are shrunk no longer.
     """
 
     keep: float = 1.0
@@ -21,9 +24,11 @@ class Mix:
     decay: float = 0.0
     smoothing: float = 0.0
     sharp: float = 0.0
+    select: float = 0.0
 
     def named(self, has_classes: bool) -> dict:
         """The setting as shown to the user."""
         said = {"keep": self.keep, "keep of inputs": self.keep_inputs, "decay": self.decay}
         said |= {"sharp bins": self.sharp} if self.sharp else {}
+        said |= {"λ of inputs": self.select} if self.select else {}
         return said | {"label smoothing": self.smoothing} if has_classes and self.smoothing else said
