@@ -16,7 +16,7 @@ from .mix import Mix
 
 _DECIMALS = 7  # of the weights of hidden layers, which are trained in single precision; shortens the file of the model
 _TRIED = 30  # steps, for the estimate of the time
-_USUAL_SHARE = 0.5  # of the steps, if the learning rate may decay early
+_USUAL_SHARE = 0.7  # of the steps, if the learning rate may decay early
 _HELD = (
     2000  # held-out rows of a fold on which settings and steps are compared, so that this costs less than the training
 )
