@@ -1,9 +1,12 @@
-"""Torch-Pruning on the dense networks: filters by their magnitude, to as few multiply-adds, without training afterwards.
+"""Torch-Pruning on the same dense networks: filters by their magnitude, to as few multiply-adds, then as many epochs.
+
+Both get the same dense network and equally many further epochs: with a penalty before the channels are removed, or without
+one after they are.
 
     python -m benchmarks.networks.removable.peer LeNet-5 --seeds 0 1 2
 
 in an environment with torch-pruning. Multiply-adds are those of the runs with a penalty in results/removable.json, which
-have to be there; the dense network of each seed is trained again as there.
+have to be there.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import json
 import torch
 import torch_pruning
 from benchmarks.common import RESULTS, save
-from benchmarks.networks.removable.training import CASES, Images, Run, fitted, measured, mnist
+from benchmarks.networks.removable.training import CASES, Images, Run, dense, measured, mnist, train_on
 from torch import nn
 
 from shrinkwise.networks.compact.proof import macs
@@ -60,16 +63,16 @@ def main() -> None:
 
 
 def beside(run: Run, ours: dict, train: Images, test: Images) -> dict:
-    """Errors of the dense network, of it after Torch-Pruning, and of the one trained with a penalty."""
+    """Errors of the dense network, of it after Torch-Pruning, and of that trained on; of ours."""
     case, x = CASES[run.case], train.x[:64]
-    model, _ = fitted(case, run, train.take(slice(case.rows)))
+    model = dense(run, train)
     small, count = pruned(model, x, ours["macs"][1])
-    return {
-        "dense": measured(model, test),
-        "pruned": measured(small, test),
-        "penalty": ours["compact"],
-        "macs": (macs(model, (x,)), count, ours["macs"][1]),
-    }
+    row = {"dense": measured(model, test), "pruned": measured(small, test)}
+    optimizer = torch.optim.Adam(small.parameters(), lr=case.lr)
+    for part in (1, 2):
+        train_on(small, optimizer, train.take(slice(case.rows)), case, case.epochs[part], run.seed + 1000 * part)
+    macs_of = (macs(model, (x,)), count, ours["macs"][1])
+    return {**row, "pruned and trained on": measured(small, test), "penalty": ours["compact"], "macs": macs_of}
 
 
 if __name__ == "__main__":
