@@ -1,12 +1,9 @@
-"""Torch-Pruning on the same dense networks: filters by their magnitude, to as few multiply-adds, then as many epochs.
-
-Both get the same dense network and equally many further epochs: with a penalty before the channels are removed, or without
-one after they are.
+"""Torch-Pruning on the dense networks: filters by their magnitude, to as few multiply-adds, then half as many epochs more.
 
     python -m benchmarks.networks.removable.peer LeNet-5 --seeds 0 1 2
 
 in an environment with torch-pruning. Multiply-adds are those of the runs with a penalty in results/removable.json, which
-have to be there.
+have to be there; the dense network of each seed is trained again as there.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ import json
 import torch
 import torch_pruning
 from benchmarks.common import RESULTS, save
-from benchmarks.networks.removable.training import CASES, Images, Run, dense, measured, mnist, train_on
+from benchmarks.networks.removable.training import CASES, Images, Run, fitted, measured, mnist, train_on
 from torch import nn
 
 from shrinkwise.networks.compact.proof import macs
@@ -65,12 +62,11 @@ def main() -> None:
 def beside(run: Run, ours: dict, train: Images, test: Images) -> dict:
     """Errors of the dense network, of it after Torch-Pruning, and of that trained on; of ours."""
     case, x = CASES[run.case], train.x[:64]
-    model = dense(run, train)
+    train = train.take(slice(case.rows))
+    model, _ = fitted(case, run, train)
     small, count = pruned(model, x, ours["macs"][1])
     row = {"dense": measured(model, test), "pruned": measured(small, test)}
-    optimizer = torch.optim.Adam(small.parameters(), lr=case.lr)
-    for part in (1, 2):
-        train_on(small, optimizer, train.take(slice(case.rows)), case, case.epochs[part], run.seed + 1000 * part)
+    train_on(small, torch.optim.Adam(small.parameters(), lr=case.lr), train, case, case.epochs // 2, run.seed)
     macs_of = (macs(model, (x,)), count, ours["macs"][1])
     return {**row, "pruned and trained on": measured(small, test), "penalty": ours["compact"], "macs": macs_of}
 
