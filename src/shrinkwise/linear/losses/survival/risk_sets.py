@@ -122,6 +122,7 @@ class RiskSets:
         top, _, terms = self.sums_below(eta)
         z = eta[self.order] - top
         narrow = _is_narrow(z)
+        add: np.ufunc
         if narrow:
             hazards = self.term_weight * np.exp(-terms)
             whole, shared, add, none = self._by_time(hazards), self._by_time(hazards * self.share), np.add, 0.0
