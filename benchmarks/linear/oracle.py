@@ -12,8 +12,8 @@ For convex problems the relative duality gap (P − D)/P(0) at every λ. With th
     Cox              D = (1/n) Σ H(q_i), q_i = (1 − α) e_i + α softmax of η over those at risk at the time of i
 
 For all but the squared losses this dual point is far from the best one: at p ≫ n a solution whose objective is off by 1e-6
-shows 1e-3. There `known`, the largest D of any solution seen (among them one driven to 1e-12), takes its place where it is larger: by weak
-duality it is a lower bound for everybody.
+shows 1e-3. There `known`, the largest D of any solution seen (among them one driven to 1e-12), takes its place where it is
+larger: by weak duality it is a lower bound for everybody.
 
 MCP has no such bound: its measure is the largest distance of X'θ/n to the slopes of the penalty, over λ. Ridge with
 leave-one-out: the largest relative error of the curve, at three λ, against the closed form.

@@ -97,8 +97,8 @@ def markdown(results: dict) -> str:
         + ", ".join(f"{k} {v}" for k, v in versions.items())
         + ".",
         "One thread, float64, medians of processor seconds; @ is the largest measured relative duality gap of the path (MCP:",
-        "stationarity over λ; ridge: relative error of the leave-one-out curve). Ratio: seconds of the peer over ours at the same",
-        "precision. Rows of other dates were measured with the library of that day.",
+        "stationarity over λ; ridge: relative error of the leave-one-out curve). Ratio: seconds of the peer over ours at the",
+        "same precision. Rows of other dates were measured with the library of that day.",
         "",
         "| work | ours | best peer | other peers | bar | measured | met | date |",
         "|---|---|---|---|---|---|---|---|",
