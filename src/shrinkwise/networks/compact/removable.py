@@ -100,6 +100,12 @@ def removable(model: nn.Module, example) -> Removable:
     example : tensor, or tuple of the positional arguments of the model
         An input of the usual shape.
 
+    Notes
+    -----
+    `GroupLasso` shrinks the groups that remain, which costs accuracy; `GroupMCP` does not shrink groups of norm beyond
+    γλc_g, where c_g = √size by default. Attach it before the network is trained, with γλ above the root mean square of
+    the entries at the start: in a trained network, groups that are beyond γλc_g are not penalized and are not removed.
+
     Examples
     --------
     >>> import torch
