@@ -8,6 +8,8 @@ from .design import is_sparse
 
 # Working columns are kept dense up to this many entries (400 MB); beyond it a sparse X stays sparse.
 _DENSE = 50_000_000
+# Coordinate descent on a Gram matrix of sparse columns costs as much as on the columns if it has so many times their entries.
+_SWEEP = 2
 # A dense X of so many entries, and so many rows a column, is read where it lies, so many entries at a time.
 _MANY, _TALL, _BLOCK = 10_000_000, 20, 500_000
 
@@ -63,6 +65,10 @@ class _Columns:
     def _swap(self, i: int, k: int):
         """Exchange the columns at the places i and k."""
         raise NotImplementedError
+
+    def prefers_rows(self, m: int) -> bool:
+        """Whether products with m of the columns cost less than with their Gram matrix."""
+        return False
 
     def times(self, d):
         """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K)."""
@@ -163,19 +169,24 @@ class SparseColumns(_Columns):
     def _swap(self, i, k):
         """Nothing to move."""
 
+    def prefers_rows(self, m: int) -> bool:
+        """Whether the Gram matrix of m of the columns in front would have more entries than some copies of these columns."""
+        return m * self.front > _SWEEP * self.design.columns.stored(self.ids[: self.front])
+
     def _part(self, places):
         ids = self.ids[places]
         return self.design.X[:, ids], self.design.means[ids]
 
     def times(self, d):
         """(X − x̄) d."""
-        X, means = self._part(slice(d.shape[1]))
-        return X @ d.T - d @ means
+        ids = self.ids[: d.shape[1]]
+        return np.stack([self.design.columns.times(row, ids) for row in d], axis=1) - d @ self.design.means[ids]
 
     def transposed(self, v, m, first=0):
         """(X − x̄)'v."""
-        X, means = self._part(slice(first, m))
-        return (X.T @ v).T - np.multiply.outer(v.sum(0), means)
+        ids = self.ids[first:m]
+        found = np.stack([self.design.columns.transposed(column, ids) for column in v.T])
+        return found - np.multiply.outer(v.sum(0), self.design.means[ids])
 
     def gram(self, left, rights, weights, dtype):
         """(X − x̄)' diag(s) (X − x̄)."""

@@ -29,7 +29,7 @@ class ClassModel:
     fit_intercept : whether every class has an intercept, which is eliminated from its block.
     """
 
-    exact = True
+    exact = lasts = True
 
     def __init__(self, columns, probabilities, weights, fit_intercept: bool):
         self.columns, self.fit_intercept = columns, fit_intercept

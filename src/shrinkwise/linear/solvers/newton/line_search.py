@@ -11,6 +11,7 @@ from shrinkwise.linear.problem.rounding import fits_single
 
 from .class_model import ClassModel
 from .quadratic_model import QuadraticModel, inverse
+from .residual_model import ResidualModel
 
 _EPS = np.finfo(float).eps
 _STALLED = 10  # steps in a row that leave the violation as it is, after which no step will change it
@@ -159,13 +160,22 @@ class WorkingSolver:
             or not inner.a.any()
             or (slow and self.model.fresh_before and worst > 0.5 * before)
         )
-        if self.model is None or exact > self.model.exact or (slow and not self.model.fresh):
-            exact = exact or (self.model is not None and self.model.exact)
-            self.model = self._new_model(inner, exact)
         if inner.a is None:
             needed = inner.moving(w, violation)
         else:
             needed = (w != 0) | (violation > 0) | inner.free[:, columns.ids[: columns.front]]
+        if inner.a is not None and columns.prefers_rows(int(needed.sum())) and self.eta.ndim == 1:
+            if self.model is None or self.model.lasts or not self.model.fresh:
+                curvature = self.problem.n * self._curvature()
+                self.model = ResidualModel(columns, curvature, self.v, self.problem.fit_intercept)
+        elif (
+            self.model is None
+            or exact > self.model.exact
+            or not (self.model.lasts or self.model.fresh)
+            or (slow and not self.model.fresh)
+        ):
+            exact = exact or (self.model is not None and self.model.lasts and self.model.exact)
+            self.model = self._new_model(inner, exact)
         self.model.grow(needed)
 
     def _shared_curvature(self):

@@ -26,6 +26,8 @@ class QuadraticModel:
     H is `store[:m, :m]`, m = len(cls).
     """
 
+    lasts = True  # whether it serves for further steps, from other points
+
     def __init__(self, columns, curvature, fit_intercept: bool, exact: bool, shared=None):
         self.columns, self.exact, self.shared = columns, exact, shared
         self.fit_intercept = fit_intercept = fit_intercept and shared is None
