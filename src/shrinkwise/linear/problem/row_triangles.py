@@ -41,11 +41,11 @@ def triangles_of_rows(rows: RowBlocks, n_folds: int = 1, seed: int = 0, progress
 def check_size(p: int, n_folds: int) -> None:
     """RowsError if the factors of so many columns take too much memory."""
     needed = 8 * (p + 2) ** 2 * (2 * n_folds + 4)  # of the folds, of their complements, and what joins them
-    there = _memory()
+    there = memory_size()
     if needed > _MEMORY * there:
         raise RowsError(
-            f"The {n_folds} triangular factors of {p} columns need {_gigabytes(needed)} of memory, more than half of the "
-            f"{_gigabytes(there)} of this machine; select fewer columns or use fewer folds"
+            f"The {n_folds} triangular factors of {p} columns need {gigabytes(needed)} of memory, more than half of the "
+            f"{gigabytes(there)} of this machine; select fewer columns or use fewer folds"
         )
 
 
@@ -167,9 +167,11 @@ def _from_moments(Z, root, weight: float, centre):
     return R
 
 
-def _memory() -> float:
+def memory_size() -> float:
+    """Bytes of memory of this machine, ∞ where they are not known."""
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) if hasattr(os, "sysconf") else np.inf
 
 
-def _gigabytes(size: float) -> str:
+def gigabytes(size: float) -> str:
+    """A number of bytes for a sentence."""
     return f"{size / 1e9:,.1f} GB"

@@ -44,6 +44,7 @@ class _Columns:
         if len(new):
             self.place[new] = np.arange(len(self.ids), len(self.ids) + len(new))
             self.ids = np.concatenate([self.ids, new])
+            self.design.gather(new)
             self._append(new)
 
     def promote(self, ids):

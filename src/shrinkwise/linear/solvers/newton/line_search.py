@@ -32,7 +32,7 @@ class WorkingSolver:
         self.problem, self.columns = problem, columns
         self.model: Any = None  # a QuadraticModel from the first step on
         # Where η is in the units of y, so are the weights.
-        self.single = fits_single(problem.X) and not (problem.loss.location and not fits_single(problem.y[:, None]))
+        self.single = problem.fits_single and not (problem.loss.location and not fits_single(problem.y[:, None]))
         self.at_rounding = False  # whether the last step promised less than the objective can show
 
     def start(self, eta, rows=None):

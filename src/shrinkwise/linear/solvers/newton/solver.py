@@ -23,7 +23,7 @@ from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
 from .line_search import WorkingSolver
 
 _LIKELY = 0.95  # a column joins the model when its gradient is predicted to reach this share of its kink
-_CHUNK = 10  # most λ between two looks at all of X
+_CHUNK, _ROWS = 10, 8_000_000  # most λ between two looks at all of X, and most rows of these together
 
 
 @dataclass
@@ -62,7 +62,8 @@ class NewtonSolver:
     def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
         """The Solutions over a decreasing grid: as `solve` one by one, with fewer passes over X."""
         penalties, size = [penalty.with_lam(lam) for lam in lambdas], 1
-        most = 2 if is_tall(self.problem.X) else _CHUNK  # each keeps vectors of the length of a column
+        # Each keeps vectors of the length of a column.
+        most = 2 if is_tall(self.problem.X) else min(_CHUNK, max(2, _ROWS // self.problem.n))
         while penalties:
             found, missed = self._solve_chunk(penalties[:size], tol, max_iter)
             yield from found
