@@ -12,4 +12,14 @@ from .opening import rows
 from .reduction import Bound, reduce_rows
 from .sparse import SparseRows
 
-__all__ = ["Bound", "RowBlock", "RowBlocks", "RowsError", "SparseRows", "are_rows", "fold_numbers", "reduce_rows", "rows"]
+__all__ = [
+    "Bound",
+    "RowBlock",
+    "RowBlocks",
+    "RowsError",
+    "SparseRows",
+    "are_rows",
+    "fold_numbers",
+    "reduce_rows",
+    "rows",
+]

@@ -116,8 +116,8 @@ def _opened(source, special: dict, database) -> tuple[list, Mapping[str, Any], b
         return open_array(source, special)
     if hasattr(source, "nnz"):
         raise RowsError(
-            "A sparse matrix is in memory already: pass X and y to the estimator, which keeps X sparse; for blocks pass a list of "
-            "(X, y), or a function that returns an iterator of them"
+            "A sparse matrix is in memory already: pass X and y to the estimator, which keeps X sparse; for blocks pass a list "
+            "of (X, y), or a function that returns an iterator of them"
         )
     if callable(source) or isinstance(source, (list, tuple)) or _is_iterator(source):
         return open_frames(source)

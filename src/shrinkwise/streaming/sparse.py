@@ -52,18 +52,21 @@ class SparseRows:
         first, p = 0, None
         for k, given in enumerate(self.make()):
             block = _checked(given, first, p, f"block {k + 1}")
-            p = block.X.shape[1]
+            p, first = block.X.shape[1], first + len(block.y)
+            self._check_count(first, first if self.n is None else min(first, self.n))
             if len(block.y):
                 yield block
-            first += len(block.y)
         if p is None:
             raise RowsError("Expected at least one block of rows, got none")
-        if self.n not in (None, first):
+        self._check_count(first, first if self.n is None else self.n)
+        self.n = first
+
+    def _check_count(self, count: int, expected: int) -> None:
+        if count != expected:
             raise RowsError(
-                f"Expected the same rows in every pass, got {first} rows after {self.n}; the function has to return the same "
+                f"Expected the same rows in every pass, got {count} rows after {self.n}; the function has to return the same "
                 "blocks whenever it is called"
             )
-        self.n = first
 
 
 def sparse_rows(source) -> SparseRows | None:
@@ -78,7 +81,9 @@ def sparse_rows(source) -> SparseRows | None:
 
 def _checked(given, first: int, p: int | None, place: str) -> SparseBlock:
     if not (isinstance(given, tuple) and len(given) in (2, 3) and hasattr(given[0], "tocsr")):
-        raise RowsError(f"Expected (X, y) or (X, y, weights) with X scipy sparse, got {type(given).__name__} in {place}")
+        raise RowsError(
+            f"Expected (X, y) or (X, y, weights) with X scipy sparse, got {type(given).__name__} in {place}"
+        )
     X, y, s = given if len(given) == 3 else (*given, None)
     X = X.tocsr()
     if X.shape[1] == 0 or (p is not None and X.shape[1] != p):

@@ -97,7 +97,11 @@ class Problem:
 
     def column_squares(self):
         """Σ x² of every column, (p,)."""
-        squares = self.X.multiply(self.X).sum(axis=0) if self.design.sparse else np.einsum("ij,ij->j", self.X, self.X, dtype=float)
+        squares = (
+            self.X.multiply(self.X).sum(axis=0)
+            if self.design.sparse
+            else np.einsum("ij,ij->j", self.X, self.X, dtype=float)
+        )
         return np.asarray(squares, dtype=float).ravel()
 
     def eta(self, w, b, columns=None):

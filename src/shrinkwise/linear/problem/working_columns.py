@@ -6,17 +6,21 @@ import numpy as np
 
 from .design import is_sparse
 
-# Working columns are kept dense up to this many entries (400 MB); beyond it a sparse X stays sparse.
-_DENSE = 50_000_000
+# Working columns of a sparse X are kept dense up to so many entries (400 MB), if X has more than this share of entries.
+_DENSE, _FULL = 50_000_000, 0.1
 # Coordinate descent on a Gram matrix of sparse columns costs as much as on the columns if it has so many times their entries.
 _SWEEP = 2
 # A dense X of so many entries, and so many rows a column, is read where it lies, so many entries at a time.
 _MANY, _TALL, _BLOCK = 10_000_000, 20, 500_000
 
 
-def working_columns(design):
-    """An empty set of working columns of `design`: a dense copy, or no copy if it could become too large."""
-    if design.sparse and design.n * design.p > _DENSE:
+def working_columns(design, several: bool = False):
+    """An empty set of working columns of `design`: a dense copy, or no copy if it could become too large.
+
+    several : whether products are of several curvatures of a row, for which dense columns are faster.
+    """
+    size = design.n * design.p
+    if design.sparse and (size > _DENSE or design.streams or (design.X.nnz <= _FULL * size and not several)):
         return SparseColumns(design)
     return TallColumns(design) if is_tall(design.X) else DenseColumns(design)
 

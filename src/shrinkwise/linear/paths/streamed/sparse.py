@@ -52,16 +52,16 @@ class SparseSmoothRows:
         varies = (deviations > 0) & ~found.constant
         self.column_scale = np.where(varies, deviations, 1.0) if standardize else None
         factor = np.ones(rows.p) if self.column_scale is None else 1.0 / self.column_scale
-        factor[found.constant & fit_intercept if excluded is None else (found.constant & fit_intercept) | excluded] = 0.0
+        factor[found.constant & fit_intercept if excluded is None else (found.constant & fit_intercept) | excluded] = (
+            0.0
+        )
         self.store.factor = factor
         self.y = found.y.astype(float) if self.labels is None else coded(self.loss, self.labels, found.y)
         self.whole = self._problem(found.s)
 
     def _problem(self, s) -> SparseProblem:
         scale = self.column_scale
-        return SparseProblem(
-            self.store, self.y, self.loss, s, self.fit_intercept, column_scale=scale, keep_zeros=True
-        )
+        return SparseProblem(self.store, self.y, self.loss, s, self.fit_intercept, column_scale=scale, keep_zeros=True)
 
     @property
     def p(self) -> int:

@@ -45,7 +45,8 @@ class NewtonSolver:
         w, b = problem.zero() if start is None else start
         w = np.array(w, dtype=float).reshape(-1, problem.p)
         eta = problem.eta(w.reshape(problem.weights_shape), b)
-        self.working = WorkingSolver(problem, working_columns(problem.design))
+        several = problem.loss.per_class or problem.loss.is_partial
+        self.working = WorkingSolver(problem, working_columns(problem.design, several))
         self.working.start(eta)
         self.point = _Point(
             w, np.atleast_1d(b) + w @ problem.design.means, eta, self.working.v, self.working.g_eta, 0, np.inf

@@ -72,10 +72,10 @@ class SparseStore:
             return
         needed = _BYTES * (size + self.X.nnz)
         if needed > _MEMORY * memory_size():
+            count = int((wanted | self.there).sum())
             raise RowsError(
-                f"{int((wanted | self.there).sum())} columns are needed at once, which take {gigabytes(needed)} of memory, more "
-                f"than half of the {gigabytes(memory_size())} of this machine; end the path at a larger λ, or use a penalty "
-                "with a larger L1 part"
+                f"{count} columns are needed at once, which take {gigabytes(needed)} of memory, more than half of the "
+                f"{gigabytes(memory_size())} of this machine; end the path at a larger λ, or use a larger L1 part"
             )
         data, columns, starts = np.empty(size), np.empty(size, dtype=np.int32), [np.zeros(1, dtype=int)]
         at = 0
