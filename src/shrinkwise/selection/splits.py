@@ -69,7 +69,7 @@ def folds(y, n_splits: int, *, task: str, random_state=None, rows: Rows | None =
 def _shuffled(n: int, n_splits: int, random_state) -> list[Fold]:
     """The splits of scikit-learn's `KFold(n_splits, shuffle=True, random_state=random_state)`, whose import takes a second."""
     order = np.arange(n)
-    np.random.RandomState(random_state).shuffle(order)  # noqa: NPY002  the generator of scikit-learn
+    np.random.RandomState(random_state).shuffle(order)
     tests = np.array_split(order, n_splits)
     outside = np.ones((n_splits, n), dtype=bool)
     for mask, test in zip(outside, tests, strict=True):

@@ -105,7 +105,7 @@ def _loaded(family: str, by_sums: bool) -> None:
     if by_sums:
         import shrinkwise.linear.estimators.validation.triangles
     else:
-        import shrinkwise.linear.estimators.penalized  # noqa: F401  with scikit-learn
+        import shrinkwise.linear.estimators.penalized
 
     if family == "reference":
         import sklearn.ensemble  # noqa: F401

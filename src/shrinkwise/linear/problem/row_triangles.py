@@ -23,6 +23,7 @@ from .triangular_factor import Triangle, one_thread
 _LEAST_EIGENVALUE = 1e-4
 _MOST_COLUMNS = 500  # beyond, the eigenvalues cost more than reflections
 _CONSTANT = 16 * np.finfo(float).eps
+_AT_ONCE = 2_000_000  # values of a matrix in memory that are copied at a time
 _MEMORY = 0.5  # share of the memory that the factors may take
 
 
@@ -76,6 +77,22 @@ def folds_of(block: RowBlock, rows: RowBlocks, n_folds: int, seed: int) -> np.nd
     """The fold of every row of a block, (n,)."""
     groups = None if rows.group is None else block.values(rows.group)
     return fold_numbers(block.first, len(block), n_folds, seed, groups)
+
+
+def triangle_of(X, y, s, rows) -> Triangle:
+    """The factor of the rows of dense X numbered `rows`, with weights s (None: ones), from moments where these allow it."""
+    step, parts = max(_MOST_COLUMNS * 8, _AT_ONCE // (X.shape[1] + 1)), []
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        Z = np.empty((len(part), X.shape[1] + 1))
+        Z[:, :-1], Z[:, -1] = X[part], y[part]
+        centre = Z.mean(axis=0)
+        Z -= centre
+        parts.append(_triangle(Z, None if s is None else s[part], centre))
+    present = [part for part in parts if part is not None]
+    if not present:
+        raise ValueError("Expected sample weights to be finite, ≥ 0 and not all zero")
+    return present[0] if len(present) == 1 else Triangle.joined(present)
 
 
 # --- the sum over blocks ------------------------------------------------------------------------------------------
