@@ -89,9 +89,9 @@ def main() -> None:
     for what, columns in (("without Hessians", None), ("with a Hessian for each λ", every)):
         trials = [sums.Trial(np.zeros((1, given.columns)), np.zeros(1), columns=columns) for _ in range(N_LAMBDAS)]
         work = partial(sums._contribution, prepared=data.prepared, trials=trials)
-        found, sent, messages = simulated(rows, work, sums._merged, given.workers)
-        known = sums.evaluate(data.prepared, trials)
-        assert all(np.array_equal(a.g, b.g) and a.loss == b.loss for a, b in zip(found, known, strict=True))
+        summed, sent, messages = simulated(rows, work, sums._merged, given.workers)
+        alone = sums.evaluate(data.prepared, trials)
+        assert all(np.array_equal(a.g, b.g) and a.loss == b.loss for a, b in zip(summed, alone, strict=True))
         report(f"a pass of logistic regression, {N_LAMBDAS} λ, {what}", sent, messages, given.workers)
     print("The digits are those of one worker.")
 

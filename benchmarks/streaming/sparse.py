@@ -43,7 +43,7 @@ def write(folder: Path, rows: int, columns: int) -> None:
             (
                 values,
                 rng.integers(0, columns, n * STORED, dtype=np.int32),
-                np.arange(0, n * STORED + 1, STORED, np.int32),
+                np.arange(0, n * STORED + 1, STORED, dtype=np.int32),
             ),
             shape=(n, columns),
         )

@@ -95,12 +95,13 @@ class SparseSmoothRows:
         if relaxed:
             raise ValueError("Sparse rows in blocks take no relaxed fits; use relaxed=False")
         found = solve_all(self.whole, self._checked(penalty), lambdas, tol, max_iter, dfmax=dfmax)
-        return replace(found, problem=self.problem)
+        return replace(found, problem=self.problem)  # type: ignore[arg-type]
 
     def one(self, penalty, tol: float, max_iter: int) -> Path:
         """The solution at the penalty's own λ, as a path of length one."""
         lambdas = short_grid(self.whole, self._checked(penalty))
-        return replace(solve_all(self.whole, penalty, lambdas, tol, max_iter, keep_last=True), problem=self.problem)
+        found = solve_all(self.whole, penalty, lambdas, tol, max_iter, keep_last=True)
+        return replace(found, problem=self.problem)  # type: ignore[arg-type]
 
     def held_out(self, path: Path, gammas=(1.0,)) -> np.ndarray:
         """Mean scores of the held-out rows, (1, L, folds), of paths fitted on the other rows."""

@@ -95,15 +95,16 @@ class SparseStore:
         self.X = X
         self.columns = WeightedColumns(X, None, False, np.zeros(0, dtype=int))
 
-    def _present(self) -> Iterator[tuple[Any, np.ndarray, Any, int]]:
-        """(X, y, s, number of the first row) of every block, without rows of weight 0."""
+    def _present(self) -> Iterator[tuple[Any, np.ndarray, np.ndarray, np.ndarray]]:
+        """(X, y, s, numbers of the rows) of every block, without rows of weight 0."""
         self.passes += 1
         for block in self.rows.blocks():
-            X, y, s, number = block.X, block.y, block.s, block.first + np.arange(len(block.y))
-            if s is not None and not (s > 0).all():
+            X, y, number = block.X, block.y, block.first + np.arange(len(block.y))
+            s: Any = np.ones(len(y)) if block.s is None else block.s
+            if not (s > 0).all():
                 X, y, s, number = X[s > 0], y[s > 0], s[s > 0], number[s > 0]
             if len(y):
-                yield X, y, np.ones(len(y)) if s is None else s, number
+                yield X, y, s, number
             if self.progress is not None:
                 self.progress(len(block.y))
 
