@@ -2,7 +2,8 @@
 
 Links: every address within the site leads to a page and to an anchor on it. With Chromium: pages write nothing to the console,
 at the width of a screen and of a phone, in the light and the dark theme; no page requests anything outside the site; the
-search finds a page, and no text is wider than a phone.
+search finds a page, and no text is wider than a phone. Controls and images have names, the Tab key reaches every control, texts
+have a contrast of at least 4.5, and nothing moves for people who do not want it (tests/accessible.py).
 """
 
 import functools
@@ -18,6 +19,9 @@ import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from accessible import Chromium, faults
 
 PAGES = [
     "index.html",
@@ -132,6 +136,9 @@ def in_the_browser(site: Path, browser: str) -> list[str]:
     hits = re.findall(r'<li class="kind-', document)
     found += [f"search: {line}" for line in console] + ([] if hits else ["search: no page has 'soft threshold'"])
     found += [line for page in wider_than_a_phone(site, home, browser) for line in page]
+    with Chromium(browser) as chromium:
+        for page in filter(lambda page: (site / page).is_file(), PAGES):
+            found += [f"{page}: {line}" for line in faults(chromium, f"{home}/{page}")]
     server.shutdown()
     print(f"the search for 'soft threshold' finds {len(hits)} pages")
     return found

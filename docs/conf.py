@@ -61,6 +61,7 @@ html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static", "pictures"]
 html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
+html_js_files = [("names.js", {"defer": "defer"})]
 html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
@@ -72,8 +73,8 @@ html_theme_options = {
     "back_to_top_button": True,
     "footer_start": ["copyright"],
     "footer_end": [],
-    "pygments_light_style": "tango",
-    "pygments_dark_style": "monokai",
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
 }
 copyright = "the shrinkwise developers, BSD-3-Clause"
 

@@ -40,6 +40,10 @@ celer_path(X, y, "lasso", alphas=lambdas, tol=1e-6)
 from skglm import Lasso
 Lasso(fit_intercept=False, tol=1e-6).path(X, y, lambdas)
 """,
+    "glum": """
+from glum import GeneralizedLinearRegressor
+GeneralizedLinearRegressor(l1_ratio=1.0, fit_intercept=False, alpha_search=True, alpha=lambdas.tolist()).fit(X, y)
+""",
     "adelie": """
 import adelie
 adelie.grpnet(X, adelie.glm.gaussian(y), lmda_path=lambdas, intercept=False, early_exit=False, progress_bar=False)

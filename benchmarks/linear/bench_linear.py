@@ -14,6 +14,7 @@ import json
 import statistics
 import tempfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.common import RESULTS, save
@@ -169,10 +170,11 @@ def arguments():
 
 
 def kept(records: list[dict]) -> None:
-    """Put these rows into results/linear.json and linear.md beside the rows of earlier runs."""
+    """Put these rows, with today's date, into results/linear.json and linear.md beside the rows of earlier runs."""
     file = RESULTS / "linear.json"
     earlier = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.exists() else []
-    rows = {record["row"]: record for record in [*earlier, *records]}
+    today = datetime.now(UTC).date().isoformat()
+    rows = {record["row"]: record for record in [*earlier, *(record | {"date": today} for record in records)]}
     order = [*(row.name for row in ROWS), "cold start"]
     save("linear", [rows[name] for name in order if name in rows], ["shrinkwise", "numpy", "scipy", "scikit-learn"])
     (RESULTS / "linear.md").write_text(markdown(json.loads(file.read_text(encoding="utf-8"))), encoding="utf-8")

@@ -18,7 +18,7 @@ from benchmarks.linear.oracle import BOUNDS, lower_bounds, precision
 from scipy import sparse
 
 HERE = Path(__file__).parent
-PEERS = ("scikit-learn", "celer", "skglm", "adelie", "glmnet")
+PEERS = ("scikit-learn", "celer", "skglm", "adelie", "glum", "glmnet")
 CROSS_VALIDATING = ("scikit-learn", "adelie", "glmnet")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLIS_NUM_THREADS")
 

@@ -23,7 +23,8 @@ DATA = Path(os.environ.get("SHRINKWISE_DATA", Path(__file__).parents[3] / "share
 class Problem:
     """One task: minimise loss(Xw; y) + λ f(w) without intercept at every λ of `lambdas`.
 
-    kind : "l1" (½ squared loss; elastic net of `l1_ratio`), "logistic" (y 0/1), "multinomial" (y 0 … K−1), "group" (groups
+    kind : "l1" (½ squared loss; elastic net of `l1_ratio`), "logistic" (y 0/1), "multinomial" (y 0 … K−1), "poisson", "gamma"
+        (both with the logarithm as link), "cox" (y are times, distinct and all of them events), "group" (groups
         of `group_size` neighbours, factor √size), "mcp" (`gamma`), "ridge" (λ‖w‖², leave-one-out error asked for) or
         "cv" (lasso with intercept, folds: row i is held out in fold `folds[i]`).
     positive : all weights ≥ 0 ("l1" and "cv").
@@ -103,6 +104,10 @@ def grid(problem: Problem, n_lambdas: int, ratio: float) -> np.ndarray:
     target = y
     if problem.kind == "logistic":
         target = y - 0.5
+    elif problem.kind in ("poisson", "gamma"):
+        target = y - 1.0
+    elif problem.kind == "cox":
+        target = 1.0 - at_risk(y)
     elif problem.kind == "multinomial":
         target = (y[:, None] == np.arange(problem.n_classes)) - 1.0 / problem.n_classes
     slope = np.abs(X.T @ target) / n
@@ -152,6 +157,23 @@ def classes(n: int, p: int, n_classes: int):
         return X, (2.0 * signal / signal.std() + rng.logistic(size=n) > 0).astype(float)
     signals = np.column_stack([X @ spread_weights(n, p, rng)[rng.permutation(p)] for _ in range(n_classes)])
     return X, np.argmax(2.0 * signals / signals.std(0) + rng.gumbel(size=signals.shape), axis=1).astype(float)
+
+
+def positive(kind: str, n: int, p: int):
+    """X and counts, gamma amounts of shape 2 or uncensored times, log means (hazards) of standard deviation .7."""
+    X, signal, rng = gaussian(n, p)
+    mean = np.exp(0.7 * signal / signal.std())
+    if kind == "poisson":
+        return X, rng.poisson(mean).astype(float)
+    return X, rng.gamma(2.0, mean / 2.0) if kind == "gamma" else rng.exponential(1.0 / mean)
+
+
+def at_risk(times) -> np.ndarray:
+    """Σ over the events i up to t_j of 1/|those at risk at t_i|, for distinct times, all of them events."""
+    order = np.argsort(times)
+    out = np.empty(len(times))
+    out[order] = np.cumsum(1.0 / np.arange(len(times), 0, -1))
+    return out
 
 
 def sparse_regression(n: int, p: int, per_row: int = 100):

@@ -38,8 +38,13 @@ solve_problem <- function(d, tol) {
   if (d$kind == "cv")
     return(do.call(cv.glmnet, c(common, list(foldid = d$folds + 1, type.gaussian = type)))$cvm)
   common$intercept <- FALSE
-  family <- switch(d$kind, l1 = "gaussian", logistic = "binomial", multinomial = "multinomial", stop("does not offer this"))
-  if (family == "gaussian") common$type.gaussian <- type
+  family <- switch(d$kind, l1 = "gaussian", logistic = "binomial", multinomial = "multinomial",
+                   poisson = "poisson", cox = "cox", gamma = Gamma(link = "log"), stop("does not offer this"))
+  if (d$kind == "l1") common$type.gaussian <- type
+  if (d$kind == "cox") {
+    common$y <- cbind(time = d$y, status = 1)
+    common$intercept <- NULL
+  }
   do.call(glmnet, c(common, list(family = family)))
 }
 

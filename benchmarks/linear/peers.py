@@ -31,8 +31,9 @@ def shrinkwise():
         return l1 + sw.NonNegative() if problem.positive else l1
 
     def fit(problem, tol):
-        loss = problem.kind if problem.kind in ("logistic", "multinomial") else "squared"
+        loss = "squared" if problem.kind in ("l1", "group", "mcp") else problem.kind
         y = problem.y.astype(int) if loss == "multinomial" else problem.y
+        y = np.column_stack([y, np.ones(len(y))]) if loss == "cox" else y
         settings = {"loss": loss, "lambdas": problem.lambdas, "fit_intercept": False, "tol": tol}
         return path(problem.X, y, penalty(problem), **settings)
 
@@ -49,7 +50,7 @@ def shrinkwise():
         model = PenalizedRegressorCV(penalty(problem), lambdas=problem.lambdas, cv=cv, tol=tol)
         return model.fit(problem.X, problem.y).cv_mean_
 
-    kinds = dict.fromkeys(("l1", "logistic", "multinomial", "group", "mcp"), weights)
+    kinds = dict.fromkeys(("l1", "logistic", "multinomial", "poisson", "gamma", "cox", "group", "mcp"), weights)
     return kinds | {"ridge": leave_one_out, "cv": cross_validated}
 
 
@@ -113,9 +114,10 @@ def celer():
 
 def skglm():
     """Its solvers with warm starts: AndersonCD.path, ProxNewton, GroupBCD."""
-    from skglm.datafits import Logistic, Quadratic, QuadraticGroup
+    from skglm.datafits import Cox, Gamma, Logistic, Poisson, Quadratic, QuadraticGroup
     from skglm.penalties import L1, L1_plus_L2, MCPenalty, WeightedGroupL2
     from skglm.solvers import AndersonCD, GroupBCD, ProxNewton
+    from skglm.utils.jit_compilation import compiled_clone
 
     def coordinate(problem, tol):
         penalty = L1(1.0) if problem.l1_ratio == 1.0 else L1_plus_L2(1.0, problem.l1_ratio)
@@ -145,7 +147,18 @@ def skglm():
         datafit.initialize(problem.X, problem.y)
         return warm(problem, problem.y, solver, datafit, penalty)
 
-    return {"l1": coordinate, "mcp": coordinate, "logistic": logistic, "group": group}
+    def positive(problem, tol):
+        solver = ProxNewton(max_iter=500, max_pn_iter=10_000, tol=tol, fit_intercept=False)
+        return warm(problem, problem.y, solver, {"poisson": Poisson, "gamma": Gamma}[problem.kind](), L1(1.0))
+
+    def cox(problem, tol):
+        solver = ProxNewton(max_iter=500, max_pn_iter=10_000, tol=tol, fit_intercept=False)
+        y, datafit = np.column_stack([problem.y, np.ones(len(problem.y))]), compiled_clone(Cox())
+        datafit.initialize(problem.X, y)
+        return warm(problem, y, solver, datafit, compiled_clone(L1(1.0)))
+
+    kinds = {"l1": coordinate, "mcp": coordinate, "logistic": logistic, "group": group}
+    return kinds | {"poisson": positive, "gamma": positive, "cox": cox}
 
 
 def adelie():
@@ -168,9 +181,15 @@ def adelie():
             return ad.gaussian_cov(np.asfortranarray(A), X.T @ y / n, **settings(problem, tol), rdev_tol=0.0).betas
         return ad.grpnet(X, ad.glm.gaussian(y), intercept=False, **settings(problem, tol)).betas
 
-    def classes(problem, tol):
+    def likelihood(problem, tol):
         options = settings(problem, tol) | {"irls_tol": tol, "intercept": False}
-        return ad.grpnet(problem.X, ad.glm.binomial(problem.y), **options).betas
+        y, none = problem.y, np.zeros(len(problem.y))
+        made = {
+            "logistic": lambda: ad.glm.binomial(y),
+            "poisson": lambda: ad.glm.poisson(y),
+            "cox": lambda: ad.glm.cox(start=none, stop=y, status=none + 1.0, tie_method="breslow"),
+        }
+        return ad.grpnet(problem.X, made[problem.kind](), **options).betas
 
     def cv(problem, tol):
         options = {"min_ratio": problem.lambdas[-1] / problem.lambdas[0], "lmda_path_size": len(problem.lambdas)}
@@ -180,7 +199,19 @@ def adelie():
         ad.grpnet(problem.X, glm, lmda_path=found.lmdas, early_exit=False, progress_bar=False, n_threads=1, tol=tol)
         return 2 * found.avg_losses + (problem.y**2).mean()  # its loss is ½η² − yη; its folds are its own
 
-    return {"l1": squared, "group": squared, "logistic": classes, "cv": cv}
+    return {"l1": squared, "group": squared, "cv": cv} | dict.fromkeys(("logistic", "poisson", "cox"), likelihood)
+
+
+def glum():
+    """GeneralizedLinearRegressor with alpha_search, which warm-starts along the λ it is given."""
+    from glum import GeneralizedLinearRegressor
+
+    def positive(problem, tol):
+        model = GeneralizedLinearRegressor(l1_ratio=1.0, fit_intercept=False, family=problem.kind, link="log")
+        model.set_params(gradient_tol=tol, alpha_search=True, alpha=problem.lambdas.tolist(), max_iter=10_000)
+        return np.array(model.fit(problem.X, problem.y).coef_path_)
+
+    return {"poisson": positive, "gamma": positive}
 
 
 def gram():
@@ -194,6 +225,7 @@ SOLVERS = {
     "celer": celer,
     "skglm": skglm,
     "adelie": adelie,
+    "glum": glum,
     "X'X": gram,
 }
 

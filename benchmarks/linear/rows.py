@@ -62,6 +62,16 @@ def classes(n, p, n_classes, n_lambdas):
     return make
 
 
+def positive(kind, n, p, n_lambdas):
+    """L1 with the Poisson, gamma or Cox loss."""
+
+    def make(scale):
+        problem = Problem(kind, *data.positive(kind, n // scale, p // scale), lambdas=None)
+        return replace(problem, lambdas=grid(problem, n_lambdas, 0.05))
+
+    return make
+
+
 def squared(kind, n, p, n_lambdas, ratio=0.01, **settings):
     """Group lasso, MCP, ridge or cross-validated lasso."""
 
@@ -85,6 +95,9 @@ ROWS = [
     Row("elastic net 100×20000", l1(100, 20000, 0.5), 2.0),
     Row("logistic 1000×10000", classes(1000, 10000, 2, 50), 1.5),
     Row("multinomial 1000×500×4", classes(1000, 500, 4, 30), 2.0),
+    Row("poisson 2000×2000", positive("poisson", 2000, 2000, 50), 2.0),
+    Row("gamma 2000×2000", positive("gamma", 2000, 2000, 50), 2.0),
+    Row("cox 2000×2000", positive("cox", 2000, 2000, 50), 2.0),
     Row("group lasso 2000×5000", squared("group", 2000, 5000, 50, group_size=5), 2.0),
     Row("ridge LOO 10000×1000", squared("ridge", 10000, 1000, 100), 30.0),
     Row("ridge LOO 1000×10000", squared("ridge", 1000, 10000, 100), 2.0),

@@ -39,10 +39,10 @@ def timed(solver: dict) -> str:
 
 
 def cells(record: dict) -> list[str]:
-    """Row, ours, best peer, the other peers, bar, measured, met."""
+    """Row, ours, best peer, the other peers, bar, measured, met, date."""
     name = f"{record['row']}" if record.get("shape", "") in record["row"] else f"{record['row']} ({record['shape']})"
     if "absent" in record:
-        return [name, record["absent"], "", "", f"≥ {record['bar']:g}×", "", "no"]
+        return [name, record["absent"], "", "", f"≥ {record['bar']:g}×", "", "no", ""]
     found = verdict(record)
     peers = [s for s in record["solvers"] if not s["solver"].startswith((OURS, "X'X"))]
     peers.sort(key=lambda s: (found["ratios"].get(s["solver"], float("inf")), s["solver"]))
@@ -63,12 +63,21 @@ def cells(record: dict) -> list[str]:
     bar = f"≥ {record['bar']:g}×" + (", or ≤ 1.25 times X'X alone" if found.get("over_gram") else "")
     measured = "" if found["ratio"] is None else f"{found['ratio']:.2g}×"
     best, others = (told[0], told[1:]) if told else ("", [])
-    return [name, ours, best, "; ".join(others), bar, measured, "yes" if found["passed"] else "no"]
+    return [
+        name,
+        ours,
+        best,
+        "; ".join(others),
+        bar,
+        measured,
+        "yes" if found["passed"] else "no",
+        record.get("date", ""),
+    ]
 
 
 def sentence(record: dict) -> str:
     """One row for the terminal."""
-    name, ours, best, others, bar, measured, met = cells(record)
+    name, ours, best, others, bar, measured, met, _ = cells(record)
     text = f"{name}\n    ours {ours}   bar {bar}   measured {measured or '-'}   {'met' if met == 'yes' else 'NOT met'}"
     return text + "".join(f"\n    {peer}" for peer in [best, *others.split("; ")] if peer)
 
@@ -87,11 +96,12 @@ def markdown(results: dict) -> str:
         f"{results['machine']}; Python {results['python']}; "
         + ", ".join(f"{k} {v}" for k, v in versions.items())
         + ".",
-        "One thread, float64, medians; @ is the largest measured relative duality gap of the path (MCP: stationarity over λ;",
-        "ridge: relative error of the leave-one-out curve). Ratio: seconds of the peer over ours at the same precision.",
+        "One thread, float64, medians of processor seconds; @ is the largest measured relative duality gap of the path (MCP:",
+        "stationarity over λ; ridge: relative error of the leave-one-out curve). Ratio: seconds of the peer over ours at the",
+        "same precision. Rows of other dates were measured with the library of that day.",
         "",
-        "| work | ours | best peer | other peers | bar | measured | met |",
-        "|---|---|---|---|---|---|---|",
+        "| work | ours | best peer | other peers | bar | measured | met | date |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += ["| " + " | ".join(cells(record)) + " |" for record in results["rows"]]
     return "\n".join(lines) + "\n"

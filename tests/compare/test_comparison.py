@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from shrinkwise.compare.candidates.linear import tune_lasso
 from shrinkwise.compare.comparison import _note, check_folds
 from shrinkwise.compare.kept import choose
 from shrinkwise.compare.metrics import held_out_score
+from shrinkwise.compare.result import Scored
 from shrinkwise.compare.scoring.nested import score_fold
 from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.models.predictors import LinearPredictor, usage
@@ -238,3 +240,10 @@ def test_a_large_table_is_scored_like_a_small_one(small_table, linear, monkeypat
     for row, same in zip(few.rows, many.rows, strict=True):
         rough = row.candidate.family == "reference" or row.one_se is not None  # stops, and inner folds, at other rows
         np.testing.assert_allclose(same.best.scores, row.best.scores, rtol=0.35 if rough else 1e-4)
+
+
+def test_settings_are_those_of_most_folds():
+    settings = [{"keep": 0.5, "steps": 10}, {"keep": 0.9, "steps": 20, "sharp": 0.5}, {"keep": 0.9, "steps": 20}]
+    folds = [SimpleNamespace(settings=each) for each in settings]
+    assert Scored(folds).settings == {"keep": 0.9, "steps": 20}
+    assert Scored(folds[1:2]).settings == settings[1]

@@ -208,6 +208,16 @@ def test_normal_effort_does_less_on_many_rows():
     assert FitRequest("t", "y").options(wide).inner_folds == 5
 
 
+def test_quick_effort_does_less_with_many_classes():
+    plan = Question.of(FitRequest(frame(), "y", effort="quick", folds=2)).plan
+    for n_classes, work in ((10, (3, 15)), (9, (5, 30))):
+        several = replace(plan, classes=[str(k) for k in range(n_classes)])
+        options = FitRequest("t", "y", effort="quick").options(several)
+        assert (options.inner_folds, options.n_lambdas) == work
+        assert FitRequest("t", "y", effort="quick", n_lambdas=40).options(several).n_lambdas == 40
+        assert FitRequest("t", "y").options(several).n_lambdas == 50
+
+
 def test_a_question_lets_go_of_its_table():
     question = Question.of(FitRequest(frame(), "y", effort="quick", methods="lasso", folds=2, n_lambdas=3, n_jobs=1))
     assert question.plan.n_rows == 40

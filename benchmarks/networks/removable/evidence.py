@@ -51,7 +51,7 @@ class Results:
         row = Run(case, lam, seed).carry_out(self.train, self.held_out if seed == CHOICE_SEED else self.test)
         self.rows.append(row)
         save("removable", self.rows, ["shrinkwise", "torch"])
-        print(f"{case}, λ {lam:g}, seed {seed}: {row['trained']}, {row['seconds']:.0f} s", flush=True)
+        print(f"{case}, λ {lam:g}, seed {seed}: {row['trained']}, {row['processor_seconds']:.0f} CPU s", flush=True)
         return row
 
 

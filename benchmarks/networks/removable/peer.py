@@ -1,4 +1,4 @@
-"""Torch-Pruning on the dense networks: filters by their magnitude, to as few multiply-adds, without training afterwards.
+"""Torch-Pruning on the dense networks: filters by their magnitude, to as few multiply-adds, then half as many epochs more.
 
     python -m benchmarks.networks.removable.peer LeNet-5 --seeds 0 1 2
 
@@ -15,7 +15,7 @@ import json
 import torch
 import torch_pruning
 from benchmarks.common import RESULTS, save
-from benchmarks.networks.removable.training import CASES, Images, Run, fitted, measured, mnist
+from benchmarks.networks.removable.training import CASES, Images, Run, fitted, measured, mnist, train_on
 from torch import nn
 
 from shrinkwise.networks.compact.proof import macs
@@ -60,16 +60,15 @@ def main() -> None:
 
 
 def beside(run: Run, ours: dict, train: Images, test: Images) -> dict:
-    """Errors of the dense network, of it after Torch-Pruning, and of the one trained with a penalty."""
+    """Errors of the dense network, of it after Torch-Pruning, and of that trained on; of ours."""
     case, x = CASES[run.case], train.x[:64]
-    model, _ = fitted(case, run, train.take(slice(case.rows)))
+    train = train.take(slice(case.rows))
+    model, _ = fitted(case, run, train)
     small, count = pruned(model, x, ours["macs"][1])
-    return {
-        "dense": measured(model, test),
-        "pruned": measured(small, test),
-        "penalty": ours["compact"],
-        "macs": (macs(model, (x,)), count, ours["macs"][1]),
-    }
+    row = {"dense": measured(model, test), "pruned": measured(small, test)}
+    train_on(small, torch.optim.Adam(small.parameters(), lr=case.lr), train, case, case.epochs // 2, run.seed)
+    macs_of = (macs(model, (x,)), count, ours["macs"][1])
+    return {**row, "pruned and trained on": measured(small, test), "penalty": ours["compact"], "macs": macs_of}
 
 
 if __name__ == "__main__":

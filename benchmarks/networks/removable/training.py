@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -68,12 +69,13 @@ class ImageTransformer(nn.Module):
 
 
 def lenet5() -> nn.Module:
-    """LeNet-5 as Caffe has it: 20 and 50 filters, 500 units."""
-    return nn.Sequential(
+    """LeNet-5 as Caffe has it: 20 and 50 filters, 500 units; channels last, which trains a quarter faster here."""
+    net = nn.Sequential(
         nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10),
     )  # fmt: skip
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class Colours(nn.Module):
@@ -99,6 +101,7 @@ class Case:
     epochs: int = 6
     batch: int = 64
     lr: float = 2e-3
+    onnx: bool = False  # whether the compact network is exported and compared with onnxruntime
 
     def penalty(self, lam: float, groups, model: nn.Module, x: torch.Tensor):
         """Group MCP with λ c_g, c_g = √size of the group, times the factor of its places."""
@@ -110,7 +113,7 @@ CASES = {
     "LeNet-5": Case(lenet5, 0.04, power=0.25, batch=128, lr=3e-3),
     # The scales of its normalizations have to come from 1 to 0: a high rate.
     "ResNet-20": Case(lambda: Colours(resnet20(16)), 0.3, power=0.25, rows=8000, epochs=5, lr=8e-3),
-    "transformer": Case(ImageTransformer, 0.15, rows=10_000, epochs=4),
+    "transformer": Case(ImageTransformer, 0.15, rows=10_000, epochs=4, onnx=True),
     "LeNet-300-100": Case(lambda: nn.Sequential(nn.Flatten(), *lenet300()), 0.04, epochs=16, batch=128),
 }
 
@@ -144,13 +147,15 @@ class Run:
     def carry_out(self, train: Images, scored: Images) -> dict:
         """Train, compact, and measure both networks on `scored`."""
         case = CASES[self.case]
-        start = time.perf_counter()
+        start = time.process_time()
         model, reg = fitted(case, self, train.take(slice(case.rows)))
-        row = {**asdict(self), "seconds": time.perf_counter() - start, "trained": measured(model, scored)}
+        row = {**asdict(self), "processor_seconds": time.process_time() - start, "trained": measured(model, scored)}
         if reg is None:
             return row
         small, proof = reg.compact(train.x[:64])
         report = reg.report()
+        if case.onnx:
+            row["onnx_relative_diff"] = onnx_difference(small, scored.x[:64])
         return {
             **row,
             "compact": measured(small, scored),
@@ -168,21 +173,39 @@ def fitted(case: Case, run: Run, train: Images):
     torch.manual_seed(run.seed)
     model = case.make()
     optimizer = torch.optim.Adam(model.parameters(), lr=case.lr)
-    steps, reg = len(train.y) // case.batch, None
+    reg = None
     if run.lam:
-        groups = removable(model, train.x[:2])
+        groups, steps = removable(model, train.x[:2]), case.epochs * (len(train.y) // case.batch)
         penalty = case.penalty(run.lam, groups, model, train.x[:2])
-        reg = sw.attach(optimizer, model, penalty, schedule=ramp(0, case.epochs * steps // 2))
-    generator = torch.Generator().manual_seed(run.seed)
-    for epoch in range(case.epochs):
+        reg = sw.attach(optimizer, model, penalty, schedule=ramp(0, steps // 2))
+    train_on(model, optimizer, train, case, case.epochs, run.seed)
+    return model, reg
+
+
+def train_on(model: nn.Module, optimizer, train: Images, case: Case, epochs: int, seed: int) -> None:
+    """Train a network for some epochs; the learning rate falls to zero along a cosine."""
+    generator, steps = torch.Generator().manual_seed(seed), len(train.y) // case.batch
+    for epoch in range(epochs):
         order = torch.randperm(len(train.y), generator=generator)[: steps * case.batch]
         for k, rows in enumerate(order.split(case.batch)):
             for group in optimizer.param_groups:
-                group["lr"] = 0.5 * case.lr * (1.0 + math.cos(math.pi * (epoch + k / steps) / case.epochs))
+                group["lr"] = 0.5 * case.lr * (1.0 + math.cos(math.pi * (epoch + k / steps) / epochs))
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(train.x[rows]), train.y[rows]).backward()
             optimizer.step()
-    return model, reg
+
+
+def onnx_difference(model: nn.Module, x: torch.Tensor) -> float:
+    """Largest difference of onnxruntime's outputs from torch's, as a share of the largest output."""
+    import onnxruntime
+
+    model.eval()
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        file = str(Path(folder) / "model.onnx")
+        torch.onnx.export(model, (x,), file, dynamo=True, verbose=False)
+        session = onnxruntime.InferenceSession(file)
+        found, expected = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0], model(x).numpy()
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
 @torch.no_grad()

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from .files import FILE_OR_FOLDER
 from .terminal import say_json, visible
 
 
 @click.command(short_help="Compare two runs.")
-@click.argument("first", type=click.Path(path_type=Path))
-@click.argument("second", type=click.Path(path_type=Path))
+@click.argument("first", type=FILE_OR_FOLDER)
+@click.argument("second", type=FILE_OR_FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def compare(first: Path, second: Path, as_json: bool) -> None:
     """Compare the candidates of two run folders, fold by fold if both runs held out the same rows."""

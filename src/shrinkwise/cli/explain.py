@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
+from .files import FILE_OR_FOLDER
 from .terminal import say_json, visible
 
 
 @click.command(short_help="Show what each input contributes to one prediction.")
-@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.argument("run_dir", type=FILE_OR_FOLDER)
 @click.argument("row", type=click.IntRange(min=1))
 @click.option(
     "--file",
-    type=click.Path(path_type=Path),
+    type=FILE_OR_FOLDER,
     metavar="FILE",
     help="Table with the row [default: the one the run was fitted on].",
 )

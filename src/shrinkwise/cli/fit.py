@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from .layout import layout_options
+from .files import FILE_OR_FOLDER, layout_options
 from .terminal import say, say_json, visible
 
 
@@ -25,14 +25,15 @@ class _Methods(click.Option):
 
 
 _COLUMN: dict = {"metavar": "COLUMN", "multiple": True}
-_PATH = click.Path(path_type=Path)
 
 
 @click.command(short_help="Compare regularizers on a table and keep the best model.")
-@click.argument("file", type=_PATH, required=False)
+@click.argument("file", type=FILE_OR_FOLDER, required=False)
 @click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
-@click.option("--out", type=_PATH, metavar="DIR", help="Run folder to write [default: FILE-report].")
-@click.option("--test", type=_PATH, metavar="FILE", help="Also score the kept model on this table of unseen rows.")
+@click.option("--out", type=FILE_OR_FOLDER, metavar="DIR", help="Run folder to write [default: FILE-report].")
+@click.option(
+    "--test", type=FILE_OR_FOLDER, metavar="FILE", help="Also score the kept model on this table of unseen rows."
+)
 @layout_options
 @click.option("--drop", **_COLUMN, help="Ignore this column. May be repeated, as may the next four options.")
 @click.option("--number", **_COLUMN, help="Parse this column as numeric; values that cannot be parsed become missing.")
@@ -110,13 +111,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--max-features", type=click.IntRange(min=1), metavar="N", help="Keep a model with at most N inputs.")
 @click.option(
     "--penalty-factor",
-    type=_PATH,
+    type=FILE_OR_FOLDER,
     metavar="FILE",
     help="CSV with columns input, factor. A larger factor penalizes that input more; 0 does not penalize it.",
 )
 @click.option(
     "--bounds",
-    type=_PATH,
+    type=FILE_OR_FOLDER,
     metavar="FILE",
     help="CSV with columns input, low, high: bounds of the coefficients in the units of the data.",
 )

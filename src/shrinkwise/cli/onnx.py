@@ -6,20 +6,21 @@ from pathlib import Path
 
 import click
 
+from .files import FILE, FILE_OR_FOLDER
 from .terminal import say
 
 
 @click.command(short_help="Export a kept model as an ONNX file.")
-@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.argument("run_dir", type=FILE_OR_FOLDER)
 @click.option(
     "--file",
-    type=click.Path(path_type=Path),
+    type=FILE_OR_FOLDER,
     metavar="FILE",
     help="Table to check the file on [default: the one the run was fitted on].",
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     metavar="FILE",
     help="File to write [default: RUN_DIR/model.onnx].",
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from .files import FILE, FILE_OR_FOLDER
 from .terminal import say
 
 _LARGEST = 200_000  # bytes of the page
@@ -14,11 +15,11 @@ _FEWEST_ROWS = 3
 
 
 @click.command(short_help="Write a page in which regularization can be tried out.")
-@click.argument("table", required=False, type=click.Path(path_type=Path))
+@click.argument("table", required=False, type=FILE_OR_FOLDER)
 @click.option("--target", metavar="COLUMN", help="The column to predict at first [default: the last one].")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     metavar="FILE",
     default=Path("playground.html"),
     show_default=True,
@@ -31,7 +32,7 @@ def playground(table: Path | None, target: str | None, out: Path) -> None:
     on it; they do not leave the page. Of a large table the page contains evenly spaced rows.
     """
     from shrinkwise.report.playground import is_playground, render_playground
-    from shrinkwise.runs.folder import write_file
+    from shrinkwise.runs.folder import check_parent, write_file
     from shrinkwise.tables import InputError
 
     if target is not None and table is None:
@@ -40,6 +41,7 @@ def playground(table: Path | None, target: str | None, out: Path) -> None:
         raise InputError(
             f"{out} was not written by shrinkwise playground: move it away, or name another file with --out."
         )
+    check_parent(out)
     html = render_playground() if table is None else _with_table(table, target)
     write_file(out, html)
     say(f"Wrote {out}: open it in a browser.")

@@ -7,16 +7,16 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from .layout import layout_of, layout_options
+from .files import FILE, FILE_OR_FOLDER, layout_of, layout_options
 from .terminal import put_out_file, say
 
 
 @click.command(short_help="Predict new rows with a kept model.")
-@click.argument("run_dir", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("run_dir", type=FILE_OR_FOLDER)
+@click.argument("file", type=FILE_OR_FOLDER)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     metavar="FILE",
     help="CSV file to write [default: standard output].",
 )

@@ -6,20 +6,19 @@ from pathlib import Path
 
 import click
 
+from .files import FILE_OR_FOLDER
 from .terminal import say
 
 
 @click.command(short_help="Repeat a recorded run and check its numbers.")
-@click.argument("record", type=click.Path(path_type=Path), metavar="RUN.TOML")
+@click.argument("record", type=FILE_OR_FOLDER, metavar="RUN.TOML")
 @click.option(
     "--file",
-    type=click.Path(path_type=Path),
+    type=FILE_OR_FOLDER,
     metavar="FILE",
     help="Path of the table [default: the path recorded in RUN.TOML].",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder to write [default: RUN-replay]."
-)
+@click.option("--out", type=FILE_OR_FOLDER, metavar="DIR", help="Run folder to write [default: RUN-replay].")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Number of processes [default: one per core].")
 def replay(record: Path, file: Path | None, out: Path | None, jobs: int | None) -> int:
     """Repeat the run recorded in RUN.TOML (or its folder), and report whether all numbers are the same.

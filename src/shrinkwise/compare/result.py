@@ -63,13 +63,13 @@ class Scored:
 
     @property
     def settings(self) -> dict:
-        """The median over the folds of λ and keep, the most frequent value of other settings."""
+        """The median over the folds of λ and keep, the most frequent value of other settings; of those in most folds."""
         chosen = [fold.settings for fold in self.folds]
+        values = {name: [each[name] for each in chosen if name in each] for each in chosen for name in each}
         return {
-            name: (median if name in ("λ", "keep") else mode)(
-                [settings[name] for settings in chosen if name in settings]
-            )
-            for name in chosen[0]
+            name: (median if name in ("λ", "keep") else mode)(found)
+            for name, found in values.items()
+            if 2 * len(found) > len(chosen)
         }
 
     @property

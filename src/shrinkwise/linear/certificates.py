@@ -80,19 +80,19 @@ def certify(data, penalty, w, eta, u=None, dual=None) -> FitCertificate:
     ∇f(η), if the caller has a better dual point.
     """
     s, n = data.s, data.n
-    g_eta = data.loss.gradient(data.y, eta)
-    mean = (s * g_eta.T).T.sum(0) / n
+    rows, g_eta = data.loss.value_and_gradient(data.y, eta)
+    mean = s @ g_eta / n
     u = data.correlate((s * g_eta.T).T) if u is None else u
     u, kkt = (
         (_centred(data, u, mean), float(np.abs(mean).max()) * data.intercept_unit) if data.fit_intercept else (u, 0.0)
     )
-    value, rows = float(penalty.value(w)), data.loss.value(data.y, eta)
+    value = float(penalty.value(w))
     objective = float(s @ rows) / n + value
     kkt = max(kkt, largest_violation(penalty, w, u))
     if not penalty.has_conjugate:
         return FitCertificate(objective, np.nan, kkt)
     if dual is not None:
-        g_eta, u = dual[0], _centred(data, dual[1], (s * dual[0].T).T.sum(0) / n) if data.fit_intercept else dual[1]
+        g_eta, u = dual[0], _centred(data, dual[1], s @ dual[0] / n) if data.fit_intercept else dual[1]
     beside = beside_domain(penalty, -u)
     alpha, term, slack = dual_term(penalty, w, -u - beside)
     if beside.any():
@@ -153,7 +153,8 @@ def relative_gap(data, eta, rows, v, terms) -> float:
     if data.fit_intercept:
         unit = float(np.abs(data.y - offset).max()) if data.loss.location else 1.0
         eta = eta - offset if data.loss.location else eta
-        slack = slack + float(np.abs((data.s * v.T).T.sum(0)).max()) / data.n * (unit + float(np.abs(eta).max()))
+        farthest = max(float(eta.max()), -float(eta.min()))
+        slack = slack + float(np.abs(data.s @ v).max()) / data.n * (unit + farthest)
     return (max(float(data.s @ rows) / data.n + penalties, 0.0) + slack) / data.null_loss
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from shrinkwise.tables import ColumnPlan, Encoder, InputError, TablePlan, as_frame
 from shrinkwise.tables.file_rows import FileRows
+from shrinkwise.tables.reading.files import lack_of, path_of
 
 from .intervals.kept import INTERVALS, LabelSets, NumberIntervals, frame_like, label_lists
 from .model_file import damaged, read_model, write_model
@@ -153,7 +154,7 @@ def load(path: str | Path) -> TableModel:
 
     The files contain plain data, and no code is run. Raises InputError if they are not the files of a model.
     """
-    path = Path(path)
+    path = path_of(path)
     file = path / MODEL_FILE if path.is_dir() else path
     older = path / _OLDER_FILE if path.is_dir() else path
     if older.name.endswith(".skops") and older.is_file() and not (path.is_dir() and file.is_file()):
@@ -162,7 +163,7 @@ def load(path: str | Path) -> TableModel:
             "shrinkwise fit or shrinkwise replay."
         )
     if not file.is_file():
-        raise InputError(f"{path} is not a run folder of shrinkwise fit, because {file} does not exist.")
+        raise InputError(f"{path} is not a run folder of shrinkwise fit, because {file} {lack_of(file)}.")
     data, arrays = read_model(file)
     try:
         return _built(data, arrays)

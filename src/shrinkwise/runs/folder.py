@@ -32,14 +32,19 @@ def check_place(folder: Path) -> None:
         raise InputError(f"{folder} exists and is not a folder; choose another folder with --out.")
     if folder.exists() and not is_run_folder(folder) and any(folder.iterdir()):
         raise InputError(f"{folder} exists and was not written by shrinkwise fit; choose another folder with --out.")
-    parent = folder.absolute().parent
-    if not parent.is_dir():
-        raise InputError(f"The folder {parent}, in which {folder.name} would be written, does not exist.")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(f"The folder {parent} is not writable.")
+    check_parent(folder)
     _sweep(folder.absolute())
     if is_run_folder(folder):
         _refuse_changed(folder, set(_written(folder)))
+
+
+def check_parent(path: Path) -> None:
+    """Raise InputError unless the folder in which a file or a folder would be written exists and is writable."""
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise InputError(f"The folder {parent}, in which {path.name} would be written, does not exist.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"The folder {parent} is not writable.")
 
 
 def _refuse_changed(folder: Path, names: set[str]) -> None:
@@ -189,8 +194,9 @@ def write_run(folder: Path, contents: dict[str, Content]) -> None:
 
 
 def check_out(out: Path, run_dir: Path, *tables: Path) -> None:
-    """Raise InputError if writing `out` would replace a file of the run or one of the tables that are read."""
+    """Raise InputError if `out` cannot be written, or would replace a file of the run or one of the tables that are read."""
     if not out.exists():
+        check_parent(out)
         return
     ours = [run_dir / name for name in (RUN_FILE, *_written(run_dir))] if out.suffix != ".onnx" else []
     for path in [*ours, *tables]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from shrinkwise.selection import paired_interval
 from shrinkwise.tables import InputError
+from shrinkwise.tables.reading.files import lack_of
 
 from .folder import FORMAT, RUN_FILE
 
@@ -42,11 +43,11 @@ class TwoRuns:
 def read_record(path: Path) -> dict:
     """The contents of the run.toml of a run folder, or of the file itself."""
     file = path / RUN_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{path} is not a run folder of shrinkwise fit, because {file} {lack_of(file)}.")
     try:
         with file.open("rb") as opened:
             record = tomllib.load(opened)
-    except OSError:
-        raise InputError(f"{path} is not a run folder of shrinkwise fit, because {file} does not exist.") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is not a valid run.toml: {error}.") from None
     if record.get("format") != FORMAT:

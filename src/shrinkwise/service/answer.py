@@ -179,9 +179,11 @@ class Result:
         from shrinkwise.report import render_page
         from shrinkwise.runs.folder import RUN_FILE, write_run
         from shrinkwise.runs.record import run_record
+        from shrinkwise.tables.reading.files import path_of
 
+        folder = path_of(folder)
         write_run(
-            Path(folder),
+            folder,
             {
                 "report.html": render_page(self.page),
                 MODEL_FILE: self.model.save,
@@ -191,7 +193,7 @@ class Result:
                 RUN_FILE: run_record(self.comparison, self.page, self.request.file, self.request.to_toml()),
             },
         )
-        return Path(folder)
+        return folder
 
     def __str__(self) -> str:
         from rich.console import Console

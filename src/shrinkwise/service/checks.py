@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shrinkwise.tables.errors import InputError
+from shrinkwise.tables.reading.files import path_of
 
 Check = Callable[[str, Any], Any]
 
@@ -20,11 +21,24 @@ def table(_: str, value: Any) -> Any:
     """Any value, as a table is checked when it is read; the name of a file must be text that can be written down."""
     if isinstance(value, str | Path):
         try:
-            str(value).encode()
+            str(path_of(value)).encode()
         except UnicodeEncodeError:
             shown = str(value).encode("utf-8", "replace").decode()
             raise InputError(f"The name of the file {shown} is not valid UTF-8; rename the file.") from None
     return value
+
+
+def text(expected: str) -> Check:
+    """A text that is not empty."""
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise _type_error(name, expected, value)
+        if not value.strip():
+            raise _value_error(name, expected, value)
+        return value
+
+    return check
 
 
 def column(name: str, value: Any) -> str:

@@ -83,9 +83,9 @@ class FitRequest:
     stability_pairs: int | None = _setting(None, checks.whole(0, 10_000))
     budget: float | None = _setting(None, checks.real(1, unit=" second"))
     engine: str | None = _setting(None, checks.one_of("memory", "stream", "dask"))
-    scheduler: str | None = _setting(None, checks.column)
-    sql: str | None = _setting(None, checks.column)
-    database: str | None = _setting(None, checks.column)
+    scheduler: str | None = _setting(None, checks.text("the address of a scheduler, such as 'tcp://host:8786'"))
+    sql: str | None = _setting(None, checks.text("a query, such as 'SELECT * FROM sales'"))
+    database: str | None = _setting(None, checks.text("the URL of a database, such as 'sqlite:///sales.db'"))
     n_jobs: int | None = _setting(None, checks.whole(1))
 
     def __post_init__(self):

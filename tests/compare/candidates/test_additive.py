@@ -9,7 +9,14 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 
-from shrinkwise.compare.candidates.additive import LASSO, _by_input, _HingedRows, hinges_of, tune_additive_lasso
+from shrinkwise.compare.candidates.additive import (
+    LASSO,
+    _by_input,
+    _HingedRows,
+    hinges_of,
+    tune_additive_lasso,
+    usual_hinges,
+)
 from shrinkwise.compare.candidates.base import Features, TrainingRows
 from shrinkwise.compare.candidates.linear import cross_validate, tune_lasso, whole_inputs
 from shrinkwise.compare.options import Options
@@ -29,6 +36,10 @@ def bent(n=300, noise=0.1, classes=0, seed=0) -> TrainingRows:
     if classes:
         y = np.digitize(y, np.quantile(y, np.arange(1, classes) / classes))
     return TrainingRows(X, y, {0: "regression", 2: "binary"}.get(classes, "multiclass"), classes, seed)
+
+
+def hinged(problem: TrainingRows) -> TrainingRows:
+    return _HingedRows.of(problem, usual_hinges(problem)).problem
 
 
 def test_terms_are_the_formula_and_zero_at_zero():
@@ -110,6 +121,25 @@ def test_one_outlier_does_not_flatten_the_others(outlier):
     assert len(hinges.knots) == 9
 
 
+def test_an_effect_of_the_few_that_are_not_zero_is_found():
+    """95 of 100 rows are 0; the class depends on whether the number is above 0.5, where quantiles of the rows have no knot."""
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((3000, 2)) < 0.05, rng.random((3000, 2)), 0.0)
+    chances = np.where(X[:, 0] > 0.5, 0.95, 0.1)
+    problem = TrainingRows(X, (rng.random(3000) < chances).astype(int), "binary", 2, 0)
+    fitted = tune_additive_lasso(problem, QUICK).best.predictor
+    low, high = fitted.output(np.array([[0.3, 0.0], [0.8, 0.0]]))[:, 1]
+    assert low < 0.25
+    assert high > 0.8
+    assert len(usual_hinges(problem).knots) == 2  # the linear terms alone
+
+
+def test_spread_knots_are_those_of_the_rows_where_no_value_is_frequent():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    for found in zip(hinges_of(X, 8).knots, hinges_of(X, 8, spread=True).knots, strict=True):
+        assert found[0] == found[1]
+
+
 HARD = {
     "one value, all missing": {"a": [1.0] * 40, "b": [None] * 40},
     "an outlier": {"a": [*np.linspace(0, 1, 39).tolist(), 1e99]},
@@ -138,7 +168,7 @@ def test_few_values_have_a_bend_at_each_between_the_lowest_and_the_highest():
 
 def test_the_group_lasso_without_its_smallest_lambdas_chooses_as_on_the_whole_grid():
     """Where its curve has not turned by then, it takes the whole grid."""
-    problem = _HingedRows.of(bent(80, noise=1.0)).problem
+    problem = hinged(bent(80, noise=1.0))
     options = Options(n_lambdas=30, inner_folds=2)
     whole = cross_validate(whole_inputs(problem), problem, options, lambda_min_ratio=1e-2).curve
     best = whole.index_best
@@ -152,5 +182,5 @@ def test_the_group_lasso_without_its_smallest_lambdas_chooses_as_on_the_whole_gr
 
 @pytest.mark.parametrize("n_lambdas", [1, 2])
 def test_the_shortest_grids_are_taken_whole(n_lambdas):
-    found = _by_input(_HingedRows.of(bent(80)).problem, Options(n_lambdas=n_lambdas, inner_folds=2), 1e-2, 0).curve
+    found = _by_input(hinged(bent(80)), Options(n_lambdas=n_lambdas, inner_folds=2), 1e-2, 0).curve
     assert len(found.path) == n_lambdas

@@ -16,10 +16,12 @@ from shrinkwise.compare.candidates.cocktail.candidate import COCKTAIL, mean_of_f
 from shrinkwise.compare.candidates.cocktail.embedding import Embedding
 from shrinkwise.compare.candidates.cocktail.mix import Mix
 from shrinkwise.compare.candidates.cocktail.stack import NetworkStack
+from shrinkwise.compare.candidates.cocktail.training import shrink_groups
 from shrinkwise.compare.metrics import held_out_score
 from shrinkwise.compare.options import CocktailOptions, NetworkOptions, Options
 from shrinkwise.compare.scoring.response import tuned_response
 from shrinkwise.models.predictors import NetworkPredictor, clipped
+from shrinkwise.penalties import GroupLasso
 from shrinkwise.selection import Rows
 
 SMALL = CocktailOptions(hidden=8, steps=15, most_steps=15, terms=40)
@@ -59,13 +61,17 @@ def test_it_learns_what_a_constant_does_not_and_repeats_itself(task):
 
 def test_the_stack_computes_each_network_as_it_is_alone():
     embedding = Embedding.of(rows().X, SMALL)
-    mixes = [Mix(1.0, 1.0), Mix(1.0, 1.0, decay=1.0)]
+    mixes = [Mix(1.0, 1.0), Mix(1.0, 1.0, sharp=0.5)]
     with torch.random.fork_rng(devices=[]):
-        stack = NetworkStack(mixes, 3, (len(embedding.scale), 8, 2), torch.tensor(embedding.sources))
+        stack = NetworkStack(
+            mixes, 3, (len(embedding.scale), 8, 2), torch.tensor(embedding.sources), torch.tensor(embedding.n_bins)
+        )
         with torch.no_grad():
             for values in stack.parameters():
                 values.copy_(torch.randn(values.shape))
     features = torch.tensor(embedding.features(rows().X), dtype=torch.float32)
+    raw, weighted = stack.first[1].detach()[:, :8], stack.networks(1)[0][0][0]
+    torch.testing.assert_close(weighted, raw * torch.tensor(np.sqrt(embedding.n_bins)[:, None], dtype=torch.float32))
     together, apart = stack(features), stack.evaluate(features.expand(3, -1, -1))
     for setting in range(2):
         layers = stack.networks(setting)
@@ -98,7 +104,9 @@ def test_the_predictor_is_the_mean_of_the_networks_of_the_folds(terms):
 
 def test_an_edge_stands_at_every_value_or_at_quantiles():
     X = np.column_stack([np.repeat([0.0, 1.0, 5.0], 30), np.arange(90.0), np.repeat([0.0, 1.0], 45), np.full(90, 2.0)])
-    hinges = Embedding.of(X, CocktailOptions(bins=6, terms=100)).hinges
+    found = Embedding.of(X, CocktailOptions(bins=6, terms=100))
+    hinges, n_bins = found.hinges, [found.n_bins[found.sources == j].tolist() for j in range(4)]
+    assert n_bins == [[1, 2, 2], [1, *[6] * 6], [1], [1]]
     tops = [hinges.tops[hinges.sources == j].tolist() for j in range(4)]
     assert tops[0] == [5.0, 1.0, 5.0]  # the whole range, and two bins
     np.testing.assert_allclose(tops[1][1:], np.quantile(X[:, 1], np.arange(1, 7) / 6))
@@ -180,10 +188,42 @@ def test_every_regularizer_changes_what_is_trained():
     problem = rows("multiclass")
     outputs = [
         tune_cocktail(problem, options(mixes=(mix,))).best.predictor.output(problem.X)
-        for mix in ((1, 1, 0, 0), (0.5, 1, 0, 0), (1, 0.5, 0, 0), (1, 1, 9.0, 0), (1, 1, 0, 0.3))
+        for mix in (
+            (1, 1, 0, 0),
+            (0.5, 1, 0, 0),
+            (1, 0.5, 0, 0),
+            (1, 1, 9.0, 0),
+            (1, 1, 0, 0.3),
+            (1, 1, 0, 0, 0.5),
+            (1, 1, 0, 0, 0, 2.0),
+        )
     ]
     for i, output in enumerate(outputs):
         assert all(np.abs(output - other).max() > 1e-4 for other in outputs[:i])
+
+
+def test_the_shrinking_of_an_input_is_the_prox_of_the_group_lasso():
+    weights = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    inputs = torch.tensor([0, 1, 1, 1, 2])
+    penalty = GroupLasso(1.0, groups=[0] * 3 + [1] * 9 + [2] * 3)  # weights √m by default
+    for share in (0.3, 0.6, 2.0):
+        found = weights.clone()
+        left = shrink_groups(found, inputs, share)
+        np.testing.assert_allclose(found.ravel(), penalty.prox(weights.numpy().ravel(), share), atol=1e-14)
+        np.testing.assert_array_equal(left[:, 0] == 0, (found == 0).all(1))
+
+
+def test_inputs_without_effect_are_exactly_unused_and_stay_so():
+    problem, rng = rows(n=1000), np.random.default_rng(5)
+    X = np.column_stack([problem.X, rng.normal(size=(1000, 10))])
+    wide = TrainingRows(X, problem.y, "regression", 0, 0)
+    choice = options(mixes=((1, 1, 0.1, 0, 0, 0.6),), steps=600, most_steps=600, hidden=16, terms=200)
+    model = tune_cocktail(wide, choice).best.predictor
+    used = np.abs(model.feature_weights()).max(axis=0) > 0
+    assert used[:2].all()
+    assert (~used[problem.X.shape[1] :]).sum() >= 9
+    moved = np.where(used, X, X[::-1])
+    np.testing.assert_array_equal(model.output(moved), model.output(X))
 
 
 def test_a_weight_is_a_repeated_row_in_the_loss():
@@ -257,7 +297,8 @@ def test_counts_have_poissons_loss_whatever_their_unit():
 def test_a_target_on_a_log_scale_is_predicted_in_its_unit():
     problem = rows()
     problem = replace(problem, y=np.exp(problem.y / 10), log_target=True)
-    fit = tuned_response(COCKTAIL, problem, options(steps=100, most_steps=100, learning_rate=0.02)).best
+    choice = options(mixes=((1, 1, 0.1, 0),), steps=100, most_steps=100, learning_rate=0.02)
+    fit = tuned_response(COCKTAIL, problem, choice).best
     assert fit.predictor.response.log
     output = fit.predictor.output(problem.X)
     assert held_out_score("regression", problem.y, output) < 0.8 * problem.y.std()

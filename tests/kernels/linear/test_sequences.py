@@ -94,3 +94,32 @@ def test_numbers_that_are_nearly_equal_are_in_order(which, spread):
     level = largest.max()
     assert np.sum(np.maximum(np.abs(x) - level, 0.0)) == pytest.approx(1.0, rel=1e-9)
     np.testing.assert_allclose(largest, np.clip(x, -level, level), rtol=1e-12)
+
+
+@each
+@pytest.mark.parametrize("sizes", [False, True])
+def test_numbers_that_share_all_leading_digits_beside_a_huge_one_are_in_order(which, sizes):
+    """Two clusters and an outlier: the sort has to look into a cluster again and again."""
+    rng = np.random.default_rng(1)
+    x = np.concatenate([1.0 + 1e-14 * rng.integers(0, 50, 2000), -(1.0 + 1e-9 * rng.normal(size=2000)), [1e300]])
+    c = np.linspace(1e-8, 0.0, len(x))
+    u = kernels.DISPATCH["sorted_prox"][which](x, c, sizes)
+    values, out = (np.abs(x), np.abs(u)) if sizes else (x, u)
+    order = np.argsort(-values, kind="stable")
+    assert (np.diff(out[order]) <= 0).all()
+    moved = np.cumsum((values - out)[order][1:])  # of partial sums no more than those of c, and in all as much
+    assert (moved <= np.cumsum(c)[1:] - c[0] + 1e-9).all()
+    assert moved[-1] == pytest.approx(np.sum(c[1:]), rel=1e-6)
+
+
+@each
+def test_entries_that_end_at_zero_keep_their_sign_and_do_not_disturb_the_others(which):
+    """The factors of the last entries are small: most entries are above the least of them and end at zero all the same."""
+    x = np.random.default_rng(2).normal(size=5000)
+    c = np.linspace(2.5, 0.1, 5000)
+    u = kernels.DISPATCH["sorted_prox"][which](x, c, True)
+    assert 0 < np.count_nonzero(u) < 1500
+    assert np.array_equal(np.signbit(u), np.signbit(x))
+    left = np.sort(np.abs(x - u))[::-1]
+    assert (np.cumsum(left) <= np.cumsum(c) + 1e-9).all()
+    assert (x - u) @ u == pytest.approx(c @ np.sort(np.abs(u))[::-1], rel=1e-9)

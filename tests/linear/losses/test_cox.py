@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 import shrinkwise as sw
 from shrinkwise.linear import PenalizedCox, PenalizedCoxCV, concordance, path, survival
 from shrinkwise.linear.losses import Cox
+from shrinkwise.linear.losses.survival import risk_sets
 from shrinkwise.linear.problem.problem import Problem
 
 # Weeks of remission of 42 leukaemia patients: Freireich et al., Blood 1963; MASS::gehan in R.
@@ -90,6 +91,33 @@ def test_value_derivatives_and_information_are_those_of_the_definition(ties):
     np.testing.assert_allclose(loss.information(X, eta), X.T @ bend @ X, rtol=1e-5, atol=1e-4)
     majorant = np.diag(s * loss.hessian(y, eta)) - bend
     assert np.linalg.eigvalsh(0.5 * (majorant + majorant.T)).min() >= -1e-7
+
+
+@TIES
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("width", [1.0, 90.0])
+def test_sums_and_their_logarithms_give_the_same(ties, tied, width, monkeypatch):
+    """η of up to 600 apart is summed as e^η; wider ones are summed as logarithms, which serves here as the second form."""
+    X, y, s, _ = data(tied=tied)
+    s[::7] = 0.0
+    eta = width * np.random.default_rng(2).normal(size=60)
+    fast = Cox(ties).scaled_to(y, s)
+    found = fast.value(y, eta), fast.gradient(y, eta), fast.shared_curvature(X, eta)
+    monkeypatch.setattr(risk_sets, "_SPREAD", -1.0)
+    slow = Cox(ties).scaled_to(y, s)
+    for one, other in zip(
+        found, (slow.value(y, eta), slow.gradient(y, eta), slow.shared_curvature(X, eta)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_a_linear_predictor_that_is_changed_in_place_is_not_taken_for_the_last_one():
+    _, y, s, _ = data()
+    loss, eta = Cox().scaled_to(y, s), np.zeros(60)
+    first = loss.value(y, eta)
+    eta[:] = np.random.default_rng(3).normal(size=60)
+    assert s @ loss.value(y, eta) == pytest.approx(by_loops(y, eta, s, "efron"), rel=1e-12)
+    assert not np.allclose(first, loss.value(y, eta))
 
 
 @TIES

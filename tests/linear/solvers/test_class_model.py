@@ -4,11 +4,15 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy.sparse import csc_array
 
 import shrinkwise as sw
 from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.linear.problem.working_columns import working_columns
-from shrinkwise.linear.solvers.newton.class_model import ClassModel
+from shrinkwise.linear.problem.working_columns import DenseColumns, SparseColumns, TallColumns, working_columns
+from shrinkwise.linear.separation import overlap
+from shrinkwise.linear.separation.rows import MovableRows
+from shrinkwise.linear.solvers.newton.class_model import ClassBlocks, ClassModel
+from shrinkwise.linear.solvers.newton.curvature import RowCurvature, SoftmaxCurvature
 from shrinkwise.linear.solvers.newton.quadratic_model import QuadraticModel
 from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
 
@@ -21,7 +25,7 @@ def drawn(n, p, K, seed=0):
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeypatch):
-    monkeypatch.setattr("shrinkwise.linear.solvers.newton.class_model._PASSES", 10_000)
+    monkeypatch.setattr("shrinkwise.linear.solvers.newton.class_model._ROUNDS", 10_000)
     monkeypatch.setattr("shrinkwise.linear.solvers.newton.class_model._ENOUGH", 0.0)
     X, y = drawn(300, 4, 6)
     problem = Problem(X, y, "multinomial", np.linspace(0.5, 2.0, 300), fit_intercept)
@@ -35,8 +39,8 @@ def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeyp
     g, gb, w = columns.transposed(v, 4), v.sum(0) * fit_intercept, np.zeros((6, 4))
     mask = np.ones((6, 4), dtype=bool)
     curvature = problem.loss.hessian(problem.y, eta) * s[:, None, None]
-    whole = QuadraticModel(columns, curvature, fit_intercept, True)
-    parts = ClassModel(columns, problem.loss.inverse_link(eta), s, fit_intercept)
+    whole = QuadraticModel(columns, RowCurvature(curvature), fit_intercept, True)
+    parts = ClassModel(columns, SoftmaxCurvature(problem.loss.inverse_link(eta), s), fit_intercept, True, ClassBlocks())
     steps = []
     for model in (whole, parts):
         model.grow(mask)
@@ -49,6 +53,35 @@ def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeyp
     np.testing.assert_allclose(
         parts.change_of_gradient(along, problem), whole.change_of_gradient(along, problem), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("kind", [DenseColumns, SparseColumns, TallColumns])
+def test_the_hessian_from_probabilities_is_that_from_a_matrix_per_row(kind, monkeypatch):
+    monkeypatch.setattr("shrinkwise.linear.solvers.newton.curvature._AT_ONCE", 3000)  # several pieces of rows
+    X, y = drawn(700, 5, 4)
+    X[np.abs(X) < 0.5] = 0.0
+    problem = Problem(csc_array(X) if kind is SparseColumns else X, y, "multinomial", np.linspace(0.5, 2.0, 700))
+    columns = kind(problem.design)
+    columns.add(np.array([3, 0, 4, 1]))
+    columns.promote(np.array([4, 3, 1]))
+    eta, s = 3.0 * np.random.default_rng(2).normal(size=(700, 4)), problem.s / problem.n
+    by_rows = RowCurvature(problem.loss.hessian(problem.y, eta) * s[:, None, None])
+    some = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
+    along = np.random.default_rng(3).normal(size=(700, 4))
+    for exact, rtol in ((True, 1e-12), (False, 2e-6)):
+        models = [
+            QuadraticModel(columns, curvature, True, exact)
+            for curvature in (by_rows, SoftmaxCurvature(problem.loss.inverse_link(eta), s))
+        ]
+        for model in models:
+            model.grow(some)  # then the other pairs join
+            model.grow(np.ones((4, 3), dtype=bool))
+        scale = np.abs(models[0].hessian()).max()
+        np.testing.assert_allclose(models[1].hessian(), models[0].hessian(), atol=rtol * scale)
+        np.testing.assert_allclose(models[1].M, models[0].M, atol=1e-13)
+        np.testing.assert_allclose(models[1].T_inverse, models[0].T_inverse, rtol=1e-10)
+        changes = [model.change_of_gradient(along, problem) for model in models]
+        np.testing.assert_allclose(changes[1], changes[0], atol=1e-12)
 
 
 @pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.ElasticNet(1.0, 0.5)])
@@ -76,9 +109,41 @@ def test_paths_with_many_classes_are_certified_without_a_matrix_per_row(penalty,
     assert np.abs(p.mean(0)).max() <= 1e-4
 
 
+def test_value_and_gradient_together_are_each_alone():
+    loss = Problem(*drawn(900, 3, 40), "multinomial").loss
+    y, eta = np.arange(900) % 40, np.asfortranarray(30.0 * np.random.default_rng(0).normal(size=(900, 40)))
+    value, gradient = loss.value_and_gradient(y, eta)
+    np.testing.assert_allclose(value, loss.value(y, eta), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(gradient, loss.gradient(y, eta), atol=1e-15)
+    np.testing.assert_allclose(loss.conjugate(y, gradient), (gradient * eta).sum(1) - value, atol=1e-10)
+    feasible = loss.dual_feasible(y, gradient + 0.1 * np.random.default_rng(1).normal(size=eta.shape))
+    q = feasible + (np.arange(40) == y[:, None])
+    assert q.min() >= -1e-16
+    np.testing.assert_allclose(q.sum(1), 1.0, rtol=1e-13)
+
+
 def test_the_summed_curvature_is_the_sum_of_the_curvatures():
     X, y = drawn(50, 3, 5)
     loss = Problem(X, y, "multinomial").loss
     eta, weights = X @ np.ones((3, 5)) * np.arange(5), np.linspace(0.0, 1.0, 50)
     expected = (weights[:, None, None] * loss.hessian(y, eta)).sum(0)
     np.testing.assert_allclose(loss.summed_curvature(y, eta, weights), expected, atol=1e-13)
+
+
+def test_the_curvature_of_a_part_of_the_entries_is_that_of_the_matrices(monkeypatch):
+    monkeypatch.setattr(overlap, "_AT_ONCE", 3000)
+    X, y = drawn(900, 5, 6)
+    problem = Problem(X, y, "multinomial", np.linspace(0.5, 2.0, 900))
+    rows = MovableRows(problem, problem.loss.recession(problem.y), True, True)
+    eta = 4.0 * np.random.default_rng(1).normal(size=(900, 6))
+    for least in (0.0, 1e-3):
+        core, q, fast = overlap._residuals(rows, eta, least)
+        with monkeypatch.context() as patch:
+            patch.setattr(problem.loss, "is_softmax", False)
+            same, expected, slow = overlap._residuals(rows, eta, least)
+        assert core.all() == (least == 0.0)
+        assert type(fast) is not type(slow)
+        np.testing.assert_array_equal(core, same)
+        np.testing.assert_array_equal(q, expected)
+        np.testing.assert_allclose(fast.gram(rows), slow.gram(rows), atol=1e-11)
+        np.testing.assert_allclose(fast.times(q), slow.times(q), atol=1e-13)

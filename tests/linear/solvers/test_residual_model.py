@@ -8,6 +8,7 @@ import shrinkwise as sw
 from shrinkwise.linear.problem import working_columns
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.solvers.newton import line_search
+from shrinkwise.linear.solvers.newton.curvature import RowCurvature
 from shrinkwise.linear.solvers.newton.quadratic_model import QuadraticModel
 from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
 
@@ -97,7 +98,7 @@ def test_a_step_is_that_of_the_matrix(fit_intercept, data):
     curvature = problem.s * problem.loss.hessian(problem.y, problem.eta(w[0], 0.0))
     g, gb = columns.transposed(v[:, None], P) / N, np.array([v.sum() / N])
     by_rows = line_search.ResidualModel(columns, curvature, v, fit_intercept)
-    by_matrix = QuadraticModel(columns, curvature / N, fit_intercept, True)
+    by_matrix = QuadraticModel(columns, RowCurvature(curvature / N), fit_intercept, True)
     by_matrix.grow(np.ones((1, P), dtype=bool))
     for found, known in zip(*(m.step(w, g, gb, inner, 1e-13) for m in (by_rows, by_matrix)), strict=True):
         np.testing.assert_allclose(found, known, atol=1e-7)

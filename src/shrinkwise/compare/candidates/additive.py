@@ -25,6 +25,9 @@ from .linear import STOPGAP, TINY_RIDGE, ScaledRows, TunedPath, cross_validate, 
 # Knots inside the range of a number: measured on ten tables, classes gained nothing from more than 8 and squared errors
 # fell up to 32. No more than one for so many rows.
 _KNOTS, _CLASS_KNOTS, _ROWS_PER_KNOT = 32, 8, 10
+# Knots spread over the values: the largest number with which all inputs together have no more terms than this, if their
+# values, times the squared number of scores for several classes, are no more either.
+_SPREAD_KNOTS, _SPREAD_TERMS, _SPREAD_VALUES = (32, 16, 8), 400, 10_000_000
 # The smallest λ as a share of λ_max. The path of hinges improves for longer than that of the features, down to no penalty
 # where there are many rows for each of them, whose paths are also quick.
 _SMALLEST, _MANY_ROWS_SMALLEST, _CLASS_SMALLEST, _FEW_ROWS_SMALLEST = 1e-4, 1e-6, 1e-3, 1e-2
@@ -42,16 +45,42 @@ _GROUP_VALUES = 5_000_000
 def tune_additive_lasso(problem: TrainingRows, options: Options) -> Tuned:
     """L1 on the hinges, or the group lasso on the hinges of whole inputs, whichever has the lower cross-validation curve.
 
-    The group lasso is tried if it is affordable.
+    L1 also selects where the knots stand. The group lasso is tried if it is affordable.
     """
-    rows = _HingedRows.of(problem)
-    affordable = np.prod(rows.problem.X.shape) * max(1, problem.n_classes - 1) ** 2 <= _GROUP_VALUES
-    ratio = _smallest(rows.problem)
-    found = {"single hinges": cross_validate(L1(1.0), rows.problem, options, lambda_min_ratio=ratio)}
-    if affordable:
-        found["whole inputs"] = _by_input(rows.problem, options, ratio, found["single hinges"].curve.index_best)
+    fits = [
+        (rows, _on_single_hinges(rows.problem, options))
+        for rows in map(partial(_HingedRows.of, problem), _placed(problem))
+    ]
+    rows, single = min(fits, key=lambda fit: fit[1].curve.mean.min())
+    found = {"single hinges": single}
+    if _work(problem, rows.problem.X.shape[1]) <= _GROUP_VALUES:
+        found["whole inputs"] = _by_input(rows.problem, options, _smallest(rows.problem), single.curve.index_best)
     of, best = min(found.items(), key=lambda pair: pair[1].curve.mean.min())
     return rows.in_features(tuned(best, {"on": of}, options), best.curve.path.penalty)
+
+
+def _on_single_hinges(problem: TrainingRows, options: Options) -> TunedPath:
+    return cross_validate(L1(1.0), problem, options, lambda_min_ratio=_smallest(problem))
+
+
+def _placed(problem: TrainingRows) -> list[Hinges]:
+    """The hinges to try: with knots at quantiles of the rows, and spread over the values where that differs."""
+    usual = usual_hinges(problem)
+    for n_knots in _SPREAD_KNOTS[1 if problem.has_classes else 0 :]:
+        spread = hinges_of(problem.X, n_knots, spread=True)
+        if len(spread.knots) <= _SPREAD_TERMS and _work(problem, len(spread.knots)) <= _SPREAD_VALUES:
+            alike = len(spread.knots) == len(usual.knots) and (spread.knots == usual.knots).all()
+            return [usual] if alike else [usual, spread]
+    return [usual]
+
+
+def _work(problem: TrainingRows, n_terms: int) -> int:
+    return len(problem.y) * n_terms * max(1, problem.n_classes - 1) ** 2
+
+
+def usual_hinges(problem: TrainingRows) -> Hinges:
+    """Hinges with knots at quantiles of the rows."""
+    return hinges_of(problem.X, _CLASS_KNOTS if problem.has_classes else _KNOTS)
 
 
 def _by_input(problem: TrainingRows, options: Options, ratio: float, near: int) -> TunedPath:
@@ -78,7 +107,7 @@ def _smallest(problem: TrainingRows) -> float:
 
 def tune_unpenalised(problem: TrainingRows, options: Options) -> Tuned:
     """The additive model with a negligible ridge penalty, because hinges can be collinear and separate classes."""
-    rows, ridge = _HingedRows.of(problem), L2(TINY_RIDGE)
+    rows, ridge = _HingedRows.of(problem, usual_hinges(problem)), L2(TINY_RIDGE)
     note = "; ".join(filter(None, [STOPGAP, rows.note]))
     return Tuned(Fit(rows.fitted(ridge), note=note, refit=partial(rows.fitted, ridge)))
 
@@ -93,8 +122,7 @@ class _HingedRows:
     note: str = ""
 
     @classmethod
-    def of(cls, problem: TrainingRows) -> _HingedRows:
-        hinges = hinges_of(problem.X, _CLASS_KNOTS if problem.has_classes else _KNOTS)
+    def of(cls, problem: TrainingRows, hinges: Hinges) -> _HingedRows:
         n, most = len(problem.y), max(1, _MOST_VALUES // max(1, len(hinges.sources)))
         note = ""
         if n > most and not hasattr(problem.X, "tocsc"):
@@ -141,10 +169,14 @@ class _HingedRows:
         return Tuned(fit(found.best), None if found.one_se is None else fit(found.one_se), curve)
 
 
-def hinges_of(X: Any, n_knots: int) -> Hinges:
-    """The hinges of every feature: from its lowest value, and at up to `n_knots` quantiles of its values."""
+def hinges_of(X: Any, n_knots: int, spread: bool = False) -> Hinges:
+    """The hinges of every feature: from its lowest value, and at up to `n_knots` quantiles of its values.
+
+    With `spread`, a value that many rows share, such as the zero of a sum of money, counts as the rows between two knots:
+    else it takes most of the knots.
+    """
     n_knots, X = min(n_knots, X.shape[0] // _ROWS_PER_KNOT), X.tocsc() if hasattr(X, "tocsc") else X
-    found = [_knots(*_values(X, j), n_knots) for j in range(X.shape[1])]
+    found = [_knots(*_values(X, j), n_knots, spread) for j in range(X.shape[1])]
     lengths = [len(knots) for knots, _ in found]
     return Hinges(
         np.repeat(np.arange(len(found)), lengths),
@@ -163,7 +195,7 @@ def _values(X: Any, j: int) -> tuple[np.ndarray, np.ndarray]:
     return values[counts > 0], counts[counts > 0]
 
 
-def _knots(values: np.ndarray, counts: np.ndarray, n_knots: int) -> tuple[np.ndarray, float]:
+def _knots(values: np.ndarray, counts: np.ndarray, n_knots: int, spread: bool) -> tuple[np.ndarray, float]:
     """(ascending knots, the first at the lowest value, and the highest value) of one feature, far outliers aside."""
     extreme = max(1, len(values) // 100) if len(values) >= 10 else 0
     near, far = values[extreme], values[len(values) - 1 - extreme]
@@ -175,6 +207,7 @@ def _knots(values: np.ndarray, counts: np.ndarray, n_knots: int) -> tuple[np.nda
     if len(values) - 2 <= n_knots:
         inner = values[1:-1]
     else:
+        counts = np.minimum(counts, counts.sum() / (n_knots + 1)) if spread else counts
         inner = np.unique(values[np.searchsorted(np.cumsum(counts), shares * counts.sum())])
     return np.append(low, inner[(inner > low) & (inner < top)]), float(top)
 
@@ -215,4 +248,5 @@ LASSO = Candidate(
     selects_inputs=True,
     needs_numbers=True,
     log_link=True,
+    besides="the places where its effects bend are selected too",
 )

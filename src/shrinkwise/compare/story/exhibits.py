@@ -25,6 +25,7 @@ from shrinkwise.report.exhibits import (
     WorstRow,
 )
 
+from .sentence import Sentence
 from .words import label, said
 
 _BINS = 10
@@ -199,20 +200,7 @@ def _wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
 
 def checks(comparison: Comparison) -> list[Check]:
     """Questions to check for every result, with their answers for this table and run."""
-    return [
-        Check(question, answer)
-        for question, answer in (
-            ("Does one column leak the target?", _leaks(comparison)),
-            ("Does the model rely on a single input?", _alone(comparison)),
-            ("Are values missing?", _gaps(comparison)),
-            ("Is the kept model better than a constant prediction?", _beyond_guessing(comparison)),
-            ("Do the folds agree?", _agreement(comparison)),
-            ("Were there enough rows?", _enough(comparison)),
-            ("How does it score on the test table?", _exam(comparison)),
-            ("Which candidates were skipped?", _left_out(comparison)),
-        )
-        if answer
-    ]
+    return [Check(each.name, answer) for each in CHECKS if (answer := each.says(comparison))]
 
 
 def _leaks(comparison: Comparison) -> str:
@@ -285,3 +273,19 @@ def _enough(comparison: Comparison) -> str:
     fewer = "fewer rows than inputs" if rows < inputs else f"{ratio} rows per input"
     counted = f"{rows:,} rows, {inputs:,} input{'s' * (inputs != 1)}"
     return f"{counted}: {fewer}. The width of the intervals in the comparison shows whether that is enough."
+
+
+CHECKS = (
+    Sentence("Does one column leak the target?", "always", _leaks),
+    Sentence(
+        "Does the model rely on a single input?",
+        "the kept model uses one input of three or more",
+        _alone,
+    ),
+    Sentence("Are values missing?", "always", _gaps),
+    Sentence("Is the kept model better than a constant prediction?", "always", _beyond_guessing),
+    Sentence("Do the folds agree?", "always", _agreement),
+    Sentence("Were there enough rows?", "always", _enough),
+    Sentence("How does it score on the test table?", "a test table was given", _exam),
+    Sentence("Which candidates were skipped?", "a candidate has no score", _left_out),
+)

@@ -264,7 +264,7 @@ VERDICT = (
         "detectably better than that",
         _other_baseline,
     ),
-    Sentence("one input", "the kept model uses one input of three or more, and no more were allowed", _alone),
+    Sentence("one input", "the kept model uses one input of three or more, although more were allowed", _alone),
     Sentence("no time", "a model that would have been kept was passed over because the budget was spent", _hurried),
     Sentence("trees", "the trees score lower than the kept model", better_trees),
     Sentence("fresh rows", "a test table was given", _on_fresh_rows),

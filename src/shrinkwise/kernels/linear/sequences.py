@@ -105,6 +105,8 @@ def _compiled_variation(y, steps, c):
 
 
 def _compiled_sorted(x, c, sizes):
+    if len(x) >= 2**32:  # more places than the kernel can tell apart
+        return sorted_prox_reference(x, c, sizes)
     out = np.empty_like(x)
     _has_memory(loaded_library().sw_sorted_prox(len(x), x, c, int(sizes), out))
     return out

@@ -109,7 +109,7 @@ class WeightedColumns:
         struct = _Matrix(n=self.n, values=values.ctypes.data, total=self.total, single=values.dtype == np.float32)
         if self.s is not None:
             struct.s = self.s.ctypes.data
-        if self.sparse:
+        if rows is not None and starts is not None:
             struct.rows, struct.starts = rows.ctypes.data, starts.ctypes.data
             struct.wide = rows.dtype == np.int64
         struct.held = values, rows, starts  # what it points into lives as long as it does

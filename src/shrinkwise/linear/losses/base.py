@@ -29,6 +29,7 @@ class Loss:
     coded = False  # whether y are classes, numbered from 0
     one_target: Loss | None = None  # of a loss of y (n, K): the loss of each column
     per_class = False  # whether η has a column for every class
+    is_softmax = False  # whether the curvature of a row is diag(p) − pp', p = inverse_link(η)
     is_positive = False  # whether y ≥ 0
     is_likelihood = False  # whether f is a negative log-likelihood, up to a function of y and a fitted dispersion
     is_partial = False  # whether f is a partial likelihood: y are records, f joins rows, and η counts up to a constant
@@ -41,6 +42,10 @@ class Loss:
     def gradient(self, y, eta):
         """∂f/∂η, in the shape of η."""
         raise NotImplementedError
+
+    def value_and_gradient(self, y, eta):
+        """(`value`, `gradient`), for a loss that gets both at less than the cost of each."""
+        return self.value(y, eta), self.gradient(y, eta)
 
     def hessian(self, y, eta):
         """∂²f/∂η², (n,), or (n, K, K) for a loss per class."""

@@ -76,11 +76,11 @@ class _Columns:
         return False
 
     def times(self, d):
-        """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K)."""
+        """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K); single precision may stay so."""
         raise NotImplementedError
 
     def transposed(self, v, m: int, first: int = 0):
-        """(X − x̄)'v for the columns from the place `first` to m, v (n, K): (K, m − first)."""
+        """(X − x̄)'v for the columns from the place `first` to m, v (n, K): (K, m − first); as `times`."""
         raise NotImplementedError
 
     def gram(self, left, rights, weights, dtype):
@@ -89,6 +89,32 @@ class _Columns:
 
     def sums(self, places, weights):
         """(X − x̄)' weights (n, K) at `places`: (len(places), K)."""
+        raise NotImplementedError
+
+    def squares(self, weights, m: int):
+        """(X − x̄)²' weights (n, K) for the first m columns, squared entry by entry: (m, K)."""
+        raise NotImplementedError
+
+    def paired_gram(self, cls, places, old: int, factors, size: int, dtype):
+        """Σ_i z_i z_i' for z_i = factors[cls, i] ∘ (x_i − x̄)[places], factors (K, n): the rows from `old` on, (m − old, m).
+
+        A pass makes about `size` entries of z at a time.
+        """
+        out = np.zeros((len(cls) - old, len(cls)), dtype)
+        for rows, X in self._pieces(max(256, size // max(1, len(cls))), dtype):
+            Z = np.multiply(X[run(places)], factors[cls, rows], dtype=dtype, casting="same_kind")
+            out += Z[old:] @ Z.T  # for old = 0 symmetric: half the work
+        return out
+
+    def paired_sums(self, cls, places, factors, right, size: int):
+        """Σ_i z_i right_i' for z_i = factors[cls, i] ∘ (x_i − x̄)[places], right (K, n): (len(places), K)."""
+        out = np.zeros((len(cls), len(right)))
+        for rows, X in self._pieces(max(256, size // max(1, len(cls))), np.float64):
+            out += (X[run(places)] * factors[cls, rows]) @ right[:, rows].T
+        return out
+
+    def _pieces(self, step: int, dtype):
+        """(rows, the working columns on these rows as (front, rows)), `step` rows at a time."""
         raise NotImplementedError
 
 
@@ -127,13 +153,14 @@ class DenseColumns(_Columns):
 
     def times(self, d):
         """(X − x̄) d."""
-        return (d @ self.rows[: d.shape[1]]).T
+        return (d @ self._rows(d.dtype)[: d.shape[1]]).T
 
     def transposed(self, v, m, first=0):
         """(X − x̄)'v."""
+        rows = self._rows(v.dtype)[first:m]
         if v.shape[1] <= 2:  # matrix-vector products: a matrix product with so few columns is slower
-            return np.stack([self.rows[first:m] @ column for column in np.ascontiguousarray(v.T)])
-        return (self.rows[first:m] @ v).T
+            return np.stack([rows @ column for column in np.ascontiguousarray(v.T)])
+        return (rows @ v).T
 
     def gram(self, left, rights, weights, dtype):
         """(X − x̄)' diag(s) (X − x̄)."""
@@ -152,9 +179,19 @@ class DenseColumns(_Columns):
         """(X − x̄)' weights."""
         return self.rows[run(places)] @ weights
 
+    def squares(self, weights, m):
+        """(X − x̄)²' weights."""
+        return np.square(self.rows[:m]) @ weights
+
+    def _pieces(self, step, dtype):
+        single = self._rows(dtype)
+        for start in range(0, self.n, step):
+            rows = slice(start, min(start + step, self.n))
+            yield rows, single[:, rows]
+
     def _rows(self, dtype):
         """The rows in front, in double precision or a single precision copy."""
-        if dtype == np.float64:
+        if dtype != np.float32:
             return self.rows
         if self.front > len(self.single):
             grown = np.empty((min(max(self.front, 2 * len(self.single)), self.design.p), self.n), np.float32)
@@ -177,6 +214,31 @@ class SparseColumns(_Columns):
     def prefers_rows(self, m: int) -> bool:
         """Whether the Gram matrix of m of the columns in front would have more entries than some copies of these columns."""
         return m * self.front > _SWEEP * self.design.columns.stored(self.ids[: self.front])
+
+    def squares(self, weights, m):
+        """(X − x̄)²' weights."""
+        X, means = self._part(slice(m))
+        means = means[:, None]
+        return X.power(2).T @ weights - 2.0 * means * (X.T @ weights) + means * means * weights.sum(0)
+
+    def paired_gram(self, cls, places, old, factors, size, dtype):
+        """By pairs of classes, so that X stays sparse."""
+        out = np.empty((len(cls) - old, len(cls)), dtype)
+        for k in np.unique(cls[old:]):
+            new = np.flatnonzero(cls[old:] == k)
+            for j in np.unique(cls):
+                there = np.flatnonzero(cls == j)
+                weights = factors[k] * factors[j]
+                out[np.ix_(new, there)] = self.gram(places[old + new], [places[there]], [weights], dtype)[0]
+        return out
+
+    def paired_sums(self, cls, places, factors, right, size):
+        """Class by class, so that X stays sparse."""
+        out = np.empty((len(cls), len(right)))
+        for k in np.unique(cls):
+            new = np.flatnonzero(cls == k)
+            out[new] = self.sums(places[new], (factors[k] * right).T)
+        return out
 
     def _part(self, places):
         ids = self.ids[places]
@@ -253,6 +315,19 @@ class TallColumns(_Columns):
             for block, right, s in zip(blocks, there, weights, strict=True):
                 block += (part * s[rows, None]).T @ X[:, run(right)]
         return [block.astype(dtype) for block in blocks]
+
+    def squares(self, weights, m):
+        """(X − x̄)²' weights."""
+        out = np.zeros((m, weights.shape[1]))
+        for rows, block in self._blocks(slice(m)):
+            out += np.square(block, out=block).T @ weights[rows]
+        return out
+
+    def _pieces(self, step, dtype):
+        for rows, block in self._blocks(slice(self.front)):
+            for start in range(0, len(block), step):
+                part = slice(rows.start + start, rows.start + min(start + step, len(block)))
+                yield part, np.ascontiguousarray(block[start : start + step].T, dtype=dtype)
 
     def sums(self, places, weights):
         """(X − x̄)' weights."""

@@ -11,6 +11,7 @@ LARGEST = 2_000  # weights up to which a fit is a proof: it takes their Hessian
 _SMALLEST_MOVE = 1e-6  # of ‖v‖₁: the least move of a row that the residuals of a fit can exclude
 _FLAT = 1e-10  # of the curvature along a column: below it a direction moves nothing
 _ROUNDS = 5
+_AT_ONCE = 1_000_000  # entries of X ⊗ p at a time
 
 
 def overlap(rows: MovableRows, eta, least: float = 0.0):
@@ -21,7 +22,7 @@ def overlap(rows: MovableRows, eta, least: float = 0.0):
     """
     if rows.dim * rows.K > LARGEST:
         return None
-    core, q, hessian = _residuals(rows, eta, least)
+    core, q, curvature = _residuals(rows, eta, least)
     bound = core & (rows.signs.reshape(rows.n, -1) != 0)
     if not bound.any():
         return None
@@ -30,12 +31,12 @@ def overlap(rows: MovableRows, eta, least: float = 0.0):
         left, smallest = rows.back(q), np.abs(q[bound]).min()
         if np.abs(left).max() <= _SMALLEST_MOVE * smallest:
             return core if smallest > 0 else None
-        factor = _factor(_gram(rows, hessian)) if factor is None else factor
+        factor = _factor(curvature.gram(rows)) if factor is None else factor
         if factor is None:
             return None
         scale, cholesky = factor
         z = scale * cho_solve(cholesky, scale * left.T.ravel(), check_finite=False)
-        step = np.einsum("ikl,il->ik", hessian, rows.moves(z.reshape(rows.K, rows.dim).T))
+        step = curvature.times(rows.moves(z.reshape(rows.K, rows.dim).T))
         if not (np.abs(step) <= 0.5 * np.abs(q))[bound].all():
             return None
         q = q - step
@@ -55,7 +56,7 @@ def null_space(rows: MovableRows, core):
         curvature[own[0], own[1], own[1]] += pairs.sum(1)
     else:
         curvature = core[:, :, None].astype(float)
-    scale, G = _scaled(_gram(rows, curvature))
+    scale, G = _scaled(_Matrices(curvature).gram(rows))
     values, vectors = eigh(G, check_finite=False)
     scale = np.where(scale > 0, scale, 1.0)
     basis = scale[:, None] * vectors[:, values <= _FLAT * max(values[-1], 1.0)]
@@ -63,31 +64,74 @@ def null_space(rows: MovableRows, core):
 
 
 def _residuals(rows: MovableRows, eta, least: float):
-    """(mask of the entries with a residual above `least`, their residuals, the Hessian in them), of n rows and K outputs."""
+    """(mask of the entries with a residual above `least`, their residuals, their curvature), of n rows and K outputs."""
     q = (rows.s * rows.loss.gradient(rows.y, eta).T).T.reshape(rows.n, -1)
-    hessian = (rows.s * rows.loss.hessian(rows.y, eta).T).T.reshape(rows.n, rows.K, rows.K)
     core = (np.abs(q) > least) | (rows.signs.reshape(rows.n, -1) == 0)
-    if core.all():
-        return core, q, hessian
-    q, hessian = np.where(core, q, 0.0), hessian * core[:, :, None] * core[:, None, :]
-    if rows.loss.per_class:  # the moves of a row sum to 0
+    whole = bool(core.all())
+    q = q if whole else np.where(core, q, 0.0)
+    if not whole and rows.loss.per_class:  # the moves of a row sum to 0
         q[np.arange(rows.n), rows.y] -= q.sum(1)
-        hessian[:, range(rows.K), range(rows.K)] -= hessian.sum(2)
-    return core, q, hessian
+    if rows.loss.is_softmax:
+        return core, q, _Softmax(rows.s, np.where(core, rows.loss.inverse_link(eta), 0.0))
+    hessian = (rows.s * rows.loss.hessian(rows.y, eta).T).T.reshape(rows.n, rows.K, rows.K)
+    if not whole:
+        hessian = hessian * core[:, :, None] * core[:, None, :]
+        if rows.loss.per_class:
+            hessian[:, range(rows.K), range(rows.K)] -= hessian.sum(2)
+    return core, q, _Matrices(hessian)
 
 
-def _gram(rows: MovableRows, curvature):
-    """Σ_i B_i' C_i B_i, (K · dim, K · dim), for C (n, K, K)."""
-    K, dim = rows.K, rows.dim
-    G = np.zeros((K, dim, K, dim))
-    for part, B in rows.blocks():
+class _Matrices:
+    """A matrix C_i for every row, (n, K, K)."""
+
+    def __init__(self, matrices):
+        self.matrices = matrices
+
+    def gram(self, rows: MovableRows):
+        """Σ_i B_i' C_i B_i, (K · dim, K · dim)."""
+        K, dim = rows.K, rows.dim
+        G = np.zeros((K, dim, K, dim))
+        for part, B in rows.blocks():
+            for k in range(K):
+                for m in range(k + 1):
+                    G[k, :, m] += B.T @ (B * self.matrices[part, k, m][:, None])
         for k in range(K):
-            for m in range(k + 1):
-                G[k, :, m] += B.T @ (B * curvature[part, k, m][:, None])
-    for k in range(K):
-        for m in range(k):
-            G[m, :, k] = G[k, :, m].T
-    return G.reshape(K * dim, K * dim)
+            for m in range(k):
+                G[m, :, k] = G[k, :, m].T
+        return G.reshape(K * dim, K * dim)
+
+    def times(self, moves):
+        """C_i times the moves (n, K) of every row."""
+        return np.einsum("ikl,il->ik", self.matrices, moves)
+
+
+class _Softmax:
+    """C_i = s_i (σ_i diag(p_i) − p_i p_i'), σ_i the sum of the p_i (n, K) that are left: what they move sums to 0."""
+
+    def __init__(self, s, p):
+        self.s, self.p, self.total = s[:, None], p, p.sum(1, keepdims=True)
+
+    def gram(self, rows: MovableRows):
+        """As `_Matrices.gram`: between two classes one product of matrices, within a class without cancellation."""
+        K, dim = rows.K, rows.dim
+        G, own = np.zeros((K * dim, K * dim)), np.zeros((K, dim, dim))
+        root, curvature = np.sqrt(self.s) * self.p, self.s * self.p * (self.total - self.p)
+        step = max(64, _AT_ONCE // (K * dim))
+        for part, block in rows.blocks():
+            for start in range(0, len(block), step):
+                B, first = block[start : start + step], part.start + start
+                here = slice(first, first + len(B))
+                Z = (root[here, :, None] * B[:, None]).reshape(len(B), K * dim)
+                G -= Z.T @ Z
+                for k in range(K):
+                    own[k] += B.T @ (B * curvature[here, k, None])
+        for k in range(K):
+            G[k * dim : (k + 1) * dim, k * dim : (k + 1) * dim] = own[k]
+        return G
+
+    def times(self, moves):
+        """As `_Matrices.times`."""
+        return self.s * self.p * (self.total * moves - (self.p * moves).sum(1, keepdims=True))
 
 
 def _scaled(G):

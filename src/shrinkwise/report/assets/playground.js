@@ -303,6 +303,8 @@ at("surface").addEventListener("keydown", (event) => {
   if (!move) return;
   event.preventDefault();
   examine([examined[0] + move[0], examined[1] + move[1]]);
+  const [where, p] = [examined.map((v) => v.toFixed(1)).join(", "), probability(network, examined).toFixed(3)];
+  at("network-status").textContent = `The point is at (${where}); probability ${p}.`.replaceAll("-", "−");
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawSurface);
 

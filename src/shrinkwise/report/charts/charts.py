@@ -112,6 +112,7 @@ def histogram_chart(view: PathView) -> Markup:
             element("g", bars, id="bars"),
             viewBox=f"-0.07 0 {len(counts)} 1000",
             preserveAspectRatio="none",
+            aria_hidden="true",
         ),
         element("span", str(top), class_="tick y", style="top:0", id="bars-top"),
         element("span", "0", class_="tick y", style="top:100%"),

@@ -75,6 +75,8 @@ def _listed(source) -> list[str]:
     if isinstance(source, (list, tuple)):
         return [path for each in source for path in _listed(each)]
     text = str(source)
+    if not text.strip() or "\0" in text:
+        raise RowsError(f"Expected the name of a file or a folder, got {text!r}")
     if "://" in text:  # polars reads object stores itself
         return [text]
     path = Path(text).expanduser()

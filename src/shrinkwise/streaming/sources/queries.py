@@ -58,8 +58,7 @@ def _batches(query: str, database, height: int, schema) -> Iterator[pl.DataFrame
     except RowsError:
         raise
     except Exception as error:  # each driver raises its own
-        text = str(error).strip().splitlines()
-        raise RowsError(f"The query failed: {text[0] if text else type(error).__name__}") from error
+        raise RowsError(f"The query failed: {_first_line(error)}") from error
     finally:
         if close:
             connection.close()
@@ -77,6 +76,8 @@ def _connected(database):
         if not path.is_file():  # sqlite3 would create it
             raise RowsError(f"There is no database file {path}")
         return sqlite3.connect(path), True
+    if "://" not in database:
+        raise RowsError(f"Expected the URL of a database, such as sqlite:///sales.db, got {database!r}")
     try:
         from sqlalchemy import create_engine
     except ImportError as error:
@@ -84,4 +85,11 @@ def _connected(database):
             f"Reading {database.split('://')[0]} databases requires SQLAlchemy; install sqlalchemy and the driver of the "
             "database, or pass an open connection"
         ) from error
-    return create_engine(database).connect(), True
+    try:
+        return create_engine(database).connect(), True
+    except Exception as error:  # sqlalchemy's, or that of a driver
+        raise RowsError(f"The database cannot be opened: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from shrinkwise.tables.errors import InputError
+from shrinkwise.tables.errors import InputError, quoted
 
 TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".psv", ".txt")
 PARQUET_ENDINGS = (".parquet", ".pq")
@@ -19,14 +19,31 @@ def text_ending(path: Path) -> str:
     return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
 
 
+def path_of(name: str | Path) -> Path:
+    """The path of this name. Raises InputError for one without characters, which `Path` takes for the current folder."""
+    if not str(name).strip():
+        raise InputError("Expected the name of a file or a folder, got an empty text.")
+    if "\0" in str(name):
+        raise InputError(f"The name of a file cannot contain a null character, but {quoted(name)} does.")
+    return Path(name)
+
+
+def lack_of(file: Path) -> str:
+    """Why there is no file to read at this path, for use within a sentence."""
+    return "is not a regular file" if file.exists() else "does not exist"
+
+
 def files_of(source: str | Path) -> list[Path]:
     """The files of a path, a folder or a pattern such as data/*.parquet, in the order of their names.
 
-    Of a folder the files whose name ends as that of a table does, also in its folders; hidden ones are left out.
+    Of a folder the files whose name ends as that of a table does, also in its folders; hidden ones and those of runs, such
+    as their coefficients.csv, are left out.
     """
-    path = Path(source)
+    path = path_of(source)
     if path.is_dir():
+        runs = {each.parent for each in path.rglob("*/run.toml")}
         found = [each for each in path.rglob("*") if each.is_file() and _is_table(each.relative_to(path))]
+        found = [each for each in found if runs.isdisjoint(each.parents)]
         if not found:
             raise InputError(f"The folder {path} has no file that ends in {', '.join(TABLE_ENDINGS)}.")
     elif is_pattern(path):

@@ -16,7 +16,16 @@ from shrinkwise.tables.errors import InputError, first_line
 
 from .books import read_book
 from .delimited import TextTable, parse_delimited, text_table
-from .files import ARROW_ENDINGS, BOOK_ENDINGS, PARQUET_ENDINGS, TEXT_ENDINGS, files_of, is_several, text_ending
+from .files import (
+    ARROW_ENDINGS,
+    BOOK_ENDINGS,
+    PARQUET_ENDINGS,
+    TEXT_ENDINGS,
+    files_of,
+    is_several,
+    path_of,
+    text_ending,
+)
 from .frames import from_other
 from .layout import Layout
 from .names import name_unnamed, refuse_too_wide
@@ -42,7 +51,7 @@ def read_table(path: str | Path, layout: Layout = _FOUND) -> pl.DataFrame:
 
 def read_with_notes(path: str | Path, layout: Layout = _FOUND) -> tuple[pl.DataFrame, list[str]]:
     """The same, and sentences on what is not a plain table in UTF-8: encoding, titles, header, footers, names."""
-    path = Path(path)
+    path = path_of(path)
     notes: list[str] = []
     ending, inner = path.suffix.lower(), text_ending(path)
     refuse_settings(path, layout)

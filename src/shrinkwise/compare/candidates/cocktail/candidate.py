@@ -16,7 +16,7 @@ from .mix import Mix
 
 _DECIMALS = 7  # of the weights of hidden layers, which are trained in single precision; shortens the file of the model
 _TRIED = 30  # steps, for the estimate of the time
-_USUAL_SHARE = 0.5  # of the steps, if the learning rate may decay early
+_USUAL_SHARE = 0.7  # of the steps, if the learning rate may decay early
 _HELD = (
     2000  # held-out rows of a fold on which settings and steps are compared, so that this costs less than the training
 )
@@ -119,6 +119,8 @@ def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: 
     return FoldRows(
         features=torch.tensor(embedding.features(problem.X), dtype=torch.float32),
         sources=torch.tensor(embedding.sources),
+        n_bins=torch.tensor(embedding.n_bins),
+        inputs=torch.tensor(np.unique(problem.columns.inputs[embedding.sources], return_inverse=True)[1]),
         targets=torch.tensor(targets, dtype=torch.long if problem.has_classes else torch.float32),
         counts=torch.tensor(counts, dtype=torch.float32),
         held=torch.tensor(held),
@@ -163,7 +165,7 @@ COCKTAIL = Candidate(
     "network",
     "dropout + decay",
     "mean over dropout draws of the mean loss; units and whole inputs are kept with their probabilities; at each step of rate "
-    "η the weights are multiplied by 1 − η · decay; stopped early",
+    "η the weights are multiplied by 1 − η · decay; a group lasso may select inputs in the first steps; stopped early",
     tune_cocktail,
     "network-cocktail",
     worth=4,

@@ -26,12 +26,14 @@ class Embedding:
     scale : (E,), for bins 1/(width √(number of bins)), so that the bins of a feature together have the weight of one feature.
     sources : (E,) the column of the encoded rows that each feature is made of.
     limits : (2, q) the lowest and highest value of each column.
+    n_bins : (E,) the number of bins that a feature is one of; 1 for a number as a whole and a column of one bin.
     """
 
     hinges: Hinges | None
     scale: np.ndarray
     sources: np.ndarray
     limits: np.ndarray
+    n_bins: np.ndarray
 
     @classmethod
     def of(cls, X: np.ndarray, options: CocktailOptions) -> Embedding:
@@ -46,11 +48,14 @@ class Embedding:
         sizes = np.array([len(values) - 1 for values, _ in distinct])
         most = _share(sizes, min(options.bins, max(len(X) // _ROWS_A_BIN, 2)), options.terms)
         if not sizes.size or (most < 2 and (sizes > 1).any()):
-            return cls(None, np.ones(X.shape[1]), np.arange(X.shape[1]), limits)
+            return cls(None, np.ones(X.shape[1]), np.arange(X.shape[1]), limits, np.ones(X.shape[1]))
         blocks = [_terms(_edges(*each, most), column) for each, column in zip(distinct, X.T, strict=True)]
         knots, tops, scale = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         sources = np.repeat(np.arange(len(blocks)), [len(block[0]) for block in blocks])
-        return cls(Hinges(sources, knots, tops), scale, sources, limits)
+        lengths = np.bincount(sources)
+        n_bins = np.maximum(lengths - 1, 1)[sources]
+        n_bins[np.cumsum(lengths) - lengths] = 1  # first of each, the number as a whole
+        return cls(Hinges(sources, knots, tops), scale, sources, limits, n_bins)
 
     def features(self, X: Any) -> np.ndarray:
         """The features of encoded rows, (n, E)."""

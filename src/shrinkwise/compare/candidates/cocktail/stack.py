@@ -20,14 +20,22 @@ class NetworkStack(nn.Module):
     a matter of the loss. Within a setting the folds share the draw of dropped inputs, but not that of dropped units.
 
     Attributes: weights (S, E, F·H), (S, F, H, H), (S, F, H, K) and biases of the layers. sources (E,): the columns that the
-    features are made of, which are dropped together.
+    features are made of, which are dropped together. n_bins (E,): the number of bins that a feature is one of.
     """
 
-    def __init__(self, mixes: Sequence[Mix], n_folds: int, sizes: tuple[int, int, int], sources: torch.Tensor):
+    def __init__(
+        self,
+        mixes: Sequence[Mix],
+        n_folds: int,
+        sizes: tuple[int, int, int],
+        sources: torch.Tensor,
+        n_bins: torch.Tensor,
+    ):
         super().__init__()
         n_features, hidden, n_outputs = sizes
         self.mixes, self.n_folds, self.hidden, self.sources = list(mixes), n_folds, hidden, sources
         self.inputs, n = torch.unique(sources, return_inverse=True)[1], len(mixes)
+        self.n_bins = n_bins.float()
 
         def start(shape: tuple[int, ...], variance: float) -> nn.Parameter:
             values = (2 * torch.rand(shape) - 1) * math.sqrt(3 * variance)
@@ -48,7 +56,8 @@ class NetworkStack(nn.Module):
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Outputs (S, F, m, K) of a batch X (m, E), with dropout."""
         n, m = len(self.mixes), len(X)
-        products = [torch.addmm(b[0], self._some_inputs(X, mix), w) for mix, w, b in self._by_setting()]
+        settings = zip(self.mixes, self._weighted(), self.first_bias, strict=True)
+        products = [torch.addmm(b[0], self._some_inputs(X, mix), w) for mix, w, b in settings]
         hidden = self._some_units([each.relu_() for each in products])
         hidden = hidden.view(n, m, self.n_folds, self.hidden).transpose(1, 2).reshape(-1, m, self.hidden)
         hidden = torch.baddbmm(self.second_bias.flatten(0, 1), hidden, self.second.flatten(0, 1)).relu_()
@@ -60,7 +69,7 @@ class NetworkStack(nn.Module):
     def evaluate(self, X: torch.Tensor) -> torch.Tensor:
         """Outputs (S, F, m, K) of the rows of each fold, X (F, m, E), without dropout."""
         n, folds = len(self.mixes), self.n_folds
-        first = self.first.view(n, X.shape[-1], folds, self.hidden).permute(2, 1, 0, 3).flatten(2)
+        first = torch.stack(self._weighted()).view(n, X.shape[-1], folds, self.hidden).permute(2, 1, 0, 3).flatten(2)
         hidden = torch.bmm(X, first).view(folds, -1, n, self.hidden).permute(2, 0, 1, 3)
         hidden = (hidden + self.first_bias.view(n, folds, 1, self.hidden)).relu_()
         hidden = (hidden @ self.second + self.second_bias).relu_()
@@ -75,7 +84,7 @@ class NetworkStack(nn.Module):
     @torch.no_grad()
     def networks(self, setting: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Copies of the weights, inputs first, and biases of the F networks of a setting, layer by layer."""
-        first = self.first[setting].view(len(self.sources), self.n_folds, self.hidden).transpose(0, 1)
+        first = self._weighted()[setting].view(len(self.sources), self.n_folds, self.hidden).transpose(0, 1)
         pairs = (
             (first, self.first_bias[setting].view(self.n_folds, self.hidden)),
             (self.second[setting], self.second_bias[setting][:, 0]),
@@ -83,8 +92,10 @@ class NetworkStack(nn.Module):
         )
         return [(weights.clone(), biases.clone()) for weights, biases in pairs]
 
-    def _by_setting(self):
-        return zip(self.mixes, self.first, self.first_bias, strict=True)
+    def _weighted(self) -> list[torch.Tensor]:
+        """The weights of the first layer (E, F·H) by setting, times those of the bins."""
+        pairs = zip(self.mixes, self.first, strict=True)
+        return [first * self.n_bins[:, None] ** mix.sharp if mix.sharp else first for mix, first in pairs]
 
     def _some_inputs(self, X: torch.Tensor, mix: Mix) -> torch.Tensor:
         """X with whole inputs set to 0, which is near their mean, in each row."""

@@ -19,6 +19,7 @@ _BETAS = (0.9, 0.99)
 _FLAT = 0.5  # the share of the steps at the full learning rate; then it decays to 0 along half a cosine
 _EVALUATIONS = 40  # denser at the beginning, where small tables have their lowest held-out loss
 _DROPPING = (0.3, 0.6)  # the shares of the steps after which the worse half of the settings is dropped
+_SELECTING = 0.15  # the share of the steps in which inputs are selected
 _EARLIEST = 0.25  # the share of the steps after which the learning rate may begin to decay
 
 
@@ -27,12 +28,15 @@ class FoldRows:
     """Rows to train on, and those that each fold holds out.
 
     features (n, E), targets (n,) float32 or class codes; counts (F, n): the weight of each row in the training of each
-    fold, with mean 1 over all rows; held (F, m) row numbers, padded with any, and held_weights (F, m), 0 for padding.
+    fold, with mean 1 over all rows; sources, n_bins, inputs (E,): of each feature the encoded column, the number of bins that
+    it is one of, and the column of the table; held (F, m) row numbers, padded with any, and held_weights (F, m), 0 for padding.
     log_mean: whether outputs are logarithms of the means of the targets, which count.
     """
 
     features: torch.Tensor
     sources: torch.Tensor
+    n_bins: torch.Tensor
+    inputs: torch.Tensor
     targets: torch.Tensor
     counts: torch.Tensor
     held: torch.Tensor
@@ -70,9 +74,11 @@ def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> Trained
             pooled = (losses.sum((1, 2)) / rows.held_weights.sum()).tolist()
             for place, (setting, loss) in enumerate(zip(alive, pooled, strict=True)):
                 best = found[setting]
+                if mixes[setting].select and step <= training.n_selecting:
+                    continue  # its weights are still shrunk
                 if best is None or loss < best.loss:
                     found[setting] = Trained(mixes[setting], loss, step, stack.networks(place))
-            lowest[step] = min(map(_loss, found))
+            lowest[step] = min([*pooled, *lowest.values()])
             if _EARLIEST * steps <= step < _FLAT * training.n_steps and _stalled(lowest, options.plateau):
                 training.n_steps = round(step / _FLAT)
                 looks = _looks(training.n_steps)
@@ -129,6 +135,8 @@ class _Training:
     def __init__(self, stack: NetworkStack, rows: FoldRows, options: CocktailOptions, steps: int):
         self.stack, self.rows, self.options, self.n_steps = stack, rows, options, steps
         self.optimizer = self._adam()
+        self.n_selecting = round(_SELECTING * steps)
+        self.kept: dict[int, torch.Tensor] = {}  # of the settings that select inputs: which features are left
 
     def steps(self) -> Iterator[int]:
         """Run; yields the number of each step, from 1, after it."""
@@ -143,12 +151,14 @@ class _Training:
             (losses * self.rows.counts[:, batch]).sum().div(len(batch)).backward()
             self._decay(rate)
             self.optimizer.step()
+            self._select(rate, step)
             yield step
 
     def keep(self, places: list[int]) -> None:
         """Keep some of the settings, with what Adam remembers of them."""
         states = [self.optimizer.state[values] for values in self.stack.parameters()]
         self.stack.keep(places)
+        self.kept = {new: self.kept[old] for new, old in enumerate(places) if old in self.kept}
         self.optimizer = self._adam()
         for values, state in zip(self.stack.parameters(), states, strict=True):
             moments = {name: state[name][places].clone() for name in ("exp_avg", "exp_avg_sq")}
@@ -167,10 +177,31 @@ class _Training:
         for weights in self.stack.weights:
             weights.mul_(factors.view(-1, *[1] * (weights.dim() - 1)))
 
+    @torch.no_grad()
+    def _select(self, rate: float, step: int) -> None:
+        """Shrink the weights of each input in the first layer; later only keep those at zero that are, without the bias."""
+        for place, mix in enumerate(self.stack.mixes):
+            if mix.select and step <= self.n_selecting:
+                self.kept[place] = shrink_groups(self.stack.first[place], self.rows.inputs, rate * mix.select)
+            elif place in self.kept:
+                self.stack.first[place].mul_(self.kept[place])
+
+
+def shrink_groups(weights: torch.Tensor, inputs: torch.Tensor, share: float) -> torch.Tensor:
+    """The prox of share · Σ √m ‖w of an input‖, in place: weights (E, M) of features of the inputs (E,); m weights of an input.
+
+    Returns 1 for the features whose weights are left and 0 for the others, (E, 1).
+    """
+    squares, sizes = weights.square().sum(1), (torch.bincount(inputs) * weights.shape[1]).to(weights.dtype)
+    norms = squares.new_zeros(len(sizes)).index_add_(0, inputs, squares).sqrt_()
+    left = (1 - share * sizes.sqrt() / norms.clamp_min(torch.finfo(norms.dtype).tiny)).clamp_(min=0)[inputs][:, None]
+    weights.mul_(left)
+    return (left > 0).to(weights.dtype)
+
 
 def _stack(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> NetworkStack:
     sizes = rows.features.shape[1], options.hidden, rows.n_outputs
-    return NetworkStack(mixes, len(rows.counts), sizes, rows.sources)
+    return NetworkStack(mixes, len(rows.counts), sizes, rows.sources, rows.n_bins)
 
 
 def _loss(trained: Trained | None) -> float:

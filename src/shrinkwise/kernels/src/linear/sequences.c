@@ -4,7 +4,8 @@
  * the entries up to k as a function of entry k has an increasing piecewise linear derivative; its corners lie in one array, of
  * which both ends are taken off and put on. O(n).
  *
- * Sorted L1: entries in descending order by a radix sort of their bits, then pooling of adjacent violators. O(n).
+ * Sorted L1: entries that are not zero for sure in descending order by a radix sort of their bits, then pooling of adjacent
+ * violators. O(n).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -98,117 +99,154 @@ SW_EXPORT int64_t sw_total_variation(int64_t n, const double *y, const double *s
     return 0;
 }
 
-typedef struct {
-    uint64_t key; /* ascending keys are descending numbers */
-    int64_t place;
-} entry;
+/* An entry in one word: its place in the lower half, above it its sign, and in the upper bits a key, small for large numbers. */
+enum { SIGN = 32, KEY = 33, MOST_DIGIT = 12, FEW = 32 };
 
-enum { DIGIT = 11, DIGITS = 6, BUCKETS = 1 << DIGIT, FEW = 64 };
-
-static uint64_t descending(double x)
+/* Unsigned integers in the order of the numbers. */
+static uint64_t ordered(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
-    return bits >> 63 ? bits : ~bits & ~(UINT64_C(1) << 63);
+    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
 }
 
-static double number_of(uint64_t key)
+typedef struct {
+    const double *x;
+    int64_t sizes;
+} numbers;
+
+SW_INLINE double number(numbers of, uint64_t word)
 {
-    const uint64_t bits = key >> 63 ? key : ~key & ~(UINT64_C(1) << 63);
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+    const double x = of.x[(uint32_t)word];
+    return of.sizes ? fabs(x) : x + 0.0; /* one zero */
 }
 
-/* One pass of a radix sort, from *a to *b, which change places; none where all keys have the same digit. */
-static void by_digit(entry **a, entry **b, int64_t n, int shift, int64_t *count)
+static void by_insertion(uint64_t *a, int64_t n, numbers of)
 {
-    int64_t total = 0;
-    if (count[((*a)->key >> shift) & (BUCKETS - 1)] == n)
-        return;
-    for (int j = 0; j < BUCKETS; j++) {
-        const int64_t here = count[j];
+    for (int64_t i = 1; i < n; i++) {
+        const uint64_t word = a[i];
+        const double here = number(of, word);
+        int64_t j = i;
+        for (; j > 0 && number(of, a[j - 1]) < here; j--)
+            a[j] = a[j - 1];
+        a[j] = word;
+    }
+}
+
+/* One pass of a radix sort; count: entries of each digit, which become the places behind the last entries. */
+static void by_digit(const uint64_t *a, uint64_t *b, int64_t n, int shift, int digit, uint32_t *count)
+{
+    const uint64_t last = (UINT64_C(1) << digit) - 1;
+    uint32_t total = 0;
+    for (uint64_t j = 0; j <= last; j++) {
+        const uint32_t here = count[j];
         count[j] = total;
         total += here;
     }
     for (int64_t i = 0; i < n; i++)
-        (*b)[count[((*a)[i].key >> shift) & (BUCKETS - 1)]++] = (*a)[i];
-    entry *const other = *a;
-    *a = *b;
-    *b = other;
+        b[count[(a[i] >> shift) & last]++] = a[i];
 }
 
-/* Sorts by insertion what has equal high digits; 0 where too many different keys have. */
-static int finish(entry *a, int64_t n)
+/* Sorts a into descending order of the numbers. Between the smallest and the largest of their bits, read as integers, some 20
+ * equal steps for each entry are told apart by the key, which is sorted by two digits. The few that share a key are sorted by
+ * insertion, more than FEW by this function: each time the step is at least 16 times n smaller, and in the end a single number.
+ * b: n words of scratch; count: 2 digits. */
+static void sort(uint64_t *a, uint64_t *b, int64_t n, numbers of, uint32_t *count)
 {
-    for (int64_t i = 1; i < n; i++) {
-        const entry here = a[i];
-        int64_t j = i;
-        for (; j > 0 && i - j < FEW && a[j - 1].key > here.key; j--)
-            a[j] = a[j - 1];
-        a[j] = here;
-        if (j > 0 && a[j - 1].key > here.key)
-            return 0;
+    if (n <= FEW) {
+        by_insertion(a, n, of);
+        return;
     }
-    return 1;
+    uint64_t low = UINT64_MAX, high = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t bits = ordered(number(of, a[i]));
+        low = bits < low ? bits : low;
+        high = bits > high ? bits : high;
+    }
+    if (low == high)
+        return;
+    int digit = 4, shift = 0;
+    while (digit < MOST_DIGIT && (INT64_C(1) << (2 * digit)) < 16 * n)
+        digit++;
+    while ((high - low) >> shift >> (2 * digit))
+        shift++;
+    const uint64_t buckets = UINT64_C(1) << digit;
+    memset(count, 0, 2 * buckets * sizeof *count);
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t key = (high - ordered(number(of, a[i]))) >> shift;
+        a[i] = key << KEY | (a[i] & ((UINT64_C(1) << KEY) - 1));
+        count[key & (buckets - 1)]++;
+        count[buckets + (key >> digit)]++;
+    }
+    by_digit(a, b, n, KEY, digit, count);
+    by_digit(b, a, n, KEY + digit, digit, count + buckets);
+    for (int64_t i = 0, end; i < n && shift > 0; i = end) {
+        for (end = i + 1; end < n && a[end] >> KEY == a[i] >> KEY;)
+            end++;
+        if (end > i + 1)
+            sort(a + i, b + i, end - i, of, count);
+    }
 }
 
-/* Sorts a by key; b has room for as many. Returns which of both holds the result. The high half of the digits nearly orders
- * most numbers; where it does not, all digits are sorted by. */
-static entry *sorted(entry *a, entry *b, int64_t n, int64_t (*counts)[BUCKETS])
+/* Lists the entries that can end above 0; out is 0 with the sign of x. The last of m sizes in descending order end at 0 where
+ * they are at most c_m, the least of their factors: none of their differences is positive, and none raises a mean of others. */
+static int64_t candidates(int64_t n, numbers of, const double *c, uint64_t *a, double *out)
 {
-    for (int from = DIGITS / 2; from >= 0; from -= DIGITS / 2) {
-        memset(counts, 0, DIGITS * sizeof *counts);
-        for (int64_t i = 0; i < n; i++)
-            for (int d = from; d < DIGITS; d++)
-                counts[d][(a[i].key >> (DIGIT * d)) & (BUCKETS - 1)]++;
-        for (int d = from; d < DIGITS; d++)
-            by_digit(&a, &b, n, DIGIT * d, counts[d]);
-        if (from == 0 || finish(a, n))
-            break;
+    int64_t m = 0, before = n;
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t negative = of.sizes && signbit(of.x[i]);
+        out[i] = negative ? -0.0 : 0.0;
+        a[m] = negative << SIGN | (uint64_t)i;
+        m += !of.sizes || fabs(of.x[i]) > c[n - 1];
     }
-    return a;
+    while (of.sizes && m > 0 && m < before - before / 16) { /* fewer entries have larger factors */
+        before = m;
+        m = 0;
+        for (int64_t i = 0; i < before; i++) {
+            a[m] = a[i];
+            m += number(of, a[i]) > c[before - 1];
+        }
+    }
+    return m;
 }
 
-typedef struct {
-    double sum;
-    int64_t count;
-} block;
-
-/* out = argmin_u 1/2 |u - x|^2 + sum c_i u_(i), or with `sizes` sum c_i |u|_(i), in descending order, c descending; n >= 1, x
- * finite. Returns 0, or 1 where memory is missing. */
+/* out = argmin_u 1/2 |u - x|^2 + sum c_i u_(i), or with `sizes` sum c_i |u|_(i), in descending order, c descending; x finite,
+ * 1 <= n < 2^32. Returns 0, or 1 where memory is missing. */
 SW_EXPORT int64_t sw_sorted_prox(int64_t n, const double *x, const double *c, int64_t sizes, double *out)
 {
-    entry *const a = malloc((size_t)n * sizeof *a), *const b = malloc((size_t)n * sizeof *b);
-    int64_t(*const counts)[BUCKETS] = malloc(DIGITS * sizeof *counts);
+    const numbers of = {x, sizes};
+    uint64_t *const a = malloc((size_t)n * sizeof *a), *const b = malloc((size_t)n * sizeof *b);
+    uint32_t *const counts = malloc(((size_t)n > 2u << MOST_DIGIT ? (size_t)n : 2u << MOST_DIGIT) * sizeof *counts);
     if (!a || !b || !counts) {
         free(a);
         free(b);
         free(counts);
         return 1;
     }
-    for (int64_t i = 0; i < n; i++)
-        a[i] = (entry){descending(sizes ? fabs(x[i]) : x[i] + 0.0), i};
-    const entry *const order = sorted(a, b, n, counts);
-    block *const blocks = (block *)(order == a ? b : a);
-    int64_t m = 0;
-    for (int64_t i = 0; i < n; i++) {
-        block here = {number_of(order[i].key) - c[i], 1};
-        /* by products, for a division waits longer: above.sum / above.count <= here.sum / here.count */
-        for (; m > 0 && blocks[m - 1].sum * (double)here.count <= here.sum * (double)blocks[m - 1].count; m--) {
-            here.sum += blocks[m - 1].sum;
-            here.count += blocks[m - 1].count;
+    const int64_t m = candidates(n, of, c, a, out);
+    sort(a, b, m, of, counts);
+    double *const sums = (double *)b; /* of the blocks so far, which are no more than the entries read */
+    for (int64_t i = 0; i < m; i++)
+        sums[i] = number(of, a[i]) - c[i];
+    int64_t blocks = 0;
+    for (int64_t i = 0; i < m; i++) {
+        double sum = sums[i];
+        uint32_t count = 1;
+        /* by products, for a division waits longer: the mean of the block above <= the mean here */
+        for (; blocks > 0 && sums[blocks - 1] * (double)count <= sum * (double)counts[blocks - 1]; blocks--) {
+            sum += sums[blocks - 1];
+            count += counts[blocks - 1];
         }
-        blocks[m++] = here;
+        sums[blocks] = sum;
+        counts[blocks++] = count;
     }
-    for (int64_t i = 0, k = 0; k < m; k++) {
-        const double mean = blocks[k].sum / (double)blocks[k].count, value = sizes && mean < 0.0 ? 0.0 : mean;
-        for (const int64_t end = i + blocks[k].count; i < end; i++)
-            out[order[i].place] = value;
+    for (int64_t i = 0, k = 0; k < blocks; k++) {
+        const double mean = sums[k] / (double)counts[k];
+        if (sizes && !(mean > 0.0))
+            break; /* the means descend */
+        for (const int64_t end = i + counts[k]; i < end; i++)
+            out[(uint32_t)a[i]] = (a[i] >> SIGN) & 1 ? -mean : mean;
     }
-    if (sizes)
-        for (int64_t i = 0; i < n; i++)
-            out[i] = copysign(out[i], x[i]);
     free(a);
     free(b);
     free(counts);

@@ -99,8 +99,7 @@ class Cox(Loss):
         z = eta[risk.order]
         if max(np.ptp(z[a:b]) for a, b in risk.strata) > _SPREAD:
             return np.full(len(eta), np.inf)
-        top = z.max()
-        terms = risk.log_sums(eta - top)[1]
+        top, _, terms = risk.sums_below(eta)
         mass = risk.weights * np.exp(z - top)
         rest, inside = risk.at_risk(np.column_stack([mass, mass * (z - top)]), terms)
         log_alpha = np.log(alpha) if alpha > 0 else 0.0
@@ -116,8 +115,7 @@ class Cox(Loss):
         single = np.zeros(len(risk.weight), dtype=bool)
         single[at] = True
         found += np.where(single[risk.of_term], alone[risk.of_term], mixed)
-        by_time = np.add.reduceat(found * risk.term_weight, risk.first_term) / risk.weight
-        rows[risk.order[risk.events]] = by_time[risk.of_event]
+        rows[risk.order[risk.events]] = risk.mean_log_sums(found)[risk.of_event]
         return rows
 
     def dual_feasible(self, y, v):
@@ -147,8 +145,7 @@ class Cox(Loss):
         """The means of X over the rows at risk in every term, times the roots of the weights of the terms."""
         risk = self._risk
         z, X = eta[risk.order], X[risk.order]
-        top = z.max()
-        terms = risk.log_sums(eta - top)[1]
+        top, _, terms = risk.sums_below(eta)
         mass = (risk.weights * np.exp(z - top))[:, None]
         return np.sqrt(risk.term_weight)[:, None] * sum(risk.at_risk(mass * X, terms))
 

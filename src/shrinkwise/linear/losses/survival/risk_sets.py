@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 _LARGEST = 700.0  # an exponent that double precision holds
+_SPREAD = 600.0  # of η: with sums over all rows, e^η and e^−η stay in double precision
 
 
 class RiskSets:
@@ -50,16 +51,48 @@ class RiskSets:
         self.share = 1.0 - (np.arange(len(self.of_term)) - np.repeat(self.first_term, parts)) / np.repeat(parts, parts)
         self.term_weight = (self.weight / parts)[self.of_term]
         self.alone = (parts == 1)[self.of_event]  # events whose time is one term
+        self.pairs = np.column_stack([self.start, self.end]).ravel()
+        self.untied = bool((counts == 1).all())
+        self._last: tuple = (None, None)
 
     def log_sums(self, eta):
         """(log Σ s e^η of the tied rows of each time (K,), of each term (T,)) for η (n,)."""
-        z = np.append(eta[self.order] + self.log_s, -np.inf)
-        sums = np.empty(len(z) - 1)
+        top, tied, terms = self.sums_below(eta)
+        return tied + top, terms + top
+
+    def sums_below(self, eta):
+        """(the largest η, and `log_sums` less it); those of the last η are remembered.
+
+        A Newton step asks for them at one η for the value, the gradient, the curvature and the certificate.
+        """
+        known, found = self._last
+        if known is None or not np.array_equal(known, eta):
+            found = self._sums_below(eta)
+            self._last = eta.copy(), found
+        return found
+
+    def _sums_below(self, eta):
+        top = eta.max()
+        z, sums = eta[self.order] - top, np.empty(len(eta))
+        if _is_narrow(z):
+            mass = self.weights * np.exp(z)
+            for a, b in self.strata:
+                np.cumsum(mass[a:b], out=sums[a:b])
+            tied = self._tied(mass)
+            rest = np.where(self.start > self.low, sums[self.start - 1], 0.0)
+            return top, np.log(tied), np.log(rest[self.of_term] + tied[self.of_term] * self.share)
+        z = np.append(z + self.log_s, -np.inf)
         for a, b in self.strata:
             sums[a:b] = np.logaddexp.accumulate(z[a:b])
-        tied = np.logaddexp.reduceat(z, np.column_stack([self.start, self.end]).ravel())[::2]
+        tied = np.logaddexp.reduceat(z, self.pairs)[::2]
         rest = np.where(self.start > self.low, sums[self.start - 1], -np.inf)
-        return tied, np.logaddexp(rest[self.of_term], tied[self.of_term] + np.log(self.share))
+        return top, tied, np.logaddexp(rest[self.of_term], tied[self.of_term] + np.log(self.share))
+
+    def _tied(self, values):
+        """Σ of values (n,) or (n, m) over the events of each time."""
+        if self.untied:
+            return values[self.start]
+        return np.add.reduceat(np.concatenate([values, np.zeros((1, *values.shape[1:]))]), self.pairs)[::2]
 
     def led_by_events(self, moves) -> bool:
         """Whether at every time the events have the largest of the moves (n,) at risk, and not all of them are equal."""
@@ -73,7 +106,11 @@ class RiskSets:
 
     def mean_log_sums(self, terms):
         """The mean of the terms of each time, (K,)."""
-        return np.add.reduceat(terms * self.term_weight, self.first_term) / self.weight
+        return self._by_time(terms * self.term_weight) / self.weight
+
+    def _by_time(self, values):
+        """Σ of values (T,) over the terms of each time."""
+        return values if len(values) == len(self.first_term) else np.add.reduceat(values, self.first_term)
 
     def log_hazards(self, terms):
         """log of the increments of the baseline hazard, and of those that tied rows have, (K,) each."""
@@ -82,17 +119,25 @@ class RiskSets:
 
     def expected(self, eta):
         """e^η times the baseline hazard up to the time of each row: the expected events, (n,)."""
-        whole, shared = self.log_hazards(self.log_sums(eta)[1])
-        behind = np.full(len(eta), -np.inf)
+        top, _, terms = self.sums_below(eta)
+        z = eta[self.order] - top
+        narrow = _is_narrow(z)
+        add: np.ufunc
+        if narrow:
+            hazards = self.term_weight * np.exp(-terms)
+            whole, shared, add, none = self._by_time(hazards), self._by_time(hazards * self.share), np.add, 0.0
+        else:
+            (whole, shared), add, none = self.log_hazards(terms), np.logaddexp, -np.inf
+        behind = np.full(len(eta), none)
         for a, b in self.strata:
             first, last = np.searchsorted(self.start, (a, b))
-            total = np.append(np.logaddexp.accumulate(whole[first:last][::-1])[::-1], -np.inf)
+            total = np.append(add.accumulate(whole[first:last][::-1])[::-1], none)
             behind[a:b] = total[np.searchsorted(self.end[first:last], np.arange(a, b), side="right")]
             mine = slice(*np.searchsorted(self.events, (a, b)))
             k = self.of_event[mine]
-            behind[self.events[mine]] = np.logaddexp(total[k - first + 1], shared[k])
+            behind[self.events[mine]] = add(total[k - first + 1], shared[k])
         out = np.empty(len(eta))
-        out[self.order] = np.exp(eta[self.order] + behind)
+        out[self.order] = np.exp(z) * behind if narrow else np.exp(z + behind)
         return out
 
     def at_risk(self, values, terms):
@@ -103,9 +148,12 @@ class RiskSets:
         sums = np.empty((len(values) + 1, values.shape[1]))
         for a, b in self.strata:
             sums[a + 1 : b + 1] = np.cumsum(values[a:b], axis=0)
-        inside = np.add.reduceat(
-            np.vstack([values, np.zeros((1, values.shape[1]))]), np.column_stack([self.start, self.end]).ravel()
-        )[::2]
+        inside = self._tied(values)
         rest = np.where((self.start > self.low)[:, None], sums[self.start], 0.0)
         scale = np.exp(np.minimum(-terms, _LARGEST))[:, None]
         return rest[self.of_term] * scale, self.share[:, None] * inside[self.of_term] * scale
+
+
+def _is_narrow(z) -> bool:
+    """Whether all e^z of z ≤ 0, and their inverses, are numbers: their sums then err no more than those of logarithms."""
+    return bool(z.min(initial=0.0) >= -_SPREAD)

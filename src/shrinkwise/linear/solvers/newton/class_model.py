@@ -1,21 +1,26 @@
-"""The quadratic model of the softmax loss for many classes, without the Hessian between two classes.
+"""The quadratic model of the softmax loss for many classes, without its Hessian.
 
-H couples classes k and j by −X̃'diag(s p_k p_j)X̃/n: K(K−1)/2 blocks, which is most of the memory and of the work where K is
-large. Here only the K blocks on the diagonal are formed; what the others add is one product with X per class, from the
-change ξ of the linear predictor. The model is minimised exactly all the same, one class after the other (block coordinate
-descent, as in glmnet, but on the full model).
+The Hessian has K²m² entries, but its product with a step d costs no more than a gradient: two products with X. So the model
+is minimised by conjugate gradients on the weights that are not zero or should not be, with the signs they have; a weight that
+would change its sign stops at zero, and the next round starts from there. They are preconditioned by the inverses of the K
+blocks on the diagonal, which change slowly and serve for many steps and several λ.
 
-References: Friedman, Hastie, Tibshirani, Regularization paths for generalized linear models, JSS 2010,
-doi:10.18637/jss.v033.i01.
+References: Schmidt, Fung, Rosales, Optimization methods for L1-regularization, UBC TR-2009-19. Byrd, Chin, Nocedal, Oztoprak,
+A family of second-order methods for convex ℓ1-regularized optimization, Math. Program. 2016, doi:10.1007/s10107-015-0965-3.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-# Most passes over the classes in one step, and the share of the violation at which it ends: the next step goes on from there
-# with a new gradient.
-_PASSES, _ENOUGH = 30, 0.1
+# Most rounds in one step, and the share of the violation at which it ends: the next step goes on with a new gradient.
+_ROUNDS, _ENOUGH = 15, 0.1
+# A round ends when the residual is this share of the first, after so many products, or when it has halved its step so often.
+_SHARE, _PRODUCTS, _HALVINGS = 0.1, 60, 8
+_SLOW = 15  # products in a round after which new blocks are formed
+_STRANGERS = 0.2  # share of the weights without a place in the blocks at which new ones are formed
+_MOST_ENTRIES = 50_000_000  # of the blocks; beyond it their diagonals serve
+_DAMPING = 1e-5  # of the diagonal of a block in single precision
 
 
 class ClassModel:
@@ -24,110 +29,185 @@ class ClassModel:
     Parameters
     ----------
     columns : the working columns; the model is on their front.
-    probabilities : (n, K).
-    weights : (n,), sample weights and 1/n in it.
-    fit_intercept : whether every class has an intercept, which is eliminated from its block.
+    curvature : `SoftmaxCurvature`.
+    fit_intercept : whether every class has an intercept.
+    exact : products in double precision; else in single precision.
+    blocks : `ClassBlocks` of an earlier model on these columns, which serve again.
     """
 
-    exact = lasts = True
+    keeps = False  # whether the model is worth keeping: a new one costs nothing
 
-    def __init__(self, columns, probabilities, weights, fit_intercept: bool):
-        self.columns, self.fit_intercept = columns, fit_intercept
-        self.p = np.ascontiguousarray(probabilities.T)
-        self.q = weights * self.p
-        self.K = len(self.p)
+    def __init__(self, columns, curvature, fit_intercept: bool, exact: bool, blocks: ClassBlocks):
+        self.columns, self.curvature, self.fit_intercept, self.exact = columns, curvature, fit_intercept, exact
+        self.K, self.blocks = curvature.K, blocks
+        dtype = np.float64 if exact else np.float32
+        self.p, self.q = curvature.p.astype(dtype, copy=False), (curvature.weights * curvature.p).astype(dtype)
         self.has = np.zeros((self.K, 0), dtype=bool)
-        self.blocks: list[ClassBlock | None] = [None] * self.K
-        self.fresh = True  # whether built at the present point
-        self.fresh_before = False  # and so at the one before
+        self.fresh = self.fresh_before = True  # always built at the present point
 
     def grow(self, mask):
-        """Let in the pairs of `mask` (K, front) that are not there yet."""
-        grown = mask.copy()
-        grown[:, : self.has.shape[1]] |= self.has
-        before = np.zeros(mask.shape, dtype=bool)
-        before[:, : self.has.shape[1]] = self.has
-        for k in np.flatnonzero((grown & ~before).any(1)):
-            self.blocks[k] = None
-        self.has = grown
+        """Let in the pairs of `mask` (K, front)."""
+        self.has = mask
+
+    def change_of_gradient(self, along, problem):
+        """See `SoftmaxCurvature.change_of_gradient`."""
+        return self.curvature.change_of_gradient(along, problem)
 
     def step(self, w, g, gb, inner, tol: float):
         """(d, db): the step that minimises the model plus the penalty `inner`, from w (K, front) with gradients g, gb."""
-        d, db = np.zeros(w.shape), np.zeros(self.K)
-        xi, mean = np.zeros_like(self.p), np.zeros(self.p.shape[1])  # X̃d + db, and Σ_k p_k ξ_k
-        first = 0.0
-        for _ in range(_PASSES):
-            worst = 0.0
-            for k in range(self.K):
-                block = self._block(k)
-                pull = self.q[k] * (xi[k] - mean)
-                slope = g[k, block.pos] + self._gradient(block, pull)
-                at_b = gb[k] + pull.sum() if self.fit_intercept else 0.0
-                worst = max(worst, block.violation(inner, w[k] + d[k], slope), abs(at_b))
-                change, shift = block.solve(inner, w[k] + d[k], slope, at_b, 0.3 * tol)
-                if not (change.any() or shift):
-                    continue
-                d[k, block.pos] += change
-                db[k] += shift
-                moved = self._moved(block, change) + shift
-                xi[k] += moved
-                mean += self.p[k] * moved
-            first = max(first, worst)
-            if worst <= max(tol, _ENOUGH * first):
+        ids = self.columns.ids[: w.shape[1]]
+        face = _Face(inner, ids, self.has, self.fit_intercept)
+        u = np.concatenate([w, np.zeros((self.K, 1))], axis=1)  # intercepts last, counted from where they are
+        slope = np.concatenate([g, gb[:, None] * self.fit_intercept], axis=1)
+        first = None
+        for _ in range(_ROUNDS):
+            worst = face.look(u, slope)
+            first = worst if first is None else first
+            if worst <= tol or worst < _ENOUGH * first:
                 break
-        return d, db
+            direction, change = self._conjugate_gradients(face, 0.3 * tol)
+            u, change = self._along(face, u, slope, direction, change)
+            if change is None:
+                break
+            slope = slope + change
+        return u[:, :-1] - w, u[:, -1].copy()
 
-    def change_of_gradient(self, along, problem):
-        """What the model says that ∇f(η) changes by when η changes by `along`, (n, K): p ∘ (along − Σ_k p_k along_k)."""
-        step = along.T
-        return (self.p * (step - (self.p * step).sum(0))).T
+    def _conjugate_gradients(self, face: _Face, tol: float):
+        """(direction on the face, H times it)."""
+        free, ridge, residual = face.free, face.b, face.residual
+        self.blocks.cover(self, face)
+        x, Hx = np.zeros_like(residual), np.zeros_like(residual)
+        enough = max(tol, _SHARE * float(np.abs(residual).max()))
+        ahead = self.blocks.solve(residual, free)
+        along, product = ahead, float((residual * ahead).sum())
+        for count in range(_PRODUCTS):
+            self.blocks.slow = count >= _SLOW
+            Ha = self._times(along)
+            curvature = float((along * (Ha + ridge * along)).sum())
+            if not curvature > 0:
+                break
+            length = product / curvature
+            x, Hx = x + length * along, Hx + length * Ha
+            residual = residual - length * np.where(free, Ha + ridge * along, 0.0)
+            if np.abs(residual).max() <= enough:
+                break
+            ahead = self.blocks.solve(residual, free)
+            product, before = float((residual * ahead).sum()), product
+            along = ahead + (product / before) * along
+        return x, Hx
 
-    def _block(self, k: int) -> ClassBlock:
-        block = self.blocks[k]
-        if block is None:
-            pos = np.flatnonzero(self.has[k])
-            curvature = self.q[k] * (1.0 - self.p[k])
-            H = self.columns.gram(pos, [pos], [curvature], np.float64)[0]
-            M = self.columns.sums(pos, curvature[:, None])[:, 0]
-            total = curvature.sum() if self.fit_intercept else np.inf
-            block = self.blocks[k] = ClassBlock(self.columns, k, pos, H, M, max(float(total), 1e-300))
-        return block
+    def _along(self, face: _Face, u, slope, direction, change):
+        """(u after a step along `direction`, the change of the slope), or (u, None) if no step decreases the model."""
+        at, t = face.value(u), 1.0
+        for _ in range(_HALVINGS):
+            new, stopped = face.held(u, u + t * direction)
+            d = new - u
+            Hd = self._times(d) if stopped else t * change
+            if float((slope * d).sum() + 0.5 * (d * Hd).sum()) + face.value(new) < at:
+                return face.recentred(new), Hd
+            t *= 0.5
+        return u, None
 
-    def _gradient(self, block: ClassBlock, pull):
-        return self.columns.transposed(pull[:, None], self.has.shape[1])[0, block.pos]
+    def _times(self, d):
+        """H d, (K, m + 1), the intercepts last."""
+        d = d.astype(self.p.dtype, copy=False)
+        moved = (self.columns.times(d[:, :-1]) + d[:, -1]).T
+        pull = self.q * (moved - (self.p * moved).sum(0))
+        g = self.columns.transposed(pull.T, d.shape[1] - 1)
+        return np.concatenate([g, pull.sum(1)[:, None] * self.fit_intercept], axis=1).astype(np.float64, copy=False)
 
-    def _moved(self, block: ClassBlock, change):
-        d = np.zeros((1, self.has.shape[1]))
-        d[0, block.pos] = change
-        return self.columns.times(d)[:, 0]
+
+class _Face:
+    """The weights that may move and the signs that they keep, at the point that `look` saw; arrays (K, m + 1)."""
+
+    def __init__(self, inner, ids, has, fit_intercept: bool):
+        def wider(part, last):
+            return np.concatenate([part, np.full((len(part), 1), last, dtype=part.dtype)], axis=1)
+
+        self.inner, self.ids = inner, ids
+        self.a, self.b = wider(inner.a[:, ids], 0.0), wider(inner.b[:, ids], 0.0)
+        self.has, self.whole = wider(has, fit_intercept), np.flatnonzero(has.all(0))
+
+    def look(self, u, slope) -> float:
+        """Set `free`, `signs` and `residual`, minus the gradient on the face; the largest violation of stationarity."""
+        pull = slope + self.b * u
+        off = np.where(u != 0, np.abs(pull + self.a * np.sign(u)), np.abs(pull) - self.a)
+        self.free = self.has & ((u != 0) | (off > 0) | (self.a == 0))
+        # Softmax does not see a shift of all classes, and `recentred` finds the best: one weight of a column holds still.
+        held = np.flatnonzero(self.free.all(0) & (self.a > 0).all(0))
+        self.free[np.abs(u[:, held]).argmin(0), held] = False
+        self.signs = np.where(u != 0, np.sign(u), -np.sign(pull))
+        self.residual = np.where(self.free, -(pull + self.a * self.signs), 0.0)
+        return float(np.where(self.has, off, 0.0).max(initial=0.0))
+
+    def held(self, u, new):
+        """(new with zeros where the sign would change, whether there are any)."""
+        lost = (self.a > 0) & (new * self.signs < 0)
+        return np.where(lost, 0.0, new), bool(lost.any())
+
+    def value(self, u) -> float:
+        """The penalty."""
+        return self.inner.value(u[:, :-1], self.ids)
+
+    def recentred(self, u):
+        """u with the columns of all classes shifted to the least penalty, if there is an L1 part."""
+        if len(self.whole) and self.a.any():
+            u[:, self.whole] = self.inner.recentred(u[:, self.whole], self.ids[self.whole])
+        return u
 
 
-class ClassBlock:
-    """The block of class `k`: what `inner.solve` reads of a model (cls, pos, columns, exact, `hessian`).
+class ClassBlocks:
+    """Inverses of the blocks of the Hessian on the diagonal, one a class, as a preconditioner.
 
-    H is less MM'/total, the intercept eliminated: M = X̃'c and total = Σc, c the curvature of the rows; total = ∞ without one.
+    A weight that has joined since they were formed gets the inverse of its own curvature.
     """
 
-    exact = True
+    def __init__(self):
+        self.inside = np.zeros((0, 0), dtype=bool)  # the pairs in the blocks
+        self.slow = False  # whether the last conjugate gradients took many products
 
-    def __init__(self, columns, k: int, pos, H, M, total: float):
-        self.columns, self.k, self.pos, self.M, self.total = columns, k, pos, M, total
-        self.cls = np.full(len(pos), k)
-        self.H = H - np.multiply.outer(M, M / total)
-        # Rounding may leave H slightly indefinite; a little damping changes the step, not where it ends.
-        self.H.flat[:: len(pos) + 1] += 1e-12 * np.diagonal(H).max(initial=0.0)
+    def cover(self, model: ClassModel, face: _Face):
+        """Form new blocks if the old ones are of other columns, lack many of the weights of the face, or have become poor."""
+        lacking = (
+            face.free.shape != self.inside.shape or (face.free & ~self.inside).sum() > _STRANGERS * face.free.sum()
+        )
+        if not (lacking or self.slow):
+            return
+        self.inside, self.slow = face.free.copy(), False
+        columns, p = model.columns, model.curvature.p
+        curvatures = model.curvature.weights * p * (1.0 - p)
+        small = (self.inside.sum(1) ** 2).sum() <= _MOST_ENTRIES
+        self.places, self.inverses = np.flatnonzero(self.inside), []
+        squares = columns.squares(curvatures.T, self.inside.shape[1] - 1)
+        self.diagonal = np.concatenate([squares.T, curvatures.sum(1)[:, None]], axis=1)
+        if small:
+            self.inverses = [
+                self._inverse(columns, *each) for each in zip(curvatures, self.inside, face.b, strict=True)
+            ]
+        if not small:
+            self.inside[:] = False
+        self.diagonal = np.maximum(self.diagonal + face.b, 1e-300)
 
-    def hessian(self):
-        """H, (m, m)."""
-        return self.H
+    def _inverse(self, columns, curvature, inside, ridge):
+        pos = np.flatnonzero(inside[:-1])
+        H = np.empty((len(pos) + inside[-1],) * 2)
+        H[: len(pos), : len(pos)] = columns.gram(pos, [pos], [curvature], np.float32)[0]
+        if inside[-1]:
+            H[: len(pos), -1] = H[-1, : len(pos)] = columns.sums(pos, curvature[:, None])[:, 0]
+            H[-1, -1] = curvature.sum()
+        diagonal = np.diagonal(H).copy()
+        # A block of a class that no row is near is zero, and its damping must not be.
+        H.flat[:: len(H) + 1] += ridge[inside] + _DAMPING * np.maximum(diagonal, 1e-12 * diagonal.max(initial=1e-300))
+        return np.linalg.inv(H).astype(np.float32)
 
-    def violation(self, inner, w, slope) -> float:
-        """The largest violation of stationarity, w (front,)."""
-        return inner.violation_of(self.k, w[self.pos], slope, self.columns.ids[self.pos])
-
-    def solve(self, inner, w, slope, at_b: float, tol: float):
-        """(change of w at `pos`, change of the intercept) that minimise the model in this class alone."""
-        r = self.M * (at_b / self.total) - slope
-        here = w[self.pos]
-        change = inner.solve(self, r, here, tol) - here if len(here) else here
-        return change, -(at_b + self.M @ change) / self.total if np.isfinite(self.total) else 0.0
+    def solve(self, residual, free):
+        """The preconditioned residual, zero where not `free`."""
+        ahead = residual / self.diagonal
+        if self.inverses:
+            at, r = 0, residual.ravel()[self.places].astype(np.float32)
+            for inverse in self.inverses:
+                end = at + len(inverse)
+                r[at:end] = inverse @ r[at:end]
+                at = end
+            ahead.ravel()[self.places] = r
+        return np.where(free, ahead, 0.0)

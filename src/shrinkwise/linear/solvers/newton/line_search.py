@@ -9,15 +9,16 @@ import numpy as np
 from shrinkwise.linear.certificates import relative_gap
 from shrinkwise.linear.problem.rounding import fits_single
 
-from .class_model import ClassModel
+from .class_model import ClassBlocks, ClassModel
+from .curvature import RowCurvature, SoftmaxCurvature
 from .quadratic_model import QuadraticModel, inverse
 from .residual_model import ResidualModel
 
 _EPS = np.finfo(float).eps
 _STALLED = 10  # steps in a row that leave the violation as it is, after which no step will change it
-# From so many classes on the model is by classes, if the whole Hessian has more rows than this, or its curvatures more entries:
-# forming it would be most of the work. Where it is small its steps are exact, and fewer.
-_CLASSES, _UNKNOWNS, _CURVATURES = 10, 1000, 20_000_000
+# From so many classes on the model is by classes if the whole Hessian has more rows than this: forming it would be most of the
+# work. Where it is small its steps are exact, and fewer.
+_CLASSES, _UNKNOWNS = 10, 1000
 _SLOW = 0.4  # a step from an old model that leaves more than this of the violation asks for a new one
 
 
@@ -30,20 +31,24 @@ class WorkingSolver:
 
     def __init__(self, problem, columns):
         self.problem, self.columns = problem, columns
-        self.model: Any = None  # a QuadraticModel from the first step on
+        self.model: Any = None  # a QuadraticModel or ClassModel from the first step on
+        self.blocks = ClassBlocks()
         # Where η is in the units of y, so are the weights.
         self.single = problem.fits_single and not (problem.loss.location and not fits_single(problem.y[:, None]))
+        self.alike = bool((problem.s == 1.0).all())
         self.at_rounding = False  # whether the last step promised less than the objective can show
 
-    def start(self, eta, rows=None):
-        """Set the linear predictor, with f(η) by row, v = s∇f(η) and its mean."""
+    def start(self, eta, known=None):
+        """Set the linear predictor, with f(η) by row and ∇f(η) (`known`, where they are), v = s∇f(η) and its mean."""
         problem = self.problem
-        self.eta = eta
-        self.rows = problem.loss.value(problem.y, eta) if rows is None else rows
-        self.g_eta = problem.loss.gradient(problem.y, eta)
-        self.v = (problem.s * self.g_eta.T).T
+        self.eta = np.asfortranarray(eta)  # class by class, as a product with the columns comes
+        self.rows, self.g_eta = known or problem.loss.value_and_gradient(problem.y, self.eta)
+        self.v = self._weighted(self.g_eta)
         self.gb = np.atleast_1d(self.v.sum(0) / problem.n)
         self.dual, self.offered = self.g_eta, None  # the best dual point, and the one that the last model offers
+
+    def _weighted(self, v):
+        return v if self.alike else (self.problem.s * v.T).T
 
     def solve(self, inner, point, g, likely, targets, left: int):
         """(w, b, steps left) from `point`, until the gap or, where the penalty has none here, the violation is at its target.
@@ -127,11 +132,11 @@ class WorkingSolver:
 
     def _gradients(self, m: int, first: int = 0):
         """X̃'v/n on the columns from the place `first` to m: for v = s∇f(η), and for the candidate dual point (or None)."""
-        v = self.v.reshape(self.problem.n, -1)
-        if self.offered is not None:
-            v = np.concatenate([v, (self.problem.s * self.offered.T).T.reshape(v.shape)], axis=1)
-        g = self.columns.transposed(v, m, first) / self.problem.n
-        return (g, None) if self.offered is None else (g[: len(g) // 2], g[len(g) // 2 :])
+        n = self.problem.n
+        g = self.columns.transposed(self.v.reshape(n, -1), m, first) / n
+        if self.offered is None:
+            return g, None
+        return g, self.columns.transposed(self._weighted(self.offered).reshape(n, -1), m, first) / n
 
     # --- one step -----------------------------------------------------------------------------------------------
     def _reached(self, inner, w, gradients, violation, targets) -> bool:
@@ -140,14 +145,19 @@ class WorkingSolver:
         ids = self.columns.ids[: self.columns.front]
         if (violation[inner.free[:, ids]] > targets[1]).any():
             return False
-        value, gaps = inner.value(w, ids), []
-        for v, u in zip((self.g_eta, self.offered), gradients, strict=True):
-            if v is not None:
-                alpha, term, slack = inner.dual_term(w, u, ids)
-                gaps.append(relative_gap(self.problem, self.eta, self.rows, v, (alpha, value + term, slack)))
-        self.dual = self.offered if gaps[-1] < gaps[0] else self.g_eta
-        self.needed = targets[0] * self.problem.null_loss / max(float(np.abs(w).sum()), 1e-300)
-        return min(gaps) <= targets[0]
+        value, least, allowed = inner.value(w, ids), np.inf, targets[0] * self.problem.null_loss
+        for v, u in zip((self.offered, self.g_eta), gradients[::-1], strict=True):
+            if v is None:
+                continue
+            alpha, term, slack = inner.dual_term(w, u, ids)
+            # f(η) + f*(αv) ≥ α⟨v, η⟩: what this leaves of the gap is there, whatever the conjugate, which costs a pass.
+            if value + term + alpha * float((w * u).sum()) > allowed:
+                continue
+            gap = relative_gap(self.problem, self.eta, self.rows, v, (alpha, value + term, slack))
+            if gap < least:
+                least, self.dual = gap, v
+        self.needed = allowed / max(float(np.abs(w).sum()), 1e-300)
+        return least <= targets[0]
 
     def _prepare(self, inner, w, violation, worst, before):
         """Rebuild the model if it is missing or slow, in double precision if a new one was slow; add the weights that
@@ -164,17 +174,11 @@ class WorkingSolver:
             needed = inner.moving(w, violation)
         else:
             needed = (w != 0) | (violation > 0) | inner.free[:, columns.ids[: columns.front]]
-        if inner.a is not None and columns.prefers_rows(int(needed.sum())) and self.eta.ndim == 1:
-            if self.model is None or self.model.lasts or not self.model.fresh:
-                curvature = self.problem.n * self._curvature()
-                self.model = ResidualModel(columns, curvature, self.v, self.problem.fit_intercept)
-        elif (
-            self.model is None
-            or exact > self.model.exact
-            or not (self.model.lasts or self.model.fresh)
-            or (slow and not self.model.fresh)
-        ):
-            exact = exact or (self.model is not None and self.model.lasts and self.model.exact)
+        if inner.a is not None and self.eta.ndim == 1 and columns.prefers_rows(int(needed.sum())):
+            curvature = self.problem.n * self._curvature()
+            self.model = ResidualModel(columns, curvature, self.v, self.problem.fit_intercept)
+        elif self.model is None or not self.model.keeps or exact > self.model.exact or (slow and not self.model.fresh):
+            exact = exact or (self.model is not None and self.model.exact)
             self.model = self._new_model(inner, exact)
         self.model.grow(needed)
 
@@ -188,15 +192,15 @@ class WorkingSolver:
     def _new_model(self, inner, exact: bool):
         """The model at η; by classes where there are many of them and of weights."""
         problem, columns = self.problem, self.columns
-        K = self.eta.shape[1] if self.eta.ndim == 2 else 1
-        small = K * len(columns.ids) <= _UNKNOWNS and problem.n * K * K <= _CURVATURES
-        if problem.loss.per_class and inner.a is not None and K >= _CLASSES and not small:
-            return ClassModel(
-                columns, problem.loss.inverse_link(self.eta), problem.s / problem.n, problem.fit_intercept
-            )
+        if problem.loss.is_softmax:
+            K = self.eta.shape[1]
+            curvature = SoftmaxCurvature(problem.loss.inverse_link(self.eta), problem.s / problem.n)
+            if inner.a is not None and K >= _CLASSES and K * len(columns.ids) > _UNKNOWNS:
+                return ClassModel(columns, curvature, problem.fit_intercept, exact, self.blocks)
+            return QuadraticModel(columns, curvature, problem.fit_intercept, exact)
         shared, curvature = self._shared_curvature(), self._curvature()
         exact = exact or shared is not None or not fits_single(curvature.reshape(problem.n, -1).max(0)[None])
-        return QuadraticModel(columns, curvature, problem.fit_intercept, exact, shared)
+        return QuadraticModel(columns, RowCurvature(curvature), problem.fit_intercept, exact, shared)
 
     def _intercept_curvature(self):
         """Σ_i s_i∇²f(η_i)/n, (K, K) or a number."""
@@ -226,14 +230,14 @@ class WorkingSolver:
         self.at_rounding = -decrease <= 16 * _EPS * abs(before + at_w)
         t = 1.0
         for _ in range(40):
-            eta, new = self.eta + t * along, w + t * d
-            rows = problem.loss.value(problem.y, eta)
-            change = float(problem.s @ rows) / problem.n - before + inner.value(new, ids) - at_w
+            eta, new = self.eta + (along if t == 1.0 else t * along), w + t * d
+            known = problem.loss.value_and_gradient(problem.y, eta)
+            change = float(problem.s @ known[0]) / problem.n - before + inner.value(new, ids) - at_w
             if change <= 1e-4 * t * decrease + 4 * _EPS * abs(before + at_w):
                 if not t * max(np.abs(d).max(initial=0.0), np.abs(db).max()) > 0:
                     return None
                 v = self.g_eta + self.model.change_of_gradient(along, problem)
-                self.start(eta, rows)
+                self.start(eta, known)
                 if t == 1.0 and inner.kink is not None:
                     self.offered = problem.loss.dual_feasible(problem.y, v)
                 self.model.fresh_before, self.model.fresh = self.model.fresh, False
@@ -252,16 +256,17 @@ class WorkingSolver:
         return w
 
     def _fit_intercept(self, b):
-        """(b, η) after Newton steps in b alone, which stop when its gradient no longer decreases."""
+        """b after Newton steps in b alone, which stop when its gradient no longer decreases."""
         if not self.problem.fit_intercept:
             return b
-        dual = self.dual if self.dual is self.offered else None
+        dual, T_inverse = self.dual if self.dual is self.offered else None, None
         for _ in range(5):
             size = np.abs(self.gb).max()
-            if not size > _EPS:
+            if not size > 32 * _EPS:
                 break
-            T = self._intercept_curvature()
-            db = -inverse(np.atleast_2d(T)) @ self.gb
+            # Once is enough: near the end the curvature does not change.
+            T_inverse = inverse(np.atleast_2d(self._intercept_curvature())) if T_inverse is None else T_inverse
+            db = -T_inverse @ self.gb
             eta = self.eta
             self.start(eta + db.reshape(eta.shape[1:]))
             if not np.abs(self.gb).max() < size:

@@ -26,8 +26,8 @@ class ResidualModel:
     fit_intercept : whether an intercept is eliminated.
     """
 
-    exact = True
-    lasts = False  # whether it serves for further steps from other points: a new one costs less than what it would take
+    exact = False  # so that a matrix that takes its place may be in single precision
+    keeps = False  # whether the model is worth keeping: a new one costs no more than two sweeps
 
     def __init__(self, columns, curvature, v, fit_intercept: bool):
         self.columns, self.fit_intercept = columns, fit_intercept

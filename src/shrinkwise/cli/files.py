@@ -1,8 +1,9 @@
-"""Options that say where the table is in its file."""
+"""Arguments and options that name files, and those that say where the table is in its file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,26 @@ import click
 if TYPE_CHECKING:
     from shrinkwise.tables import Layout
 
+
+class FilePath(click.Path):
+    """The path of a file or a folder. An empty text, which would be the current folder, is refused."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(path_type=Path, **settings)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Raises click's error, which names the option, for a text that names no file."""
+        from shrinkwise.tables.errors import InputError
+        from shrinkwise.tables.reading.files import path_of
+
+        try:
+            return super().convert(path_of(value), param, ctx)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+FILE = FilePath(dir_okay=False)
+FILE_OR_FOLDER = FilePath()
 _OPTIONS = (
     click.option(
         "--header",

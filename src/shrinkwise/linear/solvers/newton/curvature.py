@@ -1,0 +1,116 @@
+"""The curvatures S of the rows, from which a quadratic model has its Hessian X̃'SX̃."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shrinkwise.linear.problem.working_columns import run
+
+# A pass over the rows takes so many entries of X̃ ⊗ p at a time: few enough to stay in the cache.
+_AT_ONCE = 1_000_000
+
+
+class RowCurvature:
+    """A number or a (K, K) matrix for every row.
+
+    Parameters
+    ----------
+    curvature : (n,), or (n, K, K), sample weights and 1/n in it.
+    """
+
+    def __init__(self, curvature):
+        S = curvature[:, None, None] if curvature.ndim == 1 else curvature
+        self.K = S.shape[1]
+        self.S = np.ascontiguousarray(S.transpose(1, 2, 0))
+
+    def total(self):
+        """Σ_i S_i, (K, K)."""
+        return self.S.sum(2)
+
+    def sums(self, columns, cls, pos):
+        """X̃'S between the pairs (cls, pos) and the intercepts of all classes, (m, K)."""
+        M = np.empty((len(cls), self.K))
+        for k in np.unique(cls):
+            new = np.flatnonzero(cls == k)
+            M[new] = columns.sums(pos[new], self.S[k].T)
+        return M
+
+    def gram(self, columns, cls, pos, old: int, dtype):
+        """X̃'SX̃ between the pairs (cls, pos) from the place `old` on and all of them, (m − old, m)."""
+        H = np.empty((len(cls) - old, len(cls)), dtype)
+        for k in np.unique(cls[old:]):
+            new = np.flatnonzero(cls[old:] == k) + old
+            left, rights, classes = pos[new], [], []
+            for j in range(k if old == 0 else 0, self.K):
+                there = np.flatnonzero(cls == j)
+                if len(there):
+                    classes.append((j, there))
+                    rights.append(left if len(there) == len(new) and j == k else pos[there])
+            blocks = columns.gram(left, rights, [self.S[k, j] for j, _ in classes], dtype)
+            for (j, there), block in zip(classes, blocks, strict=True):
+                _put(H, new - old, there, block)
+                if old == 0 and j > k:
+                    _put(H, there, new, block.T)
+        return H
+
+    def change_of_gradient(self, along, problem):
+        """The change of ∇f(η) that these curvatures predict for a change of η by `along`, in the shape of η."""
+        step = along.reshape(problem.n, -1).T
+        change = np.stack([(rows * step).sum(0) for rows in self.S])
+        back = np.divide(problem.n, problem.s, out=np.zeros(problem.n), where=problem.s > 0)
+        return (change * back).T.reshape(along.shape)
+
+
+class SoftmaxCurvature:
+    """diag(p) − pp' for every row, from the probabilities alone.
+
+    Between two classes X̃'SX̃ is −(X̃ ⊗ p)'(X̃ ⊗ p), one product of matrices for all of them. Within a class it is taken from
+    p(1 − p), which does not cancel.
+
+    Parameters
+    ----------
+    probabilities : (n, K).
+    weights : (n,), sample weights and 1/n in it.
+    """
+
+    def __init__(self, probabilities, weights):
+        self.p = np.ascontiguousarray(probabilities.T)
+        self.weights = weights
+        self.K = len(self.p)
+
+    def total(self):
+        """Σ_i S_i, (K, K)."""
+        weighted = self.weights * self.p
+        return np.diag(weighted.sum(1)) - weighted @ self.p.T
+
+    def sums(self, columns, cls, pos):
+        """As `RowCurvature.sums`."""
+        weighted = self.weights * self.p
+        M = -columns.paired_sums(cls, pos, weighted, self.p, _AT_ONCE)
+        for k in np.unique(cls):  # p(1 − p) without cancellation
+            new = np.flatnonzero(cls == k)
+            M[new, k] = columns.sums(pos[new], (weighted[k] * (1.0 - self.p[k]))[:, None])[:, 0]
+        return M
+
+    def gram(self, columns, cls, pos, old: int, dtype):
+        """As `RowCurvature.gram`."""
+        H = -columns.paired_gram(cls, pos, old, np.sqrt(self.weights) * self.p, _AT_ONCE, dtype)
+        for k in np.unique(cls[old:]):
+            new, there = np.flatnonzero(cls[old:] == k) + old, np.flatnonzero(cls == k)
+            left = pos[new]
+            right = left if len(there) == len(new) else pos[there]
+            own = self.weights * self.p[k] * (1.0 - self.p[k])
+            _put(H, new - old, there, columns.gram(left, [right], [own], dtype)[0])
+        return H
+
+    def change_of_gradient(self, along, problem):
+        """p ∘ (along − Σ_k p_k along_k), (n, K)."""
+        step = along.T
+        return (self.p * (step - (self.p * step).sum(0))).T
+
+
+def _put(H, rows, columns, block):
+    """H[rows, columns] = block, without a copy of indices where both are runs."""
+    rows, columns = run(rows), run(columns)
+    whole = isinstance(rows, slice) or isinstance(columns, slice)
+    H[rows if whole else rows[:, None], columns] = block
