@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.model_selection import KFold
 
 from shrinkwise.selection import folds
 
@@ -15,6 +16,15 @@ def test_the_test_folds_partition_the_rows(task, n_splits):
     np.testing.assert_array_equal(np.sort(np.concatenate([test for _, test in splits])), np.arange(31))
     for train, test in splits:
         np.testing.assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(31))
+
+
+@pytest.mark.parametrize(("n", "n_splits", "seed"), [(10, 5, 0), (23, 4, 7), (1001, 10, 2**32 - 1), (3, 3, 1)])
+def test_folds_of_numbers_are_those_of_scikit_learn(n, n_splits, seed):
+    found = folds(np.zeros(n), n_splits, task="regression", random_state=seed)
+    known = KFold(n_splits, shuffle=True, random_state=seed).split(np.zeros(n))
+    for own, other in zip(found, known, strict=True):
+        for part, expected in zip(own, other, strict=True):
+            np.testing.assert_array_equal(part, expected)
 
 
 def test_class_shares_are_kept_in_every_fold():

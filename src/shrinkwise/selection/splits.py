@@ -62,10 +62,19 @@ def folds(y, n_splits: int, *, task: str, random_state=None, rows: Rows | None =
     if rows.groups is not None:
         return _learnable(_grouped(y, n_splits, task, random_state, rows.groups), y, task)
     if task in NUMERIC:
-        from sklearn.model_selection import KFold
-
-        return list(KFold(n_splits, shuffle=True, random_state=random_state).split(y))
+        return _shuffled(len(y), n_splits, random_state)
     return _stratified(y, n_splits, random_state)
+
+
+def _shuffled(n: int, n_splits: int, random_state) -> list[Fold]:
+    """The splits of scikit-learn's `KFold(n_splits, shuffle=True, random_state=random_state)`, whose import takes a second."""
+    order = np.arange(n)
+    np.random.RandomState(random_state).shuffle(order)
+    tests = np.array_split(order, n_splits)
+    outside = np.ones((n_splits, n), dtype=bool)
+    for mask, test in zip(outside, tests, strict=True):
+        mask[test] = False
+    return [(np.flatnonzero(mask), np.flatnonzero(~mask)) for mask in outside]
 
 
 def time_folds(time, n_splits: int) -> list[Fold]:

@@ -60,7 +60,7 @@ def rows_of_query(query: str, database: str) -> RowBlocks:
     from shrinkwise.streaming import rows as open_rows
 
     try:
-        return open_rows(query, database=database)
+        return open_rows(query, database=database)  # type: ignore[return-value]  # a query gives no sparse blocks
     except RowsError as error:
         raise InputError(f"{str(error).removesuffix('.')}.") from error
 

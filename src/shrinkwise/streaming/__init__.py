@@ -10,5 +10,16 @@ from .blocks import RowBlock, RowBlocks, RowsError, are_rows
 from .folds import fold_numbers
 from .opening import rows
 from .reduction import Bound, reduce_rows
+from .sparse import SparseRows
 
-__all__ = ["Bound", "RowBlock", "RowBlocks", "RowsError", "are_rows", "fold_numbers", "reduce_rows", "rows"]
+__all__ = [
+    "Bound",
+    "RowBlock",
+    "RowBlocks",
+    "RowsError",
+    "SparseRows",
+    "are_rows",
+    "fold_numbers",
+    "reduce_rows",
+    "rows",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -113,6 +113,7 @@ class RowBlocks:
     weight: str | None = None
     group: str | None = None
     one_pass: bool = False
+    sparse: ClassVar[bool] = False
     named: bool = True  # whether the columns have names of their own
     scheduler: Any = None
     transform: Callable[[Any], Any] | None = None
@@ -196,7 +197,7 @@ class RowBlocks:
 
 def are_rows(X) -> bool:
     """Whether X are rows in blocks, and no array or frame."""
-    return hasattr(X, "blocks_of")
+    return hasattr(X, "blocks") and hasattr(X, "inputs")
 
 
 def block_rows(width: int) -> int:

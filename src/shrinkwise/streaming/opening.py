@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .blocks import RowBlocks, RowsError
+from .sparse import SparseRows, sparse_rows
 
 
 def rows(
@@ -19,7 +20,7 @@ def rows(
     group: Any = None,
     database: Any = None,
     scheduler: Any = None,
-) -> RowBlocks:
+) -> RowBlocks | SparseRows:
     """Rows in blocks, for data that do not fit into memory; accepted in the place of ``X, y`` by `path` and the estimators.
 
     Parameters
@@ -31,7 +32,9 @@ def rows(
         * a list of frames, a function that returns an iterator of frames, or an iterator of frames, which can be read once;
         * an array (n, p) such as `numpy.memmap`, whose columns are called x0, x1, …;
         * a SQL query, with `database`; add ORDER BY, because folds depend on the order of the rows;
-        * a Dask data frame or array.
+        * a Dask data frame or array;
+        * sparse blocks: a list of ``(X, y)`` or ``(X, y, weights)`` with X scipy sparse, or a function that returns an
+          iterator of them, the same ones whenever it is called. They stay sparse, and take no other argument.
     target : name of the column to predict. For an array also an array (n,), or the number of a column.
     weight : name of a column of sample weights ≥ 0, or as for `target`.
     group : name of a column; rows of one group are in the same fold of a cross-validation.
@@ -41,7 +44,7 @@ def rows(
 
     Returns
     -------
-    RowBlocks
+    RowBlocks, or SparseRows for sparse blocks
 
     Raises
     ------
@@ -62,6 +65,10 @@ def rows(
     >>> sw.path(data, penalty=sw.L2(0.0), lambdas=[0.0]).coefs.round(6).tolist()
     [[2.0]]
     """
+    sparse = sparse_rows(source)
+    if sparse is not None:
+        _refuse(target=target, weight=weight, group=group, database=database, scheduler=scheduler)
+        return sparse
     special = {"target": target, "weight": weight, "group": group}
     parts, schema, once = _opened(source, special, database)
     names: dict[str, Any] = {
@@ -75,6 +82,15 @@ def rows(
         raise RowsError("Expected target, weight and group to be different columns, got the same name twice")
     kept = (names.get("target"), names.get("weight"), names.get("group"))
     return RowBlocks(parts, schema, *kept, once, not isinstance(source, np.ndarray), scheduler)
+
+
+def _refuse(**given) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise RowsError(
+                f"Expected {name}=None beside sparse blocks, which are (X, y) or (X, y, weights) and are read on this machine, "
+                f"got {type(value).__name__}"
+            )
 
 
 def _opened(source, special: dict, database) -> tuple[list, Mapping[str, Any], bool]:
@@ -100,7 +116,8 @@ def _opened(source, special: dict, database) -> tuple[list, Mapping[str, Any], b
         return open_array(source, special)
     if hasattr(source, "nnz"):
         raise RowsError(
-            "Sparse matrices cannot be read in blocks; pass X and y to the estimator, which keeps them sparse"
+            "A sparse matrix is in memory already: pass X and y to the estimator, which keeps X sparse; for blocks pass a list "
+            "of (X, y), or a function that returns an iterator of them"
         )
     if callable(source) or isinstance(source, (list, tuple)) or _is_iterator(source):
         return open_frames(source)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 from shrinkwise.compare.options import Options
 from shrinkwise.penalties import Penalty
 
@@ -12,17 +10,13 @@ from .base import TrainingRows
 
 def factored_curve(penalty: Penalty, problem: TrainingRows, options: Options, **solving):
     """The path of a penalty and its cross-validation curve."""
-    from sklearn.exceptions import ConvergenceWarning
-
     from shrinkwise.linear.estimators.factors import with_factors
     from shrinkwise.linear.estimators.validation.triangles import triangle_curve
 
     triangles, factors = problem.factors.folds, problem.columns.factors  # type: ignore[union-attr]
     if factors is not None and penalty.groups is None:
         penalty = with_factors(penalty, factors, len(factors))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return triangle_curve(triangles, penalty, options.n_lambdas, **solving)
+    return triangle_curve(triangles, penalty, options.n_lambdas, **solving)
 
 
 def factored_fit(penalty: Penalty, problem: TrainingRows):

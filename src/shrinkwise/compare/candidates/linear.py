@@ -84,8 +84,6 @@ class ScaledRows:
 def tune_unpenalised(problem: TrainingRows, options: Options) -> Tuned:
     """Least squares or logistic regression without penalty; if it has no solution, with a tiny ridge penalty and a
     note."""
-    from shrinkwise.linear import PenalizedRegressor
-
     if problem.has_classes:
         return Tuned(_unpenalised_classifier(problem))
     scaled = ScaledRows.of(problem)
@@ -94,6 +92,8 @@ def tune_unpenalised(problem: TrainingRows, options: Options) -> Tuned:
     if problem.factors is not None:
         one = factored_fit(_bounded(L2(0.0), scaled.problem), scaled.problem)
         return Tuned(Fit(scaled.predictor(one.coef, one.intercept)))
+    from shrinkwise.linear import PenalizedRegressor
+
     model = PenalizedRegressor(_bounded(L2(0.0), scaled.problem))
     model.fit(problem.X, scaled.problem.y, problem.rows.weights)
     note = MINIMUM_NORM if problem.X.shape[1] >= problem.X.shape[0] else ""
@@ -211,13 +211,13 @@ def _bounded(penalty, problem: TrainingRows):
 
 def cross_validate(penalty, problem: TrainingRows, options: Options, **solving) -> TunedPath:
     """The path of a penalty and its cross-validation curve; `solving` are settings of the estimator."""
+    scaled = ScaledRows.of(problem)
+    if problem.factors is not None:
+        return TunedPath(factored_curve(_bounded(penalty, scaled.problem), scaled.problem, options, **solving), scaled)
     from sklearn.exceptions import ConvergenceWarning
 
     from shrinkwise.linear import PenalizedClassifierCV, PenalizedRegressorCV
 
-    scaled = ScaledRows.of(problem)
-    if problem.factors is not None:
-        return TunedPath(factored_curve(_bounded(penalty, scaled.problem), scaled.problem, options, **solving), scaled)
     estimator = PenalizedClassifierCV if problem.has_classes else PenalizedRegressorCV
     factors = None if penalty.groups is not None else problem.columns.factors
     model = estimator(

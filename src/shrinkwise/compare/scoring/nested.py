@@ -85,7 +85,8 @@ def score_fold(candidate: Candidate, split: Split, options: Options, deadline: f
     """Tune the candidate on the training rows, then score each of its choices on the held-out rows."""
     if deadline is not None and time.monotonic() >= deadline:
         return FoldResult(candidate.name, split.number, {}, 0.0)
-    _loaded(candidate.family)
+    problem = split.problem
+    _loaded(candidate.family, candidate.by_sums and (problem.factors or problem.of_all_rows) is not None)
     start = time.perf_counter()
     try:
         with time_limit(deadline):
@@ -98,11 +99,13 @@ def score_fold(candidate: Candidate, split: Split, options: Options, deadline: f
     return FoldResult(candidate.name, split.number, held_out, seconds)
 
 
-def _loaded(family: str) -> None:
-    """Import the code of a family, so that the import is not counted as the first candidate's time."""
-    import scipy.stats  # noqa: F401
-
-    import shrinkwise.linear
+def _loaded(family: str, by_sums: bool) -> None:
+    """Import the code of a family, so that the import is not counted as the first candidate's time; `by_sums` where the sums
+    over the rows are known, from which fits need no estimators."""
+    if by_sums:
+        import shrinkwise.linear.estimators.validation.triangles
+    else:
+        import shrinkwise.linear.estimators.penalized
 
     if family == "reference":
         import sklearn.ensemble  # noqa: F401

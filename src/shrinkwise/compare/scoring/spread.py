@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,16 +113,12 @@ class _Design:
 
     def spreads(self, held: HeldOutRows, rows: np.ndarray, sizes: np.ndarray) -> list[Spread]:
         """The model of every λ, fitted on some of the rows; sizes are their absolute residuals."""
-        from sklearn.exceptions import ConvergenceWarning
-
         from shrinkwise.linear import path
 
         A = (self.shape.hinges(held.output[rows]) - self.mean) / self.scale
         if self.used.any():
             A = np.hstack([A, held.X[held.place[rows]][:, self.used]])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # an approximate scale is as valid as an exact one
-            fitted = path(A, sizes, L2(1.0), loss="gamma", lambdas=LAMBDAS)
+        fitted = path(A, sizes, L2(1.0), loss="gamma", lambdas=LAMBDAS)  # one that is not exact is as valid
         return [self._spread(A, *each) for each in zip(fitted.coefs, fitted.intercepts, strict=True)]
 
     def _spread(self, A: np.ndarray, coefs: np.ndarray, intercept: float) -> Spread:

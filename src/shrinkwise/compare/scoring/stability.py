@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,22 +59,20 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
     columns by chance, so that an input with many levels would appear stable because of their number.
     """
     problem = problem.fitted
-    from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
-
-    from shrinkwise.linear import stability_selection
-
     by_group = of_whole_inputs(problem)
     if lam is None or by_group:
         curve = (tune_group_lasso if by_group else tune_lasso)(problem, options).curve
         lam = 0.0 if curve is None else curve.lambda_1se
     if problem.factors is not None:
         return _from_factors(problem, lam, options)
+    from threadpoolctl import threadpool_limits
+
+    from shrinkwise.linear import stability_selection
+
     pairs = n_pairs(options, *problem.X.shape)
     scaled = ScaledRows.of(problem)
     loss = scaled.loss if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
-    with warnings.catch_warnings(), threadpool_limits(limits=1):  # as in nested.tune
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with threadpool_limits(limits=1):  # as in nested.tune
         found = stability_selection(
             problem.X,
             scaled.problem.y,

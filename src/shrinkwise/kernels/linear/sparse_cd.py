@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,8 @@ class WeightedColumns:
         return self.every if columns is None else np.ascontiguousarray(columns, dtype=np.int64)
 
     def _as_struct(self):
-        values, rows, starts = (self.X.data, self.X.indices, self.X.indptr) if self.sparse else (self.X, None, None)
+        stored: Any = (self.X.data, self.X.indices, self.X.indptr) if self.sparse else (self.X, None, None)
+        values, rows, starts = stored
         struct = _Matrix(n=self.n, values=values.ctypes.data, total=self.total, single=values.dtype == np.float32)
         if self.s is not None:
             struct.s = self.s.ctypes.data

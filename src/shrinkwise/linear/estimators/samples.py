@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils.class_weight import compute_sample_weight
 
 from shrinkwise.linear.problem.checks import checked_weights, checked_y
 from shrinkwise.linear.problem.problem import Problem
@@ -119,4 +118,6 @@ def class_weighted(class_weight, labels, sample_weight):
         classes, codes = np.unique(labels, return_inverse=True)
         sums = np.bincount(codes, weights=weight)
         return weight * (sums.sum() / (len(classes) * sums))[codes]
+    from sklearn.utils.class_weight import compute_sample_weight  # slow to load, and not needed for squares
+
     return weight * compute_sample_weight(class_weight, labels)

@@ -11,6 +11,7 @@ from shrinkwise.linear.paths.api import solve_one
 from shrinkwise.linear.paths.streamed import refuse_rows
 from shrinkwise.linear.problem.checks import check_settings, problem_of
 from shrinkwise.linear.problem.problem import Problem
+from shrinkwise.linear.problem.row_triangles import triangle_of
 from shrinkwise.linear.problem.triangular_factor import Triangle, one_thread
 from shrinkwise.penalties import Penalty
 from shrinkwise.selection import complementary_halves, false_selection_bound
@@ -136,8 +137,9 @@ def _used(problem: Problem, rows, penalty, tol, max_iter) -> np.ndarray:
 def _part(problem: Problem, rows) -> Problem:
     """The problem of some rows; for many rows, their triangular factor."""
     if Triangle.pays(problem):
-        triangle = Triangle.of(problem.X, problem.y, problem.s, problem.offset, rows)
-        return triangle.problem(problem.fit_intercept)
+        y = problem.y if problem.offset is None else problem.y - problem.offset
+        s = problem.s if problem.design.weighted else None
+        return triangle_of(problem.X, y, s, rows).problem(problem.fit_intercept)
     X = problem.X.tocsr()[rows] if problem.design.sparse else problem.X[rows]
     offset = None if problem.offset is None else problem.offset[rows]
     return Problem(X, problem.y[rows], problem.loss, problem.s[rows], problem.fit_intercept, offset)

@@ -82,6 +82,7 @@ def null_fit(problem: Problem, penalty: Penalty):
     w, b = problem.zero()
     columns = np.flatnonzero(free.reshape(-1, problem.p).any(0))
     if len(columns):
+        problem.design.gather(columns)
         X = problem.X if len(columns) == problem.p else problem.X[:, columns]
         kept = bool((problem.s == 0).any())  # by a problem that has kept them
         part = Problem(X, problem.y, problem.loss, problem.s, problem.fit_intercept, problem.offset, keep_zeros=kept)
@@ -98,7 +99,7 @@ def null_gradient(problem: Problem, penalty: Penalty):
         return np.zeros(problem.weights_shape)
     eta = problem.eta(*null_fit(problem, penalty))
     v = (problem.s * problem.loss.gradient(problem.y, eta).T).T
-    return zero_rounding(problem.correlate(v), problem.X, v, problem.largest)
+    return zero_rounding(problem.correlate(v), problem.column_squares, v, problem.largest)
 
 
 def targets_apart(problem: Problem, penalty: Penalty) -> list[Problem] | None:

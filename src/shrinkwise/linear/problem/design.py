@@ -31,6 +31,8 @@ class Design:
     centre : whether x̄ is subtracted.
     """
 
+    streams = False  # whether products with all of X are passes over rows that are not in memory
+
     def __init__(self, X, s, centre: bool):
         self.sparse = is_sparse(X)
         self.X = as_columns(X)
@@ -44,6 +46,9 @@ class Design:
         else:
             self.means = self.transposed(s) / self.n if centre else np.zeros(self.p)
         self.centre = centre
+
+    def gather(self, ids) -> None:
+        """Have the columns `ids` in memory, where all of them are."""
 
     # --- products with X --------------------------------------------------------------------------------------
     def times(self, w, columns=None):

@@ -9,7 +9,7 @@ import numpy as np
 from shrinkwise.linear.losses import LOSSES
 
 from .design import Design, as_columns
-from .rounding import check_offset, check_target, constant_columns, is_constant, largest_entry, with_zeros
+from .rounding import check_offset, check_target, constant_columns, fits_single, is_constant, largest_entry, with_zeros
 
 
 class Problem:
@@ -66,15 +66,19 @@ class Problem:
         s = s / s.max()  # so that the sum of very large weights is finite
         self.y, self.s, self.offset = y, s / s.mean(), offset
         self.loss = self.loss.scaled_to(y if offset is None or not self.loss.location else y - offset, self.s)
-        X = as_columns(X)
-        self.largest = largest_entry(X)
-        constant = constant_columns(X if (s > 0).all() else X[s > 0])
-        self.design = Design(with_zeros(X, constant) if fit_intercept else X, self.s, fit_intercept)
+        self.fit_intercept = fit_intercept
+        self.largest, self.design = self._matrix(X, s > 0)
         self.n, self.p = self.design.n, self.design.p
         self.stands_for = self.n  # rows whose rounding is in X: more than n where these are their triangular factor
-        self.fit_intercept = fit_intercept
         self.n_outputs = self._count_outputs()
         self.weights_shape = (self.p,) if self.n_outputs is None else (self.n_outputs, self.p)
+
+    def _matrix(self, X, present):
+        """(max |x|, the Design of X); `present` are the rows with a weight."""
+        X = as_columns(X)
+        largest = largest_entry(X)
+        constant = constant_columns(X if present.all() else X[present])
+        return largest, Design(with_zeros(X, constant) if self.fit_intercept else X, self.s, self.fit_intercept)
 
     def _count_outputs(self) -> int | None:
         if self.loss.per_class:
@@ -85,6 +89,20 @@ class Problem:
     def X(self):
         """The matrix as it came (sparse: as CSC)."""
         return self.design.X
+
+    @property
+    def fits_single(self) -> bool:
+        """Whether products of columns stay in the range of single precision."""
+        return fits_single(self.X)
+
+    def column_squares(self):
+        """Σ x² of every column, (p,)."""
+        squares = (
+            self.X.multiply(self.X).sum(axis=0)
+            if self.design.sparse
+            else np.einsum("ij,ij->j", self.X, self.X, dtype=float)
+        )
+        return np.asarray(squares, dtype=float).ravel()
 
     def eta(self, w, b, columns=None):
         """Linear predictor (n,) or (n, K), offset included; `columns` restricts X to the columns of w."""

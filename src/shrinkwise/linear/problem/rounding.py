@@ -34,7 +34,7 @@ def constant_columns(X) -> np.ndarray:
     size = np.maximum(np.abs(low), np.abs(high))
     small = np.flatnonzero((size > 0) & (size < _SMALLEST))
     if len(small):
-        _check_size(float(size[small[0]]), int(maybe[small[0]]), "X")
+        check_size(float(size[small[0]]), int(maybe[small[0]]), "X")
     return maybe[(size > 0) & (high - low <= _CONSTANT * size)]
 
 
@@ -46,7 +46,7 @@ def _constant_sparse(X) -> np.ndarray:
     top = np.maximum(np.maximum.reduceat(X.data, starts[stored]), -np.minimum.reduceat(X.data, starts[stored]))
     small = np.flatnonzero((top > 0) & (top < _SMALLEST))
     if len(small):
-        _check_size(float(top[small[0]]), int(stored[small[0]]), "X")
+        check_size(float(top[small[0]]), int(stored[small[0]]), "X")
     full = stored[counts[stored] == X.shape[0]]
     return np.array([j for j in full if is_constant(X.data[starts[j] : starts[j] + counts[j]])], dtype=int)
 
@@ -78,12 +78,12 @@ def fits_single(X) -> bool:
 
 def check_target(y) -> None:
     """ValueError where the squares of y are out of range."""
-    _check_size(max(float(y.max()), -float(y.min())), None, "y")
+    check_size(max(float(y.max()), -float(y.min())), None, "y")
 
 
 def check_offset(offset) -> None:
     """ValueError where the squares of an offset, which is added to Xw, are too large."""
-    _check_size(max(float(offset.max()), -float(offset.min()), _SMALLEST), None, "offset")
+    check_size(max(float(offset.max()), -float(offset.min()), _SMALLEST), None, "offset")
 
 
 def may_overflow(weights) -> bool:
@@ -91,13 +91,14 @@ def may_overflow(weights) -> bool:
     return bool(weights.max() > np.finfo(float).max / len(weights))
 
 
-def zero_rounding(g, X, v, largest: float):
-    """g = X'v/n (..., p) with zeros where it is the rounding of that sum; v (n,) or (n, K), `largest` the size of X."""
+def zero_rounding(g, squares_of, v, largest: float):
+    """g = X'v/n (..., p) with zeros where it is the rounding of that sum; v (n,) or (n, K), `largest` the size of X.
+
+    squares_of() : Σ x² of every column, (p,)."""
     top, size = float(np.abs(g).max(initial=0.0)), float(np.linalg.norm(v)) / np.sqrt(len(v))
     if top == 0 or top > 1e-10 * largest * size:  # far from rounding
         return g
-    squares = X.multiply(X).sum(axis=0) if hasattr(X, "indptr") else np.einsum("ij,ij->j", X, X, dtype=float)
-    bound = 4 * _CONSTANT * np.sqrt(np.asarray(squares, dtype=float).ravel() / X.shape[0]) * size
+    bound = 4 * _CONSTANT * np.sqrt(squares_of() / len(v)) * size
     return np.where(np.abs(g) <= bound, 0.0, g)
 
 
@@ -111,11 +112,12 @@ def largest_entry(X) -> float:
         top = abs(float(flat[(isamax if flat.dtype == np.float32 else idamax)(flat)]))
     else:  # BLAS would need a copy
         top = max(float(entries.max()), -float(entries.min()))
-    _check_size(top, None, "X")
+    check_size(top, None, "X")
     return top
 
 
-def _check_size(size: float, column: int | None, what: str) -> None:
+def check_size(size: float, column: int | None, what: str) -> None:
+    """ValueError where the square of a number is out of range; `what` it is, in which column (None: unknown)."""
     if _SMALLEST <= size <= _LARGEST or size == 0:
         return
     where = what if column is None else f"column {column} of {what}"

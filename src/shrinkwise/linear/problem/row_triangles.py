@@ -23,6 +23,7 @@ from .triangular_factor import Triangle, one_thread
 _LEAST_EIGENVALUE = 1e-4
 _MOST_COLUMNS = 500  # beyond, the eigenvalues cost more than reflections
 _CONSTANT = 16 * np.finfo(float).eps
+_AT_ONCE = 2_000_000  # values of a matrix in memory that are copied at a time
 _MEMORY = 0.5  # share of the memory that the factors may take
 
 
@@ -41,11 +42,11 @@ def triangles_of_rows(rows: RowBlocks, n_folds: int = 1, seed: int = 0, progress
 def check_size(p: int, n_folds: int) -> None:
     """RowsError if the factors of so many columns take too much memory."""
     needed = 8 * (p + 2) ** 2 * (2 * n_folds + 4)  # of the folds, of their complements, and what joins them
-    there = _memory()
+    there = memory_size()
     if needed > _MEMORY * there:
         raise RowsError(
-            f"The {n_folds} triangular factors of {p} columns need {_gigabytes(needed)} of memory, more than half of the "
-            f"{_gigabytes(there)} of this machine; select fewer columns or use fewer folds"
+            f"The {n_folds} triangular factors of {p} columns need {gigabytes(needed)} of memory, more than half of the "
+            f"{gigabytes(there)} of this machine; select fewer columns or use fewer folds"
         )
 
 
@@ -76,6 +77,22 @@ def folds_of(block: RowBlock, rows: RowBlocks, n_folds: int, seed: int) -> np.nd
     """The fold of every row of a block, (n,)."""
     groups = None if rows.group is None else block.values(rows.group)
     return fold_numbers(block.first, len(block), n_folds, seed, groups)
+
+
+def triangle_of(X, y, s, rows) -> Triangle:
+    """The factor of the rows of dense X numbered `rows`, with weights s (None: ones), from moments where these allow it."""
+    step, parts = max(_MOST_COLUMNS * 8, _AT_ONCE // (X.shape[1] + 1)), []
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        Z = np.empty((len(part), X.shape[1] + 1))
+        Z[:, :-1], Z[:, -1] = X[part], y[part]
+        centre = Z.mean(axis=0)
+        Z -= centre
+        parts.append(_triangle(Z, None if s is None else s[part], centre))
+    present = [part for part in parts if part is not None]
+    if not present:
+        raise ValueError("Expected sample weights to be finite, ≥ 0 and not all zero")
+    return present[0] if len(present) == 1 else Triangle.joined(present)
 
 
 # --- the sum over blocks ------------------------------------------------------------------------------------------
@@ -167,9 +184,11 @@ def _from_moments(Z, root, weight: float, centre):
     return R
 
 
-def _memory() -> float:
+def memory_size() -> float:
+    """Bytes of memory of this machine, ∞ where they are not known."""
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) if hasattr(os, "sysconf") else np.inf
 
 
-def _gigabytes(size: float) -> str:
+def gigabytes(size: float) -> str:
+    """A number of bytes for a sentence."""
     return f"{size / 1e9:,.1f} GB"

@@ -6,15 +6,21 @@ import numpy as np
 
 from .design import is_sparse
 
-# Working columns are kept dense up to this many entries (400 MB); beyond it a sparse X stays sparse.
-_DENSE = 50_000_000
+# Working columns of a sparse X are kept dense up to so many entries (400 MB), if X has more than this share of entries.
+_DENSE, _FULL = 50_000_000, 0.1
+# Coordinate descent on a Gram matrix of sparse columns costs as much as on the columns if it has so many times their entries.
+_SWEEP = 2
 # A dense X of so many entries, and so many rows a column, is read where it lies, so many entries at a time.
 _MANY, _TALL, _BLOCK = 10_000_000, 20, 500_000
 
 
-def working_columns(design):
-    """An empty set of working columns of `design`: a dense copy, or no copy if it could become too large."""
-    if design.sparse and design.n * design.p > _DENSE:
+def working_columns(design, several: bool = False):
+    """An empty set of working columns of `design`: a dense copy, or no copy if it could become too large.
+
+    several : whether products are of several curvatures of a row, for which dense columns are faster.
+    """
+    size = design.n * design.p
+    if design.sparse and (size > _DENSE or design.streams or (design.X.nnz <= _FULL * size and not several)):
         return SparseColumns(design)
     return TallColumns(design) if is_tall(design.X) else DenseColumns(design)
 
@@ -42,6 +48,7 @@ class _Columns:
         if len(new):
             self.place[new] = np.arange(len(self.ids), len(self.ids) + len(new))
             self.ids = np.concatenate([self.ids, new])
+            self.design.gather(new)
             self._append(new)
 
     def promote(self, ids):
@@ -63,6 +70,10 @@ class _Columns:
     def _swap(self, i: int, k: int):
         """Exchange the columns at the places i and k."""
         raise NotImplementedError
+
+    def prefers_rows(self, m: int) -> bool:
+        """Whether products with m of the columns cost less than with their Gram matrix."""
+        return False
 
     def times(self, d):
         """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K); single precision may stay so."""
@@ -200,6 +211,10 @@ class SparseColumns(_Columns):
     def _swap(self, i, k):
         """Nothing to move."""
 
+    def prefers_rows(self, m: int) -> bool:
+        """Whether the Gram matrix of m of the columns in front would have more entries than some copies of these columns."""
+        return m * self.front > _SWEEP * self.design.columns.stored(self.ids[: self.front])
+
     def squares(self, weights, m):
         """(X − x̄)²' weights."""
         X, means = self._part(slice(m))
@@ -231,13 +246,14 @@ class SparseColumns(_Columns):
 
     def times(self, d):
         """(X − x̄) d."""
-        X, means = self._part(slice(d.shape[1]))
-        return X @ d.T - d @ means
+        ids = self.ids[: d.shape[1]]
+        return np.stack([self.design.columns.times(row, ids) for row in d], axis=1) - d @ self.design.means[ids]
 
     def transposed(self, v, m, first=0):
         """(X − x̄)'v."""
-        X, means = self._part(slice(first, m))
-        return (X.T @ v).T - np.multiply.outer(v.sum(0), means)
+        ids = self.ids[first:m]
+        found = np.stack([self.design.columns.transposed(column, ids) for column in v.T])
+        return found - np.multiply.outer(v.sum(0), self.design.means[ids])
 
     def gram(self, left, rights, weights, dtype):
         """(X − x̄)' diag(s) (X − x̄)."""

@@ -16,7 +16,7 @@ def solver_for(problem: Problem, start=None, gram=None):
     """The solver of this loss, from `start` = (w, b) or from zero; `gram` is X̃'X̃/n if it is already known."""
     if problem.loss.is_root:
         return RootSolver(problem, _of_squares)
-    if not problem.loss.is_quadratic:
+    if not problem.loss.is_quadratic or problem.design.streams:
         return NewtonSolver(problem, start)
     if several_targets(problem):
         return JointTargetsSolver(problem, start)

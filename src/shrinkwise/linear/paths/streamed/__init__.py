@@ -8,13 +8,25 @@ from shrinkwise.penalties import with_bounds_scaled
 from shrinkwise.streaming import are_rows
 
 from .smooth import SmoothRows
+from .sparse import SparseSmoothRows
 from .squares import SquaredRows
 
-__all__ = ["SmoothRows", "SquaredRows", "path_of_rows", "read_rows", "refuse_beside_rows", "refuse_rows"]
+__all__ = [
+    "SmoothRows",
+    "SparseSmoothRows",
+    "SquaredRows",
+    "path_of_rows",
+    "read_rows",
+    "refuse_beside_rows",
+    "refuse_rows",
+]
 
 
 def read_rows(rows, loss, fit_intercept: bool, standardize: bool, **folds):
-    """What a fit keeps of the rows after a first pass, by the loss: `SquaredRows` or `SmoothRows`."""
+    """What a fit keeps of the rows after a first pass: `SquaredRows` or `SmoothRows` by the loss, `SparseSmoothRows` of sparse
+    blocks."""
+    if rows.sparse:
+        return SparseSmoothRows(rows, loss, fit_intercept, standardize, **folds)
     if loss.is_quadratic:
         return SquaredRows(rows, fit_intercept, standardize, **folds)
     return SmoothRows(rows, loss, fit_intercept, standardize, **folds)

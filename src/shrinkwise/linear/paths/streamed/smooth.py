@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from shrinkwise.linear.losses import LOSSES, loss_of
+from shrinkwise.linear.losses import LOSSES
 from shrinkwise.linear.paths.coefficients import Coefficients
 from shrinkwise.linear.paths.existence import reasons_against
 from shrinkwise.linear.paths.grid import check_grid, lambda_max, short_grid, spaced
@@ -21,6 +21,8 @@ from shrinkwise.linear.solvers.streamed.newton import StreamedNewton
 from shrinkwise.linear.solvers.streamed.overview import Overview, overview_of
 from shrinkwise.linear.solvers.streamed.sums import Prepared, Sums, Trial, evaluate
 from shrinkwise.streaming import RowsError
+
+from .loss_of_rows import check_sums, loss_of_targets
 
 _MOST_PASSES = 60
 _CONSTANT = 16 * np.finfo(float).eps
@@ -49,10 +51,11 @@ class SmoothRows:
         progress=None,
         any_labels=False,
     ):
-        _check_sums(loss)
+        check_sums(loss)
         self.names, self.fit_intercept = rows.inputs, fit_intercept
         found = overview_of(rows, loss, progress)
-        self.loss, self.labels = _checked(loss, found, any_labels)
+        labels = found.labels if loss.coded else None
+        self.loss, self.labels = loss_of_targets(loss, labels, (found.low, found.high), any_labels)
         deviations = np.sqrt(found.squares / found.weight)
         constant = deviations <= _CONSTANT * found.largest
         self.column_scale = np.where(constant, 1.0, deviations) if standardize else None
@@ -282,33 +285,3 @@ def _within(path: Path, dfmax: int | None) -> int:
             f"Expected a first λ with at most dfmax={dfmax} non-zero inputs, got more; start at a larger λ"
         )
     return int(more[0]) if len(more) else len(path)
-
-
-def _check_sums(loss) -> None:
-    """ValueError for a loss that does not add up over single rows."""
-    if loss.is_partial or loss.scaled_to(np.arange(3.0), np.ones(3)) is not loss:
-        raise ValueError(
-            f"The {loss.name} loss cannot be summed over blocks of rows, because it joins rows or takes a part of itself from "
-            "them; fit a frame in memory"
-        )
-
-
-def _checked(loss, found: Overview, any_labels: bool):
-    """(the loss, the labels of its classes or None) after a check of the targets; errors name the row of a number."""
-    if loss.coded:
-        labels = found.labels
-        if len(labels) < 2:
-            raise RowsError(f"Expected at least two classes in the target, got one class: {labels.tolist()[0]!r}")
-        if not any_labels:
-            loss.checked(labels)
-        elif len(labels) > 2:
-            if loss.several_classes is None:
-                raise RowsError(f"The {loss.name} loss is for two classes, got {len(labels)} classes")
-            loss = loss_of(loss.several_classes)
-        return loss, labels
-    for value, place in (found.low, found.high):
-        try:
-            loss.check(np.array([value, max(found.high[0], value)]))
-        except ValueError as error:
-            raise RowsError(f"{str(error).rstrip('.')} in {place}") from None
-    return loss, None

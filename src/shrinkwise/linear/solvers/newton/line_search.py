@@ -12,6 +12,7 @@ from shrinkwise.linear.problem.rounding import fits_single
 from .class_model import ClassBlocks, ClassModel
 from .curvature import RowCurvature, SoftmaxCurvature
 from .quadratic_model import QuadraticModel, inverse
+from .residual_model import ResidualModel
 
 _EPS = np.finfo(float).eps
 _STALLED = 10  # steps in a row that leave the violation as it is, after which no step will change it
@@ -33,7 +34,7 @@ class WorkingSolver:
         self.model: Any = None  # a QuadraticModel or ClassModel from the first step on
         self.blocks = ClassBlocks()
         # Where η is in the units of y, so are the weights.
-        self.single = fits_single(problem.X) and not (problem.loss.location and not fits_single(problem.y[:, None]))
+        self.single = problem.fits_single and not (problem.loss.location and not fits_single(problem.y[:, None]))
         self.alike = bool((problem.s == 1.0).all())
         self.at_rounding = False  # whether the last step promised less than the objective can show
 
@@ -169,13 +170,16 @@ class WorkingSolver:
             or not inner.a.any()
             or (slow and self.model.fresh_before and worst > 0.5 * before)
         )
-        if self.model is None or not self.model.keeps or exact > self.model.exact or (slow and not self.model.fresh):
-            exact = exact or (self.model is not None and self.model.exact)
-            self.model = self._new_model(inner, exact)
         if inner.a is None:
             needed = inner.moving(w, violation)
         else:
             needed = (w != 0) | (violation > 0) | inner.free[:, columns.ids[: columns.front]]
+        if inner.a is not None and self.eta.ndim == 1 and columns.prefers_rows(int(needed.sum())):
+            curvature = self.problem.n * self._curvature()
+            self.model = ResidualModel(columns, curvature, self.v, self.problem.fit_intercept)
+        elif self.model is None or not self.model.keeps or exact > self.model.exact or (slow and not self.model.fresh):
+            exact = exact or (self.model is not None and self.model.exact)
+            self.model = self._new_model(inner, exact)
         self.model.grow(needed)
 
     def _shared_curvature(self):

@@ -23,7 +23,7 @@ from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
 from .line_search import WorkingSolver
 
 _LIKELY = 0.95  # a column joins the model when its gradient is predicted to reach this share of its kink
-_CHUNK = 10  # most λ between two looks at all of X
+_CHUNK, _ROWS = 10, 8_000_000  # most λ between two looks at all of X, and most rows of these together
 
 
 @dataclass
@@ -45,7 +45,8 @@ class NewtonSolver:
         w, b = problem.zero() if start is None else start
         w = np.array(w, dtype=float).reshape(-1, problem.p)
         eta = problem.eta(w.reshape(problem.weights_shape), b)
-        self.working = WorkingSolver(problem, working_columns(problem.design))
+        several = problem.loss.per_class or problem.loss.is_partial
+        self.working = WorkingSolver(problem, working_columns(problem.design, several))
         self.working.start(eta)
         self.point = _Point(
             w, np.atleast_1d(b) + w @ problem.design.means, eta, self.working.v, self.working.g_eta, 0, np.inf
@@ -62,7 +63,8 @@ class NewtonSolver:
     def solve_all(self, penalty, lambdas, tol: float, max_iter: int) -> Iterator[Solutions]:
         """The Solutions over a decreasing grid: as `solve` one by one, with fewer passes over X."""
         penalties, size = [penalty.with_lam(lam) for lam in lambdas], 1
-        most = 2 if is_tall(self.problem.X) else _CHUNK  # each keeps vectors of the length of a column
+        # Each keeps vectors of the length of a column.
+        most = 2 if is_tall(self.problem.X) else min(_CHUNK, max(2, _ROWS // self.problem.n))
         while penalties:
             found, missed = self._solve_chunk(penalties[:size], tol, max_iter)
             yield from found

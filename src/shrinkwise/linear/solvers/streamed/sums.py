@@ -47,9 +47,14 @@ class Prepared:
         return X[present], y[present], s[present], None if fold is None else fold[present]
 
     def coded(self, values):
-        """Labels as the loss takes them: 0.0 and 1.0, or integers for a loss per class."""
-        codes = np.searchsorted(self.labels, values)
-        return codes if self.loss.per_class else codes.astype(float)
+        """Labels as the loss takes them."""
+        return coded(self.loss, self.labels, values)
+
+
+def coded(loss, labels, values):
+    """Labels as the loss takes them: 0.0 and 1.0, or integers for a loss per class."""
+    codes = np.searchsorted(labels, values)
+    return codes if loss.per_class else codes.astype(float)
 
 
 @dataclass(frozen=True)
