@@ -140,7 +140,7 @@ class Options:
     methods : tuple of str, optional
         Candidates by their names on the command line (slugs); the baseline of a family is added automatically. None
         means all.
-    skip : tuple of str
+    left_out : tuple of str
         Candidates that are compared only if `methods` names them, because they take most of the time.
     factors : dict, optional
         Factors ≥ 0 of λ by input, for the linear models; an input with factor 0 is not penalised.
@@ -168,7 +168,7 @@ class Options:
     l1_ratios: tuple[float, ...] = (0.1, 0.5, 0.9)
     network: NetworkOptions | None = field(default_factory=NetworkOptions)
     methods: tuple[str, ...] | None = None
-    skip: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     factors: dict[str, float] = field(default_factory=dict)
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
     stability_pairs: int = 50
@@ -203,7 +203,7 @@ class Options:
 
     def wants(self, method: str) -> bool:
         """Whether a candidate (by its slug) is requested."""
-        return method not in self.skip if self.methods is None else method in self.methods
+        return method not in self.left_out if self.methods is None else method in self.methods
 
     def described(self, methods: list[str], splits_by: str = "") -> list[str]:
         """The plan in a sentence, shown before the work starts; `methods` are the names of the candidates.
@@ -218,8 +218,8 @@ class Options:
             f"Plan: {'; '.join(methods)}. Each is scored on {folds}; λ, l1_ratio and keep are selected inside each "
             f"training fold by {self.inner_folds}-fold cross-validation; seed {self.seed}."
         ]
-        if self.skip and self.methods is None:
-            names = " and ".join(self.skip)
+        if self.left_out and self.methods is None:
+            names = " and ".join(self.left_out)
             sentences.append(
                 f"Skipped, because of the time that this takes with so many classes: {names} (--methods compares it)."
             )
@@ -289,7 +289,7 @@ _MANY_ROWS: dict[str, Any] = {
 _FEWEST_ROWS, _ROWS_PER_INPUT, _FEWEST_VALUES = 5000, 100, 300_000
 # What quick effort changes with many classes, where a fit takes as many times longer: 20,000 rows, 16 inputs and 26 classes
 # take three minutes on two processes.
-_MANY_CLASSES: dict[str, Any] = {"inner_folds": 3, "n_lambdas": 15, "skip": ("mcp",)}
+_MANY_CLASSES: dict[str, Any] = {"inner_folds": 3, "n_lambdas": 15, "left_out": ("mcp",)}
 _FEWEST_CLASSES = 10
 
 
