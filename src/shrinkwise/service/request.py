@@ -223,7 +223,7 @@ class FitRequest:
         from shrinkwise.compare.candidates.registry import without_missing_extras
         from shrinkwise.compare.options import Options, options_for
 
-        names = {each.name for each in fields(Options)} - {"network"}
+        names = {each.name for each in fields(Options)} & {each.name for each in fields(self)} - {"network"}
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.network != "effort":
             given["network"] = self.network
