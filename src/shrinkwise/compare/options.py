@@ -282,8 +282,8 @@ _MANY_ROWS: dict[str, Any] = {
     "n_lambdas": 30,
     "l1_ratios": (0.5,),
     "network": NetworkOptions(
-        most_steps=1200,
-        cocktail=CocktailOptions(mixes=CocktailOptions.mixes[1:], members=5, plateau=0.005),
+        most_steps=800,
+        cocktail=CocktailOptions(mixes=CocktailOptions.mixes[1:], members=5, most_steps=2000, plateau=0.005),
     ),
 }
 _FEWEST_ROWS, _ROWS_PER_INPUT, _FEWEST_VALUES = 5000, 100, 300_000
