@@ -214,11 +214,11 @@ def test_quick_effort_does_less_with_many_classes():
         several = replace(plan, classes=[str(k) for k in range(n_classes)])
         options = FitRequest("t", "y", effort="quick").options(several)
         assert (options.inner_folds, options.n_lambdas) == work
-        said = any("Skipped" in sentence for sentence in options.described([]))
+        said = any("Left out" in sentence for sentence in options.described([]))
         assert (options.wants("mcp"), said) == ((False, True) if n_classes == 10 else (True, False))
         named = FitRequest("t", "y", effort="quick", methods=["mcp"]).options(several)
         assert named.wants("mcp")
-        assert not any("Skipped" in sentence for sentence in named.described([]))
+        assert not any("Left out" in sentence for sentence in named.described([]))
         assert FitRequest("t", "y", effort="quick", n_lambdas=40).options(several).n_lambdas == 40
         assert FitRequest("t", "y").options(several).n_lambdas == 50
 

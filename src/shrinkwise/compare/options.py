@@ -219,9 +219,9 @@ class Options:
             f"training fold by {self.inner_folds}-fold cross-validation; seed {self.seed}."
         ]
         if self.left_out and self.methods is None:
-            names = " and ".join(self.left_out)
+            names = ",".join(self.left_out)
             sentences.append(
-                f"Skipped, because of the time that this takes with so many classes: {names} (--methods compares it)."
+                f"Left out, because of the time it takes with this many classes: {names}; --methods {names} compares it."
             )
         return sentences if find_spec("torch") else [*sentences, NO_TORCH]
 
