@@ -215,6 +215,7 @@ def test_quick_effort_does_less_with_many_classes():
         options = FitRequest("t", "y", effort="quick").options(several)
         assert (options.inner_folds, options.n_lambdas) == work
         said = any("Left out" in sentence for sentence in options.described([]))
+        assert options.wants("mcp") == options.wants("additive-lasso")
         assert (options.wants("mcp"), said) == ((False, True) if n_classes == 10 else (True, False))
         named = FitRequest("t", "y", effort="quick", methods=["mcp"]).options(several)
         assert named.wants("mcp")
