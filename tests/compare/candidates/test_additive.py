@@ -127,8 +127,9 @@ def test_an_effect_of_the_few_that_are_not_zero_is_found():
     X = np.where(rng.random((3000, 2)) < 0.05, rng.random((3000, 2)), 0.0)
     chances = np.where(X[:, 0] > 0.5, 0.95, 0.1)
     problem = TrainingRows(X, (rng.random(3000) < chances).astype(int), "binary", 2, 0)
-    fitted = tune_additive_lasso(problem, QUICK).best.predictor
-    low, high = fitted.output(np.array([[0.3, 0.0], [0.8, 0.0]]))[:, 1]
+    best = tune_additive_lasso(problem, QUICK).best
+    assert best.settings["knots"] == "spread over the values"
+    low, high = best.predictor.output(np.array([[0.3, 0.0], [0.8, 0.0]]))[:, 1]
     assert low < 0.25
     assert high > 0.8
     assert len(usual_hinges(problem).knots) == 2  # the linear terms alone

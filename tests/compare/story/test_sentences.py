@@ -156,3 +156,11 @@ def test_the_list_in_the_documentation_is_that_of_the_code():
     text = (Path(__file__).parents[3] / "docs" / "validation.md").read_text(encoding="utf-8")
     for each in SENTENCES.values():
         assert f"| {each.name} | {each.when} |" in text
+
+
+def test_only_an_additive_lasso_with_other_knots_differs_in_more_than_its_penalty(compared):
+    _, comparison = compared
+    found = scored(additive_lasso=[1.0, 1.1, 1.2])(comparison)
+    for settings, said in (({}, False), ({"knots": "spread over the values"}, True)):
+        text = SENTENCES["besides"].says(replace(found, fit=replace(found.fit, settings=settings)))
+        assert ("bend at other places" in text) == said

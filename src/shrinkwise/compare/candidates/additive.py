@@ -27,6 +27,7 @@ from .linear import STOPGAP, TINY_RIDGE, ScaledRows, TunedPath, cross_validate, 
 _KNOTS, _CLASS_KNOTS, _ROWS_PER_KNOT = 32, 8, 10
 # Knots spread over the values: the largest number with which all inputs together have no more terms than this, if their
 # values, times the squared number of scores for several classes, are no more either.
+_SPREAD = "knots"  # the setting that says so
 _SPREAD_KNOTS, _SPREAD_TERMS, _SPREAD_VALUES = (32, 16, 8), 400, 10_000_000
 # The smallest λ as a share of λ_max. The path of hinges improves for longer than that of the features, down to no penalty
 # where there are many rows for each of them, whose paths are also quick.
@@ -47,31 +48,32 @@ def tune_additive_lasso(problem: TrainingRows, options: Options) -> Tuned:
 
     L1 also selects where the knots stand. The group lasso is tried if it is affordable.
     """
-    fits = [
-        (rows, _on_single_hinges(rows.problem, options))
-        for rows in map(partial(_HingedRows.of, problem), _placed(problem))
-    ]
-    rows, single = min(fits, key=lambda fit: fit[1].curve.mean.min())
+    fits = []
+    for settings, hinges in _placed(problem):
+        rows = _HingedRows.of(problem, hinges)
+        fits.append((settings, rows, _on_single_hinges(rows.problem, options)))
+    settings, rows, single = min(fits, key=lambda fit: fit[2].curve.mean.min())
     found = {"single hinges": single}
     if _work(problem, rows.problem.X.shape[1]) <= _GROUP_VALUES:
         found["whole inputs"] = _by_input(rows.problem, options, _smallest(rows.problem), single.curve.index_best)
     of, best = min(found.items(), key=lambda pair: pair[1].curve.mean.min())
-    return rows.in_features(tuned(best, {"on": of}, options), best.curve.path.penalty)
+    return rows.in_features(tuned(best, {"on": of} | settings, options), best.curve.path.penalty)
 
 
 def _on_single_hinges(problem: TrainingRows, options: Options) -> TunedPath:
     return cross_validate(L1(1.0), problem, options, lambda_min_ratio=_smallest(problem))
 
 
-def _placed(problem: TrainingRows) -> list[Hinges]:
-    """The hinges to try: with knots at quantiles of the rows, and spread over the values where that differs."""
+def _placed(problem: TrainingRows) -> list[tuple[dict, Hinges]]:
+    """The hinges to try, with their setting: knots at quantiles of the rows, and spread over the values where that differs."""
     usual = usual_hinges(problem)
+    placed: list[tuple[dict, Hinges]] = [({}, usual)]
     for n_knots in _SPREAD_KNOTS[1 if problem.has_classes else 0 :]:
         spread = hinges_of(problem.X, n_knots, spread=True)
         if len(spread.knots) <= _SPREAD_TERMS and _work(problem, len(spread.knots)) <= _SPREAD_VALUES:
             alike = len(spread.knots) == len(usual.knots) and (spread.knots == usual.knots).all()
-            return [usual] if alike else [usual, spread]
-    return [usual]
+            return placed if alike else [*placed, ({_SPREAD: "spread over the values"}, spread)]
+    return placed
 
 
 def _work(problem: TrainingRows, n_terms: int) -> int:
@@ -248,5 +250,6 @@ LASSO = Candidate(
     selects_inputs=True,
     needs_numbers=True,
     log_link=True,
-    besides="the places where its effects bend are selected too",
+    besides="its effects bend at other places",
+    besides_if=_SPREAD,
 )

@@ -240,6 +240,7 @@ class Candidate:
     seconds : `seconds(problem, options, n_rows)`, the estimated processor time of tuning on n_rows rows, from some work on
         the few rows of `problem`; None where the time is linear in the numbers of rows and of λ.
     besides : what else distinguishes it from the baseline of its family, a clause about "it"; "" if only the regularizer does.
+    besides_if : the setting with which `besides` is true; "" for any setting.
     log_link : whether its scores can be logarithms of predictions: for counts, and for targets fitted on a log scale.
     by_sums : whether its fit to a squared loss depends on the sums, squares and products of the rows alone.
     bears : the disturbance that its regularizer is said to be robust to, "noise" or "missing".
@@ -260,6 +261,7 @@ class Candidate:
     needs_numbers: bool = False
     drops_units: bool = False
     besides: str = ""
+    besides_if: str = ""
     by_sums: bool = False
     log_link: bool = False
     bears: str = ""

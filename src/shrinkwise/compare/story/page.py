@@ -99,7 +99,7 @@ def _coefficient(feature: str, coefficient: float, unit_note: str, **of: str) ->
 
 def strength(settings: dict) -> str:
     """Settings in a table's cell: "λ = 0.012", "λ = 0.012, 90% L1" (l1_ratio 0.9), "keep = 0.7 (inputs too)", "" for none."""
-    shown = ("λ", "keep", "keep of inputs", "decay")
+    shown = ("λ", "keep", "keep of inputs", "decay", "sharp bins", "λ of inputs")
     parts = [f"{name} = {settings[name]:.2g}" for name in shown if name in settings]
     if "l1_ratio" in settings:
         parts.append(f"{settings['l1_ratio']:.0%} L1")

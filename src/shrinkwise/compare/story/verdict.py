@@ -113,7 +113,8 @@ def _besides(comparison: Comparison) -> str:
     """That a difference to the baseline is not due to regularization alone."""
     chosen = comparison.chosen.candidate
     base = comparison.baseline(chosen.family)
-    if not chosen.besides or base is None:
+    applies = not chosen.besides_if or chosen.besides_if in comparison.fit.settings
+    if not chosen.besides or not applies or base is None:
         return ""
     return (
         f"Not all of the difference to {label(base.candidate)} is due to regularization: the {chosen.name} differs from it in "
