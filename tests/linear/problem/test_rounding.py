@@ -15,7 +15,7 @@ from shrinkwise.linear import (
     RidgeCV,
     path,
 )
-from shrinkwise.linear.problem.rounding import constant_columns
+from shrinkwise.linear.problem.rounding import constant_columns, largest_entry
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4))
@@ -231,3 +231,13 @@ def test_a_target_far_from_zero_is_solved(loss, constant):
 
     best = value(plain, plain.intercepts[0])
     assert value(fitted, fitted.intercepts[0] - constant) - best <= 2e-6 * plain.data.null_loss
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_the_largest_entry_is_found_in_any_layout(sign):
+    wide = np.ones((6, 8))
+    wide[4, 2], wide[0, 7] = sign * 5.0, 9.0  # the 9 is outside of the columns that are taken
+    part = wide[:, :5]
+    assert not part.flags.forc
+    for given in (part, part.copy(), np.asfortranarray(part), part.astype(np.float32), sp.csc_array(part)):
+        assert largest_entry(given) == 5.0

@@ -1,4 +1,4 @@
-"""The loss of rows in blocks: which losses can be summed over blocks, and the check of the targets."""
+"""The loss and the columns of rows in blocks: which losses can be summed, the check of the targets, the scales."""
 
 from __future__ import annotations
 
@@ -38,3 +38,16 @@ def loss_of_targets(loss, labels, ends, any_labels: bool):
         except ValueError as error:
             raise RowsError(f"{str(error).rstrip('.')} in {place}") from None
     return loss, None
+
+
+def column_scales(deviations, constant, fit_intercept: bool, standardize: bool, excluded):
+    """(by what a coefficient is divided, or None; by what each column is multiplied), (p,); 0 takes a column out of the fit.
+
+    With an intercept constant columns are out; excluded : (p,) bool of others, or None.
+    """
+    scale = np.where(constant, 1.0, deviations) if standardize else None
+    factor = np.ones(len(deviations)) if scale is None else 1.0 / scale
+    factor[constant & fit_intercept] = 0.0
+    if excluded is not None:
+        factor[excluded] = 0.0
+    return scale, factor

@@ -22,7 +22,7 @@ from shrinkwise.linear.solvers.streamed.overview import Overview, overview_of
 from shrinkwise.linear.solvers.streamed.sums import Prepared, Sums, Trial, evaluate
 from shrinkwise.streaming import RowsError
 
-from .loss_of_rows import check_sums, loss_of_targets
+from .loss_of_rows import check_sums, column_scales, loss_of_targets
 
 _MOST_PASSES = 60
 _CONSTANT = 16 * np.finfo(float).eps
@@ -58,9 +58,7 @@ class SmoothRows:
         self.loss, self.labels = loss_of_targets(loss, labels, (found.low, found.high), any_labels)
         deviations = np.sqrt(found.squares / found.weight)
         constant = deviations <= _CONSTANT * found.largest
-        self.column_scale = np.where(constant, 1.0, deviations) if standardize else None
-        factor = np.ones(self.p) if self.column_scale is None else 1.0 / self.column_scale
-        factor[constant & fit_intercept if excluded is None else (constant & fit_intercept) | excluded] = 0.0
+        self.column_scale, factor = column_scales(deviations, constant, fit_intercept, standardize, excluded)
         centre = found.mean if fit_intercept else np.zeros(self.p)
         K = len(self.labels) if self.labels is not None and self.loss.per_class else 1
         self.prepared = Prepared(rows, self.loss, centre, factor, self.labels, K, n_folds, seed)

@@ -14,7 +14,7 @@ from shrinkwise.linear.solvers.streamed.sparse_columns import SparseProblem, Spa
 from shrinkwise.linear.solvers.streamed.sums import coded
 from shrinkwise.streaming import RowsError, fold_numbers
 
-from .loss_of_rows import check_sums, loss_of_targets
+from .loss_of_rows import check_sums, column_scales, loss_of_targets
 
 
 class SparseSmoothRows:
@@ -49,13 +49,9 @@ class SparseSmoothRows:
         labels = np.unique(found.y) if loss.coded else None
         self.loss, self.labels = loss_of_targets(loss, labels, places, any_labels)
         deviations = np.sqrt(found.variances)
-        varies = (deviations > 0) & ~found.constant
-        self.column_scale = np.where(varies, deviations, 1.0) if standardize else None
-        factor = np.ones(rows.p) if self.column_scale is None else 1.0 / self.column_scale
-        factor[found.constant & fit_intercept if excluded is None else (found.constant & fit_intercept) | excluded] = (
-            0.0
+        self.column_scale, self.store.factor = column_scales(
+            deviations, (deviations == 0) | found.constant, fit_intercept, standardize, excluded
         )
-        self.store.factor = factor
         self.y = found.y.astype(float) if self.labels is None else coded(self.loss, self.labels, found.y)
         self.whole = self._problem(found.s)
 
