@@ -105,6 +105,20 @@ def test_labels_and_cross_validation(data):
     assert (found.predict(X) == known.predict(X)).mean() > 0.99
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_column_with_an_infinite_factor_is_left_out(sparse, data):
+    X, y, _ = data
+    X, y, factors = X[:, :20], y["logistic"], np.ones(20)
+    factors[[1, 13]] = np.inf  # column 1 would have the largest weight
+    source = blocks(X, y) if sparse else X.toarray()
+    found = sw.PenalizedClassifier(sw.L1(0.003), penalty_factors=factors, tol=1e-8)
+    found.fit(*((sw.rows(source),) if sparse else (sw.rows(source, y),)))
+    known = sw.PenalizedClassifier(sw.L1(0.003), penalty_factors=factors, tol=1e-8).fit(X, y)
+    assert (found.coef_[..., [1, 13]] == 0).all()
+    np.testing.assert_allclose(found.coef_, known.coef_, atol=2e-3)
+    assert np.abs(sw.PenalizedClassifier(sw.L1(0.003)).fit(X, y).coef_[..., 1]).max() > 0.1
+
+
 def spoiled(X, row, column):
     X = X.tolil()
     X[row, column] = np.inf
