@@ -252,6 +252,24 @@ def test_a_program_that_is_not_solved_is_never_called_solved(monkeypatch):
         is_separable(X, y)
 
 
+def test_that_nothing_moves_is_believed_only_with_a_dual_proof(monkeypatch):
+    """The program's own answer is not taken: with other multipliers the same answer is no proof."""
+    monkeypatch.setattr("shrinkwise.linear.separation.find._fits", lambda *_: iter(()))
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.integers(2, size=60)
+    assert find_separation(X, y).kind == "none"
+
+    def other(*given, **options):
+        found = linprog(*given, **options)
+        found.ineqlin.marginals = found.ineqlin.marginals * np.linspace(1.0, 1.5, len(found.ineqlin.marginals))
+        return found
+
+    monkeypatch.setattr("scipy.optimize.linprog", other)
+    found = find_separation(X, y)
+    assert (found.kind, bool(found)) == ("unknown", False)
+    assert "its dual solution is no proof" in found.undecided
+
+
 def test_the_end_of_a_path_of_separable_classes():
     X, _ = quasi()
     fitted = path(X, (X[:, 0] > 0).astype(float), sw.L1(1.0), loss="logistic", lambdas=[0.1, 0.01, 0.0])

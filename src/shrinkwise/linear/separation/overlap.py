@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
 
-from .rows import MovableRows
+from .rows import SMALLEST_MOVE, MovableRows
 
 LARGEST = 2_000  # weights up to which a fit is a proof: it takes their Hessian
-_SMALLEST_MOVE = 1e-6  # of ‖v‖₁: the least move of a row that the residuals of a fit can exclude
 _FLAT = 1e-10  # of the curvature along a column: below it a direction moves nothing
 _ROUNDS = 5
 _AT_ONCE = 1_000_000  # entries of X ⊗ p at a time
@@ -29,7 +28,7 @@ def overlap(rows: MovableRows, eta, least: float = 0.0):
     factor = None
     for _ in range(_ROUNDS):
         left, smallest = rows.back(q), np.abs(q[bound]).min()
-        if np.abs(left).max() <= _SMALLEST_MOVE * smallest:
+        if np.abs(left).max() <= SMALLEST_MOVE * smallest:
             return core if smallest > 0 else None
         factor = _factor(curvature.gram(rows)) if factor is None else factor
         if factor is None:
