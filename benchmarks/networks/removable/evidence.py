@@ -2,8 +2,8 @@
 
 Protocol. Every λ of a case's grid is tried with one seed and scored on 10 000 held-out training images; the λ kept is the
 smallest one whose reduction there reaches the aim. Networks of three other seeds are trained at it, and dense ones for
-equally many epochs; both are scored on the test images, without any training after the penalty. Milliseconds are medians
-of interleaved passes of 64 images on one thread.
+equally many epochs; both are scored on the test images, without any training after the penalty. Milliseconds are of
+processor time, medians of passes of 64 images in turn on one thread.
 
 Aims, means over the seeds: LeNet-5 and ResNet-20 ≥ 2.1× fewer multiply-adds at ≤ .1 point of error and ≥ 1.5× faster; the
 transformer ≥ 40 % of the parameters gone at ≤ 1 % of the loss, and onnxruntime's outputs within 1e-5; LeNet-300-100 ≤ 25 %
