@@ -17,6 +17,8 @@ import shrinkwise as sw
 from shrinkwise.linear import PenalizedClassifier, PenalizedRegressor, find_separation, is_separable, path
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.separation import separation_of
+from shrinkwise.linear.separation.overlap import _Pairs
+from shrinkwise.linear.separation.rows import MovableRows
 
 
 def by_full_program(X, y, kind, falls, rises, fit_intercept):
@@ -307,3 +309,17 @@ def test_a_penalty_that_is_flat_stops_soon_and_says_why(penalty):
     assert "unshrunk column 3 separates 6 of 500 rows" in fitted.status[-1]
     assert not fitted.solved[-1]
     assert fitted.n_iter.max() < 200
+
+
+def test_pairs_of_classes_have_the_gram_of_their_matrices():
+    """Σ_i B_i' C_i B_i with C_i = Σ (e_y − e_k)(e_y − e_k)', summed row by row and pair by pair."""
+    rng = np.random.default_rng(0)
+    X, y, mask = rng.normal(size=(30, 2)), rng.integers(0, 4, 30), rng.random((30, 4)) < 0.5
+    problem = Problem(X, y, "multinomial", None, True)
+    rows = MovableRows(problem, problem.loss.recession(problem.y), True, True)
+    expected, unit, B = 0.0, np.eye(4), rows.block(slice(None))
+    for i, k in zip(*np.nonzero(mask), strict=True):
+        if k != y[i]:
+            moved = np.kron(unit[y[i]] - unit[k], B[i])
+            expected = expected + np.outer(moved, moved)
+    np.testing.assert_allclose(_Pairs(mask).gram(rows), expected, atol=1e-12)

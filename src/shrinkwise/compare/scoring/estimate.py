@@ -22,7 +22,7 @@ from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.tables import TablePlan
 
 from .clock import TimeUp, time_limit
-from .nested import n_processes, tune
+from .nested import loaded, n_processes, tune
 from .stability import n_pairs, of_whole_inputs, stable_inputs
 
 _MOST_ROWS, _LAMBDAS, _FOLDS, _PAIRS = 2000, (4, 12), 2, (1, 3)
@@ -69,7 +69,8 @@ def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Option
     """Seconds of the tuning of a candidate on one training fold of n rows, of which `problem` has some.
 
     It is timed with few λ and inner folds, on at most 2000 rows and on twice or half of these; the time grows as a power of
-    the number of λ, along a line with the rows, and in proportion to the rows of all inner folds together.
+    the number of λ, along a line with the rows, and in proportion to the rows of all inner folds together. A baseline has
+    neither λ nor inner folds.
     """
     few = _some(problem, _MOST_ROWS)
     if candidate.seconds is not None:
@@ -80,13 +81,14 @@ def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Option
         fewer = replace(options, n_lambdas=n_lambdas, inner_folds=_FOLDS)
         return _processor_seconds(lambda: tune(candidate, rows, fewer))
 
-    seconds(1, few)  # loads code
-    short, long = (seconds(n_lambdas, few) for n_lambdas in _LAMBDAS)
-    found = _grown(_LAMBDAS, (short, long), options.n_lambdas)
+    loaded(candidate.family, by_sums=False)
+    long = seconds(_LAMBDAS[1], few)
+    found = _grown(_LAMBDAS, (seconds(_LAMBDAS[0], few), long), options.n_lambdas) if candidate.regularizer else long
     if n > len(few.y):
         other = _some(problem, 2 * len(few.y)) if n >= 2 * len(few.y) else _some(few, len(few.y) // 2)
         found *= _on_line({len(few.y): long, len(other.y): seconds(_LAMBDAS[1], other)}, n) / max(long, _SHORTEST)
-    return found * options.inner_folds / _FOLDS  # a path on all rows, and those of the folds on F − 1 of F parts each
+    # A path on all rows, and those of the folds on F − 1 of F parts each.
+    return found * (options.inner_folds / _FOLDS if candidate.regularizer else 1.0)
 
 
 def _half_sample_seconds(problem: TrainingRows, options: Options, n: int) -> float:

@@ -44,18 +44,8 @@ def overlap(rows: MovableRows, eta, least: float = 0.0):
 
 def null_space(rows: MovableRows, core):
     """Orthonormal basis (K · dim, r), a class after the other, of the v that move no entry of `core`."""
-    if rows.loss.per_class:
-        pairs = core.astype(float)
-        own = np.arange(rows.n), rows.y
-        pairs[own] = 0.0
-        curvature = np.zeros((rows.n, rows.K, rows.K))  # Σ over the core's k of (e_own − e_k)(e_own − e_k)'
-        curvature[:, range(rows.K), range(rows.K)] = pairs
-        curvature[own] -= pairs
-        curvature[own[0], :, own[1]] -= pairs
-        curvature[own[0], own[1], own[1]] += pairs.sum(1)
-    else:
-        curvature = core[:, :, None].astype(float)
-    scale, G = _scaled(_Matrices(curvature).gram(rows))
+    curvature = _Pairs(core) if rows.loss.per_class else _Matrices(core[:, :, None].astype(float))
+    scale, G = _scaled(curvature.gram(rows))
     values, vectors = eigh(G, check_finite=False)
     scale = np.where(scale > 0, scale, 1.0)
     basis = scale[:, None] * vectors[:, values <= _FLAT * max(values[-1], 1.0)]
@@ -102,6 +92,30 @@ class _Matrices:
     def times(self, moves):
         """C_i times the moves (n, K) of every row."""
         return np.einsum("ikl,il->ik", self.matrices, moves)
+
+
+class _Pairs:
+    """C_i = Σ (e_y − e_k)(e_y − e_k)' over the classes k of row i that are in the mask (n, K), y its own class."""
+
+    def __init__(self, mask):
+        self.mask = mask
+
+    def gram(self, rows: MovableRows):
+        """As `_Matrices.gram`: one product for each pair of classes, of the rows of the first, instead of K² for every row."""
+        K, dim = rows.K, rows.dim
+        G = np.zeros((K, dim, K, dim))
+        for part, block in rows.blocks():
+            for own in range(K):
+                here = rows.y[part] == own
+                B, mask = block[here], self.mask[part][here]
+                for k in np.flatnonzero(mask.any(0)):
+                    if k != own:
+                        pair = B[mask[:, k]]
+                        M = pair.T @ pair
+                        for a, b in ((own, k), (k, own)):
+                            G[a, :, a] += M
+                            G[a, :, b] -= M
+        return G.reshape(K * dim, K * dim)
 
 
 class _Softmax:
