@@ -170,7 +170,8 @@ def _offset_of(data):
 def l1_l2_term(a, b, w, u):
     """`dual_term` for Σ a|w| + ½ b w² with the gradient u: (α, pen*(αu), slack of the unpenalised entries)."""
     size, kinked = np.abs(u), (b == 0) & (a > 0)
-    alpha = min(1.0, float((a[kinked] / np.maximum(size[kinked], 1e-300)).min(initial=1.0)))
+    with np.errstate(over="ignore"):  # of a gradient of nearly 0
+        alpha = min(1.0, float((a[kinked] / np.maximum(size[kinked], 1e-300)).min(initial=1.0)))
     curved = b > 0
     excess = np.maximum(alpha * size[curved] - a[curved], 0.0)
     free = ~(curved | kinked)

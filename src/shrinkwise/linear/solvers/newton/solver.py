@@ -201,5 +201,6 @@ class NewtonSolver:
 
     def _remember(self, inner, g):
         if inner.a is not None:
-            ratio = np.abs(g) / np.maximum(inner.a, 1e-300)
+            with np.errstate(over="ignore"):  # of a weight without L1
+                ratio = np.abs(g) / np.maximum(inner.a, 1e-300)
             self.ratios = [*self.ratios[-1:], ratio]
