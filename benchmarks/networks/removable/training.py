@@ -121,7 +121,7 @@ CASES = {
     # The scales of its normalizations have to come from 1 to 0: a high rate.
     "ResNet-20": Case(lambda: Colours(resnet20(16)), 0.3, power=0.25, rows=8000, epochs=5, lr=8e-3),
     "transformer": Case(ImageTransformer, 0.15, rows=10_000, epochs=4, onnx=True),
-    "LeNet-300-100": Case(lambda: nn.Sequential(nn.Flatten(), *lenet300()), 0.04, epochs=16, batch=128),
+    "LeNet-300-100": Case(lambda: nn.Sequential(nn.Flatten(), *lenet300()), 0.04, l1=0.25, epochs=16, batch=128),
 }
 
 

@@ -113,7 +113,8 @@ def _assign(small: nn.Module, changed: dict[str, torch.Tensor]) -> None:
 def _laid_out(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """A copy whose dimensions have the order in memory that those of `like` have: channels last stay last."""
     # Of dimensions with the same stride, those of size 1 are inner ones.
-    order = sorted(range(like.dim()), key=lambda d: (-like.stride(d), -like.shape[d]))
+    strides = like.stride()
+    order = sorted(range(like.dim()), key=lambda d: (-strides[d], -like.shape[d]))
     copied = tensor.permute(order).clone(memory_format=torch.contiguous_format)
     return copied.permute([order.index(d) for d in range(like.dim())])
 
