@@ -73,14 +73,14 @@ class Solutions:
         return (self[i : i + 1] for i in range(len(self)))
 
 
-def certify(data, penalty, w, eta, u=None, dual=None) -> FitCertificate:
+def certify(data, penalty, w, eta, u=None, dual=None, known=None) -> FitCertificate:
     """FitCertificate of weights w (shape of `data.weights_shape`) with linear predictor eta (its intercept fitted).
 
     `u` is X's∇f(η)/n in the shape of w, if the caller has it already; `dual` is a pair (v, X'sv/n) with v in place of
-    ∇f(η), if the caller has a better dual point.
+    ∇f(η), if the caller has a better dual point; `known` is (f(η), ∇f(η)).
     """
     s, n = data.s, data.n
-    rows, g_eta = data.loss.value_and_gradient(data.y, eta)
+    rows, g_eta = known or data.loss.value_and_gradient(data.y, eta)
     mean = s @ g_eta / n
     u = data.correlate((s * g_eta.T).T) if u is None else u
     u, kkt = (
