@@ -17,6 +17,8 @@ import shrinkwise as sw
 from shrinkwise.linear import PenalizedClassifier, PenalizedRegressor, find_separation, is_separable, path
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.separation import separation_of
+from shrinkwise.linear.separation.overlap import _differences
+from shrinkwise.linear.separation.rows import MovableRows
 
 
 def by_full_program(X, y, kind, falls, rises, fit_intercept):
@@ -92,6 +94,18 @@ def test_the_rows_of_the_full_linear_program(question, sparse, near_a_fit):
     found = separation_of(problem, falls, rises, eta)
     assert not found.undecided
     assert set(found.rows) == by_full_program(X[present], y[present], kind, falls, rises, fit_intercept)
+
+
+def test_the_entries_that_do_not_move_are_summed_as_differences_of_classes():
+    rng = np.random.default_rng(2)
+    X, y, core = rng.normal(size=(60, 2)), np.arange(60) % 3, rng.random((60, 3)) < 0.6
+    free = np.ones((3, 2), dtype=bool)
+    rows = MovableRows(Problem(X, y, "multinomial"), core, free, free)
+    B, expected = rows.block(np.arange(60)), np.zeros((9, 9))
+    for i, k in np.argwhere(core):
+        move = np.kron(np.eye(3)[y[i]] - np.eye(3)[k], B[i])
+        expected += np.outer(move, move)
+    assert np.allclose(_differences(rows, core), expected, atol=1e-12 * np.abs(expected).max())
 
 
 def quasi(n=500, apart=6):

@@ -45,22 +45,30 @@ def overlap(rows: MovableRows, eta, least: float = 0.0):
 
 def null_space(rows: MovableRows, core):
     """Orthonormal basis (K · dim, r), a class after the other, of the v that move no entry of `core`."""
-    if rows.loss.per_class:
-        pairs = core.astype(float)
-        own = np.arange(rows.n), rows.y
-        pairs[own] = 0.0
-        curvature = np.zeros((rows.n, rows.K, rows.K))  # Σ over the core's k of (e_own − e_k)(e_own − e_k)'
-        curvature[:, range(rows.K), range(rows.K)] = pairs
-        curvature[own] -= pairs
-        curvature[own[0], :, own[1]] -= pairs
-        curvature[own[0], own[1], own[1]] += pairs.sum(1)
-    else:
-        curvature = core[:, :, None].astype(float)
-    scale, G = _scaled(_Matrices(curvature).gram(rows))
+    gram = _differences(rows, core) if rows.loss.per_class else _Matrices(core[:, :, None].astype(float)).gram(rows)
+    scale, G = _scaled(gram)
     values, vectors = eigh(G, check_finite=False)
     scale = np.where(scale > 0, scale, 1.0)
     basis = scale[:, None] * vectors[:, values <= _FLAT * max(values[-1], 1.0)]
     return np.linalg.qr(basis)[0]
+
+
+def _differences(rows: MovableRows, core):
+    """Σ over the entries (i, k) of `core` of (e_own − e_k)(e_own − e_k)' ⊗ B_i'B_i, own the class of row i."""
+    K, dim = rows.K, rows.dim
+    G = np.zeros((K, dim, K, dim))
+    for part, B in rows.blocks():
+        y, marked = rows.y[part], core[part]
+        for own in range(K):
+            of_class = np.flatnonzero(y == own)
+            for k in np.flatnonzero(marked[of_class].any(0)):
+                moved = B[of_class[marked[of_class, k]]] if k != own else B[:0]
+                product = moved.T @ moved
+                G[own, :, own] += product
+                G[k, :, k] += product
+                G[own, :, k] -= product
+                G[k, :, own] -= product
+    return G.reshape(K * dim, K * dim)
 
 
 def _residuals(rows: MovableRows, eta, least: float):
