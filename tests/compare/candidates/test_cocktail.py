@@ -182,6 +182,8 @@ def test_the_shares_of_the_settings_are_those_of_forward_selection():
     ]
     alone = replace(networks[2], mix=Mix(select=0.5))
     assert averaged([*networks[:2], alone], found) == [(alone, 1.0)]  # the others would use every input
+    near = linear_networks(Mix(select=0.5), 0.9, 0.01 * loss)
+    assert averaged([*networks, near], found) == chosen  # the mean of the others is better
     assert averaged([networks[2]] * 2, found)[0][1] == 1.0
 
 
