@@ -29,8 +29,8 @@ CHOICE_SEED, SEEDS = 100, (0, 1, 2)
 #: name: (what is reduced, by how much, grid)
 AIMS = {
     "LeNet-5": ("macs", 2.1, (8e-5,)),
-    "ResNet-20": ("macs", 2.1, (2e-5, 4e-5, 8e-5, 1.6e-4)),
-    "transformer": ("parameters", 1.7, (2e-4, 3e-4, 5e-4)),
+    "ResNet-20": ("macs", 2.1, (4.5e-5, 6e-5)),
+    "transformer": ("parameters", 1.7, (2e-4, 2.5e-4)),
     "LeNet-300-100": ("parameters", 4.0, (2e-4,)),
 }
 
