@@ -130,7 +130,10 @@ def _compared(choices: list[str | None]) -> str:
     """At which setting of a candidate the scores are."""
     first, second = (_CALLED.get(choice or "", f"strongest setting {choice}") for choice in choices)
     if first != second:
-        return f"Scores are at the best setting of each candidate, because the first run kept the {first} and the second the {second}."
+        return (
+            f"Scores are at the best setting of each candidate, because the first run kept the {first} and the second the "
+            f"{second}."
+        )
     return f"Scores are at the {first} of each candidate; one without such a setting has a single score."
 
 
