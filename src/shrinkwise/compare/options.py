@@ -301,6 +301,7 @@ _MANY_CLASSES: dict[str, Any] = {
     "n_lambdas": 15,
     "left_out": ("mcp", "additive-lasso"),
     "most_trees": 100,
+    "stability_pairs": 5,
 }
 _FEWEST_CLASSES = 10
 
