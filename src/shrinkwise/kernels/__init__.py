@@ -22,7 +22,6 @@ from .linear.sparse_cd import WeightedColumns, sparse_cd
 from .networks import dropout, optimizer
 from .networks.proximal import prox
 from .networks.training import lend, metric_prox
-from .tables.numbers import numbers_of_text
 
 __all__ = [
     "DISPATCH",
@@ -47,7 +46,6 @@ __all__ = [
     "lend",
     "metric_prox",
     "model_cd",
-    "numbers_of_text",
     "optimizer",
     "prox",
     "sorted_prox",
