@@ -113,7 +113,7 @@ class Loss:
         return v
 
     def offered(self, y, v, step):
-        """A dual point near v, the gradient that a quadratic model predicts after a step, where the conjugate is finite; or None.
+        """A dual point near v, the gradient that a quadratic model predicts, where the conjugate is finite; or None.
 
         step : (η before it, the change of η, η where the model was built).
         """

@@ -263,7 +263,7 @@ class WorkingSolver:
         return w
 
     def _fit_intercept(self, w, b):
-        """b after Newton steps in b alone, which stop when its gradient no longer decreases; η is recomputed, the dual point kept."""
+        """b after Newton steps in b alone, until its gradient no longer decreases; η is recomputed, the dual point kept."""
         dual, T_inverse, renewed = (self.dual if self.dual is self.offered else None), None, False
         for _ in range(6 if self.problem.fit_intercept else 0):
             size = np.abs(self.gb).max()
