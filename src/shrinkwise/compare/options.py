@@ -29,7 +29,8 @@ class CocktailOptions:
         Minimum number of inner folds, whose networks are averaged.
     passes, steps, most_steps : int
         Steps of Adam, each on `batch_size` rows: enough for `passes` passes over the rows, but at least `steps` and at most
-        `most_steps`. The stopping step is chosen with the setting.
+        `most_steps`; twice as many, again and again up to `most_steps`, while the held-out loss falls by 15 % in the second
+        half of those before the decay of the learning rate. The stopping step is chosen with the setting.
     learning_rate : float
         Learning rate in the first half of the steps; it then decays to 0 along half a cosine.
     plateau : float

@@ -218,6 +218,16 @@ def test_the_rate_decays_early_once_the_held_out_loss_has_stalled():
     assert short <= 2 * 21 < whole  # looked at first after 25 % of the 80 steps, and then for as many again
 
 
+def test_there_are_more_steps_while_the_held_out_loss_falls_fast():
+    falling = {step: 0.9**step for step in range(1, 9)}
+    assert training._falls(falling)
+    assert not training._falls({step: 1 - step / 100 for step in range(1, 9)})
+    assert not training._falls({1: 0.5, 2: 0.5})
+    problem = rows(n=200)
+    few, more = (tune_cocktail(problem, options(steps=20, most_steps=most)).best.settings["steps"] for most in (20, 90))
+    assert few <= 20 < more <= 90
+
+
 def test_of_many_held_out_rows_an_even_share_is_compared(monkeypatch):
     monkeypatch.setattr(candidate, "_HELD", 5)
     problem = rows(n=90, weights=np.arange(1.0, 91))

@@ -141,6 +141,35 @@ def test_the_conjugate_bounds_the_supremum_and_is_it_at_the_gradient(ties, tied)
 
 
 @TIES
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("away", [0.0, 0.2])
+def test_an_offered_dual_point_is_the_predicted_gradient_and_its_conjugate_bounds_the_supremum(ties, tied, away):
+    _, y, s, _ = data(tied=tied)
+    loss, rng = Cox(ties).scaled_to(y, s), np.random.default_rng(2)
+    eta, step = rng.normal(size=60), 0.02 * rng.normal(size=60)
+    built, h = eta + away * rng.normal(size=60), 1e-4
+    bend = (loss.gradient(y, built + h * step) - loss.gradient(y, built - h * step)) / (2 * h)
+    v = loss.offered(y, None, (eta, step, built))
+    np.testing.assert_allclose(v, loss.gradient(y, eta) + bend, atol=1e-8)
+    for alpha in (0.0, 0.6, 1.0):
+
+        def below(z, alpha=alpha):
+            return s @ loss.value(y, z) - alpha * s @ (v * z), s * (loss.gradient(y, z) - alpha * np.asarray(v))
+
+        found = minimize(
+            below, eta, jac=True, method="L-BFGS-B", options={"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-9}
+        )
+        bound = s @ loss.conjugate_at(y, alpha, v, eta + step)
+        assert bound >= -found.fun - 1e-9
+    share = (
+        0.1 if away == 0 else 1.0
+    )  # of the second order of the step; the sums of other probabilities may be a better bound
+    assert bound <= -found.fun + share * (s * bend) @ step
+    assert loss.offered(y, None, (eta, 40 * step, built)) is None
+    assert loss.offered(y, None, (eta, step, 30 * eta)) is None
+
+
+@TIES
 @pytest.mark.parametrize("penalty", [sw.L1(0.02), sw.ElasticNet(0.02, 0.5), sw.L2(0.02)], ids=repr)
 def test_fits_are_a_general_optimisers(ties, penalty):
     """With strata, ties, weights, an offset and columns far from 0."""

@@ -29,7 +29,7 @@ def _chosen(columns, ids):
 
 
 def _described(columns, ids):
-    """The form that the kernel takes: strides in numbers, addresses, whether single precision."""
+    """The arguments of the kernel that describe the columns."""
     apart = columns.shape[1] > 1 and columns.strides[1] != columns.itemsize
     if apart or columns.dtype not in (np.float32, np.float64):
         raise ValueError("Expected columns side by side in memory, float32 or float64; use X.T of a Fortran-ordered X")

@@ -89,7 +89,7 @@ class Loss:
         return (weights * self.model_curvature(y, eta).T).T.sum(0)
 
     def conjugate_at(self, y, alpha: float, v, eta):
-        """f*(αv), (n,), where v is ∇f(η) or what `dual_feasible` made of a nearby vector."""
+        """f*(αv), (n,), where v is ∇f(η) or a point that was `offered`."""
         return self.conjugate(y, alpha * v)
 
     def effective_rows(self, y):
@@ -111,6 +111,13 @@ class Loss:
     def dual_feasible(self, y, v):
         """v moved to a point where the conjugate is finite, (n,) or (n, K)."""
         return v
+
+    def offered(self, y, v, step):
+        """A dual point near v, the gradient that a quadratic model predicts, where the conjugate is finite; or None.
+
+        step : (η before it, the change of η, η where the model was built).
+        """
+        return self.dual_feasible(y, v)
 
     def check(self, y):
         """Raise ValueError if y is not a valid target for this loss."""

@@ -21,6 +21,9 @@ _EVALUATIONS = 40  # denser at the beginning, where small tables have their lowe
 _DROPPING = (0.3, 0.6)  # the shares of the steps after which the worse half of the settings is dropped
 _SELECTING = 0.15  # the share of the steps in which inputs are selected
 _EARLIEST = 0.25  # the share of the steps after which the learning rate may begin to decay
+_FALLING = (
+    0.15  # of the held-out loss: if it fell by more in the second half of the steps so far, twice as many are made
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,9 @@ def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> list[Tr
             if _EARLIEST * steps <= step < _FLAT * training.n_steps and _stalled(lowest, options.plateau):
                 training.n_steps = round(step / _FLAT)
                 looks = _looks(training.n_steps)
+        if step == round(_FLAT * training.n_steps) and training.n_steps < options.most_steps and _falls(lowest):
+            training.n_steps = min(2 * training.n_steps, options.most_steps)
+            looks = _looks(training.n_steps)
         if len(alive) > 1 and dropping and step >= round(dropping[0] * training.n_steps):
             del dropping[0]
             order = sorted(range(len(alive)), key=lambda place: _loss(found[alive[place]]))
@@ -217,6 +223,13 @@ def _stalled(lowest: dict[int, float], plateau: float) -> bool:
     (first, start), (last, now) = next(iter(lowest.items())), next(reversed(lowest.items()))
     halfway = next(loss for step, loss in reversed(lowest.items()) if step <= max(first, last / 2))
     return halfway - now < plateau * (start - now)
+
+
+def _falls(lowest: dict[int, float]) -> bool:
+    """Whether the held-out loss still falls: by more than the share `_FALLING` of itself in the second half of the steps."""
+    last, now = next(reversed(lowest.items()))
+    halfway = next(loss for step, loss in reversed(lowest.items()) if step <= max(next(iter(lowest)), last / 2))
+    return now < (1 - _FALLING) * halfway
 
 
 def _rate(progress: float) -> float:

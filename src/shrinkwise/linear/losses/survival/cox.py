@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,27 @@ from ..base import Loss
 from .records import as_records
 from .risk_sets import RiskSets
 
+_AT_ONCE = 16  # columns whose means over the rows at risk are computed together
+_NEAR = 20.0  # the most that η may differ from where a model was built for it to offer a dual point
 _SPREAD = 600.0  # of η in a stratum, beyond which e^η leaves double precision
+
+
+@dataclass
+class _Mass:
+    """Of probabilities q of the rows at risk, for each term (T,): Σ q and Σ q log(q/s) without the tied rows, and that of the
+    tied rows, or bounds of these; `alone` are q/s of the events whose time is one term.
+    """
+
+    at_risk: np.ndarray
+    rest: np.ndarray
+    tied: np.ndarray
+    alone: np.ndarray
+
+
+class _Offered(np.ndarray):
+    """A dual point that is no gradient, with the `_Mass` that its conjugate is computed from."""
+
+    mass: _Mass | None = None
 
 
 class Cox(Loss):
@@ -89,28 +110,23 @@ class Cox(Loss):
         return self._risk.expected(eta)
 
     def conjugate_at(self, y, alpha, v, eta):
-        """An upper bound of f* at αv, v = ∇f(η), that is exact at α = 1.
+        """An upper bound of f* at αv, v = ∇f(η) or from `offered`, that is exact at α = 1 for ∇f(η).
 
         Each term is log Σ s e^η, whose conjugate at probabilities q of the rows at risk is Σ q log(q/s). ∇f(η) has those of η;
         αv has αq + (1 − α)r with r on the tied events, by their weights. Where tied rows have several terms, x log x of such a
         sum is bounded by the sum of both.
         """
         risk, rows = self._risk, np.zeros(len(eta))
-        z = eta[risk.order]
-        if max(np.ptp(z[a:b]) for a, b in risk.strata) > _SPREAD:
+        mass = getattr(v, "mass", None) or self._mass(eta)
+        if mass is None:
             return np.full(len(eta), np.inf)
-        top, _, terms = risk.sums_below(eta)
-        mass = risk.weights * np.exp(z - top)
-        rest, inside = risk.at_risk(np.column_stack([mass, mass * (z - top)]), terms)
         log_alpha = np.log(alpha) if alpha > 0 else 0.0
-        found = alpha * (rest[:, 1] + rest[:, 0] * (log_alpha - terms))
+        found = alpha * (mass.rest + mass.at_risk * log_alpha)
         weights = np.log(risk.weight)[risk.of_term] + np.log(risk.share)
-        mixed = alpha * (inside[:, 1] - inside[:, 0] * terms) - (1.0 - alpha) * weights
+        mixed = alpha * mass.tied - (1.0 - alpha) * weights
         alone = np.zeros(len(risk.weight))
         at = risk.of_event[risk.alone]
-        q = np.exp(z[risk.events[risk.alone]] - top - terms[risk.first_term[at]])
-        r = 1.0 / risk.weight[at]
-        both = alpha * q + (1.0 - alpha) * r
+        both = alpha * mass.alone + (1.0 - alpha) / risk.weight[at]
         np.add.at(alone, at, risk.weights[risk.events[risk.alone]] * both * np.log(both))
         single = np.zeros(len(risk.weight), dtype=bool)
         single[at] = True
@@ -118,8 +134,65 @@ class Cox(Loss):
         rows[risk.order[risk.events]] = risk.mean_log_sums(found)[risk.of_event]
         return rows
 
-    def dual_feasible(self, y, v):
-        """None: only gradients are known to be sums of probabilities."""
+    def _is_wide(self, z) -> bool:
+        """Whether e^η leaves double precision in some stratum, z the η in the order of the risk sets."""
+        return max(np.ptp(z[a:b]) for a, b in self._risk.strata) > _SPREAD
+
+    def _mass(self, eta) -> _Mass | None:
+        """Of the probabilities at η."""
+        risk = self._risk
+        z = eta[risk.order]
+        if self._is_wide(z):
+            return None
+        top, _, terms = risk.sums_below(eta)
+        mass = risk.weights * np.exp(z - top)
+        rest, tied = risk.at_risk(np.column_stack([mass, mass * (z - top)]), terms)
+        return _Mass(
+            rest[:, 0], rest[:, 1] - rest[:, 0] * terms, tied[:, 1] - tied[:, 0] * terms, self._alone(z - top, terms)
+        )
+
+    def _alone(self, z, terms):
+        """The probabilities, over the weights, of the events whose time is one term."""
+        risk = self._risk
+        return np.exp(z[risk.events[risk.alone]] - terms[risk.first_term[risk.of_event[risk.alone]]])
+
+    def offered(self, y, v, step):
+        """v from the probabilities that a quadratic model predicts: q + q'(a − m) for a step a from η, q' the probabilities
+        where the model was built and m = Σ q'a, with the sums its conjugate is bounded by; None where these are not near q.
+
+        They are q(1 + δ) with Σ qδ = 0, and (1 + δ) log(1 + δ) ≤ δ + δ²/(2(1 − D)) for |δ| ≤ D < 1.
+        """
+        eta, along, built = step
+        risk = self._risk
+        z, a, away = (each[risk.order] for each in (eta, along, built - eta))
+        away = away - away.mean()
+        if self._is_wide(z) or np.ptp(away) > _NEAR:
+            return None
+        top, _, terms = risk.sums_below(eta)
+        z, ratio = z - top, np.exp(away)  # q'/q but for a factor of each term
+        q, moved = (
+            risk.weights * np.exp(z),
+            np.column_stack([ratio, ratio * a, ratio**2, ratio**2 * a, (ratio * a) ** 2]),
+        )
+        values = np.column_stack([np.ones_like(z), z, moved, z * ratio, z * ratio * a])
+        parts = risk.at_risk(q[:, None] * values, terms)
+        total = sum(parts)
+        c, m = 1.0 / total[:, 2], total[:, 3] / total[:, 2]
+        largest = float((c.max() * ratio.max()) * np.ptp(a))  # of |δ|, every m being a mean of a
+        if not largest < 0.5:
+            return None
+        sums = []
+        for s0, s1, r, ra, rr, rra, rraa, zr, zra in (part.T for part in parts):
+            change, square = c * (ra - m * r), c * c * (rraa - 2.0 * m * rra + m * m * rr)
+            there = s0 + change
+            sums.append((there, s1 + c * (zra - m * zr) - there * terms + change + square / (2.0 * (1.0 - largest))))
+        (at_risk, rest), (_, tied) = sums
+        event, term = risk.events[risk.alone], risk.first_term[risk.of_event[risk.alone]]
+        alone = self._alone(z, terms) * (1.0 + c[term] * ratio[event] * (a[event] - m[term]))
+        found = self.gradient(y, eta) + along * risk.expected(built) - risk.expected(built, m)
+        found = found.view(_Offered)
+        found.mass = _Mass(at_risk, rest, tied, alone)
+        return found
 
     def lowest(self, y):
         """That of events which all others at risk never reach: the logarithm of the tied weights, less Efron's shares."""
@@ -144,10 +217,15 @@ class Cox(Loss):
     def shared_curvature(self, X, eta):
         """The means of X over the rows at risk in every term, times the roots of the weights of the terms."""
         risk = self._risk
-        z, X = eta[risk.order], X[risk.order]
+        z = eta[risk.order]
         top, _, terms = risk.sums_below(eta)
-        mass = (risk.weights * np.exp(z - top))[:, None]
-        return np.sqrt(risk.term_weight)[:, None] * sum(risk.at_risk(mass * X, terms))
+        mass, roots = (risk.weights * np.exp(z - top))[:, None], np.sqrt(risk.term_weight)[:, None]
+        out = np.empty((len(terms), X.shape[1]))
+        for at in range(0, X.shape[1], _AT_ONCE):  # few enough for sums over all rows to stay in the cache
+            part = slice(at, at + _AT_ONCE)
+            rest, tied = risk.at_risk(mass * X[:, part][risk.order], terms)
+            out[:, part] = roots * (rest + tied)
+        return out
 
     def _weights(self):
         weights = np.empty_like(self._risk.weights)

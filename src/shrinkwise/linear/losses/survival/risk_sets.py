@@ -117,14 +117,17 @@ class RiskSets:
         rates = np.log(self.term_weight) - terms
         return (np.logaddexp.reduceat(r, self.first_term) for r in (rates, rates + np.log(self.share)))
 
-    def expected(self, eta):
-        """e^η times the baseline hazard up to the time of each row: the expected events, (n,)."""
+    def expected(self, eta, factors=None):
+        """e^η times the baseline hazard up to the time of each row: the expected events, (n,).
+
+        With `factors` (T,), of any sign, those of the terms times the factors, for η that are `_is_narrow`.
+        """
         top, _, terms = self.sums_below(eta)
         z = eta[self.order] - top
         narrow = _is_narrow(z)
         add: np.ufunc
         if narrow:
-            hazards = self.term_weight * np.exp(-terms)
+            hazards = self.term_weight * np.exp(-terms) * (1.0 if factors is None else factors)
             whole, shared, add, none = self._by_time(hazards), self._by_time(hazards * self.share), np.add, 0.0
         else:
             (whole, shared), add, none = self.log_hazards(terms), np.logaddexp, -np.inf

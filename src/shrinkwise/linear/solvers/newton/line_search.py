@@ -185,6 +185,8 @@ class WorkingSolver:
         elif self.model is None or not self.model.keeps or exact > self.model.exact or (slow and not self.model.fresh):
             exact = exact or (self.model is not None and self.model.exact)
             self.model = self._new_model(inner, exact)
+        if self.model.fresh:
+            self.model.eta = self.eta
         self.model.grow(needed)
 
     def _shared_curvature(self):
@@ -204,7 +206,7 @@ class WorkingSolver:
                 return ClassModel(columns, curvature, problem.fit_intercept, exact, self.blocks)
             return QuadraticModel(columns, curvature, problem.fit_intercept, exact)
         shared, curvature = self._shared_curvature(), self._curvature()
-        exact = exact or shared is not None or not fits_single(curvature.reshape(problem.n, -1).max(0)[None])
+        exact = exact or not fits_single(curvature.reshape(problem.n, -1).max(0)[None])
         return QuadraticModel(columns, RowCurvature(curvature), problem.fit_intercept, exact, shared)
 
     def _intercept_curvature(self):
@@ -241,10 +243,10 @@ class WorkingSolver:
             if change <= 1e-4 * t * decrease + 4 * _EPS * abs(before + at_w):
                 if not t * max(np.abs(d).max(initial=0.0), np.abs(db).max()) > 0:
                     return None
-                v = self.g_eta + self.model.change_of_gradient(along, problem)
+                v, step = self.g_eta + self.model.change_of_gradient(along, problem), (self.eta, along, self.model.eta)
                 self.start(eta, known)
                 if t == 1.0 and inner.kink is not None:
-                    self.offered = problem.loss.dual_feasible(problem.y, v)
+                    self.offered = problem.loss.offered(problem.y, v, step)
                 self.model.fresh_before, self.model.fresh = self.model.fresh, False
                 return self._recentred(inner, new), b + t * db
             t *= 0.5
@@ -261,7 +263,7 @@ class WorkingSolver:
         return w
 
     def _fit_intercept(self, w, b):
-        """b and η after Newton steps in b alone, which stop when its gradient no longer decreases; the dual point is kept."""
+        """b after Newton steps in b alone, until its gradient no longer decreases; η is recomputed, the dual point kept."""
         dual, T_inverse, renewed = (self.dual if self.dual is self.offered else None), None, False
         for _ in range(6 if self.problem.fit_intercept else 0):
             size = np.abs(self.gb).max()

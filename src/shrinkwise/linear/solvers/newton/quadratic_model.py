@@ -29,12 +29,12 @@ class QuadraticModel:
     def __init__(self, columns, curvature, fit_intercept: bool, exact: bool, shared=None):
         self.columns, self.exact, self.shared = columns, exact, shared
         self.fit_intercept = fit_intercept = fit_intercept and shared is None
-        self.R = np.zeros((0, 0))
         self.curvature, self.K = curvature, curvature.K
         self.cls = np.zeros(0, dtype=int)
         self.pos = np.zeros(0, dtype=int)
         self.has = np.zeros((self.K, 0), dtype=bool)
         self.store = np.zeros((0, 0), np.float64 if exact else np.float32)
+        self.R = np.zeros((0, 0), self.store.dtype)  # as long as `store`, of which the first m rows count
         self.M = np.zeros((0, self.K))
         self.T_inverse = inverse(curvature.total()) if fit_intercept else None
         self.ordered = None  # H in the order that a solver wants, which sets it; None where H has grown since
@@ -64,9 +64,6 @@ class QuadraticModel:
     def _reserve(self, m: int):
         M = np.empty((m, self.K))
         M[: len(self.M)] = self.M
-        if self.shared is not None:
-            new = self.shared(self.columns.rows[self.pos[len(self.R) :]].T).T / np.sqrt(self.columns.n)
-            self.R = np.vstack([self.R, new]) if len(self.R) else new
         old = len(self.M)
         M[old:] = self.curvature.sums(self.columns, self.cls[old:], self.pos[old:])
         self.M = M
@@ -75,6 +72,13 @@ class QuadraticModel:
             grown = np.empty((size, size), self.store.dtype)
             grown[:old, :old] = self.store[:old, :old]
             self.store = grown
+        if self.shared is not None:
+            new = self.shared(self.columns.rows[self.pos[old:]].T).T / np.sqrt(self.columns.n)
+            if len(self.R) < len(self.store):
+                grown = np.empty((len(self.store), new.shape[1]), self.R.dtype)
+                grown[:old, : self.R.shape[1]] = self.R[:old]
+                self.R = grown
+            self.R[old:m] = new
 
     def _fill(self, old: int):
         """H between the pairs from the place `old` on and all pairs."""
@@ -83,7 +87,7 @@ class QuadraticModel:
         if self.fit_intercept:
             block -= (self.M[old:] @ self.T_inverse @ self.M.T).astype(block.dtype)
         if self.shared is not None:
-            block -= (self.R[old:] @ self.R.T).astype(block.dtype)
+            block -= self.R[old:m] @ self.R[:m].T
         self.store[old:m, :m] = block
         self.store[:old, old:m] = block[:, :old].T
 

@@ -23,7 +23,7 @@ from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
 from .line_search import WorkingSolver
 
 _LIKELY = 0.95  # a column joins the model when its gradient is predicted to reach this share of its kink
-_CHUNK, _ROWS = 10, 8_000_000  # most λ between two looks at all of X, and most rows of these together
+_CHUNK, _ROWS = 4, 8_000_000  # most λ between two looks at all of X, and most rows of these together
 
 
 @dataclass
