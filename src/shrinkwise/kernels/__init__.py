@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .library import DISPATCH, find
 from .linear.column_blocks import GroupColumns, column_blocks
+from .linear.column_products import columns_times, columns_transposed
 from .linear.gram import PathRows, gram_certificates, gram_path
 from .linear.gram_blocks import GroupQuadratic, diagonal_blocks, eigen, gram_blocks
 from .linear.gram_bounded import Bounded, gram_bounded
@@ -31,6 +32,8 @@ __all__ = [
     "PathRows",
     "WeightedColumns",
     "column_blocks",
+    "columns_times",
+    "columns_transposed",
     "diagonal_blocks",
     "dropout",
     "eigen",

@@ -23,14 +23,15 @@ def run_record(
     """The text of run.toml; `settings` are the tables "fit" and "files" by which `shrinkwise replay` repeats the run."""
     import tomli_w
 
-    plan = comparison.plan
+    plan, settings = comparison.plan, settings or {}
+    table_hash = settings.get("files", {}).get("table")  # known: a large file is not read once more
     return tomli_w.dumps(
         {
             "format": FORMAT,
             "command": page.command,
             "seed": comparison.options.seed,
             "data": {
-                **({"file": str(file), "sha256": data_hash(file)} if file else {}),
+                **({"file": str(file), "sha256": table_hash or data_hash(file)} if file else {}),
                 "target": plan.target,
                 "task": plan.task,
                 "rows_read": plan.n_rows_read,
@@ -42,7 +43,7 @@ def run_record(
                     if column.kind in ("group", "time", "weight", "exposure", "offset")
                 },
             },
-            **(settings or {}),
+            **settings,
             "options": _stated(asdict(comparison.options)),
             "versions": versions("torch"),
             "results": _results(comparison, page),

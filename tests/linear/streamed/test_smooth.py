@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 import shrinkwise as sw
-from shrinkwise.linear.losses import Poisson, loss_of
+from shrinkwise.linear.losses import LOSSES, Poisson, loss_of
 from shrinkwise.linear.paths.streamed import path_of_rows, read_rows
-from shrinkwise.linear.solvers.streamed import overview
+from shrinkwise.linear.solvers.streamed import overview, sums
 from shrinkwise.streaming import RowsError, fold_numbers
 
 N, P, FOLDS = 3000, 7, 3
@@ -245,3 +245,12 @@ def test_what_needs_the_rows_is_refused(data):
 def test_every_other_estimator_says_what_to_use(fit, data):
     with pytest.raises(ValueError, match=r"needs the rows in memory and takes no rows in blocks; \w+"):
         fit(sw.rows(data[0], data[1]["poisson"]))
+
+
+def test_the_hessian_of_classes_is_the_sum_over_the_rows():
+    rng = np.random.default_rng(3)
+    X, z, s = rng.normal(size=(400, 2)), 3 * rng.normal(size=(400, 3)), rng.random(400) * (rng.random(400) > 0.2)
+    y, Z = rng.integers(0, 3, 400), np.column_stack([X, np.ones(400)])
+    expected = np.einsum("i,ikj,ia,ib->kajb", s, LOSSES["multinomial"].hessian(y, z), Z, Z).reshape(9, 9)
+    found = sums._hessian(LOSSES["multinomial"], X, y, z, s, 3)
+    assert np.allclose(found, expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max())

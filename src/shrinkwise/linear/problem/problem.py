@@ -189,7 +189,7 @@ def fitted_intercept(problem: Problem):
                 b, value = start, other
     for _ in range(100):
         g = (s * loss.gradient(problem.y, offset + b).T).T.sum(0)
-        H = (s * loss.hessian(problem.y, offset + b).T).T.sum(0)
+        H = _total_curvature(loss, s, problem.y, offset + b)
         step = -np.linalg.lstsq(H, g, rcond=1e-12)[0] if np.ndim(H) == 2 else -g / np.maximum(H, 1e-300)
         t = 1.0
         while t > 1e-10 and problem.loss_at(offset + b + t * step) > value:
@@ -199,3 +199,12 @@ def fitted_intercept(problem: Problem):
             break
         b, value = b + t * step, new
     return b
+
+
+def _total_curvature(loss, s, y, eta):
+    """Σ s f'' over the rows: a number, or (K, K) for K classes."""
+    if loss.is_softmax:
+        p = loss.inverse_link(eta)
+        weighted = s[:, None] * p
+        return np.diag(weighted.sum(0)) - weighted.T @ p
+    return (s * loss.hessian(y, eta).T).T.sum(0)

@@ -162,10 +162,28 @@ def _hessian(loss, X, y, z, s, K: int):
     if not loss.per_class:
         Z *= np.sqrt(s * loss.model_curvature(y, z))[:, None]
         return Z.T @ Z
+    if loss.is_softmax:
+        return _softmax_hessian(Z, loss.inverse_link(z), s)
     H, h = np.empty((K * size, K * size)), loss.hessian(y, z)
     for k in range(K):
         for j in range(k, K):
             block = (Z.T * (s * h[:, k, j])) @ Z
             H[k * size : (k + 1) * size, j * size : (j + 1) * size] = block
             H[j * size : (j + 1) * size, k * size : (k + 1) * size] = block.T
+    return H
+
+
+def _softmax_hessian(Z, p, s):
+    """Σ s (diag(p) − pp') ⊗ ZZ': between two classes one product of matrices, within a class from p(1 − p), without
+    cancellation."""
+    K, size = p.shape[1], Z.shape[1]
+    H, root = np.zeros((K * size, K * size)), np.sqrt(s)[:, None] * p
+    step = max(64, _AT_ONCE // (K * size))
+    for start in range(0, len(Z), step):
+        part = slice(start, start + step)
+        rows = (root[part, :, None] * Z[part, None]).reshape(-1, K * size)
+        H -= rows.T @ rows
+    for k in range(K):
+        own = slice(k * size, (k + 1) * size)
+        H[own, own] = (Z.T * (s * p[:, k] * (1.0 - p[:, k]))) @ Z
     return H
