@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "linear": "kernels penalties selection figures streaming",
     "networks": "kernels penalties selection figures",
     "dropout": "kernels figures",
-    "tables": "kernels selection streaming",
+    "tables": "selection streaming",
     "models": "tables streaming",
     "report": "",
     "compare": "kernels penalties selection linear networks dropout tables models report streaming",

@@ -39,13 +39,14 @@ def loaded(name: str) -> tuple[pl.DataFrame, pl.DataFrame, str]:
         frame = read_table(DATA / "adult.csv.gz")
         parts = [frame.filter(pl.col("split") == part).drop("split") for part in ("train", "test")]
         return parts[0], parts[1], "income"
-    frame, target = _table(name)
+    frame, target = all_rows(name)
     order = np.random.default_rng(0).permutation(frame.height)
     quarter = frame.height // 4
     return frame[order[quarter:]], frame[order[:quarter]], target
 
 
-def _table(name: str) -> tuple[pl.DataFrame, str]:
+def all_rows(name: str) -> tuple[pl.DataFrame, str]:
+    """All rows of a table, and its target."""
     if (DATA / f"tab_{name}.csv.gz").exists():
         frame = read_table(DATA / f"tab_{name}.csv.gz")
         return frame, frame.columns[-1]

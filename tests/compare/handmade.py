@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from shrinkwise.compare.candidates.additive import hinges_of
-from shrinkwise.compare.candidates.cocktail.candidate import mean_of_folds
+from shrinkwise.compare.candidates.cocktail.candidate import mean_of_networks
 from shrinkwise.compare.candidates.cocktail.embedding import Embedding
 from shrinkwise.compare.options import CocktailOptions
 from shrinkwise.models.predictors import LinearPredictor, NetworkPredictor
@@ -72,7 +72,9 @@ def drawn_model(task: str, kind: str, frame: pl.DataFrame, category: Sequence[st
         embedding = Embedding.of(encoder.transform(frame), CocktailOptions(terms=80))
         sizes = len(embedding.scale), 5, 5, max(k, 1)
         layers = [(rng.normal(size=(3, a, b)), rng.normal(size=(3, b))) for a, b in pairwise(sizes)]
-        return TableModel(plan, encoder, mean_of_folds(layers, embedding, (0.0, 1.0), bool(k)))
+        return TableModel(
+            plan, encoder, mean_of_networks(layers, np.array([0.2, 0.2, 0.6]), embedding, (0.0, 1.0), bool(k))
+        )
     limits = np.array([np.full(q, -0.6), np.full(q, 0.8)])
     weights = [rng.normal(size=(5, q)), rng.normal(size=(max(k, 1), 5))]
     return TableModel(

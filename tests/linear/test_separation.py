@@ -17,7 +17,7 @@ import shrinkwise as sw
 from shrinkwise.linear import PenalizedClassifier, PenalizedRegressor, find_separation, is_separable, path
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.separation import separation_of
-from shrinkwise.linear.separation.overlap import _differences
+from shrinkwise.linear.separation.overlap import _Pairs
 from shrinkwise.linear.separation.rows import MovableRows
 
 
@@ -94,18 +94,6 @@ def test_the_rows_of_the_full_linear_program(question, sparse, near_a_fit):
     found = separation_of(problem, falls, rises, eta)
     assert not found.undecided
     assert set(found.rows) == by_full_program(X[present], y[present], kind, falls, rises, fit_intercept)
-
-
-def test_the_entries_that_do_not_move_are_summed_as_differences_of_classes():
-    rng = np.random.default_rng(2)
-    X, y, core = rng.normal(size=(60, 2)), np.arange(60) % 3, rng.random((60, 3)) < 0.6
-    free = np.ones((3, 2), dtype=bool)
-    rows = MovableRows(Problem(X, y, "multinomial"), core, free, free)
-    B, expected = rows.block(np.arange(60)), np.zeros((9, 9))
-    for i, k in np.argwhere(core):
-        move = np.kron(np.eye(3)[y[i]] - np.eye(3)[k], B[i])
-        expected += np.outer(move, move)
-    assert np.allclose(_differences(rows, core), expected, atol=1e-12 * np.abs(expected).max())
 
 
 def quasi(n=500, apart=6):
@@ -266,6 +254,24 @@ def test_a_program_that_is_not_solved_is_never_called_solved(monkeypatch):
         is_separable(X, y)
 
 
+def test_that_nothing_moves_is_believed_only_with_a_dual_proof(monkeypatch):
+    """The program's own answer is not taken: with other multipliers the same answer is no proof."""
+    monkeypatch.setattr("shrinkwise.linear.separation.find._fits", lambda *_: iter(()))
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.integers(2, size=60)
+    assert find_separation(X, y).kind == "none"
+
+    def other(*given, **options):
+        found = linprog(*given, **options)
+        found.ineqlin.marginals = found.ineqlin.marginals * np.linspace(1.0, 1.5, len(found.ineqlin.marginals))
+        return found
+
+    monkeypatch.setattr("scipy.optimize.linprog", other)
+    found = find_separation(X, y)
+    assert (found.kind, bool(found)) == ("unknown", False)
+    assert "its dual solution is no proof" in found.undecided
+
+
 def test_the_end_of_a_path_of_separable_classes():
     X, _ = quasi()
     fitted = path(X, (X[:, 0] > 0).astype(float), sw.L1(1.0), loss="logistic", lambdas=[0.1, 0.01, 0.0])
@@ -303,3 +309,17 @@ def test_a_penalty_that_is_flat_stops_soon_and_says_why(penalty):
     assert "unshrunk column 3 separates 6 of 500 rows" in fitted.status[-1]
     assert not fitted.solved[-1]
     assert fitted.n_iter.max() < 200
+
+
+def test_pairs_of_classes_have_the_gram_of_their_matrices():
+    """Σ_i B_i' C_i B_i with C_i = Σ (e_y − e_k)(e_y − e_k)', summed row by row and pair by pair."""
+    rng = np.random.default_rng(0)
+    X, y, mask = rng.normal(size=(30, 2)), rng.integers(0, 4, 30), rng.random((30, 4)) < 0.5
+    problem = Problem(X, y, "multinomial", None, True)
+    rows = MovableRows(problem, problem.loss.recession(problem.y), True, True)
+    expected, unit, B = 0.0, np.eye(4), rows.block(slice(None))
+    for i, k in zip(*np.nonzero(mask), strict=True):
+        if k != y[i]:
+            moved = np.kron(unit[y[i]] - unit[k], B[i])
+            expected = expected + np.outer(moved, moved)
+    np.testing.assert_allclose(_Pairs(mask).gram(rows), expected, atol=1e-12)

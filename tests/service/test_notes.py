@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import shrinkwise
+from sentences import sentences
 from shrinkwise.compare.options import Options
 from shrinkwise.compare.scale import with_scale
 from shrinkwise.compare.splits.splits import Splits
@@ -350,24 +350,6 @@ NOT_NOTES = (
     r"^Column {}: {}\.$",
     "fitted to (all|the) rows",
 )  # around the remarks on new rows; the end of "read in blocks"
-
-
-def sentences(tree: ast.AST) -> list[str]:
-    """The texts that end like a sentence, outside errors and docstrings, with {} for what is filled in."""
-    raised = [
-        n for n in ast.walk(tree) if isinstance(n, ast.Raise) or "Error" in getattr(getattr(n, "func", None), "id", "")
-    ]
-    stated = [n for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)]
-    filled = [v for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for v in n.values]
-    left_out = {id(part) for node in chain(raised, stated, filled) for part in ast.walk(node)}
-    texts = (text_of(node) for node in ast.walk(tree) if id(node) not in left_out)
-    return [text for text in texts if re.search(r"\w( .*){3}\.$", text)]
-
-
-def text_of(node: ast.AST) -> str:
-    if isinstance(node, ast.JoinedStr):
-        return "".join(v.value if isinstance(v, ast.Constant) else "{}" for v in node.values)
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def files() -> list[Path]:

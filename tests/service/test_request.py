@@ -216,6 +216,8 @@ def test_quick_effort_does_less_with_many_classes():
         assert (options.inner_folds, options.n_lambdas) == work
         said = any("Left out" in sentence for sentence in options.described([]))
         assert options.wants("mcp") == options.wants("additive-lasso")
+        fewer = any("At most 100 boosted trees" in sentence for sentence in options.described([]))
+        assert (options.most_trees, fewer) == ((100, True) if n_classes == 10 else (400, False))
         assert (options.wants("mcp"), said) == ((False, True) if n_classes == 10 else (True, False))
         named = FitRequest("t", "y", effort="quick", methods=["mcp"]).options(several)
         assert named.wants("mcp")

@@ -70,13 +70,16 @@ def _print_explanation(found, row: int, top: int) -> None:
     shown = [each for each in found.contributions if each[2]][:top]
     for name, value, part in shown:
         grid.add_row(Text(visible(name[:60])), Text(visible(value[:40])), f"{part:+.6g}".replace("-", "−"))
-    console.print(Text(visible(f"{head} {usual}")))
-    console.print(grid)
+    console.print(Text(visible(" ".join(filter(None, [head, usual, found.becomes])))))
+    if shown:
+        console.print(grid)
     console.print(Text(visible(_rest(found, shown)).replace(" -", " −")))
 
 
 def _rest(found, shown: list) -> str:
     """The lines below the table: the omitted inputs, and the sum of the contributions."""
+    if not shown and not found.rest:
+        return f"No input contributes: the model predicts the same for a row with every input at {found.reference}."
     others = sum(part for *_, part in found.contributions) - sum(part for *_, part in shown)
     unused = sum(not part for *_, part in found.contributions)
     sentences = []
@@ -84,10 +87,12 @@ def _rest(found, shown: list) -> str:
         sentences.append(f"All other inputs together: {others:+.6g}.")
     if unused:
         sentences.append(f"{unused} {'input contributes' if unused == 1 else 'inputs contribute'} nothing.")
-    sentences.append(
-        "The contributions add up to the difference."
-        if found.exact
-        else f"Each contribution is the change when only that input is set to {found.reference}; interactions between inputs "
-        f"account for the remaining {found.rest:+.6g}."
-    )
+    if not found.exact:
+        sentences.append(f"Each contribution is the change when only that input is set to {found.reference}.")
+    if found.rest and not found.exact:
+        sentences.append(
+            f"They do not add up: interactions between inputs account for the remaining {found.rest:+.6g}."
+        )
+    else:
+        sentences.append("The contributions add up to the difference.")
     return " ".join(sentences)

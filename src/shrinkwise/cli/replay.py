@@ -23,9 +23,10 @@ from .terminal import say
 def replay(record: Path, file: Path | None, out: Path | None, jobs: int | None) -> int:
     """Repeat the run recorded in RUN.TOML (or its folder), and report whether all numbers are the same.
 
-    The table must not have changed. The exit code is 0 if the numbers agree and 3 if they do not.
+    The table must not have changed. The scores and settings in run.toml, coefficients.csv and predictions.csv are compared.
+    The exit code is 0 if the numbers agree and 3 if they do not.
     """
-    from shrinkwise.runs.replay import differences, other_versions
+    from shrinkwise.runs.replay import differences, other_files, other_versions
     from shrinkwise.runs.two_runs import read_record
     from shrinkwise.service import FitRequest, fit_to_folder
 
@@ -36,11 +37,16 @@ def replay(record: Path, file: Path | None, out: Path | None, jobs: int | None) 
     result = fit_to_folder(request, out, command=str(old.get("command", "")))
     say(result.verdict)
     new = read_record(out)
-    found, versions = differences(old, new), other_versions(old, new)
+    versions, (compared, different) = other_versions(old, new), other_files(home, out)
+    found = [*differences(old, new), *different]
     if not found:
-        say(f"All numbers are the same; the new run is in {out}.")
+        say(f"All numbers are the same, in {_listed(['run.toml', *compared])}; the new run is in {out}.")
         return 0
     said = [f"The numbers differ; the new run is in {out}.", *found]
     said.append(f"Different versions: {'; '.join(versions)}." if versions else "The versions are the same.")
     say("\n".join(said))
     return 3
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -142,6 +142,8 @@ class Options:
         means all.
     left_out : tuple of str
         Candidates that are compared only if `methods` names them, because they take most of the time.
+    most_trees : int
+        Largest number of boosted trees that is tried (for each class, if there are more than two).
     factors : dict, optional
         Factors ≥ 0 of λ by input, for the linear models; an input with factor 0 is not penalised.
     bounds : dict, optional
@@ -169,6 +171,7 @@ class Options:
     network: NetworkOptions | None = field(default_factory=NetworkOptions)
     methods: tuple[str, ...] | None = None
     left_out: tuple[str, ...] = ()
+    most_trees: int = 400
     factors: dict[str, float] = field(default_factory=dict)
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
     stability_pairs: int = 50
@@ -222,6 +225,10 @@ class Options:
             names = ", ".join(self.left_out)
             sentences.append(
                 f"Left out, because of the time it takes with this many classes: {names}; --methods compares what it names."
+            )
+        if self.most_trees < Options.most_trees:
+            sentences.append(
+                f"At most {self.most_trees} boosted trees are grown for each class, not {Options.most_trees}."
             )
         return sentences if find_spec("torch") else [*sentences, NO_TORCH]
 
@@ -288,8 +295,14 @@ _MANY_ROWS: dict[str, Any] = {
 }
 _FEWEST_ROWS, _ROWS_PER_INPUT, _FEWEST_VALUES = 5000, 100, 300_000
 # What quick effort changes with many classes, where a fit takes as many times longer: 20,000 rows, 16 inputs and 26 classes
-# take five minutes on two processes, half of them for the trees.
-_MANY_CLASSES: dict[str, Any] = {"inner_folds": 3, "n_lambdas": 15, "left_out": ("mcp", "additive-lasso")}
+# take three minutes on two processes. A hundred trees a class are scikit-learn's default number.
+_MANY_CLASSES: dict[str, Any] = {
+    "inner_folds": 3,
+    "n_lambdas": 15,
+    "left_out": ("mcp", "additive-lasso"),
+    "most_trees": 100,
+    "stability_pairs": 5,
+}
 _FEWEST_CLASSES = 10
 
 

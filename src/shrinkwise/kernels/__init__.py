@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .library import DISPATCH, find
 from .linear.column_blocks import GroupColumns, column_blocks
+from .linear.column_products import columns_times, columns_transposed
 from .linear.gram import PathRows, gram_certificates, gram_path
 from .linear.gram_blocks import GroupQuadratic, diagonal_blocks, eigen, gram_blocks
 from .linear.gram_bounded import Bounded, gram_bounded
@@ -21,7 +22,6 @@ from .linear.sparse_cd import WeightedColumns, sparse_cd
 from .networks import dropout, optimizer
 from .networks.proximal import prox
 from .networks.training import lend, metric_prox
-from .tables.numbers import numbers_of_text
 
 __all__ = [
     "DISPATCH",
@@ -32,6 +32,8 @@ __all__ = [
     "PathRows",
     "WeightedColumns",
     "column_blocks",
+    "columns_times",
+    "columns_transposed",
     "diagonal_blocks",
     "dropout",
     "eigen",
@@ -44,7 +46,6 @@ __all__ = [
     "lend",
     "metric_prox",
     "model_cd",
-    "numbers_of_text",
     "optimizer",
     "prox",
     "sorted_prox",

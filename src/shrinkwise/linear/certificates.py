@@ -73,14 +73,14 @@ class Solutions:
         return (self[i : i + 1] for i in range(len(self)))
 
 
-def certify(data, penalty, w, eta, u=None, dual=None) -> FitCertificate:
+def certify(data, penalty, w, eta, u=None, dual=None, known=None) -> FitCertificate:
     """FitCertificate of weights w (shape of `data.weights_shape`) with linear predictor eta (its intercept fitted).
 
     `u` is X's∇f(η)/n in the shape of w, if the caller has it already; `dual` is a pair (v, X'sv/n) with v in place of
-    ∇f(η), if the caller has a better dual point.
+    ∇f(η), if the caller has a better dual point; `known` is (f(η), ∇f(η)).
     """
     s, n = data.s, data.n
-    rows, g_eta = data.loss.value_and_gradient(data.y, eta)
+    rows, g_eta = known or data.loss.value_and_gradient(data.y, eta)
     mean = s @ g_eta / n
     u = data.correlate((s * g_eta.T).T) if u is None else u
     u, kkt = (
@@ -170,7 +170,8 @@ def _offset_of(data):
 def l1_l2_term(a, b, w, u):
     """`dual_term` for Σ a|w| + ½ b w² with the gradient u: (α, pen*(αu), slack of the unpenalised entries)."""
     size, kinked = np.abs(u), (b == 0) & (a > 0)
-    alpha = min(1.0, float((a[kinked] / np.maximum(size[kinked], 1e-300)).min(initial=1.0)))
+    with np.errstate(over="ignore"):  # of a gradient of nearly 0
+        alpha = min(1.0, float((a[kinked] / np.maximum(size[kinked], 1e-300)).min(initial=1.0)))
     curved = b > 0
     excess = np.maximum(alpha * size[curved] - a[curved], 0.0)
     free = ~(curved | kinked)

@@ -20,7 +20,8 @@ class Explanation:
 
     of: what is explained ("price", "log-odds of y = yes"). usual: its value for the reference row, whose features are
     all at `reference`. here: its value for this row. exact: whether usual and the contributions add up to here.
-    probability: of the predicted class, None for a regression.
+    probability: of the predicted class, None for a regression. becomes: how `here` becomes the prediction of a number, a
+    sentence, "" where it is the prediction.
     """
 
     of: str
@@ -31,12 +32,20 @@ class Explanation:
     reference: str
     prediction: str
     probability: float | None = None
+    becomes: str = ""
 
     @property
     def rest(self) -> float:
         """The difference not explained by the contributions: 0 for a linear model, interactions between inputs for a
         network."""
-        return self.here - self.usual - sum(value for *_, value in self.contributions)
+        parts = [value for *_, value in self.contributions]
+        rest = self.here - self.usual - sum(parts)
+        return 0.0 if abs(rest) <= _rounding(self.here, self.usual, *parts) else rest
+
+
+def _rounding(*terms: float) -> float:
+    """What a sum of these may differ by from rounding alone."""
+    return 16 * float(np.finfo(float).eps) * len(terms) * max(map(abs, terms))
 
 
 def explain_row(model: TableModel, frame, row: int) -> Explanation:
@@ -57,7 +66,8 @@ def explain_row(model: TableModel, frame, row: int) -> Explanation:
     parts = here - function(without)
     weights = np.atleast_2d(model.predictor.feature_weights())
     used = {int(inputs[j]) for j in np.flatnonzero(weights.any(axis=0))}
-    parts[[i for i in range(len(parts)) if i not in used]] = 0.0  # and not the rounding of a sum
+    rounding = [i for i in range(len(parts)) if i not in used or abs(parts[i]) <= _rounding(here, usual)]
+    parts[rounding] = 0.0
     order = np.argsort(-np.abs(parts), kind="stable")
     kept = plan.kept
     values = [_value(frame[column.name][row]) if column.name in frame.columns else "not given" for column in kept]
@@ -66,7 +76,8 @@ def explain_row(model: TableModel, frame, row: int) -> Explanation:
     output = model.output(frame[row : row + 1])
     said = model.decide(output)[0]
     if plan.classes is None:
-        return Explanation(of, usual, here, shown, exact, reference, f"{said:.6g}")
+        becomes = _becomes(model, here, frame)
+        return Explanation(of, usual, here, shown, exact, reference, f"{said:.6g}", becomes=becomes)
     return Explanation(of, usual, here, shown, exact, reference, str(said), float(output[0].max()))
 
 
@@ -87,6 +98,19 @@ def _explained(model: TableModel, x: np.ndarray):
         return scores[:, winner] - scores.mean(axis=1)
 
     return beyond_mean, f"score of {plan.target} = {plan.classes[winner]} minus the mean score"
+
+
+def _becomes(model: TableModel, here: float, frame) -> str:
+    """How a score becomes the prediction: by the exponential, the exposure and the range of predictions; "" by none."""
+    response = cast(RespondingPredictor, model.predictor).response
+    value = float(np.exp(here)) if response.log else here
+    limit = np.clip(value, response.low, response.high)
+    ways = ["its exponential"] if response.log else []
+    if limit != value:
+        ways.append(f"limited to the {'lowest' if value < limit else 'highest'} value that is predicted, {limit:.6g}")
+    if model.plan.exposures(frame) is not None:
+        ways.append("multiplied by the exposure of the row")
+    return f"The prediction is {', '.join(ways if response.log else ['this', *ways])}." if ways else ""
 
 
 def _value(value) -> str:

@@ -24,7 +24,8 @@ _READ: tuple[tuple[str, str, type], ...] = (
     ("results", "fold_sizes", list),
     ("results", "candidates", dict),
 )
-_CALLED = {"best": "the best setting", "one_se": "the 1-SE setting"}
+_CALLED = {"best": "best setting", "one_se": "1-SE setting"}
+_WEIGHING = ("weight", "exposure", "offset")  # columns by which a score weighs the rows
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def _check_record(file: Path, record: dict) -> None:
             raise _damaged(file, f"{table}.{name}")
     if not isinstance(record.get("versions"), dict):
         raise _damaged(file, "versions")
+    if record["results"]["kept"] not in record["results"]["candidates"]:
+        raise _damaged(file, "results.kept")
     if not _are_numbers(record["results"]["fold_sizes"]) or len(record["results"]["fold_sizes"]) != 2:
         raise _damaged(file, "results.fold_sizes")
     for name, scores in record["results"]["candidates"].items():
@@ -100,7 +103,8 @@ def compare_runs(first: Path, second: Path) -> TwoRuns:
             raise InputError(f"The runs cannot be compared, because the {what} is {a!r} in one and {b!r} in the other.")
     why = _not_paired(one, two, first, second)
     sizes = None if why else tuple(one["results"]["fold_sizes"])
-    same = one["results"].get("choice") == two["results"].get("choice")
+    choices = [run["results"].get("choice") for run in (one, two)]
+    same = choices[0] == choices[1]
     key = "fold_scores" if same else "best_fold_scores"
     names = list(dict.fromkeys([*one["results"]["candidates"], *two["results"]["candidates"]]))
     rows = [
@@ -111,13 +115,26 @@ def compare_runs(first: Path, second: Path) -> TwoRuns:
         one["results"]["score"],
         (one["results"]["kept"], two["results"]["kept"]),
         rows,
-        [
-            why or "Both runs held out the same rows of the same table, so scores are compared fold by fold.",
-            f"The compared scores are those at {_CALLED.get(one['results'].get('choice'), 'the kept setting')}."
-            if same
-            else "The runs keep different settings of a candidate, so its best setting is compared.",
-        ],
+        [why or _paired(rows), _compared(choices)],
     )
+
+
+def _paired(rows: list[dict]) -> str:
+    """What is subtracted of two runs that held out the same rows."""
+    if any(row["difference"] for row in rows):
+        return "Both runs held out the same rows of the same table, so scores are compared fold by fold."
+    return "No candidate was scored on the same folds of both runs, so no scores are subtracted."
+
+
+def _compared(choices: list[str | None]) -> str:
+    """At which setting of a candidate the scores are."""
+    first, second = (_CALLED.get(choice or "", f"strongest setting {choice}") for choice in choices)
+    if first != second:
+        return (
+            f"Scores are at the best setting of each candidate, because the first run kept the {first} and the second the "
+            f"{second}."
+        )
+    return f"Scores are at the {first} of each candidate; one without such a setting has a single score."
 
 
 def _not_paired(one: dict, two: dict, first: Path, second: Path) -> str:
@@ -128,6 +145,13 @@ def _not_paired(one: dict, two: dict, first: Path, second: Path) -> str:
         return (
             f"The runs used different tables ({names[0]}, and {names[1]}), or tables that are not known to be equal, so their "
             "scores are not subtracted."
+        )
+    weighing = [{kind: record["data"].get("parts", {}).get(kind) for kind in _WEIGHING} for record in (one, two)]
+    if weighing[0] != weighing[1]:
+        told = ["; ".join(f"{kind} {name!r}" for kind, name in each.items() if name) or "none" for each in weighing]
+        return (
+            f"The runs weigh the rows by different columns ({told[0]} in the first, {told[1]} in the second), so their scores "
+            "are not subtracted."
         )
     if _folds(first) != _folds(second):
         return (

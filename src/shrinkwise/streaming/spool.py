@@ -7,11 +7,9 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import polars as pl
 
 _SHARE = 0.5  # of the space that is free
@@ -39,18 +37,6 @@ class InMemory:
         return kept[list(columns)]
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """Where a frame is in the file: from byte `first` on the `height` float64 of each of the columns `plain`, which have no
-    gaps and are written and read without a conversion; from `start` to `stop` the other columns in Arrow's format."""
-
-    first: int
-    start: int
-    stop: int
-    height: int
-    plain: tuple[str, ...]
-
-
 class OnDisk:
     """Frames in a file without a name, which is gone when the process ends; pickled, it is nothing (None).
 
@@ -61,42 +47,28 @@ class OnDisk:
         self._folder, self._size = folder, 0
         self._file: Any = None
 
-    def put(self, frame: pl.DataFrame) -> _Kept | None:
-        """The place of the frame in the file; None where there is not enough space."""
-        columns = frame.get_columns()
-        plain = [column for column in columns if column.dtype == pl.Float64 and not column.null_count()]
-        rest = [column for column in columns if column.dtype != pl.Float64 or column.null_count()]
+    def put(self, frame: pl.DataFrame) -> tuple[int, int] | None:
+        """The first byte of the frame and the number of its bytes; None where there is not enough space."""
         buffer = io.BytesIO()
-        if rest:
-            pl.DataFrame(rest).write_ipc(buffer)
-        start = self._size + 8 * frame.height * len(plain)
-        kept = _Kept(self._size, start, start + buffer.tell(), frame.height, tuple(column.name for column in plain))
+        frame.write_ipc(buffer)
+        place = self._size, buffer.tell()
         try:
             file = self._opened()
-            if kept.stop > _SHARE * (self._size + shutil.disk_usage(self._folder or tempfile.gettempdir()).free):
+            if sum(place) > _SHARE * (self._size + shutil.disk_usage(self._folder or tempfile.gettempdir()).free):
                 return None
             file.seek(self._size)
-            for column in plain:
-                file.write(np.ascontiguousarray(column.to_numpy()))
             file.write(buffer.getbuffer())
             file.flush()
         except OSError:  # a disk that is full after all
             return None
-        self._size = kept.stop
-        return kept
+        self._size = sum(place)
+        return place
 
-    def get(self, kept: _Kept, columns: Sequence[str]) -> pl.DataFrame:
+    def get(self, kept: tuple[int, int], columns: Sequence[str]) -> pl.DataFrame:
         """These columns of a frame."""
-        file, found = self._opened(), dict[str, pl.Series]()
-        wanted = set(columns)
-        if wanted & set(kept.plain):
-            file.seek(kept.first)
-            values = np.fromfile(file, count=kept.height * len(kept.plain)).reshape(-1, kept.height)
-            found |= _columns(pl.from_numpy(values.T, schema=list(kept.plain)))
-        if wanted - set(kept.plain):
-            file.seek(kept.start)
-            found |= _columns(pl.read_ipc(io.BytesIO(file.read(kept.stop - kept.start))))
-        return pl.DataFrame([found[name] for name in columns])
+        file = self._opened()
+        file.seek(kept[0])
+        return pl.read_ipc(io.BytesIO(file.read(kept[1])))[list(columns)]
 
     def _opened(self) -> Any:
         if self._file is None:
@@ -108,7 +80,3 @@ class OnDisk:
 
     def __reduce__(self):
         return type(None), ()
-
-
-def _columns(frame: pl.DataFrame) -> dict[str, pl.Series]:
-    return dict(zip(frame.columns, frame.get_columns(), strict=True))

@@ -11,8 +11,9 @@ pytest.importorskip("torch", reason="the extra torch is not installed")
 import torch
 
 from shrinkwise.compare.candidates.base import TrainingRows
-from shrinkwise.compare.candidates.cocktail import candidate, embedding, training
-from shrinkwise.compare.candidates.cocktail.candidate import COCKTAIL, mean_of_folds, seconds, tune_cocktail
+from shrinkwise.compare.candidates.cocktail import average, candidate, embedding, training
+from shrinkwise.compare.candidates.cocktail.average import averaged, fold_outputs
+from shrinkwise.compare.candidates.cocktail.candidate import COCKTAIL, mean_of_networks, seconds, tune_cocktail
 from shrinkwise.compare.candidates.cocktail.embedding import Embedding
 from shrinkwise.compare.candidates.cocktail.mix import Mix
 from shrinkwise.compare.candidates.cocktail.stack import NetworkStack
@@ -84,20 +85,21 @@ def test_the_stack_computes_each_network_as_it_is_alone():
 
 
 @pytest.mark.parametrize("terms", [40, 3])
-def test_the_predictor_is_the_mean_of_the_networks_of_the_folds(terms):
+def test_the_predictor_is_the_weighted_mean_of_the_networks(terms):
     problem, rng = rows(), np.random.default_rng(0)
     embedding = Embedding.of(problem.X, replace(SMALL, terms=terms))
     assert (embedding.hinges is None) == (terms == 3)
     sizes = ((len(embedding.scale), 5), (5, 5), (5, 1))
     layers = [(rng.normal(size=(3, a, b)).round(7), rng.normal(size=(3, b))) for a, b in sizes]
-    predictor = mean_of_folds(layers, embedding, (2.0, 5.0), has_classes=False)
+    shares = np.array([0.1, 0.3, 0.6])
+    predictor = mean_of_networks(layers, shares, embedding, (2.0, 5.0), has_classes=False)
     singles = []
     for fold in range(3):
         hidden = embedding.features(problem.X)
         for number, (weights, biases) in enumerate(layers):
             hidden = (np.maximum(hidden, 0) if number else hidden) @ weights[fold] + biases[fold]
         singles.append(2 + 5 * hidden[:, 0])
-    np.testing.assert_allclose(predictor.output(problem.X), np.mean(singles, axis=0), rtol=1e-4)
+    np.testing.assert_allclose(predictor.output(problem.X), shares @ singles, rtol=1e-4)
     again = NetworkPredictor.of(predictor.arrays())
     np.testing.assert_array_equal(again.output(problem.X), predictor.output(problem.X))
 
@@ -136,22 +138,66 @@ def test_values_beyond_the_learned_range_are_clipped_smoothly():
     np.testing.assert_allclose(*predictor.output(far), rtol=1e-6)
 
 
-def test_setting_and_step_are_those_of_the_lowest_loss_over_all_held_out_rows(monkeypatch):
+def test_settings_and_steps_are_compared_by_the_loss_over_all_held_out_rows(monkeypatch):
     """The losses that are compared are computed again, from the networks of the folds."""
     problem = rows("binary")
     seen = []
     real = training.train
     monkeypatch.setattr(training, "train", lambda *given: seen.append((given[0], real(*given))) or seen[-1][1])
     fit = tune_cocktail(problem, options()).best
-    held, trained = seen[0]
-    total = 0.0
-    for fold, (_, test) in enumerate(problem.folds(3)):
-        hidden = held.features[test]
-        for number, (weights, biases) in enumerate(trained.layers):
-            hidden = (torch.relu(hidden) if number else hidden) @ weights[fold] + biases[fold]
-        total += torch.nn.functional.cross_entropy(hidden, held.targets[test], reduction="sum").item()
-    assert trained.loss == pytest.approx(total / len(problem.y), rel=1e-4)
-    assert fit.settings["steps"] == trained.step <= 15
+    held, found = seen[0]
+    for trained in found:
+        total = 0.0
+        for fold, (_, test) in enumerate(problem.folds(3)):
+            hidden = held.features[test]
+            for number, (weights, biases) in enumerate(trained.layers):
+                hidden = (torch.relu(hidden) if number else hidden) @ weights[fold] + biases[fold]
+            total += torch.nn.functional.cross_entropy(hidden, held.targets[test], reduction="sum").item()
+        assert trained.loss == pytest.approx(total / len(problem.y), rel=1e-4)
+    assert fit.settings["steps"] in [trained.step for trained in found]
+    assert max(trained.step for trained in found) <= 15
+
+
+def linear_networks(mix, coef, loss):
+    """Networks of three folds with the output coef · x₀, which is positive."""
+    first, second, last = torch.zeros(3, 2, 1), torch.ones(3, 1, 1), torch.full((3, 1, 1), float(coef))
+    first[:, 0] = 1.0
+    layers = [(w, torch.zeros(3, 1)) for w in (first, second, last)]
+    return training.Trained(mix, loss, 1, layers)
+
+
+def test_the_shares_of_the_settings_are_those_of_forward_selection():
+    """y = x: the mean of 1.4 x and .8 x with shares 1/3 and 2/3 has no error; 3 x is never drawn."""
+    x = torch.linspace(1.0, 2.0, 9)
+    found = training.FoldRows(
+        features=torch.stack([x, x], 1), sources=torch.arange(2), n_bins=torch.ones(2), inputs=torch.arange(2), targets=x,
+        counts=torch.ones(3, 9), held=torch.arange(9).view(3, 3), held_weights=torch.ones(3, 3), n_outputs=1,
+    )  # fmt: skip
+    loss = float((x**2).mean())
+    networks = [linear_networks(Mix(), c, (c - 1) ** 2 * loss) for c in (3.0, 1.4, 0.8)]
+    chosen = averaged(networks, found)
+    assert [(trained.loss, share) for trained, share in chosen] == [
+        (networks[2].loss, pytest.approx(2 / 3)),
+        (networks[1].loss, pytest.approx(1 / 3)),
+    ]
+    alone = replace(networks[2], mix=Mix(select=0.5))
+    assert averaged([*networks[:2], alone], found) == [(alone, 1.0)]  # the others would use every input
+    near = linear_networks(Mix(select=0.5), 0.9, 0.01 * loss)
+    assert averaged([*networks, near], found) == chosen  # the mean of the others is better
+    assert averaged([networks[2]] * 2, found)[0][1] == 1.0
+
+
+def test_the_mean_of_settings_has_no_higher_held_out_loss_than_the_best_of_them(monkeypatch):
+    problem, chosen = rows("binary"), []
+    real = average.averaged
+    monkeypatch.setattr(average, "averaged", lambda *given: chosen.append((given, real(*given))) or chosen[-1][1])
+    mixes = ((1, 1, 0.1, 0), (0.5, 1, 0.1, 0), (1, 1, 3.0, 0))
+    model = tune_cocktail(problem, options(mixes=mixes, steps=60, most_steps=60)).best
+    (found, held), pairs = chosen[0]
+    outputs = sum(share * fold_outputs(trained.layers, held.features[held.held]) for trained, share in pairs)
+    assert held.held_losses(outputs[None]).item() <= min(trained.loss for trained in found) * (1 + 1e-6)
+    assert len(model.predictor.weights[0]) == len(pairs) * 3 * 8
+    assert model.settings.get("mean of", "1 settings") == f"{len(pairs)} settings"
 
 
 def test_more_networks_are_averaged_than_there_are_inner_folds():
@@ -240,7 +286,8 @@ def test_a_weight_is_a_repeated_row_in_the_loss():
             torch.manual_seed(0)
             held = _fold_rows(each, embedding, problem.folds(3), unit)
             found.append(training.train(held, [Mix(), Mix(0.8)], SMALL))
-    assert found[0].loss == pytest.approx(found[1].loss, rel=1e-5)
+    for one, other in zip(*found, strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=1e-5)
 
 
 def test_a_split_by_time_is_followed_by_training_on_all_rows(monkeypatch):

@@ -16,12 +16,7 @@ from shrinkwise.compare.options import Options
 from shrinkwise.selection import Rows
 
 OPTIONS = Options(inner_folds=3)
-
-
-@pytest.fixture
-def few(monkeypatch):
-    """Few trees, so that every number of them can be fitted again from nothing; no fold stops before."""
-    monkeypatch.setattr(trees, "MOST", 3)
+FEW = replace(OPTIONS, most_trees=3)  # so that every number of them can be fitted from nothing; no fold stops before
 
 
 def made(task: str, n: int = 150, weights: bool = False) -> TrainingRows:
@@ -35,7 +30,7 @@ def made(task: str, n: int = 150, weights: bool = False) -> TrainingRows:
 
 @pytest.mark.parametrize("task", ["regression", "multiclass"])
 @pytest.mark.parametrize("weights", [False, True])
-def test_the_choice_has_the_lowest_loss_of_all_fitted_from_nothing(few, task, weights):
+def test_the_choice_has_the_lowest_loss_of_all_fitted_from_nothing(task, weights):
     """Every (depth, number of trees) is fitted on every fold by scikit-learn alone, without stopping."""
     problem = made(task, weights=weights)
     estimator = HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier
@@ -55,9 +50,9 @@ def test_the_choice_has_the_lowest_loss_of_all_fitted_from_nothing(few, task, we
     losses = {(depth, n): loss(depth, n) for depth in trees.DEPTHS for n in range(1, 4)}
     halved = 2 if task == "regression" else 1  # scikit-learn's curve is of half the squared error
     for depth in trees.DEPTHS:
-        curve = trees._curve(problem, problem.X, problem.folds(3), depth)
+        curve = trees._curve(problem, problem.X, problem.folds(3), depth, 3)
         np.testing.assert_allclose(halved * curve[1:], [losses[depth, n] for n in range(1, 4)], rtol=1e-9)
-    fit = tune_trees(problem, OPTIONS).best
+    fit = tune_trees(problem, FEW).best
     chosen = (fit.settings["depth"], fit.settings["trees"])
     assert losses[chosen] == pytest.approx(min(losses.values()), rel=1e-9)
     again = model(*chosen).fit(problem.X, problem.y, w)
@@ -73,47 +68,47 @@ def test_noise_alone_takes_few_trees_and_a_clear_signal_many():
     assert tune_trees(clear, OPTIONS).best.settings["trees"] >= 50
 
 
-def test_the_end_of_the_grid_is_said(few):
+def test_the_end_of_the_grid_is_said():
     clear = made("regression")
     clear = replace(clear, y=np.sin(3 * clear.X[:, 0]))
-    assert tune_trees(clear, OPTIONS).best.note == "the largest number of trees tried, 3, was chosen"
+    assert tune_trees(clear, FEW).best.note == "the largest number of trees tried, 3, was chosen"
     noise = replace(clear, y=np.random.default_rng(0).normal(size=len(clear.y)))
-    assert tune_trees(noise, OPTIONS).best.note == ""
+    assert tune_trees(noise, FEW).best.note == ""
 
 
 @pytest.mark.parametrize("present", [[2, 2, 2], [0, 2, 2], [0, 1, 1], [1, 1, 1]])
-def test_a_class_that_no_training_row_has_gets_no_probability(few, present):
+def test_a_class_that_no_training_row_has_gets_no_probability(present):
     problem = made("multiclass")
     lacking = replace(problem, y=np.array(present)[problem.y])
-    output = tune_trees(lacking, OPTIONS).best.predictor.output(problem.X)
+    output = tune_trees(lacking, FEW).best.predictor.output(problem.X)
     assert output.shape == (150, 3)
     np.testing.assert_allclose(output.sum(axis=1), 1.0)
     np.testing.assert_array_equal(np.delete(output, present, axis=1), 0.0)
 
 
-def test_a_class_of_one_row_is_missing_from_a_fold_and_costs_no_error(few, monkeypatch):
+def test_a_class_of_one_row_is_missing_from_a_fold_and_costs_no_error(monkeypatch):
     problem = made("multiclass")
     rare = replace(problem, y=np.where(np.arange(150) == 7, 2, np.minimum(problem.y, 1)))
     rows = np.arange(150)
     splits = [(np.delete(rows, rows[i::3]), rows[i::3]) for i in range(3)]
     monkeypatch.setattr(TrainingRows, "folds", lambda self, n: splits)
-    assert np.isfinite(tune_trees(rare, OPTIONS).best.predictor.output(rare.X)).all()
+    assert np.isfinite(tune_trees(rare, FEW).best.predictor.output(rare.X)).all()
 
 
-def test_where_folds_hold_out_many_rows_the_last_alone_is_used(few, monkeypatch):
+def test_where_folds_hold_out_many_rows_the_last_alone_is_used(monkeypatch):
     problem = made("regression")
-    assert len(trees._splits(problem, problem.X, OPTIONS)) == 3
+    assert len(trees._splits(problem, problem.X, FEW)) == 3
     monkeypatch.setattr(trees, "_MANY_ROWS", 50)
-    ((train, test),) = trees._splits(problem, problem.X, OPTIONS)
+    ((train, test),) = trees._splits(problem, problem.X, FEW)
     np.testing.assert_array_equal(test, problem.folds(3)[-1][1])
     assert not set(train) & set(test)
 
 
-def test_a_run_of_rows_is_a_sample_only_where_rows_are_shuffled(few, monkeypatch):
+def test_a_run_of_rows_is_a_sample_only_where_rows_are_shuffled(monkeypatch):
     """Wide tables of few inputs are not dealt at random: sorted by the target, a first tenth says nothing of the others."""
     problem = made("regression")
     monkeypatch.setattr(trees, "_MANY_VALUES", 0)
-    assert len(trees._splits(problem, problem.X, OPTIONS)) == 3
-    ((train, test),) = trees._splits(replace(problem, shuffled=True), problem.X, OPTIONS)
+    assert len(trees._splits(problem, problem.X, FEW)) == 3
+    ((train, test),) = trees._splits(replace(problem, shuffled=True), problem.X, FEW)
     assert np.shares_memory(problem.X[train], problem.X)
     assert np.shares_memory(problem.X[test], problem.X)

@@ -42,10 +42,20 @@ def test_work_that_grows_as_powers_is_estimated_exactly(clock, power_of_lambdas,
         clock[0] += seconds(options, len(problem.y))
         return Tuned(Fit(None))
 
-    candidate = Candidate("work", "linear", "", "", lambda problem, options: work(problem, options))
+    candidate = Candidate("work", "linear", "L2", "", lambda problem, options: work(problem, options))
     for n_rows in (500, 30_000):
         found = estimate._tuning_seconds(candidate, replace(problem_of(n_rows), task="multiclass"), OPTIONS, n_rows)
         assert found == pytest.approx(seconds(OPTIONS, n_rows), rel=1e-6)
+
+
+def test_a_baseline_is_fitted_once_without_inner_folds(clock):
+    def work(problem: TrainingRows, options: Options) -> Tuned:
+        clock[0] += 3.0
+        return Tuned(Fit(None))
+
+    baseline = Candidate("work", "linear", "", "", work)
+    assert estimate._tuning_seconds(baseline, problem_of(500), OPTIONS, 500) == 3.0
+    assert clock[0] == 3.0  # nor is it timed twice
 
 
 def test_time_that_falls_or_explodes_in_the_sample_is_not_extended():

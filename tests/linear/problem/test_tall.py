@@ -87,9 +87,11 @@ def test_rows_that_a_fold_has_twice_count_twice(rows, always):
     np.testing.assert_allclose(tall.cv_losses_, copied.cv_losses_, rtol=1e-6)
 
 
+@pytest.mark.parametrize("far", [0.0, 1e7])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_products_are_those_of_the_centred_columns(rows, always, order):
+def test_products_are_those_of_the_centred_columns(rows, always, order, far):
     X, _, s = rows
+    X = np.asarray(X + far, order=order)  # of columns this far from 0, products with X itself would lose seven digits
     design = Design(np.asarray(X, order=order), s / s.mean(), True)
     tall, dense = columns_module.TallColumns(design), columns_module.DenseColumns(design)
     rng = np.random.default_rng(0)

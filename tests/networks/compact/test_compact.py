@@ -249,3 +249,28 @@ def test_a_single_input_channel_is_no_reason_to_keep_anything():
     small, proof = sw.compact(model, torch.randn(3, 1, 8, 8))
     assert small[0].out_channels == 2
     assert proof.pinned == {}
+
+
+@pytest.mark.parametrize(
+    ("conv", "form"),
+    [
+        (nn.Conv2d, torch.contiguous_format),
+        (nn.Conv2d, torch.channels_last),
+        (nn.Conv3d, torch.channels_last_3d),
+        (nn.ConvTranspose2d, torch.channels_last),
+    ],
+)
+def test_weights_keep_their_order_in_memory(conv, form):
+    # A network with channels last is slower in another order, in spite of fewer channels.
+    model = nn.Sequential(conv(1, 6, 3), nn.ReLU(), conv(6, 5, 3), nn.ReLU(), conv(5, 2, 3)).to(memory_format=form)
+    example = torch.randn(3, 1, *[8] * (model[0].weight.dim() - 2))
+    groups = removable(model, example)
+    groups.zero_(model, [0, 3, 6, 7, 8, 9])  # of the second layer one channel is left
+    small, _ = sw.compact(model, example)
+    assert small[2].weight.numel() == small[2].weight[0, 0].numel() * 4
+    for layer in (0, 2, 4):
+        weight = small[layer].weight
+        assert (
+            weight.stride()
+            == weight.detach().clone(memory_format=torch.contiguous_format).to(memory_format=form).stride()
+        )

@@ -132,7 +132,7 @@ def _unpenalised_classifier(problem: TrainingRows) -> Fit:
     weights = problem.rows.weights
     separation = problem.columns.low is None and find_separation(problem.X, problem.y, sample_weight=weights)
     if separation:
-        partly = f"{len(separation.rows)} of {separation.n} rows can be separated from another class without error"
+        partly = "some rows can be separated from another class without error"
         why = "the classes can be separated completely" if separation.complete else partly
         note, lam = NO_OPTIMUM.format(why=why), TINY_RIDGE
 

@@ -13,9 +13,9 @@ from shrinkwise.compare.options import Options
 from .base import Candidate, Fit, TrainingRows, Tuned
 
 DEPTHS = (3, None)  # None: limited by scikit-learn's 31 leaves alone
-MOST = 400  # trees
 PATIENCE = 10  # trees without a lower held-out loss after which a fold stops
-# For the estimate of the time: trees that are timed, trees usually grown in a fold, and how their time grows with the rows.
+# For the estimate of the time: trees that are timed, trees usually grown in a fold (with many classes most of those that are
+# tried), and how their time grows with the rows.
 _TRIED, _USUAL, _GROWTH = (3, 13), 80, 0.7
 
 # More inner folds cost time and were not better: on small tables depth and number hardly depend on a sixth of the rows.
@@ -53,12 +53,12 @@ def tune_trees(problem: TrainingRows, options: Options) -> Tuned:
     """
     X = problem.dense()
     splits = _splits(problem, X, options)
-    curves = [_curve(problem, X, splits, depth) for depth in DEPTHS]
+    curves = [_curve(problem, X, splits, depth, options.most_trees) for depth in DEPTHS]
     depth, curve = min(zip(DEPTHS, curves, strict=True), key=lambda pair: pair[1].min())
     n_trees = max(int(curve.argmin()), 1)
     model = _model(problem, depth, max_iter=n_trees, early_stopping=False)
     model.fit(X, problem.y, problem.rows.weights)
-    note = f"the largest number of trees tried, {n_trees}, was chosen" if n_trees == MOST else ""
+    note = f"the largest number of trees tried, {n_trees}, was chosen" if n_trees == options.most_trees else ""
     return Tuned(Fit(_Trees(model, problem.n_classes), {"trees": n_trees, "depth": depth}, note))
 
 
@@ -91,7 +91,7 @@ def _splits(problem: TrainingRows, X: np.ndarray, options: Options) -> list:
     return found[-1:] if len(found[-1][1]) >= _MANY_ROWS else found
 
 
-def _curve(problem: TrainingRows, X: np.ndarray, splits: list, depth: int | None) -> np.ndarray:
+def _curve(problem: TrainingRows, X: np.ndarray, splits: list, depth: int | None, most: int) -> np.ndarray:
     """Mean loss over the held-out rows of all folds after 0, 1, 2, … trees.
 
     A fold stops after `PATIENCE` trees without a lower loss; from there on its last loss stands for it. Held-out rows of a
@@ -102,7 +102,7 @@ def _curve(problem: TrainingRows, X: np.ndarray, splits: list, depth: int | None
     for train, test in splits:
         known = np.isin(y[test], y[train]) if problem.has_classes else np.ones(len(y[test]), dtype=bool)
         held = test if known.all() else np.arange(len(y))[test][known]  # a slice stays a view
-        model = _model(problem, depth, max_iter=MOST, early_stopping=True, n_iter_no_change=PATIENCE, tol=0.0)
+        model = _model(problem, depth, max_iter=most, early_stopping=True, n_iter_no_change=PATIENCE, tol=0.0)
         model.fit(X[train], y[train], weights[train], X_val=X[held], y_val=y[held], sample_weight_val=weights[held])
         curves.append(-model.validation_score_)
         counts.append(weights[held].sum())

@@ -22,11 +22,12 @@ from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.tables import TablePlan
 
 from .clock import TimeUp, time_limit
-from .nested import n_processes, tune
-from .stability import n_pairs, of_whole_inputs, stable_inputs
+from .nested import loaded, n_processes, tune
+from .stability import n_pairs, of_whole_inputs, stable_inputs_at
 
 _MOST_ROWS, _LAMBDAS, _FOLDS, _PAIRS = 2000, (4, 12), 2, (1, 3)
 _SHORTEST = 1e-3  # seconds that are told apart
+_LONG = 1.0  # seconds of a fit from which half of its rows are timed beside them, not twice as many
 _PASS = 2e-7  # seconds for each value of a tall table: its encoding and its triangular factors
 LONGEST = 30.0  # seconds for measuring
 _STARTING, _CLOSING = 3.0, 3.0  # seconds: the processes; the explanation and the report
@@ -54,14 +55,16 @@ def _estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
             candidate: _tuning_seconds(candidate, problem, options, few if splits.tall and candidate.by_sums else n)
             for candidate in contestants
         }
-        pairs = options.stability_pairs if splits.tall else n_pairs(options, n, problem.X.shape[1])
-        halves = _half_sample_seconds(problem, replace(options, stability_pairs=pairs), few if splits.tall else n)
+        n_all = len(splits.y)
+        pairs = options.stability_pairs if splits.tall else n_pairs(options, n_all, problem.X.shape[1])
+        halves = _half_sample_seconds(problem, replace(options, stability_pairs=pairs), few if splits.tall else n_all)
     jobs = 1 if splits.large else n_processes(options)
     last = max(seconds for candidate, seconds in tunings.items() if candidate.family != "reference")
     last += tunings.get(LASSO, 0.0)  # whose path is shown, beside the kept model on all rows
     if options.stability_pairs and of_whole_inputs(problem):
         last += tunings.get(GROUP_LASSO, 0.0)
-    halves += _PASS * len(splits.y) * len(plan.kept) if splits.tall else 0.0
+    last *= n_all / n  # on all rows, and not on those of a fold
+    halves += _PASS * n_all * len(plan.kept) if splits.tall else 0.0
     return sum(tunings.values()) * len(splits) / jobs + last + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 
 
@@ -69,7 +72,8 @@ def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Option
     """Seconds of the tuning of a candidate on one training fold of n rows, of which `problem` has some.
 
     It is timed with few λ and inner folds, on at most 2000 rows and on twice or half of these; the time grows as a power of
-    the number of λ, along a line with the rows, and in proportion to the rows of all inner folds together.
+    the number of λ, along a line with the rows, and in proportion to the rows of all inner folds together. A baseline has
+    neither λ nor inner folds.
     """
     few = _some(problem, _MOST_ROWS)
     if candidate.seconds is not None:
@@ -80,24 +84,34 @@ def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Option
         fewer = replace(options, n_lambdas=n_lambdas, inner_folds=_FOLDS)
         return _processor_seconds(lambda: tune(candidate, rows, fewer))
 
-    seconds(1, few)  # loads code
-    short, long = (seconds(n_lambdas, few) for n_lambdas in _LAMBDAS)
-    found = _grown(_LAMBDAS, (short, long), options.n_lambdas)
+    loaded(candidate.family, by_sums=False)
+    long = seconds(_LAMBDAS[1], few)
+    found = _grown(_LAMBDAS, (seconds(_LAMBDAS[0], few), long), options.n_lambdas) if candidate.regularizer else long
     if n > len(few.y):
-        other = _some(problem, 2 * len(few.y)) if n >= 2 * len(few.y) else _some(few, len(few.y) // 2)
+        twice = n >= 2 * len(few.y) and long < _LONG
+        other = _some(problem, 2 * len(few.y)) if twice else _some(few, len(few.y) // 2)
         found *= _on_line({len(few.y): long, len(other.y): seconds(_LAMBDAS[1], other)}, n) / max(long, _SHORTEST)
-    return found * options.inner_folds / _FOLDS  # a path on all rows, and those of the folds on F − 1 of F parts each
+    # A path on all rows, and those of the folds on F − 1 of F parts each.
+    return found * (options.inner_folds / _FOLDS if candidate.regularizer else 1.0)
 
 
 def _half_sample_seconds(problem: TrainingRows, options: Options, n: int) -> float:
-    """Seconds of the fits on half-samples of n rows, of which `problem` has some."""
+    """Seconds of the fits on half-samples of n rows, of which `problem` has some.
+
+    They are timed at the λ of these rows divided by the root of how many more the n are, because the error of a mean
+    falls like that, and with it the λ that is chosen.
+    """
     if not options.stability_pairs:
         return 0.0
-    few = _some(problem, _MOST_ROWS)
-    fewer = replace(options, n_lambdas=_LAMBDAS[0], inner_folds=_FOLDS)
+    few = _some(problem, _MOST_ROWS).fitted.with_rows()
+    by_group = of_whole_inputs(few)
+    curve = tune(
+        GROUP_LASSO if by_group else LASSO, few, replace(options, n_lambdas=_LAMBDAS[1], inner_folds=_FOLDS)
+    ).curve
+    lam = 0.0 if curve is None else curve.lambda_1se / math.sqrt(max(1.0, n / len(few.y)))
 
     def seconds(pairs: int) -> float:
-        return _processor_seconds(lambda: stable_inputs(few, None, replace(fewer, stability_pairs=pairs)))
+        return _processor_seconds(lambda: stable_inputs_at(few, lam, replace(options, stability_pairs=pairs), by_group))
 
     taken = [seconds(pairs) for pairs in _PAIRS]
     one = max(taken[1] - taken[0], 0.0) / (_PAIRS[1] - _PAIRS[0])

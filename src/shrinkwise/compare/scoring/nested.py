@@ -86,7 +86,7 @@ def score_fold(candidate: Candidate, split: Split, options: Options, deadline: f
     if deadline is not None and time.monotonic() >= deadline:
         return FoldResult(candidate.name, split.number, {}, 0.0)
     problem = split.problem
-    _loaded(candidate.family, candidate.by_sums and (problem.factors or problem.of_all_rows) is not None)
+    loaded(candidate.family, candidate.by_sums and (problem.factors or problem.of_all_rows) is not None)
     start = time.perf_counter()
     try:
         with time_limit(deadline):
@@ -99,7 +99,7 @@ def score_fold(candidate: Candidate, split: Split, options: Options, deadline: f
     return FoldResult(candidate.name, split.number, held_out, seconds)
 
 
-def _loaded(family: str, by_sums: bool) -> None:
+def loaded(family: str, by_sums: bool) -> None:
     """Import the code of a family, so that the import is not counted as the first candidate's time; `by_sums` where the sums
     over the rows are known, from which fits need no estimators."""
     if by_sums:

@@ -65,6 +65,11 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
         lam = 0.0 if curve is None else curve.lambda_1se
     if problem.factors is not None:
         return _from_factors(problem, lam, options)
+    return stable_inputs_at(problem, lam, options, by_group)
+
+
+def stable_inputs_at(problem: TrainingRows, lam: float, options: Options, by_group: bool) -> StableInputs:
+    """The same at a given λ, of the group lasso if `by_group`; for rows that are not given by factors."""
     from threadpoolctl import threadpool_limits
 
     from shrinkwise.linear import stability_selection

@@ -103,8 +103,10 @@ def strength(settings: dict) -> str:
     parts = [f"{name} = {settings[name]:.2g}" for name in shown if name in settings]
     if "l1_ratio" in settings:
         parts.append(f"{settings['l1_ratio']:.0%} L1")
-    more = " (inputs too)" if settings.get("of") == "inputs too" else ""
-    return ", ".join(parts) + (" (whole inputs)" if settings.get("on") == "whole inputs" else more)
+    more = [settings["on"]] if settings.get("on") == "whole inputs" else []
+    more += ["inputs too"] if settings.get("of") == "inputs too" else []
+    more += [f"mean of {settings['mean of']}"] if "mean of" in settings else []
+    return ", ".join(parts) + (f" ({'; '.join(more)})" if more else "")
 
 
 def formula(comparison: Comparison) -> str:

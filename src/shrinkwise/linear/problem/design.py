@@ -9,10 +9,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.blas import dger
 
-from shrinkwise.kernels import WeightedColumns
+from shrinkwise.kernels import WeightedColumns, columns_transposed
 
 # float32 is widened and the Gram matrix summed in row blocks of about this many entries (16 MB of float64).
 _BLOCK = 2_000_000
+# Of so many vectors or fewer, a kernel that reads the columns once is faster than a product of matrices.
+VECTORS = 8
 
 
 def is_sparse(X) -> bool:
@@ -72,6 +74,9 @@ class Design:
             return out[0] if v.ndim == 1 else np.stack(out, axis=1)
         if self.sparse:
             return self.X.T @ v
+        if self.X.flags.f_contiguous and (self.X.dtype == np.float32 or v.ndim == 2) and v.size <= VECTORS * self.n:
+            V = np.ascontiguousarray(np.atleast_2d(v.T), dtype=np.float64)
+            return columns_transposed(self.X.T, np.arange(self.p), V).T.reshape(self.p, *v.shape[1:])
         if self.X.dtype == np.float64:
             return (v.T @ self.X).T  # for several v about twice as fast as X'v where X is in C order
         total = np.zeros((self.p, *v.shape[1:]))

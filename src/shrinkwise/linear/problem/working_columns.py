@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
-from .design import is_sparse
+from shrinkwise.kernels import columns_times, columns_transposed
+
+from .column_set import ColumnSet, run
+from .design import VECTORS, is_sparse
 
 # Working columns of a sparse X are kept dense up to so many entries (400 MB), if X has more than this share of entries.
 _DENSE, _FULL = 50_000_000, 0.1
@@ -12,6 +17,8 @@ _DENSE, _FULL = 50_000_000, 0.1
 _SWEEP = 2
 # A dense X of so many entries, and so many rows a column, is read where it lies, so many entries at a time.
 _MANY, _TALL, _BLOCK = 10_000_000, 20, 500_000
+# Products are with X − x̄, by x̄ afterwards where no mean is so many times the deviation of its column.
+_FAR = 1000.0
 
 
 def working_columns(design, several: bool = False):
@@ -30,101 +37,7 @@ def is_tall(X) -> bool:
     return not is_sparse(X) and X.size >= _MANY and X.shape[0] >= _TALL * X.shape[1]
 
 
-class _Columns:
-    """The working columns and their order; the first `front` of them are in the quadratic model."""
-
-    keeps_rows = False  # whether the columns lie as `rows` in memory
-
-    def __init__(self, design):
-        self.design = design
-        self.n = design.n
-        self.ids = np.zeros(0, dtype=int)
-        self.place = np.full(design.p, -1)
-        self.front = 0
-
-    def add(self, ids):
-        """Append those of the columns `ids` that are not working columns yet."""
-        new = ids[self.place[ids] < 0]
-        if len(new):
-            self.place[new] = np.arange(len(self.ids), len(self.ids) + len(new))
-            self.ids = np.concatenate([self.ids, new])
-            self.design.gather(new)
-            self._append(new)
-
-    def promote(self, ids):
-        """Move `ids` to the end of the front and add them to it."""
-        for j in ids:
-            i, k = int(self.place[j]), self.front
-            if i < k:
-                continue
-            if i > k:
-                self._swap(i, k)
-                self.ids[i], self.ids[k] = self.ids[k], self.ids[i]
-                self.place[self.ids[i]], self.place[j] = i, k
-            self.front += 1
-
-    def _append(self, new):
-        """Append the data of the columns `new`, the last of `ids`."""
-        raise NotImplementedError
-
-    def _swap(self, i: int, k: int):
-        """Exchange the columns at the places i and k."""
-        raise NotImplementedError
-
-    def prefers_rows(self, m: int) -> bool:
-        """Whether products with m of the columns cost less than with their Gram matrix."""
-        return False
-
-    def times(self, d):
-        """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K); single precision may stay so."""
-        raise NotImplementedError
-
-    def transposed(self, v, m: int, first: int = 0):
-        """(X − x̄)'v for the columns from the place `first` to m, v (n, K): (K, m − first); as `times`."""
-        raise NotImplementedError
-
-    def gram(self, left, rights, weights, dtype):
-        """(X − x̄)' diag(s) (X − x̄) between the places `left` and each of `rights`, s from `weights`: blocks of `dtype`."""
-        raise NotImplementedError
-
-    def sums(self, places, weights):
-        """(X − x̄)' weights (n, K) at `places`: (len(places), K)."""
-        raise NotImplementedError
-
-    def squares(self, weights, m: int):
-        """(X − x̄)²' weights (n, K) for the first m columns, squared entry by entry: (m, K)."""
-        raise NotImplementedError
-
-    def paired_gram(self, cls, places, old: int, factors, size: int, dtype):
-        """Σ_i z_i z_i' for z_i = factors[cls, i] ∘ (x_i − x̄)[places], factors (K, n): the rows from `old` on, (m − old, m).
-
-        A pass makes about `size` entries of z at a time.
-        """
-        out = np.zeros((len(cls) - old, len(cls)), dtype)
-        for rows, X in self._pieces(max(256, size // max(1, len(cls))), dtype):
-            Z = np.multiply(X[run(places)], factors[cls, rows], dtype=dtype, casting="same_kind")
-            out += Z[old:] @ Z.T  # for old = 0 symmetric: half the work
-        return out
-
-    def paired_sums(self, cls, places, factors, right, size: int):
-        """Σ_i z_i right_i' for z_i = factors[cls, i] ∘ (x_i − x̄)[places], right (K, n): (len(places), K)."""
-        out = np.zeros((len(cls), len(right)))
-        for rows, X in self._pieces(max(256, size // max(1, len(cls))), np.float64):
-            out += (X[run(places)] * factors[cls, rows]) @ right[:, rows].T
-        return out
-
-    def _pieces(self, step: int, dtype):
-        """(rows, the working columns on these rows as (front, rows)), `step` rows at a time."""
-        raise NotImplementedError
-
-
-def run(places):
-    """A slice if `places` are consecutive, for which NumPy makes no copy; else `places`."""
-    one_run = len(places) and places[-1] - places[0] == len(places) - 1 and (np.diff(places) == 1).all()
-    return slice(places[0], places[-1] + 1) if one_run else places
-
-
-class DenseColumns(_Columns):
+class DenseColumns(ColumnSet):
     """Row i of `rows` is column ids[i] of X less its mean."""
 
     keeps_rows = True
@@ -155,12 +68,12 @@ class DenseColumns(_Columns):
         """(X − x̄) d."""
         return (d @ self._rows(d.dtype)[: d.shape[1]]).T
 
-    def transposed(self, v, m, first=0):
+    def transposed(self, v, m, first=0, rounded=False):
         """(X − x̄)'v."""
-        rows = self._rows(v.dtype)[first:m]
-        if v.shape[1] <= 2:  # matrix-vector products: a matrix product with so few columns is slower
-            return np.stack([rows @ column for column in np.ascontiguousarray(v.T)])
-        return (rows @ v).T
+        if v.dtype == np.float64 and v.shape[1] <= VECTORS:
+            rows = self._rows(np.float32 if rounded else np.float64)[first:m]
+            return columns_transposed(rows, np.arange(len(rows)), np.ascontiguousarray(v.T))
+        return (self._rows(v.dtype)[first:m] @ v).T
 
     def gram(self, left, rights, weights, dtype):
         """(X − x̄)' diag(s) (X − x̄)."""
@@ -172,7 +85,9 @@ class DenseColumns(_Columns):
                 scaled = np.multiply(here, np.sqrt(s), dtype=dtype, casting="same_kind")
                 blocks.append(scaled @ scaled.T)  # symmetric: half the work
             else:
-                blocks.append(np.multiply(here, s, dtype=dtype, casting="same_kind") @ rows[run(right)].T)
+                scaled, end = np.multiply(here, s, dtype=dtype, casting="same_kind"), int(right.max(initial=-1)) + 1
+                few = 8 * len(left) < len(right) and 2 * len(right) > end  # a copy of the columns would cost more
+                blocks.append((scaled @ rows[:end].T)[:, run(right)] if few else scaled @ rows[run(right)].T)
         return blocks
 
     def sums(self, places, weights):
@@ -202,7 +117,7 @@ class DenseColumns(_Columns):
         return self.single
 
 
-class SparseColumns(_Columns):
+class SparseColumns(ColumnSet):
     """The same for a sparse X with too many working columns for a dense copy: centred by corrections of rank one."""
 
     def _append(self, new):
@@ -249,7 +164,7 @@ class SparseColumns(_Columns):
         ids = self.ids[: d.shape[1]]
         return np.stack([self.design.columns.times(row, ids) for row in d], axis=1) - d @ self.design.means[ids]
 
-    def transposed(self, v, m, first=0):
+    def transposed(self, v, m, first=0, rounded=False):
         """(X − x̄)'v."""
         ids = self.ids[first:m]
         found = np.stack([self.design.columns.transposed(column, ids) for column in v.T])
@@ -273,7 +188,7 @@ class SparseColumns(_Columns):
         return X.T @ weights - np.multiply.outer(means, weights.sum(0))
 
 
-class TallColumns(_Columns):
+class TallColumns(ColumnSet):
     """The same for a dense X of many rows: no copy of a column is kept, blocks of rows are centred as they are read."""
 
     def _append(self, new):
@@ -291,15 +206,30 @@ class TallColumns(_Columns):
             rows = slice(start, min(start + step, self.n))
             yield rows, self.design.X[rows, run(ids)] - means
 
+    @cached_property
+    def _plain(self):
+        """X.T where products with X as it lies, less x̄ afterwards, lose no digits that count; else None."""
+        X = self.design.X
+        spread = np.einsum("ij,ij->j", X, X, dtype=float) / self.n - self.design.means**2
+        return X.T if X.flags.f_contiguous and (self.design.means**2 <= _FAR**2 * spread).all() else None
+
     def times(self, d):
         """(X − x̄) d."""
-        out = np.empty((self.n, len(d)))
-        for rows, block in self._blocks(slice(d.shape[1])):
-            out[rows] = block @ d.T
-        return out
+        ids, out = self.ids[: d.shape[1]], np.empty((self.n, len(d)), order="F")
+        if self._plain is None:
+            for rows, block in self._blocks(slice(len(ids))):
+                out[rows] = block @ d.T
+            return out
+        for k, each in enumerate(np.ascontiguousarray(d, dtype=np.float64)):
+            out[:, k] = columns_times(self._plain, ids, each)
+        return out - d @ self.design.means[ids]
 
-    def transposed(self, v, m, first=0):
+    def transposed(self, v, m, first=0, rounded=False):
         """(X − x̄)'v."""
+        ids = self.ids[first:m]
+        if self._plain is not None and v.shape[1] <= VECTORS:
+            V = np.ascontiguousarray(v.T, dtype=np.float64)
+            return columns_transposed(self._plain, ids, V) - np.multiply.outer(V.sum(1), self.design.means[ids])
         out = np.zeros((v.shape[1], m - first))
         for rows, block in self._blocks(slice(first, m)):
             out += v[rows].T @ block
@@ -311,9 +241,10 @@ class TallColumns(_Columns):
         here, there = np.searchsorted(places, left), [np.searchsorted(places, right) for right in rights]
         blocks = [np.zeros((len(left), len(right))) for right in rights]
         for rows, X in self._blocks(places):
+            X = X.astype(dtype, copy=False)  # the products of a block in `dtype`, their sum in double precision
             part = X[:, run(here)]
             for block, right, s in zip(blocks, there, weights, strict=True):
-                block += (part * s[rows, None]).T @ X[:, run(right)]
+                block += (part * s[rows, None].astype(dtype)).T @ X[:, run(right)]
         return [block.astype(dtype) for block in blocks]
 
     def squares(self, weights, m):

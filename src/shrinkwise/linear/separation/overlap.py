@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
 
-from .rows import MovableRows
+from .rows import SMALLEST_MOVE, MovableRows
 
 LARGEST = 2_000  # weights up to which a fit is a proof: it takes their Hessian
-_SMALLEST_MOVE = 1e-6  # of ‖v‖₁: the least move of a row that the residuals of a fit can exclude
 _FLAT = 1e-10  # of the curvature along a column: below it a direction moves nothing
 _ROUNDS = 5
 _AT_ONCE = 1_000_000  # entries of X ⊗ p at a time
@@ -29,7 +28,7 @@ def overlap(rows: MovableRows, eta, least: float = 0.0):
     factor = None
     for _ in range(_ROUNDS):
         left, smallest = rows.back(q), np.abs(q[bound]).min()
-        if np.abs(left).max() <= _SMALLEST_MOVE * smallest:
+        if np.abs(left).max() <= SMALLEST_MOVE * smallest:
             return core if smallest > 0 else None
         factor = _factor(curvature.gram(rows)) if factor is None else factor
         if factor is None:
@@ -45,30 +44,12 @@ def overlap(rows: MovableRows, eta, least: float = 0.0):
 
 def null_space(rows: MovableRows, core):
     """Orthonormal basis (K · dim, r), a class after the other, of the v that move no entry of `core`."""
-    gram = _differences(rows, core) if rows.loss.per_class else _Matrices(core[:, :, None].astype(float)).gram(rows)
-    scale, G = _scaled(gram)
+    curvature = _Pairs(core) if rows.loss.per_class else _Matrices(core[:, :, None].astype(float))
+    scale, G = _scaled(curvature.gram(rows))
     values, vectors = eigh(G, check_finite=False)
     scale = np.where(scale > 0, scale, 1.0)
     basis = scale[:, None] * vectors[:, values <= _FLAT * max(values[-1], 1.0)]
     return np.linalg.qr(basis)[0]
-
-
-def _differences(rows: MovableRows, core):
-    """Σ over the entries (i, k) of `core` of (e_own − e_k)(e_own − e_k)' ⊗ B_i'B_i, own the class of row i."""
-    K, dim = rows.K, rows.dim
-    G = np.zeros((K, dim, K, dim))
-    for part, B in rows.blocks():
-        y, marked = rows.y[part], core[part]
-        for own in range(K):
-            of_class = np.flatnonzero(y == own)
-            for k in np.flatnonzero(marked[of_class].any(0)):
-                moved = B[of_class[marked[of_class, k]]] if k != own else B[:0]
-                product = moved.T @ moved
-                G[own, :, own] += product
-                G[k, :, k] += product
-                G[own, :, k] -= product
-                G[k, :, own] -= product
-    return G.reshape(K * dim, K * dim)
 
 
 def _residuals(rows: MovableRows, eta, least: float):
@@ -111,6 +92,30 @@ class _Matrices:
     def times(self, moves):
         """C_i times the moves (n, K) of every row."""
         return np.einsum("ikl,il->ik", self.matrices, moves)
+
+
+class _Pairs:
+    """C_i = Σ (e_y − e_k)(e_y − e_k)' over the classes k of row i that are in the mask (n, K), y its own class."""
+
+    def __init__(self, mask):
+        self.mask = mask
+
+    def gram(self, rows: MovableRows):
+        """As `_Matrices.gram`: one product for each pair of classes, of the rows of the first, instead of K² for every row."""
+        K, dim = rows.K, rows.dim
+        G = np.zeros((K, dim, K, dim))
+        for part, block in rows.blocks():
+            for own in range(K):
+                here = rows.y[part] == own
+                B, mask = block[here], self.mask[part][here]
+                for k in np.flatnonzero(mask.any(0)):
+                    if k != own:
+                        pair = B[mask[:, k]]
+                        M = pair.T @ pair
+                        for a, b in ((own, k), (k, own)):
+                            G[a, :, a] += M
+                            G[a, :, b] -= M
+        return G.reshape(K * dim, K * dim)
 
 
 class _Softmax:

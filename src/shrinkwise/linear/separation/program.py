@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from .rows import MovableRows
+from .rows import SMALLEST_MOVE, MovableRows
 
 _ROUNDING = 4e-9  # of ‖v‖₁: a margin below it is 0; the linear program is solved to 1e-9
 _SHRINK = 1e-7  # ε: rows that only a v of ‖v‖₁ > 1/ε moves by 1 count as not moved
@@ -100,8 +100,27 @@ class _Program:
                 x = found.x
                 v = x[:D] - x[D : 2 * D] if self.still is None else self.still @ x[2 * D : 2 * D + self.still.shape[1]]
                 moved = (x[-len(chosen) - 1 :] > 0.5).any()
+                if not moved and not self._excluded(program, found):
+                    continue
                 return v.reshape(self.rows.K, self.rows.dim).T * moved
-        raise Undecided(f"the linear program that decides it was not solved ({found.message})")
+        why = found.message if found.status else "its dual solution is no proof"
+        raise Undecided(f"the linear program that decides it was not solved ({why})")
+
+    def _excluded(self, program, found) -> bool:
+        """Whether the dual solution proves that no allowed v with ‖v‖₁ = 1 moves an active entry by more than `SMALLEST_MOVE`.
+
+        Its q > 0 and r have Σ q_i a_i'v + Σ r_i B_i'v ≤ max |Σ q_i a_i + Σ r_i B_i| for such a v, over the signs that v may
+        have; this is computed here, and nothing else that the program says is used.
+        """
+        D = self.rows.dim * self.rows.K
+        q, r = -found.ineqlin.marginals, found.eqlin.marginals
+        if self.still is None:
+            pull, rest = program["A_ub"][:, D : 2 * D].T @ q + program["A_eq"][:, :D].T @ r, 0.0
+        else:  # (Σ q_i a_i)'v = r'v + the rest's product with u, v = still · u
+            within = program["A_ub"][:, 2 * D : 2 * D + self.still.shape[1]].T @ q
+            pull, rest = r, float(np.linalg.norm(within + self.still.T @ r))
+        largest = np.concatenate([pull, -pull])[self.bounds[:, 1] > 0].max(initial=0.0) + rest
+        return bool(largest <= SMALLEST_MOVE * q.min())
 
     def _written(self, chosen, fixed, total) -> dict:
         """The program in v = v⁺ − v⁻, with a basis `still` also in the u of v = still · u, and t."""

@@ -7,6 +7,7 @@ import numpy as np
 from shrinkwise.linear.problem.problem import Problem
 
 BLOCK = 2_000_000  # values of X that are written out at a time
+SMALLEST_MOVE = 1e-6  # of ‖v‖₁: the least move of a row that a proof can exclude
 
 
 class MovableRows:

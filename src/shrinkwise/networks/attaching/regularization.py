@@ -150,8 +150,8 @@ class Regularization:
     def refit(self) -> None:
         """Switch the penalty off; from now on the training loop trains only the support, and zeros stay exactly zero.
 
-        A few such epochs undo the shrinkage by the penalty. The optimizer's weight decay continues. Call it again
-        before loading a checkpoint that was saved after it.
+        A few such epochs undo the shrinkage by the penalty; they may be the last third of one training run. The
+        optimizer's weight decay continues. Call it again before loading a checkpoint that was saved after it.
         """
         self._check_attached()
         terms, old = self.terms, self._stepper

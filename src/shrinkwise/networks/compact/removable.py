@@ -105,6 +105,8 @@ def removable(model: nn.Module, example) -> Removable:
     `GroupLasso` shrinks the groups that remain, which costs accuracy; `GroupMCP` does not shrink groups of norm beyond
     γλc_g, where c_g = √size by default. Attach it before the network is trained, with γλ above the root mean square of
     the entries at the start: in a trained network, groups that are beyond γλc_g are not penalized and are not removed.
+    `Regularization.refit` after about two thirds of the steps of the same training run keeps the zeros and trains the
+    groups that remain without the penalty.
 
     Examples
     --------

@@ -98,7 +98,7 @@ def _assign(small: nn.Module, changed: dict[str, torch.Tensor]) -> None:
         names.setdefault(id(tensor), []).append(name)
     old = dict(small.named_parameters(remove_duplicate=False)) | dict(small.named_buffers(remove_duplicate=False))
     for name, tensor in changed.items():
-        value: torch.Tensor = tensor.contiguous().clone()
+        value = _laid_out(tensor, old[name])
         if isinstance(old[name], nn.Parameter):
             value = nn.Parameter(value, requires_grad=old[name].requires_grad)
         for alias in names[id(old[name])]:
@@ -108,6 +108,15 @@ def _assign(small: nn.Module, changed: dict[str, torch.Tensor]) -> None:
                 module._parameters[leaf] = value
             else:
                 module._buffers[leaf] = value
+
+
+def _laid_out(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A copy whose dimensions have the order in memory that those of `like` have: channels last stay last."""
+    # Of dimensions with the same stride, those of size 1 are inner ones.
+    strides = like.stride()
+    order = sorted(range(like.dim()), key=lambda d: (-strides[d], -like.shape[d]))
+    copied = tensor.permute(order).clone(memory_format=torch.contiguous_format)
+    return copied.permute([order.index(d) for d in range(like.dim())])
 
 
 def _refresh(small: nn.Module, path: str, counts: dict[tuple[str, str], int]) -> None:

@@ -173,15 +173,16 @@ class SharedGroups(Groups):
     def norms(self, w):
         """Euclidean norm of each group, shape (n_groups,), with gradients for the entries that are here."""
         if not torch.is_grad_enabled() or not w.requires_grad:
-            return self._part.total_of(lambda: self._sums(w.double().square())).sqrt().to(w)
-        sums = self._sums(w.double().square())
+            return self._part.total_of(lambda: self._sums(w)).sqrt().to(w)
+        sums = self._sums(w)
         total = self._part.total(sums.detach())
         # The gradient of the whole norm along the entries here; 0 at 0.
         sums = sums + (total - sums.detach())
         return (torch.where(total > 0, sums, torch.ones_like(sums)).sqrt() * (total > 0)).to(w.dtype)
 
-    def _sums(self, squares: torch.Tensor) -> torch.Tensor:
-        """Σ over the entries of each group that are here."""
+    def _sums(self, w: torch.Tensor) -> torch.Tensor:
+        """Σ w² over the entries of each group that are here, in float64."""
+        squares = w.double().square()
         if self._dim is None:
             sums = squares.new_zeros(self._n + 1)
             return sums.index_add(0, self._labels_at(squares).reshape(-1), squares.reshape(-1))[: self._n]

@@ -104,11 +104,15 @@ class PieceGroups(SharedGroups):
         labels = labels[tuple(s if n > 1 else slice(None) for n, s in zip(kept, slices, strict=False))]
         self._labels = torch.as_tensor(np.where(labels < 0, self._n, labels).astype(np.int64))
 
-    def _sums(self, squares: torch.Tensor) -> torch.Tensor:
-        if self._dim is not None:
-            squares = squares.movedim(self._dim, 0).reshape(squares.shape[self._dim], -1).sum(1)
+    def _sums(self, w: torch.Tensor) -> torch.Tensor:
+        others = [k for k in range(w.ndim) if k != self._dim]
+        if self._dim is None or not others:
+            squares = w.double().square()
+        else:
+            # In one pass: the squares of a large tensor in float64 are never in memory.
+            squares = torch.linalg.vector_norm(w, dim=others, dtype=torch.float64).square()
         sums = squares.new_zeros(self._n + 1)
-        return sums.index_add(0, self._labels_at(squares).reshape(-1), squares.reshape(-1))[: self._n]
+        return sums.index_add(0, self._labels_at(w).reshape(-1), squares.reshape(-1))[: self._n]
 
     def spread(self, per_group: Any, w, outside: float = 0.0):
         """A value per group laid over the entries that are here, as an array that broadcasts to them."""

@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from shrinkwise.kernels import numbers_of_text
-from shrinkwise.kernels.library import library
 from shrinkwise.streaming.spool import FrameStore, InMemory
 from shrinkwise.tables.columns.kinds import as_text
 from shrinkwise.tables.errors import InputError
@@ -201,18 +199,13 @@ class _Pass:
     def _quick(
         self, text: Text, names: list[str], types: dict[str, pl.DataType], columns: Sequence[str] | None
     ) -> pl.DataFrame | None:
-        """A piece without quotes, parsed by a kernel or by polars alone; None where that may differ from what the records say.
+        """A piece without quotes, parsed by polars alone; None where that may differ from what the records say.
 
-        With polars a blank or a short line has no value in the last column, and it refuses a long one.
+        A blank or a short line has no value in the last column, and polars refuses a long one.
         """
-        asked = set(names if columns is None else columns)
-        if library() is not None and all(types[name] == pl.Float64 for name in asked):
-            numbers = numbers_of_text(text.data, self.delimiter, [name in asked for name in names])
-            if numbers is not None:
-                return _frame_of(*numbers, [name for name in names if name in asked])
         if text.data[:1] in (b"x", b"(", b"\x1f"):  # polars may take it for a compressed file
             return None
-        read = {*asked, names[-1]}
+        read = {*(names if columns is None else columns), names[-1]}
         wanted = [at for at, name in enumerate(names) if name in read]
         try:
             table = pl.read_csv(
@@ -278,7 +271,7 @@ class _Pass:
             if not cut:  # a line that is longer than a piece
                 rest += data
                 continue
-            lines, rest = b"".join((rest, memoryview(data)[:cut])), data[cut:]
+            lines, rest = rest + data[:cut], data[cut:]
             if lines[:2].isspace() and lines.isspace():
                 line += lines.count(b"\n")
                 continue
@@ -317,11 +310,3 @@ class _Pass:
             )
         self.quoting = found
         return records if found else scan(text.data, self.delimiter, quoting=False)
-
-
-def _frame_of(values: np.ndarray, gaps: np.ndarray, names: list[str]) -> pl.DataFrame:
-    """The columns values (p, n); those with empty fields, which are NaN, have missing values there."""
-    frame = pl.from_numpy(values.T, schema=names)
-    if not gaps.any():
-        return frame
-    return pl.DataFrame([column.fill_nan(None) if n else column for column, n in zip(frame, gaps, strict=True)])

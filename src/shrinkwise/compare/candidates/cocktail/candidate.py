@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from shrinkwise.models.predictors import NetworkPredictor, Response
 from .embedding import Embedding
 from .mix import Mix
 
+if TYPE_CHECKING:
+    from .training import Trained
+
 _DECIMALS = 7  # of the weights of hidden layers, which are trained in single precision; shortens the file of the model
 _TRIED = 30  # steps, for the estimate of the time
 _USUAL_SHARE = 0.7  # of the steps, if the learning rate may decay early
@@ -23,16 +27,17 @@ _HELD = (
 
 
 def tune_cocktail(problem: TrainingRows, options: Options) -> Tuned:
-    """The mean of the networks of the inner folds, at the setting and training step with the lowest held-out loss.
+    """The weighted mean of the networks of the inner folds; settings, shares and training steps by the held-out loss.
 
     All settings train side by side on all inner folds. The loss is that of all held-out rows together, so that a step is
     not chosen by the few rows of one fold. Where the folds leave rows out, as a split by time does, the networks of the
-    chosen setting are trained again on all rows for the same number of steps.
+    chosen settings are trained again on all rows for the same number of steps.
     """
     import torch
 
     from shrinkwise.compare.candidates.stacked_networks import one_thread
 
+    from .average import averaged
     from .training import refit, train
 
     cocktail, X = _cocktail(options), problem.dense()
@@ -43,32 +48,53 @@ def tune_cocktail(problem: TrainingRows, options: Options) -> Tuned:
     mixes = _mixes(cocktail, problem.has_classes)
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(problem.seed)
-        trained = train(rows, mixes, cocktail)
+        chosen = averaged(train(rows, mixes, cocktail), rows)
         if sum(len(test) for _, test in splits) < len(problem.y):
             everything = [(np.arange(len(problem.y)), np.arange(0))] * len(splits)
             whole = _fold_rows(problem, embedding, everything, (centre, scale))
-            trained = refit(whole, trained, cocktail)
-    layers = [(weights.double().numpy(), biases.double().numpy()) for weights, biases in trained.layers]
-    predictor = mean_of_folds(layers, embedding, (centre, scale), problem.has_classes)
+            chosen = [(refit(whole, trained, cocktail), share) for trained, share in chosen]
+    predictor = mean_of_networks(*_together(chosen), embedding, (centre, scale), problem.has_classes)
     predictor = predictor.responding(Response(log=problem.has_counts))
-    return Tuned(Fit(predictor, trained.mix.named(problem.has_classes) | {"steps": trained.step}))
+    return Tuned(Fit(predictor, _settings(chosen, problem.has_classes)))
 
 
-def mean_of_folds(
-    layers: list[tuple[np.ndarray, np.ndarray]], embedding: Embedding, unit: tuple[float, float], has_classes: bool
+def _together(chosen: list[tuple[Trained, float]]) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """The layers of the networks of all folds and settings, one after the other, and the share of each in the mean."""
+    networks = [[(w.double().numpy(), b.double().numpy()) for w, b in trained.layers] for trained, _ in chosen]
+    layers = []
+    for layer in zip(*networks, strict=True):
+        weights, biases = zip(*layer, strict=True)
+        layers.append((np.concatenate(weights), np.concatenate(biases)))
+    n_folds = len(layers[0][0]) // len(chosen)
+    return layers, np.repeat([share / n_folds for _, share in chosen], n_folds)
+
+
+def _settings(chosen: list[tuple[Trained, float]], has_classes: bool) -> dict:
+    """What is shown: the setting with the largest share in the mean, and of how many settings it is."""
+    most, _ = max(chosen, key=lambda pair: pair[1])
+    shown = most.mix.named(has_classes) | {"steps": most.step}
+    return shown | {"mean of": f"{len(chosen)} settings"} if len(chosen) > 1 else shown
+
+
+def mean_of_networks(
+    layers: list[tuple[np.ndarray, np.ndarray]],
+    shares: np.ndarray,
+    embedding: Embedding,
+    unit: tuple[float, float],
+    has_classes: bool,
 ) -> NetworkPredictor:
-    """One network whose scores, or predictions, are the mean of those of F networks with two hidden layers.
+    """One network whose scores, or predictions, are the weighted mean of those of F networks with two hidden layers.
 
     layers: (weights, inputs first, and biases) of the F networks, layer by layer: (F, E, H) and (F, H), (F, H, H) and
-    (F, H), (F, H, K) and (F, K). unit: the centre and the scale of the target.
+    (F, H), (F, H, K) and (F, K). shares (F,), with sum 1. unit: the centre and the scale of the target.
     """
     (first, first_bias), (second, second_bias), (last, last_bias) = layers
     hidden = first.transpose(0, 2, 1).reshape(first_bias.size, -1) * embedding.scale
-    output = last.transpose(2, 0, 1).reshape(last.shape[2], -1) / len(last)
+    output = (last * shares[:, None, None]).transpose(2, 0, 1).reshape(last.shape[2], -1)
     centre, scale = unit
     return NetworkPredictor(
         [hidden.round(_DECIMALS), second.transpose(0, 2, 1).round(_DECIMALS), output * scale],
-        [first_bias.ravel(), second_bias.ravel(), last_bias.mean(axis=0) * scale + centre],
+        [first_bias.ravel(), second_bias.ravel(), shares @ last_bias * scale + centre],
         has_classes,
         embedding=embedding.hinges,
         limits=embedding.limits if embedding.hinges is None else None,
@@ -172,5 +198,5 @@ COCKTAIL = Candidate(
     seconds=seconds,
     drops_units=True,
     log_link=True,
-    besides="it is larger, has piecewise-linear embeddings of the numbers and is the mean of the networks of the inner folds",
+    besides="it is larger, has piecewise-linear embeddings of the numbers and is a mean of networks of folds and settings",
 )

@@ -44,10 +44,16 @@ class FoldRows:
     n_outputs: int
     log_mean: bool = False
 
+    def held_losses(self, outputs: torch.Tensor) -> torch.Tensor:
+        """The mean losses (S,) of outputs (S, F, m, K) for the held-out rows, over those of all folds together."""
+        losses = row_losses(outputs, self.targets[self.held], log_mean=self.log_mean) * self.held_weights
+        losses = losses.masked_fill(self.held_weights == 0, 0.0)  # also where one is infinite
+        return losses.sum((1, 2)) / self.held_weights.sum()
+
 
 @dataclass(frozen=True)
 class Trained:
-    """The networks of the folds at the best setting and step: mean held-out loss, the step, weights and biases by layer.
+    """The networks of the folds of a setting at its best step: mean held-out loss, the step, weights and biases by layer.
 
     steps is the number of steps for which the learning rate was planned.
     """
@@ -59,19 +65,17 @@ class Trained:
     steps: int = 0
 
 
-def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> Trained:
-    """All settings and folds side by side; the setting and the step with the lowest loss over all held-out rows together."""
+def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> list[Trained]:
+    """All settings and folds side by side; each setting at the step with its lowest loss over all held-out rows together."""
     stack, steps = _stack(rows, mixes, options), options.steps_on(len(rows.features))
     training = _Training(stack, rows, options, steps)
-    held = rows.features[rows.held], rows.targets[rows.held]
+    held = rows.features[rows.held]
     found: list[Trained | None] = [None] * len(mixes)
     alive, looks, dropping = list(range(len(mixes))), _looks(steps), list(_DROPPING)
     lowest: dict[int, float] = {}  # the lowest loss so far, by step
     for step in training.steps():
         if step in looks:
-            losses = row_losses(stack.evaluate(held[0]), held[1], log_mean=rows.log_mean)
-            losses = (losses * rows.held_weights).masked_fill(rows.held_weights == 0, 0.0)  # also where one is infinite
-            pooled = (losses.sum((1, 2)) / rows.held_weights.sum()).tolist()
+            pooled = rows.held_losses(stack.evaluate(held)).tolist()
             for place, (setting, loss) in enumerate(zip(alive, pooled, strict=True)):
                 best = found[setting]
                 if mixes[setting].select and step <= training.n_selecting:
@@ -88,7 +92,7 @@ def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> Trained
             places = sorted(order[: math.ceil(len(alive) / 2)])
             training.keep(places)
             alive = [alive[place] for place in places]
-    return replace(min((each for each in found if each is not None), key=_loss), steps=training.n_steps)
+    return [replace(each, steps=training.n_steps) for each in found if each is not None]
 
 
 def refit(rows: FoldRows, trained: Trained, options: CocktailOptions) -> Trained:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, xlogy
+from scipy.special import expit
 
-from ..base import Loss
+from ..base import Loss, entropy
 from .codes import class_codes
 
 
@@ -25,15 +25,26 @@ class Logistic(Loss):
         """P(y=1) − y."""
         return expit(eta) - y
 
+    def value_and_gradient(self, y, eta):
+        """Both from one exponential."""
+        e = np.exp(-np.abs(eta))
+        value = np.maximum(eta, 0.0)
+        value -= y * eta
+        value += np.log1p(e)
+        above = 1.0 / (1.0 + e)
+        p = np.where(eta >= 0, above, e * above)
+        p -= y
+        return value, p
+
     def hessian(self, y, eta):
         """p(1 − p)."""
-        p = expit(eta)
-        return p * (1.0 - p)
+        e = np.exp(-np.abs(eta))
+        return e / (1.0 + e) ** 2
 
     def conjugate(self, y, v):
         """q log q + (1−q) log(1−q) with q = y + v in [0, 1]."""
         q = np.clip(y + v, 0.0, 1.0)
-        return xlogy(q, q) + xlogy(1.0 - q, 1.0 - q)
+        return entropy(q) + entropy(1.0 - q)
 
     def dual_feasible(self, y, v):
         """y + v clipped to [0, 1]."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import xlogy
 
+from ..base import entropy
 from .log_link import LogLink, exp
 
 
@@ -33,6 +33,11 @@ class Gamma(LogLink):
         """1 − y e^−η."""
         return 1.0 - y * exp(-eta)
 
+    def value_and_gradient(self, y, eta):
+        """Both from one exponential."""
+        ratio = y * exp(-eta)
+        return ratio + eta, 1.0 - ratio
+
     def hessian(self, y, eta):
         """y e^−η."""
         return y * exp(-eta)
@@ -40,7 +45,7 @@ class Gamma(LogLink):
     def conjugate(self, y, v):
         """q log(q/y) − q with q = 1 − v ≥ 0."""
         q = np.maximum(1.0 - v, 0.0)
-        return xlogy(q, q) - q * np.log(y) - q
+        return entropy(q) - q * np.log(y) - q
 
     def dual_feasible(self, y, v):
         """v ≤ 1."""

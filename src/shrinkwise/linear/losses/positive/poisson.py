@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import xlogy
 
+from ..base import entropy
 from .log_link import LogLink, exp
 
 
@@ -31,6 +32,11 @@ class Poisson(LogLink):
         """e^η − y."""
         return exp(eta) - y
 
+    def value_and_gradient(self, y, eta):
+        """Both from one exponential."""
+        mean = exp(eta)
+        return mean - y * eta, mean - y
+
     def hessian(self, y, eta):
         """e^η."""
         return exp(eta)
@@ -38,7 +44,7 @@ class Poisson(LogLink):
     def conjugate(self, y, v):
         """q log q − q with q = y + v ≥ 0."""
         q = np.maximum(y + v, 0.0)
-        return xlogy(q, q) - q
+        return entropy(q) - q
 
     def dual_feasible(self, y, v):
         """v ≥ −y."""

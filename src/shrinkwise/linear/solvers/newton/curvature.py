@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shrinkwise.linear.problem.working_columns import run
+from shrinkwise.linear.problem.column_set import run
 
 # A pass over the rows takes so many entries of X̃ ⊗ p at a time: few enough to stay in the cache.
 _AT_ONCE = 1_000_000

@@ -19,6 +19,9 @@ _STALLED = 10  # steps in a row that leave the violation as it is, after which n
 # From so many classes on the model is by classes if the whole Hessian has more rows than this: forming it would be most of the
 # work. Where it is small its steps are exact, and fewer.
 _CLASSES, _UNKNOWNS = 10, 1000
+# For gaps from this one on, steps are decided on gradients of columns in single precision, if the model is; a look at all
+# columns in double precision follows.
+_ROUNDED = 1e-7
 _SLOW = 0.4  # a step from an old model that leaves more than this of the violation asks for a new one
 
 
@@ -57,6 +60,7 @@ class WorkingSolver:
         """
         self.start(point.eta)
         self.needed = 0.0  # the violation at which a dual point is good enough
+        self.rounded = inner.kink is not None and targets[0] >= _ROUNDED
         b, w = point.b.copy(), self._front(point.w, likely)
         best, stuck, stalled, before = np.inf, 0, 0, np.inf
         while True:
@@ -91,19 +95,16 @@ class WorkingSolver:
             if moved is None:  # no decrease left in the arithmetic
                 break
             (w, b), before = moved, worst
-        self._renew(w, b)
-        return w, self._fit_intercept(b), left
+        return w, self._fit_intercept(w, b), left
 
     def _intercept_violation(self) -> float:
         """The largest gradient of an intercept, in the unit of the weights' gradients."""
         return float(np.abs(self.gb).max()) * self.problem.intercept_unit if self.problem.fit_intercept else 0.0
 
     def _renew(self, w, b):
-        """Recompute η from w and b, so that rounding errors do not accumulate along a path; the dual points are kept."""
-        dual, offered, offset = self.dual, self.offered, self.problem.offset
-        eta = (self.columns.times(w) + b).reshape(self.eta.shape)
+        """Recompute η from w and b, so that rounding errors do not accumulate along a path."""
+        eta, offset = (self.columns.times(w) + b).reshape(self.eta.shape), self.problem.offset
         self.start(eta if offset is None else eta + offset)
-        self.dual, self.offered = dual, offered
 
     # --- columns ------------------------------------------------------------------------------------------------
     def _front(self, w, likely):
@@ -132,11 +133,13 @@ class WorkingSolver:
 
     def _gradients(self, m: int, first: int = 0):
         """X̃'v/n on the columns from the place `first` to m: for v = s∇f(η), and for the candidate dual point (or None)."""
-        n = self.problem.n
-        g = self.columns.transposed(self.v.reshape(n, -1), m, first) / n
-        if self.offered is None:
-            return g, None
-        return g, self.columns.transposed(self._weighted(self.offered).reshape(n, -1), m, first) / n
+        n, vectors = self.problem.n, [self.v.reshape(self.problem.n, -1).T]
+        K = len(vectors[0])
+        if self.offered is not None:
+            vectors.append(self._weighted(self.offered).reshape(n, -1).T)
+        rounded = first == 0 and self.rounded and self.model is not None and not self.model.exact
+        g = self.columns.transposed(np.concatenate(vectors).T, m, first, rounded) / n
+        return g[:K], (g[K:] if len(vectors) > 1 else None)
 
     # --- one step -----------------------------------------------------------------------------------------------
     def _reached(self, inner, w, gradients, violation, targets) -> bool:
@@ -156,6 +159,8 @@ class WorkingSolver:
             gap = relative_gap(self.problem, self.eta, self.rows, v, (alpha, value + term, slack))
             if gap < least:
                 least, self.dual = gap, v
+            if least <= targets[0]:  # the conjugate of the other point would cost one more pass
+                break
         self.needed = allowed / max(float(np.abs(w).sum()), 1e-300)
         return least <= targets[0]
 
@@ -255,23 +260,25 @@ class WorkingSolver:
             w[:, whole] = inner.recentred(w[:, whole], self.columns.ids[whole])
         return w
 
-    def _fit_intercept(self, b):
-        """b after Newton steps in b alone, which stop when its gradient no longer decreases."""
-        if not self.problem.fit_intercept:
-            return b
-        dual, T_inverse = self.dual if self.dual is self.offered else None, None
-        for _ in range(5):
+    def _fit_intercept(self, w, b):
+        """b and η after Newton steps in b alone, which stop when its gradient no longer decreases; the dual point is kept."""
+        dual, T_inverse, renewed = (self.dual if self.dual is self.offered else None), None, False
+        for _ in range(6 if self.problem.fit_intercept else 0):
             size = np.abs(self.gb).max()
             if not size > 32 * _EPS:
                 break
             # Once is enough: near the end the curvature does not change.
             T_inverse = inverse(np.atleast_2d(self._intercept_curvature())) if T_inverse is None else T_inverse
-            db = -T_inverse @ self.gb
-            eta = self.eta
-            self.start(eta + db.reshape(eta.shape[1:]))
+            db, eta = -T_inverse @ self.gb, self.eta
+            if renewed:
+                self.start(eta + db.reshape(eta.shape[1:]))
+            else:
+                self._renew(w, b + db)
             if not np.abs(self.gb).max() < size:
                 self.start(eta)
                 break
-            b = b + db
+            b, renewed = b + db, True
+        if not renewed:
+            self._renew(w, b)
         self.dual = self.g_eta if dual is None else dual
         return b

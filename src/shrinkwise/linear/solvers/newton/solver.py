@@ -12,7 +12,7 @@ Tibshirani et al., Strong rules for discarding predictors in lasso-type problems
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class _Point:
     w: np.ndarray  # (K, p)
     b: np.ndarray  # (K,), of the centred columns
     eta: np.ndarray
+    known: tuple  # (f(η), ∇f(η))
     v: np.ndarray  # s ∇f(η)
     dual: np.ndarray  # of the shape of η: −θ, near ∇f(η), a better dual point
     left: int
@@ -48,9 +49,7 @@ class NewtonSolver:
         several = problem.loss.per_class or problem.loss.is_partial
         self.working = WorkingSolver(problem, working_columns(problem.design, several))
         self.working.start(eta)
-        self.point = _Point(
-            w, np.atleast_1d(b) + w @ problem.design.means, eta, self.working.v, self.working.g_eta, 0, np.inf
-        )
+        self.point = self._at(w, np.atleast_1d(b) + w @ problem.design.means, 0, np.inf)
         self.g = self._gradients([self.point])[0][0]
         self.scale = float(np.abs(self.g).max(initial=0.0))
         self.before = self.before_g = None
@@ -119,7 +118,7 @@ class NewtonSolver:
         columns, b = self.working.columns, point.b + part * (point.b - before.b)
         moved = columns.times((w - point.w)[:, columns.ids[: columns.front]]) + (b - point.b)
         eta = point.eta + moved.reshape(point.eta.shape)
-        return _Point(w, b, eta, point.v, point.dual, 0, point.level)
+        return replace(point, w=w, b=b, eta=eta, left=0)
 
     def _solve_working(self, inner, tol, strictness, left) -> _Point:
         working, columns = self.working, self.working.columns
@@ -127,8 +126,14 @@ class NewtonSolver:
         w, b, left = working.solve(inner, self.point, self.g, likely, self._targets(inner, tol, strictness), left)
         full = np.zeros_like(self.point.w)
         full[:, columns.ids[: columns.front]] = w
-        self.point = _Point(full, b, working.eta, working.v, working.dual, left, inner.level)
+        self.point = self._at(full, b, left, inner.level)
         return self.point
+
+    def _at(self, w, b, left: int, level: float) -> _Point:
+        """Weights w (K, p) and intercepts b with what the working solver knows there."""
+        working = self.working
+        known = working.rows, working.g_eta
+        return _Point(w, b, working.eta, known, working.v, working.dual, left, level)
 
     def _likely(self, inner):
         """Working columns with a non-zero weight, or whose gradient, extrapolated through the last two, comes near the kink."""
@@ -147,7 +152,7 @@ class NewtonSolver:
     def _certify(self, penalty, point, gradients):
         shape = self.problem.weights_shape
         g, dual = (u.reshape(shape) for u in gradients)
-        return certify(self.problem, penalty, point.w.reshape(shape), point.eta, g, (point.dual, dual))
+        return certify(self.problem, penalty, point.w.reshape(shape), point.eta, g, (point.dual, dual), point.known)
 
     def _solution(self, penalty, point, certificate, tol, max_iter) -> Solutions:
         problem = self.problem
@@ -201,5 +206,6 @@ class NewtonSolver:
 
     def _remember(self, inner, g):
         if inner.a is not None:
-            ratio = np.abs(g) / np.maximum(inner.a, 1e-300)
+            with np.errstate(over="ignore"):  # of a weight without L1
+                ratio = np.abs(g) / np.maximum(inner.a, 1e-300)
             self.ratios = [*self.ratios[-1:], ratio]

@@ -1,0 +1,102 @@
+"""What the sets of working columns have in common: their order, and the products that a solver asks for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class ColumnSet:
+    """The working columns and their order; the first `front` of them are in the quadratic model."""
+
+    keeps_rows = False  # whether the columns lie as `rows` in memory
+
+    def __init__(self, design):
+        self.design = design
+        self.n = design.n
+        self.ids = np.zeros(0, dtype=int)
+        self.place = np.full(design.p, -1)
+        self.front = 0
+
+    def add(self, ids):
+        """Append those of the columns `ids` that are not working columns yet."""
+        new = ids[self.place[ids] < 0]
+        if len(new):
+            self.place[new] = np.arange(len(self.ids), len(self.ids) + len(new))
+            self.ids = np.concatenate([self.ids, new])
+            self.design.gather(new)
+            self._append(new)
+
+    def promote(self, ids):
+        """Move `ids` to the end of the front and add them to it."""
+        for j in ids:
+            i, k = int(self.place[j]), self.front
+            if i < k:
+                continue
+            if i > k:
+                self._swap(i, k)
+                self.ids[i], self.ids[k] = self.ids[k], self.ids[i]
+                self.place[self.ids[i]], self.place[j] = i, k
+            self.front += 1
+
+    def _append(self, new):
+        """Append the data of the columns `new`, the last of `ids`."""
+        raise NotImplementedError
+
+    def _swap(self, i: int, k: int):
+        """Exchange the columns at the places i and k."""
+        raise NotImplementedError
+
+    def prefers_rows(self, m: int) -> bool:
+        """Whether products with m of the columns cost less than with their Gram matrix."""
+        return False
+
+    def times(self, d):
+        """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K); single precision may stay so."""
+        raise NotImplementedError
+
+    def transposed(self, v, m: int, first: int = 0, rounded: bool = False):
+        """(X − x̄)'v for the columns from the place `first` to m, v (n, K): (K, m − first); as `times`.
+
+        rounded : whether columns in front may be rounded to single precision; sums are in double precision.
+        """
+        raise NotImplementedError
+
+    def gram(self, left, rights, weights, dtype):
+        """(X − x̄)' diag(s) (X − x̄) between the places `left` and each of `rights`, s from `weights`: blocks of `dtype`."""
+        raise NotImplementedError
+
+    def sums(self, places, weights):
+        """(X − x̄)' weights (n, K) at `places`: (len(places), K)."""
+        raise NotImplementedError
+
+    def squares(self, weights, m: int):
+        """(X − x̄)²' weights (n, K) for the first m columns, squared entry by entry: (m, K)."""
+        raise NotImplementedError
+
+    def paired_gram(self, cls, places, old: int, factors, size: int, dtype):
+        """Σ_i z_i z_i' for z_i = factors[cls, i] ∘ (x_i − x̄)[places], factors (K, n): the rows from `old` on, (m − old, m).
+
+        A pass makes about `size` entries of z at a time.
+        """
+        out = np.zeros((len(cls) - old, len(cls)), dtype)
+        for rows, X in self._pieces(max(256, size // max(1, len(cls))), dtype):
+            Z = np.multiply(X[run(places)], factors[cls, rows], dtype=dtype, casting="same_kind")
+            out += Z[old:] @ Z.T  # for old = 0 symmetric: half the work
+        return out
+
+    def paired_sums(self, cls, places, factors, right, size: int):
+        """Σ_i z_i right_i' for z_i = factors[cls, i] ∘ (x_i − x̄)[places], right (K, n): (len(places), K)."""
+        out = np.zeros((len(cls), len(right)))
+        for rows, X in self._pieces(max(256, size // max(1, len(cls))), np.float64):
+            out += (X[run(places)] * factors[cls, rows]) @ right[:, rows].T
+        return out
+
+    def _pieces(self, step: int, dtype):
+        """(rows, the working columns on these rows as (front, rows)), `step` rows at a time."""
+        raise NotImplementedError
+
+
+def run(places):
+    """A slice if `places` are consecutive, for which NumPy makes no copy; else `places`."""
+    one_run = len(places) and places[-1] - places[0] == len(places) - 1 and (np.diff(places) == 1).all()
+    return slice(places[0], places[-1] + 1) if one_run else places
