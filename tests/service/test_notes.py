@@ -307,6 +307,12 @@ NOTES: dict[str, tuple[str, str, Told | New | Scaled, Told | New | Scaled]] = {
         told(LINES, ["a,b,y", "1,2,", "3,4,"], engine="stream"),
         told(LINES[:40], [LINES[0], *LINES[40:]], engine="stream"),
     ),
+    "types of files": (
+        "a column has text in one of several files and numbers in another",
+        "^Columns that do not have the type",
+        told(LINES, ["a,b,y", "1,2,3", "x,4,5"], engine="stream"),
+        told(LINES[:40], [LINES[0], *LINES[40:]], engine="stream"),
+    ),
     "classes outside the sample": (
         "rows are read in blocks, and the sample has no row of a class",
         "are set aside and never predicted, because the sample",

@@ -21,7 +21,7 @@ from shrinkwise.streaming import Bound, RowBlock, RowBlocks, reduce_rows
 from shrinkwise.streaming.folds import hashes
 from shrinkwise.tables import InputError
 from shrinkwise.tables.columns.kinds import as_numbers, as_text, unusable_type
-from shrinkwise.tables.errors import RowError, counted
+from shrinkwise.tables.errors import RowError
 from shrinkwise.tables.plan.parts import rows_to_use
 
 from .pieces import PartSums, StoredPass
@@ -127,7 +127,7 @@ def sampled(
     store = StoredPass(pieces, "sample", TableSample.arrays, TableSample.of)
     whole = reduce_rows(rows, work, merge, progress=progress, store=store)
     if whole is None or not whole.n_used:
-        raise InputError(f"No row of {counted(len(rows.parts), 'file or part')} has a value in {target!r}.")
+        raise InputError(f"No row of the table has a value in {target!r}; choose another target.")
     return whole.at_most(most)
 
 

@@ -109,7 +109,8 @@ def open_table(source: str | Path, layout: Layout = _FOUND, store: FrameStore | 
         parts += found
         schemas.append(schema)
         notes += said
-    schema = _common(files, schemas)
+    schema, about = _common(files, schemas)
+    notes += about
     read: list[SourcePart] = [replace(part, schema=schema) for part in parts]
     return TableRows(RowBlocks(read, schema, None), files, notes)
 
@@ -137,9 +138,9 @@ def _opened(file: Path, layout: Layout, store: FrameStore) -> tuple[list[TablePa
     )
 
 
-def _common(files: list[Path], schemas: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """The columns of the first file, with the type that they have in all of them: numbers, or text if they differ."""
-    found = dict(schemas[0])
+def _common(files: list[Path], schemas: list[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """The columns of the first file with the type that they have in all: numbers, or text if they differ, and a note then."""
+    found, differ = dict(schemas[0]), dict[str, Path]()
     for file, schema in zip(files, schemas, strict=True):
         for name in found:
             if name not in schema:
@@ -150,7 +151,15 @@ def _common(files: list[Path], schemas: list[Mapping[str, Any]]) -> dict[str, An
             if dtype != found[name]:
                 both = dtype.is_numeric() and found[name].is_numeric()
                 found[name] = pl.Float64() if both else pl.String()
-    return found
+                if not both:
+                    differ.setdefault(name, file)
+    return found, [_about_types(files[0], differ)] if differ else []
+
+
+def _about_types(first: Path, differ: Mapping[str, Path]) -> str:
+    named = ", ".join(f"{quoted(name)} in {file}" for name, file in list(differ.items())[:3])
+    more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
+    return f"Columns that do not have the type that they have in {first} are read as text in all files: {named}{more}."
 
 
 def refuse_absent(rows: RowBlocks, names: Sequence[str]) -> None:
