@@ -30,6 +30,14 @@ def test_the_version_stands_in_one_place():
     assert f"version: {shrinkwise.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
+def test_the_check_of_a_wheel_is_a_command_that_ends_without_an_error():
+    """The first of those that run on every wheel, here on this package, whose kernels are compiled."""
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    start, code = tool["cibuildwheel"]["test-command"][0].split('"', 1)
+    assert start == "python -c "
+    assert ran(sys.executable, "-c", code.removesuffix('"'), cwd=ROOT) == ""
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """(wheel, sdist) of the sources that git knows, built as a user's pip builds them."""
