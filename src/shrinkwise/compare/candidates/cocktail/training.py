@@ -89,10 +89,11 @@ def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> list[Tr
             if _EARLIEST * steps <= step < _FLAT * training.n_steps and _stalled(lowest, options.plateau):
                 training.n_steps = round(step / _FLAT)
                 looks = _looks(training.n_steps)
-        if step == round(_FLAT * training.n_steps) and training.n_steps < options.most_steps and _falls(lowest):
+        longer = step == round(_FLAT * training.n_steps) and training.n_steps < options.most_steps and _falls(lowest)
+        if longer:
             training.n_steps = min(2 * training.n_steps, options.most_steps)
             looks = _looks(training.n_steps)
-        if len(alive) > 1 and dropping and step >= round(dropping[0] * training.n_steps):
+        if len(alive) > 1 and dropping and (longer or step >= round(dropping[0] * training.n_steps)):
             del dropping[0]
             order = sorted(range(len(alive)), key=lambda place: _loss(found[alive[place]]))
             places = sorted(order[: math.ceil(len(alive) / 2)])
