@@ -12,9 +12,10 @@ demo: $(VENV)/.demo
 	$(BIN)/shrinkwise fit examples/sonar.csv --target object --out sonar-report
 
 # One process a core, each on one thread: two that share their threads wait for each other. A file stays in one process, with
-# what its tests share (tests/conftest.py).
+# what its tests share (tests/conftest.py). Bytecode is kept whatever the environment says: many tests start processes, and
+# each would compile all that it imports.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
 
 test-thorough: $(VENV)/.test
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder -m "thorough or not thorough"
