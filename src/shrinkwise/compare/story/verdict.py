@@ -97,10 +97,14 @@ def _kept(comparison: Comparison, row: Row, subject: str) -> str:
 
 
 def _unregularized(comparison: Comparison, family: str) -> str:
-    """The sentence of a family of which no regularized model was finished."""
+    """The sentence of a family of which no regularized model was compared: left out, or not finished in time."""
     base = comparison.baseline(family)
-    scored = "" if base is None else f"; without it the held-out {score_said(comparison)} is {said(base.best.score)}"
-    return f"no regularized model of the {_NOUNS[family]} finished in time{scored}."
+    scored = (
+        ""
+        if base is None
+        else f"; without regularization the held-out {score_said(comparison)} is {said(base.best.score)}"
+    )
+    return f"no regularized model of the {_NOUNS[family]} was compared{scored}."
 
 
 def _alone(comparison: Comparison) -> str:
