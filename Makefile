@@ -14,11 +14,13 @@ demo: $(VENV)/.demo
 # One process a core, each on one thread: two that share their threads wait for each other. A file stays in one process, with
 # what its tests share (tests/conftest.py). Bytecode is kept whatever the environment says: many tests start processes, and
 # each would compile all that it imports.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
+
 test: lint
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
+	$(PYTEST)
 
 test-thorough: $(VENV)/.test
-	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder -m "thorough or not thorough"
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "thorough or not thorough"
 
 # Training loops of others: 250 MB more, which make test does without.
 test-frameworks: $(VENV)/.frameworks
