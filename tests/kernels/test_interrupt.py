@@ -16,8 +16,10 @@ from shrinkwise.kernels.interrupt import in_parts, interruptible
 from shrinkwise.kernels.library import library
 from shrinkwise.kernels.linear.gram_blocks import gram_blocks
 
+# A process that is started in the background of a shell without job control inherits that SIGINT is ignored.
 LONG_PATH = """
-import sys, numpy as np, shrinkwise as sw
+import signal, numpy as np, shrinkwise as sw
+signal.signal(signal.SIGINT, signal.default_int_handler)
 rng = np.random.default_rng(0)
 X = rng.normal(size=(3000, 1500)) + rng.normal(size=(3000, 1))
 y = X @ rng.normal(size=1500) + rng.normal(size=3000)
@@ -57,6 +59,20 @@ def test_the_handler_is_called_after_the_kernel_and_stands_again():
         assert signal.getsignal(signal.SIGINT) is usual
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_the_handler_is_called_where_the_kernel_raises_an_error():
+    def fail():
+        with interruptible():
+            signal.raise_signal(signal.SIGINT)
+            raise ValueError
+
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fail()
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def test_other_threads_have_no_signals():

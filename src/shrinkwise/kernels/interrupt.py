@@ -30,8 +30,8 @@ def interruptible() -> Iterator[ctypes.c_void_p | None]:
         yield ctypes.cast(asked, ctypes.c_void_p)
     finally:
         signal.signal(signal.SIGINT, usual)
-    if pressed:
-        usual(*pressed[0])
+        if pressed:  # also where the kernel's call raised an error
+            usual(*pressed[0])
 
 
 def in_parts(sweeps: Callable[[int], int], most: int, work: float) -> int:
