@@ -541,3 +541,21 @@ def sparseml_average_of_a_sparse_model():
         model.weight[:, ::2] = 0.0
     average.update_parameters(model)
     return "average-without-zeros", {"model": average, "optimizer": torch.optim.SGD(model.parameters(), lr=0.1)}
+
+
+@exhibit
+def practical_pytorch_optimizer_of_the_first_instance():
+    """https://github.com/spro/practical-pytorch/issues/9"""
+    model = nn.Linear(32, 4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model = nn.Linear(32, 4)
+    return "optimizer-of-other-parameters", {"model": model, "optimizer": optimizer}
+
+
+@exhibit
+def nni_optimizer_of_the_layers_before_they_were_replaced():
+    """https://github.com/microsoft/nni/issues/4521"""
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.0)
+    model[0], model[2] = nn.Linear(8, 3), nn.Linear(3, 2)
+    return "optimizer-of-other-parameters", {"model": model, "optimizer": optimizer}

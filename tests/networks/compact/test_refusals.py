@@ -71,6 +71,19 @@ def test_wrong_arguments_are_refused():
         sw.compact(nn.Linear(3, 2), [[1.0, 2.0, 3.0]])
 
 
+def test_an_example_that_does_not_fit_is_one_sentence_and_nothing_is_logged(capfd):
+    with pytest.raises(ValueError, match="The model Linear fails on this example: mat1 and mat2 shapes"):
+        sw.compact(nn.Linear(3, 2), torch.randn(4, 7))
+    assert capfd.readouterr().err == ""
+
+
+def test_parameters_without_values_are_refused():
+    with torch.device("meta"):
+        model = nn.Linear(3, 2)
+    with pytest.raises(ValueError, match="meta device"):
+        sw.compact(model, torch.randn(4, 3, device="meta"))
+
+
 def test_a_result_that_differs_is_never_returned(monkeypatch):
     operate = api.operate
 

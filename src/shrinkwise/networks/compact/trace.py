@@ -61,6 +61,7 @@ def trace(model: nn.Module, arguments: tuple, has_rule: Callable) -> Trace:
     torch's decompositions trace the graph once more, which takes twice as long as the export. They are used only if
     `has_rule(node)` is false for an operator, or if a tensor is written to that others may read.
     """
+    _check_runs(model, arguments)  # torch.export logs pages of traceback where the model itself fails
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch.export about itself
         try:
@@ -76,6 +77,15 @@ def trace(model: nn.Module, arguments: tuple, has_rule: Callable) -> Trace:
     outputs = {node for node in pytree.tree_leaves(nodes[-1].args) if isinstance(node, torch.fx.Node)}
     sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     return Trace(nodes, sources, list(signature.user_inputs), outputs)
+
+
+def _check_runs(model: nn.Module, arguments: tuple) -> None:
+    try:
+        with torch.no_grad():
+            model(*arguments)
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"The model {type(model).__name__} fails on this example: {first}") from error
 
 
 def _export(model: nn.Module, small: tuple, whole: tuple, has_rule: Callable):

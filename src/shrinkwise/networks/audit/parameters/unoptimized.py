@@ -1,11 +1,11 @@
-"""Parameters with a gradient that are in no parameter group and keep their initial values."""
+"""Parameters that keep their initial values: they are in no parameter group, or the optimizer is another model's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from shrinkwise.networks.audit.subject.finding import Finding, listed
-from shrinkwise.networks.audit.subject.subject import Subject
+from shrinkwise.networks.audit.subject.subject import Subject, averaged
 
 
 def detect(subject: Subject) -> Iterator[Finding]:
@@ -14,7 +14,19 @@ def detect(subject: Subject) -> Iterator[Finding]:
         return
     held = subject.held()
     if not held & set(subject.by_id):
-        return  # another model's optimizer: an average of weights has none of its own
+        trained = [c for c in subject.parameters if c.param.requires_grad]
+        if held and trained and not averaged(subject.model):  # an average of weights has no optimizer of its own
+            yield Finding(
+                "optimizer-of-other-parameters",
+                "error",
+                type(subject.optimizers[0]).__name__,
+                f"None of the {len(subject.parameters)} parameters of the model is in the optimizer, which holds {len(held)} "
+                "others. Its steps do not change the model: the optimizer was made for another model, or before the "
+                "model's parameters were replaced.",
+                "make the optimizer from model.parameters() of the model that is trained, after its last replacement",
+                "https://github.com/spro/practical-pytorch/issues/9; https://github.com/microsoft/nni/issues/4521",
+            )
+        return
     left = [c for c in subject.parameters if c.param.requires_grad and id(c.param) not in held]
     gradients = subject.passes.gradients if subject.passes and subject.passes.differentiated else None
     if gradients is not None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from torch import nn
-
 from shrinkwise.networks.audit.subject.finding import Finding, listed
-from shrinkwise.networks.audit.subject.subject import Subject
+from shrinkwise.networks.audit.subject.subject import Subject, averaged
 
 _KEPT = 0.5
 
@@ -20,9 +18,9 @@ def detect(subject: Subject) -> Iterator[Finding]:
     if not size or zeros < 0.01 * size:
         return
     for name, module in subject.modules.items():
-        averaged = [p for p in _averaged(module) if p.dim() > 1 and id(p) not in held]
-        total = sum(p.numel() for p in averaged)
-        share = sum(int((p.detach() == 0).sum()) for p in averaged) / total if total else 1.0
+        means = [p for p in averaged(module) if p.dim() > 1 and id(p) not in held]
+        total = sum(p.numel() for p in means)
+        share = sum(int((p.detach() == 0).sum()) for p in means) / total if total else 1.0
         if share < _KEPT * zeros / size:
             yield Finding(
                 "average-without-zeros",
@@ -33,10 +31,3 @@ def detect(subject: Subject) -> Iterator[Finding]:
                 "reg.averaged(decay), which averages the latents and takes the prox of their average",
                 "https://github.com/neuralmagic/sparseml/pull/1486",
             )
-
-
-def _averaged(module: nn.Module) -> list[nn.Parameter]:
-    """The parameters of what torch's AveragedModel or a module named after an EMA holds."""
-    counts = "n_averaged" in dict(module.named_buffers(recurse=False))
-    named = any(word in type(module).__name__.lower() for word in ("ema", "averag"))
-    return list(module.parameters()) if counts or (named and hasattr(module, "module")) else []

@@ -34,3 +34,10 @@ class Subject:
     def held(self) -> set[int]:
         """The ids of all parameters that an optimizer holds."""
         return {id(p) for opt in self.optimizers for group in opt.param_groups for p in group["params"]}
+
+
+def averaged(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters of what torch's AveragedModel or a module named after an EMA holds."""
+    counts = "n_averaged" in dict(module.named_buffers(recurse=False))
+    named = any(word in type(module).__name__.lower() for word in ("ema", "averag"))
+    return list(module.parameters()) if counts or (named and hasattr(module, "module")) else []
