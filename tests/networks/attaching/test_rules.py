@@ -133,6 +133,7 @@ def test_the_selection_prints_itself():
         (lambda: select(Network(), [sw.rule(None)]), ValueError, "got none"),
         (lambda: select(Network(), 0.1), TypeError, "got float"),
         (lambda: select(nn.Linear(2, 2, dtype=torch.cfloat), sw.L1(1)), TypeError, "weight is complex"),
+        (lambda: select(nn.LazyLinear(2), sw.L1(1)), ValueError, "weight of LazyLinear has no shape"),
     ],
 )
 def test_misuse_is_one_sentence(call, error, says):

@@ -82,6 +82,8 @@ def test_parameters_without_values_are_refused():
         model = nn.Linear(3, 2)
     with pytest.raises(ValueError, match="meta device"):
         sw.compact(model, torch.randn(4, 3, device="meta"))
+    with pytest.raises(ValueError, match="lazy layers"):
+        sw.Groups.removable(nn.LazyLinear(2), torch.randn(4, 3))
 
 
 def test_a_result_that_differs_is_never_returned(monkeypatch):

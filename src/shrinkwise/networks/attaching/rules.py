@@ -242,6 +242,9 @@ def candidates(model: nn.Module) -> list[NamedParameter]:
     for full_name, param in model.named_parameters(remove_duplicate=False):
         parametrised = _PARAMETRISED.fullmatch(full_name)
         path, _, leaf = full_name.rpartition(".")
+        if nn.parameter.is_lazy(param):
+            layer = type(modules[path]).__name__
+            raise ValueError(f"{full_name} of {layer} has no shape before a first batch; call model(batch) once")
         if parametrised and not parametrised[3]:
             path, leaf = parametrised[1] or "", parametrised[2]
         role = "factor" if parametrised and parametrised[3] else role_of(leaf, modules[path])

@@ -57,8 +57,6 @@ def audit(model: nn.Module, optimizer=None, batch=None, *, steps=None, loss=None
         raise ValueError("Evaluating loss needs a batch; pass batch=(inputs, target)")
     optimizers = _optimizers(optimizer)
     model = _inner(model)
-    if any(nn.parameter.is_lazy(p) for p in model.parameters()):
-        raise ValueError("The model has lazy parameters without a shape; run it on a batch once before the audit")
     passes = None if batch is None else run_passes(model, Batch(batch, loss))
     subject = Subject(model, optimizers, steps, passes, record)
     found = [finding for detector in DETECTORS for finding in detector.detect(subject)]

@@ -113,8 +113,10 @@ def refuse(model: nn.Module) -> None:
     """Raise an error for unsupported models."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"Expected model to be a torch.nn.Module, got {type(model).__name__}")
-    if any(tensor.is_meta for tensor in [*model.parameters(), *model.buffers()]):
-        raise ValueError("Parameters on the meta device have no values; give the model its weights first")
+    if any(nn.parameter.is_lazy(tensor) or tensor.is_meta for tensor in [*model.parameters(), *model.buffers()]):
+        raise ValueError(
+            "Parameters on the meta device or of lazy layers have no values; give the model its weights first"
+        )
     for path, module in model.named_modules():
         if isinstance(module, nn.RNNBase | nn.RNNCellBase):
             raise ValueError(
