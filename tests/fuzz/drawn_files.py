@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from tables.workbook import write_book
 
 _NAMES = ["id", "x", "a b", "=1+1", "<b>", "naïve", "^.*$", "{0}", "'q'", '"q"', "y ", "", "x", "date", "漢"]

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzz.drawn_files import write_table
 
 import shrinkwise
+from fuzz.drawn_files import write_table
 from shrinkwise.tables import InputError, read_table
 
 _SECONDS = 20.0  # of processor time for one table, at most

@@ -9,8 +9,8 @@ import os
 
 import numpy as np
 import pytest
-from fuzz.drawn_files import write_table
 
+from fuzz.drawn_files import write_table
 from shrinkwise.tables import Encoder, InputError, plan_table, read_table
 
 

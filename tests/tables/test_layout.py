@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tables.workbook import write_book
 
 from shrinkwise.tables import InputError, Layout, read_table
 from shrinkwise.tables.reading.layout import suffixed
 from shrinkwise.tables.reading.read import read_with_notes
+from tables.workbook import write_book
 
 RNG = np.random.default_rng(0)
 NUMBERS = "\n".join(",".join(f"{value:.3f}" for value in row) for row in RNG.normal(size=(30, 4))) + "\n"
