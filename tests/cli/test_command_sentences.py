@@ -228,7 +228,12 @@ SENTENCES: dict[str, tuple[str, str, Said, Said | None]] = {
         replayed(results__kept="ridge", versions={"numpy": "2.1"}),
     ),
     "explain: prediction": ("always", "^Row .*: prediction ", explained(*BOTH), None),
-    "explain: reference": ("always", "With every input at .* the .* is .*; here it is", explained(*BOTH), None),
+    "explain: reference": (
+        "always",
+        "With every input at .* the predicted .* is .*; here it is",
+        explained(*BOTH),
+        None,
+    ),
     "explain: response": (
         "the prediction of a number is the exponential of its score, limited, or multiplied by an exposure",
         r"The prediction is (\{\}|this|its)",

@@ -23,6 +23,8 @@ from shrinkwise.models.predictors import LinearPredictor, usage
 from shrinkwise.selection import Difference
 from shrinkwise.tables import Encoder, InputError, plan_table
 
+RNG = np.random.default_rng(0)
+
 
 def test_held_out_rows_influence_neither_encoding_nor_tuning_nor_fit(small_table, linear):
     """Every value of the rows an outer fold holds out is changed: its training problem and its lasso are the same."""
@@ -197,6 +199,14 @@ def test_a_class_rarer_than_the_folds_is_refused_with_what_to_do(task, members, 
     plan = plan_table(rare, "y")
     with pytest.raises(InputError, match="'zebra'"):
         check_folds(plan, replace(small, folds=folds))
+
+
+@pytest.mark.parametrize("target", [RNG.normal(size=40), np.arange(40) % 2])
+def test_a_fold_whose_training_rows_are_all_alike_is_refused(linear, target):
+    """The one row that differs is held out once."""
+    frame = pl.DataFrame({"x": [0.0] * 39 + [1.0], "y": target})
+    with pytest.raises(InputError, match=r"Every input has the same value in all \d+ training rows of a fold"):
+        compare_table(frame, plan_table(frame, "y"), linear)
 
 
 def test_progress_counts_every_piece_of_work(small_table, linear):

@@ -223,6 +223,11 @@ def test_quick_effort_does_less_with_many_classes():
         assert named.wants("mcp")
         assert not any("Left out" in sentence for sentence in named.described([]))
         assert FitRequest("t", "y", effort="quick", n_lambdas=40).options(several).n_lambdas == 40
+        options = FitRequest("t", "y", effort="quick").options(replace(several, n_rows=6000))
+        once = any("nine tenths of the training rows" in sentence for sentence in options.described([]))
+        assert (options.inner_folds, options.trees_fitted_once, once) == (
+            (2, True, True) if n_classes == 10 else (5, False, False)
+        )
         assert FitRequest("t", "y").options(several).n_lambdas == 50
 
 

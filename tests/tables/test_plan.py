@@ -319,6 +319,7 @@ REFUSED = {
         "'0 lb'; write plain numbers if the column is numeric; a regression needs numbers",
     ),
     "too many classes asked for": (table(y=NOISE), {"task": "classes"}, "too many for classes"),
+    "too little to be squared": (table(y=NOISE * 1e-200), {}, "differ by less than 1e-100, too little to be squared"),
     "dates": (table(y=DAYS), {}, "'y' holds dates"),
     "dates as text": (table(y=[str(day) for day in DAYS]), {}, "'y' holds dates"),
     "dates as numbers": (table(y=[int(f"{day:%Y%m%d}") for day in DAYS]), {}, "'y' is dates"),

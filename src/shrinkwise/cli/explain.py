@@ -63,7 +63,7 @@ def _print_explanation(found, row: int, top: int) -> None:
     console = Console()
     sure = "" if found.probability is None else f" (probability {found.probability:.3g})"
     head = f"Row {row}: prediction {found.prediction}{sure}."
-    usual = f"With every input at {found.reference} the {found.of} is {found.usual:.6g}; here it is {found.here:.6g}."
+    usual = f"With every input at {found.reference} the predicted {found.of} is {found.usual:.6g}; here it is {found.here:.6g}."
     grid = Table(box=None, pad_edge=False)
     for name, side in (("input", "left"), ("value", "left"), ("contribution", "right")):
         grid.add_column(name, justify=side)  # type: ignore[arg-type]

@@ -145,6 +145,9 @@ class Options:
         Candidates that are compared only if `methods` names them, because they take most of the time.
     most_trees : int
         Largest number of boosted trees that is tried (for each class, if there are more than two).
+    trees_fitted_once : bool
+        Whether the boosted trees are fitted once, at one depth, to nine tenths of the training rows and stopped by the other
+        tenth, in place of inner folds at each depth and a fit to all training rows.
     factors : dict, optional
         Factors ≥ 0 of λ by input, for the linear models; an input with factor 0 is not penalised.
     bounds : dict, optional
@@ -173,6 +176,7 @@ class Options:
     methods: tuple[str, ...] | None = None
     left_out: tuple[str, ...] = ()
     most_trees: int = 400
+    trees_fitted_once: bool = False
     factors: dict[str, float] = field(default_factory=dict)
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
     stability_pairs: int = 50
@@ -228,8 +232,10 @@ class Options:
                 f"Left out, because of the time it takes with this many classes: {names}; --methods compares what it names."
             )
         if self.most_trees < Options.most_trees:
+            once = "; they are fitted to nine tenths of the training rows, and stopped by the other tenth"
             sentences.append(
-                f"At most {self.most_trees} boosted trees are grown for each class, not {Options.most_trees}."
+                f"At most {self.most_trees} boosted trees are grown for each class, not {Options.most_trees}"
+                f"{once if self.trees_fitted_once else ''}."
             )
         return sentences if find_spec("torch") else [*sentences, NO_TORCH]
 
@@ -305,13 +311,15 @@ _MANY_CLASSES: dict[str, Any] = {
     "stability_pairs": 5,
 }
 _FEWEST_CLASSES = 10
+# With many rows beside, two inner folds choose λ as well, and a tenth of the rows the number of trees.
+_MANY_CLASSES_AND_ROWS = {**_MANY_CLASSES, "inner_folds": 2, "trees_fitted_once": True}
 
 
 def options_for(effort: str = "normal", plan: TablePlan | None = None, **given: Any) -> Options:
     """The options of an effort, "quick", "normal" or "thorough", overridden by those given.
 
     Normal effort does less on a table of many rows: from 5000 rows, 100 for each input and 300,000 values on. Quick effort does
-    less with ten or more classes.
+    less with ten or more classes, and again less if there are 5000 rows as well.
     """
     if effort not in EFFORTS:
         raise InputError(f"Expected effort to be one of {', '.join(EFFORTS)}, got {effort!r}.")
@@ -319,7 +327,7 @@ def options_for(effort: str = "normal", plan: TablePlan | None = None, **given: 
     if effort == "normal" and plan is not None and _has_many_rows(plan):
         less = _MANY_ROWS
     elif effort == "quick" and plan is not None and len(plan.classes or ()) >= _FEWEST_CLASSES:
-        less = _MANY_CLASSES
+        less = _MANY_CLASSES if plan.n_rows < _FEWEST_ROWS else _MANY_CLASSES_AND_ROWS
     return Options(**{**EFFORTS[effort], **less, **given})
 
 

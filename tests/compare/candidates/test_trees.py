@@ -112,3 +112,25 @@ def test_a_run_of_rows_is_a_sample_only_where_rows_are_shuffled(monkeypatch):
     ((train, test),) = trees._splits(replace(problem, shuffled=True), problem.X, FEW)
     assert np.shares_memory(problem.X[train], problem.X)
     assert np.shares_memory(problem.X[test], problem.X)
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_trees_fitted_once_are_those_of_nine_tenths_of_the_rows(task):
+    problem = made(task, weights=True)
+    fit = tune_trees(problem, replace(FEW, trees_fitted_once=True)).best
+    train, _ = problem.folds(10)[-1]
+    estimator = HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier
+    model = estimator(max_iter=fit.settings["trees"], early_stopping=False, random_state=problem.seed)
+    model.fit(problem.X[train], problem.y[train], problem.rows.weights[train])
+    expected = model.predict(problem.X) if task == "regression" else model.predict_proba(problem.X)
+    np.testing.assert_allclose(fit.predictor.output(problem.X), expected, rtol=1e-9)
+    assert fit.settings["depth"] is None
+
+
+def test_trees_fitted_once_stop_when_the_held_out_loss_no_longer_falls():
+    noise = made("regression", n=400)
+    noise = replace(noise, y=np.random.default_rng(0).normal(size=len(noise.y)))
+    once = replace(OPTIONS, most_trees=100, trees_fitted_once=True)
+    assert tune_trees(noise, once).best.settings["trees"] <= 25
+    clear = replace(noise, y=np.sin(3 * noise.X[:, 0]) + noise.X[:, 1])
+    assert tune_trees(clear, once).best.note == "the largest number of trees tried, 100, was chosen"

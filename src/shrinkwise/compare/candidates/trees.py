@@ -19,7 +19,7 @@ PATIENCE = 10  # trees without a lower held-out loss after which a fold stops
 _TRIED, _USUAL, _GROWTH = (3, 13), 80, 0.7
 
 # More inner folds cost time and were not better: on small tables depth and number hardly depend on a sixth of the rows.
-_FOLDS = 3
+_FOLDS, _TENTHS = 3, 10
 # Where an inner fold holds out so many rows, one fold is enough to choose by.
 _MANY_ROWS = 1000
 # From so many values of X on the held-out rows are a tenth that is a view of X: the rows of a fold would be a copy.
@@ -52,14 +52,32 @@ def tune_trees(problem: TrainingRows, options: Options) -> Tuned:
     of the true class. The number of trees is thus chosen for all folds at once, not for each on its own few rows.
     """
     X = problem.dense()
+    if options.trees_fitted_once:
+        return _fitted_once(problem, X, options)
     splits = _splits(problem, X, options)
     curves = [_curve(problem, X, splits, depth, options.most_trees) for depth in DEPTHS]
     depth, curve = min(zip(DEPTHS, curves, strict=True), key=lambda pair: pair[1].min())
     n_trees = max(int(curve.argmin()), 1)
     model = _model(problem, depth, max_iter=n_trees, early_stopping=False)
     model.fit(X, problem.y, problem.rows.weights)
-    note = f"the largest number of trees tried, {n_trees}, was chosen" if n_trees == options.most_trees else ""
-    return Tuned(Fit(_Trees(model, problem.n_classes), {"trees": n_trees, "depth": depth}, note))
+    return _tuned(model, problem, {"trees": n_trees, "depth": depth}, options)
+
+
+def _fitted_once(problem: TrainingRows, X: np.ndarray, options: Options) -> Tuned:
+    """One model of 31 leaves a tree on nine tenths of the rows, whose number of trees the other tenth chooses.
+
+    It takes 40 % of the time of an inner fold at two depths and a fit to all rows. On 20,000 rows of 26 classes its loss on
+    fresh rows was 3 % higher.
+    """
+    train, test = problem.folds(_TENTHS)[-1]
+    model, _ = _stopped(problem, X, (train, test), None, options.most_trees)
+    return _tuned(model, problem, {"trees": model.n_iter_, "depth": None}, options)
+
+
+def _tuned(model: Any, problem: TrainingRows, settings: dict, options: Options) -> Tuned:
+    most = settings["trees"] == options.most_trees
+    note = f"the largest number of trees tried, {options.most_trees}, was chosen" if most else ""
+    return Tuned(Fit(_Trees(model, problem.n_classes), settings, note))
 
 
 def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
@@ -72,11 +90,8 @@ def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
     one_tree = max(taken[2] - taken[1], 0.0) / (_TRIED[1] - _TRIED[0])
     n_folds = min(_FOLDS, options.inner_folds)
     n_folds = 1 if n_rows >= _MANY_ROWS * n_folds else n_folds
-    return (
-        (taken[1] + one_tree * (_USUAL - _TRIED[0]))
-        * (n_folds * len(DEPTHS) + 1)
-        * max(1.0, n_rows / len(problem.y)) ** _GROWTH
-    )
+    n_fits = 1 if options.trees_fitted_once else n_folds * len(DEPTHS) + 1
+    return (taken[1] + one_tree * (_USUAL - _TRIED[0])) * n_fits * max(1.0, n_rows / len(problem.y)) ** _GROWTH
 
 
 def _splits(problem: TrainingRows, X: np.ndarray, options: Options) -> list:
@@ -97,17 +112,21 @@ def _curve(problem: TrainingRows, X: np.ndarray, splits: list, depth: int | None
     A fold stops after `PATIENCE` trees without a lower loss; from there on its last loss stands for it. Held-out rows of a
     class that the training rows lack have no finite loss, whatever the trees: they take no part.
     """
-    y, weights = problem.y, np.ones(len(problem.y)) if problem.rows.weights is None else problem.rows.weights
-    curves, counts = [], []
-    for train, test in splits:
-        known = np.isin(y[test], y[train]) if problem.has_classes else np.ones(len(y[test]), dtype=bool)
-        held = test if known.all() else np.arange(len(y))[test][known]  # a slice stays a view
-        model = _model(problem, depth, max_iter=most, early_stopping=True, n_iter_no_change=PATIENCE, tol=0.0)
-        model.fit(X[train], y[train], weights[train], X_val=X[held], y_val=y[held], sample_weight_val=weights[held])
-        curves.append(-model.validation_score_)
-        counts.append(weights[held].sum())
+    found = [_stopped(problem, X, split, depth, most) for split in splits]
+    curves, counts = [-model.validation_score_ for model, _ in found], [count for _, count in found]
     length = max(map(len, curves))
     return np.average([np.pad(curve, (0, length - len(curve)), "edge") for curve in curves], axis=0, weights=counts)
+
+
+def _stopped(problem: TrainingRows, X: np.ndarray, split: Any, depth: int | None, most: int) -> tuple[Any, float]:
+    """A model of the training rows of a split, stopped early by the held-out ones, and the weight of those."""
+    (train, test), y = split, problem.y
+    weights = np.ones(len(y)) if problem.rows.weights is None else problem.rows.weights
+    known = np.isin(y[test], y[train]) if problem.has_classes else np.ones(len(y[test]), dtype=bool)
+    held = test if known.all() else np.arange(len(y))[test][known]  # a slice stays a view
+    model = _model(problem, depth, max_iter=most, early_stopping=True, n_iter_no_change=PATIENCE, tol=0.0)
+    model.fit(X[train], y[train], weights[train], X_val=X[held], y_val=y[held], sample_weight_val=weights[held])
+    return model, weights[held].sum()
 
 
 def _model(problem: TrainingRows, depth: int | None, **asked):

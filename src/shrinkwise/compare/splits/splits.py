@@ -211,7 +211,12 @@ def training_problem(
     rows: Rows | None = None,
     encoder: Encoder | None = None,
 ) -> TrainingRows:
-    """Training rows with a seed derived from the run's seed and the number of the fold."""
+    """Training rows with a seed derived from the run's seed and the number of the fold; InputError if no feature varies."""
+    if X is not None and not X.shape[1]:
+        raise InputError(
+            f"Every input has the same value in all {len(y)} training rows of a fold, so that no model can be fitted "
+            "there; choose another number of folds, another way to split, or more inputs."
+        )
     seed = int(np.random.SeedSequence([options.seed, number]).generate_state(1)[0])
     features = None if encoder is None else Features.of(encoder, options)
     low, high = plan.limits

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from shrinkwise.tables.columns.kinds import (
+    LARGEST,
     as_numbers,
     as_text,
     date_reason,
@@ -130,6 +131,11 @@ def _judge_numbers(series: pl.Series, task: str | None, rows: np.ndarray) -> Tar
         raise InputError(f"The target {name} is {reason}; use the task regression if it is an amount.")
     if task == "classes":
         return _classes(series, "this task was requested", rows)
+    if distinct[-1] - distinct[0] < 1 / LARGEST and (task == "regression" or len(distinct) > 2):
+        raise InputError(
+            f"The values of the target {name} differ by less than {1 / LARGEST:g}, too little to be squared; multiply them "
+            "by a power of ten."
+        )
     limits, within = _limits(distinct)
     if task == "regression":
         return Target("regression", f"Regression on {name}, as requested: {spread}{within}.", limits=limits)
