@@ -1,16 +1,23 @@
 """On a Dask cluster: the digits of one machine, also when a worker is killed; a scheduler that is gone is one sentence."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+import tomllib
 import uuid
+from contextlib import contextmanager
 
 import numpy as np
 import polars as pl
 import pytest
 
 import shrinkwise as sw
+import shrinkwise.streaming.cluster as cluster_module
+from shrinkwise import cli
 from shrinkwise.streaming import RowsError, reduce_rows
 
 distributed = pytest.importorskip("distributed")
@@ -176,6 +183,83 @@ def test_a_scheduler_that_goes_is_one_sentence(folder):
     with pytest.raises(RowsError, match="The Dask cluster was lost"):
         reduce_rows(rows, slow_count(), int.__add__)
     client.close()
+
+
+def started(*command):
+    """A process of Dask with this command."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, "-m", "dask", *command], env=environment, stdout=quiet, stderr=quiet)
+
+
+@contextmanager
+def cluster_of_processes(place):
+    """A scheduler, and a worker that is its own process; the processes and the address."""
+    place.mkdir()
+    file = place / "scheduler.json"
+    network = ["--scheduler-file", str(file), "--no-dashboard"]
+    scheduler = started("scheduler", "--host", "127.0.0.1", "--port", "0", *network)
+    while not file.exists() or not file.read_text().endswith("}"):
+        time.sleep(0.05)
+        assert scheduler.poll() is None
+    worker = started("worker", *network, "--nthreads", "1", "--no-nanny", "--local-directory", str(place))
+    try:
+        yield scheduler, json.loads(file.read_text())["address"]
+    finally:
+        for process in (worker, scheduler):
+            process.kill()
+            process.wait()
+
+
+def test_a_fit_whose_scheduler_is_killed_is_one_sentence_and_resumed(folder, tmp_path, capsys):
+    """Killed in the second pass: the run that goes on, on another cluster, repeats this one and not the first."""
+
+    def fit(out, *options):
+        command = [
+            "fit",
+            str(folder / "*.parquet"),
+            "--target",
+            "y",
+            "--out",
+            str(tmp_path / out),
+            "--methods",
+            "lasso",
+        ]
+        return cli.run([*command, "--effort", "quick", "--quiet", "--jobs", "1", *options])
+
+    def killing(scheduler):
+        def merged(level, merge):
+            passes.append(level)
+            if len(passes) == 2:
+                scheduler.kill()
+            return tree(level, merge)
+
+        return merged
+
+    passes, tree = [], cluster_module._tree
+    with cluster_of_processes(tmp_path / "first") as (scheduler, address), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster_module, "_tree", killing(scheduler))
+        assert fit("run", "--engine", "dask", "--scheduler", address) == 2
+    said = capsys.readouterr().err
+    assert "The Dask cluster was lost" in said
+    assert said.count("\n") == 1
+    with cluster_of_processes(tmp_path / "second") as (_, address), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster_module, "_tree", lambda *given: passes.append(given) or tree(*given))
+        assert fit("run", "--engine", "dask", "--scheduler", address, "--resume") == 0
+    assert len(passes) == 3
+    assert fit("known", "--engine", "stream") == 0
+    results = [tomllib.loads((tmp_path / out / "run.toml").read_text())["results"] for out in ("run", "known")]
+    for each in results:
+        each["settings"] = {}  # the engine
+    assert results[0] == results[1]
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 12])
+def test_fewer_tasks_than_parts_have_the_same_digits(most, folder, client, monkeypatch):
+    monkeypatch.setattr(cluster_module, "_MOST_TASKS", most)
+    monkeypatch.setattr(cluster_module, "_TASKS_A_WORKER", 0)
+    same(fitted(folder, client), fitted(folder))
 
 
 def test_dask_collections_are_sources(folder, client):

@@ -57,7 +57,7 @@ def _read_in_blocks(request: FitRequest, progress: Any, pieces: Path | None, why
     assert request.file is not None
     table = open_table(request.file, request.layout, OnDisk(pieces))
     settings = {
-        "request": replace(request, n_jobs=None, budget=None),
+        "request": replace(request, n_jobs=None, budget=None, scheduler=None),
         "files": stamps(table.files),
         "version": __version__,
     }

@@ -6,6 +6,8 @@ worker that is lost are run again by others.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 from .blocks import RowBlocks, RowsError
@@ -13,6 +15,7 @@ from .tree import Tree
 
 _RETRIES = 3  # of a task that fails, as on a machine without memory; lost workers do not count
 _CONNECT_SECONDS = 10
+_MOST_TASKS, _TASKS_A_WORKER = 512, 16  # of a pass: the scheduler needs some milliseconds for each
 
 
 def reduce_on(rows: RowBlocks, contribute, merge, columns, progress) -> Any:
@@ -28,7 +31,7 @@ def reduce_on(rows: RowBlocks, contribute, merge, columns, progress) -> Any:
         if not _is_lost(error):
             raise
         raise RowsError(
-            f"The Dask cluster was lost ({_first_line(error)}); start it again, and repeat the work"
+            f"The Dask cluster was lost ({_first_line(error)}); start it again and repeat the work, a command with --resume"
         ) from error
     finally:
         if ours:
@@ -39,35 +42,45 @@ def _reduced(client, rows: RowBlocks, contribute, merge, columns, progress):
     from distributed import as_completed
 
     counts = _counts(client, rows)
-    firsts = [sum(counts[:k]) for k in range(len(counts))]
+    groups = _groups(rows.parts, counts, max(_MOST_TASKS, _TASKS_A_WORKER * sum(client.nthreads().values())))
     options = {"pure": False, "retries": _RETRIES}
     # A result of a task, unlike scattered data, is computed again if its worker is lost.
-    work = client.submit(_work, rows.shell, contribute, **options)
-    level = [
-        client.submit(_contribution, work, part, first, columns, **options)
-        for part, first in zip(rows.parts, firsts, strict=True)
-    ]
+    work = client.submit(_work, rows.shell, contribute, merge, **options)
+    level = [client.submit(_contribution, work, group, columns, **options) for group in groups]
     result = _tree(level, lambda a, b: client.submit(merge, a, b, **options))
     if progress is not None:
-        sizes = {future.key: count for future, count in zip(level, counts, strict=True)}
+        sizes = {future.key: sum(n for *_, n in group) for future, group in zip(level, groups, strict=True)}
         for done in as_completed(level, loop=client.loop):
             progress(sizes[done.key])
     rows._seen["n"] = sum(counts)
     return client.gather(result)
 
 
-def _work(shell: RowBlocks, contribute) -> tuple:
+def _groups(parts, counts: list[int], most: int) -> list[list[tuple]]:
+    """The parts, each with its first row and its number of rows, in groups of 2^k for at most so many tasks.
+
+    Each group but the last is a complete subtree of the merges, so that the digits do not depend on k.
+    """
+    firsts = [0, *accumulate(counts)]
+    size = 1
+    while len(parts) > most * size:
+        size *= 2
+    each = list(zip(parts, firsts, counts, strict=False))
+    return [each[start : start + size] for start in range(0, len(each), size)]
+
+
+def _work(shell: RowBlocks, contribute, merge) -> tuple:
     """What every task of a pass needs, as one result on the cluster."""
-    return shell, contribute
+    return shell, contribute, merge
 
 
-def _contribution(work: tuple, part, first: int, columns):
-    shell, contribute = work
-    return contribute(shell.blocks_of(part, first, columns))
+def _contribution(work: tuple, group: list[tuple], columns):
+    shell, contribute, merge = work
+    return _tree((contribute(shell.blocks_of(part, first, columns)) for part, first, _ in group), merge)
 
 
-def _tree(level: list, merge):
-    """The futures merged as `Tree` does: complete subtrees from the left, then these from the right."""
+def _tree(level: Iterable, merge):
+    """The contributions, or their futures, merged as `Tree` does."""
     tree: Tree = Tree(merge)
     for each in level:
         tree.add(each)

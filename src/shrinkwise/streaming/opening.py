@@ -81,7 +81,7 @@ def rows(
     if len(set(names.values())) < len(names):
         raise RowsError("Expected target, weight and group to be different columns, got the same name twice")
     kept = (names.get("target"), names.get("weight"), names.get("group"))
-    return RowBlocks(parts, schema, *kept, once, not isinstance(source, np.ndarray), scheduler)
+    return RowBlocks(parts, schema, *kept, one_pass=once, named=not isinstance(source, np.ndarray), scheduler=scheduler)
 
 
 def _refuse(**given) -> None:

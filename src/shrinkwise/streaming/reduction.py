@@ -29,13 +29,16 @@ class Bound:
 
 
 class PartStore(Protocol):
-    """Where finished parts of a pass are kept, so that an interrupted one goes on."""
+    """Where finished parts of a pass are kept, so that an interrupted one goes on; on a cluster only their sum is."""
 
     def get(self, part: int) -> tuple[Any, int] | None:
         """The contribution of a part and its number of rows; None if they are not stored."""
 
     def put(self, part: int, contribution: Any, n_rows: int) -> None:
         """Store them."""
+
+    def of_whole(self) -> PartStore:
+        """The store of the sum of all parts, as its part 0."""
 
 
 def reduce_rows(
@@ -50,13 +53,11 @@ def reduce_rows(
 
     contribute : the sum over the blocks of one part. merge : the sum of two of them.
     progress : called with the number of rows of each block that has been read (of each part, with a scheduler, or if stored).
-    store : parts that it has are not read again, the others are stored when they are finished; not used with a scheduler.
+    store : parts that it has are not read again, the others are stored when they are finished; with a scheduler the sum of all.
     """
     rows.start_pass()
     if rows.scheduler is not None:
-        from .cluster import reduce_on
-
-        return reduce_on(rows, contribute, merge, columns, progress)
+        return _on_cluster(rows, contribute, merge, columns, progress, None if store is None else store.of_whole())
     tree: Tree = Tree(merge)
     first = 0
     for k, part in enumerate(rows.parts):
@@ -72,6 +73,22 @@ def reduce_rows(
         first += known[1]
     rows._seen["n"] = first
     return tree.total()
+
+
+def _on_cluster(rows: RowBlocks, contribute, merge, columns, progress, store: PartStore | None):
+    """The sum of all parts, from the store or from the cluster."""
+    from .cluster import reduce_on
+
+    known = None if store is None else store.get(0)
+    if known is None:
+        found = reduce_on(rows, contribute, merge, columns, progress)
+        if store is not None:
+            store.put(0, found, rows._seen["n"])
+        return found
+    found, rows._seen["n"] = known
+    if progress is not None:
+        progress(rows._seen["n"])
+    return found
 
 
 class Counted:

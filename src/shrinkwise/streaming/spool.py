@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import tempfile
 import weakref
@@ -49,16 +48,14 @@ class OnDisk:
 
     def put(self, frame: pl.DataFrame) -> tuple[int, int] | None:
         """The first byte of the frame and the number of its bytes; None where there is not enough space."""
-        buffer = io.BytesIO()
-        frame.write_ipc(buffer)
-        place = self._size, buffer.tell()
         try:
             file = self._opened()
-            if sum(place) > _SHARE * (self._size + shutil.disk_usage(self._folder or tempfile.gettempdir()).free):
-                return None
             file.seek(self._size)
-            file.write(buffer.getbuffer())
-            file.flush()
+            frame.write_ipc_stream(file)
+            place = self._size, file.tell() - self._size
+            if sum(place) > _SHARE * (self._size + shutil.disk_usage(self._folder or tempfile.gettempdir()).free):
+                file.truncate(self._size)
+                return None
         except OSError:  # a disk that is full after all
             return None
         self._size = sum(place)
@@ -68,13 +65,13 @@ class OnDisk:
         """These columns of a frame."""
         file = self._opened()
         file.seek(kept[0])
-        return pl.read_ipc(io.BytesIO(file.read(kept[1])))[list(columns)]
+        return pl.read_ipc_stream(file)[list(columns)]
 
     def _opened(self) -> Any:
         if self._file is None:
             if self._folder is not None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=self._folder)
+            self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # polars reads and writes it itself
             weakref.finalize(self, self._file.close)
         return self._file
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,10 @@ class StoredPass:
         """The contribution of a part and its number of rows, if they are stored."""
         found = self.pieces.get(self.name, part)
         return None if found is None else (self.of_arrays(found), int(found["n_rows"]))
+
+    def of_whole(self) -> StoredPass:
+        """The store of the sum of all parts, as its part 0."""
+        return replace(self, name=f"{self.name}-of-all")
 
     def put(self, part: int, contribution: Any, n_rows: int) -> None:
         """Store them; a part without rows is not stored."""

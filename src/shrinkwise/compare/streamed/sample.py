@@ -16,8 +16,9 @@ from functools import partial
 
 import numpy as np
 import polars as pl
+from polars import selectors
 
-from shrinkwise.streaming import Bound, RowBlock, RowBlocks, reduce_rows
+from shrinkwise.streaming import Bound, RowBlock, RowBlocks, RowsError, reduce_rows
 from shrinkwise.streaming.folds import hashes
 from shrinkwise.tables import InputError
 from shrinkwise.tables.columns.kinds import as_numbers, as_text, unusable_type
@@ -125,7 +126,10 @@ def sampled(
     most = max(_FEWEST, min(SAMPLE_ROWS, _SAMPLE_VALUES // len(rows.schema)))
     work, merge = Bound(_of_part, (target, weight, most)), partial(_joined, most=most)
     store = StoredPass(pieces, "sample", TableSample.arrays, TableSample.of)
-    whole = reduce_rows(rows, work, merge, progress=progress, store=store)
+    try:
+        whole = reduce_rows(rows, work, merge, progress=progress, store=store)
+    except RowsError as error:
+        raise InputError(f"{str(error).removesuffix('.')}.") from error
     if whole is None or not whole.n_used:
         raise InputError(f"No row of the table has a value in {target!r}; choose another target.")
     return whole.at_most(most)
@@ -166,16 +170,21 @@ def _of_block(block: RowBlock, target: str, weight: str | None, largest: np.uint
         numbers[some],
         frame.height,
         used.height,
-        Counter({column.name: n for column in used.get_columns() if (n := _n_missing(column))}),
+        _missing(used),
         float(values.min(initial=np.inf)),
         float(values.max(initial=-np.inf)),
         _texts(used[target]),
     )
 
 
-def _n_missing(column: pl.Series) -> int:
-    if column.dtype.is_float():
-        return column.null_count() + int(column.is_nan().sum() or 0)
+def _missing(frame: pl.DataFrame) -> Counter[str]:
+    """How many rows have no value, by column."""
+    nan = frame.select(selectors.float().is_nan().sum())  # all columns at once: an expression costs more than its sum
+    counts = {column.name: _n_null(column) for column in frame.get_columns()}
+    return +(Counter(counts) + Counter({column.name: column[0] for column in nan.get_columns()}))
+
+
+def _n_null(column: pl.Series) -> int:
     plain = column.dtype.is_numeric() or unusable_type(column) or column.dtype == pl.Boolean
     return column.null_count() if plain else as_text(column).null_count()
 

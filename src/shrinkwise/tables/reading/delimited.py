@@ -271,7 +271,7 @@ class _Pass:
             if not cut:  # a line that is longer than a piece
                 rest += data
                 continue
-            lines, rest = rest + data[:cut], data[cut:]
+            lines, rest = b"".join((rest, memoryview(data)[:cut])), data[cut:]
             if lines[:2].isspace() and lines.isspace():
                 line += lines.count(b"\n")
                 continue

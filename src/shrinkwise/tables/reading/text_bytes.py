@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from shrinkwise.tables.errors import InputError, first_line
 
-PIECE = 1 << 24  # bytes
+PIECE = 1 << 22  # bytes: small enough to stay near the processor while several checks look at it
 
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
