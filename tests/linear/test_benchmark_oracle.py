@@ -25,10 +25,10 @@ def bench(monkeypatch):
 
 
 def objective(problem, penalty, w, lam):
-    if problem.kind == "logistic":
+    if problem.loss == "logistic":
         eta = problem.X @ w
         loss = np.mean(np.log1p(np.exp(eta)) - problem.y * eta)
-    elif problem.kind == "multinomial":
+    elif problem.loss == "multinomial":
         eta = problem.X @ w.T
         loss = np.mean(np.log(np.exp(eta).sum(1)) - eta[np.arange(len(eta)), problem.y.astype(int)])
     else:
@@ -42,6 +42,8 @@ CASES = {
     "logistic": ({"n_classes": 2}, lambda problem: sw.L1(1.0)),
     "multinomial": ({"n_classes": 3}, lambda problem: sw.L1(1.0)),
     "group": ({"group_size": 5}, lambda problem: sw.GroupLasso(1.0, problem.groups)),
+    "group-logistic": ({"n_classes": 2, "group_size": 5}, lambda problem: sw.GroupLasso(1.0, problem.groups)),
+    "group-multinomial": ({"n_classes": 3, "group_size": 5}, lambda problem: sw.GroupLasso(1.0, problem.groups)),
 }
 
 
@@ -53,12 +55,12 @@ def test_gap_is_small_at_a_solution_and_bounds_the_distance_elsewhere(bench, nam
     X, y = data.classes(60, 30, settings["n_classes"]) if "n_classes" in settings else data.regression(60, 30)
     problem = data.Problem(kind, X, y, lambdas=None, **settings)
     problem = replace(problem, lambdas=data.grid(problem, 5, 0.05))
-    penalty, loss = make_penalty(problem), kind if "n_classes" in settings else "squared"
+    penalty, loss = make_penalty(problem), problem.loss
     labels = y.astype(int) if loss == "multinomial" else y
     fitted = path(X, labels, penalty, loss=loss, lambdas=problem.lambdas, fit_intercept=False, tol=1e-12)
     coefs = fitted.coefs if isinstance(fitted.coefs, np.ndarray) else fitted.coefs.toarray()
     own = oracle.precision(problem, sparse.csr_matrix(coefs.reshape(5, -1)))
-    assert own.max() <= 1e-7  # its dual point is the plain one
+    assert own.max() <= 1e-6  # its dual point is the plain one, off by the root of what the objective lacks
 
     nudged = coefs + 0.01 * np.random.default_rng(0).standard_normal(coefs.shape)
     gaps = oracle.precision(problem, sparse.csr_matrix(nudged.reshape(5, -1)))

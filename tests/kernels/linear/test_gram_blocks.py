@@ -1,5 +1,7 @@
 """The kernels for groups, rows and concave penalties: compiled = reference, and each block at its minimiser."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,6 +58,20 @@ def test_compiled_groups_equal_the_reference(sparse, seed, n, sizes):
     quadratic, c, start = grouped(seed, n, sizes, sparse)
     runs = [lambda w, r, run=run: run(quadratic, w, r, 1e-3, 8) for run in kernels.DISPATCH["gram_blocks"]]
     assert_same(runs, start, c, quadratic.G)
+
+
+@needs_library
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_matrix_in_single_precision_is_read_without_a_copy(sparse):
+    quadratic, c, start = grouped(3, 20, [4, 1, 5, 9], sparse)
+    single = quadratic.G.astype(np.float32)
+    wider = replace(quadratic, G=np.ones((25, 25), np.float32)[:19, :19])
+    wider.G[...] = single  # a part of a larger matrix
+    run = kernels.DISPATCH["gram_blocks"][1]
+    runs = [lambda w, r, q=q: run(q, w, r, 1e-3, 8) for q in (replace(quadratic, G=single.astype(float)), wider)]
+    assert_same(runs, start, c, single.astype(float))
+    with pytest.raises(ValueError, match="single or double"):
+        run(replace(quadratic, G=single.astype(float).T[::-1]), start, c, 1e-3, 8)
 
 
 @needs_library

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
 import shrinkwise as sw
+from shrinkwise.linear.certificates import dual_term
 from shrinkwise.linear.solvers.quadratic import blocks
 from shrinkwise.linear.solvers.quadratic.inner import GroupInner, RowsInner, inner_solver
 from shrinkwise.linear.solvers.quadratic.l1_l2 import solve_prox
@@ -339,6 +340,22 @@ def test_units_are_numbered_by_their_first_column_and_free_ones_stand_alone():
     assert isinstance(inner, GroupInner)
     np.testing.assert_array_equal(inner.blocks, [0, 0, 1, 2, 2, 3, 4])
     np.testing.assert_allclose(inner.thresholds, [0.3, 0.0, 0.1, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("name", [*list(GROUPED)[:4], "l1_ratio 0"])
+def test_the_dual_point_of_groups_is_that_of_the_penaltys_own_conjugate(name):
+    penalty, rng = GROUPED[name], np.random.default_rng(5)
+    inner = inner_solver(penalty, (P,))
+    free = penalty.unpenalised((P,))
+    if inner.unit_ridge is None:  # L2 of some columns of a group alone: no formula
+        assert name == "group + fixed L2 of some"
+        return
+    for scale in (1e-300, 0.01, 5.0):
+        v = np.where(free, 0.0, scale * rng.normal(size=P))
+        alpha, term, _ = dual_term(penalty, np.zeros(P), v)
+        found = inner.dual_term(v)
+        np.testing.assert_allclose(found, (alpha, term), rtol=1e-11, atol=1e-14)
+        assert (found[0] < 1.0) == (scale > 1.0 and "L2" not in name)
 
 
 def test_running_out_of_sweeps_is_said():

@@ -55,8 +55,9 @@ def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeyp
     )
 
 
+@pytest.mark.parametrize("whole", [True, False])  # whether every column joins for all classes at once
 @pytest.mark.parametrize("kind", [DenseColumns, SparseColumns, TallColumns])
-def test_the_hessian_from_probabilities_is_that_from_a_matrix_per_row(kind, monkeypatch):
+def test_the_hessian_from_probabilities_is_that_from_a_matrix_per_row(kind, whole, monkeypatch):
     monkeypatch.setattr("shrinkwise.linear.solvers.newton.curvature._AT_ONCE", 3000)  # several pieces of rows
     X, y = drawn(700, 5, 4)
     X[np.abs(X) < 0.5] = 0.0
@@ -66,7 +67,7 @@ def test_the_hessian_from_probabilities_is_that_from_a_matrix_per_row(kind, monk
     columns.promote(np.array([4, 3, 1]))
     eta, s = 3.0 * np.random.default_rng(2).normal(size=(700, 4)), problem.s / problem.n
     by_rows = RowCurvature(problem.loss.hessian(problem.y, eta) * s[:, None, None])
-    some = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
+    some = np.array([[1, 0, 1]] * 4 if whole else [[1, 0, 1], [0, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
     along = np.random.default_rng(3).normal(size=(700, 4))
     for exact, rtol in ((True, 1e-12), (False, 2e-6)):
         models = [

@@ -9,14 +9,14 @@ from functools import cached_property
 import numpy as np
 
 from shrinkwise.kernels.interrupt import in_parts
-from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
+from shrinkwise.kernels.library import F64, declare, loaded_library, register, run
 
 _EPS = np.finfo(float).eps
 declare(
     "sw_gram_blocks",
     ctypes.c_int64,
-    *(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, I64, I64, F64, F64, F64, F64, F64),
-    *(F64, F64, F64, I64, ctypes.c_double, ctypes.c_int64),
+    *(*[ctypes.c_int64] * 4, *[ctypes.c_void_p] * 8),
+    *(F64, F64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_double, ctypes.c_int64),
 )
 
 
@@ -24,7 +24,7 @@ declare(
 class GroupQuadratic:
     """½w'Gw − c'w + Σ_g t_g‖w_g‖ + Σ l_j|w_j| + ½Σ b_j w_j², all but c; group g is the slice starts[g]:starts[g+1].
 
-    G : (p, p) symmetric positive semidefinite, float64, its rows contiguous.
+    G : (p, p) symmetric positive semidefinite, float64 or float32, its rows contiguous; sums are in double precision.
     starts : (n_groups + 1,) int64, from 0 to p, increasing.
     thresholds, l1, ridge : t (n_groups,), l and b (p,), all ≥ 0; t, l > 0 is a sparse group, t = l = 0 a free one.
     """
@@ -51,6 +51,27 @@ class GroupQuadratic:
         offsets = np.concatenate([[0], np.cumsum(self.sizes**2)])
         blocks = diagonal_blocks(self.sizes, lambda at: self.G[at[:, :, None], at[:, None, :]])
         return offsets, *eigen(blocks, self.sizes, self.ridge)
+
+    @cached_property
+    def described(self):
+        """(arguments of the kernel that describe it and its scratch, the arrays that these point to); made once, for many
+        short calls.
+        """
+        offsets, Qt, D = self.eigen
+        parts = (self.starts, offsets, self.thresholds, self.l1, self.ridge, Qt, D)
+        kinds = (np.int64, np.int64, *[np.float64] * 5)
+        arrays = [self.G, *(np.ascontiguousarray(x, kind) for x, kind in zip(parts, kinds, strict=True))]
+        scratch = np.empty(4 * int(self.sizes.max(initial=1))), np.empty(len(self.sizes), np.int64)
+        if self.G.dtype not in (np.float32, np.float64) or self.G.strides[1] != self.G.itemsize:
+            raise ValueError("Expected G in single or double precision with contiguous rows")
+        shape = len(self.ridge), len(self.sizes), self.G.strides[0] // self.G.itemsize, int(self.G.dtype == np.float32)
+        quadratic = *shape, *(x.ctypes.data for x in arrays)
+        return quadratic, tuple(x.ctypes.data for x in scratch), (arrays, scratch)
+
+    def __getstate__(self):
+        return {
+            name: part for name, part in self.__dict__.items() if name != "described"
+        }  # addresses are of this process
 
     def with_strengths(self, thresholds, l1, ridge) -> GroupQuadratic:
         """The same with other strengths; the eigenvectors stay where b does."""
@@ -101,24 +122,8 @@ def eigen(blocks, sizes, ridge):
 
 
 def _compiled(quadratic, w, r, tol, max_sweeps):
-    q, (offsets, Qt, D) = quadratic, quadratic.eigen
-    scratch = np.empty(4 * int(q.sizes.max(initial=1)))
-    return loaded_library().sw_gram_blocks(
-        *(
-            len(w),
-            len(q.sizes),
-            q.G.strides[0] // 8,
-            q.G.ctypes.data,
-            q.starts,
-            offsets,
-            q.thresholds,
-            q.l1,
-            q.ridge,
-            Qt,
-            D,
-        ),
-        *(w, r, scratch, np.empty(len(q.sizes), np.int64), tol, max_sweeps),
-    )
+    described, scratch, _ = quadratic.described
+    return loaded_library().sw_gram_blocks(*described, w, r, *scratch, tol, max_sweeps)
 
 
 def reference(quadratic: GroupQuadratic, w, r, tol: float, max_sweeps: int) -> int:

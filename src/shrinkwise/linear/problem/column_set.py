@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -80,7 +82,10 @@ class ColumnSet:
         """
         out = np.zeros((len(cls) - old, len(cls)), dtype)
         for rows, X in self._pieces(max(256, size // max(1, len(cls))), dtype):
-            Z = np.multiply(X[run(places)], factors[cls, rows], dtype=dtype, casting="same_kind")
+            Z = np.empty((len(cls), X.shape[1]), dtype)
+            for part in _runs_of_one(cls):
+                factor = factors[cls[part.start], rows]
+                np.multiply(X[run(places[part])], factor, out=Z[part], dtype=dtype, casting="same_kind")
             out += Z[old:] @ Z.T  # for old = 0 symmetric: half the work
         return out
 
@@ -88,12 +93,19 @@ class ColumnSet:
         """Σ_i z_i right_i' for z_i = factors[cls, i] ∘ (x_i − x̄)[places], right (K, n): (len(places), K)."""
         out = np.zeros((len(cls), len(right)))
         for rows, X in self._pieces(max(256, size // max(1, len(cls))), np.float64):
-            out += (X[run(places)] * factors[cls, rows]) @ right[:, rows].T
+            for part in _runs_of_one(cls):
+                out[part] += X[run(places[part])] @ (factors[cls[part.start], rows] * right[:, rows]).T
         return out
 
     def _pieces(self, step: int, dtype):
         """(rows, the working columns on these rows as (front, rows)), `step` rows at a time."""
         raise NotImplementedError
+
+
+def _runs_of_one(cls):
+    """Slices in which all of `cls` are equal."""
+    edges = np.flatnonzero(np.diff(cls, prepend=-1, append=-1))
+    return [slice(*ends) for ends in pairwise(edges)]
 
 
 def run(places):

@@ -84,9 +84,9 @@ class GroupLasso(Penalty):
     def conjugate(self, u):
         """0 where every ‖u_g‖ ≤ λ c_g (and u = 0 outside the groups), else +∞."""
         u = weights_array(u)
-        xp = namespace(u)
-        outside = self.groups.spread(xp.zeros_like(self.groups.norms(u)), u, outside=1.0)
-        inside = (self.groups.norms(u) <= self.strengths(u)).all() & (outside * u == 0).all()
+        xp, norms = namespace(u), self.groups.norms(u)
+        outside = self.groups.spread(xp.zeros_like(norms), u, outside=1.0)
+        inside = (norms <= self.strengths(u)).all() & (outside * u == 0).all()
         return number_or_scalar(xp.where(inside, xp.zeros_like(u.sum()), math.inf))
 
     def unpenalised(self, shape):

@@ -21,13 +21,24 @@
 
 typedef struct {
     int64_t p, groups, stride; /* stride: row length of G */
-    const double *G;
+    const void *G;             /* in single or double precision, as the argument `single` of the functions says */
     const int64_t *starts, *offsets; /* offsets[g]: where group g begins in Qt */
     const double *t, *l, *b;
     const double *Qt, *D; /* eigenvectors of H as rows, eigenvalues ascending and >= 0 */
     double *w, *r;        /* w in and out; r = c - Gw, kept up to date */
     double *scratch;      /* 4 times the largest group */
 } problem;
+
+/* Entry i of a matrix, and its address; `single` is a constant where these are inlined. */
+SW_INLINE double entry(const void *G, int single, int64_t i)
+{
+    return single ? (double)((const float *)G)[i] : ((const double *)G)[i];
+}
+
+SW_INLINE const void *from(const void *G, int single, int64_t i)
+{
+    return single ? (const void *)((const float *)G + i) : (const void *)((const double *)G + i);
+}
 
 SW_INLINE double soft(double x, double a)
 {
@@ -115,8 +126,8 @@ SW_INLINE void minimise_smooth(int64_t m, const double *Qt, const double *D, dou
 }
 
 /* The minimiser u of a group with an L1 part, to a residual of goal, from the u given. work: 2m entries of scratch. */
-SW_INLINE void minimise_sparse(int64_t m, const double *block, int64_t stride, const double *l, const double *b, double top, double t,
-                               const double *v, double goal, double *u, double *work)
+SW_INLINE void minimise_sparse(int64_t m, const void *block, int single, int64_t stride, const double *l, const double *b, double top,
+                               double t, const double *v, double goal, double *u, double *work)
 {
     const double step = 1.0 / top;
     double *y = work, *next = work + m, momentum = 1.0;
@@ -124,10 +135,10 @@ SW_INLINE void minimise_sparse(int64_t m, const double *block, int64_t stride, c
         y[i] = u[i];
     for (int k = 0; k < 1000; k++) {
         for (int64_t i = 0; i < m; i++) {
-            const double *row = block + i * stride;
+            const void *row = from(block, single, i * stride);
             double pull = v[i] - b[i] * y[i];
             for (int64_t j = 0; j < m; j++)
-                pull -= row[j] * y[j];
+                pull -= entry(row, single, j) * y[j];
             next[i] = soft(y[i] + step * pull, step * l[i]);
         }
         const double size = norm(m, next), shrink = size > step * t ? 1.0 - step * t / size : 0.0;
@@ -150,27 +161,29 @@ SW_INLINE void minimise_sparse(int64_t m, const double *block, int64_t stride, c
 }
 
 /* r -= sum_k step[k] row_k, four rows at a time. */
-SW_INLINE void subtract_rows(int64_t p, int64_t stride, int64_t m, const double *rows, const double *step, double *r)
+SW_INLINE void subtract_rows(int64_t p, int64_t stride, int64_t m, const void *rows, int single, const double *step, double *r)
 {
     int64_t k = 0;
     for (; k + 4 <= m; k += 4) {
-        const double *x0 = rows + k * stride, *x1 = x0 + stride, *x2 = x1 + stride, *x3 = x2 + stride;
+        const void *x0 = from(rows, single, k * stride), *x1 = from(x0, single, stride), *x2 = from(x1, single, stride),
+                   *x3 = from(x2, single, stride);
         const double s0 = step[k], s1 = step[k + 1], s2 = step[k + 2], s3 = step[k + 3];
         SW_IVDEP
         for (int64_t i = 0; i < p; i++)
-            r[i] -= s0 * x0[i] + s1 * x1[i] + s2 * x2[i] + s3 * x3[i];
+            r[i] -= s0 * entry(x0, single, i) + s1 * entry(x1, single, i) + s2 * entry(x2, single, i) + s3 * entry(x3, single, i);
     }
     for (; k < m; k++) {
-        const double *x = rows + k * stride, s = step[k];
+        const void *x = from(rows, single, k * stride);
+        const double s = step[k];
         SW_IVDEP
         for (int64_t i = 0; i < p; i++)
-            r[i] -= s * x[i];
+            r[i] -= s * entry(x, single, i);
     }
 }
 
 /* Minimises over group g where its violation is above tol, with r its entries of the negative gradient at w and block = G_gg.
  * Returns the violation and leaves the change of w in scratch; 0 where the group is left as it is. */
-SW_INLINE double move(const problem *P, int64_t g, const double *r, const double *block, int64_t stride, double tol)
+SW_INLINE double move(const problem *P, int64_t g, const double *r, const void *block, int single, int64_t stride, double tol)
 {
     const int64_t first = P->starts[g], m = P->starts[g + 1] - first;
     const double t = P->t[g], *D = P->D + first, *l = P->l + first, *b = P->b + first;
@@ -180,10 +193,10 @@ SW_INLINE double move(const problem *P, int64_t g, const double *r, const double
         return 0.0;
     double above = 0.0, largest = 0.0;
     for (int64_t i = 0; i < m; i++) {
-        const double *row = block + i * stride;
+        const void *row = from(block, single, i * stride);
         double sum = r[i];
         for (int64_t j = 0; j < m; j++)
-            sum += row[j] * w[j];
+            sum += entry(row, single, j) * w[j];
         v[i] = sum;
         u[i] = w[i];
         above += soft(sum, l[i]) * soft(sum, l[i]);
@@ -196,7 +209,7 @@ SW_INLINE double move(const problem *P, int64_t g, const double *r, const double
         return 0.0;
     } else if (largest > 0.0) {
         const double goal = 0.1 * violated > tol ? 0.1 * violated : 0.3 * tol;
-        minimise_sparse(m, block, stride, l, b, D[m - 1], t, v, goal, u, u + m);
+        minimise_sparse(m, block, single, stride, l, b, D[m - 1], t, v, goal, u, u + m);
     } else {
         minimise_smooth(m, P->Qt + P->offsets[g], D, t, v, u, u + m);
     }
@@ -208,47 +221,48 @@ SW_INLINE double move(const problem *P, int64_t g, const double *r, const double
 }
 
 /* Visits group g; returns its violation before that where it was above tol, else 0. */
-SW_INLINE double visit(const problem *P, int64_t g, double tol)
+SW_INLINE double visit(const problem *P, int single, int64_t g, double tol)
 {
     const int64_t first = P->starts[g];
-    const double *rows = P->G + first * P->stride;
-    const double violated = move(P, g, P->r + first, rows + first, P->stride, tol);
+    const void *rows = from(P->G, single, first * P->stride);
+    const double violated = move(P, g, P->r + first, from(rows, single, first), single, P->stride, tol);
     if (violated > 0.0)
-        subtract_rows(P->p, P->stride, P->starts[g + 1] - first, rows, P->scratch, P->r);
+        subtract_rows(P->p, P->stride, P->starts[g + 1] - first, rows, single, P->scratch, P->r);
     return violated;
 }
 
-/* order: as many entries of scratch as there are groups. Returns the number of sweeps, full or over the non-zero
- * groups, negative when max_sweeps did not converge. */
-SW_EXPORT SW_CLONES int64_t sw_gram_blocks(int64_t p, int64_t groups, int64_t stride, const double *G, const int64_t *starts,
-                                           const int64_t *offsets, const double *t, const double *l, const double *b,
-                                           const double *Qt, const double *D, double *w, double *r, double *scratch,
-                                           int64_t *order, double tol, int64_t max_sweeps)
+/* Sweeps over all groups, each followed by sweeps over those that it left non-zero until none of them moves. */
+SW_INLINE int64_t descend(const problem *P, int single, int64_t *order, double tol, int64_t max_sweeps)
 {
-    const problem P = {p, groups, stride, G, starts, offsets, t, l, b, Qt, D, w, r, scratch};
-    int64_t left = max_sweeps;
-    while (left-- > 0) {
+    int all = 1;
+    int64_t active = 0;
+    for (int64_t sweeps = 1; sweeps <= max_sweeps; sweeps++) {
         double worst = 0.0;
-        int64_t active = 0;
-        for (int64_t g = 0; g < groups; g++) {
-            const double before = visit(&P, g, tol);
+        const int64_t count = all ? P->groups : active;
+        active = all ? 0 : active;
+        for (int64_t k = 0; k < count; k++) {
+            const int64_t g = all ? k : order[k];
+            const double before = visit(P, single, g, tol);
             worst = before > worst ? before : worst;
-            if (norm(starts[g + 1] - starts[g], w + starts[g]) > 0.0)
+            if (all && norm(P->starts[g + 1] - P->starts[g], P->w + P->starts[g]) > 0.0)
                 order[active++] = g;
         }
-        if (!(worst > tol))
-            return max_sweeps - left;
-        while (left-- > 0) {
-            worst = 0.0;
-            for (int64_t k = 0; k < active; k++) {
-                const double before = visit(&P, order[k], tol);
-                worst = before > worst ? before : worst;
-            }
-            if (!(worst > tol))
-                break;
-        }
+        if (all && !(worst > tol))
+            return sweeps;
+        all = !(worst > tol);
     }
     return -max_sweeps;
+}
+
+/* G: float entries if single, else double. order: as many entries of scratch as there are groups. Returns the number of sweeps,
+ * full or over the non-zero groups, negative when max_sweeps did not converge. */
+SW_EXPORT SW_CLONES int64_t sw_gram_blocks(int64_t p, int64_t groups, int64_t stride, int64_t single, const void *G,
+                                           const int64_t *starts, const int64_t *offsets, const double *t, const double *l,
+                                           const double *b, const double *Qt, const double *D, double *w, double *r,
+                                           double *scratch, int64_t *order, double tol, int64_t max_sweeps)
+{
+    const problem P = {p, groups, stride, G, starts, offsets, t, l, b, Qt, D, w, r, scratch};
+    return single ? descend(&P, 1, order, tol, max_sweeps) : descend(&P, 0, order, tol, max_sweeps);
 }
 
 /* out_k = <row_k, x> / n, four rows at a time. */
@@ -290,8 +304,8 @@ SW_EXPORT SW_CLONES int64_t sw_column_blocks(int64_t n, const double *X, int64_t
     for (int64_t k = 0; k < groups; k++) {
         const int64_t first = starts[k], m = starts[k + 1] - first;
         dot_rows(n, m, X + first * n, residual, g + first);
-        if (move(&P, k, g + first, blocks + offsets[k], m, tol) > 0.0) {
-            subtract_rows(n, n, m, X + first * n, scratch, residual);
+        if (move(&P, k, g + first, blocks + offsets[k], 0, m, tol) > 0.0) {
+            subtract_rows(n, n, m, X + first * n, 0, scratch, residual);
             moved++;
         }
     }

@@ -65,7 +65,8 @@ class SoftmaxCurvature:
     """diag(p) − pp' for every row, from the probabilities alone.
 
     Between two classes X̃'SX̃ is −(X̃ ⊗ p)'(X̃ ⊗ p), one product of matrices for all of them. Within a class it is taken from
-    p(1 − p), which does not cancel.
+    p(1 − p), which does not cancel; where every column is there for all classes, as minus the sum of the blocks between the
+    classes, which have one sign: Σ_k p_k = 1.
 
     Parameters
     ----------
@@ -95,6 +96,13 @@ class SoftmaxCurvature:
     def gram(self, columns, cls, pos, old: int, dtype):
         """As `RowCurvature.gram`."""
         H = -columns.paired_gram(cls, pos, old, np.sqrt(self.weights) * self.p, _AT_ONCE, dtype)
+        places = self._places_of_whole_columns(cls, pos)
+        if places is not None:
+            for k, there in enumerate(places):
+                new = there[there >= old]
+                rows = H[run(new - old)]
+                _put(H, new - old, there, -sum(rows[:, run(other)] for j, other in enumerate(places) if j != k))
+            return H
         for k in np.unique(cls[old:]):
             new, there = np.flatnonzero(cls[old:] == k) + old, np.flatnonzero(cls == k)
             left = pos[new]
@@ -102,6 +110,12 @@ class SoftmaxCurvature:
             own = self.weights * self.p[k] * (1.0 - self.p[k])
             _put(H, new - old, there, columns.gram(left, [right], [own], dtype)[0])
         return H
+
+    def _places_of_whole_columns(self, cls, pos):
+        """(K, m) the places of each class, its columns in one order for all; None where a class lacks one of the columns."""
+        places = [np.flatnonzero(cls == k) for k in range(self.K)]
+        alike = all(np.array_equal(pos[there], pos[places[0]]) for there in places)
+        return np.array(places) if alike else None
 
     def change_of_gradient(self, along, problem):
         """p ∘ (along − Σ_k p_k along_k), (n, K)."""

@@ -107,15 +107,18 @@ class QuadraticModel:
         """The change of ∇f(η) that the model predicts for a change of η by `along`, in the shape of η."""
         return self.curvature.change_of_gradient(along, problem)
 
+    @property
+    def matrix(self):
+        """H as it is stored, (m, m)."""
+        return self.store[: len(self.cls), : len(self.cls)]
+
     def times(self, w):
         """H w."""
-        m = len(self.cls)
-        return self.store[:m, :m] @ w
+        return self.matrix @ w
 
     def hessian(self):
-        """H in double precision, (m, m)."""
-        m = len(self.cls)
-        return np.ascontiguousarray(self.store[:m, :m], dtype=np.float64)
+        """H in double precision."""
+        return np.ascontiguousarray(self.matrix, dtype=np.float64)
 
 
 def inverse(T):

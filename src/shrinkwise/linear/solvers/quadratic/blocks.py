@@ -208,7 +208,7 @@ class _SmoothPart:
         norms = np.sqrt(np.add.reduceat(w * w, quadratic.starts[:-1]))
         active = ((norms > 0) | (quadratic.thresholds == 0))[quadratic.labels]
         self.support = S = np.flatnonzero(active & ((w != 0) | (quadratic.l1 == 0)))
-        self.p, self.H = len(w), quadratic.G[np.ix_(S, S)]
+        self.p, self.H = len(w), quadratic.G[np.ix_(S, S)].astype(np.float64, copy=False)
         self.H.flat[:: len(S) + 1] += quadratic.ridge[S]
         self.q = c[S] - quadratic.l1[S] * np.sign(w[S])
         self.signs = np.where(quadratic.l1[S] > 0, np.sign(w[S]), 0.0)

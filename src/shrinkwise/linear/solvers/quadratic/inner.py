@@ -18,6 +18,7 @@ Lee and Breheny, Strong rules for nonconvex penalties, JCGS 2015, doi:10.1080/10
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -116,6 +117,25 @@ class GroupInner:
     def value(self, w) -> float:
         """The penalty at w."""
         return float(self.thresholds @ self._norms(w) + self.l1 @ np.abs(w) + 0.5 * self.ridge @ (w * w))
+
+    @cached_property
+    def unit_ridge(self):
+        """(n_units,) b of each unit, or None where it differs within one or a unit has an L1 part."""
+        each = np.zeros(len(self.thresholds))
+        each[self.blocks] = self.ridge
+        return None if self.l1.any() or (each[self.blocks] != self.ridge).any() else each
+
+    def dual_term(self, v):
+        """(α, pen*(αv)), α ≤ 1 the largest for which the conjugate is finite, entries without penalty left out.
+
+        pen*(v) = Σ (‖v_g‖ − t_g)₊² / 2b_g, infinite where b_g = 0 and ‖v_g‖ > t_g. Needs `unit_ridge`.
+        """
+        size, t, b = self._norms(v), self.thresholds, self.unit_ridge
+        kinked, curved = (b == 0) & (t > 0), b > 0
+        with np.errstate(over="ignore"):  # of a gradient of nearly 0
+            alpha = min(1.0, float((t[kinked] / np.maximum(size[kinked], 1e-300)).min(initial=1.0)))
+        excess = np.maximum(alpha * size[curved] - t[curved], 0.0)
+        return alpha, float((0.5 * excess * excess / b[curved]).sum())
 
     def violation(self, w, g):
         """Of each unit: ‖g_g + b w_g + t u_g + l sign(w_g)‖ where w_g ≠ 0, max(‖soft(g_g, l)‖ − t, 0) where w_g = 0."""

@@ -113,6 +113,8 @@ class Proximal:
 
     def value(self, w, ids) -> float:
         """The penalty at w, (K, m), on the columns `ids`."""
+        if self.kink is not None:
+            return self.family.value(w.ravel())
         return float(self.penalty.value(w.reshape(self.shape)))
 
     def violation(self, w, g, ids):
@@ -123,9 +125,12 @@ class Proximal:
 
     def dual_term(self, w, g, ids):
         """(α, conjugate, slack); see `certificates.dual_term`."""
+        free = float((np.abs(w) * np.abs(g))[self.free].sum())
+        if self.family.unit_ridge is not None:
+            return *self.family.dual_term(g.ravel()), free
         v = np.where(self.free, 0.0, -g).reshape(self.shape)
         alpha, term, slack = dual_term(self.penalty, w.reshape(self.shape), v)
-        return alpha, term, slack + float((np.abs(w) * np.abs(g))[self.free].sum())
+        return alpha, term, slack + free
 
     def kept(self, w, line):
         """`line` with zeros in the units that are on the other side of zero than w."""
@@ -157,8 +162,7 @@ class Proximal:
     def _solve_groups(self, family: GroupInner, model, entries, r, w, tol: float):
         """The columns are sorted once per model, which is used for several steps and several λ."""
         if model.ordered is None or not model.ordered.serves(family):
-            H = model.hessian()
-            model.ordered = family.ordered(H, entries)
+            model.ordered = family.ordered(model.matrix, entries)
         c = r + model.times(w)
         return model.ordered.solve(family, c, w, tol, 10_000)[0]
 
