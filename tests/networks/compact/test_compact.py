@@ -211,6 +211,45 @@ def test_inputs_that_no_longer_matter_are_listed():
     assert "4 of 6" in str(proof)
 
 
+class Chosen(nn.Module):
+    """The inputs with the numbers in a buffer, once or twice, of the input itself or of what a layer makes of it."""
+
+    def __init__(self, *, twice=False, layer=False):
+        super().__init__()
+        self.register_buffer("used", torch.tensor([5, 0, 3, -2]))
+        self.layer = nn.Linear(6, 6) if layer else nn.Identity()
+        self.first, self.last, self.twice = nn.Linear(4, 3), nn.Linear(3, 2), twice
+
+    def forward(self, x):
+        x = self.layer(x)
+        h = self.first(x[:, self.used])
+        return self.last(h.relu() + x[:, self.used][:, :3] if self.twice else h.relu())
+
+
+def test_a_buffer_that_chooses_inputs_loses_those_that_no_longer_matter():
+    model = Chosen()
+    with torch.no_grad():
+        model.first.weight[:, [1, 3]] = 0
+    x = torch.randn(5, 6)
+    small, proof = sw.compact(model, x)
+    assert small.used.tolist() == [5, 3]
+    assert small.first.in_features == 2
+    assert proof.inputs_used == {"x": [3, 5]}
+    assert len(removable(model, x)) == 3  # the units alone: a group holds what makes a channel zero
+    assert_same(model, small, x)
+
+
+@pytest.mark.parametrize("how", ["twice", "layer"])
+def test_a_buffer_of_numbers_is_kept_where_other_positions_would_be_renumbered(how):
+    model = Chosen(**{how: True})
+    with torch.no_grad():
+        model.first.weight[:, [1, 3]] = 0
+    x = torch.randn(5, 6)
+    small, _ = sw.compact(model, x)
+    assert len(small.used) == 4
+    assert_same(model, small, x)
+
+
 def test_the_result_trains_is_saved_and_keeps_the_mode():
     model, example = made("residual")
     zero_some(model, example, 2)

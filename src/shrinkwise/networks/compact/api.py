@@ -50,7 +50,9 @@ def compact(model: nn.Module, example) -> tuple[nn.Module, Proof]:
     -----
     Convert a network in half precision to float32 first, because its rounding errors exceed the tolerance. Sizes that a
     module reads from attributes (``num_heads``, ``inner_dim``) are updated; if they are literals in the code, the
-    channels are kept. Heads of ``nn.MultiheadAttention`` are removed only in self-attention.
+    channels are kept. Inputs are removed where the model chooses them by a buffer of their numbers, ``x[:, self.used]``;
+    elsewhere those that do not matter are listed in ``proof.inputs_used``. Heads of ``nn.MultiheadAttention`` are
+    removed only in self-attention.
 
     Only exact zeros are used; train with `attach` so that channels become exactly zero. Outputs are compared in
     evaluation mode; in training only channels that were constant or unread are missing from batch statistics.

@@ -70,10 +70,13 @@ class Removable(SpanningGroups):
     def zero_(self, model: nn.Module, which) -> None:
         """Set the groups with these indices to zero in `model`."""
         parameters = dict(model.named_parameters(remove_duplicate=False))
+        gone: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for number in which:
+            for name, (*before, indices) in self.groups[int(number)].members:
+                gone[name, len(before)] += indices
         with torch.no_grad():
-            for number in which:
-                for name, index in self.groups[int(number)].members:
-                    parameters[name][index] = 0.0
+            for (name, dim), indices in gone.items():
+                parameters[name][(*[slice(None)] * dim, indices)] = 0.0
 
 
 def _labels(shape: tuple, members: list) -> np.ndarray:
@@ -154,12 +157,10 @@ def _grouped(flow: Flow, removal: Removal) -> Removable:
     for source in sorted(set(flow.sources.values()), key=lambda one: one.name):
         if source.name in parameters:
             for dim, atoms in source.axes.items():
-                is_input = (source, dim) not in outputs
+                is_input, entries = (source, dim) not in outputs, _entries(source, dim)
                 for number, indices in _by_class(removal, atoms).items():
                     if not is_input or (number in heads and _rows_stay(source, dim, removal)):
-                        members[number].append(
-                            (source.name, (*[slice(None)] * dim, indices), len(indices) * _entries(source, dim))
-                        )
+                        members[number].append((source.name, (*[slice(None)] * dim, indices), len(indices) * entries))
     groups = []
     for number in sorted(members):
         found = members[number]

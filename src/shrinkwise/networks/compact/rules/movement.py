@@ -9,7 +9,7 @@ import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
 
-from ..flow import Resize, place, unfollowed
+from ..flow import Reader, Resize, place, unfollowed
 from ..shadow import Shadow, shrink, untracked
 from ..trace import owner_path, shapes
 from .registry import bound, operator_name, rule
@@ -128,6 +128,8 @@ def index(flow, node):
     kinds = {one.meta["val"].dtype for one in chosen.values()}
     if kinds & {torch.bool, torch.uint8} or dims != list(range(dims[0], dims[-1] + 1)):
         return unfollowed(flow, node, "index with a mask, or along dimensions that are not neighbours")
+    if len(dims) == 1 and (found := _selected_inputs(flow, node, x, dims[0], chosen[dims[0]])) is not None:
+        return found
     labels = x.labels
     for dim in dims:
         labels = flow.classes.collapse(labels, dim)
@@ -138,6 +140,23 @@ def index(flow, node):
     parts = (part.flatten(dims[0], dims[-1]) for part in (labels, *((x.known, x.value) if steady else ())))
     found = [part.reshape(*part.shape[: dims[0]], *[1] * new, *part.shape[dims[0] + 1 :]) for part in parts]
     return Shadow(shapes(node), *found) if steady else _unknown(shapes(node), found[0])
+
+
+def _selected_inputs(flow, node, x: Shadow, dim: int, numbers) -> Shadow | None:
+    """Inputs of the model chosen by a buffer of numbers, x[:, self.used]: numbers of inputs that are not read are removed."""
+    buffer = flow.source(numbers)
+    along = x.labels.numel() == x.labels.shape[dim] > 1
+    given = any(bool(torch.isin(x.labels, one.labels).all()) for one in flow.inputs.values())
+    if buffer is None or buffer.uses > 1 or buffer.tensor.dim() != 1 or not along or not given:
+        return None
+    chosen, n = buffer.tensor.cpu() % x.shape[dim], x.shape[dim]
+    atoms, nothing = buffer.axis(0), torch.zeros(n, dtype=torch.bool)
+    reads = torch.nn.functional.one_hot(chosen, n).bool()
+    reader = Reader(
+        place(node), x.labels.reshape(-1), nothing, nothing.double(), atoms, reads, buffer, 0, 1, None, False, False
+    )
+    flow.readers.append(reader)
+    return _unknown(shapes(node), atoms.reshape([-1 if k == dim else 1 for k in range(len(x.shape))]))
 
 
 @rule("index_add", "index_copy")
