@@ -311,6 +311,17 @@ def test_a_split_by_time_is_followed_by_training_on_all_rows(monkeypatch):
     assert (whole.counts == 1).all()
 
 
+def test_training_again_selects_inputs_in_as_many_steps(monkeypatch):
+    """Also where the number of steps was changed during the training."""
+    made, real = [], training._Training
+    monkeypatch.setattr(training, "_Training", lambda *given: made.append(real(*given)) or made[-1])
+    problem, mixes = rows(n=200, time=np.arange(200.0)), ((1.0, 1.0, 0.1, 0.0, 0.0, 0.1),)
+    tune_cocktail(problem, options(mixes=mixes, steps=20, most_steps=90))
+    first, again = made
+    assert first.n_steps > 20
+    assert (again.n_steps, again.n_selecting) == (first.n_steps, first.n_selecting)
+
+
 @pytest.mark.parametrize(
     "X",
     [
