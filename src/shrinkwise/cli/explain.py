@@ -33,7 +33,8 @@ def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool,
     """Show what each input contributes to the prediction of row number ROW (from 1) by the model in RUN_DIR.
 
     The contributions to a linear or additive model add up to its score. Networks are not additive: each value is the
-    change in the prediction when only that input is set to its mean.
+    change in the prediction when only that input is set to its mean. The table of the run is read as it was then; --header,
+    --no-header, --skip and --sheet are for another FILE.
     """
     from shrinkwise.models.explain_row import explain_row
     from shrinkwise.models.table_model import load

@@ -26,7 +26,10 @@ from .terminal import say
 )
 @layout_options
 def onnx(run_dir: Path, file: Path | None, out: Path | None, **layout) -> None:
-    """Write the model in RUN_DIR as an ONNX file, after checking its predictions against Python on every row."""
+    """Write the model in RUN_DIR as an ONNX file, after checking its predictions against Python on every row.
+
+    The table of the run is read as it was then; --header, --no-header, --skip and --sheet are for another FILE.
+    """
     from shrinkwise.models.onnx import checked_onnx
     from shrinkwise.models.table_model import load
     from shrinkwise.runs.fitted_table import fitted_rows
