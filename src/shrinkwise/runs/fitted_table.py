@@ -39,7 +39,7 @@ def _recorded(run_dir: Path, record: dict) -> Layout:
 
 def _fitted_table(run_dir: Path, data: dict) -> Path:
     if not isinstance(data.get("file"), str) or not isinstance(data.get("sha256"), str):
-        raise InputError("The run was fitted on a data frame, not on a file; specify a table with --file.")
+        raise InputError("The run was fitted on a data frame or a query, not on a file; specify a table with --file.")
     file = Path(data["file"])
     found = located(file, data["sha256"], run_dir)
     if not _is_there(found):
