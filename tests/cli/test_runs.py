@@ -217,6 +217,31 @@ def test_a_run_finds_its_table_from_another_folder(shrinkwise, monkeypatch):
     assert shrinkwise("replay", here / "second", "--file", here / "gone.csv", "--jobs", "1", "--out", "third")[0] == 0
 
 
+@pytest.mark.parametrize("options", [["--no-header"], "folder"])
+def test_a_run_is_explained_on_the_rows_that_it_was_fitted_on(options, shrinkwise, monkeypatch):
+    """Of a table that is not at the top of its file, and of one in several files, also from another folder."""
+    header, *lines = Path("t.csv").read_text().splitlines()
+    Path("parts").mkdir()
+    if options == "folder":
+        for name, part in (("1.csv", lines[:20]), ("2.csv", lines[20:])):
+            Path("parts", name).write_text("\n".join([header, *part]) + "\n")
+    else:
+        above = [] if options == ["--no-header"] else ["1,2,3,4", "5,6,7,8", header]
+        Path("odd.csv").write_text("\n".join([*above, *lines]) + "\n")
+    table, given, target = ("parts", [], "y") if options == "folder" else ("odd.csv", options, "y")
+    target = "column 4" if options == ["--no-header"] else target
+    assert shrinkwise("fit", table, "--out", "odd", *given, *QUICK, "--target", target)[0] == 0
+    first = json.loads(shrinkwise("explain", "first", "33", "--json")[1])
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    code, out, err = shrinkwise("explain", "../odd", "33", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["prediction"] == first["prediction"]
+    if options != "folder":
+        again = shrinkwise("explain", "../odd", "33", "--json", "--file", "../odd.csv", *given)
+        assert again == (0, out, "")
+
+
 def test_a_replay_refuses_a_changed_table_and_a_setting_it_does_not_know(shrinkwise):
     Path("moved.csv").write_bytes(Path("t.csv").read_bytes())
     Path("t.csv").write_text(Path("t.csv").read_text() + "1,2,red,3\n")

@@ -28,6 +28,12 @@ def test_inputs_and_knockoffs_have_the_moments_that_any_swap_keeps(method):
     assert s.min() > 0.2
 
 
+def test_knockoffs_are_new_draws_beside_rows_that_were_drawn_with_the_same_seed():
+    X = np.random.default_rng(0).normal(size=(2000, 6))
+    copies = gaussian_knockoffs(X, np.zeros(6), np.eye(6), random_state=0)
+    assert np.abs(np.corrcoef(X.T, copies.T)[:6, 6:]).max() < 0.1
+
+
 def test_the_separations_are_feasible_and_those_of_the_program_are_near_its_optimum():
     from scipy.optimize import minimize
 

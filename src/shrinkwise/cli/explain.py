@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .files import FILE_OR_FOLDER
+from .files import FILE_OR_FOLDER, layout_of, layout_options
 from .terminal import say_json, visible
 
 
@@ -28,22 +28,24 @@ from .terminal import say_json, visible
     help="Number of inputs to print, largest contribution first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document with all inputs.")
-def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool) -> None:
+@layout_options
+def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool, **layout) -> None:
     """Show what each input contributes to the prediction of row number ROW (from 1) by the model in RUN_DIR.
 
     The contributions to a linear or additive model add up to its score. Networks are not additive: each value is the
-    change in the prediction when only that input is set to its mean.
+    change in the prediction when only that input is set to its mean. The table of the run is read as it was then; --header,
+    --no-header, --skip and --sheet are for another FILE.
     """
     from shrinkwise.models.explain_row import explain_row
     from shrinkwise.models.table_model import load
-    from shrinkwise.runs.fitted_table import fitted_table
-    from shrinkwise.tables import InputError, read_table
+    from shrinkwise.runs.fitted_table import fitted_rows
+    from shrinkwise.tables import InputError
+    from shrinkwise.tables.reading.sources import read_all
 
-    model = load(run_dir)
-    file = file or fitted_table(run_dir)
-    frame = read_table(file)
+    model, place = load(run_dir), layout_of(layout)
+    frame = fitted_rows(run_dir, place) if file is None else read_all(file, place)[0]
     if row > frame.height:
-        raise InputError(f"{file} has {frame.height} rows, so there is no row {row}.")
+        raise InputError(f"{file or 'The table'} has {frame.height} rows, so there is no row {row}.")
     found = explain_row(model, frame, row - 1)
     if not as_json:
         _print_explanation(found, row, top)

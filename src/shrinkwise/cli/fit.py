@@ -72,7 +72,7 @@ _COLUMN: dict = {"metavar": "COLUMN", "multiple": True}
     type=click.Choice(["quick", "normal", "thorough"]),
     default="normal",
     show_default=True,
-    help="quick: linear models only. thorough: finer grids, 10 folds, larger networks from 5 random starts.",
+    help="quick: coarser grids and no networks. thorough: finer grids, 10 folds, larger networks from 5 random starts.",
 )
 @click.option("--methods", cls=_Methods, metavar="A,B,…")
 @click.option("--no-networks", is_flag=True, help="Do not compare networks.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .files import FILE, FILE_OR_FOLDER
+from .files import FILE, FILE_OR_FOLDER, layout_of, layout_options
 from .terminal import say
 
 
@@ -24,18 +24,22 @@ from .terminal import say
     metavar="FILE",
     help="File to write [default: RUN_DIR/model.onnx].",
 )
-def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
-    """Write the model in RUN_DIR as an ONNX file, after checking its predictions against Python on every row."""
+@layout_options
+def onnx(run_dir: Path, file: Path | None, out: Path | None, **layout) -> None:
+    """Write the model in RUN_DIR as an ONNX file, after checking its predictions against Python on every row.
+
+    The table of the run is read as it was then; --header, --no-header, --skip and --sheet are for another FILE.
+    """
     from shrinkwise.models.onnx import checked_onnx
     from shrinkwise.models.table_model import load
-    from shrinkwise.runs.fitted_table import fitted_table
+    from shrinkwise.runs.fitted_table import fitted_rows
     from shrinkwise.runs.folder import add_to_run, check_out, write_file
-    from shrinkwise.tables import read_table
+    from shrinkwise.tables.reading.sources import read_all
 
     if out is not None:
         check_out(out, run_dir, *([] if file is None else [file]))
-    model = load(run_dir)
-    frame = read_table(file or fitted_table(run_dir))
+    model, place = load(run_dir), layout_of(layout)
+    frame = fitted_rows(run_dir, place) if file is None else read_all(file, place)[0]
     data, difference = checked_onnx(model, frame)
     if out is None:
         out = run_dir / "model.onnx"

@@ -23,7 +23,7 @@ def choose(rows: list[Row], options: Options, n_inputs: int) -> tuple[Row, str]:
 
     Candidates are compared at their best settings, so one with a 1-SE setting is not at a disadvantage against one
     without tuning. If that setting costs more than one standard error on the held-out rows, the best is kept. Ties go to
-    fewer inputs, then to the order of the candidates. With `max_features` only linear models with at most so many inputs
+    fewer inputs, then to the order of the candidates. With `max_features` only models that select at most so many inputs
     can be kept; with `within` the kept candidate and choice are those with the fewest inputs whose score is within that
     share of the lowest.
     """

@@ -48,8 +48,8 @@ def as_numbers(model: TableModel) -> dict[str, Any]:
     used = [j for j, number in enumerate(encoder.inputs) if number in model.used]
     written = model.predictor.written()
     weights, hinges, limits = written.weights, written.hinges, written.limits
-    if hinges is None:
-        weights = [weights[0][:, used], *weights[1:]]
+    if hinges is None or not used:  # of hinges without a weight one is left, whose input has no place in `used`
+        hinges, weights = None, [weights[0][:, used], *weights[1:]]
     return {
         "target": plan.target,
         "classes": plan.classes,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 
 _BARRIERS = 0.5 * 0.77 ** np.arange(44)  # down to 7e-6 of a variance
@@ -32,8 +34,15 @@ def gaussian_knockoffs(X, mean, covariance, method: str = "sdp", random_state=No
     noise = 2.0 * np.diag(s) - s[:, None] * solved
     values, vectors = np.linalg.eigh(0.5 * (noise + noise.T))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    draws = np.random.default_rng(random_state).normal(size=Z.shape)
+    draws = _generator(random_state).normal(size=Z.shape)
     return mean + deviation * (Z - Z @ solved + draws @ root.T)
+
+
+def _generator(random_state):
+    """Of an integer not the stream of ``default_rng(integer)``: simulated rows may come from it, and would be drawn again."""
+    if isinstance(random_state, numbers.Integral):
+        random_state = np.random.SeedSequence(int(random_state), spawn_key=(1,))
+    return np.random.default_rng(random_state)
 
 
 def _separations(correlation, method: str) -> np.ndarray:

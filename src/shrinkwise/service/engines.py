@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
     from shrinkwise.streaming import RowBlocks
-    from shrinkwise.tables.reading.layout import Layout
 
 # A comparison holds the table, its encoded training and held-out rows and the copies of one candidate at a time.
 _COPIES = 6
@@ -42,16 +41,6 @@ def available_memory() -> float:
     if found == [float("inf")] and hasattr(os, "sysconf"):
         found.append(float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
     return min(found)
-
-
-def read_several(source: str | Path, layout: Layout) -> tuple[DataFrame, list[str]]:
-    """All rows of several files as one frame, and notes on how they were read."""
-    import polars as pl
-
-    from shrinkwise.tables.reading.sources import open_table
-
-    table = open_table(source, layout)
-    return pl.concat([block.frame for block in table.rows.blocks()]), table.notes
 
 
 def rows_of_query(query: str, database: str) -> RowBlocks:

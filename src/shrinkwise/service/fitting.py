@@ -37,7 +37,7 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
     sheet : str
         Name of the sheet of a workbook; needed if several hold cells.
     effort : "quick", "normal" or "thorough"
-        quick compares linear models alone, on 30 values of λ; thorough uses 10 folds, 100 values of λ and larger networks.
+        quick compares no networks and uses 30 values of λ; thorough uses 10 folds, 100 values of λ and larger networks.
         On a table of at least 5000 rows, 100 rows for each input and 300,000 values, normal uses 3 inner folds, 30 values of
         λ and one l1_ratio.
     drop : column names
@@ -97,7 +97,7 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
         Time limit in seconds; candidates that do not finish are skipped.
     engine : "memory", "stream" or "dask"
         Read all rows into memory, or read them in blocks, here or on a Dask cluster. By default "memory" if the table is
-        estimated to fit, else "stream". Streamed rows are planned and scored on a random sample of 50,000 of them; models of
+        estimated to fit, else "stream". Streamed rows are planned and scored on a random sample of at most 50,000; models of
         least squares are fitted to all rows, other models to the sample.
     scheduler : str
         Address of the scheduler of a Dask cluster, for engine="dask", whose workers read the files.

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shrinkwise.tables.errors import InputError
-from shrinkwise.tables.reading.files import is_several
 
 from . import engines
 from .request import FitRequest
@@ -29,7 +28,8 @@ class TableOfRequest:
 
 def read_for(request: FitRequest, progress: Any, pieces: Path | None) -> TableOfRequest:
     """Read the table of a request, into memory or in blocks."""
-    from shrinkwise.tables.reading.read import as_frame, read_with_notes
+    from shrinkwise.tables.reading.read import as_frame
+    from shrinkwise.tables.reading.sources import read_all
 
     if request.sql is not None:
         return _read_query(request, progress)
@@ -42,8 +42,7 @@ def read_for(request: FitRequest, progress: Any, pieces: Path | None) -> TableOf
             request, why = replace(request, engine="stream"), f"The engine stream is used, because {sizes}."
     if request.engine in ("stream", "dask"):
         return _read_in_blocks(request, progress, pieces, why)
-    read = engines.read_several if is_several(file) else read_with_notes
-    frame, notes = read(file, request.layout)
+    frame, notes = read_all(file, request.layout)
     return TableOfRequest(request, frame, None, notes)
 
 

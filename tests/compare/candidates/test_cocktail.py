@@ -224,7 +224,8 @@ def test_there_are_more_steps_while_the_held_out_loss_falls_fast():
     assert not training._falls({step: 1 - step / 100 for step in range(1, 9)})
     assert not training._falls({1: 0.5, 2: 0.5})
     problem = rows(n=200)
-    few, more = (tune_cocktail(problem, options(steps=20, most_steps=most)).best.settings["steps"] for most in (20, 90))
+    falls = {"steps": 20, "passes": 0, "learning_rate": 0.03}
+    few, more = (tune_cocktail(problem, options(**falls, most_steps=most)).best.settings["steps"] for most in (20, 90))
     assert few <= 20 < more <= 90
 
 
@@ -309,6 +310,17 @@ def test_a_split_by_time_is_followed_by_training_on_all_rows(monkeypatch):
     tune_cocktail(rows(time=np.arange(90.0)), options())
     whole = calls[0][0]
     assert (whole.counts == 1).all()
+
+
+def test_training_again_selects_inputs_in_as_many_steps(monkeypatch):
+    """Also where the number of steps was changed during the training."""
+    made, real = [], training._Training
+    monkeypatch.setattr(training, "_Training", lambda *given: made.append(real(*given)) or made[-1])
+    problem, mixes = rows(n=200, time=np.arange(200.0)), ((1.0, 1.0, 0.1, 0.0, 0.0, 0.1),)
+    tune_cocktail(problem, options(mixes=mixes, steps=20, passes=0, most_steps=90, learning_rate=0.03))
+    first, again = made
+    assert first.n_steps > 20
+    assert (again.n_steps, again.n_selecting) == (first.n_steps, first.n_selecting)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -53,6 +54,18 @@ def test_the_same_numbers_with_gaps_and_what_was_never_seen(task, kind, tmp_path
         labels = [row["prediction"].removeprefix("'") for row in rows]
         assert labels == model.decide(expected).tolist()
         assert not any(row["prediction"].startswith("=") for row in rows)
+
+
+@pytest.mark.parametrize("kind", ["additive", "cocktail"])
+def test_a_model_that_uses_no_input_predicts_the_same_for_every_row(kind):
+    frame = every_kind("regression")
+    model = drawn_model("regression", kind, frame)
+    arrays = model.predictor.arrays()
+    arrays |= {name: np.zeros_like(arrays[name]) for name in ("coef", "weight 0") if name in arrays}
+    model = replace(model, predictor=type(model.predictor).of(arrays))
+    names: dict = {"__name__": "score"}
+    exec(score_py(model), names)
+    assert [row["prediction"] for row in names["score"]([{}, {}])] == pytest.approx(model.output(frame[:2]))
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from compare.handmade import drawn_model, every_kind
 from report.documents import page_of
 from shrinkwise.compare.splits.stress import NOISES, SHARES, Disturbance
 from shrinkwise.compare.story.exhibits import _wilson
-from shrinkwise.compare.story.page import comparison_page
+from shrinkwise.compare.story.page import comparison_page, formula
 from shrinkwise.models.formula import written_out
 from shrinkwise.models.predictors import LinearPredictor
 from shrinkwise.report import render_page
@@ -103,3 +104,14 @@ def test_the_formula_is_the_model(task):
     )
     assert "probability that y is" in lines[-1] or task == "regression"
     assert written_out(drawn_model("multiclass", "linear", every_kind("multiclass"))) == ""
+
+
+def test_the_objective_names_the_settings_and_the_scale_of_the_loss(compared):
+    _, comparison = compared
+    fit = replace(comparison.fit, settings={"keep": 0.8, "steps": 1234, "mean of": "2 settings"})
+    text = formula(replace(comparison, fit=fit))
+    assert "keep = 0.8, steps = 1234 (the largest share of a mean of 2 settings)" in text
+    if comparison.plan.classes is None:
+        assert text.endswith("s the standard deviation of y")
+        on_log = replace(comparison, fit=fit, plan=replace(comparison.plan, log_target=True))
+        assert formula(on_log).endswith("s the standard deviation of log y")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from compare.rescored import with_scores
 from shrinkwise.compare.story import explanation as explaining
 from shrinkwise.compare.story.exhibits import CHECKS
 from shrinkwise.compare.story.explanation import EXPLANATION
+from shrinkwise.compare.story.known_scores import known_scores
 from shrinkwise.compare.story.verdict import VERDICT
 from shrinkwise.models.predictors import LinearPredictor
 from shrinkwise.report import FreshScore
@@ -164,3 +167,45 @@ def test_only_an_additive_lasso_with_other_knots_differs_in_more_than_its_penalt
     for settings, said in (({}, False), ({"knots": "spread over the values"}, True)):
         text = SENTENCES["besides"].says(replace(found, fit=replace(found.fit, settings=settings)))
         assert ("bend at other places" in text) == said
+
+
+def test_a_family_whose_baseline_has_no_score_is_not_said_to_have_no_regularized_model(compared):
+    """With a budget a baseline may not be finished, and the model kept all the same."""
+    found = plain(compared[1])
+    rows = [replace(row, differences={}) if row is found.chosen else row for row in found.rows]
+    rows = [row for row in rows if row.candidate.name != "no penalty" and row.candidate.family != "network"]
+    chosen = next(row for row in rows if row.candidate.name == found.chosen.candidate.name)
+    text = SENTENCES["finding"].says(replace(found, rows=rows, chosen=chosen))
+    assert "the effect of regularization is unknown" in text
+    assert "L1 (lasso)" in text
+    assert "is kept" in text
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("classes", [None, ["no", "yes"]])
+def test_held_out_rows_of_one_target_have_no_r2_and_no_area(classes):
+    """As the later periods of a split by time may be."""
+    truth, output = (
+        (np.full(3, 0.1), np.full(3, 0.3)) if classes is None else (np.ones(3, dtype=int), np.eye(2)[[1, 1, 0]])
+    )
+    plan = SimpleNamespace(classes=classes)
+    text = known_scores(SimpleNamespace(plan=plan, held_out=lambda: (truth, output, np.arange(3))))
+    assert ("R²" in text, "area" in text) == (False, False)
+    assert "mean absolute error of 0.2." in text or "accuracy of 66.7% (100.0%" in text
+
+
+def test_a_common_encoding_of_a_sample_is_said(compared):
+    """As of rows that are read in blocks, whose medians and levels are found once."""
+    found = plain(compared[1])
+    said = [SENTENCES[name].says(found) for name in ("explanation: what was compared", "Are values missing?")]
+    assert "60 rows" in said[0]
+    assert "the encoding of the inputs" in said[0]
+    assert "imputed from the training rows" in said[1]
+    splits = copy(found.splits)
+    splits.common_encoding = True
+    sample = replace(found, splits=splits, plan=replace(found.plan, n_rows=1000))
+    said = [SENTENCES[name].says(sample) for name in ("explanation: what was compared", "Are values missing?")]
+    assert "60 of 1000 rows" in said[0]
+    assert "the encoding of the inputs" not in said[0]
+    assert "except for the medians and levels" in said[0]
+    assert "imputed from all rows" in said[1]

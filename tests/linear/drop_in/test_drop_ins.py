@@ -253,3 +253,12 @@ def test_path_functions_hold_positive_sort_the_grid_and_refuse_what_they_cannot_
     assert not ours.lasso_path(X, np.zeros(len(X)), alphas=3)[1].any()
     with pytest.warns(ConvergenceWarning, match="1 of 1 alphas"):
         ours.enet_path(X, Y, alphas=[1e-6], tol=0.0, max_iter=1)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_path_function_takes_lists_and_says_what_is_wrong_with_them(several):
+    y = Y if several else Y[:, 0]
+    found = ours.enet_path(X.tolist(), y.tolist(), alphas=[0.1], tol=1e-10)[1]
+    assert_allclose(found, theirs.enet_path(X, y, alphas=[0.1], tol=1e-10)[1], atol=1e-6)
+    with pytest.raises(ValueError, match=r"X of shape \(n, p\)"):
+        ours.lasso_path(X[:, 0], y)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.linear_model import PoissonRegressor
-from sklearn.model_selection import RepeatedKFold
+from sklearn.model_selection import GroupKFold, RepeatedKFold
 
 import shrinkwise as sw
 from linear.data import random_problem
@@ -267,3 +267,63 @@ def test_a_slice_of_a_path_is_a_path():
     text = repr(fitted)
     assert text.count("\n") == 9
     assert f"{100 * fitted.deviance_explained[-1]:.2f}" in text
+
+
+FOLDS = [(np.flatnonzero(np.arange(len(y)) % 3 != k), np.flatnonzero(np.arange(len(y)) % 3 == k)) for k in range(3)]
+
+
+def as_mask(rows):
+    return np.isin(np.arange(len(y)), rows)
+
+
+@pytest.mark.parametrize("written", [as_mask, tuple, lambda rows: rows - len(y)], ids=["mask", "tuple", "from the end"])
+@pytest.mark.parametrize("weights", [None, (np.arange(len(y)) % 7 > 0).astype(float)], ids=["", "zeros"])
+@pytest.mark.parametrize("model", [sw.PenalizedRegressorCV(n_lambdas=5), linear.LassoCV(), linear.RidgeCV()])
+def test_folds_may_be_written_in_any_way_that_numpy_takes_as_rows(model, weights, written):
+    folds = [tuple(written(part) for part in fold) for fold in FOLDS]
+    found = [model.set_params(cv=cv).fit(X, y, weights) for cv in (FOLDS, folds)]
+    scores = [getattr(m, "cv_losses_", getattr(m, "mse_path_", getattr(m, "best_score_", None))) for m in found]
+    np.testing.assert_array_equal(scores[0], scores[1])
+
+
+def test_a_fold_beside_the_rows_is_refused():
+    for weights in (None, np.arange(len(y)) % 7):
+        with pytest.raises(ValueError, match=f"row numbers below {len(y)}, or masks"):
+            sw.PenalizedRegressorCV(cv=[(np.arange(9), [len(y)])]).fit(X, y, weights)
+
+
+def test_ridge_scores_the_same_by_masks_as_by_row_numbers():
+    masks = [tuple(as_mask(part) for part in fold) for fold in FOLDS]
+    by_mask, by_number = (linear.RidgeCV([1.0, 100.0], cv=cv).fit(X, y).best_score_ for cv in (masks, FOLDS))
+    assert by_mask == by_number
+
+
+def test_groups_ride_with_a_sparse_matrix_and_wait_for_y():
+    events = linear.survival(np.exp(y), event=CLASSES)
+    groups = np.arange(len(y)) % 4
+    dense, sparse = (
+        linear.PenalizedCoxCV(cv=GroupKFold(3), n_lambdas=4).fit(kind(X), events, groups=groups)
+        for kind in (np.asarray, sp.csr_array)
+    )
+    np.testing.assert_allclose(dense.cv_losses_, sparse.cv_losses_, rtol=1e-3)
+    with pytest.raises(ValueError, match="requires y"):
+        sw.PenalizedRegressorCV().fit(X, None, groups=groups)
+
+
+def test_a_class_whose_weights_are_all_zero_is_no_class():
+    weights, offset = (THREE != 1).astype(float), np.linspace(-1, 1, len(y))
+    model = sw.PenalizedClassifier(sw.L1(0.01)).fit(X, THREE, weights, offset=offset)
+    kept = THREE != 1
+    other = sw.PenalizedClassifier(sw.L1(0.01)).fit(X[kept], THREE[kept], offset=offset[kept])
+    np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-8)
+    with pytest.raises(ValueError, match=rf"of shape \({len(y)},\)"):
+        sw.PenalizedClassifier(sw.L1(0.01)).fit(X, THREE, weights, offset=np.zeros((len(y), 3)))
+
+
+def test_what_only_an_earlier_fit_had_is_forgotten():
+    model = sw.PenalizedRegressorCV(cv=3, n_lambdas=4, stability=True).fit(X, y)
+    model.set_params(stability=False).fit(X[:, :3], y)
+    assert not {"stability_", "selection_frequency_", "stable_"} & vars(model).keys()
+    model = sw.PenalizedRegressor(sw.L1(0.1)).fit(sw.rows(FRAME.assign(y=y), target="y"))
+    assert model.n_passes_ == 1
+    assert not hasattr(model.fit(X, y), "n_passes_")

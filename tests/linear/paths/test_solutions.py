@@ -96,6 +96,17 @@ def test_a_relaxed_fit_is_the_refit_on_the_support(loss):
         fitted.relaxed(2.0)
 
 
+def test_between_two_lambdas_only_the_penalised_fit_has_a_solution_and_it_brings_its_refit():
+    X, y = random_problem(3, n=200)
+    fitted = path(X, y, sw.L1(1.0), n_lambdas=10, relaxed=True, tol=1e-10)
+    lam = np.sqrt(fitted.lambdas[3] * fitted.lambdas[4])
+    direct = path(X, y, sw.L1(1.0), lambdas=[lam], relaxed=True, tol=1e-10)
+    np.testing.assert_allclose(fitted.at(lam).relaxed(0.5).coef, direct.relaxed(0.5).coefs[0], atol=1e-8)
+    with pytest.raises(ValueError, match="no solution between its λ"):
+        fitted.relaxed(0.5).at(lam)
+    np.testing.assert_array_equal(fitted.relaxed(0.5).at(fitted.lambdas[3]).coef, fitted.relaxed(0.5).coefs[3])
+
+
 def test_adaptive_weights_keep_what_a_first_fit_found_large():
     X, y = random_problem(4, n=400)
     first = sw.PenalizedRegressor(sw.L2(1e-3)).fit(X, y)

@@ -1,6 +1,7 @@
 """Bad input ends with one clear sentence; hostile numbers with a certificate."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import shrinkwise as sw
@@ -146,3 +147,37 @@ def test_duplicate_constant_and_zero_columns_and_scales(loss, penalty, shape):
         assert status.startswith("solved" if solved else "stopped")
     assert np.isfinite(fitted.coefs).all()
     assert fitted.solved.mean() > 0.7, fitted.status
+
+
+@pytest.mark.parametrize(
+    ("loss", "absent"), [("logistic", 0), ("multinomial", 0), ("multinomial", 1), ("multinomial", 2)]
+)
+def test_a_class_without_weight_has_no_finite_intercept(loss, absent):
+    codes = np.arange(len(y)) % (2 if loss == "logistic" else 3)
+    weights = (codes != absent).astype(float)
+    with pytest.raises(ValueError, match=f"only zeros in class {absent}"):
+        path(X, codes, sw.L1(0.1), loss=loss, sample_weight=weights)
+    with pytest.raises(ValueError, match=f"only zeros in class {absent}"):
+        stability_selection(X, codes, sw.L1(0.1), loss=loss, sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    "model", [linear.SparseLogisticRegression, linear.SparseLogisticRegressionCV, sw.PenalizedClassifier]
+)
+def test_a_class_weight_of_zero_is_refused(model):
+    with pytest.raises(ValueError, match="factors > 0"):
+        model(class_weight={0: 0.0, 1: 1.0}).fit(X, CLASSES)
+
+
+def test_rows_in_blocks_refuse_what_a_frame_refuses():
+    rows = sw.rows(pd.DataFrame(X).assign(y=y).rename(columns=str), target="y")
+    for setting in ("fit_intercept", "standardize"):
+        with pytest.raises(ValueError, match="True or False"):
+            sw.PenalizedRegressor(sw.L1(0.1), **{setting: "no"}).fit(rows)
+    with pytest.raises(ValueError, match="random_state to be an integer"):
+        sw.PenalizedRegressorCV(cv=3, random_state=np.random.RandomState(0)).fit(rows)
+
+
+def test_a_path_refuses_a_word_for_relaxed():
+    with pytest.raises(ValueError, match="relaxed to be True or False"):
+        path(X, y, sw.L1(0.1), relaxed="no")

@@ -53,8 +53,11 @@ class Splits(Sequence[Split]):
     """The outer folds of a table; each is encoded on demand, and small ones are cached.
 
     folds are (train, test) row numbers, y the target (rates of counts with exposures), rows the groups, time and weights of
-    all rows, numbers the place of each in its table, from 1.
+    all rows, numbers the place of each in its table, from 1. common_encoding: whether medians and levels are found once, on all
+    these rows, and not on the training rows of each fold.
     """
+
+    common_encoding = False
 
     def __init__(self, frame, plan: TablePlan, options: Options):
         self.frame, self.plan, self.options = frame, plan, options

@@ -228,9 +228,10 @@ def _gaps(comparison: Comparison) -> str:
     if not gaps:
         return "No input has a missing value; only the stress curves show how the model copes with missing values."
     most = max(gaps, key=lambda column: column.n_missing)
+    known = "all rows that are compared" if comparison.splits.common_encoding else "the training rows of each fold"
     return (
         f"{len(gaps)} of {len(comparison.plan.kept)} inputs have missing values, most of all {most.name} "
-        f"({most.n_missing / comparison.plan.n_rows:.0%} of the rows). They are imputed from the training rows of each fold, "
+        f"({most.n_missing / comparison.plan.n_rows:.0%} of the rows). They are imputed from {known}, "
         "and an indicator of missingness is added."
     )
 

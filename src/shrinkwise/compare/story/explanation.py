@@ -24,10 +24,17 @@ def explanation(comparison: Comparison) -> list[str]:
 
 def _compared(comparison: Comparison) -> str:
     """How many models on how many rows, and how these were split."""
+    n_rows, all_rows = len(comparison.splits.y), comparison.plan.n_rows
+    rows = f"{n_rows} rows" if n_rows == all_rows else f"{n_rows} of {all_rows} rows"
+    alone = (
+        "(λ, keep) uses the training rows alone, except for the medians and levels of the inputs, which are those of all "
+        "these rows"
+        if comparison.splits.common_encoding
+        else "(the encoding of the inputs, λ, keep) uses the training rows alone"
+    )
     return (
-        f"{_n_models(comparison)} models were compared on {comparison.plan.n_rows} rows by nested cross-validation: "
-        f"{_dealt(comparison)}. Everything that is fitted or chosen (the encoding of the inputs, λ, keep) uses the training "
-        "rows alone."
+        f"{_n_models(comparison)} models were compared on {rows} by nested cross-validation: {_dealt(comparison)}. "
+        f"Everything that is fitted or chosen {alone}."
     )
 
 

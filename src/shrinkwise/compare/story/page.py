@@ -36,8 +36,8 @@ from .verdict import verdict
 from .words import said
 
 _SCALES = {
-    REGRESSION: "s the standard deviation of the target",
-    COUNTS: "m the mean of the target, of rates where there are exposures",
+    REGRESSION: "s the standard deviation of {}",
+    COUNTS: "m the mean of {}, of rates where there are exposures",
 }
 
 
@@ -122,12 +122,19 @@ def formula(comparison: Comparison) -> str:
     else:
         loss = f"1/n Σᵢ ({name}ᵢ − ŷᵢ)² / s²"
     names = {"l1_ratio": "ρ = l1_ratio"}
-    numbers = {name: value for name, value in comparison.fit.settings.items() if not isinstance(value, str)}
-    settings = ", ".join(f"{names.get(name, name)} = {value:.3g}" for name, value in numbers.items())
+    numbers = {key: value for key, value in comparison.fit.settings.items() if not isinstance(value, str)}
+    settings = ", ".join(f"{names.get(key, key)} = {_digits(value)}" for key, value in numbers.items())
     objective = chosen.formula.replace("mean loss", loss)
     settings += f" on {comparison.fit.settings['on']}" if "on" in comparison.fit.settings else ""
-    settings = ", ".join(filter(None, [settings, _SCALES.get(task, "")]))
+    if "mean of" in comparison.fit.settings:
+        settings += f" (the largest share of a mean of {comparison.fit.settings['mean of']})"
+    settings = ", ".join(filter(None, [settings, _SCALES.get(task, "").format(name)]))
     return objective + (f"     with {settings}" if settings else "")
+
+
+def _digits(value: float) -> str:
+    """A setting with three significant digits; a whole number, such as that of the steps, with all of them."""
+    return f"{value}" if isinstance(value, int) else f"{value:.3g}"
 
 
 def _explain_score(comparison: Comparison) -> str:
@@ -145,8 +152,8 @@ def _explain_score(comparison: Comparison) -> str:
         guess = "always predicting the class frequencies"
     return (
         f"{what}: {mean_of}; {guess} scores {said(comparison.constant.score)}. λ, keep, inputs and "
-        "zeros are medians over the folds (“90% L1” is an l1_ratio of 0.9); for the kept model they are selected "
-        f"again on all rows: {_refitted(comparison)}."
+        "zeros are medians over the folds, other settings the most frequent ones (“90% L1” is an l1_ratio of 0.9); for the "
+        f"kept model they are selected again on all rows: {_refitted(comparison)}."
     )
 
 

@@ -32,10 +32,12 @@ def _finding(comparison: Comparison, family: str) -> _Finding:
     """What regularization does to one family: its kept model, or else its regularized model with the lowest score."""
     choice, score = comparison.choice, score_said(comparison)
     base = comparison.baseline(family)
-    rivals = [row for row in comparison.rows if row.candidate.family == family and row.differences]
-    if base is None or not rivals:
+    rivals = [row for row in comparison.rows if row.candidate.family == family and row.candidate.regularizer]
+    if not rivals:
         return _Finding(family, False, _unregularized(comparison, family))
     best = comparison.chosen if comparison.chosen in rivals else min(rivals, key=lambda row: row.best.score)
+    if base is None:
+        return _Finding(family, False, _without_baseline(comparison, family, best))
     if comparison.chosen is base:
         return _without(comparison, family, base, best)
     mean, low, high = best.difference(choice).interval()
@@ -94,6 +96,15 @@ def _kept(comparison: Comparison, row: Row, subject: str) -> str:
             f"{options.one_se_label} setting{uses}"
         )
     return f"; {subject} scores lowest of the candidates and is kept{uses}"
+
+
+def _without_baseline(comparison: Comparison, family: str, best: Row) -> str:
+    """The sentence of a family whose model without regularization has no score: it was not finished in time."""
+    name, value = label(best.candidate), said(best.at(comparison.choice).score)
+    return (
+        f"for {_NOUNS[family]}, the effect of regularization is unknown, because the model without it has no score: the "
+        f"held-out {score_said(comparison)} is {value} with {name}{_kept(comparison, best, name)}."
+    )
 
 
 def _unregularized(comparison: Comparison, family: str) -> str:
@@ -207,7 +218,8 @@ def _constant(comparison: Comparison) -> str:
     if comparison.kept_usage.inputs:
         return ""
     setting = comparison.options.one_se_label if comparison.choice == "one_se" else "best"
-    model = f"{comparison.chosen.candidate.name} at its {setting} setting,"
+    at = f" at its {setting} setting" if comparison.chosen.one_se is not None else ""
+    model = f"{comparison.chosen.candidate.name}{at},"
     uses = f"uses none of the {len(comparison.plan.kept)} inputs and predicts the same for every row."
     if _better_than_a_guess(comparison):
         return f"The kept model, {model} {uses}"
@@ -258,7 +270,11 @@ VERDICT = (
         "the score of the kept model is not detectably below that of a constant prediction, all candidates allowed for",
         _no_better_than_a_guess,
     ),
-    Sentence("finding", "always: lowers, raises or no detectable difference, by the interval", _own),
+    Sentence(
+        "finding",
+        "always: lowers, raises or no detectable difference, by the interval, or unknown without a baseline",
+        _own,
+    ),
     Sentence(
         "besides", "the kept model differs from the baseline of its family in more than the regularizer", _besides
     ),

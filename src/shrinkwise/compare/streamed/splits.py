@@ -61,7 +61,7 @@ class StreamedSplits(Splits):
         if self.plan.task != REGRESSION or encoder.sparse or len(encoder.feature_names) > MOST_FEATURES:
             return
         meter = Meter(progress, "sums of all rows", self.n_rows)
-        self.common, options = encoder, self.options
+        self.common, self.common_encoding, options = encoder, True, self.options
         self.sums = fold_sums(self.source, encoder, options.folds, options.seed, self.pieces, meter.add)
         self.forget_all()
 

@@ -12,7 +12,7 @@ from sklearn.utils import check_scalar
 from shrinkwise import penalties
 from shrinkwise.linear.paths.api import path as solve_path
 from shrinkwise.linear.paths.grid import lambda_max
-from shrinkwise.linear.problem.checks import check_settings, checked_grid, finite_numbers
+from shrinkwise.linear.problem.checks import check_settings, checked_grid, finite_numbers, problem_of
 from shrinkwise.linear.problem.problem import Problem
 
 # The gap asked of every fit. scikit-learn also waits until no coefficient moves, which a loose gap does not see.
@@ -76,13 +76,13 @@ def enet_path(
     >>> round(float(coefs[0, 0]), 6)                                  # (4/3 − 1/3) / (2/3)
     1.5
     """
-    several = np.ndim(y) == 2
+    problem = problem_of(X, y, "squared", fit_intercept=False)
+    several = problem.y.ndim == 2
     if several and positive:
         raise ValueError("Expected positive=False for several targets; fit one path per target for w ≥ 0")
     check_scalar(l1_ratio, "l1_ratio", numbers.Real, min_val=0.0, max_val=1.0)
-    penalty = multi_task(1.0, l1_ratio, np.shape(X)[1]) if several else elastic_net(1.0, l1_ratio, positive)
+    penalty = multi_task(1.0, l1_ratio, problem.p) if several else elastic_net(1.0, l1_ratio, positive)
     check_settings(penalty, tol, max_iter)
-    problem = Problem(X, y, "squared", None, fit_intercept=False)
     grid = alpha_grid(problem, penalty, l1_ratio, eps, _asked(alphas, n_alphas))
     fitted = solve_path(X, y, penalty, lambdas=grid, fit_intercept=False, tol=min(tol, CLOSEST), max_iter=int(max_iter))
     if len(missed := np.flatnonzero(~(fitted.gaps <= max(tol, CLOSEST)) & ~fitted.solved)):

@@ -43,12 +43,14 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         loss = self._loss()
         X, y = self._read(X, y)
         check_classification_targets(y)
-        n_classes = len(np.unique(y))
-        offset = checked_offset(offset, (len(y),) if n_classes <= 2 else (len(y), n_classes))
-        X, y, sample_weight, offset = weighted_rows(X, y, sample_weight, offset)
+        n = len(y)
+        X, y, sample_weight, kept = weighted_rows(X, y, sample_weight, np.arange(n))
         self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
+        n_classes = len(self.classes_)
+        if n_classes < 2:
             raise ValueError(f"Expected at least two classes in y, got one class: {self.classes_.tolist()[0]!r}")
+        offset = checked_offset(offset, (n,) if n_classes == 2 else (n, n_classes))
+        offset = None if offset is None else offset[kept]
         if len(self.classes_) == 2:
             return X, codes.astype(float), sample_weight, offset, loss
         if loss.several_classes is None:
@@ -172,8 +174,6 @@ class PenalizedClassifier(LinearClassifier):
         if self.class_weight is None:
             return X, codes, weight, offset, loss
         weight = class_weighted(self.class_weight, self.classes_[codes.astype(int)], weight)
-        if not (weight > 0).all():
-            raise ValueError(f"Expected class_weight with factors > 0, got {self.class_weight!r}; drop such rows")
         return X, codes, weight, offset, loss
 
     def fit(self, X, y=None, sample_weight=None, *, offset=None):

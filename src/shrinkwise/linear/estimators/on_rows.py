@@ -8,7 +8,7 @@ import numpy as np
 
 from shrinkwise.linear.paths.grid import check_depends_on_lambda
 from shrinkwise.linear.paths.streamed import read_rows
-from shrinkwise.linear.problem.checks import check_dfmax, checked_grid
+from shrinkwise.linear.problem.checks import check_dfmax, check_switches, checked_grid
 from shrinkwise.selection import check_select
 
 from .progress import rows_read
@@ -52,6 +52,7 @@ def choose_on_rows(model: Any, rows, loss) -> Any:
 
 
 def _read(model, rows, loss, **folds):
+    check_switches(model.get_params(deep=False))
     if model.interactions is not None:
         raise ValueError(
             "Interactions need the rows in memory; use interactions=None, or columns of products in the rows"
@@ -97,6 +98,8 @@ def _check(model) -> None:
         raise ValueError(
             f"Expected cv to be a number of folds ≥ 2 for rows in blocks, whose folds come from a hash, got {model.cv!r}"
         )
+    if not (model.random_state is None or isinstance(model.random_state, (int, np.integer))):
+        raise ValueError(f"Expected random_state to be an integer for rows in blocks, got {model.random_state!r}")
     if model.scoring is not None:
         raise ValueError("Rows in blocks are scored by the loss; use scoring=None, or fit a frame in memory")
     if model.stability:

@@ -39,6 +39,9 @@ from .on_rows import fit_rows
 from .samples import Samples, regression_target, weighted_rows, without_columns
 from .versioned import Versioned
 
+# Attributes that not every fit has: those of an earlier fit are forgotten.
+_NOT_ALWAYS = ("interactions_", "center_", "stability_", "selection_frequency_", "stable_", "n_passes_")
+
 
 class LinearModel(Versioned):
     """Base class of regressors and classifiers: checking, solving, the linear predictor."""
@@ -143,13 +146,12 @@ class LinearModel(Versioned):
     def _keep(self, point: Path, problem: Problem):
         # Of an excluded column, which is zero, rounding may leave something in a decomposition.
         coef, intercept = np.where(self._factors(problem.p) == np.inf, 0.0, point.coef), point.intercept
+        for name in _NOT_ALWAYS:
+            self.__dict__.pop(name, None)
         if self._pairs is not None:
             coef, intercept, self._products = self._pairs.folded(coef, intercept)
             self.interactions_ = self._pairs.used(self._products, labels_of(self._names, coef.shape[-1]))
             self.center_ = self._pairs.center
-        else:  # of an earlier fit
-            self.__dict__.pop("interactions_", None)
-            self.__dict__.pop("center_", None)
         self._set_coef(coef, intercept)
         self.lambda_, self.objective_, self.n_iter_ = point.lam, point.objective, point.n_iter
         self.duality_gap_, self.kkt_violation_, self.status_ = point.gap, point.kkt, point.status

@@ -44,10 +44,10 @@ class Samples:
 
 
 def present_groups(groups, sample_weight, y):
-    """The groups (n,) of the rows with weight above 0, checked."""
-    if groups is None:
+    """The groups (n,) of the rows with weight above 0, checked; y has one entry, or row, for each of them."""
+    if groups is None or y is None:  # `fit` refuses that y with its own sentence
         return None
-    groups, n = np.asarray(groups), len(np.asarray(y))
+    groups, n = np.asarray(groups), y.shape[0] if hasattr(y, "shape") else len(y)
     if groups.shape != (n,):
         raise ValueError(f"Expected groups of shape ({n},), one label per row, got {groups.shape}")
     if any(label is None or label != label for label in groups.tolist()):
@@ -62,17 +62,28 @@ def present_folds(cv, sample_weight):
     if sample_weight is None or np.ndim(sample_weight) == 0:
         return cv
     present = np.asarray(sample_weight) > 0
-    number, rows = np.cumsum(present) - 1, np.arange(len(present))
-    folds = [tuple(rows[part] for part in fold) for fold in cv]
+    number = np.cumsum(present) - 1
+    folds = [tuple(_row_numbers(part, len(present)) for part in fold) for fold in cv]
     return [tuple(number[part[present[part]]] for part in fold) for fold in folds]
+
+
+def _row_numbers(part, n: int) -> np.ndarray:
+    """The numbers of the rows that one part of a fold lists, negative ones from the end, or marks in a mask (n,)."""
+    part = np.asarray(part)
+    try:
+        return np.arange(n)[part if part.size else part.astype(int)]
+    except IndexError as error:
+        raise ValueError(
+            f"Expected the parts of each fold of cv to be row numbers below {n}, or masks: {error}"
+        ) from None
 
 
 def folds_of(splitter, X, y, groups) -> list:
     """The (train, test) row numbers of a splitter; ValueError if one of these parts is empty, also as all its weights are 0."""
-    folds = list(splitter.split(X, y, groups))
+    folds = [tuple(_row_numbers(part, X.shape[0]) for part in fold) for fold in splitter.split(X, y, groups)]
     for number, fold in enumerate(folds):
         for name, part in zip(("training", "test"), fold, strict=True):
-            if not (np.any(part) if np.asarray(part).dtype == bool else np.size(part)):
+            if not len(part):
                 raise ValueError(f"Fold {number} of cv has no {name} rows of weight above 0; use other folds")
     return folds
 
@@ -120,4 +131,7 @@ def class_weighted(class_weight, labels, sample_weight):
         return weight * (sums.sum() / (len(classes) * sums))[codes]
     from sklearn.utils.class_weight import compute_sample_weight  # slow to load, and not needed for squares
 
-    return weight * compute_sample_weight(class_weight, labels)
+    factors = compute_sample_weight(class_weight, labels)
+    if not (factors > 0).all():  # a class without weight has an intercept of −∞
+        raise ValueError(f"Expected class_weight with factors > 0, got {class_weight!r}; drop such rows")
+    return weight * factors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shrinkwise.linear.losses import loss_of
-from shrinkwise.linear.problem.checks import check_dfmax, check_settings, check_switches, checked_grid, problem_of
+from shrinkwise.linear.problem.checks import check_dfmax, check_settings, check_switch, checked_grid, problem_of
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.penalties import Penalty, with_bounds_scaled
 from shrinkwise.streaming import are_rows
@@ -77,7 +77,8 @@ def path(
     ValueError, TypeError : for invalid data or settings.
     """
     check_settings(penalty, tol, max_iter)
-    check_switches({"fit_intercept": fit_intercept, "standardize": standardize})
+    for name, value in (("fit_intercept", fit_intercept), ("standardize", standardize), ("relaxed", relaxed)):
+        check_switch(name, value)
     check_dfmax(dfmax)
     if are_rows(X):
         refuse_beside_rows(y=y, sample_weight=sample_weight, offset=offset)

@@ -23,6 +23,7 @@ from .coefficients import Coefficients
 from .existence import reasons_against
 from .grid import targets_apart
 from .path import Path
+from .relaxed import relax
 from .solve import solve_all
 
 _ROUNDS = 20
@@ -33,12 +34,19 @@ def at(path: Path, lam: float) -> Path:
 
     Between two λ of a lasso or elastic-net path it is exact and costs one solve on the support, because the signs
     determine the solution and stationarity on all columns confirms it. Otherwise the solver starts from the nearest
-    stored solution.
+    stored solution. Of a path with relaxed fits the solution has one too: ``path.at(lam).relaxed(gamma)``.
     """
     path, lam = path.path, float(check_lam(lam))
     on_grid = np.flatnonzero(path.lambdas == lam)
     if len(on_grid):
         return path[int(on_grid[0])]
+    if np.isnan(path.kkt).all():  # a blend minimises nothing
+        raise ValueError("A relaxed fit has no solution between its λ; use path.at(lam).relaxed(gamma)")
+    found = _between(path, lam)
+    return found if path.refit is None else replace(found, refit=relax(found.path)[0])
+
+
+def _between(path: Path, lam: float) -> Path:
     problem = path.data
     before = int(np.sum(path.lambdas > lam)) - 1
     guess = _on_support(path, lam, before) if _signs_decide(path) else None

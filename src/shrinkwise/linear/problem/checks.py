@@ -39,6 +39,10 @@ def problem_of(
     loss = loss_of(loss)
     y = checked_y(y, X.shape[0], loss)
     weight = None if sample_weight is None else checked_weights(sample_weight, X.shape[0])
+    if weight is not None and loss.coded and y.ndim == 1 and len(absent := np.setdiff1d(y, y[weight > 0])):
+        raise ValueError(
+            f"Expected a sample weight above 0 in every class, got only zeros in class {absent[0]:g}; drop it"
+        )
     classes = (int(y.max()) + 1,) if loss.per_class else ()
     offset = checked_offset(offset, (*y.shape, *classes))
     scale = column_scale(X, weight) if standardize else None
@@ -143,12 +147,16 @@ def check_settings(penalty, tol, max_iter) -> None:
         raise ValueError(f"Expected max_iter to be an integer ≥ 1, got {max_iter!r}")
 
 
+def check_switch(name: str, value) -> None:
+    """Raise ValueError unless a switch is a bool, or 0 or 1."""
+    if not (isinstance(value, (bool, np.bool_)) or (isinstance(value, numbers.Integral) and value in (0, 1))):
+        raise ValueError(f"Expected {name} to be True or False, got {value!r}")
+
+
 def check_switches(settings: dict) -> None:
     """ValueError for a switch among the settings that is no bool, as "no" would switch it on, and for an unknown choice."""
     for name in _SWITCHES & settings.keys():
-        value = settings[name]
-        if not (isinstance(value, (bool, np.bool_)) or (isinstance(value, numbers.Integral) and value in (0, 1))):
-            raise ValueError(f"Expected {name} to be True or False, got {value!r}")
+        check_switch(name, settings[name])
     for name in _CHOICES.keys() & settings.keys():
         value = settings[name]
         if isinstance(value, str) and value not in _CHOICES[name]:

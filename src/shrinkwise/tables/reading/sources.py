@@ -16,7 +16,7 @@ from shrinkwise.streaming.spool import FrameStore, OnDisk
 from shrinkwise.tables.columns.kinds import as_text
 from shrinkwise.tables.errors import InputError, no_such_column, quoted
 
-from .files import ARROW_ENDINGS, PARQUET_ENDINGS, TEXT_ENDINGS, files_of, text_ending
+from .files import ARROW_ENDINGS, PARQUET_ENDINGS, TEXT_ENDINGS, files_of, is_several, text_ending
 from .layout import Layout
 from .read import as_frame, read_with_notes, refuse_settings, table_in_pieces
 
@@ -113,6 +113,14 @@ def open_table(source: str | Path, layout: Layout = _FOUND, store: FrameStore | 
     notes += about
     read: list[SourcePart] = [replace(part, schema=schema) for part in parts]
     return TableRows(RowBlocks(read, schema, None), files, notes)
+
+
+def read_all(source: str | Path, layout: Layout = _FOUND) -> tuple[pl.DataFrame, list[str]]:
+    """All rows of a file, a folder or a pattern of files as one frame, and notes on how they were read."""
+    if not is_several(source):
+        return read_with_notes(source, layout)
+    table = open_table(source, layout)
+    return pl.concat([block.frame for block in table.rows.blocks()]), table.notes
 
 
 def _opened(file: Path, layout: Layout, store: FrameStore) -> tuple[list[TablePart], Mapping[str, Any], list[str]]:

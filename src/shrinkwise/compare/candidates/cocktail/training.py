@@ -58,7 +58,7 @@ class FoldRows:
 class Trained:
     """The networks of the folds of a setting at its best step: mean held-out loss, the step, weights and biases by layer.
 
-    steps is the number of steps for which the learning rate was planned.
+    steps is the number of steps for which the learning rate was planned, selecting that of those in which inputs are selected.
     """
 
     mix: Mix
@@ -66,6 +66,7 @@ class Trained:
     step: int
     layers: list[tuple[torch.Tensor, torch.Tensor]]
     steps: int = 0
+    selecting: int = 0
 
 
 def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> list[Trained]:
@@ -99,13 +100,16 @@ def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> list[Tr
             places = sorted(order[: math.ceil(len(alive) / 2)])
             training.keep(places)
             alive = [alive[place] for place in places]
-    return [replace(each, steps=training.n_steps) for each in found if each is not None]
+    steps, selecting = training.n_steps, training.n_selecting
+    return [replace(each, steps=steps, selecting=selecting) for each in found if each is not None]
 
 
 def refit(rows: FoldRows, trained: Trained, options: CocktailOptions) -> Trained:
     """Networks of the same setting, from new starts, after the same number of steps on the rows of `rows`."""
     stack = _stack(rows, [trained.mix], options)
-    for step in _Training(stack, rows, options, trained.steps).steps():
+    training = _Training(stack, rows, options, trained.steps)
+    training.n_selecting = trained.selecting  # a share of the steps at first, whose number may have changed since
+    for step in training.steps():
         if step == trained.step:
             break
     return replace(trained, layers=stack.networks(0))
