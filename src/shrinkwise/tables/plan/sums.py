@@ -15,8 +15,8 @@ _MOST_ROWS, _MOST_COLUMNS = 5_000, 100
 _ROWS_PER_COLUMN = 3
 _EXACT = 1e-6  # of the spread of the target, beyond which a sum is not exact (amounts are often rounded to cents)
 _ONE = 1e-3
-# The share of rows of which a sum must be exact: a first row of differences, or a corrected value, are often not of it. It is
-# found by least trimmed squares (Rousseeuw and Van Driessen 2006): fits to this share of the rows, those with the smallest residuals.
+# The share of rows in which a sum must be exact: a first row of differences, or a corrected value, often is not. It is found by
+# least trimmed squares (Rousseeuw and Van Driessen 2006): fits to this share of the rows, those with the smallest residuals.
 _SHARE, _STEPS = 0.95, 5
 # How near the last row is to the sums of the rows above it, in shares of them, or to their means, in standard deviations (both
 # are often rounded), and in how many columns at least: few values are so near by chance.
