@@ -316,7 +316,7 @@ _FEWEST_CLASSES = 10
 _MANY_CLASSES_AT_NORMAL: dict[str, Any] = {
     "inner_folds": 3,
     "n_lambdas": 20,
-    "l1_ratios": (0.5,),
+    "l1_ratios": (0.5, 0.9),
     "left_out": _MANY_CLASSES["left_out"],
 }
 # With many rows beside, two inner folds choose λ as well, and a tenth of the rows the number of trees.
