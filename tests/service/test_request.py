@@ -228,7 +228,20 @@ def test_quick_effort_does_less_with_many_classes():
         assert (options.inner_folds, options.trees_fitted_once, once) == (
             (2, True, True) if n_classes == 10 else (5, False, False)
         )
-        assert FitRequest("t", "y").options(several).n_lambdas == 50
+
+
+def test_normal_effort_does_less_with_many_classes():
+    plan = Question.of(FitRequest(frame(), "y", effort="quick", folds=2)).plan
+    for n_classes in (9, 10):
+        several = replace(plan, classes=[str(k) for k in range(n_classes)])
+        options = FitRequest("t", "y").options(several)
+        less = n_classes == 10
+        assert (options.inner_folds, options.n_lambdas, options.l1_ratios) == (
+            (3, 20, (0.5, 0.9)) if less else (5, 50, (0.1, 0.5, 0.9))
+        )
+        assert options.wants("additive-lasso") == options.wants("mcp") == (not less)
+        assert options.most_trees == 400
+        assert FitRequest("t", "y", effort="thorough").options(several).n_lambdas == 100
 
 
 def test_a_question_lets_go_of_its_table():

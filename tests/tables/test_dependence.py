@@ -31,6 +31,8 @@ def test_a_target_that_drifts_in_time_suggests_splits_by_time():
     assert "leak" not in said
     calendar = {"year": 1990 + np.arange(N) // 12, "month": np.arange(N) % 12 + 1}
     assert "Successive rows by 'year' and 'month'" in notes(WALK, **calendar)
+    quarters = {"quarter": np.arange(N) % 4 + 1, "year": 1900 + np.arange(N) // 4}
+    assert "Successive rows by 'year' and 'quarter'" in notes(WALK, **quarters)
     assert "Successive" in notes(np.where(WALK > np.median(WALK), "up", "down"), **calendar)
 
 
@@ -88,6 +90,16 @@ def test_a_sum_of_columns_is_reported():
     said = notes((A + B - C).round(2), fare=A, tip=B, tax=C)
     assert "'y' is exactly the sum or difference of 'fare', 'tip', 'tax'" in said
     assert "a weighted sum of 'fare', 'tip'" in notes(2 * A + 0.3 * B, fare=A, tip=B, tax=C)
+
+
+def test_a_sum_with_a_few_other_rows_is_reported_with_their_number():
+    """As a first row of changes, which is 0."""
+    y = (A + B - C).round(2)
+    few, many = y.copy(), y.copy()
+    few[[0, 8, 9]] = 0
+    many[::10] = 0
+    assert f"'fare', 'tip', 'tax' in {N - 3} of {N} rows: these" in notes(few, fare=A, tip=B, tax=C)
+    assert "exactly" not in notes(many, fare=A, tip=B, tax=C)
 
 
 def test_what_is_nearly_a_sum_is_not():

@@ -366,3 +366,12 @@ def test_rows_of_a_column_whose_name_is_a_pattern_for_polars():
     rows = np.arange(0, 60, 2)
     X = Encoder(plan_table(frame, "y")).fit(frame, rows).transform(frame, rows)
     np.testing.assert_allclose(X.std(axis=0), 1)
+
+
+def test_a_column_that_is_used_is_not_suggested_for_an_absent_one():
+    frame = pl.DataFrame(
+        {"length (mm)": RNG.normal(size=30), "depth (mm)": RNG.normal(size=30), "y": RNG.normal(size=30)}
+    )
+    encoder = Encoder(plan_table(frame, "y")).fit(frame)
+    with pytest.raises(InputError, match=r"no column 'length \(mm\)'; did you mean 'Length'\?"):
+        encoder.transform(frame.rename({"length (mm)": "Length"}))

@@ -52,7 +52,7 @@ def fit(table: Any, target: str, **settings: Any) -> Result:
         Rows with the same value stay in the same fold.
     time : column name
         Models are scored on rows later than those they were fitted on. By default a column of dates, or columns named year,
-        month, day and hour, if successive rows by them have similar targets; these columns remain inputs.
+        quarter, month, week, day and hour, if successive rows by them have similar targets; these columns remain inputs.
     shuffle : bool
         Split the rows at random also where successive rows in time have similar targets.
     level_means : bool

@@ -187,7 +187,7 @@ class Encoder:
         wanted = [needed is None or index in needed for index in range(len(kept))]
         for column, is_needed in zip(kept, wanted, strict=True):
             if is_needed and column.name not in columns:
-                raise no_such_column("The table", column.name, frame.columns)
+                raise no_such_column("The table", column.name, frame.columns, {each.name for each in kept})
         return [columns[c.name] if is_needed else None for c, is_needed in zip(kept, wanted, strict=True)]
 
 

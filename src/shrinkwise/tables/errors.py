@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
 
 
@@ -47,9 +47,9 @@ def figure(number: float) -> str:
     return f"{number:.0f}" if number == round(number, 0) and abs(number) < 1e15 else f"{number:.6g}"
 
 
-def no_such_column(table: str, wanted: str, names: Sequence[str]) -> InputError:
-    """The error for an absent column, with the most similar names, or the first ones if none is similar."""
-    lowered = {name.lower().strip(): name for name in reversed(names)}
+def no_such_column(table: str, wanted: str, names: Sequence[str], used: Collection[str] = ()) -> InputError:
+    """The error for an absent column, with the most similar names that are not `used`, or the first ones if none is similar."""
+    lowered = {name.lower().strip(): name for name in reversed(names) if name not in used}
     near = [lowered[match] for match in get_close_matches(wanted.lower().strip(), lowered, n=3, cutoff=0.6)]
     if near:
         return InputError(f"{table} has no column {quoted(wanted)}; did you mean {' or '.join(map(quoted, near))}?")

@@ -139,7 +139,8 @@ def _digits(value: float) -> str:
 
 def _explain_score(comparison: Comparison) -> str:
     folds = len(comparison.splits)
-    mean_of = f"mean over {folds} held-out folds ± its standard error. Lower is better"
+    parts = "later periods" if comparison.plan.splits_by == "time" else "held-out folds"
+    mean_of = f"mean over {folds} {parts} ± its standard error. Lower is better"
     if comparison.plan.task == REGRESSION:
         what = f"RMSE, the root-mean-square error in the units of {comparison.plan.target}"
         guess = "always predicting the mean"

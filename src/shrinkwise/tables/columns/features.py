@@ -151,7 +151,7 @@ def unseen_as(rule: dict[str, Any]) -> str:
         return "an average level"
     if rule["kind"] != "category":
         return "missing"
-    return f"one of the rare levels, {POOL}" if rule["pool"] else "none of its levels"
+    return "one of the rare levels" if rule["pool"] else "none of its levels"
 
 
 def filled_as(rule: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Rows in the order of time: by a column of dates, or by columns named year, month, day and hour."""
+"""Rows in the order of time: by a column of dates, or by columns named year, quarter, month, week, day and hour."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shrinkwise.selection import Rows, folds
 from shrinkwise.tables.columns.features import column_values
 from shrinkwise.tables.columns.kinds import ColumnPlan, as_numbers, typed
 
-_PARTS = ("year", "month", "day", "hour")
+_PARTS = ("year", "quarter", "month", "week", "day", "hour")
 # Folds as at thorough effort, those inside each of them, and the fewest of the former, as some may lack a class.
 _FOLDS, _INNER, _FEWEST_SPLITS = 10, 5, 3
 

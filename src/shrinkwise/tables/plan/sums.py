@@ -15,6 +15,9 @@ _MOST_ROWS, _MOST_COLUMNS = 5_000, 100
 _ROWS_PER_COLUMN = 3
 _EXACT = 1e-6  # of the spread of the target, beyond which a sum is not exact (amounts are often rounded to cents)
 _ONE = 1e-3
+# The share of rows in which a sum must be exact: a first row of differences, or a corrected value, often is not. It is found by
+# least trimmed squares (Rousseeuw and Van Driessen 2006): fits to this share of the rows, those with the smallest residuals.
+_SHARE, _STEPS = 0.95, 5
 # How near the last row is to the sums of the rows above it, in shares of them, or to their means, in standard deviations (both
 # are often rounded), and in how many columns at least: few values are so near by chance.
 _NEAR, _FEWEST = {"sums": 1e-3, "means": 0.02}, {"sums": 1, "means": 3}
@@ -34,8 +37,9 @@ def sum_note(plan: TablePlan, used: pl.DataFrame, seed: int = 0) -> str:
         return ""
     scale = np.where(X.std(axis=0) > 0, X.std(axis=0), 1.0)
     Z = np.column_stack([(X - X.mean(axis=0)) / scale, np.ones(len(y))])
-    coef = np.linalg.lstsq(Z[::2], y[::2], rcond=None)[0]
-    if np.abs(Z[1::2] @ coef - y[1::2]).max() > _EXACT * y.std():
+    coef = _trimmed_least_squares(Z[::2], y[::2])
+    exact = np.abs(Z @ coef - y) <= _EXACT * y.std()
+    if exact[1::2].mean() < _SHARE:
         return ""
     used_columns = np.flatnonzero(np.abs(coef[:-1]) > _ONE * y.std())
     weights = (coef[:-1] / scale)[used_columns]
@@ -44,10 +48,21 @@ def sum_note(plan: TablePlan, used: pl.DataFrame, seed: int = 0) -> str:
     names = [quoted(columns[j].name) for j in used_columns]
     shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
     kind = "the sum or difference" if np.all(np.abs(np.abs(weights) - 1) < _ONE) else "a weighted sum"
+    where = "" if exact.all() else f" in {exact.sum()} of {len(exact)} rows"
     return (
-        f"The target {quoted(plan.target)} is exactly {kind} of {shown}: these columns may leak it; drop those whose "
+        f"The target {quoted(plan.target)} is exactly {kind} of {shown}{where}: these columns may leak it; drop those whose "
         "values are not known at prediction time."
     )
+
+
+def _trimmed_least_squares(Z: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The coefficients of a fit to `_SHARE` of the rows, those with the smallest residuals."""
+    near = np.ones(len(y), dtype=bool)
+    for _ in range(_STEPS):
+        coef = np.linalg.lstsq(Z[near], y[near], rcond=None)[0]
+        residuals = np.abs(Z @ coef - y)
+        near = residuals <= np.quantile(residuals, _SHARE, method="higher")
+    return coef
 
 
 def total_note(plan: TablePlan, used: pl.DataFrame) -> str:
