@@ -1,4 +1,4 @@
-"""How the lasso path grows: seconds against n, p and non-zeros on log-log axes with the slope, and peak memory over X.
+"""How the lasso path grows: seconds against n, p, non-zeros and number of λ, log-log with the slope, and peak memory over X.
 
 Memory is the peak of a fresh process during the path, X included, as a multiple of the bytes of X: libraries are loaded and
 a small path is fitted before X is read, so that only X and the solver count.
@@ -23,10 +23,12 @@ from threadpoolctl import threadpool_limits
 
 from shrinkwise.linear.problem.gram_storage import GrowingGram
 
-SERIES: dict[str, list[tuple]] = {
-    "rows n (p = 500)": [(n, 500) for n in (1000, 2000, 4000, 8000, 16000, 32000)],
-    "columns p (n = 500)": [(500, p) for p in (1000, 2000, 4000, 8000, 16000, 32000)],
-    "non-zeros (sparse 4000×20000)": [(4000, 20000, k) for k in (5, 10, 20, 40, 80, 160, 320)],
+# (what grows, the arguments of `lasso` for it)
+SERIES: dict[str, list[tuple[int, tuple]]] = {
+    "rows n (p = 500)": [(n, ((n, 500),)) for n in (1000, 2000, 4000, 8000, 16000, 32000)],
+    "columns p (n = 500)": [(p, ((500, p),)) for p in (1000, 2000, 4000, 8000, 16000, 32000)],
+    "non-zeros (sparse 4000×20000)": [(4000 * k, ((4000, 20000, k),)) for k in (5, 10, 20, 40, 80, 160, 320)],
+    "number of λ (2000×1000)": [(k, ((2000, 1000), k)) for k in (10, 30, 100, 300, 1000)],
 }
 MEMORY = {
     "dense 10000×1000": (10000, 1000),
@@ -65,9 +67,9 @@ def growth(rounds: int) -> list[dict]:
     """Seconds of every size of every series."""
     rows = []
     for name, sizes in SERIES.items():
-        x = [size[0] if name.startswith("rows") else size[1] if len(size) == 2 else size[0] * size[2] for size in sizes]
+        x = [size for size, _ in sizes]
         try:
-            y = [seconds(lasso(size), rounds) for size in sizes]
+            y = [seconds(lasso(*arguments), rounds) for _, arguments in sizes]
         except (ValueError, TypeError) as error:
             rows.append({"series": name, "failed": str(error)})
             print(f"{name}: {error}")
@@ -88,7 +90,7 @@ def draw(rows: list[dict]) -> None:
     figure, panels = plt.subplots(1, len(rows), figsize=(4 * len(rows), 3.4), squeeze=False, layout="constrained")
     for row, panel in zip(rows, panels[0], strict=True):
         panel.loglog(row["size"], row["seconds"], "o-")
-        panel.set(xlabel=row["series"], ylabel="seconds, 100 λ", title=f"slope {row['slope']:.2f}")
+        panel.set(xlabel=row["series"], ylabel="seconds", title=f"slope {row['slope']:.2f}")
         panel.grid(True, which="both", alpha=0.3)
     figure.savefig(RESULTS / "linear_growth.png", dpi=120)
 
