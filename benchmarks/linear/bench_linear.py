@@ -30,7 +30,7 @@ from benchmarks.linear.contenders import (
 )
 from benchmarks.linear.oracle import mcp_objective
 from benchmarks.linear.rows import ROWS, Row
-from benchmarks.linear.table import OURS, markdown, sentence
+from benchmarks.linear.table import OURS, YARDSTICKS, markdown, sentence
 
 TOLERANCES = RESULTS / "linear_tolerances.json"
 
@@ -128,7 +128,7 @@ def measure(row: Row, scale: int, contenders: dict[str, Contender], options) -> 
         task.learn(contenders[OURS], options.limit)
         entries = entries_for(row, scale, task, peers, contenders[OURS], options)
         if row.yardstick:
-            entries.append(Entry(contenders["X'X"], 1.0, "X'X"))
+            entries.append(Entry(contenders[row.yardstick[0]], row.target, row.yardstick[0]))
         for _ in range(options.rounds):
             for entry in entries:
                 # One that takes long is asked fewer times: its noise is small beside its time.
@@ -142,6 +142,7 @@ def measure(row: Row, scale: int, contenders: dict[str, Contender], options) -> 
         "n_lambdas": len(problem.lambdas),
         "bar": row.bar,
         "target": row.target,
+        "within": row.yardstick[1] if row.yardstick else None,
     }
     record["solvers"] = [entry.record() for entry in entries]
     return record | agreement(entries)
@@ -183,7 +184,7 @@ def kept(records: list[dict]) -> None:
 def main() -> None:
     """Measure and print; a run at full size with peers is written to results/linear.json and linear.md."""
     options = arguments()
-    contenders = {name: Contender(name, options.clock) for name in (OURS, *PEERS, "X'X")}
+    contenders = {name: Contender(name, options.clock) for name in (OURS, *PEERS, *YARDSTICKS)}
     wanted = [row for row in ROWS if options.only is None or any(part in row.name for part in options.only)]
     records = []
     try:

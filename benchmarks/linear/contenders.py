@@ -56,7 +56,7 @@ class Task:
         kinds = {"data": np.float64, "indices": np.int32, "indptr": np.int32}
         data, indices, indptr = (np.fromfile(f"{result}.{end}", dtype) for end, dtype in kinds.items())
         problem = self.problem
-        width = problem.X.shape[1] * (problem.n_classes if problem.kind == "multinomial" else 1)
+        width = problem.X.shape[1] * problem.n_outputs
         width = 1 if problem.kind in ("ridge", "cv") else width
         return sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, width))
 

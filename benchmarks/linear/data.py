@@ -24,9 +24,10 @@ class Problem:
     """One task: minimise loss(Xw; y) + λ f(w) without intercept at every λ of `lambdas`.
 
     kind : "l1" (½ squared loss; elastic net of `l1_ratio`), "logistic" (y 0/1), "multinomial" (y 0 … K−1), "poisson", "gamma"
-        (both with the logarithm as link), "cox" (y are times, distinct and all of them events), "group" (groups
-        of `group_size` neighbours, factor √size), "mcp" (`gamma`), "ridge" (λ‖w‖², leave-one-out error asked for) or
-        "cv" (lasso with intercept, folds: row i is held out in fold `folds[i]`).
+        (both with the logarithm as link), "cox" (y are times, distinct and all of them events), "group", "group-logistic"
+        or "group-multinomial" (groups of `group_size` neighbours, of all classes together, factor √size), "mcp"
+        (`gamma`), "ridge" (λ‖w‖², leave-one-out error asked for) or "cv" (lasso with intercept, folds: row i is held out
+        in fold `folds[i]`).
     positive : all weights ≥ 0 ("l1" and "cv").
     """
 
@@ -40,6 +41,17 @@ class Problem:
     n_classes: int = 1
     n_folds: int = 10
     positive: bool = False
+
+    @property
+    def loss(self):
+        """The kind without its penalty; "squared" for those that name the penalty alone."""
+        loss = self.kind.removeprefix("group-")
+        return "squared" if loss in ("l1", "group", "mcp", "ridge", "cv") else loss
+
+    @property
+    def n_outputs(self):
+        """Weights of a column."""
+        return self.n_classes if self.loss == "multinomial" else 1
 
     @property
     def folds(self):
@@ -84,6 +96,7 @@ class Problem:
     def small(self) -> Problem:
         """The first rows and columns with four λ: what a solver compiles and loads on, before it is timed."""
         n, p = min(80, self.X.shape[0]), min(100, self.X.shape[1])
+        p -= p % self.group_size
         X = self.X[:n, :p]
         X = sparse.csc_matrix(X) if sparse.issparse(X) else np.asfortranarray(X)
         part = replace(self, X=X, y=self.y[:n].copy(), lambdas=np.ones(1))
@@ -102,17 +115,18 @@ def grid(problem: Problem, n_lambdas: int, ratio: float) -> np.ndarray:
     if problem.kind == "ridge":
         return np.geomspace(100.0, 1e-4, n_lambdas) * float((X * X).sum()) / (n * min(X.shape))
     target = y
-    if problem.kind == "logistic":
+    if problem.loss == "logistic":
         target = y - 0.5
-    elif problem.kind in ("poisson", "gamma"):
+    elif problem.loss in ("poisson", "gamma"):
         target = y - 1.0
-    elif problem.kind == "cox":
+    elif problem.loss == "cox":
         target = 1.0 - at_risk(y)
-    elif problem.kind == "multinomial":
+    elif problem.loss == "multinomial":
         target = (y[:, None] == np.arange(problem.n_classes)) - 1.0 / problem.n_classes
     slope = np.abs(X.T @ target) / n
-    if problem.kind == "group":
-        slope = np.linalg.norm(slope.reshape(-1, problem.group_size), axis=1) / np.sqrt(problem.group_size)
+    if problem.kind.startswith("group"):
+        slope = slope.reshape(-1, problem.group_size * problem.n_outputs)
+        slope = np.linalg.norm(slope, axis=1) / np.sqrt(slope.shape[1])
     return np.geomspace(1.0, ratio, n_lambdas) * float(slope.max()) / problem.l1_ratio
 
 
@@ -157,6 +171,19 @@ def classes(n: int, p: int, n_classes: int):
         return X, (2.0 * signal / signal.std() + rng.logistic(size=n) > 0).astype(float)
     signals = np.column_stack([X @ spread_weights(n, p, rng)[rng.permutation(p)] for _ in range(n_classes)])
     return X, np.argmax(2.0 * signals / signals.std(0) + rng.gumbel(size=signals.shape), axis=1).astype(float)
+
+
+def segment():
+    """The segment table: 18 inputs (one of its 19 is constant) as 8 cosines of their ranks each, 7 classes; in drawn order."""
+    import pandas as pd
+
+    table = pd.read_csv(DATA / "tab_segment.csv.gz")
+    order = np.random.default_rng(3).permutation(len(table))
+    y = np.unique(table.pop("class"), return_inverse=True)[1][order].astype(float)
+    inputs = [column for _, column in table.items() if column.nunique() > 1]
+    ranks = np.column_stack([column.rank(pct=True) for column in inputs])[order]
+    X = np.cos(np.pi * ranks[:, :, None] * np.arange(1, 9)).reshape(len(ranks), -1)
+    return standardised(X, y)[0], y
 
 
 def positive(kind: str, n: int, p: int):

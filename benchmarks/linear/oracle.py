@@ -5,7 +5,7 @@ For convex problems the relative duality gap (P − D)/P(0) at every λ. With th
 
     ½ squared loss   D = αy'θ/n − α²‖θ‖²/2n                 (L1: α|x_j'θ|/n ≤ λ; groups: α‖X_g'θ‖/n ≤ λ√size)
     elastic net      D = αy'θ/n − α²‖θ‖²/2n − Σ (α|x_j'θ|/n − λρ)₊² / (2λ(1−ρ)),   any α
-    logistic         D = (1/n) Σ H(u_i), u = y − αθ, H the entropy of (u, 1−u)
+    logistic         D = (1/n) Σ H(u_i), u = y − αθ, H the entropy of (u, 1−u)          (groups: as above)
     multinomial      D = (1/n) Σ H(u_i), u = Y − αθ, H the entropy of the row u_i
     Poisson          D = (1/n) Σ u_i − u_i log u_i, u = y − αθ
     gamma            D = (1/n) Σ a_i + a_i log(y_i/a_i), a = 1 + αθ
@@ -79,27 +79,49 @@ def squared_gap(problem, coefs):
     return (primal - dual) / (0.5 * float(y @ y) / n)
 
 
+def norms(problem, W):
+    """‖w_g‖ of every group of W (K, p) over its columns and all classes, and their factor; |w| and 1 without groups."""
+    if not problem.kind.startswith("group"):
+        return np.abs(W), 1.0
+    blocks = W.reshape(len(W), -1, problem.group_size)
+    return np.linalg.norm(blocks, axis=(0, 2)), np.sqrt(len(W) * problem.group_size)
+
+
+def penalty(problem, W) -> float:
+    """Σ |w|, or Σ √|g| ‖w_g‖."""
+    size, factor = norms(problem, W)
+    return float(factor * size.sum())
+
+
+def largest_slope(problem, U) -> float:
+    """The λ from which on 0 is optimal at the gradient U (K, p)."""
+    size, factor = norms(problem, U)
+    return max(float(size.max()) / factor, 1e-300)
+
+
 def logistic_bounds(problem, coefs):
-    """(P, D) of L1 logistic regression without intercept."""
+    """(P, D) of logistic regression with L1 or groups, without intercept."""
     X, y, lambdas, n = problem.X, problem.y[:, None], problem.lambdas, len(problem.y)
     eta = predictors(X, coefs)
     theta = y - expit(eta)
-    primal = (np.logaddexp(0.0, eta) - y * eta).mean(0) + lambdas * np.asarray(np.abs(coefs).sum(1)).ravel()
-    alpha = np.minimum(1.0, lambdas / np.maximum(np.abs(X.T @ theta).max(0) / n, 1e-300))
+    sizes = [penalty(problem, coefs[[i]].toarray()) for i in range(len(lambdas))]
+    primal = (np.logaddexp(0.0, eta) - y * eta).mean(0) + lambdas * sizes
+    slopes = [largest_slope(problem, u[None]) for u in (X.T @ theta).T / n]
+    alpha = np.minimum(1.0, lambdas / slopes)
     u = y - alpha * theta
     return primal, -(xlogy(u, u) + xlogy(1 - u, 1 - u)).mean(0)
 
 
 def multinomial_bounds(problem, coefs):
-    """(P, D) of L1 multinomial regression without intercepts, K weights a column."""
+    """(P, D) of multinomial regression with L1 or groups, without intercepts, K weights a column."""
     X, lambdas, n, K = problem.X, problem.lambdas, len(problem.y), problem.n_classes
     Y = (problem.y[:, None] == np.arange(K)).astype(float)
     bounds = []
     for lam, w in zip(lambdas, coefs.toarray().reshape(len(lambdas), K, -1), strict=True):
         eta = X @ w.T
         theta = Y - softmax(eta, axis=1)
-        primal = -(Y * log_softmax(eta, axis=1)).sum() / n + lam * np.abs(w).sum()
-        alpha = min(1.0, lam / max(np.abs(X.T @ theta).max() / n, 1e-300))
+        primal = -(Y * log_softmax(eta, axis=1)).sum() / n + lam * penalty(problem, w)
+        alpha = min(1.0, lam / largest_slope(problem, (X.T @ theta).T / n))
         u = Y - alpha * theta
         bounds.append((primal, -xlogy(u, u).sum() / n))
     return np.array(bounds).T
@@ -152,6 +174,8 @@ def cox_bounds(problem, coefs):
 BOUNDS = {
     "logistic": logistic_bounds,
     "multinomial": multinomial_bounds,
+    "group-logistic": logistic_bounds,
+    "group-multinomial": multinomial_bounds,
     "poisson": poisson_bounds,
     "gamma": gamma_bounds,
     "cox": cox_bounds,
@@ -160,6 +184,8 @@ BOUNDS = {
 NULL = {
     "logistic": lambda problem: np.log(2.0),
     "multinomial": lambda problem: np.log(problem.n_classes),
+    "group-logistic": lambda problem: np.log(2.0),
+    "group-multinomial": lambda problem: np.log(problem.n_classes),
     "poisson": lambda problem: float(np.mean(1.0 - problem.y + xlogy(problem.y, problem.y))),
     "gamma": lambda problem: float(np.mean(problem.y - 1.0 - np.log(problem.y))),
     "cox": lambda problem: float(np.mean(np.log(np.arange(1, len(problem.y) + 1)))),

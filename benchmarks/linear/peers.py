@@ -6,9 +6,11 @@ Each library is called by its own path function where it has one and by warm-sta
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
+from benchmarks.linear.data import grid
 from scipy import sparse
 
 
@@ -23,7 +25,7 @@ def shrinkwise():
     from shrinkwise.linear import PenalizedRegressorCV, RidgeCV, path
 
     def penalty(problem):
-        if problem.kind == "group":
+        if problem.kind.startswith("group"):
             return sw.GroupLasso(1.0, problem.groups)
         if problem.kind == "mcp":
             return sw.MCP(1.0, gamma=problem.gamma)
@@ -31,7 +33,7 @@ def shrinkwise():
         return l1 + sw.NonNegative() if problem.positive else l1
 
     def fit(problem, tol):
-        loss = "squared" if problem.kind in ("l1", "group", "mcp") else problem.kind
+        loss = problem.loss
         y = problem.y.astype(int) if loss == "multinomial" else problem.y
         y = np.column_stack([y, np.ones(len(y))]) if loss == "cox" else y
         settings = {"loss": loss, "lambdas": problem.lambdas, "fit_intercept": False, "tol": tol}
@@ -39,7 +41,7 @@ def shrinkwise():
 
     def weights(problem, tol):
         found = fit(problem, tol)
-        return found.coefs.reshape(len(problem.lambdas), -1) if problem.kind == "multinomial" else found.coefs_sparse
+        return found.coefs.reshape(len(problem.lambdas), -1) if problem.n_outputs > 1 else found.coefs_sparse
 
     def leave_one_out(problem, tol):
         model = RidgeCV(2 * len(problem.y) * problem.lambdas, fit_intercept=False, store_cv_results=True)
@@ -50,7 +52,8 @@ def shrinkwise():
         model = PenalizedRegressorCV(penalty(problem), lambdas=problem.lambdas, cv=cv, tol=tol)
         return model.fit(problem.X, problem.y).cv_mean_
 
-    kinds = dict.fromkeys(("l1", "logistic", "multinomial", "poisson", "gamma", "cox", "group", "mcp"), weights)
+    kinds = ("l1", "logistic", "multinomial", "poisson", "gamma", "cox", "mcp")
+    kinds = dict.fromkeys((*kinds, "group", "group-logistic", "group-multinomial"), weights)
     return kinds | {"ridge": leave_one_out, "cv": cross_validated}
 
 
@@ -114,9 +117,9 @@ def celer():
 
 def skglm():
     """Its solvers with warm starts: AndersonCD.path, ProxNewton, GroupBCD."""
-    from skglm.datafits import Cox, Gamma, Logistic, Poisson, Quadratic, QuadraticGroup
+    from skglm.datafits import Cox, Gamma, Logistic, LogisticGroup, Poisson, Quadratic, QuadraticGroup
     from skglm.penalties import L1, L1_plus_L2, MCPenalty, WeightedGroupL2
-    from skglm.solvers import AndersonCD, GroupBCD, ProxNewton
+    from skglm.solvers import AndersonCD, GroupBCD, GroupProxNewton, ProxNewton
     from skglm.utils.jit_compilation import compiled_clone
 
     def coordinate(problem, tol):
@@ -141,8 +144,11 @@ def skglm():
     def group(problem, tol):
         p, size = problem.X.shape[1], problem.group_size
         pointer, order = np.arange(0, p + 1, size, dtype=np.int32), np.arange(p, dtype=np.int32)
-        solver = GroupBCD(max_iter=10_000, max_epochs=100_000, tol=tol, fit_intercept=False)
         penalty = WeightedGroupL2(1.0, np.full(p // size, np.sqrt(size)), pointer, order)
+        if problem.loss == "logistic":
+            solver = GroupProxNewton(max_iter=500, max_pn_iter=10_000, tol=tol, fit_intercept=False)
+            return warm(problem, 2.0 * problem.y - 1.0, solver, LogisticGroup(pointer, order), penalty)
+        solver = GroupBCD(max_iter=10_000, max_epochs=100_000, tol=tol, fit_intercept=False)
         datafit = QuadraticGroup(pointer, order)
         datafit.initialize(problem.X, problem.y)
         return warm(problem, problem.y, solver, datafit, penalty)
@@ -157,7 +163,7 @@ def skglm():
         datafit.initialize(problem.X, y)
         return warm(problem, y, solver, datafit, compiled_clone(L1(1.0)))
 
-    kinds = {"l1": coordinate, "mcp": coordinate, "logistic": logistic, "group": group}
+    kinds = {"l1": coordinate, "mcp": coordinate, "logistic": logistic, "group": group, "group-logistic": group}
     return kinds | {"poisson": positive, "gamma": positive, "cox": cox}
 
 
@@ -167,7 +173,7 @@ def adelie():
 
     def settings(problem, tol):
         common = {"lmda_path": problem.lambdas, "alpha": problem.l1_ratio, "tol": tol, "early_exit": False}
-        if problem.kind == "group":
+        if problem.kind.startswith("group"):
             common["groups"] = np.arange(0, problem.X.shape[1], problem.group_size)
         return common | {"progress_bar": False, "n_threads": 1, "max_iters": 10_000_000}
 
@@ -186,10 +192,19 @@ def adelie():
         y, none = problem.y, np.zeros(len(problem.y))
         made = {
             "logistic": lambda: ad.glm.binomial(y),
+            "group-logistic": lambda: ad.glm.binomial(y),
             "poisson": lambda: ad.glm.poisson(y),
             "cox": lambda: ad.glm.cox(start=none, stop=y, status=none + 1.0, tie_method="breslow"),
         }
         return ad.grpnet(problem.X, made[problem.kind](), **options).betas
+
+    def shared(problem, tol):
+        K = problem.n_classes
+        options = settings(problem, tol) | {"irls_tol": tol, "intercept": False}
+        options["lmda_path"] = problem.lambdas / K  # its loss is a K-th
+        labels = np.asfortranarray(problem.y[:, None] == np.arange(K), dtype=float)
+        betas = ad.grpnet(problem.X, ad.glm.multinomial(labels), **options).betas.toarray()
+        return betas.reshape(len(betas), -1, K).swapaxes(1, 2)  # column by column
 
     def cv(problem, tol):
         options = {"min_ratio": problem.lambdas[-1] / problem.lambdas[0], "lmda_path_size": len(problem.lambdas)}
@@ -199,7 +214,8 @@ def adelie():
         ad.grpnet(problem.X, glm, lmda_path=found.lmdas, early_exit=False, progress_bar=False, n_threads=1, tol=tol)
         return 2 * found.avg_losses + (problem.y**2).mean()  # its loss is ½η² − yη; its folds are its own
 
-    return {"l1": squared, "group": squared, "cv": cv} | dict.fromkeys(("logistic", "poisson", "cox"), likelihood)
+    kinds = dict.fromkeys(("logistic", "group-logistic", "poisson", "cox"), likelihood)
+    return kinds | {"l1": squared, "group": squared, "group-multinomial": shared, "cv": cv}
 
 
 def glum():
@@ -219,6 +235,28 @@ def gram():
     return {"l1": lambda problem, tol: problem.X.T @ problem.X}
 
 
+def lasso():
+    """This library with L1 and the row's own loss, beside which its group lasso is timed."""
+    weights = shrinkwise()["l1"]
+
+    def alone(problem, tol):
+        plain = replace(problem, kind=problem.loss, group_size=1)
+        lambdas = grid(plain, len(problem.lambdas), problem.lambdas[-1] / problem.lambdas[0])
+        return weights(replace(plain, lambdas=lambdas), tol)
+
+    return dict.fromkeys(("group-logistic", "group-multinomial"), alone)
+
+
+def without_penalty():
+    """scikit-learn's logistic regression without a penalty, at its own tolerance, once."""
+    from sklearn.linear_model import LogisticRegression
+
+    def multinomial(problem, tol):
+        return LogisticRegression(C=np.inf, max_iter=10_000, fit_intercept=False).fit(problem.X, problem.y)
+
+    return {"multinomial": multinomial}
+
+
 SOLVERS = {
     "shrinkwise": shrinkwise,
     "scikit-learn": scikit_learn,
@@ -227,9 +265,12 @@ SOLVERS = {
     "adelie": adelie,
     "glum": glum,
     "X'X": gram,
+    "L1": lasso,
+    "lbfgs": without_penalty,
 }
 
 
 def version(name: str) -> str:
     """Version of the library a solver comes from."""
-    return metadata.version("numpy" if name == "X'X" else name)
+    others = {"X'X": "numpy", "L1": "shrinkwise", "lbfgs": "scikit-learn"}
+    return metadata.version(others.get(name, name))
