@@ -25,6 +25,7 @@ from torch import nn
 
 import shrinkwise as sw
 from shrinkwise.networks import ramp, removable
+from shrinkwise.penalties import SpanningGroups
 
 HELD_OUT = 10_000
 # Mean and deviation of all pixels / 255 of the training images.
@@ -81,6 +82,18 @@ def lenet5() -> nn.Module:
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+class Chosen(nn.Module):
+    """The entries of its input with the numbers in a buffer, from which `compact` removes those that no unit reads."""
+
+    def __init__(self, n: int):
+        super().__init__()
+        self.register_buffer("used", torch.arange(n))
+
+    def forward(self, x):
+        """Shape (rows, numbers)."""
+        return x.flatten(1)[:, self.used]
+
+
 class Colours(nn.Module):
     """A network for colour images on grey ones, halved to 14 × 14 pixels so that it trains in minutes on a processor."""
 
@@ -101,6 +114,8 @@ class Case:
     flat_from: float  # groups whose root mean square is beyond it are not shrunk
     power: float = 0.0  # λ of a filter is multiplied by (places at which it is applied)^power
     l1: float = 0.0  # λ of L1 on the single weights, as a share of λ
+    # Of a network of linear layers: the groups are their columns, and λ of those of each layer is multiplied by this.
+    columns: tuple[float, ...] = ()
     rows: int = 50_000
     epochs: int = 6
     batch: int = 64
@@ -109,11 +124,27 @@ class Case:
     refit: float = 2 / 3  # the share after which it is off and the zeros are kept; 1: never
     onnx: bool = False  # whether the compact network is exported and compared with onnxruntime
 
-    def penalty(self, lam: float, groups, model: nn.Module, x: torch.Tensor):
-        """Group MCP with λ c_g, c_g = √size of the group, times the factor of its places."""
-        weights = np.sqrt(groups.sizes((groups.size,))) * places(groups, model, x) ** self.power
+    def penalty(self, lam: float, model: nn.Module, x: torch.Tensor):
+        """Group MCP with λ c_g, c_g = √size of the group, times the factor of its places or of its layer."""
+        groups, factors = columns(model, self.columns) if self.columns else self.removable(model, x)
+        weights = np.sqrt(groups.sizes((groups.size,))) * factors
         grouped = sw.GroupMCP(lam, groups, gamma=self.flat_from / lam, weights=weights)
         return grouped + sw.L1(self.l1 * lam) if self.l1 else grouped
+
+    def removable(self, model: nn.Module, x: torch.Tensor):
+        """The removable groups and the factors of their places."""
+        groups = removable(model, x)
+        return groups, places(groups, model, x) ** self.power
+
+
+def columns(model: nn.Module, factors: tuple[float, ...]):
+    """Groups of all weights that read one input or one unit, and the factor of each; no entry is in two of them."""
+    weights = {f"{name}.weight": m.weight for name, m in model.named_modules() if isinstance(m, nn.Linear)}
+    widths = [weight.shape[1] for weight in weights.values()]
+    labels = np.split(np.arange(sum(widths))[None], np.cumsum(widths)[:-1], axis=1)
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    groups = SpanningGroups(dict(zip(weights, labels, strict=True)), shapes, sum(widths))
+    return groups, np.repeat(factors, widths)
 
 
 CASES = {
@@ -122,7 +153,17 @@ CASES = {
     "ResNet-20": Case(lambda: Colours(resnet20(16)), 0.3, power=0.5, rows=8000, epochs=5, lr=8e-3),
     # With fewer images the dense network is larger than it has to be, and learns them by heart.
     "transformer": Case(ImageTransformer, 0.15, l1=0.3, rows=3000, epochs=20, onnx=True),
-    "LeNet-300-100": Case(lambda: nn.Sequential(nn.Flatten(), *lenet300()), 0.04, l1=0.25, epochs=16, batch=128),
+    # Off from half of the steps on: 1.88 % of errors on the held-out images, and 2.01 % from two thirds on (one seed).
+    "LeNet-300-100": Case(
+        lambda: nn.Sequential(Chosen(784), *lenet300()),
+        0.04,
+        l1=0.3,
+        columns=(1.3, 1.8, 2.5),
+        epochs=16,
+        batch=128,
+        ramp=1 / 4,
+        refit=1 / 2,
+    ),
 }
 
 
@@ -183,8 +224,7 @@ def fitted(case: Case, run: Run, train: Images):
     optimizer = torch.optim.Adam(model.parameters(), lr=case.lr)
     reg, before = None, {}
     if run.lam:
-        groups, steps = removable(model, train.x[:2]), case.epochs * (len(train.y) // case.batch)
-        penalty = case.penalty(run.lam, groups, model, train.x[:2])
+        penalty, steps = case.penalty(run.lam, model, train.x[:2]), case.epochs * (len(train.y) // case.batch)
         reg = sw.attach(optimizer, model, penalty, schedule=ramp(0, int(case.ramp * steps)))
         before = {int(case.refit * steps): reg.refit}
     train_on(model, optimizer, train, case, case.epochs, run.seed, before)

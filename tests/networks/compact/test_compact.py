@@ -212,18 +212,16 @@ def test_inputs_that_no_longer_matter_are_listed():
 
 
 class Chosen(nn.Module):
-    """The inputs with the numbers in a buffer, once or twice, of the input itself or of what a layer makes of it."""
+    """Numbers in a buffer choose inputs, or what a layer makes of them, or first the ones and then the others."""
 
-    def __init__(self, *, twice=False, layer=False):
+    def __init__(self, how="inputs"):
         super().__init__()
         self.register_buffer("used", torch.tensor([5, 0, 3, -2]))
-        self.layer = nn.Linear(6, 6) if layer else nn.Identity()
-        self.first, self.last, self.twice = nn.Linear(4, 3), nn.Linear(3, 2), twice
+        self.layer, self.first, self.last, self.how = nn.Linear(6, 6), nn.Linear(4, 4), nn.Linear(4, 2), how
 
     def forward(self, x):
-        x = self.layer(x)
-        h = self.first(x[:, self.used])
-        return self.last(h.relu() + x[:, self.used][:, :3] if self.twice else h.relu())
+        h = self.first((self.layer(x) if self.how == "layer" else x)[:, self.used]).relu()
+        return self.last(h + self.layer(x)[:, self.used] if self.how == "twice" else h)
 
 
 def test_a_buffer_that_chooses_inputs_loses_those_that_no_longer_matter():
@@ -235,13 +233,13 @@ def test_a_buffer_that_chooses_inputs_loses_those_that_no_longer_matter():
     assert small.used.tolist() == [5, 3]
     assert small.first.in_features == 2
     assert proof.inputs_used == {"x": [3, 5]}
-    assert len(removable(model, x)) == 3  # the units alone: a group holds what makes a channel zero
+    assert len(removable(model, x)) == 4  # the units alone: a group holds what makes a channel zero
     assert_same(model, small, x)
 
 
 @pytest.mark.parametrize("how", ["twice", "layer"])
 def test_a_buffer_of_numbers_is_kept_where_other_positions_would_be_renumbered(how):
-    model = Chosen(**{how: True})
+    model = Chosen(how)
     with torch.no_grad():
         model.first.weight[:, [1, 3]] = 0
     x = torch.randn(5, 6)

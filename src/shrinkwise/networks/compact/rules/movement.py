@@ -128,8 +128,8 @@ def index(flow, node):
     kinds = {one.meta["val"].dtype for one in chosen.values()}
     if kinds & {torch.bool, torch.uint8} or dims != list(range(dims[0], dims[-1] + 1)):
         return unfollowed(flow, node, "index with a mask, or along dimensions that are not neighbours")
-    if len(dims) == 1 and (found := _selected_inputs(flow, node, x, dims[0], chosen[dims[0]])) is not None:
-        return found
+    if len(dims) == 1 and (selected := _selected_inputs(flow, node, x, dims[0], chosen[dims[0]])) is not None:
+        return selected
     labels = x.labels
     for dim in dims:
         labels = flow.classes.collapse(labels, dim)
