@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 
+from shrinkwise.compare.candidates import additive
 from shrinkwise.compare.candidates.additive import (
     LASSO,
     _by_input,
@@ -67,6 +68,14 @@ def test_sparse_terms_are_the_dense_ones_and_stay_sparse():
         np.testing.assert_array_equal(getattr(dense, name), getattr(sparse, name))
     np.testing.assert_allclose(sparse.terms(csr_array(X)).toarray(), dense.terms(X), atol=1e-15)
     assert sparse.terms(csr_array(X)).nnz <= np.count_nonzero(X[:, dense.sources])
+
+
+@pytest.mark.parametrize(
+    ("values", "knots"), [(400 * 5 * 33, 32), (400 * 5 * 33 - 1, 16), (400 * 5 * 17 - 1, 8), (1, 8)]
+)
+def test_more_values_than_allowed_make_the_knots_fewer(monkeypatch, values, knots):
+    monkeypatch.setattr(additive, "_KNOT_VALUES", values)
+    assert len(usual_hinges(bent(n=400)).knots) == 5 * (1 + knots)
 
 
 def test_the_linear_terms_alone_are_the_linear_model():
