@@ -367,3 +367,12 @@ def test_weights_that_run_away_end_the_fit():
     fitted = path(X, survival(np.exp(-3.0 * X[:, 0]), np.ones(60)), sw.MCP(1.0), loss="cox", n_lambdas=3, max_iter=300)
     assert fitted.status[-1].startswith("no finite optimum")
     assert np.isfinite(fitted.coefs).all()
+
+
+@pytest.mark.parametrize("stratum", [2, -1, True, "a"])
+def test_an_unknown_stratum_is_refused(stratum):
+    X = np.arange(8.0)[:, None] % 3
+    y = survival(np.arange(1.0, 9.0))
+    model = PenalizedCox(sw.L2(0.1)).fit(X, y, strata=np.arange(8) % 2)
+    with pytest.raises(ValueError, match="below 2, got"):
+        model.predict_survival(X, [1.0], stratum=stratum)

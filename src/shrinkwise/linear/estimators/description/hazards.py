@@ -30,6 +30,10 @@ class Baseline:
 
     def at(self, times, stratum: int = 0) -> np.ndarray:
         """The cumulative baseline hazard of a stratum at `times`."""
+        if isinstance(stratum, bool) or not (isinstance(stratum, (int, np.integer)) and 0 <= stratum < len(self.times)):
+            raise ValueError(
+                f"Expected stratum, its position among the sorted labels, below {len(self.times)}, got {stratum!r}"
+            )
         steps = np.concatenate([[0.0], self.cumulative[stratum]])
         return steps[np.searchsorted(self.times[stratum], times, side="right")]
 
