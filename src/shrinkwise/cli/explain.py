@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .files import FILE_OR_FOLDER
+from .files import FILE_OR_FOLDER, layout_for_run, layout_options
 from .terminal import say_json, visible
 
 
@@ -28,7 +28,8 @@ from .terminal import say_json, visible
     help="Number of inputs to print, largest contribution first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document with all inputs.")
-def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool) -> None:
+@layout_options
+def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool, **layout) -> None:
     """Show what each input contributes to the prediction of row number ROW (from 1) by the model in RUN_DIR.
 
     The contributions to a linear or additive model add up to its score. Networks are not additive: each value is the
@@ -40,8 +41,9 @@ def explain(run_dir: Path, row: int, file: Path | None, top: int, as_json: bool)
     from shrinkwise.tables import InputError, read_table
 
     model = load(run_dir)
+    where = layout_for_run(run_dir, file, layout)
     file = file or fitted_table(run_dir)
-    frame = read_table(file)
+    frame = read_table(file, where)
     if row > frame.height:
         raise InputError(f"{file} has {frame.height} rows, so there is no row {row}.")
     found = explain_row(model, frame, row - 1)

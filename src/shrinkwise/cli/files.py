@@ -66,3 +66,10 @@ def layout_of(given: Mapping[str, Any]) -> Layout:
     if given["header"] is not None and (given["no_header"] or given["skip"]):
         raise InputError("Expected --header, or --no-header with or without --skip, but --header came with another.")
     return Layout(**given)
+
+
+def layout_for_run(run_dir: Path, file: Path | None, given: Mapping[str, Any]) -> Layout:
+    """The layout that the options request; without options for the table of a run, that of the run."""
+    from shrinkwise.runs.fitted_table import fitted_layout
+
+    return layout_of(given) if file or any(given.values()) else fitted_layout(run_dir)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .files import FILE, FILE_OR_FOLDER
+from .files import FILE, FILE_OR_FOLDER, layout_for_run, layout_options
 from .terminal import say
 
 
@@ -24,7 +24,8 @@ from .terminal import say
     metavar="FILE",
     help="File to write [default: RUN_DIR/model.onnx].",
 )
-def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
+@layout_options
+def onnx(run_dir: Path, file: Path | None, out: Path | None, **layout) -> None:
     """Write the model in RUN_DIR as an ONNX file, after checking its predictions against Python on every row."""
     from shrinkwise.models.onnx import checked_onnx
     from shrinkwise.models.table_model import load
@@ -35,7 +36,7 @@ def onnx(run_dir: Path, file: Path | None, out: Path | None) -> None:
     if out is not None:
         check_out(out, run_dir, *([] if file is None else [file]))
     model = load(run_dir)
-    frame = read_table(file or fitted_table(run_dir))
+    frame = read_table(file or fitted_table(run_dir), layout_for_run(run_dir, file, layout))
     data, difference = checked_onnx(model, frame)
     if out is None:
         out = run_dir / "model.onnx"

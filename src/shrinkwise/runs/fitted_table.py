@@ -1,10 +1,10 @@
-"""Find the table that a run was fitted on."""
+"""Find the table that a run was fitted on, and where it is in its file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from shrinkwise.tables import InputError, data_hash
+from shrinkwise.tables import InputError, Layout, data_hash
 
 from .two_runs import read_record
 
@@ -21,6 +21,12 @@ def fitted_table(run_dir: Path) -> Path:
     if data_hash(found) != record["sha256"]:
         raise InputError(f"{found} has changed since the run; specify the original table with --file.")
     return found
+
+
+def fitted_layout(run_dir: Path) -> Layout:
+    """Where the table is in its file, as the run was asked."""
+    asked = read_record(run_dir).get("fit", {})
+    return Layout(asked.get("header"), asked.get("no_header", False), asked.get("skip", 0), asked.get("sheet"))
 
 
 def located(file: Path, digest: str, run_dir: Path) -> Path:
