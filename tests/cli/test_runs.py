@@ -149,6 +149,19 @@ def test_explain_says_how_probable_the_class_is(task):
     assert explain_row(drawn_model("regression", "linear", every_kind("regression")), frame, 2).probability is None
 
 
+def test_explain_reads_the_table_as_the_run_did(shrinkwise):
+    """The first lines are skipped, and there is no header; options replace what the run was given."""
+    lines = Path("t.csv").read_text(encoding="utf-8").splitlines()[1:]
+    Path("bare.csv").write_text("\n".join(lines), encoding="utf-8")
+    asked = ["--no-header", "--skip", "3"]
+    quick = ["--methods", "ridge", "--folds", "3", "--jobs", "1", "--quiet"]
+    assert shrinkwise("fit", "bare.csv", "--target", "column 4", "--out", "bare", *quick, *asked)[0] == 0
+    for more, line in (([], 3), (["--no-header", "--skip", "5"], 5), (["--file", "bare.csv", "--no-header"], 0)):
+        said = json.loads(shrinkwise("explain", "bare", "1", "--json", *more)[1])
+        values = {each["input"]: each["value"] for each in said["contributions"]}
+        assert float(values["column 1"]) == pytest.approx(float(lines[line].split(",")[0]), rel=1e-5)
+
+
 def test_explain_prints_the_probability(capsys):
     frame = every_kind("binary")
     found = explain_row(drawn_model("binary", "linear", frame), frame, 2)
