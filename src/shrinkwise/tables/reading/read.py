@@ -37,7 +37,7 @@ _FOUND = Layout()  # everything is found from the cells
 # A .gz can unpack to a thousandfold of what the file shows.
 _LARGEST_UNPACKED = 2 * 1024**3
 _GZIP = b"\x1f\x8b"
-_SMALL = 8 * PIECE  # bytes of a text file that is read at once
+_SMALL = 2 * PIECE  # bytes of a text file that is read at once
 
 
 def read_table(path: str | Path, layout: Layout = _FOUND) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from shrinkwise.tables.errors import InputError, first_line
 
-PIECE = 1 << 22  # bytes: small enough to stay near the processor while several checks look at it
+PIECE = 1 << 24  # bytes
 
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -90,17 +90,22 @@ class TextBytes:
 def in_pieces(source: TextSource) -> Iterator[tuple[bytes, bool]]:
     """The bytes of a text in pieces, and whether a piece is the last.
 
-    The last is as large as a quarter of the others, so that it has rows enough to find a footer.
+    The first and the last are a quarter of the others, enough rows to find a header and a footer: their values are read as
+    texts, which takes longer.
     """
     try:
         with source.open() as file:
-            data = file.read(PIECE)
-            while data:
-                following = file.read(PIECE)
-                if len(following) < PIECE // 4:
-                    data, following = data + following, b""
-                yield data, not following
-                data = following
+            end = PIECE // 4
+            data, following = file.read(end), file.read(PIECE)
+            while len(following) == PIECE:
+                yield data, False
+                data, following = following, file.read(PIECE)
+            data += following
+            if len(data) > 2 * end:
+                yield data[:-end], False
+                data = data[-end:]
+            if data:
+                yield data, True
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{source.name} is a damaged or truncated gzip file ({first_line(error)}).") from error
     except OSError as error:
