@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,8 @@ class Removable(SpanningGroups):
                 gone[name, len(before)] += indices
         with torch.no_grad():
             for (name, dim), indices in gone.items():
-                parameters[name][(*[slice(None)] * dim, indices)] = 0.0
+                where: tuple[Any, ...] = (*[slice(None)] * dim, indices)
+                parameters[name][where] = 0.0
 
 
 def _labels(shape: tuple, members: list) -> np.ndarray:

@@ -107,14 +107,15 @@ class Proximal:
         self.family = flat_solver(penalty, shape)
         if len(shape) == 2 and not _free_of_shifts(self.family):
             self.family = None
-        if self.family is not None and self.family.kind == "groups" and penalty.has_conjugate:
-            self.kink = float((self.family.thresholds[self.family.blocks] + self.family.l1).max(initial=0.0))
-            self.level, self.free = self.family.strength, penalty.unpenalised(shape).reshape(-1, shape[-1])
+        self.groups = self.family if isinstance(self.family, GroupInner) and penalty.has_conjugate else None
+        if self.groups is not None:
+            self.kink = float((self.groups.thresholds[self.groups.blocks] + self.groups.l1).max(initial=0.0))
+            self.level, self.free = self.groups.strength, penalty.unpenalised(shape).reshape(-1, shape[-1])
 
     def value(self, w, ids) -> float:
         """The penalty at w, (K, m), on the columns `ids`."""
-        if self.kink is not None:
-            return self.family.value(w.ravel())
+        if self.groups is not None:
+            return self.groups.value(w.ravel())
         return float(self.penalty.value(w.reshape(self.shape)))
 
     def violation(self, w, g, ids):
@@ -126,8 +127,8 @@ class Proximal:
     def dual_term(self, w, g, ids):
         """(α, conjugate, slack); see `certificates.dual_term`."""
         free = float((np.abs(w) * np.abs(g))[self.free].sum())
-        if self.family.unit_ridge is not None:
-            return *self.family.dual_term(g.ravel()), free
+        if self.groups is not None and self.groups.unit_ridge is not None:
+            return *self.groups.dual_term(g.ravel()), free
         v = np.where(self.free, 0.0, -g).reshape(self.shape)
         alpha, term, slack = dual_term(self.penalty, w.reshape(self.shape), v)
         return alpha, term, slack + free
