@@ -93,7 +93,7 @@ def _fuzz(n_tables: int, folder, first_seed: int = 0) -> dict[str, int]:
 
 def test_any_table_is_fitted_or_refused_in_a_sentence(tmp_path):
     counts = _fuzz(20, tmp_path)
-    assert min(counts.values()) > 2  # both happen, or nothing was tried
+    assert min(counts.values()) > 0  # both happen, or nothing was tried
 
 
 @pytest.mark.thorough

@@ -237,7 +237,8 @@ NOTES: dict[str, tuple[str, str, Told | New | Scaled, Told | New | Scaled]] = {
         told(*OTHERS),
     ),
     "sum": (
-        "two or more numeric columns, with the same weights in all rows, add up to the target in rows held out",
+        "two or more numeric columns, with the same weights in all rows, add up to the target in 95 % of the rows held out "
+        "or more",
         "^The target .* is exactly",
         told_of(y=(A + B).round(3)),
         PLAIN,
@@ -250,8 +251,8 @@ NOTES: dict[str, tuple[str, str, Told | New | Scaled, Told | New | Scaled]] = {
         Told([*lines(a=abs(A), y=abs(Y)), "5,,7"], {}),
     ),
     "split by time": (
-        "targets of successive rows by a date, or by year, month and day, have a correlation of .3 or more, and the rows can "
-        "be split by it",
+        "targets of successive rows by a date, or by year, quarter, month, week, day and hour, have a correlation of .3 or "
+        "more, and the rows can be split by it",
         "models are scored on rows later than those they were fitted on",
         told_of(seen=DAYS, y=WAVE),
         told_of(seen=DAYS),
