@@ -99,7 +99,11 @@ class Problem:
         p -= p % self.group_size
         X = self.X[:n, :p]
         X = sparse.csc_matrix(X) if sparse.issparse(X) else np.asfortranarray(X)
-        part = replace(self, X=X, y=self.y[:n].copy(), lambdas=np.ones(1))
+        y, k = self.y[:n].copy(), self.n_classes
+        if self.loss == "multinomial":  # the first rows may lack one of many classes
+            y = np.unique(y, return_inverse=True)[1].astype(float)
+            k = int(y.max()) + 1
+        part = replace(self, X=X, y=y, lambdas=np.ones(1), n_classes=k)
         return replace(part, lambdas=grid(part, 4, 0.2))
 
     def first_fold(self) -> Problem:
