@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 
 _CLOSING = 2.0  # seconds: the exhibits, the report and the other files of a run
 
@@ -42,14 +44,15 @@ class Clock:
 
 
 _LONGEST = 1e8  # seconds, which is three years: a timer has a largest time
+_IMPORTING = 0.05  # seconds after which an import is looked at again
 
 
 @contextmanager
 def time_limit(deadline: float | None):
     """Raise TimeUp in the block when `deadline` (of time.monotonic) is reached.
 
-    Signals reach only the main thread: in another thread the block is entered if there is time left, and runs to its
-    end.
+    An import is finished first, because a half-loaded library (torch) cannot be loaded again. Signals reach only the main
+    thread: in another thread the block is entered if there is time left, and runs to its end.
     """
     if deadline is None:
         yield
@@ -61,8 +64,12 @@ def time_limit(deadline: float | None):
         yield
         return
 
-    def stop(*_):
-        raise TimeUp
+    imports = _imports(sys._getframe())
+
+    def stop(_, frame):
+        if _imports(frame) <= imports:
+            raise TimeUp
+        signal.setitimer(signal.ITIMER_REAL, _IMPORTING)
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, min(left, _LONGEST))
@@ -71,3 +78,12 @@ def time_limit(deadline: float | None):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _imports(frame: FrameType | None) -> int:
+    """The number of frames of the import system in a stack."""
+    count = 0
+    while frame is not None:
+        count += frame.f_code.co_filename.startswith("<frozen importlib")
+        frame = frame.f_back
+    return count
