@@ -183,6 +183,9 @@ def _add(digest, value) -> None:
         _add(digest, (type(value).__qualname__, value.identity))
     elif isinstance(value, bytes):
         digest.update(value)
+    elif hasattr(value, "full_tensor"):  # of a tensor that is spread over processes, all of which come here
+        _add(digest, value.full_tensor())
+        return
     elif hasattr(value, "shape"):
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value, dtype=np.float64)
         digest.update(repr(array.shape).encode() + array.tobytes())

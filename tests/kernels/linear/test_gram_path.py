@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shrinkwise import kernels
@@ -51,6 +51,9 @@ def solved(function, data, **options):
 def test_both_reach_the_gap_and_keep_the_residual(seed, n, p):
     data = problem(seed, n, p)
     G, c, yy, _, A, B = data
+    # From as many free columns as rows on, their weights are not determined and the kernel may give up, which its
+    # count says.
+    assume(np.count_nonzero((A[0] == 0) & (B[0] == 0) & (np.diagonal(G) > 0)) < n)
     for function in [
         one for one in kernels.DISPATCH["gram_path"] if one is gram.reference or kernels.status()["available"]
     ]:
