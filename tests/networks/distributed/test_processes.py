@@ -17,6 +17,7 @@ from networks import two_processes
 from shrinkwise.networks.distributed import processes
 from shrinkwise.networks.distributed.shards import Part
 from shrinkwise.networks.terms.normal_map import NormalMap
+from shrinkwise.penalties import fingerprint
 
 pytestmark = pytest.mark.skipif(not distributed.is_gloo_available(), reason="this torch is built without gloo")
 BOTH = ("DDP", "FSDP2")
@@ -181,3 +182,18 @@ def test_the_parts_of_a_sample_are_the_sample(shape, axis):
         part.slices = tuple(slice(start, start + n) if k == axis else slice(0, n) for k, n in enumerate(half.shape))
         found.append(half.reshape(-1)[part.sample()])
     assert torch.equal(torch.cat(found).sort().values, expected.reshape(-1))
+
+
+def test_the_fingerprint_of_spread_weights_is_that_of_the_whole():
+    """In one process, which is enough for a tensor that NumPy cannot read."""
+    from torch.distributed.tensor import Shard, distribute_tensor
+
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        mesh = distributed.init_device_mesh("cpu", (1,))
+        first, second = torch.ones(4), torch.arange(1.0, 5.0)
+        marks = [fingerprint(sw.L1(0.1, weights=distribute_tensor(each, mesh, [Shard(0)]))) for each in (first, second)]
+    finally:
+        distributed.destroy_process_group()
+    assert marks == [fingerprint(sw.L1(0.1, weights=each)) for each in (first, second)]
+    assert marks[0] != marks[1]
