@@ -41,7 +41,7 @@ class SparseLogisticRegression(LinearClassifier):
         ρ; 1 is the lasso.
     fit_intercept : bool
     class_weight : "balanced", dict or None
-        Multiplies the sample weights.
+        Factors > 0 of the sample weights; a class of weight 0 has no finite intercept and is refused.
     tol : float
         The relative duality gap to reach is tol², but not below 1e-12: scikit-learn compares the gradient with `tol`,
         and a gap is of the order of the squared gradient.
