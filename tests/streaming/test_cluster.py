@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -173,6 +174,14 @@ def test_no_scheduler_is_one_sentence(folder, monkeypatch):
         RowsError, match=r"There is no Dask scheduler at tcp://127\.0\.0\.1:9 .*start one with `dask scheduler`"
     ):
         fitted(folder, "tcp://127.0.0.1:9")
+
+
+def test_a_scheduler_that_accepts_and_never_answers_is_one_sentence(folder, monkeypatch):
+    monkeypatch.setattr("shrinkwise.streaming.cluster._CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(RowsError, match="no Dask scheduler at .* accepts the connection and does not answer within 1 s"):
+            fitted(folder, address)
 
 
 def test_a_scheduler_that_goes_is_one_sentence(folder):

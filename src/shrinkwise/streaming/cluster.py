@@ -6,8 +6,10 @@ worker that is lost are run again by others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
 from itertools import accumulate
+from threading import Thread
 from typing import Any
 
 from .blocks import RowBlocks, RowsError
@@ -116,12 +118,30 @@ def _client(scheduler):
     if not isinstance(scheduler, str):
         return scheduler, False
     try:
-        return Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False), True
+        return _within(
+            2 * _CONNECT_SECONDS, lambda: Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+        ), True
     except (OSError, ValueError) as error:
         raise RowsError(
             f"There is no Dask scheduler at {scheduler} ({_first_line(error)}); start one with `dask scheduler`, and workers "
             "with `dask worker`"
         ) from error
+
+
+def _within(seconds: float, connect: Callable[[], Any]) -> Any:
+    """The result of `connect`, or OSError: distributed waits for ever where the connection is accepted and nothing is said."""
+    found: Future = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(connect())
+        except BaseException as error:
+            found.set_exception(error)
+
+    Thread(target=run, name="connect to the scheduler", daemon=True).start()
+    if not wait([found], seconds).done:
+        raise OSError(f"it accepts the connection and does not answer within {seconds:g} seconds")
+    return found.result()
 
 
 def _is_lost(error: BaseException) -> bool:
