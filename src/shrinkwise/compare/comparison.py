@@ -30,6 +30,7 @@ from shrinkwise.compare.scoring.nested import (
     tune,
 )
 from shrinkwise.compare.scoring.stability import stable_inputs
+from shrinkwise.compare.scoring.workers import on_one_thread
 from shrinkwise.compare.splits.splits import Splits, split_table
 from shrinkwise.models.predictors import WeightedPredictor
 from shrinkwise.models.table_model import TableModel
@@ -209,7 +210,8 @@ def _with_intervals(kept: KeptFit, encoder: Encoder, X: Any, splits: Splits) -> 
     """The kept model, and its intervals from the held-out rows."""
     predictor = cast(WeightedPredictor, kept.fit.predictor)
     used = np.any(np.atleast_2d(predictor.feature_weights()) != 0, axis=0)
-    intervals = kept_intervals(splits, kept.row.at(kept.choice).folds, X, used)
+    with on_one_thread():
+        intervals = kept_intervals(splits, kept.row.at(kept.choice).folds, X, used)
     return TableModel(encoder.plan, encoder, predictor, intervals.model), intervals
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from shrinkwise.compare.candidates.base import Fit, TrainingRows
 from shrinkwise.compare.options import Options
+from shrinkwise.compare.scoring.workers import on_one_thread
 from shrinkwise.models.hinges import Hinges
 from shrinkwise.models.predictors import LinearPredictor
 from shrinkwise.models.table_model import TableModel
@@ -59,14 +60,13 @@ def shape_fits(fit: Fit, problem: TrainingRows, options: Options) -> ShapeFits |
 
 def _halves(fit: Fit, problem: TrainingRows, options: Options, n_terms: int) -> list[np.ndarray]:
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
     n, strata = len(problem.y), problem.y if problem.has_classes else None
     pairs = min(options.stability_pairs, _PAIRS if n * n_terms <= _LARGE else _FEW)
     if pairs == 0 or n < 4:
         return []
     found = []
-    with warnings.catch_warnings(), threadpool_limits(limits=1):  # as in nested.tune
+    with warnings.catch_warnings(), on_one_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for pair in complementary_halves(n, pairs, problem.seed % 2**32, strata):
             for half in pair:

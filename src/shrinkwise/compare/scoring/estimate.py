@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from shrinkwise.compare.candidates.base import Candidate, TrainingRows
 from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
@@ -24,6 +23,7 @@ from shrinkwise.tables import TablePlan
 from .clock import TimeUp, time_limit
 from .nested import loaded, n_processes, tune
 from .stability import n_pairs, of_whole_inputs, stable_inputs_at
+from .workers import on_one_thread
 
 _MOST_ROWS, _LAMBDAS, _FOLDS, _PAIRS = 2000, (4, 12), 2, (1, 3)
 _SHORTEST = 1e-3  # seconds that are told apart
@@ -77,7 +77,7 @@ def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Option
     """
     few = _some(problem, _MOST_ROWS)
     if candidate.seconds is not None:
-        with threadpool_limits(limits=1):  # as in `tune`
+        with on_one_thread():
             return candidate.seconds(few, options, n)
 
     def seconds(n_lambdas: int, rows: TrainingRows) -> float:

@@ -18,7 +18,7 @@ from shrinkwise.models.predictors import Usage, WeightedPredictor, usage
 
 from .clock import Clock, TimeUp, time_limit
 from .response import tuned_response
-from .workers import end_with
+from .workers import end_with, on_one_thread
 
 Progress = Callable[[int, int, str], None]
 
@@ -93,7 +93,8 @@ def score_fold(candidate: Candidate, split: Split, options: Options, deadline: f
             tuned = tune(candidate, split.problem_for(candidate), options)
             seconds = time.perf_counter() - start
             split = split if candidate.by_sums else split.with_held_rows()
-            held_out = {choice: _score(fit, split) for choice, fit in tuned.choices().items()}
+            with on_one_thread():
+                held_out = {choice: _score(fit, split) for choice, fit in tuned.choices().items()}
     except TimeUp:
         return FoldResult(candidate.name, split.number, {}, time.perf_counter() - start)
     return FoldResult(candidate.name, split.number, held_out, seconds)
@@ -115,9 +116,7 @@ def loaded(family: str, by_sums: bool) -> None:
 
 def tune(candidate: Candidate, problem: TrainingRows, options: Options) -> Tuned:
     """`candidate.tune` on one thread: processes share the cores, and sums are computed in the same order everywhere."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    with on_one_thread():
         return tuned_response(candidate, problem, options)
 
 

@@ -12,6 +12,8 @@ from shrinkwise.compare.options import Options
 from shrinkwise.penalties import L1
 from shrinkwise.selection import taking_turns
 
+from .workers import on_one_thread
+
 _LARGE = 2_000_000  # values of X above which fewer half-samples must do
 _FEW_PAIRS = 10
 
@@ -70,14 +72,12 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
 
 def stable_inputs_at(problem: TrainingRows, lam: float, options: Options, by_group: bool) -> StableInputs:
     """The same at a given λ, of the group lasso if `by_group`; for rows that are not given by factors."""
-    from threadpoolctl import threadpool_limits
-
     from shrinkwise.linear import stability_selection
 
     pairs = n_pairs(options, *problem.X.shape)
     scaled = ScaledRows.of(problem)
     loss = scaled.loss if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
-    with threadpool_limits(limits=1):  # as in nested.tune
+    with on_one_thread():
         found = stability_selection(
             problem.X,
             scaled.problem.y,

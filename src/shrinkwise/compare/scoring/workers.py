@@ -1,10 +1,11 @@
-"""Worker processes that end when their parent process ends."""
+"""Worker processes: they end when their parent process ends, and each works on one thread."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
+from contextlib import AbstractContextManager
 
 _EVERY = 0.5  # seconds between two looks
 
@@ -23,3 +24,10 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="end with the parent", daemon=True).start()
+
+
+def on_one_thread() -> AbstractContextManager:
+    """For the libraries that are loaded: threads of two processes that wait for each other cost many times their work."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1)
