@@ -13,7 +13,13 @@ import torch
 from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.candidates.cocktail import average, candidate, embedding, training
 from shrinkwise.compare.candidates.cocktail.average import averaged, fold_outputs
-from shrinkwise.compare.candidates.cocktail.candidate import COCKTAIL, mean_of_networks, seconds, tune_cocktail
+from shrinkwise.compare.candidates.cocktail.candidate import (
+    COCKTAIL,
+    _fold_rows,
+    mean_of_networks,
+    seconds,
+    tune_cocktail,
+)
 from shrinkwise.compare.candidates.cocktail.embedding import Embedding
 from shrinkwise.compare.candidates.cocktail.mix import Mix
 from shrinkwise.compare.candidates.cocktail.stack import NetworkStack
@@ -260,14 +266,34 @@ def test_every_regularizer_changes_what_is_trained():
 
 
 def test_the_shrinking_of_an_input_is_the_prox_of_the_group_lasso():
-    weights = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weights = torch.randn(5, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     inputs = torch.tensor([0, 1, 1, 1, 2])
     penalty = GroupLasso(1.0, groups=[0] * 3 + [1] * 9 + [2] * 3)  # weights √m by default
     for share in (0.3, 0.6, 2.0):
         found = weights.clone()
         left = shrink_groups(found, inputs, share)
-        np.testing.assert_allclose(found.ravel(), penalty.prox(weights.numpy().ravel(), share), atol=1e-14)
-        np.testing.assert_array_equal(left[:, 0] == 0, (found == 0).all(1))
+        for one, before, kept in zip(found.unbind(1), weights.unbind(1), left.unbind(1), strict=True):
+            np.testing.assert_allclose(one.ravel(), penalty.prox(before.numpy().ravel(), share), atol=1e-14)
+            np.testing.assert_array_equal(kept[:, 0] == 0, (one == 0).all(1))
+
+
+def test_a_fold_selects_inputs_without_its_held_out_rows():
+    """Other held-out rows of one fold change nothing in the networks of that fold."""
+    problem, inputs = rows(n=120), []
+    first = problem.folds(3)[0][1]
+    for y in (problem.y, np.where(np.isin(np.arange(120), first), problem.y[::-1], problem.y)):
+        given = replace(problem, y=y)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            held = _fold_rows(given, Embedding.of(given.X, SMALL), problem.folds(3), (0.0, 1.0))
+            stack = training._stack(held, [Mix(select=2.0)], SMALL)
+            for step in training._Training(stack, held, SMALL, 60).steps():
+                if step == 20:
+                    break
+        inputs.append([layers[0] for layers in stack.networks(0)])
+    for one, other in zip(*inputs, strict=True):
+        torch.testing.assert_close(one[0], other[0])
+        assert (one[1] - other[1]).abs().max() > 1e-3
 
 
 def test_inputs_without_effect_are_exactly_unused_and_stay_so():
@@ -288,8 +314,6 @@ def test_a_weight_is_a_repeated_row_in_the_loss():
     problem = rows(weights=np.repeat([1.0, 0.0], [60, 30]))
     other = replace(problem, y=np.where(np.arange(90) < 60, problem.y, 1e3))
     unit = (0.0, 10.0)
-    from shrinkwise.compare.candidates.cocktail.candidate import _fold_rows
-
     found = []
     for each in (problem, other):
         embedding = Embedding.of(each.X, SMALL)
@@ -315,7 +339,7 @@ def test_a_split_by_time_is_followed_by_training_on_all_rows(monkeypatch):
 def test_training_again_selects_inputs_in_as_many_steps(monkeypatch):
     """Also where the number of steps was changed during the training."""
     made, real = [], training._Training
-    monkeypatch.setattr(training, "_Training", lambda *given: made.append(real(*given)) or made[-1])
+    monkeypatch.setattr(training, "_Training", lambda *given, **also: made.append(real(*given, **also)) or made[-1])
     problem, mixes = rows(n=200, time=np.arange(200.0)), ((1.0, 1.0, 0.1, 0.0, 0.0, 0.1),)
     tune_cocktail(problem, options(mixes=mixes, steps=20, passes=0, most_steps=90, learning_rate=0.03))
     first, again = made

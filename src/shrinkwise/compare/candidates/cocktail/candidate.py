@@ -30,8 +30,10 @@ def tune_cocktail(problem: TrainingRows, options: Options) -> Tuned:
     """The weighted mean of the networks of the inner folds; settings, shares and training steps by the held-out loss.
 
     All settings train side by side on all inner folds. The loss is that of all held-out rows together, so that a step is
-    not chosen by the few rows of one fold. Where the folds leave rows out, as a split by time does, the networks of the
-    chosen settings are trained again on all rows for the same number of steps.
+    not chosen by the few rows of one fold. The networks of the chosen settings are trained again for the same number of
+    steps in two cases: on all rows where the folds leave rows out, as a split by time does; and on those of the folds where
+    the settings select inputs. There each fold had selected its own, because inputs that all folds select together depend on
+    the held-out rows, whose loss was then too low; the kept networks select the same inputs.
     """
     import torch
 
@@ -49,10 +51,12 @@ def tune_cocktail(problem: TrainingRows, options: Options) -> Tuned:
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(problem.seed)
         chosen = averaged(train(rows, mixes, cocktail), rows)
-        if sum(len(test) for _, test in splits) < len(problem.y):
+        left_out = sum(len(test) for _, test in splits) < len(problem.y)
+        if left_out:
             everything = [(np.arange(len(problem.y)), np.arange(0))] * len(splits)
-            whole = _fold_rows(problem, embedding, everything, (centre, scale))
-            chosen = [(refit(whole, trained, cocktail), share) for trained, share in chosen]
+            rows = _fold_rows(problem, embedding, everything, (centre, scale))
+        if left_out or any(trained.mix.select for trained, _ in chosen):
+            chosen = [(refit(rows, trained, cocktail), share) for trained, share in chosen]
     predictor = mean_of_networks(*_together(chosen), embedding, (centre, scale), problem.has_classes)
     predictor = predictor.responding(Response(log=problem.has_counts))
     return Tuned(Fit(predictor, _settings(chosen, problem.has_classes)))

@@ -14,9 +14,10 @@ class Mix:
     smoothing : the share of a class label that is spread evenly over all classes; not used for numbers.
     sharp : the features of a number's b bins have a weight each of b^(sharp − ½) in the first layer: 0 for the weight of one
         feature together, ½ for that of a feature each, with which effects may jump.
-    select : in the first steps the m weights of an input in the first layers of all folds are shrunk together, in a step of
-        rate η by η · select · √m in norm or to exact zeros (a group lasso in the units of Adam's steps); those at zero at
-        the end of these steps stay there, and the others are shrunk no longer.
+    select : in the first steps the m weights of an input in the first layer are shrunk together, in a step of rate η by
+        η · select · √m in norm or to exact zeros (a group lasso in the units of Adam's steps); those at zero at the end of
+        these steps stay there, and the others are shrunk no longer. Each fold selects for itself while settings are
+        compared; in the networks of the kept model the weights of an input are shrunk together in all of them.
     """
 
     keep: float = 1.0

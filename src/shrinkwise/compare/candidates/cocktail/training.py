@@ -105,9 +105,12 @@ def train(rows: FoldRows, mixes: list[Mix], options: CocktailOptions) -> list[Tr
 
 
 def refit(rows: FoldRows, trained: Trained, options: CocktailOptions) -> Trained:
-    """Networks of the same setting, from new starts, after the same number of steps on the rows of `rows`."""
+    """Networks of the same setting, from new starts, after the same number of steps on the rows of `rows`.
+
+    They select the same inputs.
+    """
     stack = _stack(rows, [trained.mix], options)
-    training = _Training(stack, rows, options, trained.steps)
+    training = _Training(stack, rows, options, trained.steps, n_selections=1)
     training.n_selecting = trained.selecting  # a share of the steps at first, whose number may have changed since
     for step in training.steps():
         if step == trained.step:
@@ -147,10 +150,14 @@ def row_losses(
 class _Training:
     """Adam with decoupled decay on a stack, step by step; n_steps may be changed while the learning rate is flat."""
 
-    def __init__(self, stack: NetworkStack, rows: FoldRows, options: CocktailOptions, steps: int):
+    def __init__(
+        self, stack: NetworkStack, rows: FoldRows, options: CocktailOptions, steps: int, n_selections: int | None = None
+    ):
         self.stack, self.rows, self.options, self.n_steps = stack, rows, options, steps
         self.optimizer = self._adam()
         self.n_selecting = round(_SELECTING * steps)
+        # Each fold selects for itself, so that its held-out rows have no part in it; with 1, all networks select together.
+        self.n_selections = n_selections or stack.n_folds
         self.kept: dict[int, torch.Tensor] = {}  # of the settings that select inputs: which features are left
 
     def steps(self) -> Iterator[int]:
@@ -196,20 +203,23 @@ class _Training:
     def _select(self, rate: float, step: int) -> None:
         """Shrink the weights of each input in the first layer; later only keep those at zero that are, without the bias."""
         for place, mix in enumerate(self.stack.mixes):
+            weights = self.stack.first[place].unflatten(1, (self.n_selections, -1))
             if mix.select and step <= self.n_selecting:
-                self.kept[place] = shrink_groups(self.stack.first[place], self.rows.inputs, rate * mix.select)
+                self.kept[place] = shrink_groups(weights, self.rows.inputs, rate * mix.select)
             elif place in self.kept:
-                self.stack.first[place].mul_(self.kept[place])
+                weights.mul_(self.kept[place])
 
 
 def shrink_groups(weights: torch.Tensor, inputs: torch.Tensor, share: float) -> torch.Tensor:
-    """The prox of share · Σ √m ‖w of an input‖, in place: weights (E, M) of features of the inputs (E,); m weights of an input.
+    """The prox of share · Σ √m ‖w of an input‖, in place: weights (E, G, M) of features of the inputs (E,) in G selections.
 
-    Returns 1 for the features whose weights are left and 0 for the others, (E, 1).
+    m is the number of weights of an input in one selection. Returns 1 for the features whose weights are left and 0 for the
+    others, (E, G, 1).
     """
-    squares, sizes = weights.square().sum(1), (torch.bincount(inputs) * weights.shape[1]).to(weights.dtype)
-    norms = squares.new_zeros(len(sizes)).index_add_(0, inputs, squares).sqrt_()
-    left = (1 - share * sizes.sqrt() / norms.clamp_min(torch.finfo(norms.dtype).tiny)).clamp_(min=0)[inputs][:, None]
+    squares, sizes = weights.square().sum(2), (torch.bincount(inputs) * weights.shape[2]).to(weights.dtype)
+    norms = squares.new_zeros(len(sizes), weights.shape[1]).index_add_(0, inputs, squares).sqrt_()
+    shrunk = share * sizes.sqrt()[:, None] / norms.clamp_min(torch.finfo(norms.dtype).tiny)
+    left = (1 - shrunk).clamp_(min=0)[inputs][:, :, None]
     weights.mul_(left)
     return (left > 0).to(weights.dtype)
 
