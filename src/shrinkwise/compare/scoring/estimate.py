@@ -58,7 +58,7 @@ def _estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
         n_all = len(splits.y)
         pairs = options.stability_pairs if splits.tall else n_pairs(options, n_all, problem.X.shape[1])
         halves = _half_sample_seconds(problem, replace(options, stability_pairs=pairs), few if splits.tall else n_all)
-    jobs = 1 if splits.large else n_processes(options)
+    jobs = 1 if splits.in_one_process else n_processes(options)
     last = max(seconds for candidate, seconds in tunings.items() if candidate.family != "reference")
     last += tunings.get(LASSO, 0.0)  # whose path is shown, beside the kept model on all rows
     if options.stability_pairs and of_whole_inputs(problem):

@@ -194,7 +194,7 @@ def _in_order(contestants: list[Candidate], options: Options) -> list[Candidate]
 
 def _results(waiting: list, splits: Splits, options: Options, deadline: float | None) -> Iterator[FoldResult]:
     hurried = deadline is not None and deadline - time.monotonic() < _STARTING
-    jobs = 1 if splits.large or hurried else min(n_processes(options), len(waiting))
+    jobs = 1 if splits.in_one_process or hurried else min(n_processes(options), len(waiting))
     late: list[tuple[Candidate, int]] = []
     encoded = _encoded(waiting, splits, deadline, late)
     if jobs <= 1:

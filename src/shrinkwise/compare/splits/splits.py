@@ -19,8 +19,8 @@ from shrinkwise.tables.columns.level_means import Parts
 from .stress import Disturbance
 from .tall_table import TallTable, is_tall
 
-# All folds are encoded at once, for all processes, up to this many bytes; above, one after the other in one process.
-_LARGE = 1 << 27
+# All folds are encoded at once up to this many bytes, one after the other above; and above the second in one process.
+_LARGE, _LARGEST = 1 << 27, 1 << 29
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,10 @@ class Splits(Sequence[Split]):
         self.y, self.rows, self.exposures = plan.target_values(frame), plan.rows(frame), plan.exposures(frame)
         self.folds = self.split()
         self.kept: dict[int, Split] = {}
-        self.large = len(self.y) * len(plan.kept) * 8 > _LARGE
+        size = len(self.y) * len(plan.kept) * 8
+        self.large = size > _LARGE
         self.tall = self.large and is_tall(frame, plan, self.rows, len(self.folds) * options.inner_folds)
+        self.in_one_process = self.tall or size > _LARGEST
         self.table: TallTable | None = None
 
     def split(self) -> list[Fold]:
