@@ -26,6 +26,7 @@ from shrinkwise.compare.scoring.nested import (
     Progress,
     Work,
     guesses,
+    n_processes,
     run_nested,
     tune,
 )
@@ -124,7 +125,8 @@ def compare_table(
     kept = kept.with_fit(splits.on_all_rows(kept.fit, problem, encoder))
     path_of, curve = _path(kept.row.candidate, kept.tuned, problem, options, clock)
     model, intervals = _with_intervals(kept, encoder, problem.X, splits)
-    stable = _stable(problem, curve, path_of, options, clock)
+    jobs = 1 if splits.large or options.budget is not None else n_processes(options)
+    stable = _stable(problem, curve, path_of, options, clock, jobs)
     shapes = _in_time(lambda: shape_fits(kept.fit, problem, options), clock)
     progress(total, total, f"{kept.row.candidate.name} on all rows")
     return Comparison(
@@ -268,11 +270,11 @@ def _path(
     return LASSO.name, _in_time(lambda: tune(LASSO, problem, options).curve, clock)
 
 
-def _stable(problem: TrainingRows, curve: Curve | None, path_of: str, options: Options, clock: Clock):
+def _stable(problem: TrainingRows, curve: Curve | None, path_of: str, options: Options, clock: Clock, jobs: int):
     if not options.stability_pairs:
         return None
     lam = curve.lambda_1se if curve is not None and path_of == LASSO.name else None
-    return _in_time(lambda: stable_inputs(problem, lam, options), clock)
+    return _in_time(lambda: stable_inputs(problem, lam, options, jobs), clock)
 
 
 def _in_time(work: Callable[[], Any], clock: Clock) -> Any:

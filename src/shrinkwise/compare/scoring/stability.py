@@ -12,7 +12,7 @@ from shrinkwise.compare.options import Options
 from shrinkwise.penalties import L1
 from shrinkwise.selection import taking_turns
 
-from .workers import on_one_thread
+from .workers import in_processes, on_one_thread
 
 _LARGE = 2_000_000  # values of X above which fewer half-samples must do
 _FEW_PAIRS = 10
@@ -54,7 +54,7 @@ class StableInputs:
         return order[self.frequencies[order] >= self.threshold]
 
 
-def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) -> StableInputs:
+def stable_inputs(problem: TrainingRows, lam: float | None, options: Options, jobs: int = 1) -> StableInputs:
     """Fit the lasso at λ (by default that of the classical 1-SE rule on all rows) on complementary halves of the rows.
 
     If an input has several columns, the group lasso is used with its own λ: the lasso would use one or another of many
@@ -67,17 +67,19 @@ def stable_inputs(problem: TrainingRows, lam: float | None, options: Options) ->
         lam = 0.0 if curve is None else curve.lambda_1se
     if problem.factors is not None:
         return _from_factors(problem, lam, options)
-    return stable_inputs_at(problem, lam, options, by_group)
+    return stable_inputs_at(problem, lam, options, by_group, jobs)
 
 
-def stable_inputs_at(problem: TrainingRows, lam: float, options: Options, by_group: bool) -> StableInputs:
+def stable_inputs_at(
+    problem: TrainingRows, lam: float, options: Options, by_group: bool, jobs: int = 1
+) -> StableInputs:
     """The same at a given λ, of the group lasso if `by_group`; for rows that are not given by factors."""
     from shrinkwise.linear import stability_selection
 
     pairs = n_pairs(options, *problem.X.shape)
     scaled = ScaledRows.of(problem)
     loss = scaled.loss if not problem.has_classes else "logistic" if problem.n_classes == 2 else "multinomial"
-    with on_one_thread():
+    with on_one_thread(), in_processes(jobs):
         found = stability_selection(
             problem.X,
             scaled.problem.y,

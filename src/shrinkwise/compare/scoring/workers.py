@@ -26,6 +26,13 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, name="end with the parent", daemon=True).start()
 
 
+def in_processes(n: int) -> AbstractContextManager:
+    """joblib's calls inside run in n processes, those that `end_with` this one."""
+    from joblib import parallel_config
+
+    return parallel_config("loky", n_jobs=n, initializer=end_with, initargs=(os.getpid(),))
+
+
 def on_one_thread() -> AbstractContextManager:
     """For the libraries that are loaded: threads of two processes that wait for each other cost many times their work."""
     from threadpoolctl import threadpool_limits
