@@ -129,7 +129,7 @@ def _client(scheduler):
 
 
 def _within(seconds: float, connect: Callable[[], Any]) -> Any:
-    """The result of `connect`, or OSError: distributed waits for ever where the connection is accepted and nothing is said."""
+    """The result of `connect`, or OSError: distributed sets no limit to the reply after the connection."""
     found: Future = Future()
 
     def run() -> None:
@@ -140,7 +140,7 @@ def _within(seconds: float, connect: Callable[[], Any]) -> Any:
 
     Thread(target=run, name="connect to the scheduler", daemon=True).start()
     if not wait([found], seconds).done:
-        raise OSError(f"it accepts the connection and does not answer within {seconds:g} seconds")
+        raise OSError(f"No answer within {seconds:g} seconds")
     return found.result()
 
 
