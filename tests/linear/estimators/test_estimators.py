@@ -1,5 +1,6 @@
 """The estimators: attributes, the choice of λ, refusals."""
 
+import threading
 import warnings
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_s
 import shrinkwise as sw
 from linear.data import diabetes, random_problem, sonar
 from shrinkwise.linear import is_separable
+from shrinkwise.linear.estimators.validation import folds
 
 
 def test_every_fit_carries_its_certificate():
@@ -154,3 +156,18 @@ def test_concave_penalties_end_at_a_stationary_point(penalty):
     assert fit.status_.startswith("solved to a stationary point")
     gradient = X.T @ (X @ fit.coef_ - y + y.mean()) / len(y)
     assert np.max(penalty.violation(fit.coef_, gradient)) <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("penalty", "in_threads"), [(sw.L1(1.0), True), (sw.GroupLasso(1.0, groups=[0, 0, 1, 1]), False)]
+)
+def test_folds_that_are_one_kernel_run_in_threads_and_others_in_processes(penalty, in_threads, monkeypatch):
+    rng, seen, real = np.random.default_rng(0), [], folds.fold_path
+    X = rng.normal(size=(60, 4))
+    y = X[:, 0] + rng.normal(size=60)
+    alone = sw.PenalizedRegressorCV(penalty, cv=4).fit(X, y)
+    monkeypatch.setattr(folds, "fold_path", lambda *given: seen.append(threading.current_thread()) or real(*given))
+    several = sw.PenalizedRegressorCV(penalty, cv=4, n_jobs=2).fit(X, y)
+    np.testing.assert_array_equal(several.cv_losses_, alone.cv_losses_)
+    assert bool(seen) == in_threads
+    assert threading.main_thread() not in seen

@@ -5,16 +5,20 @@ from __future__ import annotations
 from time import perf_counter
 
 
-def run_all(jobs, n_jobs, what: str, verbose: bool) -> list:
-    """Results of joblib's delayed calls, in order; `verbose` draws a bar through rich."""
+def run_all(jobs, n_jobs, what: str, verbose: bool, threads: bool = False) -> list:
+    """Results of joblib's delayed calls, in order; `verbose` draws a bar through rich.
+
+    threads: whether they spend their time in compiled code, so that threads do not wait for each other, and n_jobs of them
+    are quicker than processes, which have to be started and given the data.
+    """
     from joblib import Parallel
 
-    jobs = list(jobs)
+    jobs, prefer = list(jobs), "threads" if threads else None
     if not verbose:
-        return Parallel(n_jobs=n_jobs)(jobs)
+        return Parallel(n_jobs=n_jobs, prefer=prefer)(jobs)
     from rich.progress import track
 
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    results = Parallel(n_jobs=n_jobs, prefer=prefer, return_as="generator")(jobs)
     return list(track(results, description=what, total=len(jobs)))
 
 

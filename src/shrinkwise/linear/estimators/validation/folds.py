@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from shrinkwise.linear.paths.relaxed import relax
 from shrinkwise.linear.paths.solve import solve_all
 from shrinkwise.linear.problem.fold_gram import FoldGrams
 from shrinkwise.linear.problem.problem import Problem
-from shrinkwise.linear.problem.triangular_factor import FoldTriangles
+from shrinkwise.linear.problem.triangular_factor import FoldTriangles, one_thread
 from shrinkwise.linear.problem.working_columns import is_tall
 from shrinkwise.penalties import Penalty
 
@@ -37,6 +38,10 @@ class FoldTask:
     grams: FoldGrams | None = None
     gammas: tuple[float, ...] = (1.0,)
     scored: Callable | None = None
+
+    def is_one_kernel(self, X) -> bool:
+        """Whether a path is little but one call of a kernel: L1 and L2 on dense least squares."""
+        return self.loss.is_quadratic and not hasattr(X, "tocsc") and self.penalty.l1_l2((X.shape[1],)) is not None
 
     def sharing(self, samples: Samples, folds) -> FoldTask:
         """The same task with shared Gram matrices of these folds, if their solver uses them."""
@@ -115,7 +120,9 @@ def cross_validated_blends(samples: Samples, folds, task: FoldTask, lambdas, n_j
     folds = list(folds)
     task = task.sharing(samples, folds)
     calls = (delayed(fold_losses)(samples, fold, task, lambdas) for fold in folds)
-    return np.moveaxis(np.array(run_all(calls, n_jobs, "folds", verbose)), 0, -1)
+    threads = n_jobs not in (None, 1) and task.is_one_kernel(samples.X)
+    with one_thread() if threads else nullcontext():
+        return np.moveaxis(np.array(run_all(calls, n_jobs, "folds", verbose, threads)), 0, -1)
 
 
 def triangle_losses(triangles: FoldTriangles, task: FoldTask, lambdas) -> np.ndarray:
