@@ -134,3 +134,17 @@ def test_trees_fitted_once_stop_when_the_held_out_loss_no_longer_falls():
     assert tune_trees(noise, once).best.settings["trees"] <= 25
     clear = replace(noise, y=np.sin(3 * noise.X[:, 0]) + noise.X[:, 1])
     assert tune_trees(clear, once).best.note == "the largest number of trees tried, 100, was chosen"
+
+
+def test_rows_without_weights_get_none(monkeypatch):
+    """Weights of 1 give the same trees in up to four times the time, in which scikit-learn finds weighted bins."""
+    given, real = [], HistGradientBoostingRegressor.fit
+
+    def fit(self, X, y, sample_weight=None, **held):
+        given.extend((sample_weight, held.get("sample_weight_val")))
+        return real(self, X, y, sample_weight, **held)
+
+    monkeypatch.setattr(HistGradientBoostingRegressor, "fit", fit)
+    tune_trees(made("regression"), FEW)
+    assert given
+    assert all(weights is None for weights in given)
