@@ -1,10 +1,12 @@
 """The estimators: attributes, the choice of λ, refusals."""
 
 import threading
+import time
 import warnings
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
@@ -171,3 +173,23 @@ def test_folds_that_are_one_kernel_run_in_threads_and_others_in_processes(penalt
     np.testing.assert_array_equal(several.cv_losses_, alone.cv_losses_)
     assert bool(seen) == in_threads
     assert threading.main_thread() not in seen
+
+
+def test_scorers_of_several_threads_have_a_model_each():
+    """One model for all folds would have the coefficients of another fold while a scorer reads them."""
+    rng, seen = np.random.default_rng(0), []
+    X = rng.normal(size=(60, 4))
+    y = X[:, 0] + rng.normal(size=60)
+
+    def score(model, X, y):
+        before = model.coef_
+        seen.append(model)
+        time.sleep(0.001)  # others have their turn
+        assert model.coef_ is before
+        return model.score(X, y)
+
+    alone = sw.PenalizedRegressorCV(sw.L1(1.0), cv=4, n_lambdas=10, scoring=score).fit(X, y)
+    with parallel_config(backend="threading", n_jobs=4):
+        several = sw.PenalizedRegressorCV(sw.L1(1.0), cv=4, n_lambdas=10, scoring=score).fit(X, y)
+    assert len(set(map(id, seen))) == 8
+    np.testing.assert_array_equal(several.cv_losses_, alone.cv_losses_)

@@ -40,8 +40,10 @@ class FoldTask:
     scored: Callable | None = None
 
     def is_one_kernel(self, X) -> bool:
-        """Whether a path is little but one call of a kernel: L1 and L2 on dense least squares."""
-        return self.loss.is_quadratic and not hasattr(X, "tocsc") and self.penalty.l1_l2((X.shape[1],)) is not None
+        """Whether the work is little but one call of a kernel: L1 or L2 on dense least squares, without a scorer or a refit."""
+        alone = self.scored is None and self.gammas == (1.0,)
+        dense = self.loss.is_quadratic and not hasattr(X, "tocsc")
+        return alone and dense and self.penalty.l1_l2((X.shape[1],)) is not None
 
     def sharing(self, samples: Samples, folds) -> FoldTask:
         """The same task with shared Gram matrices of these folds, if their solver uses them."""

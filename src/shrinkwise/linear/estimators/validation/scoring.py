@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ class HeldOutScore:
 
     def __call__(self, fitted: Path, held: Samples) -> np.ndarray:
         """(L,)."""
-        model, weights = self.model, {} if held.weight is None else {"sample_weight": held.weight}
+        # A copy: calls of several threads must not set the coefficients of one model.
+        model, weights = copy(self.model), {} if held.weight is None else {"sample_weight": held.weight}
         y, scores = model._as_given(held.y), []
         for point in fitted:
             model._set_coef(point.coef, point.intercept)
