@@ -64,6 +64,7 @@ def _estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     if options.stability_pairs and of_whole_inputs(problem):
         last += tunings.get(GROUP_LASSO, 0.0)
     last *= n_all / n  # on all rows, and not on those of a fold
+    halves /= 1 if splits.large else jobs  # as in `compare_table`
     halves += _PASS * n_all * len(plan.kept) if splits.tall else 0.0
     return sum(tunings.values()) * len(splits) / jobs + last + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
 
