@@ -2,6 +2,7 @@
 the mean of the folds."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -233,6 +234,47 @@ def test_there_are_more_steps_while_the_held_out_loss_falls_fast():
     falls = {"steps": 20, "passes": 0, "learning_rate": 0.03}
     few, more = (tune_cocktail(problem, options(**falls, most_steps=most)).best.settings["steps"] for most in (20, 90))
     assert few <= 20 < more <= 90
+
+
+def test_a_setting_that_only_overfits_is_dropped_and_its_lowest_loss_is_what_it_was(monkeypatch):
+    """Pure noise without dropout: the held-out loss rises from some step on; the networks kept are those of that step."""
+    n, steps = 120, []
+    rng = np.random.default_rng(0)
+    problem = TrainingRows(rng.normal(size=(n, 6)), rng.normal(size=n), "regression", 0, seed=3)
+    cocktail = CocktailOptions(steps=300, hidden=16, mixes=((1.0, 1.0, 0.1, 0.0), (1.0, 1.0, 0.3, 0.0)))
+    embedded = Embedding.of(problem.X, cocktail)
+    given = candidate._fold_rows(problem, embedded, problem.folds(4), candidate._unit(problem))
+    step = training._Training.steps
+    monkeypatch.setattr(training._Training, "steps", lambda self: (steps.append(s) or s for s in step(self)))
+
+    def train():
+        steps.clear()
+        torch.manual_seed(0)
+        return training.train(given, candidate._mixes(cocktail, has_classes=False), cocktail), len(steps)
+
+    found, n_steps = train()
+    monkeypatch.setattr(training, "_RISEN", np.inf)
+    whole, n_whole = train()
+    assert n_whole == 300 > 2 * n_steps
+    for ours, theirs in zip(found, whole, strict=True):
+        assert (ours.step, ours.mix) == (theirs.step, theirs.mix)
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("step", "loss", "dropped"),
+    [(19, 0.6, False), (20, 0.6, True), (20, 0.511, True), (20, 0.509, False), (20, 0.4, False)],
+)
+def test_a_setting_is_dropped_when_its_loss_has_risen_for_as_long_as_it_fell(step, loss, dropped):
+    """It was 1 at first and .5 at step 10: dropped from step 20 on, if it has risen by .02 · (1 − .5)."""
+    stack = SimpleNamespace(mixes=[Mix()], networks=lambda place: [])
+    rows = SimpleNamespace(features=torch.zeros(1), held=torch.zeros(1, dtype=torch.long))
+    contest = training._Contest(SimpleNamespace(stack=stack, rows=rows, n_selecting=0, keep=lambda places: None))
+    stack.evaluate = lambda held: None
+    for at, value in ((5, 1.0), (10, 0.5), (step, loss)):
+        rows.held_losses = lambda outputs, value=value: torch.tensor([value])
+        contest.look(at)
+    assert contest.drop_risen(step) is not dropped
 
 
 def test_of_many_held_out_rows_an_even_share_is_compared(monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import shrinkwise as sw
+from shrinkwise.compare.candidates import network as one_layer
 from shrinkwise.compare.candidates.base import TrainingRows
 from shrinkwise.compare.candidates.network import tune_plain
 from shrinkwise.compare.metrics import held_out_score
@@ -97,6 +98,41 @@ def test_a_stack_trains_each_network_as_if_alone(problem, norm):
             for ours, theirs in zip(network.weights, alone.weights, strict=True):
                 np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
             np.testing.assert_array_equal(network.limits, alone.limits)
+
+
+@pytest.mark.parametrize("norm", ["L1", "L2"])
+def test_settings_that_stay_train_on_as_if_none_had_been_dropped(problem, norm):
+    """The second and the last of four stay after .3 of the steps: the same arrays as without dropping."""
+    settings = [Setting(lam=lam, norm=norm) for lam in (0.1, 0.03, 0.003, 0.001)]
+    members = [MemberRows(np.arange(part, part + 60), start) for part, start in ((0, 0), (20, 1))]
+    options, seen = replace(OPTIONS, steps=40), []
+
+    def losing(networks):
+        seen.append([len(each) for each in networks])
+        return [0, 2]
+
+    whole, some = (train_networks(problem, settings, members, options, each) for each in (None, losing))
+    assert seen == [[2] * 4]
+    assert [len(networks) for networks in some] == [0, 2, 0, 2]
+    for place in (1, 3):
+        for ours, theirs in zip(some[place], whole[place], strict=True):
+            for one, other in zip(ours.weights + ours.biases, theirs.weights + theirs.biases, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
+
+
+@pytest.mark.parametrize("within", [None, 0.2])
+def test_the_worse_half_of_the_settings_is_dropped_unless_a_strong_one_is_asked_for(problem, within, monkeypatch):
+    """λ = 10 shrinks everything to a constant; it is in the worse half of three settings, which is one of them."""
+    curves = []
+    monkeypatch.setattr(one_layer, "choose_strength", lambda curve, *args, **_: curves.append(curve) or (1, 1))
+    lambdas = (10.0, 0.01, 0.001)
+    options = Options(
+        network=replace(OPTIONS, lambdas=lambdas), within=within, select="1se" if within is None else "within"
+    )
+    one_layer.tune_l2(problem, options)
+    dropped = np.isnan(curves[0]).all(axis=1)
+    np.testing.assert_array_equal(dropped, [within is None, False, False])
+    assert np.isfinite(curves[0][~dropped]).all()
 
 
 @pytest.mark.parametrize("norm", ["L1", "L2"])

@@ -8,6 +8,7 @@ encoder is fitted on the training fold.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -53,24 +54,36 @@ def _tune(grids: list[list[Setting]], problem: TrainingRows, options: Options) -
     """
     scores = _cross_validate([setting for grid in grids for setting in grid], problem, options)
     curves = np.split(scores, np.cumsum([len(grid) for grid in grids])[:-1])
-    grid, curve = min(zip(grids, curves, strict=True), key=lambda pair: pair[1].mean(axis=1).min())
+    grid, curve = min(zip(grids, curves, strict=True), key=lambda pair: np.nanmin(pair[1].mean(axis=1), initial=np.inf))
     best, one_se = choose_strength(curve, None, options, squared=False)
     fits = _fits(problem, [grid[index] for index in dict.fromkeys((best, one_se))], options)
     return Tuned(fits[0], fits[-1])
 
 
 def _cross_validate(settings: list[Setting], problem: TrainingRows, options: Options) -> np.ndarray:
-    """Held-out score per setting and fold (settings, folds); the networks of all of them are trained together."""
+    """Held-out score per setting and fold (settings, folds); the networks of all of them are trained together.
+
+    The worse half of the settings is dropped after .3 of the steps, and has no score (NaN), unless the strongest setting
+    within a share of the lowest score is asked for.
+    """
     from .stacked_networks import MemberRows, train_networks  # loads torch
 
     splits = problem.folds(options.inner_folds)
-    trained = train_networks(problem, settings, [MemberRows(train) for train, _ in splits], _network(options))
     held = [problem.take(test) for _, test in splits]
 
-    def score(network: NetworkPredictor, rows: TrainingRows) -> float:
-        return held_out_score(rows.task, rows.y, network.output(rows.X), rows.rows.weights)
+    def scores(networks: list[NetworkPredictor]) -> list[float]:
+        return [
+            held_out_score(rows.task, rows.y, network.output(rows.X), rows.rows.weights)
+            for network, rows in zip(networks, held, strict=True)
+        ]
 
-    return np.array([[score(*pair) for pair in zip(networks, held, strict=True)] for networks in trained])
+    def losing(trained: list[list[NetworkPredictor]]) -> list[int]:
+        order = np.argsort([np.mean(scores(networks)) for networks in trained], kind="stable")
+        return order[math.ceil(len(order) / 2) :].tolist()
+
+    members = [MemberRows(train) for train, _ in splits]
+    trained = train_networks(problem, settings, members, _network(options), losing if options.within is None else None)
+    return np.array([scores(networks) if networks else [np.nan] * len(splits) for networks in trained])
 
 
 def _fits(problem: TrainingRows, settings: list[Setting], options: Options) -> list[Fit]:

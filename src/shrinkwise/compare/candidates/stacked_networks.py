@@ -7,7 +7,8 @@ Adam works entry by entry, so every network is trained as it would be alone, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +27,7 @@ from .base import TrainingRows
 from .setting import Setting
 
 _PENALTIES = {"L1": L1, "L2": L2}
+_COMPARED = 0.3  # the share of the steps after which losing settings are dropped
 
 
 @dataclass(frozen=True)
@@ -37,30 +39,50 @@ class MemberRows:
 
 
 def train_networks(
-    problem: TrainingRows, settings: Sequence[Setting], members: Sequence[MemberRows], network: NetworkOptions
+    problem: TrainingRows,
+    settings: Sequence[Setting],
+    members: Sequence[MemberRows],
+    network: NetworkOptions,
+    losing: Callable[[list[list[NetworkPredictor]]], Sequence[int]] | None = None,
 ) -> list[list[NetworkPredictor]]:
     """Train a network for each setting and member; the networks of all members, setting by setting.
 
     Settings with a penalty have the same norm. Members with the same start begin with the same weights, in every setting.
     A regression target is standardised for training. Beyond the range of their training rows, inputs are clipped smoothly.
     The seed is that of the problem; PyTorch's global random state is unchanged.
+
+    losing: the numbers of the settings to drop after .3 of the steps, from the networks of all at that step; of those no
+    networks are returned.
     """
     X = torch.tensor(problem.dense(), dtype=torch.float32)
     targets = [_Target.of(problem, member.rows) for member in members]
     network = replace(network, steps=network.steps_on(max(len(member.rows) for member in members)))
+    limits = {id(rows): _array(torch.stack([X[rows].amin(0), X[rows].amax(0)])) for rows in (m.rows for m in members)}
+
+    def trained() -> list[list[NetworkPredictor]]:
+        return [
+            [
+                replace(target.predictor(*stack.network(s, m)), limits=limits[id(member.rows)])
+                for m, (target, member) in enumerate(zip(targets, members, strict=True))
+            ]
+            for s in range(len(stack.settings))
+        ]
+
+    alive = list(range(len(settings)))
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(problem.seed)
         sizes = X.shape[1], network.hidden, targets[0].n_outputs
         stack = SmallNetworks(settings, [member.start for member in members], sizes)
-        _minimise(stack, _StackRows.of(X, problem, targets, members, network.batch_size), targets[0], network)
-    limits = {id(rows): _array(torch.stack([X[rows].amin(0), X[rows].amax(0)])) for rows in (m.rows for m in members)}
-    return [
-        [
-            replace(target.predictor(*stack.network(s, m)), limits=limits[id(member.rows)])
-            for m, (target, member) in enumerate(zip(targets, members, strict=True))
-        ]
-        for s in range(len(settings))
-    ]
+        rows = _StackRows.of(X, problem, targets, members, network.batch_size)
+        training = _Descent(stack, targets[0], network)
+        for step, batch in enumerate(rows.batches(network.steps), 1):
+            training.step(*batch)
+            if losing and step == round(_COMPARED * network.steps):
+                dropped = set(losing(trained()))
+                alive = [s for s in alive if s not in dropped]
+                training.keep(alive)
+    networks = dict(zip(alive, trained(), strict=True))
+    return [networks.get(s, []) for s in range(len(settings))]
 
 
 class SmallNetworks(nn.Module):
@@ -69,7 +91,7 @@ class SmallNetworks(nn.Module):
     All see the same batch; which rows count for which member is a matter of the loss. Within a setting the members share
     the draw of dropped inputs, but not that of dropped units.
 
-    Attributes: weights first (S, M·H, E) and last (S·M, K, H), and the biases of both layers. Features are in the rows of a
+    Attributes: weights first (S, M·H, E) and last (S, M, K, H), and the biases of both layers. Features are in the rows of a
     batch, so that no layer is transposed.
     """
 
@@ -79,7 +101,7 @@ class SmallNetworks(nn.Module):
         self.settings, self.n_members, self.hidden = list(settings), len(starts), hidden
         n = len(settings)
         layers = [_started(starts, *shape) for shape in ((n_inputs, hidden), (hidden, n_outputs))]
-        (first, first_bias), (last, last_bias) = [[values.repeat(n, 1, 1) for values in layer] for layer in layers]
+        (first, first_bias), (last, last_bias) = [[values.repeat(n, 1, 1, 1) for values in layer] for layer in layers]
         self.first = nn.Parameter(first.view(n, -1, n_inputs))
         self.first_bias = nn.Parameter(first_bias.view(n, -1, 1))
         self.last, self.last_bias = nn.Parameter(last), nn.Parameter(last_bias)
@@ -88,15 +110,20 @@ class SmallNetworks(nn.Module):
         """Outputs (S, M, K, m) of a batch X (E, m), with dropout."""
         hidden = torch.baddbmm(self.first_bias, self.first, self._some_inputs(X)).relu_()
         hidden = self._some_units(hidden).view(-1, self.hidden, X.shape[1])
-        output = torch.baddbmm(self.last_bias, self.last, hidden)
+        output = torch.baddbmm(self.last_bias.flatten(0, 1), self.last.flatten(0, 1), hidden)
         return output.view(len(self.settings), self.n_members, -1, X.shape[1])
+
+    def keep(self, settings: Sequence[int]) -> None:
+        """Keep some of the settings."""
+        self.settings = [self.settings[s] for s in settings]
+        for name, values in list(self.named_parameters()):
+            setattr(self, name, nn.Parameter(values.detach()[list(settings)].clone()))
 
     def network(self, setting: int, member: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Weights (out, in) and biases of one network."""
         units = slice(member * self.hidden, (member + 1) * self.hidden)
-        place = setting * self.n_members + member
-        weights = self.first[setting, units], self.last[place]
-        biases = self.first_bias[setting, units, 0], self.last_bias[place, :, 0]
+        weights = self.first[setting, units], self.last[setting, member]
+        biases = self.first_bias[setting, units, 0], self.last_bias[setting, member, :, 0]
         return [_array(values) for values in weights], [_array(values) for values in biases]
 
     def _some_inputs(self, X: torch.Tensor) -> torch.Tensor:
@@ -195,23 +222,56 @@ class _StackRows:
             if step % a_pass == 0:
                 order = torch.randperm(n)
             some = order[step % a_pass * self.size :][: self.size]
-            yield self.X[some].T.contiguous(), self.targets[:, some], self.counts[:, some]
+            yield self.X.index_select(0, some).T.contiguous(), self.targets[:, some], self.counts[:, some]
 
 
-def _minimise(stack: SmallNetworks, rows: _StackRows, target: _Target, network: NetworkOptions) -> None:
-    optimizer = torch.optim.Adam(stack.parameters(), lr=network.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, network.steps)
-    penalised = _latents(stack)
-    for X, targets, counts in rows.batches(network.steps):
-        optimizer.zero_grad()
-        losses = target.losses(stack(X), targets)
+class _Descent:
+    """Adam on a stack, step by step, with a learning rate that falls to 0 along half a cosine."""
+
+    def __init__(self, stack: SmallNetworks, target: _Target, network: NetworkOptions):
+        self.stack, self.target, self.network, self.n_done = stack, target, network, 0
+        self.optimizer, self.penalised = self._adam(), _latents(stack)
+
+    def step(self, X: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor) -> None:
+        """One step on a batch."""
+        rate = 0.5 * (1 + math.cos(math.pi * self.n_done / self.network.steps))
+        self.optimizer.param_groups[0]["lr"] = self.network.learning_rate * rate
+        self.optimizer.zero_grad()
+        losses = self.target.losses(self.stack(X), targets)
         (losses * counts).sum().div(X.shape[1]).backward()
-        for latents in penalised:
+        for latents in self.penalised:
             latents.before_step()
-        optimizer.step()
-        for latents in penalised:
+        self.optimizer.step()
+        for latents in self.penalised:
             latents.after_step()
-        schedule.step()
+        self.n_done += 1
+
+    def keep(self, settings: Sequence[int]) -> None:
+        """Keep some of the settings, with what Adam and the penalty remember of them."""
+        before, old = self.optimizer, list(self.stack.parameters())
+        networks = torch.arange(len(self.stack.settings) * self.stack.n_members).view(-1, self.stack.n_members)
+        self.stack.keep(settings)
+        self.optimizer = self._adam()
+        keep_moments(before, old, self.optimizer, list(self.stack.parameters()), settings)
+        for latents, weights in zip(self.penalised, (self.stack.first, self.stack.last), strict=False):
+            latents.keep(weights, networks[list(settings)].flatten())
+
+    def _adam(self) -> torch.optim.Adam:
+        return torch.optim.Adam(self.stack.parameters(), lr=self.network.learning_rate, fused=True)
+
+
+def keep_moments(
+    before: torch.optim.Adam,
+    old: Sequence[nn.Parameter],
+    after: torch.optim.Adam,
+    new: Sequence[nn.Parameter],
+    places: Sequence[int],
+) -> None:
+    """Give Adam on some settings of a stack, the first axis of each parameter, what Adam on all of them remembers."""
+    for values, kept in zip(old, new, strict=True):
+        state = before.state[values]
+        moments = {name: state[name][list(places)].clone() for name in ("exp_avg", "exp_avg_sq")}
+        after.state[kept] = {"step": state["step"], **moments}
 
 
 class _Latents:
@@ -225,6 +285,11 @@ class _Latents:
         thresholds = [self.map.threshold(each) for each in w]
         self.z = torch.stack([self.map.latent(each, t) for each, t in zip(w, thresholds, strict=True)])
         self.t = torch.tensor(thresholds)[:, None]
+
+    def keep(self, weights: nn.Parameter, networks: torch.Tensor) -> None:
+        """Keep some of the networks, of which `weights` are the weights."""
+        self.weights = weights
+        self.lam, self.z, self.t = self.lam[networks], self.z[networks], self.t[networks]
 
     @torch.no_grad()
     def before_step(self) -> None:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 _DECIMALS = 7  # of the weights of hidden layers, which are trained in single precision; shortens the file of the model
 _TRIED = 30  # steps, for the estimate of the time
-_USUAL_SHARE = 0.7  # of the steps, if the learning rate may decay early
-_HELD = (
-    2000  # held-out rows of a fold on which settings and steps are compared, so that this costs less than the training
-)
+_USUAL_STEPS = 0.7  # the share of the steps that is made if the learning rate may decay early
+_USUAL_WORK = 0.75  # the share of the work that is left where settings whose loss rises are dropped
+# Held-out rows of a fold on which settings and steps are compared, so that this costs less than the training.
+_HELD = 1000
 
 
 def tune_cocktail(problem: TrainingRows, options: Options) -> Tuned:
@@ -121,8 +121,8 @@ def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
         return training_work(n_mixes, steps, min(rows / folds, _HELD) / min(cocktail.batch_size, rows))
 
     one_step = max(taken[1] - taken[0], 0.0) / (work(1 + _TRIED, len(problem.y)) - work(1, len(problem.y)))
-    share = _USUAL_SHARE if cocktail.plateau else 1.0
-    return one_step * work(round(share * cocktail.steps_on(n_rows)), n_rows)
+    share = _USUAL_STEPS if cocktail.plateau else 1.0
+    return _USUAL_WORK * one_step * work(round(share * cocktail.steps_on(n_rows)), n_rows)
 
 
 def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: tuple[float, float]):
