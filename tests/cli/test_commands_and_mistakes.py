@@ -101,7 +101,7 @@ def test_a_bad_table_is_one_sentence(case, shrinkwise):
     ("args", "sentence"),
     [
         (["fit", "nowhere.csv", "--target", "y"], "no file nowhere.csv"),
-        (["fit", "good.csv"], "--target"),
+        (["fit", "good.csv"], "Name the column to predict with --target: good.csv has 3 columns: 'a'"),
         (["fit", "good.csv", "--target", "y", "--folds", "1"], "--folds"),
         (["fit", "good.csv", "--target", "y", "--folds", "999"], "half the number of rows"),
         (["fit", "good.csv", "--target", "y", "--drop", "bb"], "'b'"),

@@ -33,6 +33,8 @@ def test_a_target_that_drifts_in_time_suggests_splits_by_time():
     assert "Successive rows by 'year' and 'month'" in notes(WALK, **calendar)
     quarters = {"quarter": np.arange(N) % 4 + 1, "year": 1900 + np.arange(N) // 4}
     assert "Successive rows by 'year' and 'quarter'" in notes(WALK, **quarters)
+    short = {"yr": calendar["year"], "Date of month": np.arange(N) // 30 + 1, "mnth": calendar["month"]}
+    assert "Successive rows by 'yr', 'mnth' and 'Date of month'" in notes(WALK, **short)
     assert "Successive" in notes(np.where(WALK > np.median(WALK), "up", "down"), **calendar)
 
 

@@ -29,7 +29,7 @@ _COLUMN: dict = {"metavar": "COLUMN", "multiple": True}
 
 @click.command(short_help="Compare regularizers on a table and keep the best model.")
 @click.argument("file", type=FILE_OR_FOLDER, required=False)
-@click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
+@click.option("--target", metavar="COLUMN", help="The column to predict (required).")
 @click.option("--out", type=FILE_OR_FOLDER, metavar="DIR", help="Run folder to write [default: FILE-report].")
 @click.option(
     "--test", type=FILE_OR_FOLDER, metavar="FILE", help="Also score the kept model on this table of unseen rows."
@@ -147,6 +147,8 @@ def fit(file: Path | None, out: Path | None, resume: bool, quiet: bool, as_json:
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
     from shrinkwise.service import FitRequest, fit_to_folder
 
+    if settings["target"] is None:
+        raise _no_target(file, settings)
     request = FitRequest.from_click({"file": file, **settings})
     out = out or Path(f"{_stem(file)}-report")
     speaks = not (quiet or as_json)
@@ -165,6 +167,20 @@ def fit(file: Path | None, out: Path | None, resume: bool, quiet: bool, as_json:
         say(result.verdict)
     else:
         _print_result(result, out)
+
+
+def _no_target(file: Path | None, settings: dict) -> Exception:
+    """The error without a target, which names the columns of a file that fits into memory."""
+    from shrinkwise.service import FitRequest
+    from shrinkwise.service.engines import fits_in_memory
+    from shrinkwise.tables.errors import InputError, first_names
+    from shrinkwise.tables.reading.sources import read_all
+
+    said = "Name the column to predict with --target"
+    if file is None or not fits_in_memory(file)[0]:
+        return InputError(f"{said}.")
+    frame, _ = read_all(file, FitRequest.from_click({"file": file, **settings, "target": ""}).layout)
+    return InputError(f"{said}: {file.name} has {first_names(frame.columns)}.")
 
 
 def _stem(file: Path | None) -> str:

@@ -53,8 +53,12 @@ def no_such_column(table: str, wanted: str, names: Sequence[str], used: Collecti
     near = [lowered[match] for match in get_close_matches(wanted.lower().strip(), lowered, n=3, cutoff=0.6)]
     if near:
         return InputError(f"{table} has no column {quoted(wanted)}; did you mean {' or '.join(map(quoted, near))}?")
-    shown = ", ".join(map(quoted, names[:5])) + (", …" if len(names) > 5 else "")
-    return InputError(f"{table} has no column {quoted(wanted)}; it has {counted(len(names), 'column')}: {shown}.")
+    return InputError(f"{table} has no column {quoted(wanted)}; it has {first_names(names)}.")
+
+
+def first_names(names: Sequence[str]) -> str:
+    """How many columns there are, with the names of the first five."""
+    return f"{counted(len(names), 'column')}: {', '.join(map(quoted, names[:5]))}{', …' if len(names) > 5 else ''}"
 
 
 def first_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,7 +12,15 @@ from shrinkwise.selection import Rows, folds
 from shrinkwise.tables.columns.features import column_values
 from shrinkwise.tables.columns.kinds import ColumnPlan, as_numbers, typed
 
-_PARTS = ("year", "quarter", "month", "week", "day", "hour")
+# Parts of a time, the longest first, with the names of their columns as people write them, without spaces, _ and -.
+_PARTS = (
+    ("year", "yr"),
+    ("quarter", "qtr"),
+    ("month", "mnth", "mth"),
+    ("week",),
+    ("day", "dayofmonth", "dateofmonth", "mday"),
+    ("hour", "hr", "hourofday"),
+)
 # Folds as at thorough effort, those inside each of them, and the fewest of the former, as some may lack a class.
 _FOLDS, _INNER, _FEWEST_SPLITS = 10, 5, 3
 
@@ -19,8 +28,8 @@ _FOLDS, _INNER, _FEWEST_SPLITS = 10, 5, 3
 def time_columns(columns: list[ColumnPlan], names: list[str]) -> Iterator[list[str]]:
     """Names of columns that give the time of each row: an input of dates each, or those named year, month, …"""
     yield from ([column.name] for column in columns if column.kind == "date" and column.name in names)
-    named = {name.strip().lower(): name for name in names}
-    calendar = [named[part] for part in _PARTS if part in named]
+    named = {re.sub(r"[\s_-]", "", name).lower(): name for name in names}
+    calendar = [next(named[part] for part in parts if part in named) for parts in _PARTS if set(parts) & set(named)]
     if len(calendar) > 1:
         yield calendar
 
