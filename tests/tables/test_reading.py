@@ -51,11 +51,8 @@ BAD_CONTENT = {
     "only a header, line end missing": (b"a,b", "no row"),
     "blank lines around a short row": (b"a,b\n\n\n1,2\n\n1\n", "line 6 has 1 field"),
     "header and blank lines": (b"a,b\n\r\n\n", "no row"),
-    "UTF-8 with a damaged byte": ("a,b\n1,é\n3,caf".encode() + b"\xe9\n", "line 3 holds the byte 0xE9 (byte 15 "),
-    "neither UTF-8 nor Windows-1252": (b"a,b\n1,2\n3,\x81\n", "line 3 holds the byte 0x81"),
     "bytes that are no text": (b"a,b\n1,\xe9\x07\n", "line 2 holds the byte 0xE9"),
     "UTF-16 cut short": ("a,b\n1,2\n".encode("utf-16")[:-1], "byte 0xFF"),
-    "not UTF-8 after a byte-order mark": (b"\xef\xbb\xbfa,b\n\xff,2\n", "line 2 holds the byte 0xFF (byte 8 "),
     "blank lines before the header": (b"\n\r\n\na,b\n\n1\n", "line 6 has 1 field"),
     "NUL": (b"a,b\n1,2\n1,\0\n", "line 3 holds a NUL byte"),
     "row too long": (LONG + b"1,2,3\n" + b"1,2\n", "line 1502 has 3 fields, but the header has 2"),
@@ -274,6 +271,21 @@ def test_files_of_windows_are_read_and_it_is_said(tmp_path, codec, said):
     assert frame.equals(read_table(written(tmp_path, text.encode())))
     assert note.startswith(f"table.csv was read as {said}")
     assert read_with_notes(written(tmp_path, text.encode()))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "said"),
+    [
+        ("a,b\n1,é\n3,caf".encode() + b"\xe9\n", "a,b\n1,é\n3,café\n", "0xE9 on line 3"),
+        (b"a,b\n1,2\n3,\x81\n", "a,b\n1,2\n3,\ufffd\n", "0x81 on line 3"),
+        (b"\xef\xbb\xbfa,b\n\xff,2\n", "a,b\nÿ,2\n", "0xFF on line 2"),
+    ],
+    ids=["UTF-8 with a damaged byte", "neither UTF-8 nor Windows-1252", "not UTF-8 after a byte-order mark"],
+)
+def test_a_mixture_of_encodings_is_read_and_it_is_said(tmp_path, content, text, said):
+    frame, [note] = read_with_notes(written(tmp_path, content))
+    assert frame.equals(read_table(written(tmp_path, text.encode())))
+    assert note.startswith("table.csv is not UTF-8 text, nor Windows-1252: bytes that are no UTF-8, the first " + said)
 
 
 def test_hash_is_that_of_the_bytes(tmp_path):

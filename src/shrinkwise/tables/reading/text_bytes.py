@@ -1,6 +1,7 @@
 """The bytes of a text: of a file or in memory, in pieces, and in UTF-8 where it has another encoding.
 
-Text that is not UTF-8 is decoded where that is safe: UTF-16 with a byte-order mark, and Windows-1252.
+Text that is not UTF-8 is decoded, and it is said: UTF-16 with a byte-order mark, Windows-1252, and a mixture of that and
+UTF-8, as a file has that was put together from others or damaged.
 """
 
 from __future__ import annotations
@@ -26,16 +27,26 @@ def as_utf8(name: str, data: bytes) -> tuple[bytes, str]:
     """The text in UTF-8, and a sentence on the encoding if it was another one; else the bytes unchanged.
 
     Windows-1252, in which Excel saves CSV files, is assumed if every byte is one of its characters and no bytes are a
-    UTF-8 character, so that a damaged UTF-8 file is not mistaken for it.
+    UTF-8 character, so that a damaged UTF-8 file is not mistaken for it. In other text each byte that is not part of a
+    UTF-8 character is read as one of Windows-1252, or as the replacement character where that has none.
     """
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return _read_as(name, data, "utf-16", "UTF-16", "it starts with a byte-order mark")
     try:
         if not data.isascii():
             data.decode()
-    except UnicodeDecodeError:
-        if not _CONTROLS.search(data) and data.decode(errors="ignore").isascii():
-            return _read_as(name, data, "cp1252", "Windows-1252", "it is not UTF-8")
+    except UnicodeDecodeError as error:
+        if _CONTROLS.search(data):
+            return data, ""
+        if data.decode(errors="ignore").isascii():
+            found = _read_as(name, data, "cp1252", "Windows-1252", "it is not UTF-8")
+            if found[1]:
+                return found
+        line = data.count(b"\n", 0, error.start) + 1
+        return data.decode(errors="shrinkwise.windows").encode(), (
+            f"{name} is not UTF-8 text, nor Windows-1252: bytes that are no UTF-8, the first 0x{data[error.start]:02X} on line "
+            f"{line}, were read as Windows-1252, so that some characters may be wrong."
+        )
     return data, ""
 
 
@@ -44,6 +55,15 @@ def _read_as(name: str, data: bytes, codec: str, called: str, why: str) -> tuple
         return data.decode(codec).encode(), f"{name} was read as {called}, because {why}."
     except UnicodeDecodeError:
         return data, ""
+
+
+def _as_windows(error: UnicodeError) -> tuple[str, int]:
+    """The characters of Windows-1252 for the bytes that a decoder cannot read."""
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("cp1252", errors="replace"), error.end
+
+
+codecs.register_error("shrinkwise.windows", _as_windows)
 
 
 class TextSource(Protocol):
