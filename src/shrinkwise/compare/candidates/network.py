@@ -64,7 +64,7 @@ def _cross_validate(settings: list[Setting], problem: TrainingRows, options: Opt
     """Held-out score per setting and fold (settings, folds); the networks of all of them are trained together.
 
     The worse half of the settings is dropped after .3 of the steps, and has no score (NaN), unless the strongest setting
-    within a share of the lowest score is asked for.
+    within a share of the lowest score is requested.
     """
     from .stacked_networks import MemberRows, train_networks  # loads torch
 
