@@ -29,6 +29,8 @@ def test_a_target_that_drifts_in_time_suggests_splits_by_time():
     assert "Successive rows by 'when' have similar targets (autocorrelation 0.9" in said
     assert "models are scored on rows later than those they were fitted on; use --shuffle" in said
     assert "leak" not in said
+    for name in ("birthday", "Date of birth", "DOB"):
+        assert "Successive" not in notes(WALK[:480][order], **{name: HOURS.gather(order)})
     calendar = {"year": 1990 + np.arange(N) // 12, "month": np.arange(N) % 12 + 1}
     assert "Successive rows by 'year' and 'month'" in notes(WALK, **calendar)
     quarters = {"quarter": np.arange(N) % 4 + 1, "year": 1900 + np.arange(N) // 4}

@@ -21,13 +21,16 @@ _PARTS = (
     ("day", "dayofmonth", "dateofmonth", "mday"),
     ("hour", "hr", "hourofday"),
 )
+# When somebody was born is not when a row was written.
+_BIRTH = re.compile(r"birth|born|(^|[^a-z])(dob|bday)([^a-z]|$)")
 # Folds as at thorough effort, those inside each of them, and the fewest of the former, as some may lack a class.
 _FOLDS, _INNER, _FEWEST_SPLITS = 10, 5, 3
 
 
 def time_columns(columns: list[ColumnPlan], names: list[str]) -> Iterator[list[str]]:
-    """Names of columns that give the time of each row: an input of dates each, or those named year, month, …"""
-    yield from ([column.name] for column in columns if column.kind == "date" and column.name in names)
+    """Names of columns that give the time of each row: an input of dates each, but of birth, or those named year, month, …"""
+    dates = [column.name for column in columns if column.kind == "date" and column.name in names]
+    yield from ([name] for name in dates if not _BIRTH.search(name.lower()))
     named = {re.sub(r"[\s_-]", "", name).lower(): name for name in names}
     calendar = [next(named[part] for part in parts if part in named) for parts in _PARTS if set(parts) & set(named)]
     if len(calendar) > 1:
