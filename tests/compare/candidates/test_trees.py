@@ -148,3 +148,12 @@ def test_rows_without_weights_get_none(monkeypatch):
     tune_trees(made("regression"), FEW)
     assert given
     assert all(weights is None for weights in given)
+
+
+def test_few_rows_have_one_depth(monkeypatch):
+    rng, tried = np.random.default_rng(0), []
+    monkeypatch.setattr(trees, "_curve", lambda problem, X, splits, depth, most: tried.append(depth) or np.arange(3.0))
+    for n, depths in ((319, [3]), (320, [3, None])):
+        tried.clear()
+        trees.tune_trees(TrainingRows(rng.normal(size=(n, 2)), rng.normal(size=n), "regression", 0, seed=0), Options())
+        assert tried == depths

@@ -13,6 +13,9 @@ from shrinkwise.compare.options import Options
 from .base import Candidate, Fit, TrainingRows, Tuned
 
 DEPTHS = (3, None)  # None: limited by scikit-learn's 31 leaves alone
+# With fewer rows depth 3 is the only one tried: of leaves of at least 20 rows each a tree has then hardly more than the 8 that
+# fit into it, and on ten folds of four such tables it was the depth chosen.
+_ONE_DEPTH = 320
 PATIENCE = 10  # trees without a lower held-out loss after which a fold stops
 # For the estimate of the time: trees that are timed, trees usually grown in a fold (with many classes most of those that are
 # tried), and how their time grows with the rows.
@@ -54,9 +57,9 @@ def tune_trees(problem: TrainingRows, options: Options) -> Tuned:
     X = problem.dense()
     if options.trees_fitted_once:
         return _fitted_once(problem, X, options)
-    splits = _splits(problem, X, options)
-    curves = [_curve(problem, X, splits, depth, options.most_trees) for depth in DEPTHS]
-    depth, curve = min(zip(DEPTHS, curves, strict=True), key=lambda pair: pair[1].min())
+    splits, depths = _splits(problem, X, options), _depths(len(problem.y))
+    curves = [_curve(problem, X, splits, depth, options.most_trees) for depth in depths]
+    depth, curve = min(zip(depths, curves, strict=True), key=lambda pair: pair[1].min())
     n_trees = max(int(curve.argmin()), 1)
     model = _model(problem, depth, max_iter=n_trees, early_stopping=False)
     model.fit(X, problem.y, problem.rows.weights)
@@ -90,8 +93,12 @@ def seconds(problem: TrainingRows, options: Options, n_rows: int) -> float:
     one_tree = max(taken[2] - taken[1], 0.0) / (_TRIED[1] - _TRIED[0])
     n_folds = min(_FOLDS, options.inner_folds)
     n_folds = 1 if n_rows >= _MANY_ROWS * n_folds else n_folds
-    n_fits = 1 if options.trees_fitted_once else n_folds * len(DEPTHS) + 1
+    n_fits = 1 if options.trees_fitted_once else n_folds * len(_depths(n_rows)) + 1
     return (taken[1] + one_tree * (_USUAL - _TRIED[0])) * n_fits * max(1.0, n_rows / len(problem.y)) ** _GROWTH
+
+
+def _depths(n_rows: int) -> tuple[int | None, ...]:
+    return DEPTHS[:1] if n_rows < _ONE_DEPTH else DEPTHS
 
 
 def _splits(problem: TrainingRows, X: np.ndarray, options: Options) -> list:
