@@ -87,6 +87,14 @@ def test_similar_targets_of_an_identifier_suggest_groups(name):
     assert "--group" not in notes(OF_GROUPS, dose=GROUPS)  # its name is not that of an identifier
 
 
+def test_a_measure_with_the_name_of_an_identifier_suggests_no_groups():
+    """Rows of neighbouring scores are as alike as those of one score; shops with neighbouring numbers are not."""
+    score = RNG.integers(20, 95, N)
+    y = score / 20 + RNG.normal(size=N)
+    assert "--group" not in notes(y, user_score=score)
+    assert "--group 'user_score'" in notes(RNG.normal(size=100)[score] * 2 + RNG.normal(size=N), user_score=score)
+
+
 A, B, C = RNG.gamma(2, 5, (3, N)).round(2)
 
 

@@ -13,6 +13,7 @@ from shrinkwise.selection import holm
 from .sentence import Sentence, said_of
 from .words import a_score, in_interval, label, n_inputs_said, said, score_said
 
+_EXACT = 1e-6  # of the score of a constant prediction
 _NOUNS = {"linear": "linear models", "additive": "additive models", "network": "networks"}
 
 
@@ -174,8 +175,27 @@ def _families(comparison: Comparison) -> list[str]:
     return [family for family in _NOUNS if any(row.candidate.family == family for row in comparison.rows)]
 
 
+def is_exact(comparison: Comparison) -> bool:
+    """Whether the kept model predicts the held-out rows up to rounding."""
+    return comparison.plan.classes is None and comparison.kept.score <= _EXACT * comparison.constant.score
+
+
+def _exact(comparison: Comparison) -> str:
+    """That the target follows from the inputs, so that differences are those of rounding and of the smallest λ."""
+    if not is_exact(comparison):
+        return ""
+    kept, constant = said(comparison.kept.score), said(comparison.constant.score)
+    return (
+        f"{comparison.plan.target!r} follows from the inputs up to rounding: the held-out {score_said(comparison)} is {kept} "
+        f"with {label(comparison.chosen.candidate)}, which is kept, and {constant} with a constant prediction. Check that the "
+        "inputs are known at prediction time; differences between such models say nothing about regularization."
+    )
+
+
 def _own(comparison: Comparison) -> str:
-    """The finding on the family of the kept model."""
+    """The finding on the family of the kept model; none where differences are those of rounding."""
+    if is_exact(comparison):
+        return ""
     return _capital(_finding(comparison, comparison.chosen.candidate.family).sentence)
 
 
@@ -192,7 +212,7 @@ def other_findings_said(comparison: Comparison, *, detectable: bool) -> str:
 
 def _others(comparison: Comparison) -> str:
     """The findings on other families that are detectable."""
-    return other_findings_said(comparison, detectable=True)
+    return "" if is_exact(comparison) else other_findings_said(comparison, detectable=True)
 
 
 def _better_than_a_guess(comparison: Comparison) -> list[Row]:
@@ -231,7 +251,7 @@ def _other_baseline(comparison: Comparison) -> str:
     chosen = comparison.chosen.candidate
     own = comparison.baseline(chosen.family)
     others = [row for f in _families(comparison) if f != chosen.family and (row := comparison.baseline(f)) is not None]
-    if own is None or not chosen.regularizer or not others:
+    if own is None or not chosen.regularizer or not others or is_exact(comparison):
         return ""
     best = min(others, key=lambda row: row.best.score)
     against = comparison.difference(comparison.kept, best.best).interval()
@@ -264,6 +284,7 @@ def _on_fresh_rows(comparison: Comparison) -> str:
 
 VERDICT = (
     Sentence("leak", "a column was dropped because it alone predicts the target", _leaks),
+    Sentence("exact", "the held-out score of the kept model of numbers is at most 1e-6 of that of a constant", _exact),
     Sentence("constant model", "the kept model uses no input", _constant),
     Sentence(
         "no better than a constant",
@@ -272,7 +293,8 @@ VERDICT = (
     ),
     Sentence(
         "finding",
-        "always: lowers, raises or no detectable difference, by the interval, or unknown without a baseline",
+        "the target does not follow from the inputs up to rounding: lowers, raises or no detectable difference, by the "
+        "interval, or unknown without a baseline",
         _own,
     ),
     Sentence(

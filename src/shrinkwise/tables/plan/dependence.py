@@ -7,7 +7,7 @@ import re
 import numpy as np
 import polars as pl
 
-from shrinkwise.tables.columns.kinds import as_text
+from shrinkwise.tables.columns.kinds import as_numbers, as_text
 from shrinkwise.tables.errors import quoted
 
 from .order_in_time import can_split, moments, time_columns
@@ -16,6 +16,7 @@ from .table_plan import TablePlan
 _MOST_ROWS = 20_000
 _ALIKE = 0.3  # correlation from which rows are said to be alike, and _ERRORS of its standard errors
 _ERRORS = 4.0
+_NEARLY = 0.75  # the share of the likeness within single values; groups at random keep half of it
 _REPEATS = (1.5, 200.0)  # rows of each value of a column that may identify groups
 _IDENTIFIES = re.compile(
     r"(^|[^a-z])(id|ids|no|nr|key|code|patient|subject|person|customer|client|user|member|household|hospital|shop|store|"
@@ -77,13 +78,21 @@ def _about_groups(plan: TablePlan, used: pl.DataFrame, y: np.ndarray) -> str:
         if not _REPEATS[0] <= repeats <= _REPEATS[1] or codes.max() < 9:
             continue
         alike = _within_groups(codes, y)
-        if alike >= _ALIKE:
+        if alike >= _ALIKE and not _is_measured(series, y, alike):
             return (
                 f"Rows with the same {quoted(column.name)} have similar targets (intraclass correlation {alike:.2f}), so "
                 f"random folds score rows with a model that was fitted on rows of the same group; use --group "
                 f"{quoted(column.name)} if predictions are needed for new values of it."
             )
     return ""
+
+
+def _is_measured(series: pl.Series, y: np.ndarray, alike: float) -> bool:
+    """Whether numbers are a measure, not names: rows of two neighbouring values are nearly as alike as those of one."""
+    if not series.dtype.is_numeric():
+        return False
+    codes = np.unique(as_numbers(series), return_inverse=True)[1]
+    return _within_groups(codes // 2, y) > _NEARLY * alike
 
 
 def _autocorrelation(y: np.ndarray) -> float:
