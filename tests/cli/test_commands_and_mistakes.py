@@ -117,6 +117,7 @@ def test_a_bad_table_is_one_sentence(case, shrinkwise):
         (["predict", "nowhere", "good.csv"], "not a run folder"),
         (["predict", ".", "good.csv"], "not a run folder"),
         (["frobnicate"], "frobnicate"),
+        (["predict", "."], "Missing argument 'FILE'; usage: shrinkwise predict [OPTIONS] RUN_DIR FILE."),
     ],
 )
 def test_a_wrong_call_is_one_sentence(args, sentence, shrinkwise):

@@ -52,6 +52,9 @@ def run(args: list[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
+    except click.MissingParameter as error:
+        usage = f"; usage: {' '.join(error.ctx.get_usage().split()[1:])}" if error.ctx else ""
+        return _say(f"{error.format_message().removesuffix('.')}{usage}.", 2)
     except click.ClickException as error:
         return _say(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
