@@ -6,11 +6,12 @@ import ctypes
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, declare, loaded_library, register, run
+from shrinkwise.kernels.library import declare, loaded_library, register, run
 
 _SHAPE = (ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
-declare("sw_columns_transposed", None, *_SHAPE, ctypes.c_int64, F64, F64)
-declare("sw_columns_times", None, *_SHAPE, F64, F64)
+# Addresses, not arrays: these calls are short, and what ctypes does to check an array would be a part of their time.
+declare("sw_columns_transposed", None, *_SHAPE, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+declare("sw_columns_times", None, *_SHAPE, ctypes.c_void_p, ctypes.c_void_p)
 
 
 def reference_transposed(columns, ids, V):
@@ -38,14 +39,15 @@ def _described(columns, ids):
 
 
 def _transposed(columns, ids, V):
-    out = np.empty((len(V), len(ids)))
-    loaded_library().sw_columns_transposed(*_described(columns, ids), len(V), V, out)
+    out, V = np.empty((len(V), len(ids))), np.ascontiguousarray(V, np.float64)
+    described = _described(columns, ids)
+    loaded_library().sw_columns_transposed(*described, len(V), V.ctypes.data, out.ctypes.data)
     return out
 
 
 def _times(columns, ids, d):
-    out = np.empty(columns.shape[1])
-    loaded_library().sw_columns_times(*_described(columns, ids), d, out)
+    out, d = np.empty(columns.shape[1]), np.ascontiguousarray(d, np.float64)
+    loaded_library().sw_columns_times(*_described(columns, ids), d.ctypes.data, out.ctypes.data)
     return out
 
 

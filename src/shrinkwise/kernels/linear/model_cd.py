@@ -6,20 +6,13 @@ import ctypes
 
 import numpy as np
 
-from shrinkwise.kernels.library import F64, I64, declare, loaded_library, register, run
+from shrinkwise.kernels.library import declare, loaded_library, register, run
 
-_F32_ROWS = np.ctypeslib.ndpointer(np.float32, ndim=2, flags="C_CONTIGUOUS")
-_F32 = np.ctypeslib.ndpointer(np.float32, ndim=1, flags="C_CONTIGUOUS")
-
+# Addresses, not arrays: a call is short, and what ctypes does to check an array would be a part of its time.
 declare(
     "sw_model_cd",
-    ctypes.c_int64,
-    ctypes.c_int64,
-    ctypes.c_int64,
-    _F32_ROWS,
-    *(F64,) * 5,
-    _F32,
-    I64,
+    *(ctypes.c_int64,) * 3,
+    *(ctypes.c_void_p,) * 8,
     ctypes.c_double,
     ctypes.c_int64,
 )
@@ -61,9 +54,14 @@ def reference_model_cd(H, a, b, w, r, tol: float, max_sweeps: int) -> int:
 
 
 def _compiled(H, a, b, w, r, tol, max_sweeps):
-    m = len(w)
+    m, vectors = len(w), (a, b, w, r)
+    if H.dtype != np.float32 or not H.flags.c_contiguous or min(H.shape) < m:
+        raise ValueError(f"Expected H as a C-contiguous float32 array of at least ({m}, {m}), got {H.dtype} {H.shape}")
+    if any(x.dtype != np.float64 or x.shape != (m,) or x.strides != (8,) for x in vectors if m):
+        raise ValueError(f"Expected a, b, w and r as contiguous float64 arrays of shape ({m},)")
     scratch = np.empty(7 * m), np.empty(2 * m, np.float32), np.empty(m, np.int64)
-    return loaded_library().sw_model_cd(m, H.shape[1], H, a, b, w, r, *scratch, tol, max_sweeps)
+    arrays = (x.ctypes.data for x in (H, *vectors, *scratch))
+    return loaded_library().sw_model_cd(m, H.shape[1], *arrays, tol, max_sweeps)
 
 
 register("model_cd", reference_model_cd, _compiled)

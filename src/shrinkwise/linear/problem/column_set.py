@@ -52,8 +52,11 @@ class ColumnSet:
         """Whether products with m of the columns cost less than with their Gram matrix."""
         return False
 
-    def times(self, d):
-        """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K); single precision may stay so."""
+    def times(self, d, rounded: bool = False):
+        """(X − x̄) d for d (K, m), the weights of the first m columns here: (n, K); single precision may stay so.
+
+        rounded : whether columns in front may be rounded to single precision.
+        """
         raise NotImplementedError
 
     def transposed(self, v, m: int, first: int = 0, rounded: bool = False):

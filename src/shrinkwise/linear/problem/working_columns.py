@@ -53,9 +53,11 @@ class DenseColumns(ColumnSet):
             grown = np.empty((min(max(m, 2 * len(self.rows)), self.design.p), self.n))
             grown[: m - len(new)] = self.rows[: m - len(new)]
             self.rows = grown
-        X = self.design.X[:, new]
-        added = self.rows[m - len(new) : m]
-        added[:] = (X.toarray() if self.design.sparse else X).T
+        X, added = self.design.X, self.rows[m - len(new) : m]
+        if not self.design.sparse and X.flags.f_contiguous and X.dtype == np.float64:
+            np.take(X.T, new, axis=0, out=added, mode="clip")  # "clip": without a copy of `added`
+        else:
+            added[:] = (X[:, new].toarray() if self.design.sparse else X[:, new]).T
         if self.design.centre:
             added -= self.design.means[new, None]
 
@@ -64,9 +66,13 @@ class DenseColumns(ColumnSet):
         self.rows[i] = self.rows[k]
         self.rows[k] = kept
 
-    def times(self, d):
+    def times(self, d, rounded=False):
         """(X − x̄) d."""
-        return (d @ self._rows(d.dtype)[: d.shape[1]]).T
+        rows = self._rows(np.float32 if rounded else d.dtype)[: d.shape[1]]
+        if len(d) > 1 or d.dtype != np.float64:
+            return (d.astype(rows.dtype, copy=False) @ rows).T
+        used = np.flatnonzero(d[0])
+        return columns_times(rows, used, d[0, used])[:, None]
 
     def transposed(self, v, m, first=0, rounded=False):
         """(X − x̄)'v."""
@@ -159,7 +165,7 @@ class SparseColumns(ColumnSet):
         ids = self.ids[places]
         return self.design.X[:, ids], self.design.means[ids]
 
-    def times(self, d):
+    def times(self, d, rounded=False):
         """(X − x̄) d."""
         ids = self.ids[: d.shape[1]]
         return np.stack([self.design.columns.times(row, ids) for row in d], axis=1) - d @ self.design.means[ids]
@@ -213,7 +219,7 @@ class TallColumns(ColumnSet):
         spread = np.einsum("ij,ij->j", X, X, dtype=float) / self.n - self.design.means**2
         return X.T if X.flags.f_contiguous and (self.design.means**2 <= _FAR**2 * spread).all() else None
 
-    def times(self, d):
+    def times(self, d, rounded=False):
         """(X − x̄) d."""
         ids, out = self.ids[: d.shape[1]], np.empty((self.n, len(d)), order="F")
         if self._plain is None:

@@ -39,6 +39,7 @@ class WorkingSolver:
         # Where η is in the units of y, so are the weights.
         self.single = problem.fits_single and not (problem.loss.location and not fits_single(problem.y[:, None]))
         self.alike = bool((problem.s == 1.0).all())
+        self.rounded = False  # whether the tolerance allows steps on rounded columns
         self.at_rounding = False  # whether the last step promised less than the objective can show
 
     def start(self, eta, known=None):
@@ -49,6 +50,11 @@ class WorkingSolver:
         self.v = self._weighted(self.g_eta)
         self.gb = np.atleast_1d(self.v.sum(0) / problem.n)
         self.dual, self.offered = self.g_eta, None  # the best dual point, and the one that the last model offers
+
+    @property
+    def in_single(self) -> bool:
+        """Whether columns in front may be rounded to single precision, as those in the model are."""
+        return self.rounded and self.model is not None and not self.model.exact
 
     def _weighted(self, v):
         return v if self.alike else (self.problem.s * v.T).T
@@ -110,22 +116,22 @@ class WorkingSolver:
     def _front(self, w, likely):
         """w on the front, which the columns `likely` join (None: all)."""
         columns = self.columns
-        columns.promote(columns.ids if likely is None else likely)
+        columns.promote(columns.ids if likely is None else np.sort(likely))
         return w[:, columns.ids[: columns.front]].copy()
 
     def _next_columns(self, inner, w, gradient, g):
         """w with the columns behind the front that violate stationarity; None if there are none. Updates g."""
         columns = self.columns
-        if inner.a is None:
+        if not inner.screens:
             return None
         m = len(columns.ids)
         front = columns.ids[: columns.front]
         behind = columns.ids[columns.front :]
         g[:, front], (g[:, behind], dual) = gradient, self._gradients(m, columns.front)
-        size = np.abs(g[:, behind])
+        pull = inner.pull(g[:, behind], behind)
         if dual is not None and self.dual is self.offered:
-            size = np.maximum(size, np.abs(dual))
-        new = behind[(size > inner.a[:, behind] * (1.0 + 1e-9)).any(0)]
+            pull = np.maximum(pull, inner.pull(dual, behind))
+        new = np.sort(behind[(pull > 1.0 + 1e-9).any(0)])
         if not len(new):
             return None
         columns.promote(new)
@@ -137,8 +143,7 @@ class WorkingSolver:
         K = len(vectors[0])
         if self.offered is not None:
             vectors.append(self._weighted(self.offered).reshape(n, -1).T)
-        rounded = first == 0 and self.rounded and self.model is not None and not self.model.exact
-        g = self.columns.transposed(np.concatenate(vectors).T, m, first, rounded) / n
+        g = self.columns.transposed(np.concatenate(vectors).T, m, first, first == 0 and self.in_single) / n
         return g[:K], (g[K:] if len(vectors) > 1 else None)
 
     # --- one step -----------------------------------------------------------------------------------------------
@@ -169,16 +174,8 @@ class WorkingSolver:
         move."""
         columns = self.columns
         slow = worst > _SLOW * before
-        exact = (
-            not self.single
-            or inner.a is None
-            or not inner.a.any()
-            or (slow and self.model.fresh_before and worst > 0.5 * before)
-        )
-        if inner.a is None:
-            needed = inner.moving(w, violation)
-        else:
-            needed = (w != 0) | (violation > 0) | inner.free[:, columns.ids[: columns.front]]
+        exact = not (self.single and inner.kink) or (slow and self.model.fresh_before and worst > 0.5 * before)
+        needed = inner.moving(w, violation, columns.ids[: columns.front])
         if inner.a is not None and self.eta.ndim == 1 and columns.prefers_rows(int(needed.sum())):
             curvature = self.problem.n * self._curvature()
             self.model = ResidualModel(columns, curvature, self.v, self.problem.fit_intercept)
@@ -231,7 +228,8 @@ class WorkingSolver:
     def _search(self, inner, w, b, g, d, db):
         """Backtracking until F(new) ≤ F + 1e-4 t Δ, Δ = ⟨g, d⟩ + pen(w + d) − pen(w)."""
         problem, ids = self.problem, self.columns.ids[: self.columns.front]
-        along = (self.columns.times(d) + db).reshape(self.eta.shape)
+        # η is computed anew from the weights at the end of the λ, so that this rounding does not stay.
+        along = (self.columns.times(d, self.in_single) + db).reshape(self.eta.shape)
         before, at_w = float(problem.s @ self.rows) / problem.n, inner.value(w, ids)
         decrease = float((g * d).sum() + self.gb @ db) + inner.value(w + d, ids) - at_w
         self.at_rounding = -decrease <= 16 * _EPS * abs(before + at_w)
@@ -256,7 +254,7 @@ class WorkingSolver:
         if not self.problem.loss.per_class:
             return w
         if inner.a is None:
-            return inner.recentred(w, self.columns.ids)
+            return inner.recentred(w, self.columns.ids[: self.columns.front])
         whole = np.flatnonzero(self.model.has.all(0))
         if len(whole):
             w[:, whole] = inner.recentred(w[:, whole], self.columns.ids[whole])
@@ -264,7 +262,8 @@ class WorkingSolver:
 
     def _fit_intercept(self, w, b):
         """b after Newton steps in b alone, until its gradient no longer decreases; η is recomputed, the dual point kept."""
-        dual, T_inverse, renewed = (self.dual if self.dual is self.offered else None), None, False
+        dual, T_inverse = (self.dual if self.dual is self.offered else None), None
+        self._renew(w, b)
         for _ in range(6 if self.problem.fit_intercept else 0):
             size = np.abs(self.gb).max()
             if not size > 32 * _EPS:
@@ -272,15 +271,10 @@ class WorkingSolver:
             # Once is enough: near the end the curvature does not change.
             T_inverse = inverse(np.atleast_2d(self._intercept_curvature())) if T_inverse is None else T_inverse
             db, eta = -T_inverse @ self.gb, self.eta
-            if renewed:
-                self.start(eta + db.reshape(eta.shape[1:]))
-            else:
-                self._renew(w, b + db)
+            self.start(eta + db.reshape(eta.shape[1:]))
             if not np.abs(self.gb).max() < size:
                 self.start(eta)
                 break
-            b, renewed = b + db, True
-        if not renewed:
-            self._renew(w, b)
+            b = b + db
         self.dual = self.g_eta if dual is None else dual
         return b

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from shrinkwise.kernels import columns_times
+
 
 class QuadraticModel:
     """H over pairs (class, place of a column), in the order in which they were added, and their coupling with the intercept.
@@ -114,7 +116,8 @@ class QuadraticModel:
 
     def times(self, w):
         """H w."""
-        return self.matrix @ w
+        support = np.flatnonzero(w)
+        return columns_times(self.matrix, support, w[support])
 
     def hessian(self):
         """H in double precision."""

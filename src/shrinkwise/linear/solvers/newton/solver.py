@@ -116,13 +116,13 @@ class NewtonSolver:
         w = point.w + part * (point.w - last)
         w = inner.kept(point.w, w)
         columns, b = self.working.columns, point.b + part * (point.b - before.b)
-        moved = columns.times((w - point.w)[:, columns.ids[: columns.front]]) + (b - point.b)
+        moved = columns.times((w - point.w)[:, columns.ids[: columns.front]], self.working.in_single) + (b - point.b)
         eta = point.eta + moved.reshape(point.eta.shape)
         return replace(point, w=w, b=b, eta=eta, left=0)
 
     def _solve_working(self, inner, tol, strictness, left) -> _Point:
         working, columns = self.working, self.working.columns
-        likely = None if inner.a is None else self._likely(inner)
+        likely = self._likely(inner) if inner.screens else None
         w, b, left = working.solve(inner, self.point, self.g, likely, self._targets(inner, tol, strictness), left)
         full = np.zeros_like(self.point.w)
         full[:, columns.ids[: columns.front]] = w
@@ -143,7 +143,7 @@ class NewtonSolver:
             part = (level - inner.level) / (self.before_g[0] - level)
             g = g + part * (g - self.before_g[1][:, ids])
         self.before_g = level, self.g.copy()
-        return ids[((w != 0) | (np.abs(g) >= _LIKELY * inner.a[:, ids])).any(0)]
+        return ids[((w != 0) | inner.always[:, ids] | (inner.pull(g, ids) >= _LIKELY)).any(0)]
 
     def _targets(self, inner, tol, strictness):
         """(relative gap, violation) at which a solution on the working columns is good enough."""
@@ -179,10 +179,10 @@ class NewtonSolver:
 
     def _screen(self, inner, steps: int):
         """Add the columns that may be non-zero in one of the next `steps` solutions, the last of them `inner`'s."""
-        if inner.a is None:
+        if not inner.screens:
             self.working.columns.add(np.arange(self.problem.p))
             return
-        likely = (self.point.w != 0) | (inner.a == 0)
+        likely = (self.point.w != 0) | inner.always
         if self.ratios:
             likely |= np.maximum(self.ratios[-1], self.ratios[-1] + steps * (self.ratios[-1] - self.ratios[0])) >= 0.8
         self.working.columns.add(np.flatnonzero(likely.any(0)))
@@ -190,22 +190,19 @@ class NewtonSolver:
             self._admit(inner, self.point, self.g, self.g)
 
     def _admit(self, inner, point, g, dual) -> bool:
-        """Add the columns that violate the kink most, at most twice the support; returns whether there were any."""
-        if inner.a is None:
+        """Add the columns that violate the kink most, about twice the support; returns whether there were any."""
+        if not inner.screens:
             return False
-        columns = self.working.columns
-        with np.errstate(divide="ignore", invalid="ignore"):
-            excess = np.where(inner.a > 0, np.maximum(np.abs(g), np.abs(dual)) / inner.a, 0.0).max(0)
+        columns, every = self.working.columns, np.arange(self.problem.p)
+        excess = np.maximum(inner.pull(g, every), inner.pull(dual, every)).max(0)
         excess[columns.ids] = 0.0
         new = np.flatnonzero(excess > 1.0)
         room = max(200, 2 * int((point.w != 0).any(0).sum()))
-        if len(new) > room:
-            new = new[np.argpartition(excess[new], -room)[-room:]]
+        if len(new) > room:  # of a group all columns or none, and they are equal here
+            new = new[excess[new] >= np.partition(excess[new], -room)[-room]]
         columns.add(new)
         return len(new) > 0
 
     def _remember(self, inner, g):
-        if inner.a is not None:
-            with np.errstate(over="ignore"):  # of a weight without L1
-                ratio = np.abs(g) / np.maximum(inner.a, 1e-300)
-            self.ratios = [*self.ratios[-1:], ratio]
+        if inner.screens:
+            self.ratios = [*self.ratios[-1:], inner.pull(g, np.arange(self.problem.p))]

@@ -5,28 +5,46 @@ from __future__ import annotations
 import numpy as np
 
 from shrinkwise import kernels
-from shrinkwise.linear.certificates import dual_term, l1_l2_term
+from shrinkwise.linear.certificates import l1_l2_term
 
-from .inner import GroupInner, flat_solver
+from .group_inner import GroupInner
+from .group_penalty import GroupPenalty
+from .inner import flat_solver
 from .l1_l2 import solve_l1_l2, solve_prox
 
 
 def inner_penalty(penalty, shape):
-    """`SeparableL1L2` where the penalty is Σ a|w| + ½ b w², else `Proximal`."""
+    """`SeparableL1L2` where the penalty is Σ a|w| + ½ b w², `GroupPenalty` where it is convex on groups, else `Proximal`."""
     parts = penalty.l1_l2(shape)
-    return (
-        Proximal(penalty, shape) if parts is None else SeparableL1L2(*(part.reshape(-1, shape[-1]) for part in parts))
-    )
+    if parts is not None:
+        return SeparableL1L2(*(part.reshape(-1, shape[-1]) for part in parts))
+    family = flat_solver(penalty, shape)
+    if isinstance(family, GroupInner) and penalty.has_conjugate and (len(shape) == 1 or _free_of_shifts(family)):
+        return GroupPenalty(penalty, family, shape)
+    return Proximal(penalty, family, shape)
 
 
 class SeparableL1L2:
     """Σ a|w| + ½ b w² with a, b of shape (K, p); `ids` are the columns to which an argument refers."""
+
+    screens = True
 
     def __init__(self, a, b):
         self.a, self.b = a, b
         self.level = float(a.sum() + b.sum())
         self.free = (a == 0) & (b == 0)
         self.kink = float(a.max(initial=0.0))
+        self.always = a == 0
+
+    def pull(self, g, ids):
+        """How many times its L1 strength the gradient of each weight is, (K, m); 0 where there is none."""
+        a = self.a[:, ids]
+        with np.errstate(over="ignore"):  # of a strength of nearly 0
+            return np.divide(np.abs(g), a, out=np.zeros(g.shape), where=a > 0)
+
+    def moving(self, w, violation, ids):
+        """The weights that are not zero, violate stationarity or are free, (K, m)."""
+        return (w != 0) | (violation > 0) | self.free[:, ids]
 
     def kept(self, w, line):
         """`line` with zeros where its sign is not that of w."""
@@ -92,56 +110,30 @@ def _free_of_shifts(family) -> bool:
 
 
 class Proximal:
-    """Any penalty with a prox; on the weights that may change if it has an inner solver, else on all weights.
+    """Any other penalty with a prox; on the weights that may change if it has an inner solver, else on all weights.
 
-    Attributes
-    ----------
-    kink : the largest pull at zero of a convex penalty on groups, whose solutions are taken to a duality gap; None for
-        others, which are taken to a violation.
+    It is on all columns, in their order; its solutions are taken to a violation.
     """
 
     a = kink = None
+    screens = False
 
-    def __init__(self, penalty, shape):
+    def __init__(self, penalty, family, shape):
         self.penalty, self.shape, self.level = penalty, shape, np.inf
-        self.family = flat_solver(penalty, shape)
-        if len(shape) == 2 and not _free_of_shifts(self.family):
-            self.family = None
-        self.groups = self.family if isinstance(self.family, GroupInner) and penalty.has_conjugate else None
-        if self.groups is not None:
-            self.kink = float((self.groups.thresholds[self.groups.blocks] + self.groups.l1).max(initial=0.0))
-            self.level, self.free = self.groups.strength, penalty.unpenalised(shape).reshape(-1, shape[-1])
+        self.family = family if len(shape) == 1 or _free_of_shifts(family) else None
 
     def value(self, w, ids) -> float:
-        """The penalty at w, (K, m), on the columns `ids`."""
-        if self.groups is not None:
-            return self.groups.value(w.ravel())
+        """The penalty at w, (K, p)."""
         return float(self.penalty.value(w.reshape(self.shape)))
 
     def violation(self, w, g, ids):
-        """Per entry (K, m), that of its unit; where there is no inner solver as the penalty gives it."""
+        """Per entry (K, p), that of its unit; where there is no inner solver as the penalty gives it."""
         if self.family is None:
             return self.penalty.violation(w.reshape(self.shape), g.reshape(self.shape))
         return self.family.violation(w.ravel(), g.ravel()).reshape(w.shape)
 
-    def dual_term(self, w, g, ids):
-        """(α, conjugate, slack); see `certificates.dual_term`."""
-        free = float((np.abs(w) * np.abs(g))[self.free].sum())
-        if self.groups is not None and self.groups.unit_ridge is not None:
-            return *self.groups.dual_term(g.ravel()), free
-        v = np.where(self.free, 0.0, -g).reshape(self.shape)
-        alpha, term, slack = dual_term(self.penalty, w.reshape(self.shape), v)
-        return alpha, term, slack + free
-
-    def kept(self, w, line):
-        """`line` with zeros in the units that are on the other side of zero than w."""
-        family = self.family
-        if family is None or family.kind != "groups":
-            return line
-        return family.kept(w.ravel(), line.ravel()).reshape(w.shape)
-
-    def moving(self, w, violation):
-        """The weights that are not zero or violate stationarity, with all of their unit, (K, m)."""
+    def moving(self, w, violation, ids):
+        """The weights that are not zero or violate stationarity, with all of their unit, (K, p)."""
         if self.family is None:
             return np.ones(w.shape, dtype=bool)
         blocks = self.family.blocks
@@ -151,21 +143,11 @@ class Proximal:
 
     def solve(self, model, r, w, tol: float):
         """argmin ½(u − w)'H(u − w) − r'(u − w) + penalty(u) by the penalty's own solver, or proximal gradient."""
+        H = model.hessian()
         if self.family is not None:
             entries = model.cls * self.shape[-1] + model.columns.ids[model.pos]
-            if self.family.kind == "groups":
-                return self._solve_groups(self.family, model, entries, r, w, tol)
-            H = model.hessian()
             return self.family.solve(H, r + H @ w, entries, w, tol, 10_000)[0]
-        H = model.hessian()
         return solve_prox(H, r + H @ w, self.penalty, w, self.shape, tol)[0]
-
-    def _solve_groups(self, family: GroupInner, model, entries, r, w, tol: float):
-        """The columns are sorted once per model, which is used for several steps and several λ."""
-        if model.ordered is None or not model.ordered.serves(family):
-            model.ordered = family.ordered(model.matrix, entries)
-        c = r + model.times(w)
-        return model.ordered.solve(family, c, w, tol, 10_000)[0]
 
     def recentred(self, w, ids):
         """w (K, p) shifted by a vector, equal for all classes and without effect on softmax, if that lowers the penalty.
