@@ -17,6 +17,7 @@ from .linear.gram_bounded import Bounded, gram_bounded
 from .linear.gram_rows import gram_rows
 from .linear.gram_scalar import Concave, gram_scalar
 from .linear.model_cd import model_cd
+from .linear.prefix_deviations import prefix_deviations
 from .linear.sequences import sorted_prox, total_variation
 from .linear.sparse_cd import WeightedColumns, sparse_cd
 from .networks import dropout, optimizer
@@ -47,6 +48,7 @@ __all__ = [
     "metric_prox",
     "model_cd",
     "optimizer",
+    "prefix_deviations",
     "prox",
     "sorted_prox",
     "sparse_cd",

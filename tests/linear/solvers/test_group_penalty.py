@@ -66,7 +66,8 @@ def test_a_pull_of_one_is_where_the_group_starts_to_move(l1):
 def test_values_and_violations_on_some_columns_are_those_on_all(name):
     rng = np.random.default_rng(2)
     inner = inner_penalty(PENALTIES[name], (P,))
-    assert isinstance(inner, GroupPenalty) and inner.screens
+    assert isinstance(inner, GroupPenalty)
+    assert inner.screens
     ids = rng.permutation(np.flatnonzero(LABELS % 3 == 0))
     w, g = np.zeros((1, P)), rng.normal(size=(1, P))
     w[0, ids] = rng.normal(size=len(ids)) * (LABELS[ids] % 2)

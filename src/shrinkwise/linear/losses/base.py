@@ -100,9 +100,8 @@ class Loss:
         """X'∇²fX for X (n, m), for a loss that joins rows."""
         raise NotImplementedError
 
-    def shared_curvature(self, X, eta):
-        """R (T, m) with X'∇²fX = X' diag(`hessian`) X − R'R for X (n, m), all weighted; None for a loss of single rows."""
-        return None
+    def rooted_curvature(self, eta):
+        """For a loss that joins rows, what gives Z' of columns X' (m, n), with X'∇²fX = Z'Z at η, all weighted; else None."""
 
     def lowest(self, y):
         """min_η f(y, η), (n,)."""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..base import Loss
+from .deviations import Deviations
 from .records import as_records
 from .risk_sets import RiskSets
 
-_AT_ONCE = 16  # columns whose means over the rows at risk are computed together
 _NEAR = 20.0  # the most that η may differ from where a model was built for it to offer a dual point
 _SPREAD = 600.0  # of η in a stratum, beyond which e^η leaves double precision
 
@@ -146,10 +146,8 @@ class Cox(Loss):
             return None
         top, _, terms = risk.sums_below(eta)
         mass = risk.weights * np.exp(z - top)
-        rest, tied = risk.at_risk(np.column_stack([mass, mass * (z - top)]), terms)
-        return _Mass(
-            rest[:, 0], rest[:, 1] - rest[:, 0] * terms, tied[:, 1] - tied[:, 0] * terms, self._alone(z - top, terms)
-        )
+        rest, tied = risk.at_risk(np.stack([mass, mass * (z - top)]), terms)
+        return _Mass(rest[0], rest[1] - rest[0] * terms, tied[1] - tied[0] * terms, self._alone(z - top, terms))
 
     def _alone(self, z, terms):
         """The probabilities, over the weights, of the events whose time is one term."""
@@ -170,19 +168,16 @@ class Cox(Loss):
             return None
         top, _, terms = risk.sums_below(eta)
         z, ratio = z - top, np.exp(away)  # q'/q but for a factor of each term
-        q, moved = (
-            risk.weights * np.exp(z),
-            np.column_stack([ratio, ratio * a, ratio**2, ratio**2 * a, (ratio * a) ** 2]),
-        )
-        values = np.column_stack([np.ones_like(z), z, moved, z * ratio, z * ratio * a])
-        parts = risk.at_risk(q[:, None] * values, terms)
+        q, moved = risk.weights * np.exp(z), ratio * a
+        values = np.stack([np.ones_like(z), z, ratio, moved, ratio**2, ratio * moved, moved**2, z * ratio, z * moved])
+        parts = risk.at_risk(q * values, terms)
         total = sum(parts)
-        c, m = 1.0 / total[:, 2], total[:, 3] / total[:, 2]
+        c, m = 1.0 / total[2], total[3] / total[2]
         largest = float((c.max() * ratio.max()) * np.ptp(a))  # of |δ|, every m being a mean of a
         if not largest < 0.5:
             return None
         sums = []
-        for s0, s1, r, ra, rr, rra, rraa, zr, zra in (part.T for part in parts):
+        for s0, s1, r, ra, rr, rra, rraa, zr, zra in parts:
             change, square = c * (ra - m * r), c * c * (rraa - 2.0 * m * rra + m * m * rr)
             there = s0 + change
             sums.append((there, s1 + c * (zra - m * zr) - there * terms + change + square / (2.0 * (1.0 - largest))))
@@ -211,23 +206,9 @@ class Cox(Loss):
 
     def information(self, X, eta):
         """X'∇²fX for X (n, m), over all rows."""
-        R = self.shared_curvature(X, eta)
-        return X.T @ ((self._risk.expected(eta) * self._weights())[:, None] * X) - R.T @ R
+        Z = self.rooted_curvature(eta).of(np.ascontiguousarray(X.T, dtype=float))
+        return Z @ Z.T
 
-    def shared_curvature(self, X, eta):
-        """The means of X over the rows at risk in every term, times the roots of the weights of the terms."""
-        risk = self._risk
-        z = eta[risk.order]
-        top, _, terms = risk.sums_below(eta)
-        mass, roots = (risk.weights * np.exp(z - top))[:, None], np.sqrt(risk.term_weight)[:, None]
-        out = np.empty((len(terms), X.shape[1]))
-        for at in range(0, X.shape[1], _AT_ONCE):  # few enough for sums over all rows to stay in the cache
-            part = slice(at, at + _AT_ONCE)
-            rest, tied = risk.at_risk(mass * X[:, part][risk.order], terms)
-            out[:, part] = roots * (rest + tied)
-        return out
-
-    def _weights(self):
-        weights = np.empty_like(self._risk.weights)
-        weights[self._risk.order] = self._risk.weights
-        return weights
+    def rooted_curvature(self, eta):
+        """See `deviations`."""
+        return Deviations(self._risk, eta)

@@ -8,10 +8,22 @@ Sums are kept as logarithms, so that no η overflows.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 _LARGEST = 700.0  # an exponent that double precision holds
 _SPREAD = 600.0  # of η: with sums over all rows, e^η and e^−η stay in double precision
+_REMEMBERED = 3  # η whose sums are kept: before and after a step, and where the model was built
+
+
+@dataclass
+class _Known:
+    """What was computed at η."""
+
+    eta: np.ndarray
+    sums: tuple
+    expected: np.ndarray | None = None
 
 
 class RiskSets:
@@ -53,7 +65,16 @@ class RiskSets:
         self.alone = (parts == 1)[self.of_event]  # events whose time is one term
         self.pairs = np.column_stack([self.start, self.end]).ravel()
         self.untied = bool((counts == 1).all())
-        self._last: tuple = (None, None)
+        ends = [np.searchsorted(self.start, part) for part in self.strata]
+        self.times = [slice(first, last) for first, last in ends]  # of each stratum
+        # Of each row, how many times of its stratum are over before it.
+        self.over = np.concatenate(
+            [
+                np.searchsorted(self.end[times], np.arange(a, b), side="right")
+                for times, (a, b) in zip(self.times, self.strata, strict=True)
+            ]
+        )
+        self._last: list[_Known] = []
 
     def log_sums(self, eta):
         """(log Σ s e^η of the tied rows of each time (K,), of each term (T,)) for η (n,)."""
@@ -63,13 +84,17 @@ class RiskSets:
     def sums_below(self, eta):
         """(the largest η, and `log_sums` less it); those of the last η are remembered.
 
-        A Newton step asks for them at one η for the value, the gradient, the curvature and the certificate.
+        A Newton step asks for them at one η for the value, the gradient and the certificate, and where its model was built.
         """
-        known, found = self._last
-        if known is None or not np.array_equal(known, eta):
-            found = self._sums_below(eta)
-            self._last = eta.copy(), found
-        return found
+        return self._known(eta).sums
+
+    def _known(self, eta) -> _Known:
+        for known in self._last:
+            if np.array_equal(known.eta, eta):
+                return known
+        known = _Known(eta.copy(), self._sums_below(eta))
+        self._last = [*self._last[1 - _REMEMBERED :], known]
+        return known
 
     def _sums_below(self, eta):
         top = eta.max()
@@ -89,10 +114,11 @@ class RiskSets:
         return top, tied, np.logaddexp(rest[self.of_term], tied[self.of_term] + np.log(self.share))
 
     def _tied(self, values):
-        """Σ of values (n,) or (n, m) over the events of each time."""
+        """Σ of values (n,) or (m, n) over the events of each time."""
         if self.untied:
-            return values[self.start]
-        return np.add.reduceat(np.concatenate([values, np.zeros((1, *values.shape[1:]))]), self.pairs)[::2]
+            return values[..., self.start]
+        wide = np.concatenate([values, np.zeros((*values.shape[:-1], 1))], axis=-1)
+        return np.add.reduceat(wide, self.pairs, axis=-1)[..., ::2]
 
     def led_by_events(self, moves) -> bool:
         """Whether at every time the events have the largest of the moves (n,) at risk, and not all of them are equal."""
@@ -122,6 +148,14 @@ class RiskSets:
 
         With `factors` (T,), of any sign, those of the terms times the factors, for η that are `_is_narrow`.
         """
+        if factors is not None:
+            return self._expected(eta, factors)
+        known = self._known(eta)
+        if known.expected is None:
+            known.expected = self._expected(eta, None)
+        return known.expected.copy()
+
+    def _expected(self, eta, factors):
         top, _, terms = self.sums_below(eta)
         z = eta[self.order] - top
         narrow = _is_narrow(z)
@@ -132,13 +166,12 @@ class RiskSets:
         else:
             (whole, shared), add, none = self.log_hazards(terms), np.logaddexp, -np.inf
         behind = np.full(len(eta), none)
-        for a, b in self.strata:
-            first, last = np.searchsorted(self.start, (a, b))
-            total = np.append(add.accumulate(whole[first:last][::-1])[::-1], none)
-            behind[a:b] = total[np.searchsorted(self.end[first:last], np.arange(a, b), side="right")]
+        for times, (a, b) in zip(self.times, self.strata, strict=True):
+            total = np.append(add.accumulate(whole[times][::-1])[::-1], none)
+            behind[a:b] = total[self.over[a:b]]
             mine = slice(*np.searchsorted(self.events, (a, b)))
             k = self.of_event[mine]
-            behind[self.events[mine]] = add(total[k - first + 1], shared[k])
+            behind[self.events[mine]] = add(total[k - times.start + 1], shared[k])
         out = np.empty(len(eta))
         out[self.order] = np.exp(z) * behind if narrow else np.exp(z + behind)
         return out
@@ -146,15 +179,15 @@ class RiskSets:
     def at_risk(self, values, terms):
         """Σ s e^η values over the rows at risk / Σ s e^η, for each term, and the part of it from tied rows; η is in `terms`.
 
-        `values` (n, m) carry s e^{η − c} already, `terms` are less the same c.
+        `values` (m, n) carry s e^{η − c} already, `terms` are less the same c; (m, T) each.
         """
-        sums = np.empty((len(values) + 1, values.shape[1]))
+        sums = np.empty((len(values), values.shape[1] + 1))
         for a, b in self.strata:
-            sums[a + 1 : b + 1] = np.cumsum(values[a:b], axis=0)
+            np.cumsum(values[:, a:b], axis=1, out=sums[:, a + 1 : b + 1])
         inside = self._tied(values)
-        rest = np.where((self.start > self.low)[:, None], sums[self.start], 0.0)
-        scale = np.exp(np.minimum(-terms, _LARGEST))[:, None]
-        return rest[self.of_term] * scale, self.share[:, None] * inside[self.of_term] * scale
+        rest = np.where(self.start > self.low, sums[:, self.start], 0.0)
+        scale = np.exp(np.minimum(-terms, _LARGEST))
+        return rest[:, self.of_term] * scale, self.share * inside[:, self.of_term] * scale
 
 
 def _is_narrow(z) -> bool:

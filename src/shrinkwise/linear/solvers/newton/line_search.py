@@ -186,13 +186,6 @@ class WorkingSolver:
             self.model.eta = self.eta
         self.model.grow(needed)
 
-    def _shared_curvature(self):
-        """What a loss that joins rows subtracts from a diagonal curvature, where the columns are dense; else None."""
-        loss, eta = self.problem.loss, self.eta
-        if not self.columns.keeps_rows or loss.shared_curvature(np.zeros((self.problem.n, 0)), eta) is None:
-            return None
-        return lambda X: loss.shared_curvature(X, eta)
-
     def _new_model(self, inner, exact: bool):
         """The model at η; by classes where there are many of them and of weights."""
         problem, columns = self.problem, self.columns
@@ -202,9 +195,10 @@ class WorkingSolver:
             if inner.a is not None and K >= _CLASSES and K * len(columns.ids) > _UNKNOWNS:
                 return ClassModel(columns, curvature, problem.fit_intercept, exact, self.blocks)
             return QuadraticModel(columns, curvature, problem.fit_intercept, exact)
-        shared, curvature = self._shared_curvature(), self._curvature()
+        rooted = problem.loss.rooted_curvature(self.eta) if columns.keeps_rows else None
+        curvature = self._curvature()
         exact = exact or not fits_single(curvature.reshape(problem.n, -1).max(0)[None])
-        return QuadraticModel(columns, RowCurvature(curvature), problem.fit_intercept, exact, shared)
+        return QuadraticModel(columns, RowCurvature(curvature), problem.fit_intercept, exact, rooted)
 
     def _intercept_curvature(self):
         """Σ_i s_i∇²f(η_i)/n, (K, K) or a number."""

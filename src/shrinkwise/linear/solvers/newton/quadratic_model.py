@@ -20,7 +20,7 @@ class QuadraticModel:
     curvature : `RowCurvature` or `SoftmaxCurvature`.
     fit_intercept : whether an intercept (one per class) is eliminated.
     exact : H in double precision; else in single precision, which costs half and serves until the last digits count.
-    shared : for a loss that joins rows, the function of columns (n, m) whose R'R/n is subtracted from X̃'SX̃/n; None otherwise.
+    rooted : of a loss that joins rows, the root Z of its Hessian, Z'Z/n, which then takes the place of X̃'SX̃/n; else None.
         Such a loss does not see an intercept.
 
     H is `store[:m, :m]`, m = len(cls).
@@ -28,15 +28,17 @@ class QuadraticModel:
 
     keeps = True  # whether the model is worth keeping while steps from it are good
 
-    def __init__(self, columns, curvature, fit_intercept: bool, exact: bool, shared=None):
-        self.columns, self.exact, self.shared = columns, exact, shared
-        self.fit_intercept = fit_intercept = fit_intercept and shared is None
+    def __init__(self, columns, curvature, fit_intercept: bool, exact: bool, rooted=None):
+        self.columns, self.exact, self.rooted = columns, exact, rooted
+        self.fit_intercept = fit_intercept = fit_intercept and rooted is None
         self.curvature, self.K = curvature, curvature.K
         self.cls = np.zeros(0, dtype=int)
         self.pos = np.zeros(0, dtype=int)
         self.has = np.zeros((self.K, 0), dtype=bool)
         self.store = np.zeros((0, 0), np.float64 if exact else np.float32)
-        self.R = np.zeros((0, 0), self.store.dtype)  # as long as `store`, of which the first m rows count
+        self.Z = np.zeros(
+            (0, columns.n), self.store.dtype
+        )  # columns of the root, as long as `store`: the first m count
         self.M = np.zeros((0, self.K))
         self.T_inverse = inverse(curvature.total()) if fit_intercept else None
         self.ordered = None  # H in the order that a solver wants, which sets it; None where H has grown since
@@ -64,32 +66,34 @@ class QuadraticModel:
         self.store[new, new] += 1e-12 * diagonal.max() if self.exact else 4e-6 * diagonal
 
     def _reserve(self, m: int):
-        M = np.empty((m, self.K))
-        M[: len(self.M)] = self.M
-        old = len(self.M)
-        M[old:] = self.curvature.sums(self.columns, self.cls[old:], self.pos[old:])
+        old, size = len(self.M), len(self.store)
+        M = np.zeros((m, self.K))
+        M[:old] = self.M
+        if self.fit_intercept:
+            M[old:] = self.curvature.sums(self.columns, self.cls[old:], self.pos[old:])
         self.M = M
-        if m > len(self.store):
-            size = m if old == 0 else max(m, len(self.store) + len(self.store) // 2)
+        if m > size:
+            size = m if old == 0 else max(m, size + size // 2)
             grown = np.empty((size, size), self.store.dtype)
             grown[:old, :old] = self.store[:old, :old]
             self.store = grown
-        if self.shared is not None:
-            new = self.shared(self.columns.rows[self.pos[old:]].T).T / np.sqrt(self.columns.n)
-            if len(self.R) < len(self.store):
-                grown = np.empty((len(self.store), new.shape[1]), self.R.dtype)
-                grown[:old, : self.R.shape[1]] = self.R[:old]
-                self.R = grown
-            self.R[old:m] = new
+        if self.rooted is not None:
+            if len(self.Z) < size:
+                grown = np.empty((size, self.columns.n), self.Z.dtype)
+                grown[:old] = self.Z[:old]
+                self.Z = grown
+            self.Z[old:m] = self.rooted.of(self.columns.rows[self.pos[old:]], self.Z.dtype)
 
     def _fill(self, old: int):
         """H between the pairs from the place `old` on and all pairs."""
         m = len(self.cls)
-        block = self.curvature.gram(self.columns, self.cls, self.pos, old, self.store.dtype)
+        if self.rooted is not None:
+            block = self.Z[old:m] @ self.Z[:m].T  # for old = 0 symmetric: half the work
+            block /= self.columns.n
+        else:
+            block = self.curvature.gram(self.columns, self.cls, self.pos, old, self.store.dtype)
         if self.fit_intercept:
             block -= (self.M[old:] @ self.T_inverse @ self.M.T).astype(block.dtype)
-        if self.shared is not None:
-            block -= self.R[old:m] @ self.R[:m].T
         self.store[old:m, :m] = block
         self.store[:old, old:m] = block[:, :old].T
 
