@@ -5,21 +5,22 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from shrinkwise.kernels import GroupQuadratic
+from shrinkwise.kernels import GroupQuadratic, columns_times
 
 
 class _SmoothPart:
     """The objective on the groups that are not zero and the signs of w, where it is smooth:
 
-    ½x'Hx − q'x + Σ_g t_g‖x_g‖  over the entries `support` of w.
+    ½x'Hx + ½Σ b x² − q'x + Σ_g t_g‖x_g‖  over the entries `support` of w; H in the precision of G, products in double.
     """
 
     def __init__(self, quadratic: GroupQuadratic, c, w):
         norms = np.sqrt(np.add.reduceat(w * w, quadratic.starts[:-1]))
         active = ((norms > 0) | (quadratic.thresholds == 0))[quadratic.labels]
         self.support = S = np.flatnonzero(active & ((w != 0) | (quadratic.l1 == 0)))
-        self.p, self.H = len(w), quadratic.G[np.ix_(S, S)].astype(np.float64, copy=False)
-        self.H.flat[:: len(S) + 1] += quadratic.ridge[S]
+        self.p, self.every = len(w), np.arange(len(S))
+        self.H = quadratic.G if len(S) == self.p else quadratic.G[np.ix_(S, S)]
+        self.b = quadratic.ridge[S]
         self.q = c[S] - quadratic.l1[S] * np.sign(w[S])
         self.signs = np.where(quadratic.l1[S] > 0, np.sign(w[S]), 0.0)
         used, first, self.labels, sizes = np.unique(
@@ -40,18 +41,20 @@ class _SmoothPart:
     def at(self, x):
         """(value, gradient)."""
         u, _ = self.unit(x)
-        Hx, pull = self.H @ x, self.t[self.labels] * u
+        Hx, pull = columns_times(self.H, self.every, x) + self.b * x, self.t[self.labels] * u
         return 0.5 * (x @ Hx) - self.q @ x + pull @ x, Hx - self.q + pull
 
     def size(self, gradient) -> float:
         """The largest norm of a group."""
         return float(np.sqrt(np.add.reduceat(gradient * gradient, self.first).max()))
 
-    def hessian(self, x):
+    def hessian(self, x, dtype):
+        """That of the objective at x, in Fortran order, as a factor of it is made in place."""
         u, k = self.unit(x)
-        H = self.H.copy()
-        H.flat[:: len(x) + 1] += k
-        H[self.rows, self.columns] -= (k * u)[self.rows] * u[self.columns]
+        H = np.array(self.H.T, dtype=dtype, order="F")
+        with np.errstate(over="ignore"):  # of the curvature of a group that is nearly zero
+            H[self.every, self.every] += (self.b + k).astype(dtype)
+            H[self.rows, self.columns] -= ((k * u)[self.rows] * u[self.columns]).astype(dtype)
         return H
 
     def kept(self, x, new):
@@ -83,7 +86,7 @@ def newton_on_groups(quadratic: GroupQuadratic, c, w, tol: float):
         if factor is None:
             factors_left -= 1
             try:
-                factor = _factor(part.hessian(x), quadratic.G.dtype)
+                factor = _factor(part, x)
             except LinAlgError:
                 break
         new = _downhill(part, x, size, factor)
@@ -101,16 +104,14 @@ def newton_on_groups(quadratic: GroupQuadratic, c, w, tol: float):
     return part.laid_out(x), bool(len(x) and part.size(part.at(x)[1]) <= tol)
 
 
-def _factor(H, dtype):
-    """Cholesky factor of H in `dtype`, as precise as H is and in single precision twice as fast; in double where that fails."""
-    if dtype == np.float32:
-        with np.errstate(over="ignore"):  # of the curvature of a group that is nearly zero
-            single = H.astype(dtype)
+def _factor(part: _SmoothPart, x):
+    """Cholesky factor of the Hessian at x as precise as H is, in single precision twice as fast; in double where that fails."""
+    if part.H.dtype == np.float32:
         try:
-            return cho_factor(single, lower=True, overwrite_a=True, check_finite=False)
+            return cho_factor(part.hessian(x, np.float32), lower=True, overwrite_a=True, check_finite=False)
         except LinAlgError:
             pass
-    return cho_factor(H, lower=True, overwrite_a=True, check_finite=False)
+    return cho_factor(part.hessian(x, np.float64), lower=True, overwrite_a=True, check_finite=False)
 
 
 def _downhill(part: _SmoothPart, x, size: float, factor):
