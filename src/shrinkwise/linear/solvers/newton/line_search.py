@@ -224,14 +224,15 @@ class WorkingSolver:
         problem, ids = self.problem, self.columns.ids[: self.columns.front]
         # η is computed anew from the weights at the end of the λ, so that this rounding does not stay.
         along = (self.columns.times(d, self.in_single) + db).reshape(self.eta.shape)
-        before, at_w = float(problem.s @ self.rows) / problem.n, inner.value(w, ids)
-        decrease = float((g * d).sum() + self.gb @ db) + inner.value(w + d, ids) - at_w
+        before, at_w, at_end = float(problem.s @ self.rows) / problem.n, inner.value(w, ids), inner.value(w + d, ids)
+        decrease = float((g * d).sum() + self.gb @ db) + at_end - at_w
         self.at_rounding = -decrease <= 16 * _EPS * abs(before + at_w)
         t = 1.0
         for _ in range(40):
             eta, new = self.eta + (along if t == 1.0 else t * along), w + t * d
             known = problem.loss.value_and_gradient(problem.y, eta)
-            change = float(problem.s @ known[0]) / problem.n - before + inner.value(new, ids) - at_w
+            change = float(problem.s @ known[0]) / problem.n - before - at_w
+            change += at_end if t == 1.0 else inner.value(new, ids)
             if change <= 1e-4 * t * decrease + 4 * _EPS * abs(before + at_w):
                 if not t * max(np.abs(d).max(initial=0.0), np.abs(db).max()) > 0:
                     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from shrinkwise.kernels import columns_times
+from shrinkwise.linear.problem.column_set import run
 
 
 class QuadraticModel:
@@ -82,7 +83,7 @@ class QuadraticModel:
                 grown = np.empty((size, self.columns.n), self.Z.dtype)
                 grown[:old] = self.Z[:old]
                 self.Z = grown
-            self.Z[old:m] = self.rooted.of(self.columns.rows[self.pos[old:]], self.Z.dtype)
+            self.Z[old:m] = self.rooted.of(self.columns.rows[run(self.pos[old:])], self.Z.dtype)
 
     def _fill(self, old: int):
         """H between the pairs from the place `old` on and all pairs."""
