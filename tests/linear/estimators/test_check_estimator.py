@@ -12,7 +12,7 @@ ESTIMATORS = [
     sw.PenalizedRegressor(),
     sw.PenalizedRegressor(sw.L2(0.01)),
     sw.PenalizedClassifier(tol=1e-12),
-    sw.PenalizedClassifier(sw.ElasticNet(0.01)),
+    sw.PenalizedClassifier(sw.ElasticNet(0.01), tol=1e-12),
     sw.PenalizedRegressorCV(n_lambdas=5, cv=3),
     sw.PenalizedCox(sw.L1(0.1)),
     sw.PenalizedClassifierCV(n_lambdas=4, lambda_min_ratio=0.05, cv=3, tol=1e-12),
