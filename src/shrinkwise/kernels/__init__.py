@@ -19,6 +19,7 @@ from .linear.gram_scalar import Concave, gram_scalar
 from .linear.model_cd import model_cd
 from .linear.prefix_deviations import prefix_deviations
 from .linear.sequences import sorted_prox, total_variation
+from .linear.softmax import softmax, softmax_conjugate, softmax_curvature, to_simplex
 from .linear.sparse_cd import WeightedColumns, sparse_cd
 from .networks import dropout, optimizer
 from .networks.proximal import prox
@@ -50,9 +51,13 @@ __all__ = [
     "optimizer",
     "prefix_deviations",
     "prox",
+    "softmax",
+    "softmax_conjugate",
+    "softmax_curvature",
     "sorted_prox",
     "sparse_cd",
     "status",
+    "to_simplex",
     "total_variation",
 ]
 

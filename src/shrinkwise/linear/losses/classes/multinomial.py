@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from shrinkwise import kernels
+
 from ..base import Loss
 from .codes import class_codes
-
-_AT_ONCE = 30_000  # entries of η in one pass of several operations
 
 
 class Multinomial(Loss):
@@ -25,17 +25,7 @@ class Multinomial(Loss):
 
     def value_and_gradient(self, y, eta):
         """(log Σ e^η − η_y, softmax(η) − onehot(y)) by one exponential."""
-        by_class, value = eta.T, np.empty(len(y))
-        g = np.empty(by_class.shape)
-        for rows in _pieces(by_class):
-            part, here = by_class[:, rows], g[:, rows]
-            own = y[rows], np.arange(here.shape[1])
-            top = part.max(0)
-            np.exp(np.subtract(part, top, out=here), out=here)
-            total = here.sum(0)
-            here /= total
-            value[rows] = np.log(total) + (top - part[own])
-            here[own] -= 1.0
+        value, g = kernels.softmax(eta.T, y)
         return value, g.T
 
     def gradient(self, y, eta):
@@ -58,27 +48,15 @@ class Multinomial(Loss):
 
     def conjugate(self, y, v):
         """Σ_k q_k log q_k with q = onehot(y) + v on the simplex."""
-        by_class, total = v.T, np.empty(len(y))
-        for rows in _pieces(by_class):
-            q = by_class[:, rows].copy()
-            q[y[rows], np.arange(q.shape[1])] += 1.0
-            # 0 log 0 = 0, and the smallest number in its place makes no other term.
-            total[rows] = (q * np.log(np.maximum(q, 1e-300, out=q))).sum(0)
-        return total
+        return kernels.softmax_conjugate(y, 1.0, v.T)
+
+    def conjugate_at(self, y, alpha, v, eta):
+        """As `conjugate`, at αv."""
+        return kernels.softmax_conjugate(y, alpha, v.T)
 
     def dual_feasible(self, y, v):
         """onehot(y) + v moved to the simplex: clipped at 0 and divided by its sum."""
-        q = np.array(v.T, order="C")
-        for rows in _pieces(q):
-            part = q[:, rows]
-            own = y[rows], np.arange(part.shape[1])
-            part[own] += 1.0
-            np.maximum(part, 0.0, out=part)
-            total = part.sum(0)
-            part[own] += total == 0.0
-            part /= total + (total == 0.0)
-            part[own] -= 1.0
-        return q.T
+        return kernels.to_simplex(y, v.T).T
 
     def checked(self, y):
         """0, …, K−1, as integers."""
@@ -105,16 +83,7 @@ class Multinomial(Loss):
         return np.take_along_axis(eta, index, -1)[..., 0]
 
 
-def _pieces(by_class):
-    """Slices of the rows, which are the last axis of (K, n): few enough at a time to stay in the cache."""
-    K, n = by_class.shape
-    step = max(64, _AT_ONCE // K)
-    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
-
-
 def _softmax(eta):
-    """Probabilities, (K, n): transposed, since NumPy reduces over a short last axis slowly."""
-    by_class = np.ascontiguousarray(eta.T)
-    e = np.exp(by_class - by_class.max(0))
-    e /= e.sum(0)
-    return e
+    """Probabilities, (K, n) for η (n, K): transposed, since the kernel goes class by class."""
+    by_class = np.asarray(eta, dtype=float).T
+    return kernels.softmax(by_class.reshape(len(by_class), -1))[1].reshape(by_class.shape)

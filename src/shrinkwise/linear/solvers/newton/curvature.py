@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from shrinkwise import kernels
 from shrinkwise.linear.problem.column_set import run
 
 # A pass over the rows takes so many entries of X̃ ⊗ p at a time: few enough to stay in the cache.
@@ -119,8 +120,9 @@ class SoftmaxCurvature:
 
     def change_of_gradient(self, along, problem):
         """p ∘ (along − Σ_k p_k along_k), (n, K)."""
-        step = along.T
-        return (self.p * (step - (self.p * step).sum(0))).T
+        change = np.array(along.T, dtype=np.float64, order="C")
+        kernels.softmax_curvature(self.p, np.ones(problem.n), change)
+        return change.T
 
 
 def _put(H, rows, columns, block):
