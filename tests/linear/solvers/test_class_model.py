@@ -11,6 +11,7 @@ from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.working_columns import DenseColumns, SparseColumns, TallColumns, working_columns
 from shrinkwise.linear.separation import overlap
 from shrinkwise.linear.separation.rows import MovableRows
+from shrinkwise.linear.solvers.newton.class_metric import Correlations
 from shrinkwise.linear.solvers.newton.class_model import ClassBlocks, ClassModel
 from shrinkwise.linear.solvers.newton.curvature import RowCurvature, SoftmaxCurvature
 from shrinkwise.linear.solvers.newton.quadratic_model import QuadraticModel
@@ -26,7 +27,6 @@ def drawn(n, p, K, seed=0):
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeypatch):
     monkeypatch.setattr("shrinkwise.linear.solvers.newton.class_model._ROUNDS", 10_000)
-    monkeypatch.setattr("shrinkwise.linear.solvers.newton.class_model._ENOUGH", 0.0)
     X, y = drawn(300, 4, 6)
     problem = Problem(X, y, "multinomial", np.linspace(0.5, 2.0, 300), fit_intercept)
     columns = working_columns(problem.design)
@@ -40,7 +40,9 @@ def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeyp
     mask = np.ones((6, 4), dtype=bool)
     curvature = problem.loss.hessian(problem.y, eta) * s[:, None, None]
     whole = QuadraticModel(columns, RowCurvature(curvature), fit_intercept, True)
-    parts = ClassModel(columns, SoftmaxCurvature(problem.loss.inverse_link(eta), s), fit_intercept, True, ClassBlocks())
+    parts = ClassModel(
+        columns, SoftmaxCurvature(problem.loss.inverse_link(eta), s), fit_intercept, True, ClassBlocks(Correlations(s))
+    )
     steps = []
     for model in (whole, parts):
         model.grow(mask)
@@ -87,7 +89,7 @@ def test_the_hessian_from_probabilities_is_that_from_a_matrix_per_row(kind, whol
 
 @pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.ElasticNet(1.0, 0.5)])
 def test_paths_with_many_classes_are_certified_without_a_matrix_per_row(penalty, monkeypatch):
-    monkeypatch.setattr("shrinkwise.linear.solvers.newton.line_search._UNKNOWNS", 0)
+    monkeypatch.setattr("shrinkwise.linear.solvers.newton.many_classes._WORTH", 0.0)
     n, K = 2000, 40
     X, y = drawn(n, 6, K)
     tracemalloc.start()

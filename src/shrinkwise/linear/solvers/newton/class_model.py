@@ -11,14 +11,19 @@ A family of second-order methods for convex ℓ1-regularized optimization, Math.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-# Most rounds in one step, and the share of the violation at which it ends: the next step goes on with a new gradient.
-_ROUNDS, _ENOUGH = 15, 0.1
+from shrinkwise import kernels
+
+from .class_metric import ClassMetric, Correlations
+
+_ROUNDS = 15  # most in one step
 # A round ends when the residual is this share of the first, after so many products, or when it has halved its step so often.
-_SHARE, _PRODUCTS, _HALVINGS = 0.1, 60, 8
-_SLOW = 15  # products in a round after which new blocks are formed
-_STRANGERS = 0.2  # share of the weights without a place in the blocks at which new ones are formed
+_SHARE, _PRODUCTS, _HALVINGS = 0.01, 100, 8
+_PRODUCTS_A_COLUMN = 2.0  # columns of the blocks that cost as much to form as one product with the Hessian
+_STRANGERS = 0.2  # share of the weights without a place in the blocks at which they are not used any more
 _MOST_ENTRIES = 50_000_000  # of the blocks; beyond it their diagonals serve
 _DAMPING = 1e-5  # of the diagonal of a block in single precision
 
@@ -41,7 +46,7 @@ class ClassModel:
         self.columns, self.curvature, self.fit_intercept, self.exact = columns, curvature, fit_intercept, exact
         self.K, self.blocks = curvature.K, blocks
         dtype = np.float64 if exact else np.float32
-        self.p, self.q = curvature.p.astype(dtype, copy=False), (curvature.weights * curvature.p).astype(dtype)
+        self.p, self.weights = curvature.p.astype(dtype, copy=False), curvature.weights.astype(dtype, copy=False)
         self.has = np.zeros((self.K, 0), dtype=bool)
         self.fresh = self.fresh_before = True  # always built at the present point
 
@@ -59,13 +64,10 @@ class ClassModel:
         face = _Face(inner, ids, self.has, self.fit_intercept)
         u = np.concatenate([w, np.zeros((self.K, 1))], axis=1)  # intercepts last, counted from where they are
         slope = np.concatenate([g, gb[:, None] * self.fit_intercept], axis=1)
-        first = None
         for _ in range(_ROUNDS):
-            worst = face.look(u, slope)
-            first = worst if first is None else first
-            if worst <= tol or worst < _ENOUGH * first:
+            if face.look(u, slope) <= tol:
                 break
-            direction, change = self._conjugate_gradients(face, 0.3 * tol)
+            direction, change = self._conjugate_gradients(face, 0.8 * tol)
             u, change = self._along(face, u, slope, direction, change)
             if change is None:
                 break
@@ -74,25 +76,27 @@ class ClassModel:
 
     def _conjugate_gradients(self, face: _Face, tol: float):
         """(direction on the face, H times it)."""
-        free, ridge, residual = face.free, face.b, face.residual
+        residual, free, ridge = face.residual, face.free.astype(float), face.b if face.b.any() else None
         self.blocks.cover(self, face)
         x, Hx = np.zeros_like(residual), np.zeros_like(residual)
         enough = max(tol, _SHARE * float(np.abs(residual).max()))
-        ahead = self.blocks.solve(residual, free)
-        along, product = ahead, float((residual * ahead).sum())
-        for count in range(_PRODUCTS):
-            self.blocks.slow = count >= _SLOW
+        along = self.blocks.solve(residual) * free
+        product = np.vdot(residual, along)
+        for _ in range(_PRODUCTS):
             Ha = self._times(along)
-            curvature = float((along * (Ha + ridge * along)).sum())
+            self.blocks.products += 1
+            pull = (Ha if ridge is None else Ha + ridge * along) * free
+            curvature = np.vdot(along, pull)
             if not curvature > 0:
                 break
             length = product / curvature
-            x, Hx = x + length * along, Hx + length * Ha
-            residual = residual - length * np.where(free, Ha + ridge * along, 0.0)
+            x += length * along
+            Hx += length * Ha
+            residual = residual - length * pull
             if np.abs(residual).max() <= enough:
                 break
-            ahead = self.blocks.solve(residual, free)
-            product, before = float((residual * ahead).sum()), product
+            ahead = self.blocks.solve(residual) * free
+            product, before = np.vdot(residual, ahead), product
             along = ahead + (product / before) * along
         return x, Hx
 
@@ -110,11 +114,15 @@ class ClassModel:
 
     def _times(self, d):
         """H d, (K, m + 1), the intercepts last."""
-        d = d.astype(self.p.dtype, copy=False)
-        moved = (self.columns.times(d[:, :-1]) + d[:, -1]).T
-        pull = self.q * (moved - (self.p * moved).sum(0))
-        g = self.columns.transposed(pull.T, d.shape[1] - 1)
-        return np.concatenate([g, pull.sum(1)[:, None] * self.fit_intercept], axis=1).astype(np.float64, copy=False)
+        d, Hd = d.astype(self.p.dtype, copy=False), np.zeros(d.shape)
+        moved = np.ascontiguousarray(self.columns.times(d[:, :-1]).T, dtype=self.p.dtype)
+        if self.fit_intercept:
+            moved += d[:, -1:]
+        kernels.softmax_curvature(self.p, self.weights, moved)
+        Hd[:, :-1] = self.columns.transposed(moved.T, d.shape[1] - 1)
+        if self.fit_intercept:
+            Hd[:, -1] = moved.sum(1)
+        return Hd
 
 
 class _Face:
@@ -157,35 +165,47 @@ class _Face:
 
 
 class ClassBlocks:
-    """Inverses of the blocks of the Hessian on the diagonal, one a class, as a preconditioner.
+    """The preconditioner: a `ClassMetric`, and where that takes many products the inverses of the blocks of the Hessian on
+    the diagonal, one a class.
 
-    A weight that has joined since they were formed gets the inverse of its own curvature.
+    The blocks are formed when as much has been spent on products as they cost. A weight that has joined since then gets the
+    inverse of its own curvature.
     """
 
-    def __init__(self):
+    def __init__(self, correlations: Correlations):
+        self.correlations = correlations
+        self.restart()
+
+    def restart(self):
+        """Forget the blocks, as far from where they were formed."""
+        self.products, self.inverses = 0, []
+        self.metric: Any = None  # a ClassMetric once it has covered a face
         self.inside = np.zeros((0, 0), dtype=bool)  # the pairs in the blocks
-        self.slow = False  # whether the last conjugate gradients took many products
 
     def cover(self, model: ClassModel, face: _Face):
-        """Form new blocks if the old ones are of other columns, lack many of the weights of the face, or have become poor."""
-        lacking = (
-            face.free.shape != self.inside.shape or (face.free & ~self.inside).sum() > _STRANGERS * face.free.sum()
+        """Form what is missing for the weights of the face."""
+        m = face.free.shape[1]
+        lacking = self.inside.shape != face.free.shape or (
+            (face.free & ~self.inside).sum() > _STRANGERS * face.free.sum()
         )
-        if not (lacking or self.slow):
+        price = m / _PRODUCTS_A_COLUMN + m * m / model.columns.n
+        if self.products > price and (face.free.sum(1) ** 2).sum() <= _MOST_ENTRIES:
+            self.products = 0
+            self._form(model, face)
+        elif self.inverses and not lacking:
             return
-        self.inside, self.slow = face.free.copy(), False
+        elif self.metric is None or self.metric.diagonal.shape != face.free.shape:
+            p, weights = model.curvature.p, model.curvature.weights
+            self.inverses, self.metric = [], ClassMetric(model.columns, p, weights, face.b, self.correlations)
+
+    def _form(self, model: ClassModel, face: _Face):
+        self.inside = face.free.copy()
         columns, p = model.columns, model.curvature.p
         curvatures = model.curvature.weights * p * (1.0 - p)
-        small = (self.inside.sum(1) ** 2).sum() <= _MOST_ENTRIES
-        self.places, self.inverses = np.flatnonzero(self.inside), []
+        self.places = np.flatnonzero(self.inside)
         squares = columns.squares(curvatures.T, self.inside.shape[1] - 1)
         self.diagonal = np.concatenate([squares.T, curvatures.sum(1)[:, None]], axis=1)
-        if small:
-            self.inverses = [
-                self._inverse(columns, *each) for each in zip(curvatures, self.inside, face.b, strict=True)
-            ]
-        if not small:
-            self.inside[:] = False
+        self.inverses = [self._inverse(columns, *each) for each in zip(curvatures, self.inside, face.b, strict=True)]
         self.diagonal = np.maximum(self.diagonal + face.b, 1e-300)
 
     def _inverse(self, columns, curvature, inside, ridge):
@@ -200,14 +220,15 @@ class ClassBlocks:
         H.flat[:: len(H) + 1] += ridge[inside] + _DAMPING * np.maximum(diagonal, 1e-12 * diagonal.max(initial=1e-300))
         return np.linalg.inv(H).astype(np.float32)
 
-    def solve(self, residual, free):
-        """The preconditioned residual, zero where not `free`."""
+    def solve(self, residual):
+        """The preconditioned residual."""
+        if not self.inverses:
+            return self.metric.solve(residual)
         ahead = residual / self.diagonal
-        if self.inverses:
-            at, r = 0, residual.ravel()[self.places].astype(np.float32)
-            for inverse in self.inverses:
-                end = at + len(inverse)
-                r[at:end] = inverse @ r[at:end]
-                at = end
-            ahead.ravel()[self.places] = r
-        return np.where(free, ahead, 0.0)
+        at, r = 0, residual.ravel()[self.places].astype(np.float32)
+        for inverse in self.inverses:
+            end = at + len(inverse)
+            r[at:end] = inverse @ r[at:end]
+            at = end
+        ahead.ravel()[self.places] = r
+        return ahead

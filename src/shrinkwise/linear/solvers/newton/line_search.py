@@ -9,16 +9,14 @@ import numpy as np
 from shrinkwise.linear.certificates import relative_gap
 from shrinkwise.linear.problem.rounding import fits_single
 
-from .class_model import ClassBlocks, ClassModel
+from .class_model import ClassModel
 from .curvature import RowCurvature, SoftmaxCurvature
+from .many_classes import ManyClasses
 from .quadratic_model import QuadraticModel, inverse
 from .residual_model import ResidualModel
 
 _EPS = np.finfo(float).eps
 _STALLED = 10  # steps in a row that leave the violation as it is, after which no step will change it
-# From so many classes on the model is by classes if the whole Hessian has more rows than this: forming it would be most of the
-# work. Where it is small its steps are exact, and fewer.
-_CLASSES, _UNKNOWNS = 10, 1000
 # For gaps from this one on, steps are decided on gradients of columns in single precision, if the model is; a look at all
 # columns in double precision follows.
 _ROUNDED = 1e-7
@@ -35,9 +33,9 @@ class WorkingSolver:
     def __init__(self, problem, columns):
         self.problem, self.columns = problem, columns
         self.model: Any = None  # a QuadraticModel or ClassModel from the first step on
-        self.blocks = ClassBlocks()
         # Where η is in the units of y, so are the weights.
         self.single = problem.fits_single and not (problem.loss.location and not fits_single(problem.y[:, None]))
+        self.classes = ManyClasses(problem, columns, self.single)
         self.alike = bool((problem.s == 1.0).all())
         self.rounded = False  # whether the tolerance allows steps on rounded columns
         self.at_rounding = False  # whether the last step promised less than the objective can show
@@ -68,7 +66,7 @@ class WorkingSolver:
         self.needed = 0.0  # the violation at which a dual point is good enough
         self.rounded = inner.kink is not None and targets[0] >= _ROUNDED
         b, w = point.b.copy(), self._front(point.w, likely)
-        best, stuck, stalled, before = np.inf, 0, 0, np.inf
+        best, stuck, stalled, before, begins = np.inf, 0, 0, np.inf, True
         while True:
             gradient, offered = self._gradients(self.columns.front)
             ids = self.columns.ids[: self.columns.front]
@@ -92,13 +90,21 @@ class WorkingSolver:
                     break
                 w, best, stuck, stalled, before = grown, np.inf, 0, 0, np.inf
                 continue
+            if begins:
+                begins = False
+                self.classes.choose(inner, w, violation)
+                if self.classes.is_far(inner, worst):
+                    w, b, left = self._nearer(inner, w, b, left)
+                    continue
             left -= 1
             self._prepare(inner, w, violation, worst, before)
-            moved = self._step(inner, w, b, gradient, worst, targets[1])
+            moved = self._step(inner, w, b, gradient, (worst, before), targets[1])
             if moved is None and not self.model.fresh:
                 self._prepare(inner, w, violation, worst, 0.0)
-                moved = self._step(inner, w, b, gradient, worst, targets[1])
-            if moved is None:  # no decrease left in the arithmetic
+                moved = self._step(inner, w, b, gradient, (worst, before), targets[1])
+            if moved is None:  # no decrease left in the arithmetic, if it is not the model
+                if self.classes.give_up(w, violation):
+                    continue
                 break
             (w, b), before = moved, worst
         return w, self._fit_intercept(w, b), left
@@ -147,6 +153,20 @@ class WorkingSolver:
         return g[:K], (g[K:] if len(vectors) > 1 else None)
 
     # --- one step -----------------------------------------------------------------------------------------------
+    def _nearer(self, inner, w, b, left: int):
+        """(w, b, steps left) after a descent, η with it; as before it where the objective has not decreased."""
+        before, eta = self._objective(inner, w), self.eta
+        new, new_b, count = self.classes.descend(inner, eta, w, b, left)
+        self.start(eta + (self.columns.times(new - w) + (new_b - b)))
+        if not self._objective(inner, new) < before:
+            self.start(eta)
+            return w, b, left - count
+        return inner.recentred(new, self.columns.ids[: self.columns.front]), new_b, left - count
+
+    def _objective(self, inner, w) -> float:
+        ids = self.columns.ids[: self.columns.front]
+        return float(self.problem.s @ self.rows) / self.problem.n + inner.value(w, ids)
+
     def _reached(self, inner, w, gradients, violation, targets) -> bool:
         if inner.kink is None:
             return max(violation.max(initial=0.0), self._intercept_violation()) <= targets[1]
@@ -174,26 +194,29 @@ class WorkingSolver:
         move."""
         columns = self.columns
         slow = worst > _SLOW * before
+        self.classes.step_was(worst, before, w, violation)
         exact = not (self.single and inner.kink) or (slow and self.model.fresh_before and worst > 0.5 * before)
         needed = inner.moving(w, violation, columns.ids[: columns.front])
         if inner.a is not None and self.eta.ndim == 1 and columns.prefers_rows(int(needed.sum())):
             curvature = self.problem.n * self._curvature()
             self.model = ResidualModel(columns, curvature, self.v, self.problem.fit_intercept)
-        elif self.model is None or not self.model.keeps or exact > self.model.exact or (slow and not self.model.fresh):
+        elif self._needs_model() or exact > self.model.exact or (slow and not self.model.fresh):
             exact = exact or (self.model is not None and self.model.exact)
             self.model = self._new_model(inner, exact)
         if self.model.fresh:
             self.model.eta = self.eta
         self.model.grow(needed)
 
+    def _needs_model(self) -> bool:
+        return self.model is None or not self.model.keeps or self.classes.chosen
+
     def _new_model(self, inner, exact: bool):
         """The model at η; by classes where there are many of them and of weights."""
         problem, columns = self.problem, self.columns
         if problem.loss.is_softmax:
-            K = self.eta.shape[1]
             curvature = SoftmaxCurvature(problem.loss.inverse_link(self.eta), problem.s / problem.n)
-            if inner.a is not None and K >= _CLASSES and K * len(columns.ids) > _UNKNOWNS:
-                return ClassModel(columns, curvature, problem.fit_intercept, exact, self.blocks)
+            if self.classes.chosen:
+                return self.classes.model(curvature, exact)
             return QuadraticModel(columns, curvature, problem.fit_intercept, exact)
         rooted = problem.loss.rooted_curvature(self.eta) if columns.keeps_rows else None
         curvature = self._curvature()
@@ -210,10 +233,13 @@ class WorkingSolver:
         curvature = problem.loss.model_curvature(problem.y, self.eta)
         return (problem.s * curvature.T).T / problem.n
 
-    def _step(self, inner, w, b, g, worst, tol):
-        """(w, b) after a step, η with it, or None when no step decreases the objective."""
+    def _step(self, inner, w, b, g, violations, tol):
+        """(w, b) after a step, η with it, or None when no step decreases the objective; violations here and a step before."""
+        worst, before = violations
         if inner.kink is None:
             inner_tol = max(0.1 * tol, min(0.1, worst / self.problem.intercept_unit) * worst)
+        elif isinstance(self.model, ClassModel):
+            inner_tol = self.classes.tolerance(inner, worst, before, self.needed)
         else:  # near the end as precisely as the dual point that the model offers has to be
             inner_tol = min(0.02 * worst, max(0.3 * self.needed, 0.03 * worst * worst / max(inner.kink, worst)))
         d, db = self.model.step(w, g, self.gb, inner, inner_tol)

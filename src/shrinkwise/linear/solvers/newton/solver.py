@@ -22,6 +22,8 @@ from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
 
 from .line_search import WorkingSolver
 
+# Of several classes some soon needs any column: up to so many all are working columns, products with which cost little.
+_FEW_COLUMNS = 256
 _LIKELY = 0.95  # a column joins the model when its gradient is predicted to reach this share of its kink
 _CHUNK, _ROWS = 4, 8_000_000  # most λ between two looks at all of X, and most rows of these together
 
@@ -48,6 +50,8 @@ class NewtonSolver:
         eta = problem.eta(w.reshape(problem.weights_shape), b)
         several = problem.loss.per_class or problem.loss.is_partial
         self.working = WorkingSolver(problem, working_columns(problem.design, several))
+        if several and problem.p <= _FEW_COLUMNS:  # some class soon needs any of them
+            self.working.columns.add(np.arange(problem.p))
         self.working.start(eta)
         self.point = self._at(w, np.atleast_1d(b) + w @ problem.design.means, 0, np.inf)
         self.g = self._gradients([self.point])[0][0]
