@@ -187,6 +187,7 @@ def test_few_moving_weights_have_the_whole_hessian(monkeypatch):
         chosen.append((np.count_nonzero(w), self.chosen))
 
     monkeypatch.setattr(many_classes.ManyClasses, "choose", seen)
+    monkeypatch.setattr(many_classes, "_WORTH", 2.0)
     X, y = drawn(n=400, p=30, K=20)
     sw.path(X, y, sw.L1(1.0), loss="multinomial", n_lambdas=8, lambda_min_ratio=0.01)
     assert not chosen[0][1]

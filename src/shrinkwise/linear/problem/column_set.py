@@ -66,6 +66,18 @@ class ColumnSet:
         """
         raise NotImplementedError
 
+    def slices(self, K: int, itemsize: int) -> list[slice]:
+        """Slices of the rows in which to multiply by K vectors: whole, where pieces would not stay in the cache."""
+        return [slice(0, self.n)]
+
+    def times_slice(self, d, rows):
+        """`times` on one of the `slices`, transposed: (K, rows)."""
+        return np.ascontiguousarray(self.times(d).T, dtype=d.dtype)
+
+    def transposed_slice(self, v, rows, m: int):
+        """(X − x̄)'v on one of the `slices` for the first m columns, v (K, rows): (K, m)."""
+        return self.transposed(v.T, m)
+
     def gram(self, left, rights, weights, dtype):
         """(X − x̄)' diag(s) (X − x̄) between the places `left` and each of `rights`, s from `weights`: blocks of `dtype`."""
         raise NotImplementedError

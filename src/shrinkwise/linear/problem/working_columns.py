@@ -17,6 +17,7 @@ _DENSE, _FULL = 50_000_000, 0.1
 _SWEEP = 2
 # A dense X of so many entries, and so many rows a column, is read where it lies, so many entries at a time.
 _MANY, _TALL, _BLOCK = 10_000_000, 20, 500_000
+_PIECE = 250_000  # bytes of a linear predictor of several classes on one piece of the rows
 # Products are with X − x̄, by x̄ afterwards where no mean is so many times the deviation of its column.
 _FAR = 1000.0
 
@@ -80,6 +81,19 @@ class DenseColumns(ColumnSet):
             rows = self._rows(np.float32 if rounded else np.float64)[first:m]
             return columns_transposed(rows, np.arange(len(rows)), np.ascontiguousarray(v.T))
         return (self._rows(v.dtype)[first:m] @ v).T
+
+    def slices(self, K, itemsize):
+        """See `ColumnSet.slices`."""
+        step = max(256, _PIECE // (K * itemsize))
+        return [slice(start, min(start + step, self.n)) for start in range(0, self.n, step)]
+
+    def times_slice(self, d, rows):
+        """See `ColumnSet.times_slice`."""
+        return d @ self._rows(d.dtype)[: d.shape[1], rows]
+
+    def transposed_slice(self, v, rows, m):
+        """See `ColumnSet.transposed_slice`."""
+        return v @ self._rows(v.dtype)[:m, rows].T
 
     def gram(self, left, rights, weights, dtype):
         """(X − x̄)' diag(s) (X − x̄)."""

@@ -45,7 +45,8 @@ class ClassDescent:
         self.problem, self.columns = problem, columns
         dtype = np.float32 if single else np.float64
         ids = columns.ids[: columns.front]
-        self.eta = np.ascontiguousarray(eta.T, dtype=dtype)
+        self.dtype, self.slices = dtype, columns.slices(len(w), np.dtype(dtype).itemsize)
+        self.eta = [np.ascontiguousarray(eta.T[:, rows], dtype=dtype) for rows in self.slices]
         self.weights = None if (problem.s == 1.0).all() else problem.s.astype(dtype)
         self.rounding = float(np.finfo(dtype).eps)
         self.start = np.concatenate([w, b[:, None]], axis=1)
@@ -115,21 +116,24 @@ class ClassDescent:
         return new.value <= at.value + self.rounding * abs(at.value) and beyond <= (2.0 * _DECREASE - 1.0) * slope
 
     def _point(self, u) -> _Iterate:
-        problem, dtype = self.problem, self.eta.dtype
-        moved = u - self.start
-        eta = np.ascontiguousarray(self.columns.times(moved[:, :-1].astype(dtype)).T, dtype=dtype)
-        eta += self.eta
-        if problem.fit_intercept:
-            eta += moved[:, -1:].astype(dtype)
-        values, v = kernels.softmax(eta, problem.y)
-        if self.weights is not None:
-            v *= self.weights
-        g = np.zeros(u.shape)
-        g[:, :-1] = self.columns.transposed(v.T, self.columns.front) / problem.n
-        if problem.fit_intercept:
-            g[:, -1] = v.sum(1) / problem.n
+        problem, m = self.problem, self.columns.front
+        moved, g, loss = (u - self.start).astype(self.dtype), np.zeros(u.shape), 0.0
+        for rows, before in zip(self.slices, self.eta, strict=True):
+            eta = self.columns.times_slice(moved[:, :-1], rows)
+            eta += before
+            if problem.fit_intercept:
+                eta += moved[:, -1:]
+            values, v = kernels.softmax(eta, problem.y[rows])
+            loss += float(problem.s[rows] @ values)
+            if self.weights is not None:
+                v *= self.weights[rows]
+            g[:, :-1] += self.columns.transposed_slice(v, rows, m)
+            if problem.fit_intercept:
+                g[:, -1] += v.sum(1)
+        g /= problem.n
+        g += self.b * u
         penalty = float((self.a * np.abs(u) + 0.5 * self.b * u * u).sum())
-        return _Iterate(u, float(problem.s @ values) / problem.n + penalty, g + self.b * u)
+        return _Iterate(u, loss / problem.n + penalty, g)
 
 
 class _StepMemory:

@@ -46,7 +46,9 @@ class ClassModel:
         self.columns, self.curvature, self.fit_intercept, self.exact = columns, curvature, fit_intercept, exact
         self.K, self.blocks = curvature.K, blocks
         dtype = np.float64 if exact else np.float32
-        self.p, self.weights = curvature.p.astype(dtype, copy=False), curvature.weights.astype(dtype, copy=False)
+        self.dtype, self.slices = dtype, columns.slices(self.K, np.dtype(dtype).itemsize)
+        self.p = [np.ascontiguousarray(curvature.p[:, rows], dtype=dtype) for rows in self.slices]
+        self.weights = curvature.weights.astype(dtype, copy=False)
         self.has = np.zeros((self.K, 0), dtype=bool)
         self.fresh = self.fresh_before = True  # always built at the present point
 
@@ -114,14 +116,15 @@ class ClassModel:
 
     def _times(self, d):
         """H d, (K, m + 1), the intercepts last."""
-        d, Hd = d.astype(self.p.dtype, copy=False), np.zeros(d.shape)
-        moved = np.ascontiguousarray(self.columns.times(d[:, :-1]).T, dtype=self.p.dtype)
-        if self.fit_intercept:
-            moved += d[:, -1:]
-        kernels.softmax_curvature(self.p, self.weights, moved)
-        Hd[:, :-1] = self.columns.transposed(moved.T, d.shape[1] - 1)
-        if self.fit_intercept:
-            Hd[:, -1] = moved.sum(1)
+        d, Hd = d.astype(self.dtype, copy=False), np.zeros(d.shape)
+        for rows, p in zip(self.slices, self.p, strict=True):
+            moved = self.columns.times_slice(d[:, :-1], rows)
+            if self.fit_intercept:
+                moved += d[:, -1:]
+            kernels.softmax_curvature(p, self.weights[rows], moved)
+            Hd[:, :-1] += self.columns.transposed_slice(moved, rows, d.shape[1] - 1)
+            if self.fit_intercept:
+                Hd[:, -1] += moved.sum(1)
         return Hd
 
 

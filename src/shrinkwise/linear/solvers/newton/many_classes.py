@@ -1,6 +1,6 @@
 """Many classes with an L1 part: whether the steps are by classes, and the descent that comes before them.
 
-The Hessian of m weights costs n m² operations, a gradient 4 n K p. Where m is large the whole Hessian is not formed: a
+The Hessian of m weights costs n m² operations, a gradient 4 n K p and some passes over the K n linear predictors. Where m is large the whole Hessian is not formed: a
 `ClassDescent` comes near the solution by gradients alone, and one or two steps with a `ClassModel` give the dual point that
 proves it. Both rest on a rough idea of the curvature. Where this is too rough, as for columns that are nearly combinations
 of each other, the whole Hessian serves as long as it fits, and is preferred from then on.
@@ -16,8 +16,8 @@ from .class_model import ClassBlocks, ClassModel
 
 # From so many classes on steps are by classes if the whole Hessian costs more than so many gradients, or has more rows than
 # this; its price counts so many times more after each failure.
-_CLASSES, _WORTH, _ROWS, _FAILED = 10, 4.0, 4000, 8.0
-_MORE = 200  # weights that may join beside as many as there are
+_CLASSES, _WORTH, _ROWS, _FAILED = 10, 30.0, 4000, 8.0
+_SOFTMAX = 200  # operations of a product that cost as much as the passes over one entry of the linear predictor
 # Violation, as a share of the kink, down to which a descent comes; above the second it has failed; its most gradients.
 _NEAR, _FAR, _GRADIENTS = 1e-3, 0.1, 200
 # A step to less than this share of the violation shows that the model is worth solving precisely.
@@ -39,9 +39,8 @@ class ManyClasses:
         self.strikes, self.chosen = 0, False
         loss, K, front = self.problem.loss, self.problem.n_outputs, self.columns.front
         if loss.is_softmax and inner.a is not None and K >= _CLASSES and front:
-            # Most weights that violate stationarity at a new λ come to rest at zero again.
-            moving = min(moving_weights(w, violation), 2 * int(np.count_nonzero(w)) + _MORE)
-            self.chosen = moving > _ROWS or moving * moving > 4.0 * self.worth * K * front
+            moving = moving_weights(w, violation)
+            self.chosen = moving > _ROWS or moving * moving > self.worth * K * (4 * front + _SOFTMAX)
 
     def is_far(self, inner, worst: float) -> bool:
         """Whether a descent is worth its gradients."""
