@@ -10,6 +10,7 @@ from shrinkwise.linear.problem.working_columns import working_columns
 from shrinkwise.linear.solvers.newton import many_classes
 from shrinkwise.linear.solvers.newton.class_descent import ClassDescent, _StepMemory
 from shrinkwise.linear.solvers.newton.class_metric import ClassMetric, Correlations
+from shrinkwise.linear.solvers.newton.line_search import WorkingSolver
 from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
 
 
@@ -171,9 +172,18 @@ def test_a_descent_that_gains_nothing_is_undone(by_classes, monkeypatch):
         self.gradients, self.worst = 1, 0.0
         return self.start[:, :-1] + 5.0, self.start[:, -1]
 
+    def seen(self, inner, w, b, left):
+        eta = self.eta
+        new, new_b, after = nearer(self, inner, w, b, left)
+        undone.append(new is w and new_b is b and self.eta is eta and after == left - 1)
+        return new, new_b, after
+
+    undone, nearer = [], WorkingSolver._nearer
+    monkeypatch.setattr(WorkingSolver, "_nearer", seen)
     monkeypatch.setattr(ClassDescent, "run", worse)
     found, whole = both_ways(monkeypatch, given(*drawn()), sw.L1(1.0), n_lambdas=5, lambda_min_ratio=0.05)
-    assert by_classes
+    assert undone
+    assert all(undone)
     assert found.solved.all()
     assert np.abs(found.objectives - whole.objectives).max() <= 1e-6 * whole.data.null_loss
 

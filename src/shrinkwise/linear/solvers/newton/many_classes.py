@@ -1,9 +1,10 @@
 """Many classes with an L1 part: whether the steps are by classes, and the descent that comes before them.
 
-The Hessian of m weights costs n m² operations, a gradient 4 n K p and some passes over the K n linear predictors. Where m is large the whole Hessian is not formed: a
-`ClassDescent` comes near the solution by gradients alone, and one or two steps with a `ClassModel` give the dual point that
-proves it. Both rest on a rough idea of the curvature. Where this is too rough, as for columns that are nearly combinations
-of each other, the whole Hessian serves as long as it fits, and is preferred from then on.
+The Hessian of m weights costs n m² operations, a gradient 4 n K p and some passes over the K n linear predictors. Where m is
+large the whole Hessian is not formed: a `ClassDescent` comes near the solution by gradients alone, and one or two steps with
+a `ClassModel` give the dual point that proves it. Both rest on a rough idea of the curvature. Where this is too rough, as for
+columns that are nearly combinations of each other, the whole Hessian serves as long as it fits, and is preferred from then
+on.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class ManyClasses:
         As precisely as the dual point has to be where the model is near the loss; elsewhere more would be lost again.
         """
         near = worst <= 2.0 * _NEAR * inner.kink or worst <= _TRUSTED * before < np.inf
-        return max(0.6 * needed, min(0.1, 0.03 * worst / inner.kink if near else 0.1) * worst)
+        # Weights without a penalty may be asked for more than the dual point needs.
+        return min(0.1 * worst, max(0.6 * needed, 0.03 * worst * worst / inner.kink if near else 0.1 * worst))
 
 
 def moving_weights(w, violation) -> int:
