@@ -44,8 +44,8 @@ class ManyClasses:
             self.chosen = moving > _ROWS or moving * moving > self.worth * K * (4 * front + _SOFTMAX)
 
     def is_far(self, inner, worst: float) -> bool:
-        """Whether a descent is worth its gradients."""
-        return self.chosen and _NEAR * inner.kink < worst < np.inf
+        """Whether a descent is worth its gradients; without an L1 part nothing says how far it is to go."""
+        return self.chosen and inner.kink > 0 and _NEAR * inner.kink < worst < np.inf
 
     def descend(self, inner, eta, w, b, most: int):
         """(w, b, gradients taken) after a descent from w, b with the linear predictor η (n, K)."""
@@ -86,7 +86,8 @@ class ManyClasses:
         """
         near = worst <= 2.0 * _NEAR * inner.kink or worst <= _TRUSTED * before < np.inf
         # Weights without a penalty may be asked for more than the dual point needs.
-        return min(0.1 * worst, max(0.6 * needed, 0.03 * worst * worst / inner.kink if near else 0.1 * worst))
+        precise = 0.03 * worst * worst / max(inner.kink, worst)
+        return min(0.1 * worst, max(0.6 * needed, precise if near else 0.1 * worst))
 
 
 def moving_weights(w, violation) -> int:
