@@ -17,7 +17,7 @@ _DENSE, _FULL = 50_000_000, 0.1
 _SWEEP = 2
 # A dense X of so many entries, and so many rows a column, is read where it lies, so many entries at a time.
 _MANY, _TALL, _BLOCK = 10_000_000, 20, 500_000
-_PIECE = 250_000  # bytes of a linear predictor of several classes on one piece of the rows
+_PIECE = 1_000_000  # bytes of a linear predictor of several classes on one piece of the rows
 # Products are with X − x̄, by x̄ afterwards where no mean is so many times the deviation of its column.
 _FAR = 1000.0
 

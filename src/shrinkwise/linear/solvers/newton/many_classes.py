@@ -17,7 +17,8 @@ from .class_model import ClassBlocks, ClassModel
 
 # From so many classes on steps are by classes if the whole Hessian costs more than so many gradients, or has more rows than
 # this; its price counts so many times more after each failure.
-_CLASSES, _WORTH, _ROWS, _FAILED = 10, 30.0, 4000, 8.0
+_CLASSES, _WORTH, _ROWS, _FAILED = 10, 35.0, 4000, 8.0
+_DESCENT = 4000  # rows that cost as much to form the Hessian of as coordinate descent on it
 _SOFTMAX = 200  # operations of a product that cost as much as the passes over one entry of the linear predictor
 # Violation, as a share of the kink, down to which a descent comes; above the second it has failed; its most gradients.
 _NEAR, _FAR, _GRADIENTS = 1e-3, 0.1, 200
@@ -41,7 +42,8 @@ class ManyClasses:
         loss, K, front = self.problem.loss, self.problem.n_outputs, self.columns.front
         if loss.is_softmax and inner.a is not None and K >= _CLASSES and front:
             moving = moving_weights(w, violation)
-            self.chosen = moving > _ROWS or moving * moving > self.worth * K * (4 * front + _SOFTMAX)
+            whole = moving * moving * (1.0 + _DESCENT / self.problem.n)
+            self.chosen = moving > _ROWS or whole > self.worth * K * (4 * front + _SOFTMAX)
 
     def is_far(self, inner, worst: float) -> bool:
         """Whether a descent is worth its gradients; without an L1 part nothing says how far it is to go."""
