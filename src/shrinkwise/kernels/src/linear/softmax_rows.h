@@ -12,7 +12,7 @@ SW_INLINE REAL NAME(exp_of)(REAL at)
     } whole, scale;
     whole.real = at * (REAL)1.44269504088896340736 + MAGIC;
     const REAL k = whole.real - MAGIC, r = (at - k * LOG2_HIGH) - k * LOG2_LOW;
-    scale.bits = (BITS)((UNSIGNED)whole.bits << MANTISSA) + ONE;
+    scale.bits = (BITS)(((UNSIGNED)whole.bits << MANTISSA) + (UNSIGNED)ONE); /* unsigned: of a NaN it may overflow */
     return TAYLOR(r) * scale.real;
 }
 
