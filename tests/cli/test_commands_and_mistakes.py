@@ -77,7 +77,7 @@ BAD_TABLES = {
     "a constant target": ("a,y\n" + "".join(f"{i % 7},5\n" for i in range(30)), "'5' in all 30 rows"),
     "no such column": (CSV.replace("y\n", "yield\n", 1), "did you mean"),
     "infinite values": (CSV + "inf,1,2\n", "infinite"),
-    "not UTF-8": (CSV.encode() + b"\x81,1,2\n", "not UTF-8"),
+    "not UTF-8": (CSV.encode() + b"\x81\x07,1,2\n", "not UTF-8"),
     "no input left": ("y,z\n" + "".join(f"{i * 1.5},same\n" for i in range(30)), "no usable input"),
     "a binary file": (b"\x00\x01\x02PK" * 50, "NUL byte"),
     "ragged": (CSV + "1,2\n", "rows of unequal length"),

@@ -44,6 +44,7 @@ class Told:
     target: str = "y"
     memory: float | None = None  # that there is
     in_sample: int | None = None  # rows of the sample of a stream
+    errors: str = "strict"  # "surrogateescape": "\udce9" is the byte 0xE9
 
     def notes(self, folder: Path, patch: pytest.MonkeyPatch) -> list[str]:
         if self.memory is not None:
@@ -54,7 +55,7 @@ class Told:
         (folder / "t").mkdir(parents=True)
         parts = self.lines if isinstance(self.lines[0], list) else [self.lines]
         for k, part in enumerate(parts):
-            (folder / "t" / f"{k}.csv").write_bytes(("\n".join(part) + "\n").encode(self.codec))
+            (folder / "t" / f"{k}.csv").write_bytes(("\n".join(part) + "\n").encode(self.codec, self.errors))
         file = folder / "t" if len(parts) > 1 else folder / "t" / "0.csv"
         return Question.of(FitRequest(file, self.target, **self.settings)).plan.notes
 
@@ -107,6 +108,7 @@ def told_of(settings: dict | None = None, **columns) -> Told:
 PLAIN = told(*LINES)
 STREAMED = told(*LINES, engine="stream")
 KLIMT = lines(c=["Köln", "Bonn", "Trier"] * 20)
+MIXED = Told([each.replace("Trier", "T\udce9r\udc81") for each in KLIMT], {}, "utf-8", errors="surrogateescape")
 RARE = {n: ["rare"] * n + CLASSES[n:] for n in (1, 5, 6)}
 LAST = int(np.argmax(hashes(np.arange(N), sampling._SEED)))  # the row that a sample has last
 UNSEEN = ["rare" if i == LAST else y for i, y in enumerate(CLASSES)]
@@ -124,6 +126,12 @@ NOTES: dict[str, tuple[str, str, Told | New | Scaled, Told | New | Scaled]] = {
         "was read as .*, because",
         Told(KLIMT, {}, "cp1252"),
         Told(KLIMT, {}),
+    ),
+    "mixed encodings": (
+        "the file holds bytes that are no UTF-8, and characters of UTF-8 or bytes without a character of Windows-1252",
+        "is not UTF-8 text, nor Windows-1252: bytes that are no UTF-8, the first",
+        MIXED,
+        Told(KLIMT, {}, "cp1252"),
     ),
     "titles": (
         "lines with another number of fields stand above the header",

@@ -82,6 +82,7 @@ def by_classes(monkeypatch):
     """Steps by classes wherever there are classes, and the number of descents."""
     monkeypatch.setattr(many_classes, "_CLASSES", 3)
     monkeypatch.setattr(many_classes, "_WORTH", 0.0)
+    monkeypatch.setattr(many_classes, "_LARGE", 0)
     descents = []
     descend = many_classes.ManyClasses.descend
     monkeypatch.setattr(many_classes.ManyClasses, "descend", lambda *a: descents.append(1) or descend(*a))
@@ -276,3 +277,13 @@ def test_the_pairs_give_the_inverse_of_bfgs():
     assert len(pairs) == 10
     pairs.add(np.ones((K, m)), -np.ones((K, m)))  # no curvature: not learnt
     np.testing.assert_allclose(pairs.solve(r).ravel(), inverse @ r.ravel(), rtol=1e-9)
+
+
+def test_separated_classes_without_an_l1_part_stay_with_steps_by_classes(monkeypatch):
+    """There a step leaves about 1/e of the violation, whichever the model, and the whole Hessian takes ten times as long."""
+    X, y = drawn(n=100, p=110, K=10)
+    given_up = []
+    monkeypatch.setattr(many_classes.ManyClasses, "give_up", lambda *a: given_up.append(1))
+    found = sw.PenalizedClassifier(sw.L2(1e-6)).fit(X, y)
+    assert given_up == []
+    assert (found.predict(X) == y).all()

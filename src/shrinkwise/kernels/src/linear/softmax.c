@@ -24,7 +24,7 @@ enum { BLOCK = 128 }; /* rows: those of 100 classes in double precision are 100 
 #define TAYLOR(r)                                                                                                          \
     (1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720 + r * (1.0 / 5040     \
      + r * (1.0 / 40320 + r * (1.0 / 362880 + r * (1.0 / 3628800 + r * (1.0 / 39916800 + r * (1.0 / 479001600)))))))))))))
-#include "softmax_rows.h"
+#include "../softmax_rows.h"
 
 #define REAL float
 #define BITS int32_t
@@ -38,7 +38,7 @@ enum { BLOCK = 128 }; /* rows: those of 100 classes in double precision are 100 
 #define ONE ((int32_t)127 << 23)
 #define TAYLOR(r)                                                                                                          \
     (1.0f + r * (1.0f + r * (0.5f + r * (1.0f / 6 + r * (1.0f / 24 + r * (1.0f / 120 + r * (1.0f / 720 + r * (1.0f / 5040))))))))
-#include "softmax_rows.h"
+#include "../softmax_rows.h"
 
 /* log x for normal x > 0: exponent and mantissa m in [sqrt(1/2), sqrt(2)), log m = 2 artanh s with s = (m - 1)/(m + 1) <= 0.172,
  * whose series ends where its terms are below the rounding. */

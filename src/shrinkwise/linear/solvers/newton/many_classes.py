@@ -19,6 +19,7 @@ from .class_model import ClassBlocks, ClassModel
 # this; its price counts so many times more after each failure.
 _CLASSES, _WORTH, _ROWS, _FAILED = 10, 35.0, 4000, 8.0
 _DESCENT = 4000  # rows that cost as much to form the Hessian of as coordinate descent on it
+_LARGE = 20_000  # entries of the linear predictor from which a descent is worth it
 _SOFTMAX = 200  # operations of a product that cost as much as the passes over one entry of the linear predictor
 # Violation, as a share of the kink, down to which a descent comes; above the second it has failed; its most gradients.
 _NEAR, _FAR, _GRADIENTS = 1e-3, 0.1, 200
@@ -34,11 +35,11 @@ class ManyClasses:
         self.problem, self.columns, self.single = problem, columns, single
         self.correlations = Correlations(problem.s / problem.n)
         self.blocks = ClassBlocks(self.correlations)
-        self.worth, self.chosen, self.strikes = _WORTH, False, 0
+        self.worth, self.chosen, self.strikes, self.kinked = _WORTH, False, 0, False
 
     def choose(self, inner, w, violation) -> None:
         """Set `chosen` for a solution that starts at w with this violation of its weights."""
-        self.strikes, self.chosen = 0, False
+        self.strikes, self.chosen, self.kinked = 0, False, inner.kink is not None and inner.kink > 0
         loss, K, front = self.problem.loss, self.problem.n_outputs, self.columns.front
         if loss.is_softmax and inner.a is not None and K >= _CLASSES and front:
             moving = moving_weights(w, violation)
@@ -46,8 +47,10 @@ class ManyClasses:
             self.chosen = moving > _ROWS or whole > self.worth * K * (4 * front + _SOFTMAX)
 
     def is_far(self, inner, worst: float) -> bool:
-        """Whether a descent is worth its gradients; without an L1 part nothing says how far it is to go."""
-        return self.chosen and inner.kink > 0 and _NEAR * inner.kink < worst < np.inf
+        """Whether a descent is worth its gradients; without an L1 part nothing says how far it is to go, and for a small linear
+        predictor a gradient costs as much as the Python around it."""
+        large = self.problem.n * self.problem.n_outputs >= _LARGE
+        return self.chosen and large and inner.kink > 0 and _NEAR * inner.kink < worst < np.inf
 
     def descend(self, inner, eta, w, b, most: int):
         """(w, b, gradients taken) after a descent from w, b with the linear predictor η (n, K)."""
@@ -63,8 +66,8 @@ class ManyClasses:
         return w, b, descent.gradients
 
     def step_was(self, worst: float, before: float, w, violation) -> None:
-        """Learn the violation after a step and before it."""
-        if self.chosen and worst > _SLOW * before:
+        """Learn the violation after a step and before it; without an L1 part Newton's steps are as slow on separated rows."""
+        if self.chosen and self.kinked and worst > _SLOW * before:
             self.strikes += 1
             if self.strikes >= _STRIKES:
                 self.give_up(w, violation)
