@@ -49,8 +49,9 @@ class ManyClasses:
     def is_far(self, inner, worst: float) -> bool:
         """Whether a descent is worth its gradients; without an L1 part nothing says how far it is to go, and for a small linear
         predictor a gradient costs as much as the Python around it."""
-        large = self.problem.n * self.problem.n_outputs >= _LARGE
-        return self.chosen and large and inner.kink > 0 and _NEAR * inner.kink < worst < np.inf
+        if not self.chosen or self.problem.n * self.problem.n_outputs < _LARGE:
+            return False
+        return inner.kink > 0 and _NEAR * inner.kink < worst < np.inf
 
     def descend(self, inner, eta, w, b, most: int):
         """(w, b, gradients taken) after a descent from w, b with the linear predictor η (n, K)."""
