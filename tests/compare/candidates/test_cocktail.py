@@ -262,14 +262,22 @@ def test_a_setting_that_only_overfits_is_dropped_and_its_lowest_loss_is_what_it_
 
 
 @pytest.mark.parametrize(
-    ("step", "loss", "dropped"),
-    [(19, 0.6, False), (20, 0.6, True), (20, 0.511, True), (20, 0.509, False), (20, 0.4, False)],
+    ("step", "loss", "n_steps", "dropped"),
+    [
+        (19, 0.6, 400, False),
+        (20, 0.6, 400, True),
+        (20, 0.511, 400, True),
+        (20, 0.509, 400, False),
+        (20, 0.4, 400, False),
+        (20, 0.6, 401, False),
+    ],
 )
-def test_a_setting_is_dropped_when_its_loss_has_risen_for_as_long_as_it_fell(step, loss, dropped):
-    """It was 1 at first and .5 at step 10: dropped from step 20 on, if it has risen by .02 · (1 − .5)."""
+def test_a_setting_is_dropped_when_its_loss_has_risen_for_as_long_as_it_fell(step, loss, n_steps, dropped):
+    """It was 1 at first and .5 at step 10: dropped from step 20 on, a twentieth of 400, if it has risen by .02 · .5."""
     stack = SimpleNamespace(mixes=[Mix()], networks=lambda place: [])
     rows = SimpleNamespace(features=torch.zeros(1), held=torch.zeros(1, dtype=torch.long))
-    contest = training._Contest(SimpleNamespace(stack=stack, rows=rows, n_selecting=0, keep=lambda places: None))
+    trained = SimpleNamespace(stack=stack, rows=rows, n_selecting=0, n_steps=n_steps, keep=lambda places: None)
+    contest = training._Contest(trained)
     stack.evaluate = lambda held: None
     for at, value in ((5, 1.0), (10, 0.5), (step, loss)):
         rows.held_losses = lambda outputs, value=value: torch.tensor([value])

@@ -34,7 +34,7 @@ def plain(comparison):
 
 def exact(comparison):
     """Of counts or numbers: the lasso has nothing left to explain; classes are none."""
-    found = with_scores(comparison, {"no penalty": [3e-7, 4e-7, 3e-7], "lasso": [1e-7, 2e-7, 1e-7]}, guess=8.0)
+    found = with_scores(comparison, {"no penalty": [3e-9, 4e-9, 3e-9], "lasso": [1e-9, 2e-9, 1e-9]}, guess=8.0)
     return replace(found, plan=replace(found.plan, classes=None))
 
 
@@ -154,6 +154,26 @@ def test_a_sentence_is_said_where_its_condition_holds_and_only_there(compared, n
     assert text.endswith(".") or (text and name == "Which candidates were skipped?")  # a list of reasons
     if silent is not ALWAYS:
         assert SENTENCES[name].says(silent(comparison)) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "scores"),
+    [
+        ("finding", {}),
+        ("other family", {"network": [4.0, 4.1, 4.2], "network + L2": [3.0, 3.1, 3.2]}),
+        ("explanation: the other family", {"network": [4.0, 4.1, 4.2], "network + L2": [4.3, 4.0, 3.9]}),
+        ("baseline of the other family", {"network": [0.5e-9, 1.5e-9, 2.1e-9]}),
+    ],
+)
+def test_nothing_is_compared_where_the_target_follows_from_the_inputs(compared, name, scores):
+    _, comparison = compared
+    if comparison.options.network is None:
+        pytest.skip("networks need torch")
+    kept = {"no penalty": [3e-9, 4e-9, 3e-9], "lasso": [1e-9, 2e-9, 1e-9]}
+    found = with_scores(comparison, kept | scores, guess=8.0)
+    numbers = replace(found, plan=replace(found.plan, classes=None))
+    assert SENTENCES[name].says(numbers) == ""
+    assert SENTENCES[name].says(replace(numbers, constant=with_scores(comparison, kept | scores, guess=0.5).constant)) != ""
 
 
 @pytest.mark.parametrize("installed", [True, False])

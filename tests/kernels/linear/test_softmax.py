@@ -103,3 +103,17 @@ def test_arrays_that_the_kernel_cannot_read_are_refused():
     p = np.asfortranarray(np.full((2, 3), 0.5))
     with pytest.raises(ValueError, match="C order"):
         kernels.softmax_curvature(p, np.ones(3), np.ones((2, 3)))
+    p = np.full((2, 3), 0.5)
+    for wrong in ((p, np.ones(2), p.copy()), (p[:, :2].copy(), np.ones(3), p.copy())):
+        with pytest.raises(ValueError, match="weights, got"):
+            kernels.softmax_curvature(*wrong)
+    with pytest.raises(ValueError, match="one precision"):
+        kernels.softmax_curvature(p.astype(np.float16), np.ones(3, np.float16), p.astype(np.float16))
+    with pytest.raises(ValueError, match="classes of 3 rows"):
+        kernels.softmax(p, np.zeros(2, dtype=int))
+
+
+def test_scores_of_another_type_are_read_in_double_precision():
+    eta = np.array([[0, 1, 2], [2, 1, 0]])
+    for dtype in (np.float16, np.int64, np.int8):
+        np.testing.assert_array_equal(kernels.softmax(eta.astype(dtype))[1], kernels.softmax(eta.astype(float))[1])

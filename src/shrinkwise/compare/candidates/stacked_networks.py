@@ -57,18 +57,8 @@ def train_networks(
     X = torch.tensor(problem.dense(), dtype=torch.float32)
     targets = [_Target.of(problem, member.rows) for member in members]
     network = replace(network, steps=network.steps_on(max(len(member.rows) for member in members)))
-    limits = {id(rows): _array(torch.stack([X[rows].amin(0), X[rows].amax(0)])) for rows in (m.rows for m in members)}
-
-    def trained() -> list[list[NetworkPredictor]]:
-        return [
-            [
-                replace(target.predictor(*stack.network(s, m)), limits=limits[id(member.rows)])
-                for m, (target, member) in enumerate(zip(targets, members, strict=True))
-            ]
-            for s in range(len(stack.settings))
-        ]
-
-    alive = list(range(len(settings)))
+    of_rows = {id(rows): _array(torch.stack([X[rows].amin(0), X[rows].amax(0)])) for rows in (m.rows for m in members)}
+    limits, alive = [of_rows[id(member.rows)] for member in members], list(range(len(settings)))
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(problem.seed)
         sizes = X.shape[1], network.hidden, targets[0].n_outputs
@@ -78,11 +68,20 @@ def train_networks(
         for step, batch in enumerate(rows.batches(network.steps), 1):
             training.step(*batch)
             if losing and step == round(_COMPARED * network.steps):
-                dropped = set(losing(trained()))
+                dropped = set(losing(_predictors(stack, targets, limits)))
                 alive = [s for s in alive if s not in dropped]
                 training.keep(alive)
-    networks = dict(zip(alive, trained(), strict=True))
+    networks = dict(zip(alive, _predictors(stack, targets, limits), strict=True))
     return [networks.get(s, []) for s in range(len(settings))]
+
+
+def _predictors(stack: SmallNetworks, targets: list[_Target], limits: list[np.ndarray]) -> list[list[NetworkPredictor]]:
+    """The networks of a stack as they are now, each with the target and the limits of its member, setting by setting."""
+    members = list(enumerate(zip(targets, limits, strict=True)))
+    return [
+        [replace(target.predictor(*stack.network(s, m)), limits=limit) for m, (target, limit) in members]
+        for s in range(len(stack.settings))
+    ]
 
 
 class SmallNetworks(nn.Module):

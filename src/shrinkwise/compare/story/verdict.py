@@ -13,7 +13,7 @@ from shrinkwise.selection import holm
 from .sentence import Sentence, said_of
 from .words import a_score, in_interval, label, n_inputs_said, said, score_said
 
-_EXACT = 1e-6  # of the score of a constant prediction
+_EXACT = 1e-9  # of the score of a constant prediction: hardly more than the rounding of double precision
 _NOUNS = {"linear": "linear models", "additive": "additive models", "network": "networks"}
 
 
@@ -175,14 +175,14 @@ def _families(comparison: Comparison) -> list[str]:
     return [family for family in _NOUNS if any(row.candidate.family == family for row in comparison.rows)]
 
 
-def is_exact(comparison: Comparison) -> bool:
+def _is_exact(comparison: Comparison) -> bool:
     """Whether the kept model predicts the held-out rows up to rounding."""
     return comparison.plan.classes is None and comparison.kept.score <= _EXACT * comparison.constant.score
 
 
 def _exact(comparison: Comparison) -> str:
     """That the target follows from the inputs, so that differences are those of rounding and of the smallest λ."""
-    if not is_exact(comparison):
+    if not _is_exact(comparison):
         return ""
     kept, constant = said(comparison.kept.score), said(comparison.constant.score)
     return (
@@ -194,7 +194,7 @@ def _exact(comparison: Comparison) -> str:
 
 def _own(comparison: Comparison) -> str:
     """The finding on the family of the kept model; none where differences are those of rounding."""
-    if is_exact(comparison):
+    if _is_exact(comparison):
         return ""
     return _capital(_finding(comparison, comparison.chosen.candidate.family).sentence)
 
@@ -205,14 +205,16 @@ def other_findings(comparison: Comparison) -> list[_Finding]:
 
 
 def other_findings_said(comparison: Comparison, *, detectable: bool) -> str:
-    """The findings on other families that are detectable, or those that are not, as one sentence."""
+    """The findings on other families that are detectable, or those that are not, as one sentence; none as in `_own`."""
+    if _is_exact(comparison):
+        return ""
     found = [each.sentence.removesuffix(".") for each in other_findings(comparison) if each.detectable == detectable]
     return _capital(f"{'; '.join(found)}.") if found else ""
 
 
 def _others(comparison: Comparison) -> str:
     """The findings on other families that are detectable."""
-    return "" if is_exact(comparison) else other_findings_said(comparison, detectable=True)
+    return other_findings_said(comparison, detectable=True)
 
 
 def _better_than_a_guess(comparison: Comparison) -> list[Row]:
@@ -251,7 +253,7 @@ def _other_baseline(comparison: Comparison) -> str:
     chosen = comparison.chosen.candidate
     own = comparison.baseline(chosen.family)
     others = [row for f in _families(comparison) if f != chosen.family and (row := comparison.baseline(f)) is not None]
-    if own is None or not chosen.regularizer or not others or is_exact(comparison):
+    if own is None or not chosen.regularizer or not others or _is_exact(comparison):
         return ""
     best = min(others, key=lambda row: row.best.score)
     against = comparison.difference(comparison.kept, best.best).interval()
@@ -284,7 +286,7 @@ def _on_fresh_rows(comparison: Comparison) -> str:
 
 VERDICT = (
     Sentence("leak", "a column was dropped because it alone predicts the target", _leaks),
-    Sentence("exact", "the held-out score of the kept model of numbers is at most 1e-6 of that of a constant", _exact),
+    Sentence("exact", "the held-out score of the kept model of numbers is at most 1e-9 of that of a constant", _exact),
     Sentence("constant model", "the kept model uses no input", _constant),
     Sentence(
         "no better than a constant",

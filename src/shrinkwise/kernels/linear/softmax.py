@@ -105,7 +105,8 @@ def softmax(eta, y=None):
     eta : (K, n), float64 or float32.
     y : (n,) classes 0, …, K−1, or None.
     """
-    return run("softmax", np.ascontiguousarray(eta), None if y is None else _codes(y, len(eta)))
+    eta = np.ascontiguousarray(eta, dtype=np.float32 if eta.dtype == np.float32 else np.float64)
+    return run("softmax", eta, None if y is None else _codes(y, *eta.shape))
 
 
 def softmax_curvature(p, weights, x) -> None:
@@ -117,25 +118,31 @@ def softmax_curvature(p, weights, x) -> None:
     weights : (n,) of the rows.
     x : (K, n), C-contiguous; all three of one precision, float64 or float32.
     """
-    if not (p.dtype == weights.dtype == x.dtype and p.flags.c_contiguous and x.flags.c_contiguous):
-        raise ValueError("Expected p, weights and x of one precision, p and x in C order")
+    if x.dtype not in (np.float32, np.float64) or not (p.dtype == weights.dtype == x.dtype):
+        raise ValueError("Expected p, weights and x in one precision, float32 or float64")
+    if p.shape != x.shape or weights.shape != x.shape[1:] or not (p.flags.c_contiguous and x.flags.c_contiguous):
+        raise ValueError(
+            f"Expected p and x in C order, both {x.shape}, and {x.shape[1]} weights, got {p.shape} and {weights.shape}"
+        )
     run("softmax_curvature", p, np.ascontiguousarray(weights), x)
 
 
 def to_simplex(y, v):
     """onehot(y) + v moved to the simplex, less onehot(y): clipped at 0 and divided by its sum, (K, n)."""
     moved = np.array(v, dtype=np.float64, order="C")
-    run("to_simplex", _codes(y, len(moved)), moved)
+    run("to_simplex", _codes(y, *moved.shape), moved)
     return moved
 
 
 def softmax_conjugate(y, alpha: float, v):
     """Σ_k q_k log q_k (n,) with q = onehot(y) + αv on the simplex, v (K, n)."""
-    return run("softmax_conjugate", _codes(y, len(v)), float(alpha), np.ascontiguousarray(v, dtype=np.float64))
+    return run("softmax_conjugate", _codes(y, *v.shape), float(alpha), np.ascontiguousarray(v, dtype=np.float64))
 
 
-def _codes(y, K: int):
+def _codes(y, K: int, n: int):
     y = np.ascontiguousarray(y, dtype=np.int64)
+    if y.shape != (n,):
+        raise ValueError(f"Expected the classes of {n} rows, got {y.shape}")
     if not (0 <= y.min(initial=0) and y.max(initial=0) < K):  # they are places in memory
         raise ValueError(f"Expected classes 0, …, {K - 1}, got {y.min()} to {y.max()}")
     return y

@@ -21,8 +21,9 @@ _FLAT = 0.5  # the share of the steps at the full learning rate; then it decays 
 _EVALUATIONS = 20  # denser at the beginning, where small tables have their lowest held-out loss
 _DROPPING = (0.3, 0.6)  # the shares of the steps after which the worse half of the settings is dropped
 # A setting is dropped as well if its held-out loss has its lowest value in the first half of the steps so far, and has risen
-# since by .02 of what it fell to there: on 18 splits of ten tables no kept model changed.
-_WAITED, _RISEN = 0.5, 0.02
+# since by .02 of what it fell to there: on 18 splits of ten tables no kept model changed. Not in the first .05 of the steps: a
+# loss that has not fallen yet says nothing.
+_WAITED, _RISEN, _SOONEST = 0.5, 0.02, 0.05
 _SELECTING = 0.15  # the share of the steps in which inputs are selected
 _EARLIEST = 0.25  # the share of the steps after which the learning rate may begin to decay
 _FALLING = (
@@ -138,7 +139,7 @@ class _Contest:
 
     def _has_risen(self, setting: int, step: int) -> bool:
         best, losses = self.found[setting], self.losses[setting]
-        if best is None or best.step > _WAITED * step:
+        if best is None or best.step > _WAITED * step or step < _SOONEST * self.training.n_steps:
             return False
         return losses[-1] - best.loss > _RISEN * (losses[0] - best.loss)
 
