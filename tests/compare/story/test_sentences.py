@@ -173,7 +173,10 @@ def test_nothing_is_compared_where_the_target_follows_from_the_inputs(compared, 
     found = with_scores(comparison, kept | scores, guess=8.0)
     numbers = replace(found, plan=replace(found.plan, classes=None))
     assert SENTENCES[name].says(numbers) == ""
-    assert SENTENCES[name].says(replace(numbers, constant=with_scores(comparison, kept | scores, guess=0.5).constant)) != ""
+    assert (
+        SENTENCES[name].says(replace(numbers, constant=with_scores(comparison, kept | scores, guess=0.5).constant))
+        != ""
+    )
 
 
 @pytest.mark.parametrize("installed", [True, False])
