@@ -24,13 +24,16 @@ from .linear.sparse_cd import WeightedColumns, sparse_cd
 from .networks import dropout, optimizer
 from .networks.proximal import prox
 from .networks.training import lend, metric_prox
+from .newton.row_steps import ROW_LOSSES, NewtonJob, row_steps
 
 __all__ = [
     "DISPATCH",
+    "ROW_LOSSES",
     "Bounded",
     "Concave",
     "GroupColumns",
     "GroupQuadratic",
+    "NewtonJob",
     "PathRows",
     "WeightedColumns",
     "column_blocks",
@@ -51,6 +54,7 @@ __all__ = [
     "optimizer",
     "prefix_deviations",
     "prox",
+    "row_steps",
     "softmax",
     "softmax_conjugate",
     "softmax_curvature",

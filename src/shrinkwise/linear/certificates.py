@@ -146,7 +146,7 @@ def relative_gap(data, eta, rows, v, terms) -> float:
         return 0.0
     alpha, penalties, slack = terms
     rows = rows + data.loss.conjugate_at(data.y, alpha, v, eta)
-    offset = _offset_of(data)
+    offset = dual_offset(data)
     if offset is not None:  # f(y, z + o) as a function of z has the conjugate f*(v) − vo
         along = alpha * v * offset
         rows = rows - (along if along.ndim == 1 else along.sum(1))
@@ -158,7 +158,7 @@ def relative_gap(data, eta, rows, v, terms) -> float:
     return (max(float(data.s @ rows) / data.n + penalties, 0.0) + slack) / data.null_loss
 
 
-def _offset_of(data):
+def dual_offset(data):
     """The offset or None; with an intercept, where sv sums to 0, shifted so that sums of large terms do not leave rounding."""
     if not data.fit_intercept or (data.offset is None and not data.loss.location):
         return data.offset

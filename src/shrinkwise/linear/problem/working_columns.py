@@ -69,7 +69,7 @@ class DenseColumns(ColumnSet):
 
     def times(self, d, rounded=False):
         """(X − x̄) d."""
-        rows = self._rows(np.float32 if rounded else d.dtype)[: d.shape[1]]
+        rows = self.rows_in(np.float32 if rounded else d.dtype)[: d.shape[1]]
         if len(d) > 1 or d.dtype != np.float64:
             return (d.astype(rows.dtype, copy=False) @ rows).T
         used = np.flatnonzero(d[0])
@@ -78,9 +78,9 @@ class DenseColumns(ColumnSet):
     def transposed(self, v, m, first=0, rounded=False):
         """(X − x̄)'v."""
         if v.dtype == np.float64 and v.shape[1] <= VECTORS:
-            rows = self._rows(np.float32 if rounded else np.float64)[first:m]
+            rows = self.rows_in(np.float32 if rounded else np.float64)[first:m]
             return columns_transposed(rows, np.arange(len(rows)), np.ascontiguousarray(v.T))
-        return (self._rows(v.dtype)[first:m] @ v).T
+        return (self.rows_in(v.dtype)[first:m] @ v).T
 
     def slices(self, K, itemsize):
         """See `ColumnSet.slices`."""
@@ -89,15 +89,15 @@ class DenseColumns(ColumnSet):
 
     def times_slice(self, d, rows):
         """See `ColumnSet.times_slice`."""
-        return d @ self._rows(d.dtype)[: d.shape[1], rows]
+        return d @ self.rows_in(d.dtype)[: d.shape[1], rows]
 
     def transposed_slice(self, v, rows, m):
         """See `ColumnSet.transposed_slice`."""
-        return v @ self._rows(v.dtype)[:m, rows].T
+        return v @ self.rows_in(v.dtype)[:m, rows].T
 
     def gram(self, left, rights, weights, dtype):
         """(X − x̄)' diag(s) (X − x̄)."""
-        rows = self._rows(dtype)
+        rows = self.rows_in(dtype)
         here = rows[run(left)]
         blocks = []
         for right, s in zip(rights, weights, strict=True):
@@ -119,12 +119,12 @@ class DenseColumns(ColumnSet):
         return np.square(self.rows[:m]) @ weights
 
     def _pieces(self, step, dtype):
-        single = self._rows(dtype)
+        single = self.rows_in(dtype)
         for start in range(0, self.n, step):
             rows = slice(start, min(start + step, self.n))
             yield rows, single[:, rows]
 
-    def _rows(self, dtype):
+    def rows_in(self, dtype):
         """The rows in front, in double precision or a single precision copy."""
         if dtype != np.float32:
             return self.rows

@@ -8,22 +8,11 @@
 #include <stdint.h>
 
 #include "../common.h"
+#include "../log_of.h"
 
 enum { BLOCK = 128 }; /* rows: those of 100 classes in double precision are 100 KB */
 
-#define REAL double
-#define BITS int64_t
-#define UNSIGNED uint64_t
-#define NAME(function) function##_double
-#define LEAST (-708.0)
-#define MAGIC 6755399441055744.0 /* 1.5 * 2^52 */
-#define LOG2_HIGH 6.93147180369123816490e-01 /* its last 21 bits are zero: k times it is exact */
-#define LOG2_LOW 1.90821492927058770002e-10
-#define MANTISSA 52
-#define ONE ((int64_t)1023 << 52)
-#define TAYLOR(r)                                                                                                          \
-    (1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720 + r * (1.0 / 5040     \
-     + r * (1.0 / 40320 + r * (1.0 / 362880 + r * (1.0 / 3628800 + r * (1.0 / 39916800 + r * (1.0 / 479001600)))))))))))))
+#include "../double_precision.h"
 #include "../softmax_rows.h"
 
 #define REAL float
@@ -39,27 +28,6 @@ enum { BLOCK = 128 }; /* rows: those of 100 classes in double precision are 100 
 #define TAYLOR(r)                                                                                                          \
     (1.0f + r * (1.0f + r * (0.5f + r * (1.0f / 6 + r * (1.0f / 24 + r * (1.0f / 120 + r * (1.0f / 720 + r * (1.0f / 5040))))))))
 #include "../softmax_rows.h"
-
-/* log x for normal x > 0: exponent and mantissa m in [sqrt(1/2), sqrt(2)), log m = 2 artanh s with s = (m - 1)/(m + 1) <= 0.172,
- * whose series ends where its terms are below the rounding. */
-SW_INLINE double log_of(double x)
-{
-    union {
-        double real;
-        int64_t bits;
-    } from, mantissa, exponent;
-    from.real = x;
-    /* the bits from those of sqrt(1/2) on, so that the exponent changes there */
-    const int64_t above = from.bits - 0x3fe6a09e667f3bcdLL;
-    mantissa.bits = (above & 0x000fffffffffffffLL) + 0x3fe6a09e667f3bcdLL;
-    /* above >> 52, as a number, by way of its place in the bits of 1.5 * 2^52; biased so that the shift is of no negative number */
-    exponent.bits = (int64_t)(((uint64_t)above + ((uint64_t)2048 << 52)) >> 52) + 0x4338000000000000LL;
-    const double s = (mantissa.real - 1.0) / (mantissa.real + 1.0), z = s * s;
-    const double k = exponent.real - (6755399441055744.0 + 2048.0);
-    const double series = z * (1.0 / 3 + z * (1.0 / 5 + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11 + z * (1.0 / 13
-                          + z * (1.0 / 15 + z * (1.0 / 17 + z * (1.0 / 19 + z * (1.0 / 21))))))))));
-    return k * 6.93147180369123816490e-01 + (2.0 * s + (2.0 * s * series + k * 1.90821492927058770002e-10));
-}
 
 /* eta, g: (K, n). y: (n), or NULL for probabilities alone. value: (n). */
 SW_EXPORT SW_CLONES void sw_softmax(int64_t K, int64_t n, int64_t single, const void *eta, const int64_t *y, double *value,

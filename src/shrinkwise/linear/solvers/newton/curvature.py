@@ -30,6 +30,8 @@ class RowCurvature:
 
     def sums(self, columns, cls, pos):
         """X̃'S between the pairs (cls, pos) and the intercepts of all classes, (m, K)."""
+        if self.K == 1:
+            return columns.sums(pos, self.S[0].T)
         M = np.empty((len(cls), self.K))
         for k in np.unique(cls):
             new = np.flatnonzero(cls == k)
@@ -38,6 +40,8 @@ class RowCurvature:
 
     def gram(self, columns, cls, pos, old: int, dtype):
         """X̃'SX̃ between the pairs (cls, pos) from the place `old` on and all of them, (m − old, m)."""
+        if self.K == 1:
+            return columns.gram(pos[old:] if old else pos, [pos], [self.S[0, 0]], dtype)[0]
         H = np.empty((len(cls) - old, len(cls)), dtype)
         for k in np.unique(cls[old:]):
             new = np.flatnonzero(cls[old:] == k) + old

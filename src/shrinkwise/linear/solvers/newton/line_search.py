@@ -49,6 +49,10 @@ class WorkingSolver:
         self.gb = np.atleast_1d(self.v.sum(0) / problem.n)
         self.dual, self.offered = self.g_eta, None  # the best dual point, and the one that the last model offers
 
+    def at(self):
+        """(η, f(η), ∇f(η), v, the dual point) where the last solution is."""
+        return self.eta, self.rows, self.g_eta, self.v, self.dual
+
     @property
     def in_single(self) -> bool:
         """Whether columns in front may be rounded to single precision, as those in the model are."""
@@ -68,10 +72,7 @@ class WorkingSolver:
         b, w = point.b.copy(), self._front(point.w, likely)
         best, stuck, stalled, before, begins = np.inf, 0, 0, np.inf, True
         while True:
-            gradient, offered = self._gradients(self.columns.front)
-            ids = self.columns.ids[: self.columns.front]
-            violation = inner.violation(w, gradient, ids)
-            worst = max(float(violation.max(initial=0.0)), self._intercept_violation())
+            gradients, violation, worst = self._look(inner, w, b, targets)
             # Past the rounding of the objective only the violation tells progress from noise.
             stuck = 0 if worst < 0.5 * best else stuck + 1
             best = min(best, worst)
@@ -81,11 +82,11 @@ class WorkingSolver:
                 left = 0
             if (
                 left <= 0
-                or self._reached(inner, w, (gradient, offered), violation, targets)
+                or self._reached(inner, w, gradients, violation, targets)
                 or (stuck >= 3 and self.at_rounding)
                 or stalled >= _STALLED
             ):
-                grown = None if left <= 0 else self._next_columns(inner, w, gradient, g)
+                grown = None if left <= 0 else self._next_columns(inner, w, gradients[0], g)
                 if grown is None:
                     break
                 w, best, stuck, stalled, before = grown, np.inf, 0, 0, np.inf
@@ -98,16 +99,22 @@ class WorkingSolver:
                     continue
             left -= 1
             self._prepare(inner, w, violation, worst, before)
-            moved = self._step(inner, w, b, gradient, (worst, before), targets[1])
+            moved = self._step(inner, w, b, gradients[0], (worst, before), targets[1])
             if moved is None and not self.model.fresh:
                 self._prepare(inner, w, violation, worst, 0.0)
-                moved = self._step(inner, w, b, gradient, (worst, before), targets[1])
+                moved = self._step(inner, w, b, gradients[0], (worst, before), targets[1])
             if moved is None:  # no decrease left in the arithmetic, if it is not the model
                 if self.classes.give_up(w, violation):
                     continue
                 break
             (w, b), before = moved, worst
         return w, self._fit_intercept(w, b), left
+
+    def _look(self, inner, w, b, targets):
+        """((gradients of the weights, those of the candidate dual point or None), violations, the largest of them)."""
+        gradients = self._gradients(self.columns.front)
+        violation = inner.violation(w, gradients[0], self.columns.ids[: self.columns.front])
+        return gradients, violation, max(float(violation.max(initial=0.0)), self._intercept_violation())
 
     def _intercept_violation(self) -> float:
         """The largest gradient of an intercept, in the unit of the weights' gradients."""
@@ -133,6 +140,9 @@ class WorkingSolver:
         m = len(columns.ids)
         front = columns.ids[: columns.front]
         behind = columns.ids[columns.front :]
+        if not len(behind):
+            g[:, front] = gradient
+            return None
         g[:, front], (g[:, behind], dual) = gradient, self._gradients(m, columns.front)
         pull = inner.pull(g[:, behind], behind)
         if dual is not None and self.dual is self.offered:
@@ -196,7 +206,7 @@ class WorkingSolver:
         slow = worst > _SLOW * before
         self.classes.step_was(worst, before, w, violation)
         exact = not (self.single and inner.kink) or (slow and self.model.fresh_before and worst > 0.5 * before)
-        needed = inner.moving(w, violation, columns.ids[: columns.front])
+        needed = self._moving(inner, w, violation)
         if inner.a is not None and self.eta.ndim == 1 and columns.prefers_rows(int(needed.sum())):
             curvature = self.problem.n * self._curvature()
             self.model = ResidualModel(columns, curvature, self.v, self.problem.fit_intercept)
@@ -206,6 +216,9 @@ class WorkingSolver:
         if self.model.fresh:
             self.model.eta = self.eta
         self.model.grow(needed)
+
+    def _moving(self, inner, w, violation):
+        return inner.moving(w, violation, self.columns.ids[: self.columns.front])
 
     def _needs_model(self) -> bool:
         return self.model is None or not self.model.keeps or self.classes.chosen
@@ -242,7 +255,10 @@ class WorkingSolver:
             inner_tol = self.classes.tolerance(inner, worst, before, self.needed)
         else:  # near the end as precisely as the dual point that the model offers has to be
             inner_tol = min(0.02 * worst, max(0.3 * self.needed, 0.03 * worst * worst / max(inner.kink, worst)))
-        d, db = self.model.step(w, g, self.gb, inner, inner_tol)
+        return self._move(inner, w, b, g, inner_tol)
+
+    def _move(self, inner, w, b, g, tol: float):
+        d, db = self.model.step(w, g, self.gb, inner, tol)
         return self._search(inner, w, b, g, d, db)
 
     def _search(self, inner, w, b, g, d, db):

@@ -20,6 +20,7 @@ from shrinkwise.linear.certificates import Solutions, certify
 from shrinkwise.linear.problem.working_columns import is_tall, working_columns
 from shrinkwise.linear.solvers.quadratic.proximal_gradient import inner_penalty
 
+from .kernel_steps import KernelSolver
 from .line_search import WorkingSolver
 
 # Of several classes some soon needs any column: up to so many all are working columns, products with which cost little.
@@ -78,6 +79,7 @@ class NewtonSolver:
         """(Solutions, number of those that had to be solved again with more columns)."""
         problem = self.problem
         inners = [inner_penalty(penalty, problem.weights_shape) for penalty in penalties]
+        self.working = self._working_for(inners[0])
         self._screen(inners[-1], len(inners))
         points = []
         for inner in inners:
@@ -104,6 +106,11 @@ class NewtonSolver:
             self._remember(inner, gradients[i][0])
         self.point, self.g = points[-1], gradients[-1][0]
         return solutions, missed
+
+    def _working_for(self, inner) -> WorkingSolver:
+        """The solver on the working columns: by kernel where there is one for this problem and penalty."""
+        kind = KernelSolver if KernelSolver.takes(self.problem, self.working.columns, inner) else WorkingSolver
+        return self.working if type(self.working) is kind else kind(self.problem, self.working.columns)
 
     def _extrapolated(self, inner) -> _Point:
         """The last solution extrapolated in log λ through the last two; a weight that would change sign becomes zero."""
@@ -135,9 +142,8 @@ class NewtonSolver:
 
     def _at(self, w, b, left: int, level: float) -> _Point:
         """Weights w (K, p) and intercepts b with what the working solver knows there."""
-        working = self.working
-        known = working.rows, working.g_eta
-        return _Point(w, b, working.eta, known, working.v, working.dual, left, level)
+        eta, rows, g_eta, v, dual = self.working.at()
+        return _Point(w, b, eta, (rows, g_eta), v, dual, left, level)
 
     def _likely(self, inner):
         """Working columns with a non-zero weight, or whose gradient, extrapolated through the last two, comes near the kink."""
