@@ -30,10 +30,8 @@ class ColumnSet:
 
     def promote(self, ids):
         """Move `ids` to the end of the front and add them to it."""
-        for j in ids:
+        for j in ids[self.place[ids] >= self.front]:
             i, k = int(self.place[j]), self.front
-            if i < k:
-                continue
             if i > k:
                 self._swap(i, k)
                 self.ids[i], self.ids[k] = self.ids[k], self.ids[i]
