@@ -22,13 +22,6 @@ SW_INLINE double exp_within(double x)
     return exp_of_double(below < -708.0 ? -708.0 : below);
 }
 
-/* log(1 + e), without the digits of a small e that 1 + e loses. */
-SW_INLINE double log_one_plus(double e)
-{
-    const double u = 1.0 + e;
-    return log_of(u) - ((u - 1.0) - e) / u;
-}
-
 SW_INLINE double entropy(double q) { return q * log_of(q > 1e-300 ? q : 1e-300); } /* q log q, 0 at 0 */
 SW_INLINE double clip(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
 
@@ -39,8 +32,9 @@ SW_INLINE void values_and_slopes(int64_t loss, int64_t n, const double *y, const
 {
     if (loss == LOGISTIC) { /* log(1 + e^eta) - y eta */
         EVERY_ROW(n) {
-            const double at = eta[t], e = exp_within(-fabs(at)), above = 1.0 / (1.0 + e);
-            value[t] = (at > 0.0 ? at : 0.0) - y[t] * at + log_one_plus(e);
+            const double at = eta[t], e = exp_within(-fabs(at)), u = 1.0 + e, above = 1.0 / u;
+            const double lost = (u - 1.0) - e; /* of a small e, to log u */
+            value[t] = (at > 0.0 ? at : 0.0) - y[t] * at + (log_of(u) - lost * above);
             slope[t] = (at >= 0.0 ? above : e * above) - y[t];
         }
     } else if (loss == POISSON) { /* e^eta - y eta */
