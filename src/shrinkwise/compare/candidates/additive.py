@@ -57,7 +57,8 @@ def tune_additive_lasso(problem: TrainingRows, options: Options) -> Tuned:
     settings, rows, single = min(fits, key=lambda fit: fit[2].curve.mean.min())
     found = {"single hinges": single}
     if _work(problem, rows.problem.X.shape[1]) <= _GROUP_VALUES:
-        found["whole inputs"] = _by_input(rows.problem, options, _smallest(rows.problem), single.curve.index_best)
+        group = whole_inputs(rows.problem)
+        found["whole inputs"] = cross_validate(group, rows.problem, options, lambda_min_ratio=_smallest(rows.problem))
     of, best = min(found.items(), key=lambda pair: pair[1].curve.mean.min())
     return rows.in_features(tuned(best, {"on": of} | settings, options), best.curve.path.penalty)
 
@@ -89,21 +90,6 @@ def usual_hinges(problem: TrainingRows) -> Hinges:
         if len(problem.y) * len(hinges.knots) <= _KNOT_VALUES:
             break
     return hinges
-
-
-def _by_input(problem: TrainingRows, options: Options, ratio: float, near: int) -> TunedPath:
-    """The group lasso of whole inputs, on the grid of λ down to `ratio`.
-
-    The small λ, which take most of the time, are left out if its cross-validation curve has its lowest value before, as
-    that of L1 has at the index `near`.
-    """
-    n_lambdas = min(options.n_lambdas, near + 2 + options.n_lambdas // 6)
-    for n in dict.fromkeys((n_lambdas, options.n_lambdas)):
-        smallest = ratio if n == options.n_lambdas else ratio ** ((n - 1) / (options.n_lambdas - 1))
-        found = cross_validate(whole_inputs(problem), problem, replace(options, n_lambdas=n), lambda_min_ratio=smallest)
-        if found.curve.index_best < n - 1:
-            break
-    return found
 
 
 def _smallest(problem: TrainingRows) -> float:

@@ -12,7 +12,7 @@ from shrinkwise.linear.paths.grid import check_depends_on_lambda, lambda_grid
 from shrinkwise.linear.paths.relaxed import relax
 from shrinkwise.linear.paths.solve import solve_all
 from shrinkwise.linear.paths.streamed import refuse_beside_rows
-from shrinkwise.linear.problem.checks import check_dfmax, checked_grid
+from shrinkwise.linear.problem.checks import check_dfmax, check_patience, checked_grid
 from shrinkwise.linear.problem.triangular_factor import FoldTriangles, Triangle
 from shrinkwise.selection import check_select, independent_folds
 from shrinkwise.streaming import are_rows
@@ -47,6 +47,10 @@ _DOC = """
         Also select γ of the blend γ · fit + (1 − γ) · unpenalised refit on its support; True tries 0, 0.25, 0.5, 0.75 and 1.
     dfmax : int, optional
         The path ends before the first λ whose solution has more non-zero inputs.
+    patience : int, optional
+        The grid ends once the mean held-out loss has not fallen for so many λ; the best λ is then the best so far. Smaller
+        λ, which take most of the time, are not solved where the folds are fitted one by one (`n_jobs` None or 1); all
+        folds are then in memory together. A quarter of `n_lambdas` left the choice as it was on eleven of eleven tables.
     stability : bool
         Also fit the selected λ on 50 complementary pairs of half-samples (`stability_selection`) and store how often
         each input is selected.
@@ -86,6 +90,7 @@ class CrossValidated:
     scoring: Any = None
     relaxed: Any = False
     dfmax: int | None = None
+    patience: int | None = None
     _scaled: Any
     _penalty_of: Any
     _keep: Any
@@ -95,6 +100,7 @@ class CrossValidated:
     def _choose(self, samples: Samples, loss, groups, cv):
         check_select(self.select)
         check_dfmax(self.dfmax)
+        check_patience(self.patience)
         if self.scoring is not None and samples.offset is not None:
             raise ValueError("A scorer cannot pass an offset to predict; use scoring=None with an offset")
         samples = self._scaled(samples)
@@ -109,7 +115,9 @@ class CrossValidated:
         triangles = FoldTriangles.of(samples, folds) if plain and Triangle.pays(problem) else None
         curves = []
         for penalty in penalties:
-            task = FoldTask(penalty, problem.loss, self.fit_intercept, self.tol, self.max_iter, None, blends, scored)
+            task = FoldTask(
+                penalty, problem.loss, self.fit_intercept, self.tol, self.max_iter, None, blends, scored, self.patience
+            )
             curves += self._curves(problem, samples, folds, triangles, task)
         self.curves_ = curves
         self._keep_curve(min(curves, key=lambda curve: curve.mean[curve.index_best]))
@@ -130,12 +138,16 @@ class CrossValidated:
             lambdas = lambda_grid(of, task.penalty, self.n_lambdas, self.lambda_min_ratio)
         else:
             lambdas = checked_grid(self.lambdas)
+        early = None
+        if self.patience is not None:  # the folds say where the grid ends
+            early = self._held_out(samples, folds, triangles, task, lambdas)
+            lambdas = lambdas[: early.shape[1]]
         path = solve_all(problem, task.penalty, lambdas, self.tol, self.max_iter, triangle=whole, dfmax=self.dfmax)
         path.column_names = self._fitted_names()
-        if triangles is None:
-            losses = cross_validated_blends(samples, folds, task, path.lambdas, self.n_jobs, self.verbose)
+        if early is None:
+            losses = self._held_out(samples, folds, triangles, task, path.lambdas)
         else:
-            losses = triangle_losses(triangles, task, path.lambdas)[None]
+            losses = early[:, : len(path)]
         if task.gammas != (1.0,):
             path.refit = relax(path)
         independent = independent_folds([test for _, test in folds])
@@ -143,6 +155,12 @@ class CrossValidated:
             ValidationCurve(path.relaxed(gamma) if gamma < 1 else path, held, independent, self.select, gamma)
             for gamma, held in zip(task.gammas, losses, strict=True)
         ]
+
+    def _held_out(self, samples: Samples, folds, triangles, task: FoldTask, lambdas) -> np.ndarray:
+        """(G, L, folds) held-out losses of every blend, L up to where patience ends."""
+        if triangles is None:
+            return cross_validated_blends(samples, folds, task, lambdas, self.n_jobs, self.verbose)
+        return triangle_losses(triangles, task, lambdas)[None]
 
     def _keep_curve(self, curve: ValidationCurve):
         self.curve_, self.path_, self.lambdas_ = curve, curve.path, curve.path.lambdas
@@ -206,6 +224,7 @@ class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (i
         scoring=None,
         relaxed=False,
         dfmax=None,
+        patience=None,
         stability=False,
         standardize=False,
         interactions=None,
@@ -235,6 +254,7 @@ class PenalizedRegressorCV(CrossValidated, PenalizedRegressor):  # noqa: D101 (i
         self.scoring = scoring
         self.relaxed = relaxed
         self.dfmax = dfmax
+        self.patience = patience
         self.stability = stability
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -271,6 +291,7 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
         scoring=None,
         relaxed=False,
         dfmax=None,
+        patience=None,
         stability=False,
         standardize=False,
         interactions=None,
@@ -300,6 +321,7 @@ class PenalizedClassifierCV(CrossValidated, PenalizedClassifier):  # noqa: D101
         self.scoring = scoring
         self.relaxed = relaxed
         self.dfmax = dfmax
+        self.patience = patience
         self.stability = stability
         self.n_jobs = n_jobs
         self.random_state = random_state

@@ -8,11 +8,11 @@ import numpy as np
 
 from shrinkwise.linear.paths.grid import check_depends_on_lambda
 from shrinkwise.linear.paths.streamed import read_rows
-from shrinkwise.linear.problem.checks import check_dfmax, check_switches, checked_grid
+from shrinkwise.linear.problem.checks import check_dfmax, check_patience, check_switches, checked_grid
 from shrinkwise.selection import check_select
 
 from .progress import rows_read
-from .validation.curve import ValidationCurve, checked_gammas
+from .validation.curve import ValidationCurve, checked_gammas, turned
 
 
 def fit_rows(model: Any, rows, loss) -> Any:
@@ -40,7 +40,9 @@ def choose_on_rows(model: Any, rows, loss) -> Any:
         given = model.lambdas
         lambdas = data.grid(penalty, model.n_lambdas, model.lambda_min_ratio) if given is None else checked_grid(given)
         path = data.path(penalty, lambdas, model.tol, model.max_iter, model.dfmax, gammas != (1.0,))
-        losses = data.held_out(path, gammas)
+        losses = np.asarray(data.held_out(path, gammas))
+        end = turned(losses, model.patience)
+        path, losses = path[:end], losses[:, :end]
         curves += [
             ValidationCurve(path.relaxed(gamma) if gamma < 1 else path, held, float(n_folds), model.select, gamma)
             for gamma, held in zip(gammas, losses, strict=True)
@@ -94,6 +96,7 @@ def _check(model) -> None:
     """ValueError for settings of a cross-validation that need the rows in memory."""
     check_select(model.select)
     check_dfmax(model.dfmax)
+    check_patience(model.patience)
     if isinstance(model.cv, bool) or not isinstance(model.cv, (int, np.integer)) or model.cv < 2:
         raise ValueError(
             f"Expected cv to be a number of folds ≥ 2 for rows in blocks, whose folds come from a hash, got {model.cv!r}"

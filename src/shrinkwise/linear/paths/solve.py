@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import svd
@@ -44,55 +45,88 @@ def solve_all(
     it is not `judged` whether the objective has a finite minimum.
     """
     lambdas = np.asarray(lambdas, dtype=float)
-    if triangle is None and _decomposes(problem, penalty):
-        with one_thread():
-            triangle = Triangle.of(problem.X, problem.y, problem.s, problem.offset)
-    solved_on = problem if triangle is None else triangle.problem(problem.fit_intercept)
-    ridge = ridge_of(solved_on, penalty, lambdas)
-    stacks = ridge.solutions(lambdas, tol) if ridge else _solutions(solved_on, penalty, lambdas, tol, max_iter, gram)
+    grid = _Grid.of(problem, penalty, lambdas, tol, max_iter, gram, triangle)
+    stacks = grid.stacks
     if keep_last:
         *_, last = stacks
         stacks, lambdas = iter([last[-1:]]), lambdas[-1:]
-    coefs, rest = Coefficients(problem.weights_shape), []
-    for stack in stacks:
-        count = len(stack.w) if dfmax is None else _within(stack.w, dfmax)
-        whole, stack = count == len(stack.w), stack[:count]
-        coefs.extend(stack.w)
-        b = triangle.intercepts(stack.w) if triangle is not None and problem.fit_intercept else stack.b
-        rest.append((b, stack.objective, stack.gap, stack.kkt, stack.solved, stack.n_iter))
-        if not whole:
-            break
-    intercepts, objectives, gaps, kkt, solved, n_iter = (np.concatenate(parts) for parts in zip(*rest, strict=True))
-    lambdas = lambdas[: len(gaps)]
-    if not len(lambdas):
-        raise ValueError(
-            f"Expected a first λ with at most dfmax={dfmax} non-zero inputs, got more; start at a larger λ"
+    return grid.path(stacks, lambdas, dfmax, judged)
+
+
+def paths_along(problem: Problem, penalty: Penalty, lambdas, tol: float, max_iter: int, *, gram=None) -> Iterator[Path]:
+    """The Path over decreasing `lambdas` in parts, none solved before its turn; not judged (see `solve_all`)."""
+    lambdas, done = np.asarray(lambdas, dtype=float), 0
+    grid = _Grid.of(problem, penalty, lambdas, tol, max_iter, gram)
+    for stack in grid.stacks:
+        yield grid.path([stack], lambdas[done : done + len(stack)], judged=False)
+        done += len(stack)
+
+
+@dataclass
+class _Grid:
+    """What the solutions over a grid are computed from, and their iterator: several λ at a time, as the solver finds them."""
+
+    problem: Problem
+    penalty: Penalty
+    tol: float
+    max_iter: int
+    triangle: Triangle | None
+    ridge: Any
+    stacks: Iterator[Solutions]
+
+    @classmethod
+    def of(cls, problem, penalty, lambdas, tol, max_iter, gram=None, triangle=None) -> _Grid:
+        if triangle is None and _decomposes(problem, penalty):
+            with one_thread():
+                triangle = Triangle.of(problem.X, problem.y, problem.s, problem.offset)
+        solved_on = problem if triangle is None else triangle.problem(problem.fit_intercept)
+        ridge = ridge_of(solved_on, penalty, lambdas)
+        found = ridge.solutions(lambdas, tol) if ridge else _solutions(solved_on, penalty, lambdas, tol, max_iter, gram)
+        return cls(problem, penalty, tol, max_iter, triangle, ridge, found)
+
+    def path(self, stacks, lambdas, dfmax: int | None = None, judged: bool = True) -> Path:
+        """The Path of some of the solutions."""
+        problem, penalty, triangle = self.problem, self.penalty, self.triangle
+        coefs, rest = Coefficients(problem.weights_shape), []
+        for stack in stacks:
+            count = len(stack.w) if dfmax is None else _within(stack.w, dfmax)
+            whole, stack = count == len(stack.w), stack[:count]
+            coefs.extend(stack.w)
+            b = triangle.intercepts(stack.w) if triangle is not None and problem.fit_intercept else stack.b
+            rest.append((b, stack.objective, stack.gap, stack.kkt, stack.solved, stack.n_iter))
+            if not whole:
+                break
+        intercepts, objectives, gaps, kkt, solved, n_iter = (np.concatenate(parts) for parts in zip(*rest, strict=True))
+        lambdas = lambdas[: len(gaps)]
+        if not len(lambdas):
+            raise ValueError(
+                f"Expected a first λ with at most dfmax={dfmax} non-zero inputs, got more; start at a larger λ"
+            )
+        against = (
+            reasons_against(problem, penalty, lambdas, coefs, intercepts)
+            if judged
+            else np.full(len(lambdas), "", dtype=object)
         )
-    against = (
-        reasons_against(problem, penalty, lambdas, coefs, intercepts)
-        if judged
-        else np.full(len(lambdas), "", dtype=object)
-    )
-    return Path(
-        penalty=penalty,
-        loss=problem.loss.name,
-        lambdas=lambdas,
-        coefficients=coefs,
-        intercepts=intercepts,
-        gaps=gaps,
-        kkt=kkt,
-        objectives=objectives,
-        solved=solved & (against == ""),
-        against=against,
-        n_iter=n_iter,
-        remark="" if _unique(problem, penalty, lambdas[-1]) else _not_unique(problem),
-        tol=tol,
-        max_iter=max_iter,
-        problem=problem,
-        column_scale=problem.column_scale,
-        ridge=ridge if triangle is None else None,
-        has_offset=problem.offset is not None,
-    )
+        return Path(
+            penalty=penalty,
+            loss=problem.loss.name,
+            lambdas=lambdas,
+            coefficients=coefs,
+            intercepts=intercepts,
+            gaps=gaps,
+            kkt=kkt,
+            objectives=objectives,
+            solved=solved & (against == ""),
+            against=against,
+            n_iter=n_iter,
+            remark="" if _unique(problem, penalty, lambdas[-1]) else _not_unique(problem),
+            tol=self.tol,
+            max_iter=self.max_iter,
+            problem=problem,
+            column_scale=problem.column_scale,
+            ridge=self.ridge if triangle is None else None,
+            has_offset=problem.offset is not None,
+        )
 
 
 def _within(stack, dfmax: int) -> int:

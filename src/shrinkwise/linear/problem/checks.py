@@ -171,6 +171,14 @@ def check_dfmax(dfmax) -> None:
         raise ValueError(f"Expected dfmax (the most non-zero inputs of a path) to be an integer ≥ 0, got {dfmax!r}")
 
 
+def check_patience(patience) -> None:
+    """Raise ValueError unless patience is None or an integer ≥ 1."""
+    if patience is None:
+        return
+    if isinstance(patience, bool) or not isinstance(patience, numbers.Integral) or patience < 1:
+        raise ValueError(f"Expected patience (a number of λ without a lower held-out loss) to be ≥ 1, got {patience!r}")
+
+
 def finite_numbers(values, name: str) -> np.ndarray:
     """`values` as an array of finite numbers."""
     array = _numbers(values, name)

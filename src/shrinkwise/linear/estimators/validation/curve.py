@@ -65,6 +65,20 @@ class ValidationCurve:
         return "; the best λ is the smallest of the grid, so a smaller lambda_min_ratio may predict better"
 
 
+def turned(losses, patience: int | None) -> int | None:
+    """The number of λ, of held-out losses (G, L, folds), after which none of the G means has fallen for `patience` λ.
+
+    None where there is no such number, or no patience.
+    """
+    if patience is None or losses.shape[1] <= patience:
+        return None
+    lowest = np.fmin.accumulate(losses.mean(axis=-1), axis=1)
+    after = np.arange(1, lowest.shape[1])
+    last_fall = np.maximum.accumulate(np.where(np.diff(lowest, axis=1) < 0, after, 0), axis=1)
+    waited = np.flatnonzero((after - last_fall).min(axis=0) >= patience)
+    return int(waited[0]) + 2 if len(waited) else None
+
+
 def chosen(losses, folds, select: str) -> int:
     """Index of the λ to select, from held-out losses (L, folds) on a decreasing grid."""
     mean, se = mean_and_se(losses.T, independent_folds([test for _, test in folds]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,12 +14,14 @@ from shrinkwise.linear.estimators.progress import run_all
 from shrinkwise.linear.estimators.samples import Samples
 from shrinkwise.linear.paths.path import Path
 from shrinkwise.linear.paths.relaxed import relax
-from shrinkwise.linear.paths.solve import solve_all
+from shrinkwise.linear.paths.solve import paths_along, solve_all
 from shrinkwise.linear.problem.fold_gram import FoldGrams
 from shrinkwise.linear.problem.problem import Problem
 from shrinkwise.linear.problem.triangular_factor import FoldTriangles, one_thread
 from shrinkwise.linear.problem.working_columns import is_tall
 from shrinkwise.penalties import Penalty
+
+from .curve import turned
 
 
 @dataclass
@@ -27,7 +29,8 @@ class FoldTask:
     """The fit that is repeated on every fold; `grams` if the folds share their Gram matrices.
 
     `gammas` are the blends of the fit with its relaxed refit that are scored. `scored`, if given, maps a path and held-out
-    rows to minus the scores (L,), in place of the loss.
+    rows to minus the scores (L,), in place of the loss. With `patience` the grid ends once the mean loss of no blend has
+    fallen for so many λ.
     """
 
     penalty: Penalty
@@ -38,6 +41,7 @@ class FoldTask:
     grams: FoldGrams | None = None
     gammas: tuple[float, ...] = (1.0,)
     scored: Callable | None = None
+    patience: int | None = None
 
     def is_one_kernel(self, X) -> bool:
         """Whether the work is little but one call of a kernel: L1 or L2 on dense least squares, without a scorer or a refit."""
@@ -77,11 +81,26 @@ def check_classes(y, train) -> None:
 
 def fold_losses(samples: Samples, fold, task: FoldTask, lambdas) -> np.ndarray:
     """Held-out loss of every blend at every λ, (G, L): squared error, log loss, the loss itself, or minus a score."""
-    train, _ = fold
+    _check_classes(samples, fold, task)
+    return _of_blends(samples, fold, task, fold_path(samples, fold[0], task, lambdas))
+
+
+def losses_along(samples: Samples, fold, task: FoldTask, lambdas) -> Iterator[np.ndarray]:
+    """`fold_losses` in parts (G, k), none solved before its turn."""
+    _check_classes(samples, fold, task)
+    problem = _training_part(samples, fold[0], task)
+    gram = None if task.grams is None else task.grams.without(fold[0])
+    for part in paths_along(problem, task.penalty, lambdas, task.tol, task.max_iter, gram=gram):
+        yield _of_blends(samples, fold, task, part)
+
+
+def _check_classes(samples: Samples, fold, task: FoldTask) -> None:
     if task.loss.coded:
         for column in np.reshape(samples.y, (len(samples.y), -1)).T:
-            check_classes(column, train)
-    fitted = fold_path(samples, train, task, lambdas)
+            check_classes(column, fold[0])
+
+
+def _of_blends(samples: Samples, fold, task: FoldTask, fitted: Path) -> np.ndarray:
     if task.gammas != (1.0,):
         fitted.refit = relax(fitted)
     return np.array([_held_out(samples, fold, task, fitted.relaxed(g) if g < 1 else fitted) for g in task.gammas])
@@ -118,13 +137,35 @@ def cross_validated_losses(samples: Samples, folds, task: FoldTask, lambdas, n_j
 
 
 def cross_validated_blends(samples: Samples, folds, task: FoldTask, lambdas, n_jobs=None, verbose=False) -> np.ndarray:
-    """(G, L, folds) held-out losses of every blend."""
+    """(G, L, folds) held-out losses of every blend; L is less than the number of λ where `task.patience` ends the grid.
+
+    In one process the folds then go from λ to λ together, and no smaller λ is solved.
+    """
     folds = list(folds)
     task = task.sharing(samples, folds)
+    if task.patience is not None and n_jobs in (None, 1) and not verbose:
+        return _together(samples, folds, task, lambdas)
     calls = (delayed(fold_losses)(samples, fold, task, lambdas) for fold in folds)
     threads = n_jobs not in (None, 1) and task.is_one_kernel(samples.X)
     with one_thread() if threads else nullcontext():
-        return np.moveaxis(np.array(run_all(calls, n_jobs, "folds", verbose, threads)), 0, -1)
+        losses = np.moveaxis(np.array(run_all(calls, n_jobs, "folds", verbose, threads)), 0, -1)
+    return losses[:, : turned(losses, task.patience)]
+
+
+def _together(samples: Samples, folds, task: FoldTask, lambdas) -> np.ndarray:
+    along = [losses_along(samples, fold, task, lambdas) for fold in folds]
+    known = [np.zeros((len(task.gammas), 0)) for _ in folds]
+    while True:
+        behind = min(range(len(folds)), key=lambda k: known[k].shape[1])
+        part = next(along[behind], None)
+        if part is None:  # the end of the grid
+            return np.stack(known, axis=-1)
+        known[behind] = np.concatenate([known[behind], part], axis=1)
+        n_common = min(losses.shape[1] for losses in known)
+        losses = np.stack([each[:, :n_common] for each in known], axis=-1)
+        end = turned(losses, task.patience)
+        if end is not None:
+            return losses[:, :end]
 
 
 def triangle_losses(triangles: FoldTriangles, task: FoldTask, lambdas) -> np.ndarray:
@@ -134,4 +175,5 @@ def triangle_losses(triangles: FoldTriangles, task: FoldTask, lambdas) -> np.nda
         fitted = solve_all(known.problem(task.fit_intercept), task.penalty, lambdas, task.tol, task.max_iter)
         intercepts = known.intercepts(fitted.coefs) if task.fit_intercept else fitted.intercepts
         losses.append(held.mean_squared_errors(fitted.coefs, intercepts))
-    return np.array(losses).T
+    by_fold = np.array(losses).T
+    return by_fold[: turned(by_fold[None], task.patience)]

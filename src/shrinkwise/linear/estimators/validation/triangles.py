@@ -35,14 +35,16 @@ def triangle_curve(
     lambda_min_ratio: float | None = None,
     tol: float = _TOL,
     max_iter: int = _SWEEPS,
+    patience: int | None = None,
 ) -> ValidationCurve:
     """The path on all rows and its held-out losses, those of `PenalizedRegressorCV` on the rows themselves."""
     whole = triangles.whole.problem(True)
     path = triangle_path(
         triangles.whole, penalty, lambda_grid(whole, penalty, n_lambdas, lambda_min_ratio), tol, max_iter
     )
-    task = FoldTask(penalty, whole.loss, True, tol, max_iter)
-    return ValidationCurve(path, triangle_losses(triangles, task, path.lambdas), len(triangles.held))
+    task = FoldTask(penalty, whole.loss, True, tol, max_iter, patience=patience)
+    losses = triangle_losses(triangles, task, path.lambdas)
+    return ValidationCurve(path[: len(losses)], losses, len(triangles.held))
 
 
 def triangle_at(triangle: Triangle, penalty: Penalty, tol: float = _TOL, max_iter: int = _SWEEPS) -> Path:
