@@ -9,10 +9,9 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 
-from shrinkwise.compare.candidates import additive
+from shrinkwise.compare.candidates import additive, linear
 from shrinkwise.compare.candidates.additive import (
     LASSO,
-    _by_input,
     _HingedRows,
     hinges_of,
     tune_additive_lasso,
@@ -176,21 +175,19 @@ def test_few_values_have_a_bend_at_each_between_the_lowest_and_the_highest():
     assert set(hinges.tops.tolist()) == {3.0}
 
 
-def test_the_group_lasso_without_its_smallest_lambdas_chooses_as_on_the_whole_grid():
-    """Where its curve has not turned by then, it takes the whole grid."""
+def test_a_grid_ends_a_quarter_of_it_after_the_best_lambda(monkeypatch):
     problem = hinged(bent(80, noise=1.0))
     options = Options(n_lambdas=30, inner_folds=2)
+    found = cross_validate(whole_inputs(problem), problem, options, lambda_min_ratio=1e-2).curve
+    assert len(found.path) == found.index_best + 1 + 8 < 30
+    monkeypatch.setattr(linear, "_PATIENCE", 1.0)
     whole = cross_validate(whole_inputs(problem), problem, options, lambda_min_ratio=1e-2).curve
-    best = whole.index_best
-    assert 8 < best < 29
-    for near, n in ((best - 2, best + 5), (0, 30)):
-        found = _by_input(problem, options, 1e-2, near).curve
-        assert (found.index_best, len(found.path)) == (best, n)
-        np.testing.assert_allclose(found.path.lambdas, whole.path.lambdas[:n], rtol=1e-12)
-        np.testing.assert_allclose(found.path.coefs[best], whole.path.coefs[best], atol=1e-3)
+    assert (len(whole.path), whole.index_best) == (30, found.index_best)
+    np.testing.assert_allclose(found.path.coefs, whole.path.coefs[: len(found.path)], atol=1e-3)
 
 
 @pytest.mark.parametrize("n_lambdas", [1, 2])
 def test_the_shortest_grids_are_taken_whole(n_lambdas):
-    found = _by_input(hinged(bent(80)), Options(n_lambdas=n_lambdas, inner_folds=2), 1e-2, 0).curve
+    problem = hinged(bent(80))
+    found = cross_validate(whole_inputs(problem), problem, Options(n_lambdas=n_lambdas, inner_folds=2)).curve
     assert len(found.path) == n_lambdas

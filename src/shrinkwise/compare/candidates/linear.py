@@ -32,8 +32,8 @@ NO_OPTIMUM = "no finite optimum without a penalty ({why}), " + STOPGAP
 NOT_REACHED = f"the optimum without a penalty was not reached, {STOPGAP}"
 # Between two local minima of MCP the steps can go on for ever: a λ that needs more is one that says it was not solved.
 MCP_STEPS = 40
-# A grid of λ ends once the mean held-out loss has not fallen for this share of it.
-_PATIENCE = 0.25
+# A grid of λ ends once the mean held-out loss has not fallen for this share of it, and for so many λ.
+_PATIENCE, _LEAST_PATIENCE = 0.25, 3
 MINIMUM_NORM = "at least as many inputs as rows, so the minimum-norm least-squares solution was used"
 
 
@@ -214,7 +214,7 @@ def _bounded(penalty, problem: TrainingRows):
 def cross_validate(penalty, problem: TrainingRows, options: Options, **solving) -> TunedPath:
     """The path of a penalty and its cross-validation curve; `solving` are settings of the estimator."""
     scaled = ScaledRows.of(problem)
-    solving["patience"] = round(_PATIENCE * options.n_lambdas)
+    solving["patience"] = max(_LEAST_PATIENCE, round(_PATIENCE * options.n_lambdas))
     if problem.factors is not None:
         return TunedPath(factored_curve(_bounded(penalty, scaled.problem), scaled.problem, options, **solving), scaled)
     from sklearn.exceptions import ConvergenceWarning
