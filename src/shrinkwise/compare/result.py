@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median, mode
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from shrinkwise.compare.candidates.base import Candidate, Curve, Fit
 from shrinkwise.compare.scoring.conformal import KeptIntervals
-from shrinkwise.compare.scoring.differences import difference
+from shrinkwise.compare.scoring.differences import difference, differences
 from shrinkwise.compare.scoring.nested import HeldOut
 from shrinkwise.compare.scoring.stability import StableInputs
 from shrinkwise.compare.splits.splits import Splits
@@ -189,6 +190,10 @@ class Comparison:
     def difference(self, one: Scored, other: Scored) -> Difference:
         """The score of one candidate minus that of another, with its error from the held-out rows."""
         return difference(self.splits, one.folds, other.folds)
+
+    def differences(self, several: Sequence[Scored], other: Scored) -> tuple[list[Difference], np.ndarray]:
+        """The `difference` of several candidates to one, and p-values adjusted for their number."""
+        return differences(self.splits, [one.folds for one in several], other.folds)
 
     def fold_interval(self, differences: np.ndarray) -> tuple[float, float, float]:
         """The corrected 95 % interval of fold differences, for what is known of whole folds alone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .conformal import conformal_quantiles, row_masses
 from .intervals import (
     Difference,
+    differences_to_one,
     holm,
     independent_folds,
     independent_interval,
@@ -24,6 +25,7 @@ __all__ = [
     "check_select",
     "complementary_halves",
     "conformal_quantiles",
+    "differences_to_one",
     "false_selection_bound",
     "folds",
     "gaussian_knockoffs",

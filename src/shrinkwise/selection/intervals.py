@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_DRAWS = 20_000  # of the largest of several statistics
+
 
 def mean_and_se(fold_values, independent: float | None = None):
     """Mean over folds (axis 0) and its standard error.
@@ -183,6 +185,59 @@ def row_difference(
     >>> round(found.mean, 6), round(found.error, 6), found.freedom
     (2.0, 1.0, 3)
     """
+    return _row_difference(losses, others, n_train, root, weights, clusters)[0]
+
+
+def differences_to_one(
+    candidates: Sequence[Sequence[np.ndarray]],
+    other: Sequence[np.ndarray],
+    n_train: float,
+    *,
+    root: bool = False,
+    weights: Sequence[np.ndarray] | None = None,
+    clusters: Sequence[np.ndarray] | None = None,
+) -> tuple[list[Difference], np.ndarray]:
+    """The `row_difference` of several candidates to the same other one, and p-values adjusted for their number, jointly.
+
+    The m statistics t_j = d_j / error_j are compared with the largest |T_j| of Student's t in m dimensions, with the
+    correlations of the rows' contributions ψ and the same degrees of freedom, step by step from the largest |t_j| (Westfall
+    and Young's step-down). Candidates that are nearly the same model count nearly as one; `holm` counts them as m. The
+    probabilities come from 20,000 draws with a fixed seed: their standard error is 0.0015 at p = 0.05.
+
+    Parameters
+    ----------
+    candidates : m sequences of K arrays
+        The losses of the held-out rows, fold by fold, of each candidate; the rest is as for `row_difference`.
+
+    References
+    ----------
+    Westfall, Young, Resampling-based multiple testing, Wiley 1993 (step-down maxT).
+    Hothorn, Bretz, Westfall, Simultaneous inference in general parametric models, Biometrical Journal 50, 2008,
+    doi:10.1002/bimj.200810425 (the t distribution in m dimensions).
+    """
+    found = [_row_difference(losses, other, n_train, root, weights, clusters) for losses in candidates]
+    differences = [difference for difference, _ in found]
+    if not found:
+        return [], np.zeros(0)
+    size = np.array([abs(d.mean) / d.error if d.error > 0 else np.inf * (d.mean != 0) for d in differences])
+    size[np.isnan(size)] = 0.0  # neither a difference nor an error
+    psi = np.array([contributions for _, contributions in found])
+    norms = np.sqrt((psi**2).sum(axis=1))
+    psi /= np.where(norms > 0, norms, 1.0)[:, None]
+    values, vectors = np.linalg.eigh(psi @ psi.T)
+    rng = np.random.default_rng(0)
+    normal = rng.standard_normal((_DRAWS, len(found))) * np.sqrt(np.maximum(values, 0.0))
+    freedom = differences[0].freedom
+    drawn = np.abs(normal @ vectors.T) / np.sqrt(rng.chisquare(freedom, _DRAWS) / freedom)[:, None]
+    order = np.argsort(-size)
+    largest = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[:, ::-1]  # of those from each place on
+    adjusted = np.empty(len(found))
+    adjusted[order] = np.maximum.accumulate((largest >= size[order]).mean(axis=0))
+    return differences, adjusted
+
+
+def _row_difference(losses, others, n_train, root, weights, clusters) -> tuple[Difference, np.ndarray]:
+    """The Difference, and what each row or cluster contributes to its error."""
     share = [
         np.full(len(a), 1 / len(a)) if weights is None else weights[k] / weights[k].sum() for k, a in enumerate(losses)
     ]
@@ -197,7 +252,7 @@ def row_difference(
     if len(centred) < 2:
         raise ValueError("An interval needs at least 2 rows, or 2 clusters of rows")
     variance = len(centred) / (len(centred) - 1) * (centred @ centred) * (1 + len(one) / n_train)
-    return Difference(float(np.mean([a - b for a, b in means])), float(np.sqrt(variance)), len(centred) - 1)
+    return Difference(float(np.mean([a - b for a, b in means])), float(np.sqrt(variance)), len(centred) - 1), centred
 
 
 def independent_interval(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from shrinkwise.compare.metrics import REGRESSION, row_losses
 from shrinkwise.compare.splits.splits import Splits
-from shrinkwise.selection import Difference, row_difference
+from shrinkwise.selection import Difference, differences_to_one, row_difference
 
 from .nested import HeldOut
 
@@ -19,20 +20,32 @@ def difference(splits: Splits, one: Sequence[HeldOut], other: Sequence[HeldOut])
     Rows of one group count as one observation. Rows in order of time resemble their neighbours: each run of √n of them
     counts as one.
     """
-    tests = [test for _, test in splits.folds]
+    return row_difference(_losses(splits, one), _losses(splits, other), splits.mean_sizes[0], **_counted(splits))
 
-    def losses(held: Sequence[HeldOut]) -> list[np.ndarray]:
-        return [row_losses(splits.plan.task, splits.y[t], fold.output) for t, fold in zip(tests, held, strict=True)]
 
-    weights = splits.rows.weights
-    return row_difference(
-        losses(one),
-        losses(other),
-        splits.mean_sizes[0],
-        root=splits.plan.task == REGRESSION,
-        weights=None if weights is None else [weights[test] for test in tests],
-        clusters=_clusters(splits, tests),
-    )
+def differences(
+    splits: Splits, several: Sequence[Sequence[HeldOut]], other: Sequence[HeldOut]
+) -> tuple[list[Difference], np.ndarray]:
+    """The `difference` of several candidates to one, and p-values adjusted for their number (`differences_to_one`)."""
+    losses = [_losses(splits, one) for one in several]
+    return differences_to_one(losses, _losses(splits, other), splits.mean_sizes[0], **_counted(splits))
+
+
+def _losses(splits: Splits, held: Sequence[HeldOut]) -> list[np.ndarray]:
+    return [
+        row_losses(splits.plan.task, splits.y[test], fold.output)
+        for (_, test), fold in zip(splits.folds, held, strict=True)
+    ]
+
+
+def _counted(splits: Splits) -> dict[str, Any]:
+    """How rows count: the score, their weights, and which of them are one observation."""
+    tests, weights = [test for _, test in splits.folds], splits.rows.weights
+    return {
+        "root": splits.plan.task == REGRESSION,
+        "weights": None if weights is None else [weights[test] for test in tests],
+        "clusters": _clusters(splits, tests),
+    }
 
 
 def _clusters(splits: Splits, tests: list[np.ndarray]) -> list[np.ndarray] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shrinkwise.compare.result import Comparison, Row
-from shrinkwise.selection import holm
 
 from .sentence import Sentence, said_of
 from .words import a_score, in_interval, label, n_inputs_said, said, score_said
@@ -218,9 +217,9 @@ def _others(comparison: Comparison) -> str:
 
 
 def _better_than_a_guess(comparison: Comparison) -> list[Row]:
-    """The rows with a score detectably below that of a constant prediction, allowing for their number (Holm)."""
-    found = [comparison.difference(row.at(comparison.choice), comparison.constant) for row in comparison.rows]
-    adjusted = holm([difference.p_value for difference in found])
+    """The rows with a score detectably below that of a constant prediction, allowing for their number jointly."""
+    scores = [row.at(comparison.choice) for row in comparison.rows]
+    found, adjusted = comparison.differences(scores, comparison.constant)
     return [row for row, d, p in zip(comparison.rows, found, adjusted, strict=True) if d.mean < 0 and p < 0.05]
 
 
