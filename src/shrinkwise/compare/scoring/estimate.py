@@ -21,7 +21,7 @@ from shrinkwise.compare.splits.splits import split_table
 from shrinkwise.tables import TablePlan
 
 from .clock import TimeUp, time_limit
-from .nested import loaded, n_processes, tune
+from .nested import loaded, n_processes, processes_starting, tune
 from .stability import n_pairs, of_whole_inputs, stable_inputs_at
 from .workers import on_one_thread
 
@@ -30,7 +30,7 @@ _SHORTEST = 1e-3  # seconds that are told apart
 _LONG = 1.0  # seconds of a fit from which half of its rows are timed beside them, not twice as many
 _PASS = 2e-7  # seconds for each value of a tall table: its encoding and its triangular factors
 LONGEST = 30.0  # seconds for measuring
-_STARTING, _CLOSING = 3.0, 3.0  # seconds: the processes; the explanation and the report
+_CLOSING = 3.0  # seconds: the explanation and the report
 
 
 def estimated_seconds(frame, plan: TablePlan, options: Options) -> float | None:
@@ -48,7 +48,10 @@ def _estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     splits = split_table(frame, plan, options)
     problem, n = splits.sample(0, 2 * _MOST_ROWS), len(splits.folds[0][0])
     contestants = candidates(options, problem.columns.has_groups, plan.has_numbers, plan.log_link)
-    with warnings.catch_warnings():
+    jobs = 1 if splits.in_one_process else n_processes(options)
+    families = {candidate.family for candidate in contestants}
+    # They start while this process measures, on the cores that it leaves free.
+    with warnings.catch_warnings(), processes_starting(jobs, families):
         warnings.simplefilter("ignore")
         few = min(n, _MOST_ROWS)  # the time of what is solved from triangular factors does not grow with the rows
         tunings = {
@@ -58,7 +61,6 @@ def _estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
         n_all = len(splits.y)
         pairs = options.stability_pairs if splits.tall else n_pairs(options, n_all, problem.X.shape[1])
         halves = _half_sample_seconds(problem, replace(options, stability_pairs=pairs), few if splits.tall else n_all)
-    jobs = 1 if splits.in_one_process else n_processes(options)
     last = max(seconds for candidate, seconds in tunings.items() if candidate.family != "reference")
     last += tunings.get(LASSO, 0.0)  # whose path is shown, beside the kept model on all rows
     if options.stability_pairs and of_whole_inputs(problem):
@@ -66,7 +68,7 @@ def _estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
     last *= n_all / n  # on all rows, and not on those of a fold
     halves /= 1 if splits.large else jobs  # as in `compare_table`
     halves += _PASS * n_all * len(plan.kept) if splits.tall else 0.0
-    return sum(tunings.values()) * len(splits) / jobs + last + halves + (_STARTING if jobs > 1 else 0.0) + _CLOSING
+    return sum(tunings.values()) * len(splits) / jobs + last + halves + _CLOSING
 
 
 def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Options, n: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -201,12 +202,11 @@ def _results(waiting: list, splits: Splits, options: Options, deadline: float | 
         for candidate, split in encoded:
             yield score_fold(candidate, split, options, deadline)
     else:
-        from joblib import Parallel, delayed
+        from joblib import delayed
 
-        runner = Parallel(
-            n_jobs=jobs, backend="loky", return_as="generator_unordered", initializer=end_with, initargs=(os.getpid(),)
+        yield from _in_processes(
+            jobs, (delayed(score_fold)(candidate, split, options, deadline) for candidate, split in encoded)
         )
-        yield from runner(delayed(score_fold)(candidate, split, options, deadline) for candidate, split in encoded)
     yield from (FoldResult(candidate.name, number, {}, 0.0) for candidate, number in late)
 
 
@@ -222,6 +222,38 @@ def _encoded(
             late.append((candidate, number))
         else:
             yield candidate, split
+
+
+def _in_processes(n: int, calls: Iterator) -> Iterator:
+    """Results of joblib's calls in n processes, as they end; joblib keeps the processes for the next calls."""
+    from joblib import Parallel
+
+    runner = Parallel(
+        n_jobs=n, backend="loky", return_as="generator_unordered", initializer=end_with, initargs=(os.getpid(),)
+    )
+    return runner(calls)
+
+
+@contextmanager
+def processes_starting(n: int, families: set[str]) -> Iterator[None]:
+    """Inside, the n processes of `run_nested` start and import the code of these families; at the end they have."""
+    from joblib import delayed
+
+    if n <= 1:
+        yield
+        return
+    started = _in_processes(n, (delayed(_loaded_all)(families) for _ in range(n)))
+    try:
+        yield
+    except (Exception, TimeUp):  # after any other, Ctrl-C, nothing is waited for
+        list(started)
+        raise
+    list(started)
+
+
+def _loaded_all(families: set[str]) -> None:
+    for family in families:
+        loaded(family, by_sums=False)
 
 
 def n_processes(options: Options) -> int:
