@@ -180,10 +180,10 @@ def test_a_function_in_a_linear_model_and_attached_to_an_optimizer():
     np.testing.assert_allclose(g, -0.1 * model.coef_ / np.sqrt(model.coef_**2 + 1e-2), atol=1e-7)
     assert np.count_nonzero(model.coef_) == 6  # no exact zeros
     layer = torch.nn.Linear(6, 1).double()
-    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.3)
     sw.attach(optimizer, layer, penalty)
     x, y = torch.from_numpy(X), torch.from_numpy(Y)
-    for _ in range(250):
+    for _ in range(90):
         optimizer.zero_grad()
         (0.5 * (layer(x)[:, 0] - y) ** 2).mean().backward()
         optimizer.step()

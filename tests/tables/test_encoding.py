@@ -98,7 +98,7 @@ def tables(draw):
 
 
 @given(tables(), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 def test_random_tables(frame, seed):
     """Fit rows have mean 0 and variance 1; a linear model says the same in standardised and in data units."""
     rng = np.random.default_rng(seed)
