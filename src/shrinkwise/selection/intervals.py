@@ -219,8 +219,8 @@ def differences_to_one(
     differences = [difference for difference, _ in found]
     if not found:
         return [], np.zeros(0)
-    size = np.array([abs(d.mean) / d.error if d.error > 0 else np.inf * (d.mean != 0) for d in differences])
-    size[np.isnan(size)] = 0.0  # neither a difference nor an error
+    mean, error = np.abs([each.mean for each in differences]), np.array([each.error for each in differences])
+    size = np.divide(mean, error, out=np.where(mean > 0, np.inf, 0.0), where=error > 0)
     psi = np.array([contributions for _, contributions in found])
     norms = np.sqrt((psi**2).sum(axis=1))
     psi /= np.where(norms > 0, norms, 1.0)[:, None]

@@ -32,8 +32,9 @@ class KernelSolver(WorkingSolver):
         self.unit = problem.intercept_unit
         self.V, self.scratch, self.places = np.zeros((2, n)), np.empty((4, n)), np.arange(problem.p)
         self.v = self.V[0]
-        self.offsets = [None if x is None else np.ascontiguousarray(x) for x in (problem.offset, dual_offset(problem))]
-        self.s = None if self.alike else np.ascontiguousarray(problem.s)
+        offsets = problem.offset, dual_offset(problem)
+        self.offsets = [None if x is None else np.ascontiguousarray(x, dtype=float) for x in offsets]
+        self.s = None if self.alike else np.ascontiguousarray(problem.s, dtype=float)
         self.job = kernels.NewtonJob(
             loss=kernels.ROW_LOSSES[problem.loss.name],
             n=n,
