@@ -17,11 +17,11 @@ from shrinkwise.compare.candidates.base import Candidate, TrainingRows
 from shrinkwise.compare.candidates.linear import GROUP_LASSO, LASSO
 from shrinkwise.compare.candidates.registry import candidates
 from shrinkwise.compare.options import Options
-from shrinkwise.compare.splits.splits import split_table
+from shrinkwise.compare.splits.splits import Splits, split_table
 from shrinkwise.tables import TablePlan
 
 from .clock import TimeUp, time_limit
-from .nested import loaded, n_processes, processes_starting, tune
+from .nested import loaded, loaded_all, n_processes, processes_starting, tune
 from .stability import n_pairs, of_whole_inputs, stable_inputs_at
 from .workers import on_one_thread
 
@@ -39,19 +39,26 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float | None:
     """
     try:
         with time_limit(time.monotonic() + LONGEST):
-            return _estimated_seconds(frame, plan, options)
+            splits = split_table(frame, plan, options)
+            problem = splits.sample(0, 2 * _MOST_ROWS)
+        contestants = candidates(options, problem.columns.has_groups, plan.has_numbers, plan.log_link)
+        families = {candidate.family for candidate in contestants}
+        jobs = 1 if splits.in_one_process else n_processes(options)
+        # They start while this process measures, on the cores that it leaves free. Imports are not measured: in a new
+        # environment, where nothing is compiled yet, they can take longer than all the rest.
+        with processes_starting(jobs, families):
+            loaded_all(families)
+            with time_limit(time.monotonic() + LONGEST):
+                return _estimated_seconds(splits, problem, contestants, options, jobs)
     except TimeUp:
         return None
 
 
-def _estimated_seconds(frame, plan: TablePlan, options: Options) -> float:
-    splits = split_table(frame, plan, options)
-    problem, n = splits.sample(0, 2 * _MOST_ROWS), len(splits.folds[0][0])
-    contestants = candidates(options, problem.columns.has_groups, plan.has_numbers, plan.log_link)
-    jobs = 1 if splits.in_one_process else n_processes(options)
-    families = {candidate.family for candidate in contestants}
-    # They start while this process measures, on the cores that it leaves free.
-    with warnings.catch_warnings(), processes_starting(jobs, families):
+def _estimated_seconds(
+    splits: Splits, problem: TrainingRows, contestants: list[Candidate], options: Options, jobs: int
+) -> float:
+    n, plan = len(splits.folds[0][0]), splits.plan
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         few = min(n, _MOST_ROWS)  # the time of what is solved from triangular factors does not grow with the rows
         tunings = {

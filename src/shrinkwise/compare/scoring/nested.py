@@ -242,7 +242,7 @@ def processes_starting(n: int, families: set[str]) -> Iterator[None]:
     if n <= 1:
         yield
         return
-    started = _in_processes(n, (delayed(_loaded_all)(families) for _ in range(n)))
+    started = _in_processes(n, (delayed(loaded_all)(families) for _ in range(n)))
     try:
         yield
     except (Exception, TimeUp):  # after any other, Ctrl-C, nothing is waited for
@@ -251,7 +251,8 @@ def processes_starting(n: int, families: set[str]) -> Iterator[None]:
     list(started)
 
 
-def _loaded_all(families: set[str]) -> None:
+def loaded_all(families: set[str]) -> None:
+    """Import the code of several families."""
     for family in families:
         loaded(family, by_sums=False)
 
