@@ -1,5 +1,6 @@
 """Many classes: the model by classes takes the steps of the whole one, and needs no matrix per row."""
 
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -57,19 +58,28 @@ def test_a_step_by_classes_is_the_step_of_the_whole_model(fit_intercept, monkeyp
     )
 
 
-@pytest.mark.parametrize("whole", [True, False])  # whether every column joins for all classes at once
-@pytest.mark.parametrize("kind", [DenseColumns, SparseColumns, TallColumns])
-def test_the_hessian_from_probabilities_is_that_from_a_matrix_per_row(kind, whole, monkeypatch):
-    monkeypatch.setattr("shrinkwise.linear.solvers.newton.curvature._AT_ONCE", 3000)  # several pieces of rows
+def in_front(kind, places):
+    """(a problem of 700 rows, 5 columns and 4 classes, a column set of `kind` with the columns `places` in front)."""
     X, y = drawn(700, 5, 4)
     X[np.abs(X) < 0.5] = 0.0
     problem = Problem(csc_array(X) if kind is SparseColumns else X, y, "multinomial", np.linspace(0.5, 2.0, 700))
     columns = kind(problem.design)
     columns.add(np.array([3, 0, 4, 1]))
-    columns.promote(np.array([4, 3, 1]))
+    columns.promote(np.array(places))
+    return problem, columns
+
+
+@pytest.mark.parametrize("whole", [True, False])  # whether every column joins for all classes at once
+@pytest.mark.parametrize("kind", [DenseColumns, SparseColumns, TallColumns])
+def test_the_hessian_from_probabilities_is_that_from_a_matrix_per_row(kind, whole, monkeypatch):
+    monkeypatch.setattr("shrinkwise.linear.solvers.newton.curvature._AT_ONCE", 3000)  # several pieces of rows
+    problem, columns = in_front(kind, [4, 3, 1])
     eta, s = 3.0 * np.random.default_rng(2).normal(size=(700, 4)), problem.s / problem.n
     by_rows = RowCurvature(problem.loss.hessian(problem.y, eta) * s[:, None, None])
-    some = np.array([[1, 0, 1]] * 4 if whole else [[1, 0, 1], [0, 1, 1], [0, 0, 0], [1, 1, 1]], dtype=bool)
+    few, most, every = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0]]] * 2 + [[[1, 1, 1]] * 4], dtype=bool)
+    most[:] = [[1, 1, 1], [1, 1, 0], [1, 1, 1], [1, 1, 1]]
+    if whole:
+        few[:, :2], most[:] = True, few
     along = np.random.default_rng(3).normal(size=(700, 4))
     for exact, rtol in ((True, 1e-12), (False, 2e-6)):
         models = [
@@ -77,14 +87,32 @@ def test_the_hessian_from_probabilities_is_that_from_a_matrix_per_row(kind, whol
             for curvature in (by_rows, SoftmaxCurvature(problem.loss.inverse_link(eta), s))
         ]
         for model in models:
-            model.grow(some)  # then the other pairs join
-            model.grow(np.ones((4, 3), dtype=bool))
-        scale = np.abs(models[0].hessian()).max()
-        np.testing.assert_allclose(models[1].hessian(), models[0].hessian(), atol=rtol * scale)
-        np.testing.assert_allclose(models[1].M, models[0].M, atol=1e-13)
+            for mask in (few, most, every):  # many join, then one
+                model.grow(mask)
+        orders = [np.lexsort([model.pos, model.cls]) for model in models]
+        hessians = [model.hessian()[np.ix_(order, order)] for model, order in zip(models, orders, strict=True)]
+        np.testing.assert_allclose(hessians[1], hessians[0], atol=rtol * np.abs(hessians[0]).max())
+        np.testing.assert_allclose(models[1].M[orders[1]], models[0].M[orders[0]], atol=1e-13)
         np.testing.assert_allclose(models[1].T_inverse, models[0].T_inverse, rtol=1e-10)
         changes = [model.change_of_gradient(along, problem) for model in models]
         np.testing.assert_allclose(changes[1], changes[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("K", [2, 5])  # by pairs of classes, and in one product
+@pytest.mark.parametrize("kind", [DenseColumns, SparseColumns, TallColumns])
+def test_blocks_of_pairs_of_classes_are_those_of_their_definition(kind, K):
+    problem, columns = in_front(kind, [4, 3, 1, 0])
+    X = np.asarray(problem.X.toarray() if kind is SparseColumns else problem.X)
+    X = (X - problem.design.means)[:, [4, 3, 1, 0]]
+    factors = np.random.default_rng(5).uniform(0.0, 1.0, (K, 700))
+    for right in (np.arange(4), np.array([2, 0])):
+        left = right if len(right) == 4 else np.array([1])
+        found = columns.pair_grams(left, right, factors, 3000, np.float64)
+        expected = [
+            X[:, left].T @ (X[:, right] * (factors[k] * factors[j])[:, None])
+            for k, j in itertools.combinations(range(K), 2)
+        ]
+        np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.ElasticNet(1.0, 0.5)])

@@ -127,7 +127,7 @@ def test_paths_are_certified_and_those_of_the_whole_hessian(name, penalty, by_cl
     null = whole.data.null_loss
     assert np.abs(found.objectives - whole.objectives).max() <= 1e-6 * null
     if not {"sample_weight", "standardize"} & settings.keys():
-        assert violation(settings, penalty, found, -1) <= 5e-3
+        assert violation(settings, penalty, found, -1) <= 1e-2  # a gap g leaves one of the order of √g
 
 
 @pytest.mark.parametrize("name", ["plain", "separable", "a class of one row"])

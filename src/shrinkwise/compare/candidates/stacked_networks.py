@@ -54,7 +54,7 @@ def train_networks(
     losing: the numbers of the settings to drop after .3 of the steps, from the networks of all at that step; of those no
     networks are returned.
     """
-    X = torch.tensor(problem.dense(), dtype=torch.float32)
+    X = torch.tensor(np.ascontiguousarray(problem.dense()), dtype=torch.float32)
     targets = [_Target.of(problem, member.rows) for member in members]
     network = replace(network, steps=network.steps_on(max(len(member.rows) for member in members)))
     of_rows = {id(rows): _array(torch.stack([X[rows].amin(0), X[rows].amax(0)])) for rows in (m.rows for m in members)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
@@ -166,6 +167,11 @@ class SparseColumns(ColumnSet):
                 weights = factors[k] * factors[j]
                 out[np.ix_(new, there)] = self.gram(places[old + new], [places[there]], [weights], dtype)[0]
         return out
+
+    def pair_grams(self, left, right, factors, size, dtype):
+        """One after the other, so that X stays sparse."""
+        weights = [factors[k] * factors[j] for k, j in combinations(range(len(factors)), 2)]
+        return np.stack(self.gram(left, [right] * len(weights), weights, dtype))
 
     def paired_sums(self, cls, places, factors, right, size):
         """Class by class, so that X stays sparse."""

@@ -147,7 +147,8 @@ def _fold_rows(problem: TrainingRows, embedding: Embedding, splits: list, unit: 
     if problem.has_classes or problem.has_counts:
         targets = problem.y / problem.y.mean() if problem.has_counts else problem.y
     return FoldRows(
-        features=torch.tensor(embedding.features(problem.X), dtype=torch.float32),
+        # Row by row in memory: the rows of a batch are taken in each step.
+        features=torch.tensor(np.ascontiguousarray(embedding.features(problem.X)), dtype=torch.float32),
         sources=torch.tensor(embedding.sources),
         n_bins=torch.tensor(embedding.n_bins),
         inputs=torch.tensor(np.unique(problem.columns.inputs[embedding.sources], return_inverse=True)[1]),

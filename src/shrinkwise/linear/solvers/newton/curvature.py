@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
 from shrinkwise import kernels
@@ -9,6 +11,8 @@ from shrinkwise.linear.problem.column_set import run
 
 # A pass over the rows takes so many entries of X̃ ⊗ p at a time: few enough to stay in the cache.
 _AT_ONCE = 1_000_000
+# From this share of the pairs of classes and columns on, all of them cost no more (`pair_grams`), and none joins later.
+_WHOLE = 0.5
 
 
 class RowCurvature:
@@ -58,6 +62,10 @@ class RowCurvature:
                     _put(H, there, new, block.T)
         return H
 
+    def whole(self, mask, there):
+        """As `SoftmaxCurvature.whole`: no others."""
+        return mask
+
     def change_of_gradient(self, along, problem):
         """The change of ∇f(η) that these curvatures predict for a change of η by `along`, in the shape of η."""
         step = along.reshape(problem.n, -1).T
@@ -100,27 +108,55 @@ class SoftmaxCurvature:
 
     def gram(self, columns, cls, pos, old: int, dtype):
         """As `RowCurvature.gram`."""
+        new, every = np.unique(pos[old:]), np.unique(pos)
+        if len(cls) - old == self.K * len(new) and len(cls) == self.K * len(every):
+            return self._gram_of_whole_columns(columns, cls, pos, old, new, every, dtype)
+        if 2 * self.K * (len(cls) - old) < len(cls):
+            return self._rows_of_gram(columns, cls, pos, old, dtype)
         H = -columns.paired_gram(cls, pos, old, np.sqrt(self.weights) * self.p, _AT_ONCE, dtype)
-        places = self._places_of_whole_columns(cls, pos)
-        if places is not None:
-            for k, there in enumerate(places):
-                new = there[there >= old]
-                rows = H[run(new - old)]
-                _put(H, new - old, there, -sum(rows[:, run(other)] for j, other in enumerate(places) if j != k))
-            return H
         for k in np.unique(cls[old:]):
-            new, there = np.flatnonzero(cls[old:] == k) + old, np.flatnonzero(cls == k)
-            left = pos[new]
-            right = left if len(there) == len(new) else pos[there]
-            own = self.weights * self.p[k] * (1.0 - self.p[k])
-            _put(H, new - old, there, columns.gram(left, [right], [own], dtype)[0])
+            own, there = np.flatnonzero(cls[old:] == k) + old, np.flatnonzero(cls == k)
+            left = pos[own]
+            right = left if len(there) == len(own) else pos[there]
+            weights = self.weights * self.p[k] * (1.0 - self.p[k])
+            _put(H, own - old, there, columns.gram(left, [right], [weights], dtype)[0])
         return H
 
-    def _places_of_whole_columns(self, cls, pos):
-        """(K, m) the places of each class, its columns in one order for all; None where a class lacks one of the columns."""
-        places = [np.flatnonzero(cls == k) for k in range(self.K)]
-        alike = all(np.array_equal(pos[there], pos[places[0]]) for there in places)
-        return np.array(places) if alike else None
+    def _gram_of_whole_columns(self, columns, cls, pos, old, new, every, dtype):
+        """`gram` where the columns `new`, as all `every`, are there for all classes: from the blocks between two classes."""
+        right = new if old == 0 else every
+        H = np.zeros((self.K, len(new), self.K, len(every)), dtype)
+        blocks = columns.pair_grams(new, right, np.sqrt(self.weights) * self.p, _AT_ONCE, dtype)
+        for (k, j), block in zip(combinations(range(self.K), 2), blocks, strict=True):
+            H[k, :, k] += block
+            H[j, :, j] += block
+            H[k, :, j] = H[j, :, k] = -block
+        H = H.reshape(self.K * len(new), self.K * len(every))
+        rows = cls[old:] * len(new) + np.searchsorted(new, pos[old:])
+        places = cls * len(every) + np.searchsorted(every, pos)
+        return H[run(rows)][:, run(places)]
+
+    def _rows_of_gram(self, columns, cls, pos, old, dtype):
+        """`gram` for few new pairs: a product with X for each."""
+        H = np.empty((len(cls) - old, len(cls)), dtype)
+        for row, k, place in zip(H, cls[old:], pos[old:], strict=True):
+            unit = np.zeros((1, columns.front), dtype)
+            unit[0, place] = 1.0
+            v = (self.p[k] * self.weights * columns.times(unit)[:, 0]) * self.p
+            v[k] = 0.0
+            block = -columns.transposed(v.astype(dtype, copy=False).T, columns.front)
+            block[k] = -block.sum(0)
+            row[:] = block[cls, pos]
+        return H
+
+    def whole(self, mask, there):
+        """Of the pairs that may move, `mask` (K, m), those that a model with the pairs `there` should have."""
+        used = mask.any(0)
+        if there.any():
+            is_whole = bool((there.all(0) == there.any(0)).all())
+        else:
+            is_whole = mask.sum() > _WHOLE * self.K * used.sum()
+        return mask | used if is_whole else mask
 
     def change_of_gradient(self, along, problem):
         """p ∘ (along − Σ_k p_k along_k), (n, K)."""

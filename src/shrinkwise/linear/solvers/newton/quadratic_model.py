@@ -47,8 +47,8 @@ class QuadraticModel:
         self.fresh_before = False  # and so at the one before
 
     def grow(self, mask):
-        """Add the pairs of `mask` (K, front) that are not in the model yet."""
-        lacking = mask.copy()
+        """Add the pairs of `mask` (K, front) that are not in the model yet, and those that come cheaply with them."""
+        lacking = self.curvature.whole(mask, self.has).copy()
         lacking[:, : self.has.shape[1]] &= ~self.has
         cls, pos = np.nonzero(lacking)
         if not len(cls):
