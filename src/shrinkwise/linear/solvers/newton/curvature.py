@@ -12,7 +12,9 @@ from shrinkwise.linear.problem.column_set import run
 # A pass over the rows takes so many entries of X̃ ⊗ p at a time: few enough to stay in the cache.
 _AT_ONCE = 1_000_000
 # From this share of the pairs of classes and columns on, all of them cost no more (`pair_grams`), and none joins later.
-_WHOLE = 0.5
+_WHOLE = 0.7
+# So many products of X with a vector take as long as making the entries of X̃ ⊗ p, which more pairs need again.
+_ROW_BY_ROW = 10
 
 
 class RowCurvature:
@@ -111,7 +113,7 @@ class SoftmaxCurvature:
         new, every = np.unique(pos[old:]), np.unique(pos)
         if len(cls) - old == self.K * len(new) and len(cls) == self.K * len(every):
             return self._gram_of_whole_columns(columns, cls, pos, old, new, every, dtype)
-        if 2 * self.K * (len(cls) - old) < len(cls):
+        if (len(cls) - old) * (self.K + 2) * columns.front < _ROW_BY_ROW * len(cls):
             return self._rows_of_gram(columns, cls, pos, old, dtype)
         H = -columns.paired_gram(cls, pos, old, np.sqrt(self.weights) * self.p, _AT_ONCE, dtype)
         for k in np.unique(cls[old:]):
