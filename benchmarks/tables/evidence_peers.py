@@ -1,11 +1,12 @@
 """RealMLP and TabM on the outer folds of `shrinkwise fit`: scores on the held-out rows, and seconds.
 
-Both are pytabkit's, with its defaults but for cross-entropy as the validation metric of classes, as the score is log loss (RMSE of numbers).
-The table is given as it is read, texts as categories; a fifth of the training rows is the peers' own validation. They live in
-another environment (`pip install pytabkit`). One fold after the other; each goes into results/peers.json, and what is there
-is not repeated.
+Both are pytabkit's, with its defaults but for the validation metric of classes, which is cross-entropy as the score is log
+loss (RMSE of numbers). The table is given as it is read, texts as categories; a fifth of the training rows is the peers' own
+validation. They live in another environment, in which pytabkit is installed. Each fold goes into results/peers.json, and
+what is there is not repeated.
 
-    SHRINKWISE_DATA=../shared/data SHRINKWISE_PEERS=peers/bin/python python -m benchmarks.tables.evidence_peers [--model tabm] [TABLE …]
+    SHRINKWISE_DATA=../shared/data SHRINKWISE_PEERS=peers/bin/python
+        python -m benchmarks.tables.evidence_peers [--model tabm] [TABLE …]
 """
 
 from __future__ import annotations

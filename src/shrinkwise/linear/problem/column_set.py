@@ -106,21 +106,21 @@ class ColumnSet:
         """Σ_i f_ki f_ji x_i[left] x_i[right]' for all pairs of classes k < j, k first: (pairs, left, right).
 
         x_i is a row of X − x̄, `right` is `left` or other places, factors f (K, n) ≥ 0, `size` as in `paired_gram`. This is
-        half the work of `paired_gram`, a quarter where right is left. Few columns take one product of the f_k f_j with the
-        x_a x_b.
+        half the work of `paired_gram`: f_k f_j is f_j f_k, and where right is left, each is symmetric. Few columns take one
+        product of the f_k f_j with the x_a x_b.
         """
         K, alike = len(factors), right is left
-        entries = len(left) * len(right) // (2 if alike else 1)
+        entries = len(left) * (len(left) + 1) // 2 if alike else len(left) * len(right)
         together = 2 * entries + K * K < K * K * len(left)  # the f_k f_j and x_a x_b are fewer than the f_k f_j x_a
         pairs = list(combinations(range(K), 2))
         step = max(256, size // (entries + len(pairs) if together else len(left)))
-        out = 0.0 if together else np.zeros((len(pairs), len(left), len(right)), dtype)
+        out = np.zeros((len(pairs), entries) if together else (len(pairs), len(left), len(right)), dtype)
         for rows, X in self._pieces(step, dtype):
             f, here = factors[:, rows].astype(dtype, copy=False), X[run(left)]
             if together:
                 of_classes = np.concatenate([f[k] * f[k + 1 :] for k in range(K - 1)])
                 of_columns = [x * (here[a:] if alike else X[run(right)]) for a, x in enumerate(here)]
-                out = out + of_classes @ np.concatenate(of_columns).T
+                out += of_classes @ np.concatenate(of_columns).T
                 continue
             f = np.sqrt(f) if alike else f
             for block, (k, j) in zip(out, pairs, strict=True):
