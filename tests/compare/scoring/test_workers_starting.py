@@ -2,12 +2,13 @@
 
 import os
 import sys
+import time
 
 import pytest
 from joblib import delayed
 
-from shrinkwise.compare.scoring.clock import TimeUp
-from shrinkwise.compare.scoring.nested import _in_processes, processes_starting
+from shrinkwise.compare.scoring.estimate import _measured
+from shrinkwise.compare.scoring.nested import in_processes, load_everywhere
 
 
 def _who(_) -> tuple[int, bool]:
@@ -15,24 +16,32 @@ def _who(_) -> tuple[int, bool]:
 
 
 def _workers() -> dict[int, bool]:
-    return dict(_in_processes(2, (delayed(_who)(i) for i in range(40))))
+    return dict(in_processes(2, (delayed(_who)(i) for i in range(40))))
 
 
 def test_the_processes_are_those_of_the_calls_that_follow():
-    with processes_starting(2, {"network"}):
-        pass
+    load_everywhere(2, {"network"})
     workers = _workers()
     assert all(workers.values())
     assert os.getpid() not in workers
     assert set(_workers()) <= set(workers)
 
 
-def test_one_process_needs_none():
-    with processes_starting(1, {"no such family"}):
+def _one() -> float:
+    return 1.0
+
+
+def _pid() -> float:
+    return float(os.getpid())
+
+
+def _endless() -> float:
+    while True:
         pass
 
 
-def test_an_end_of_the_time_is_passed_on_and_leaves_the_processes():
-    with pytest.raises(TimeUp), processes_starting(2, {"linear"}):
-        raise TimeUp
-    assert _workers()
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_work_that_reaches_the_deadline_has_no_time(jobs):
+    found = _measured({"a": _one, "b": _endless}, jobs, time.monotonic() + 0.5)
+    assert found == {"a": 1.0, "b": None}
+    assert (_measured({"a": _pid}, jobs, time.monotonic() + 5.0)["a"] == os.getpid()) == (jobs == 1)

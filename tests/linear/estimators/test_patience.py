@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 import shrinkwise as sw
+from shrinkwise.linear.estimators.samples import Samples
 from shrinkwise.linear.estimators.validation import folds
 from shrinkwise.linear.estimators.validation.curve import turned
 
@@ -63,6 +64,15 @@ def test_no_smaller_lambda_is_solved(monkeypatch):
     model = sw.PenalizedClassifierCV(sw.L1(1.0), cv=4, patience=12).fit(X, CLASSES)
     assert 4 * len(model.lambdas_) <= sum(solved) < 4 * (len(model.lambdas_) + 4)
     assert len(model.lambdas_) < 80
+
+
+def test_held_out_rows_are_copied_once_and_not_at_every_lambda(monkeypatch):
+    taken = []
+    take = Samples.take
+    monkeypatch.setattr(Samples, "take", lambda self, rows: taken.append(len(rows)) or take(self, rows))
+    model, y = _models(patience=1000)["classes"]
+    model.fit(X, y)
+    assert sorted(taken) == [30] * 4 + [90] * 4
 
 
 def test_a_curve_has_turned_where_no_mean_has_fallen():

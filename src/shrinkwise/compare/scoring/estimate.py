@@ -1,6 +1,7 @@
 """The estimated time of a comparison, from a small sample of the work of each candidate.
 
-Processor seconds are measured, so that other work on the machine does not count.
+Processor seconds are measured, so that other work on the machine does not count but by what it takes of the cores that it
+shares; so the sample is worked on in as many processes as the comparison.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -21,7 +23,7 @@ from shrinkwise.compare.splits.splits import Splits, split_table
 from shrinkwise.tables import TablePlan
 
 from .clock import TimeUp, time_limit
-from .nested import loaded, loaded_all, n_processes, processes_starting, tune
+from .nested import in_processes, load_everywhere, loaded, n_processes, tune
 from .stability import n_pairs, of_whole_inputs, stable_inputs_at
 from .workers import on_one_thread
 
@@ -31,6 +33,7 @@ _LONG = 1.0  # seconds of a fit from which half of its rows are timed beside the
 _PASS = 2e-7  # seconds for each value of a tall table: its encoding and its triangular factors
 LONGEST = 30.0  # seconds for measuring
 _CLOSING = 3.0  # seconds: the explanation and the report
+_HALVES = "half-samples"
 
 
 def estimated_seconds(frame, plan: TablePlan, options: Options) -> float | None:
@@ -41,41 +44,59 @@ def estimated_seconds(frame, plan: TablePlan, options: Options) -> float | None:
         with time_limit(time.monotonic() + LONGEST):
             splits = split_table(frame, plan, options)
             problem = splits.sample(0, 2 * _MOST_ROWS)
-        contestants = candidates(options, problem.columns.has_groups, plan.has_numbers, plan.log_link)
-        families = {candidate.family for candidate in contestants}
-        jobs = 1 if splits.in_one_process else n_processes(options)
-        # They start while this process measures, on the cores that it leaves free. Imports are not measured: in a new
-        # environment, where nothing is compiled yet, they can take longer than all the rest.
-        with processes_starting(jobs, families):
-            loaded_all(families)
-            with time_limit(time.monotonic() + LONGEST):
-                return _estimated_seconds(splits, problem, contestants, options, jobs)
     except TimeUp:
         return None
+    contestants = candidates(options, problem.columns.has_groups, plan.has_numbers, plan.log_link)
+    jobs = 1 if splits.in_one_process else n_processes(options)
+    # Imports are not measured: in a new environment, where nothing is compiled yet, they can take longer than all the rest.
+    load_everywhere(jobs, {candidate.family for candidate in contestants})
+    return _estimated_seconds(splits, problem, contestants, options, jobs)
 
 
 def _estimated_seconds(
     splits: Splits, problem: TrainingRows, contestants: list[Candidate], options: Options, jobs: int
-) -> float:
+) -> float | None:
     n, plan = len(splits.folds[0][0]), splits.plan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        few = min(n, _MOST_ROWS)  # the time of what is solved from triangular factors does not grow with the rows
-        tunings = {
-            candidate: _tuning_seconds(candidate, problem, options, few if splits.tall and candidate.by_sums else n)
-            for candidate in contestants
-        }
-        n_all = len(splits.y)
-        pairs = options.stability_pairs if splits.tall else n_pairs(options, n_all, problem.X.shape[1])
-        halves = _half_sample_seconds(problem, replace(options, stability_pairs=pairs), few if splits.tall else n_all)
-    last = max(seconds for candidate, seconds in tunings.items() if candidate.family != "reference")
-    last += tunings.get(LASSO, 0.0)  # whose path is shown, beside the kept model on all rows
+    few = min(n, _MOST_ROWS)  # the time of what is solved from triangular factors does not grow with the rows
+    n_all = len(splits.y)
+    pairs = options.stability_pairs if splits.tall else n_pairs(options, n_all, problem.X.shape[1])
+    halved = problem, replace(options, stability_pairs=pairs), few if splits.tall else n_all
+    pieces: dict[str, Callable[[], float]] = {_HALVES: partial(_half_sample_seconds, *halved)}
+    for candidate in reversed(contestants):  # those of the networks, which take longest, first
+        rows = few if splits.tall and candidate.by_sums else n
+        pieces[candidate.name] = partial(_tuning_seconds, candidate, problem, options, rows)
+    measured = _measured(pieces, jobs, time.monotonic() + LONGEST)
+    tunings = {name: seconds for name, seconds in measured.items() if seconds is not None}
+    if len(tunings) < len(measured):
+        return None
+    halves = tunings.pop(_HALVES)
+    last = max(tunings[candidate.name] for candidate in contestants if candidate.family != "reference")
+    last += tunings.get(LASSO.name, 0.0)  # whose path is shown, beside the kept model on all rows
     if options.stability_pairs and of_whole_inputs(problem):
-        last += tunings.get(GROUP_LASSO, 0.0)
+        last += tunings.get(GROUP_LASSO.name, 0.0)
     last *= n_all / n  # on all rows, and not on those of a fold
     halves /= 1 if splits.large else jobs  # as in `compare_table`
     halves += _PASS * n_all * len(plan.kept) if splits.tall else 0.0
     return sum(tunings.values()) * len(splits) / jobs + last + halves + _CLOSING
+
+
+def _measured(pieces: dict[str, Callable[[], float]], jobs: int, deadline: float) -> dict[str, float | None]:
+    """What each of the pieces of work returns, in `jobs` processes; None for those that reach the deadline."""
+    if jobs <= 1:
+        return dict(_until(deadline, name, work) for name, work in pieces.items())
+    from joblib import delayed
+
+    return dict(in_processes(jobs, (delayed(_until)(deadline, name, work) for name, work in pieces.items())))
+
+
+def _until(deadline: float, name: str, work: Callable[[], float]) -> tuple[str, float | None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with time_limit(deadline):
+                return name, work()
+        except TimeUp:
+            return name, None
 
 
 def _tuning_seconds(candidate: Candidate, problem: TrainingRows, options: Options, n: int) -> float:

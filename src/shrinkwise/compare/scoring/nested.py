@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -204,7 +203,7 @@ def _results(waiting: list, splits: Splits, options: Options, deadline: float | 
     else:
         from joblib import delayed
 
-        yield from _in_processes(
+        yield from in_processes(
             jobs, (delayed(score_fold)(candidate, split, options, deadline) for candidate, split in encoded)
         )
     yield from (FoldResult(candidate.name, number, {}, 0.0) for candidate, number in late)
@@ -224,7 +223,7 @@ def _encoded(
             yield candidate, split
 
 
-def _in_processes(n: int, calls: Iterator) -> Iterator:
+def in_processes(n: int, calls: Iterator) -> Iterator:
     """Results of joblib's calls in n processes, as they end; joblib keeps the processes for the next calls."""
     from joblib import Parallel
 
@@ -234,20 +233,12 @@ def _in_processes(n: int, calls: Iterator) -> Iterator:
     return runner(calls)
 
 
-@contextmanager
-def processes_starting(n: int, families: set[str]) -> Iterator[None]:
-    """Inside, the n processes of `run_nested` start and import the code of these families; at the end they have."""
+def load_everywhere(n: int, families: set[str]) -> None:
+    """Import the code of these families here, while the n processes of `run_nested` start and import it."""
     from joblib import delayed
 
-    if n <= 1:
-        yield
-        return
-    started = _in_processes(n, (delayed(loaded_all)(families) for _ in range(n)))
-    try:
-        yield
-    except (Exception, TimeUp):  # after any other, Ctrl-C, nothing is waited for
-        list(started)
-        raise
+    started = in_processes(n, (delayed(loaded_all)(families) for _ in range(n))) if n > 1 else iter(())
+    loaded_all(families)
     list(started)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,8 @@ def check_classes(y, train) -> None:
 def fold_losses(samples: Samples, fold, task: FoldTask, lambdas) -> np.ndarray:
     """Held-out loss of every blend at every λ, (G, L): squared error, log loss, the loss itself, or minus a score."""
     _check_classes(samples, fold, task)
-    return _of_blends(samples, fold, task, fold_path(samples, fold[0], task, lambdas))
+    fitted = fold_path(samples, fold[0], task, lambdas)
+    return _of_blends(samples, fold, task, fitted, partial(samples.take, fold[1]))
 
 
 def losses_along(samples: Samples, fold, task: FoldTask, lambdas) -> Iterator[np.ndarray]:
@@ -90,8 +92,11 @@ def losses_along(samples: Samples, fold, task: FoldTask, lambdas) -> Iterator[np
     _check_classes(samples, fold, task)
     problem = _training_part(samples, fold[0], task)
     gram = None if task.grams is None else task.grams.without(fold[0])
+    take = partial(samples.take, fold[1])
+    # Copied once and not at every λ, unless the copies of all folds together would be too large.
+    held = take if is_tall(samples.X) else cache(take)
     for part in paths_along(problem, task.penalty, lambdas, task.tol, task.max_iter, gram=gram):
-        yield _of_blends(samples, fold, task, part)
+        yield _of_blends(samples, fold, task, part, held)
 
 
 def _check_classes(samples: Samples, fold, task: FoldTask) -> None:
@@ -100,16 +105,17 @@ def _check_classes(samples: Samples, fold, task: FoldTask) -> None:
             check_classes(column, fold[0])
 
 
-def _of_blends(samples: Samples, fold, task: FoldTask, fitted: Path) -> np.ndarray:
+def _of_blends(samples: Samples, fold, task: FoldTask, fitted: Path, held_out: Callable[[], Samples]) -> np.ndarray:
     if task.gammas != (1.0,):
         fitted.refit = relax(fitted)
-    return np.array([_held_out(samples, fold, task, fitted.relaxed(g) if g < 1 else fitted) for g in task.gammas])
-
-
-def _held_out(samples: Samples, fold, task: FoldTask, fitted: Path) -> np.ndarray:
+    blends = [fitted.relaxed(gamma) if gamma < 1 else fitted for gamma in task.gammas]
     if task.loss.is_partial:
-        return _joint_losses(samples, fold, task, fitted)
-    held = samples.take(fold[1])
+        return np.array([_joint_losses(samples, fold, task, blend) for blend in blends])
+    held = held_out()
+    return np.array([_losses(held, task, blend) for blend in blends])
+
+
+def _losses(held: Samples, task: FoldTask, fitted: Path) -> np.ndarray:
     if task.scored is not None:
         return task.scored(fitted, held)
     scores = task.loss.score(held.y, fitted.predict(held.X, held.offset))
