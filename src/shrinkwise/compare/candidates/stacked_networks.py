@@ -25,6 +25,7 @@ from shrinkwise.penalties import L1, L2, Penalty
 
 from .base import TrainingRows
 from .setting import Setting
+from .stacked_adam import StackedAdam
 
 _PENALTIES = {"L1": L1, "L2": L2}
 _COMPARED = 0.3  # the share of the steps after which losing settings are dropped
@@ -229,48 +230,28 @@ class _Descent:
 
     def __init__(self, stack: SmallNetworks, target: _Target, network: NetworkOptions):
         self.stack, self.target, self.network, self.n_done = stack, target, network, 0
-        self.optimizer, self.penalised = self._adam(), _latents(stack)
+        self.adam, self.penalised = StackedAdam(stack), _latents(stack)
 
     def step(self, X: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor) -> None:
         """One step on a batch."""
         rate = 0.5 * (1 + math.cos(math.pi * self.n_done / self.network.steps))
-        self.optimizer.param_groups[0]["lr"] = self.network.learning_rate * rate
-        self.optimizer.zero_grad()
+        self.stack.zero_grad()
         losses = self.target.losses(self.stack(X), targets)
         (losses * counts).sum().div(X.shape[1]).backward()
         for latents in self.penalised:
             latents.before_step()
-        self.optimizer.step()
+        self.adam.step(self.network.learning_rate * rate)
         for latents in self.penalised:
             latents.after_step()
         self.n_done += 1
 
     def keep(self, settings: Sequence[int]) -> None:
         """Keep some of the settings, with what Adam and the penalty remember of them."""
-        before, old = self.optimizer, list(self.stack.parameters())
         networks = torch.arange(len(self.stack.settings) * self.stack.n_members).view(-1, self.stack.n_members)
         self.stack.keep(settings)
-        self.optimizer = self._adam()
-        keep_moments(before, old, self.optimizer, list(self.stack.parameters()), settings)
+        self.adam.keep(settings)
         for latents, weights in zip(self.penalised, (self.stack.first, self.stack.last), strict=False):
             latents.keep(weights, networks[list(settings)].flatten())
-
-    def _adam(self) -> torch.optim.Adam:
-        return torch.optim.Adam(self.stack.parameters(), lr=self.network.learning_rate, fused=True)
-
-
-def keep_moments(
-    before: torch.optim.Adam,
-    old: Sequence[nn.Parameter],
-    after: torch.optim.Adam,
-    new: Sequence[nn.Parameter],
-    places: Sequence[int],
-) -> None:
-    """Give Adam on some settings of a stack, the first axis of each parameter, what Adam on all of them remembers."""
-    for values, kept in zip(old, new, strict=True):
-        state = before.state[values]
-        moments = {name: state[name][list(places)].clone() for name in ("exp_avg", "exp_avg_sq")}
-        after.state[kept] = {"step": state["step"], **moments}
 
 
 class _Latents:

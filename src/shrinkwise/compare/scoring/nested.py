@@ -234,11 +234,17 @@ def in_processes(n: int, calls: Iterator) -> Iterator:
 
 
 def load_everywhere(n: int, families: set[str]) -> None:
-    """Import the code of these families here, while the n processes of `run_nested` start and import it."""
+    """Import the code of these families here, while the n processes of `run_nested` start and import it.
+
+    The reference is never kept, so that where there are other processes this one does without it.
+    """
     from joblib import delayed
 
-    started = in_processes(n, (delayed(loaded_all)(families) for _ in range(n))) if n > 1 else iter(())
-    loaded_all(families)
+    if n <= 1:
+        loaded_all(families)
+        return
+    started = in_processes(n, (delayed(loaded_all)(families) for _ in range(n)))
+    loaded_all(families - {"reference"})
     list(started)
 
 

@@ -10,7 +10,7 @@ from itertools import count
 import numpy as np
 import torch
 
-from shrinkwise.compare.candidates.stacked_networks import keep_moments
+from shrinkwise.compare.candidates.stacked_adam import StackedAdam
 from shrinkwise.compare.options import CocktailOptions
 
 from .mix import Mix
@@ -200,7 +200,7 @@ class _Training:
         self, stack: NetworkStack, rows: FoldRows, options: CocktailOptions, steps: int, n_selections: int | None = None
     ):
         self.stack, self.rows, self.options, self.n_steps = stack, rows, options, steps
-        self.optimizer = self._adam()
+        self.adam = StackedAdam(stack, _BETAS)
         self.n_selecting = round(_SELECTING * steps)
         # Each fold selects for itself, so that its held-out rows have no part in it; with 1, all networks select together.
         self.n_selections = n_selections or stack.n_folds
@@ -212,26 +212,20 @@ class _Training:
         while step < self.n_steps:
             batch, step = next(batches), step + 1
             rate = self.options.learning_rate * _rate((step - 1) / self.n_steps)
-            self.optimizer.param_groups[0]["lr"] = rate
-            self.optimizer.zero_grad()
+            self.stack.zero_grad()
             output, targets = self.stack(self.rows.features.index_select(0, batch)), self.rows.targets[batch]
             losses = row_losses(output, targets, self._smoothing(), self.rows.log_mean)
             (losses * self.rows.counts[:, batch]).sum().div(len(batch)).backward()
             self._decay(rate)
-            self.optimizer.step()
+            self.adam.step(rate)
             self._select(rate, step)
             yield step
 
     def keep(self, places: list[int]) -> None:
         """Keep some of the settings, with what Adam remembers of them."""
-        before, old = self.optimizer, list(self.stack.parameters())
         self.stack.keep(places)
+        self.adam.keep(places)
         self.kept = {new: self.kept[place] for new, place in enumerate(places) if place in self.kept}
-        self.optimizer = self._adam()
-        keep_moments(before, old, self.optimizer, list(self.stack.parameters()), places)
-
-    def _adam(self) -> torch.optim.Adam:
-        return torch.optim.Adam(self.stack.parameters(), lr=self.options.learning_rate, betas=_BETAS, fused=True)
 
     def _smoothing(self) -> torch.Tensor | None:
         values = [mix.smoothing for mix in self.stack.mixes]
