@@ -36,7 +36,8 @@ def test_every_candidate_that_is_made_is_compared():
 
 def test_every_file_of_the_folder_makes_one_or_is_shared():
     makers = {where.split(":")[0] for where, _ in declared()}
-    shared = {"__init__.py", "base.py", "choice.py", "factored.py", "registry.py", "setting.py", "stacked_networks.py"}
+    shared = {"__init__.py", "base.py", "choice.py", "factored.py", "registry.py", "setting.py"}
+    shared |= {"stacked_adam.py", "stacked_networks.py"}
     assert {file.name for file in FOLDER.glob("*.py")} - makers == shared
 
 
