@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 
 import click
 
@@ -58,6 +59,7 @@ def run(args: list[str] | None = None) -> int:
     except click.ClickException as error:
         return _say(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
+        warnings.simplefilter("ignore")  # joblib's, once what was waited for is given up
         return _say("Interrupted; nothing was written. Add --resume to continue a fit.", 130)
     except BrokenPipeError:
         # The reader has gone, as in `| head`. Python would complain again when it flushes stdout at exit.
