@@ -75,6 +75,15 @@ def test_held_out_rows_are_copied_once_and_not_at_every_lambda(monkeypatch):
     assert sorted(taken) == [30] * 4 + [90] * 4
 
 
+def test_a_loss_that_joins_rows_copies_no_rows_to_be_scored(monkeypatch):
+    taken = []
+    take = Samples.take
+    monkeypatch.setattr(Samples, "take", lambda self, rows: taken.append(len(rows)) or take(self, rows))
+    times = np.column_stack([np.exp(-ETA) * rng.exponential(size=120), rng.random(120) < 0.8])
+    sw.PenalizedCoxCV(sw.L1(1.0), cv=4, n_lambdas=10).fit(X, times)
+    assert taken == [90] * 4
+
+
 def test_a_curve_has_turned_where_no_mean_has_fallen():
     losses = np.array([[5.0, 4.0, 4.5, 4.4, 3.9, 4.0, 4.0, 4.0]])
     assert turned(losses[..., None], 3) == 8

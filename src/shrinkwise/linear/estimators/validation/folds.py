@@ -83,8 +83,7 @@ def check_classes(y, train) -> None:
 def fold_losses(samples: Samples, fold, task: FoldTask, lambdas) -> np.ndarray:
     """Held-out loss of every blend at every λ, (G, L): squared error, log loss, the loss itself, or minus a score."""
     _check_classes(samples, fold, task)
-    fitted = fold_path(samples, fold[0], task, lambdas)
-    return _of_blends(samples, fold, task, fitted, partial(samples.take, fold[1]))
+    return _of_blends(task, fold_path(samples, fold[0], task, lambdas), _scorer(samples, fold, task))
 
 
 def losses_along(samples: Samples, fold, task: FoldTask, lambdas) -> Iterator[np.ndarray]:
@@ -92,11 +91,11 @@ def losses_along(samples: Samples, fold, task: FoldTask, lambdas) -> Iterator[np
     _check_classes(samples, fold, task)
     problem = _training_part(samples, fold[0], task)
     gram = None if task.grams is None else task.grams.without(fold[0])
-    take = partial(samples.take, fold[1])
-    # Copied once and not at every λ, unless the copies of all folds together would be too large.
-    held = take if is_tall(samples.X) else cache(take)
+    made = partial(_scorer, samples, fold, task)
+    # Rows are copied once and not at every λ, unless the copies of all folds together would be too large.
+    scorer = made if is_tall(samples.X) else cache(made)
     for part in paths_along(problem, task.penalty, lambdas, task.tol, task.max_iter, gram=gram):
-        yield _of_blends(samples, fold, task, part, held)
+        yield _of_blends(task, part, scorer())
 
 
 def _check_classes(samples: Samples, fold, task: FoldTask) -> None:
@@ -105,36 +104,40 @@ def _check_classes(samples: Samples, fold, task: FoldTask) -> None:
             check_classes(column, fold[0])
 
 
-def _of_blends(samples: Samples, fold, task: FoldTask, fitted: Path, held_out: Callable[[], Samples]) -> np.ndarray:
+def _of_blends(task: FoldTask, fitted: Path, losses: Callable[[Path], np.ndarray]) -> np.ndarray:
     if task.gammas != (1.0,):
         fitted.refit = relax(fitted)
-    blends = [fitted.relaxed(gamma) if gamma < 1 else fitted for gamma in task.gammas]
+    return np.array([losses(fitted.relaxed(gamma) if gamma < 1 else fitted) for gamma in task.gammas])
+
+
+def _scorer(samples: Samples, fold, task: FoldTask) -> Callable[[Path], np.ndarray]:
+    """The held-out losses (L,) of a path."""
     if task.loss.is_partial:
-        return np.array([_joint_losses(samples, fold, task, blend) for blend in blends])
-    held = held_out()
-    return np.array([_losses(held, task, blend) for blend in blends])
+        return _joint_scorer(samples, fold, task)
+    held = samples.take(fold[1])
+    if (scored := task.scored) is not None:
+        return lambda fitted: scored(fitted, held)
+
+    def losses(fitted: Path) -> np.ndarray:
+        scores = task.loss.score(held.y, fitted.predict(held.X, held.offset))
+        scores = scores if scores.ndim == 2 else scores.mean(-1)
+        return np.average(scores, axis=1, weights=held.weight)
+
+    return losses
 
 
-def _losses(held: Samples, task: FoldTask, fitted: Path) -> np.ndarray:
-    if task.scored is not None:
-        return task.scored(fitted, held)
-    scores = task.loss.score(held.y, fitted.predict(held.X, held.offset))
-    scores = scores if scores.ndim == 2 else scores.mean(-1)
-    return np.average(scores, axis=1, weights=held.weight)
+def _joint_scorer(samples: Samples, fold, task: FoldTask) -> Callable[[Path], np.ndarray]:
+    """What the held-out rows add to a loss that joins rows, by held-out row: that of all rows less that of the others."""
+    y, (train, test) = samples.y, fold
+    weight = np.ones(len(y)) if samples.weight is None else samples.weight
+    terms = [(rows, task.loss.scaled_to(y[rows], weight[rows])) for rows in (slice(None), train)]
 
+    def losses(fitted: Path) -> np.ndarray:
+        eta = fitted.predict(samples.X, samples.offset)
+        whole, others = (loss.value(y[rows], eta[:, rows]) @ weight[rows] for rows, loss in terms)
+        return (whole - others) / weight[test].sum()
 
-def _joint_losses(samples: Samples, fold, task: FoldTask, fitted: Path) -> np.ndarray:
-    """What the held-out rows add to a loss that joins rows, by held-out row: that of all rows less that of the others, (L,)."""
-    eta = fitted.predict(samples.X, samples.offset)
-
-    def total(rows):
-        part = samples.take(rows)
-        weight = np.ones(len(part.y)) if part.weight is None else part.weight
-        return task.loss.scaled_to(part.y, weight).value(part.y, eta[:, rows]) @ weight
-
-    train, test = fold
-    held = len(samples.y[test]) if samples.weight is None else samples.weight[test].sum()
-    return (total(np.arange(len(samples.y))) - total(train)) / held
+    return losses
 
 
 def cross_validated_losses(samples: Samples, folds, task: FoldTask, lambdas, n_jobs=None, verbose=False) -> np.ndarray:
