@@ -106,7 +106,8 @@ class InputSelector(SelectorMixin, BaseEstimator):
         stops = [stop for stop in (_AT_FIRST * keep, keep) if stop < p] or [keep]
         with Bar("inputs", self.n_networks * (p - keep), self.verbose) as bar:
             for stop in stops:
-                rows = TensorRows(torch.tensor(X[:, left], dtype=torch.float32), target)
+                # Row by row in memory, where NumPy puts the columns that are left one after the other.
+                rows = TensorRows(torch.tensor(np.ascontiguousarray(X[:, left]), dtype=torch.float32), target)
                 recipe = self._recipe(len(left), n_outputs, loss)
                 runs = (PathRun(recipe, rows, int(random.randint(2**31 - 1))) for _ in range(self.n_networks))
                 step = _STEP if stop == keep else _LONG_STEP
