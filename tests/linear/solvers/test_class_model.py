@@ -115,6 +115,16 @@ def test_blocks_of_pairs_of_classes_are_those_of_their_definition(kind, K):
         np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
+@pytest.mark.parametrize(("moving", "there"), [(9, 12), (8, 8)])
+def test_a_model_of_most_pairs_of_its_columns_takes_all_of_them(moving, there):
+    problem, columns = in_front(DenseColumns, [4, 3, 1])
+    eta = np.random.default_rng(2).normal(size=(700, 4))
+    curvature = SoftmaxCurvature(problem.loss.inverse_link(eta), problem.s / problem.n)
+    model = QuadraticModel(columns, curvature, True, True)
+    model.grow((np.arange(12) < moving).reshape(4, 3))
+    assert len(model.cls) == there
+
+
 @pytest.mark.parametrize("penalty", [sw.L1(1.0), sw.ElasticNet(1.0, 0.5)])
 def test_paths_with_many_classes_are_certified_without_a_matrix_per_row(penalty, monkeypatch):
     monkeypatch.setattr("shrinkwise.linear.solvers.newton.many_classes._WORTH", 0.0)

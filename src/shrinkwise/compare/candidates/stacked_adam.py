@@ -11,8 +11,8 @@ from torch.optim.adam import adam
 
 
 class StackedAdam:
-    """PyTorch's fused Adam by its function: the first instance of `torch.optim.Adam` imports torch._dynamo, which takes two
-    seconds in each process, and its step four times as long as the arithmetic of small networks.
+    """PyTorch's fused Adam by its function: the first instance of `torch.optim.Adam` imports torch._dynamo, two seconds in each
+    process, and for small networks its step takes five times as long as the function.
 
     The first axis of every parameter is that of the settings; all have a gradient in each step.
     """
